@@ -1,0 +1,39 @@
+"""What a user may set on a running estimator, as one immutable and validated value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_ros.errors import OptionError
+
+MAX_PEOPLE = 10
+
+
+@dataclass(frozen=True)
+class EstimatorOptions:
+    """Options that apply from the next frame on.
+
+    Attributes:
+        threshold: Least score, in [0, 1], at which a person is newly found.
+        min_tracking_confidence: Least score, in [0, 1], at which a person that
+            was found is kept; below it the person counts as lost.
+        max_people: Most people to look for, 1 to 10.
+        smoothing: Filter keypoints over time, by stamps.
+        static: Treat every image by itself: no tracking, no smoothing.
+        upper_body_only: Give the upper body's keypoints only, without depths.
+    """
+
+    threshold: float = 0.5
+    min_tracking_confidence: float = 0.5
+    max_people: int = 1
+    smoothing: bool = True
+    static: bool = False
+    upper_body_only: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "min_tracking_confidence"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise OptionError(f"{name} must be in [0, 1], got {value}")
+        if not 1 <= self.max_people <= MAX_PEOPLE:
+            raise OptionError(f"max_people must be in [1, {MAX_PEOPLE}], got {self.max_people}")

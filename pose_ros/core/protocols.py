@@ -1,0 +1,85 @@
+"""What the layers expect of each other: tests hand in a fake through these."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, FloatArray, Frame, Image, Poses
+
+
+class Session(Protocol):
+    """A loaded network: arrays in, arrays out."""
+
+    @property
+    def provider(self) -> str:
+        """What really runs it: ``cpu``, ``cuda`` or ``tensorrt``."""
+
+    def run(self, *inputs: FloatArray) -> list[FloatArray]:
+        """Run the network; inputs and outputs stand in the order of the model's card."""
+
+
+class Estimator(Protocol):
+    """Images in, people out. It has state (tracks, filters): one estimator a stream."""
+
+    options: EstimatorOptions
+    """May be set between two frames."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network, such as ``blazepose-full``."""
+
+    @property
+    def provider(self) -> str:
+        """What really runs the network: ``cpu``, ``cuda`` or ``tensorrt``."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton of the next result, under the present options."""
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+        """Find the people in one image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            stamp: Time of the image in seconds, rising within a stream; a jump
+                back starts afresh, as ``reset`` does.
+            channels: Order of the image's color channels.
+
+        Raises:
+            ImageError: The image has another shape or type.
+        """
+
+    def reset(self) -> None:
+        """Forget all tracks and filters; ids are not used again."""
+
+
+class Source(Protocol):
+    """Frames in order of time: a camera, a video, pictures, a bag, the synthetic actor."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+
+    @property
+    def live(self) -> bool:
+        """Whether stamps are Unix times of the capture; media time from 0 otherwise."""
+
+    @property
+    def fps(self) -> float:
+        """Nominal frames a second; NaN when unknown."""
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames; None when unknown or endless."""
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end.
+
+        Raises:
+            SourceError: The source broke and will not come back by itself.
+        """
+
+    def close(self) -> None:
+        """Release the device or file; reading on is an error."""

@@ -1,0 +1,152 @@
+"""Named skeletons: keypoint names, the links between them and left-right pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pose_ros.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The keypoints of a body or a hand, in the order of a network's output.
+
+    Attributes:
+        name: Unique name, such as ``blazepose33``.
+        keypoints: Keypoint names, in order; K of them.
+        links: Pairs of keypoint indices that a person draws as a line.
+        left_right: Pairs of indices (left, right) that a mirror image swaps.
+        subsets: Named selections of indices, such as ``upper_body``.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    links: tuple[tuple[int, int], ...]
+    left_right: tuple[tuple[int, int], ...] = ()
+    subsets: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.keypoints)
+        if len(set(self.keypoints)) != count:
+            raise OptionError(f"skeleton {self.name}: keypoint names repeat")
+        for pair in (*self.links, *self.left_right):
+            if not all(0 <= i < count for i in pair):
+                raise OptionError(
+                    f"skeleton {self.name}: expected indices below {count}, got {pair}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.keypoints)}
+
+    def index(self, keypoint: str) -> int:
+        """Return the index of a keypoint by name.
+
+        Raises:
+            OptionError: The skeleton has no keypoint of that name.
+        """
+        try:
+            return self._index[keypoint]
+        except KeyError:
+            known = ", ".join(self.keypoints)
+            raise OptionError(f"{self.name} has no keypoint {keypoint!r}; it has {known}") from None
+
+    def subset(self, name: str) -> Skeleton:
+        """Return the skeleton of a named selection, called ``<skeleton>_<name>``.
+
+        Links and left-right pairs are kept where both ends are in the selection.
+
+        Raises:
+            OptionError: There is no selection of that name.
+        """
+        try:
+            kept = self.subsets[name]
+        except KeyError:
+            known = ", ".join(self.subsets) or "none"
+            raise OptionError(f"{self.name} has no subset {name!r}; known: {known}") from None
+        new = {old: i for i, old in enumerate(kept)}
+
+        def pairs(old: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+            return tuple((new[a], new[b]) for a, b in old if a in new and b in new)
+
+        return Skeleton(
+            name=f"{self.name}_{name}",
+            keypoints=tuple(self.keypoints[i] for i in kept),
+            links=pairs(self.links),
+            left_right=pairs(self.left_right),
+        )
+
+
+# Order and connections: MediaPipe, pose_landmark_topology.svg and pose_connections.
+_BLAZEPOSE33 = Skeleton(
+    name="blazepose33",
+    keypoints=(
+        "nose",
+        "left_eye_inner",
+        "left_eye",
+        "left_eye_outer",
+        "right_eye_inner",
+        "right_eye",
+        "right_eye_outer",
+        "left_ear",
+        "right_ear",
+        "mouth_left",
+        "mouth_right",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_pinky",
+        "right_pinky",
+        "left_index",
+        "right_index",
+        "left_thumb",
+        "right_thumb",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "left_heel",
+        "right_heel",
+        "left_foot_index",
+        "right_foot_index",
+    ),
+    links=(
+        *((0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10)),
+        *((11, 12), (11, 13), (13, 15), (15, 17), (15, 19), (15, 21), (17, 19)),
+        *((12, 14), (14, 16), (16, 18), (16, 20), (16, 22), (18, 20)),
+        *((11, 23), (12, 24), (23, 24), (23, 25), (24, 26), (25, 27), (26, 28)),
+        *((27, 29), (28, 30), (29, 31), (30, 32), (27, 31), (28, 32)),
+    ),
+    left_right=(
+        *((1, 4), (2, 5), (3, 6), (7, 8), (9, 10)),
+        *((left, left + 1) for left in range(11, 33, 2)),
+    ),
+    subsets={"upper_body": tuple(range(25))},
+)
+
+_UPPER_BODY = _BLAZEPOSE33.subset("upper_body")
+
+SKELETONS: dict[str, Skeleton] = {s.name: s for s in (_BLAZEPOSE33, _UPPER_BODY)}
+
+
+def get(name: str) -> Skeleton:
+    """Return a skeleton by name.
+
+    Raises:
+        OptionError: No skeleton has that name.
+    """
+    try:
+        return SKELETONS[name]
+    except KeyError:
+        known = ", ".join(SKELETONS)
+        raise OptionError(f"unknown skeleton {name!r}; known: {known}") from None

@@ -1,0 +1,33 @@
+"""The errors that pose_ros raises on purpose; each message says what is wrong and what to do.
+
+The command line and the nodes print a ``PoseRosError`` as one line. Any other
+exception is a defect of pose_ros and keeps its traceback.
+"""
+
+
+class PoseRosError(Exception):
+    """Root of all errors that a user can mend."""
+
+
+class OptionError(PoseRosError, ValueError):
+    """An option, a parameter or an argument is out of its range or unknown."""
+
+
+class ImageError(PoseRosError, ValueError):
+    """An image has the wrong shape, type, encoding or too few bytes."""
+
+
+class ModelError(PoseRosError):
+    """A model file is missing, damaged, of the wrong kind or cannot be fetched."""
+
+
+class RuntimeUnavailableError(PoseRosError):
+    """What was asked to run a network (a GPU, a provider) is not there."""
+
+
+class SourceError(PoseRosError):
+    """A camera, video, picture or folder cannot be opened or read."""
+
+
+class OutputError(PoseRosError):
+    """A result cannot be written where it was asked to go."""
