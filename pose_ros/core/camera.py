@@ -1,0 +1,143 @@
+"""The pinhole camera: pixels to rays and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pose_ros.errors import OptionError
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Intrinsics of a camera, as sensor_msgs/CameraInfo has them.
+
+    Its optical frame has x right, y down and z forward; the center of the top
+    left pixel is (0, 0).
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        matrix: (3, 3) float64, K: focal lengths and principal point in pixels.
+        distortion_model: Name of the lens model, such as ``plumb_bob``.
+        distortion: (n,) float64, D: the model's coefficients; all zero or
+            empty for a picture without distortion.
+    """
+
+    width: int
+    height: int
+    matrix: Float64Array
+    distortion_model: str = "plumb_bob"
+    distortion: Float64Array = field(default_factory=lambda: np.zeros(5))
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise OptionError(
+                f"expected a camera of at least 1x1 pixels, got {self.width}x{self.height}"
+            )
+        matrix = _frozen(self.matrix, "camera matrix")
+        if matrix.shape != (3, 3):
+            raise OptionError(f"expected a (3, 3) camera matrix, got shape {matrix.shape}")
+        if matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or matrix[2].tolist() != [0, 0, 1]:
+            raise OptionError(
+                "expected a camera matrix with positive focal lengths and last row 0, 0, 1; "
+                f"got {matrix.tolist()}"
+            )
+        distortion = _frozen(self.distortion, "distortion coefficients")
+        if distortion.ndim != 1:
+            raise OptionError(f"expected a list of distortion coefficients, got {distortion}")
+        object.__setattr__(self, "matrix", matrix)
+        object.__setattr__(self, "distortion", distortion)
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, hfov_degrees: float) -> Camera:
+        """Return an undistorted camera with square pixels and a centered axis.
+
+        Args:
+            width: Pixels.
+            height: Pixels.
+            hfov_degrees: Horizontal field of view from edge to edge, above 0
+                and below 180.
+
+        Raises:
+            OptionError: An argument is out of its range.
+        """
+        if not 0.0 < hfov_degrees < 180.0:
+            raise OptionError(f"hfov must be above 0 and below 180 degrees, got {hfov_degrees}")
+        focal = width / 2.0 / math.tan(math.radians(hfov_degrees) / 2.0)
+        center_x, center_y = (width - 1) / 2.0, (height - 1) / 2.0
+        return cls(width, height, np.array([[focal, 0, center_x], [0, focal, center_y], [0, 0, 1]]))
+
+    @property
+    def distorted(self) -> bool:
+        """Whether the lens bends straight lines."""
+        return bool(np.any(self.distortion != 0.0))
+
+    @property
+    def hfov_degrees(self) -> float:
+        """Horizontal field of view from edge to edge, lens distortion left out."""
+        left, right = self.matrix[0, 2] + 0.5, self.width - 0.5 - self.matrix[0, 2]
+        focal = self.matrix[0, 0]
+        return math.degrees(math.atan(left / focal) + math.atan(right / focal))
+
+    def project(self, points: ArrayLike) -> Float64Array:
+        """Return the pixels of points in the optical frame.
+
+        Args:
+            points: (..., 3) meters.
+
+        Returns:
+            (..., 2) pixels, perhaps beyond the image; NaN for a point that is
+            not in front of the camera.
+
+        Raises:
+            OptionError: The camera has lens distortion: undistort first.
+        """
+        self._require_undistorted()
+        xyz = np.asarray(points, np.float64)
+        depth = np.where(xyz[..., 2:] > 0.0, xyz[..., 2:], np.nan)
+        pixels: Float64Array = (xyz / depth) @ self.matrix[:2].T
+        return pixels
+
+    def rays(self, pixels: ArrayLike) -> Float64Array:
+        """Return the viewing rays of pixels, scaled to a depth of one meter.
+
+        Args:
+            pixels: (..., 2) x right and y down.
+
+        Returns:
+            (..., 3) in the optical frame, with z = 1.
+
+        Raises:
+            OptionError: The camera has lens distortion: undistort first.
+        """
+        self._require_undistorted()
+        xy = np.asarray(pixels, np.float64)
+        homogeneous = np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
+        found: Float64Array = homogeneous @ np.linalg.inv(self.matrix).T
+        return found
+
+    def _require_undistorted(self) -> None:
+        if self.distorted:
+            raise OptionError(
+                f"expected a camera without lens distortion, got {self.distortion_model} "
+                f"{self.distortion.tolist()}; undistort the pixels first"
+            )
+
+
+def _frozen(values: Any, what: str) -> Float64Array:
+    """Return a read-only float64 copy; OptionError when a value is no finite number."""
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"expected numbers as {what}, got {values!r}") from None
+    if not np.all(np.isfinite(array)):
+        raise OptionError(f"expected finite {what}, got {array.tolist()}")
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,313 @@
+"""The synthetic camera: an actor in a room, whose true joints are known at every instant."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core import skeletons
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import FloatArray, Frame, Image
+from pose_ros.errors import OptionError, SourceError
+from pose_ros.sources.actor import MOVING_GESTURES, SCRIPT, Arm, Step, hold, joints, posture_at
+from pose_ros.sources.body import SKIN, body
+from pose_ros.sources.raytrace import Box, Tracer, View, floor_shadow
+from pose_ros.sources.room import room
+
+DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
+DEFAULT_HFOV_DEGREES = 63.0
+
+_NOISE_PATTERNS = 4
+_NOISE_DEVIATION = 2.5
+_CACHE_BYTES = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The actor's true joints at one instant.
+
+    Attributes:
+        skeleton: Names of the K joints; ``blazepose33``.
+        world: (K, 3) meters: origin on the floor below the camera, x along the
+            floor to where the camera looks, y to the left, z up.
+        camera: (K, 3) meters in the camera's optical frame.
+        pixels: (K, 2) x right and y down; they may lie beyond the image.
+    """
+
+    skeleton: Skeleton
+    world: Float64Array
+    camera: Float64Array
+    pixels: Float64Array
+
+    def pixel(self, keypoint: str) -> Float64Array:
+        """Return x, y in pixels of a joint by name.
+
+        Raises:
+            OptionError: There is no joint of that name.
+        """
+        found: Float64Array = self.pixels[self.skeleton.index(keypoint)]
+        return found
+
+
+class SyntheticSource:
+    """An endless camera, or a recording of one run of the script.
+
+    Everything depends on the stamp alone: a frame shows the script at its stamp
+    modulo the script's length, so that the truth of a frame can be had in another
+    process, from a source with the same arguments, by its stamp. Stamps are
+    multiples of 1 / fps.
+    """
+
+    def __init__(
+        self,
+        gesture: str | None = None,
+        *,
+        arm: Arm = "right",
+        script: Sequence[Step] | None = None,
+        width: int = DEFAULT_WIDTH,
+        height: int = DEFAULT_HEIGHT,
+        fps: float = DEFAULT_FPS,
+        camera: Camera | None = None,
+        hfov_degrees: float = DEFAULT_HFOV_DEGREES,
+        camera_height: float = 1.1,
+        camera_pitch_degrees: float = 2.0,
+        distance: float = 3.0,
+        seed: int = 0,
+        live: bool = True,
+        loop: bool = False,
+        name: str = "synthetic",
+    ) -> None:
+        """Set the scene; nothing is rendered before the first ``read``.
+
+        Args:
+            gesture: One to hold, of ``actor.GESTURES``; None plays the script.
+            arm: The arm of a held gesture that takes one.
+            script: Steps to play in place of the default script.
+            width: Pixels.
+            height: Pixels.
+            fps: Frames a second, above 0.
+            camera: Undistorted intrinsics in place of width, height and
+                ``hfov_degrees``.
+            hfov_degrees: Horizontal field of view.
+            camera_height: Meters above the floor.
+            camera_pitch_degrees: Positive: the camera looks down.
+            distance: Meters along the floor to the actor; 1 or more.
+            seed: Of the camera's noise.
+            live: Frames come in real time and are stamped with Unix time; a
+                reader that is late misses frames. Otherwise they come as fast
+                as they are read, with media time from 0.
+            loop: Repeat a recording for ever; a live one never ends.
+            name: What the user called it.
+
+        Raises:
+            OptionError: An argument is unknown or out of its range.
+        """
+        if not (math.isfinite(fps) and 0 < fps <= 1000):
+            raise OptionError(f"fps must be above 0 and at most 1000, got {fps}")
+        if not (math.isfinite(distance) and distance >= 1.0):
+            raise OptionError(f"distance must be 1 meter or more, got {distance}")
+        if not 0.1 <= camera_height <= 10.0:
+            raise OptionError(f"camera height must be in [0.1, 10] meters, got {camera_height}")
+        if not -80.0 <= camera_pitch_degrees <= 80.0:
+            raise OptionError(f"camera pitch must be in [-80, 80] deg, got {camera_pitch_degrees}")
+        self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
+        if self._camera.distorted or self._camera.matrix[0, 1] != 0.0:
+            raise OptionError("the synthetic camera needs intrinsics without distortion and skew")
+        if script is not None and gesture is not None:
+            raise OptionError("give a gesture or a script, not both")
+        self._script = tuple(script or (SCRIPT if gesture is None else hold(gesture, arm)))
+        self._still = len(self._script) == 1 and self._script[0].gesture not in MOVING_GESTURES
+        self._fps = float(fps)
+        self._view = View(self._camera, camera_height, camera_pitch_degrees, distance)
+        self._seed, self._live, self._loop, self._name = seed, live, loop, name
+        seconds = sum(step.seconds for step in self._script)
+        self._period = max(1, round(seconds * self._fps))
+        self._renderer: _Renderer | None = None
+        self._first: int | None = None
+        self._next = 0
+        self._closed = Event()
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self._name
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come in real time with Unix stamps."""
+        return self._live
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self._fps
+
+    @property
+    def length(self) -> int | None:
+        """Frames of a recording that does not loop; None when endless."""
+        return None if self._live or self._loop else self._period
+
+    @property
+    def camera(self) -> Camera:
+        """The intrinsics."""
+        return self._camera
+
+    def read(self) -> Frame | None:
+        """Return the next frame: when it is due if live, at once otherwise.
+
+        Returns:
+            None at the end of a recording, or when another thread closes the source.
+
+        Raises:
+            SourceError: The source had been closed before.
+        """
+        if self._closed.is_set():
+            raise SourceError(f"{self._name} is closed")
+        if self._live:
+            now = math.floor(time.time() * self._fps)
+            if self._first is None:
+                self._first = self._next = now
+            self._next = max(self._next, now)
+            due = self._next / self._fps
+            if self._closed.wait(max(0.0, due - time.time())):
+                return None
+        elif self._first is None:
+            self._first = 0
+        if self.length is not None and self._next >= self.length:
+            return None
+        number = self._next
+        self._next += 1
+        if self._renderer is None:
+            self._renderer = _Renderer(self._view, self._seed)
+        # a still posture has few distinct frames: one rendering, and the noise patterns
+        key = 0 if self._still else number % self._period
+        image = self._renderer.frame(self._posture_joints(number / self._fps), key, number)
+        return Frame(image, number / self._fps, number - self._first, self._name, "bgr")
+
+    def truth(self, stamp: float) -> Truth:
+        """Return the true joints at a time: a frame's stamp, or any other.
+
+        Args:
+            stamp: Seconds; Unix time of a live source, media time otherwise.
+        """
+        skeleton = skeletons.get("blazepose33")
+        found = self._posture_joints(stamp)
+        world = self._view.world(np.array([found[name] for name in skeleton.keypoints]))
+        optical = self._view.optical(world)
+        return Truth(skeleton, world, optical, self._camera.project(optical))
+
+    def close(self) -> None:
+        """End a ``read`` that waits in another thread, and free the frames."""
+        self._closed.set()
+        self._renderer = None
+
+    def _posture_joints(self, stamp: float) -> dict[str, Float64Array]:
+        # by the number of the frame, so that rounded stamps give the very same truth
+        number = stamp * self._fps
+        if abs(number - round(number)) < 1e-3:
+            number = round(number)
+        seconds = (number % self._period) / self._fps
+        return joints(posture_at(self._script, seconds))
+
+
+class _Renderer:
+    """Draws frames over the room, which is rendered once, and keeps what it drew."""
+
+    def __init__(self, view: View, seed: int) -> None:
+        self._view = view
+        self._tracer = Tracer(view.camera)
+        self._room = np.ascontiguousarray(room(view)[..., ::-1])
+        # what a real lens does to a one-pixel edge; it hides the stairs of one ray a pixel
+        room_image = _pixels(cv2.GaussianBlur(self._room, (3, 3), 0.5))
+        generator = np.random.default_rng(seed)
+        size = (_NOISE_PATTERNS, *self._room.shape)
+        noise = generator.standard_normal(size, np.float32) * _NOISE_DEVIATION
+        self._noise: NDArray[np.int8] = np.clip(np.rint(noise), -127, 127).astype(np.int8)
+        self._rooms = [_noisy(room_image, pattern) for pattern in self._noise]
+        light = np.array([0.55, 0.40, 1.0])  # in the actor's axes
+        self._to_light = light / np.linalg.norm(light)
+        self._kept: dict[int, tuple[Box, Image] | None] = {}
+        self._kept_bytes = 0
+
+    def frame(self, found: dict[str, Float64Array], key: int, number: int) -> Image:
+        """Return a (height, width, 3) BGR frame of the actor.
+
+        Args:
+            found: The actor's joints.
+            key: Names the posture: the same key shows the same joints.
+            number: Of the frame; it picks the noise.
+        """
+        if key in self._kept:
+            drawn = self._kept[key]
+        else:
+            drawn = self._draw(found)
+            size = 0 if drawn is None else drawn[1].nbytes
+            # when it is full, keep what there is: a loop longer than the cache
+            # would find nothing in one that drops the oldest
+            if self._kept_bytes + size <= _CACHE_BYTES:
+                self._kept[key] = drawn
+                self._kept_bytes += size
+        pattern = number % _NOISE_PATTERNS
+        image = self._rooms[pattern].copy()
+        if drawn is not None:
+            (x0, y0, x1, y1), crop = drawn
+            image[y0:y1, x0:x1] = _noisy(crop, self._noise[pattern, y0:y1, x0:x1])
+        return image
+
+    def _draw(self, found: dict[str, Float64Array]) -> tuple[Box, Image] | None:
+        """Return the part of the image that the actor and his shadow change."""
+        parts = body(found)
+        cones = [self._view.place(cone) for cone in parts]
+        traced = self._tracer.trace(cones)
+        shadow = floor_shadow(self._view, parts, self._to_light)
+        boxes = [item[0] for item in (traced, shadow) if item is not None]
+        if not boxes:
+            return None
+        camera = self._view.camera
+        x0, y0 = max(0, min(b[0] for b in boxes) - 1), max(0, min(b[1] for b in boxes) - 1)
+        x1 = min(camera.width, max(b[2] for b in boxes) + 1)
+        y1 = min(camera.height, max(b[3] for b in boxes) + 1)
+        crop = self._room[y0:y1, x0:x1].copy()
+        if shadow is not None:
+            (sx0, sy0, sx1, sy1), share = shadow
+            crop[sy0 - y0 : sy1 - y0, sx0 - x0 : sx1 - x0] *= 1.0 - 0.5 * share[..., None]
+        if traced is not None:
+            box, depth, index = traced
+            normals = self._tracer.normals(cones, box, depth, index)
+            part = crop[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+            colors = np.array([cone.color for cone in cones], np.float32)
+            part[index >= 0] = self._shade(colors[index[index >= 0]], normals)[:, ::-1]
+        return (x0, y0, x1, y1), _pixels(cv2.GaussianBlur(crop, (3, 3), 0.5))
+
+    def _shade(self, colors: FloatArray, normals: FloatArray) -> FloatArray:
+        """Return (n, 3) RGB: a lamp, light from the ceiling and from all around, and a sheen."""
+        turn = self._view.rotation.astype(np.float32)
+        lamp = turn @ (self._to_light * (-1, -1, 1)).astype(np.float32)
+        up = turn @ np.array([0, 0, 1], np.float32)
+        diffuse = np.clip(normals @ lamp, 0, None)
+        sky = 0.5 + 0.5 * (normals @ up)
+        # what faces away from the camera, at the outline, gets less of the light around
+        facing = np.clip(-normals[:, 2], 0, 1)
+        light = 0.30 + 0.22 * sky + 0.14 * facing + 0.48 * diffuse
+        half = lamp + np.array([0, 0, -1], np.float32)
+        sheen = np.clip(normals @ (half / np.linalg.norm(half)), 0, None) ** 24
+        glossy = np.all(colors == np.array(SKIN, np.float32), axis=1)
+        shaded: FloatArray = colors * light[:, None] + (16.0 * sheen * glossy)[:, None]
+        return shaded
+
+
+def _pixels(values: NDArray[np.generic]) -> Image:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def _noisy(image: Image, noise: NDArray[np.int8]) -> Image:
+    noisy: Image = cv2.add(image, noise, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
+    return noisy
