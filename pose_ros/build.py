@@ -1,0 +1,78 @@
+"""From one configuration to a running estimator: where networks, runtime and core meet."""
+
+from __future__ import annotations
+
+import os
+
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Estimator
+from pose_ros.errors import ModelError
+from pose_ros.networks.registry import FAMILIES
+from pose_ros.runtime.card import load_card
+from pose_ros.runtime.model_store import model_path
+from pose_ros.runtime.session import open_session
+
+DEFAULT_NETWORK = "blazepose-full"
+
+
+def create_estimator(
+    network: str = DEFAULT_NETWORK,
+    *,
+    threshold: float = 0.5,
+    min_tracking_confidence: float = 0.5,
+    max_people: int = 1,
+    smoothing: bool = True,
+    static: bool = False,
+    upper_body_only: bool = False,
+    provider: str = "auto",
+    require_gpu: bool = False,
+    threads: int = 2,
+    models_dir: str | os.PathLike[str] | None = None,
+) -> Estimator:
+    """Load a network, fetching its files when they are not there yet.
+
+    Args:
+        network: Name of a model card, such as ``blazepose-full``.
+        threshold: Least score, in [0, 1], at which a person is newly found.
+        min_tracking_confidence: Least score, in [0, 1], at which a person is kept.
+        max_people: Most people to look for, 1 to 10.
+        smoothing: Filter keypoints over time, by stamps.
+        static: Treat every image by itself.
+        upper_body_only: Give the upper body's keypoints only, without depths.
+        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
+        require_gpu: Raise rather than run on the CPU.
+        threads: CPU threads for one run of a network, 1 to 64.
+        models_dir: Where model files are kept; the user's cache by default.
+
+    Returns:
+        An estimator for one stream of images.
+
+    Raises:
+        OptionError: An argument is out of its range.
+        ModelError: The network is unknown, or its files cannot be had.
+        RuntimeUnavailableError: The provider is not there.
+    """
+    options = EstimatorOptions(
+        threshold=threshold,
+        min_tracking_confidence=min_tracking_confidence,
+        max_people=max_people,
+        smoothing=smoothing,
+        static=static,
+        upper_body_only=upper_body_only,
+    )
+    card = load_card(network)
+    try:
+        family = FAMILIES[card.family]
+    except KeyError:
+        known = ", ".join(FAMILIES)
+        raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
+    sessions = {
+        role: open_session(
+            model_path(card, role, models_dir),
+            provider,
+            require_gpu=require_gpu,
+            threads=threads,
+        )
+        for role in card.files
+    }
+    return family(card.name, sessions, options)

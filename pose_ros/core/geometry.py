@@ -1,0 +1,126 @@
+"""Boxes, rotated square regions of an image, and their crops for a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.types import Channels, FloatArray, Image
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rotated square of an image.
+
+    Attributes:
+        x, y: Center in pixels.
+        size: Side in pixels, above 0.
+        rotation: Radians, clockwise in the image: the square's own up direction
+            is the image's up turned by it.
+    """
+
+    x: float
+    y: float
+    size: float
+    rotation: float = 0.0
+
+    @classmethod
+    def letterbox(cls, width: int, height: int) -> Region:
+        """Return the smallest square with the image in its middle."""
+        return cls(width / 2, height / 2, max(width, height))
+
+    @classmethod
+    def upright(cls, center: FloatArray, top: FloatArray, scale: float) -> Region | None:
+        """Return the square around ``center`` that has ``top`` straight above it.
+
+        Args:
+            center: (2,) pixels.
+            top: (2,) pixels, on the circle of half a side around the center.
+            scale: Factor by which the square is grown.
+
+        Returns:
+            None when the points are not finite or fall together.
+        """
+        dx, dy = (float(v) for v in top - center)
+        distance = float(np.hypot(dx, dy))
+        if not np.isfinite(distance) or distance < 0.5:
+            return None
+        # the angle that turns "up" (0, -1) into (dx, dy)
+        rotation = float(np.arctan2(dx, -dy))
+        return cls(float(center[0]), float(center[1]), 2.0 * distance * scale, rotation)
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the (2, 3) affine map from the unit square to image pixels."""
+        cos, sin = np.cos(self.rotation) * self.size, np.sin(self.rotation) * self.size
+        return np.array(
+            [
+                [cos, -sin, self.x - (cos - sin) / 2],
+                [sin, cos, self.y - (sin + cos) / 2],
+            ]
+        )
+
+    def to_image(self, points: FloatArray) -> FloatArray:
+        """Map points from the unit square, (..., 2), to image pixels."""
+        matrix = self.matrix().astype(np.float32)
+        mapped: FloatArray = points @ matrix[:, :2].T + matrix[:, 2]
+        return mapped
+
+    def crop(self, image: Image, size: int, *, border: int = cv2.BORDER_REPLICATE) -> Image:
+        """Cut the square out of an image and scale it to ``size`` x ``size`` pixels.
+
+        Sampling is bilinear without low-pass, as MediaPipe does it, since its
+        networks were trained on that. Pixel centers lie at whole coordinates.
+
+        Args:
+            image: (H, W, 3) uint8.
+            size: Side of the result in pixels.
+            border: OpenCV's border mode outside the image.
+        """
+        to_image = np.vstack([self.matrix(), (0.0, 0.0, 1.0)])
+        to_image[:, :2] /= size
+        # OpenCV 4 rounds an affine map's coordinates more coarsely than a perspective's
+        crop: Image = cv2.warpPerspective(
+            image,
+            to_image,
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+        )
+        return crop
+
+
+def to_tensor(crop: Image, channels: Channels, low: float, high: float) -> FloatArray:
+    """Turn a crop into a network's input.
+
+    Args:
+        crop: (S, S, 3) uint8.
+        channels: Order of the crop's color channels.
+        low, high: What 0 and 255 become.
+
+    Returns:
+        (1, 3, S, S) float32, RGB.
+    """
+    scale = (high - low) / 255.0
+    tensor: FloatArray = cv2.dnn.blobFromImage(
+        crop, scale, mean=(-low / scale,) * 3, swapRB=channels == "bgr"
+    )
+    return tensor
+
+
+def extent(points: FloatArray) -> FloatArray:
+    """Return the box x0 y0 x1 y1 around points (K, 2); NaN points are left out."""
+    return np.concatenate([np.nanmin(points, axis=0), np.nanmax(points, axis=0)])
+
+
+def iou(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """Return intersection over union of one box (4,) with each of boxes (N, 4), in [0, 1]."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[2:], boxes[:, 2:])
+    overlap = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    union = areas + np.prod(box[2:] - box[:2]) - overlap
+    result: FloatArray = np.where(union > 0, overlap / np.maximum(union, 1e-12), 0)
+    return result

@@ -1,0 +1,1 @@
+"""One file a family of networks: pre-processing and decoding as pure functions of arrays."""

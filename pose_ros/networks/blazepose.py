@@ -1,0 +1,318 @@
+"""BlazePose: a detector finds people, a landmark network follows each one in a rotated square.
+
+Sources: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking",
+2020, and the constants of google-ai-edge/mediapipe, ``modules/pose_detection``
+and ``modules/pose_landmark``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core import skeletons
+from pose_ros.core.geometry import Region, extent, to_tensor
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.networks import ssd
+
+DETECTOR_SIZE = 224
+LANDMARK_SIZE = 256
+LANDMARKS = 33
+ALIGNMENT = slice(33, 35)  # two points behind the landmarks: mid-hips, and top of the circle
+REGION_SCALE = 1.25
+HEATMAP_KERNEL = 9
+HEATMAP_CONFIDENCE = 0.5
+
+IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
+ALIGNMENT_SMOOTHING = OneEuroSettings(min_cutoff=0.01, beta=10.0)
+WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
+SCORE_ALPHA = 0.1
+
+SEARCH_PERIOD = 0.5
+"""Seconds between two looks for further people while some are being tracked."""
+
+_ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
+_SKELETON = skeletons.get("blazepose33")
+_UPPER_BODY = skeletons.get("blazepose33_upper_body")
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """One person as the landmark network sees it, in image pixels.
+
+    Attributes:
+        presence: Score in [0, 1] that somebody is there.
+        points: (33, 3): x, y, and z at the scale of x, relative to the mid-hips.
+        scores: (33,) visibility in [0, 1].
+        alignment: (2, 2): mid-hips, and a point straight above them on the
+            circle around the whole body.
+        world: (33, 3) meters from the mid-hips, axes of the camera.
+    """
+
+    presence: float
+    points: FloatArray
+    scores: FloatArray
+    alignment: FloatArray
+    world: FloatArray
+
+
+def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:
+    """Decode the person detector's outputs.
+
+    Args:
+        raw_boxes: (2254, 12): the box around the face, then mid-hips, circle
+            top, mid-shoulders and their circle's top.
+        raw_scores: (2254,) before the sigmoid.
+        threshold: Least score, in [0, 1].
+
+    Returns:
+        Detections, best first, in the unit square around the letterboxed image.
+    """
+    return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
+
+
+def decode(
+    raw: FloatArray, presence: float, heatmaps: FloatArray, world: FloatArray, region: Region
+) -> Landmarks:
+    """Decode the landmark network's outputs for one region.
+
+    Args:
+        raw: (195,): 39 points of x, y, z in input pixels, visibility and presence
+            before the sigmoid.
+        presence: Score in [0, 1] that somebody is in the region.
+        heatmaps: (39, h, w) before the sigmoid.
+        world: (117,): 39 points in meters, axes of the region.
+        region: Where the input was cut out.
+    """
+    points = raw.reshape(39, 5)[: ALIGNMENT.stop]
+    xy = refine(points[:, :2] / LANDMARK_SIZE, heatmaps[: ALIGNMENT.stop])
+    xy = region.to_image(xy)
+    z = points[:LANDMARKS, 2:3] / LANDMARK_SIZE * region.size
+    cos, sin = np.cos(region.rotation), np.sin(region.rotation)
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
+    return Landmarks(
+        presence=presence,
+        points=np.concatenate([xy[:LANDMARKS], z], axis=1),
+        scores=ssd.sigmoid(points[:LANDMARKS, 3]),
+        alignment=xy[ALIGNMENT],
+        world=world.reshape(39, 3)[:LANDMARKS] @ turn.T,
+    )
+
+
+def refine(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
+    """Move each point to the center of mass of its heatmap around it.
+
+    Args:
+        points: (K, 2) in the unit square.
+        heatmaps: (K, h, w) before the sigmoid.
+
+    Returns:
+        (K, 2). A point outside the map, or where the map is nowhere sure, stays.
+    """
+    count, height, width = heatmaps.shape
+    size = np.array([width, height])
+    center = np.trunc(points * size)
+    inside = np.all((center >= 0) & (center < size), axis=1)
+    center = np.where(inside[:, None], center, 0).astype(np.intp)
+    offsets = np.arange(HEATMAP_KERNEL) - HEATMAP_KERNEL // 2
+    x = center[:, 0, None] + offsets
+    y = center[:, 1, None] + offsets
+    window = heatmaps[
+        np.arange(count)[:, None, None],
+        np.clip(y, 0, height - 1)[:, :, None],
+        np.clip(x, 0, width - 1)[:, None, :],
+    ]
+    valid = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    weights = np.where(valid, ssd.sigmoid(window), 0)
+    total = weights.sum(axis=(1, 2))
+    sure = inside & (weights.max(axis=(1, 2)) >= HEATMAP_CONFIDENCE)
+    mass = np.stack(
+        [(weights.sum(axis=1) * x).sum(axis=1), (weights.sum(axis=2) * y).sum(axis=1)], axis=1
+    )
+    center_of_mass = mass / np.maximum(total, 1e-9)[:, None] / size
+    refined: FloatArray = np.where(sure[:, None], center_of_mass, points).astype(np.float32)
+    return refined
+
+
+@dataclass
+class _Track:
+    """One person from frame to frame: where to look next, and the filters."""
+
+    id: int
+    region: Region
+    points: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(IMAGE_SMOOTHING))
+    alignment: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(ALIGNMENT_SMOOTHING))
+    world: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(WORLD_SMOOTHING))
+    scores: LowPassFilter = field(default_factory=lambda: LowPassFilter(SCORE_ALPHA))
+
+    def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks | None:
+        """Filter this frame's landmarks and move the region; None when that fails."""
+        body = Region.upright(found.alignment[0], found.alignment[1], scale=1.0)
+        if body is None:
+            return None
+        # the region's own points are always filtered, so that it does not shake
+        alignment = self.alignment(_wide(found.alignment), stamp, body.size)
+        region = Region.upright(_narrow(alignment[0]), _narrow(alignment[1]), REGION_SCALE)
+        if region is None:
+            return None
+        self.region = region
+        if not smoothing:
+            return found
+        return Landmarks(
+            presence=found.presence,
+            points=_narrow(self.points(_wide(found.points), stamp, body.size)),
+            scores=_narrow(self.scores(_wide(found.scores))),
+            alignment=_narrow(alignment),
+            world=_narrow(self.world(_wide(found.world), stamp)),
+        )
+
+
+class BlazePose:
+    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
+
+    def __init__(
+        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+    ) -> None:
+        """Take over two loaded networks.
+
+        Args:
+            network: Name for the results.
+            sessions: ``detector`` and ``landmarks``.
+            options: May be replaced between two frames.
+        """
+        self.network = network
+        self.options = options
+        self._detector = sessions["detector"]
+        self._landmarks = sessions["landmarks"]
+        self._tracks: list[_Track] = []
+        self._next_id = 0
+        self._stamp = -np.inf
+        self._searched = -np.inf
+
+    @property
+    def provider(self) -> str:
+        """What really runs the landmark network."""
+        return self._landmarks.provider
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """All 33 landmarks, or the first 25 with ``upper_body_only``."""
+        return _UPPER_BODY if self.options.upper_body_only else _SKELETON
+
+    def reset(self) -> None:
+        """Forget all tracks and filters; ids are not used again."""
+        self._tracks = []
+        self._stamp = self._searched = -np.inf
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+        """Find the people in one image; see ``Estimator.estimate``."""
+        validate_image(image, channels)
+        options = self.options
+        if options.static or stamp < self._stamp:
+            self.reset()
+        self._stamp = stamp
+        if options.static:
+            self._next_id = 0
+        self._tracks = self._tracks[: options.max_people]
+        tracked = bool(self._tracks)
+        if not tracked or self._wants_more(options, stamp):
+            self._search(image, channels, options, stamp)
+        people = self._follow(image, channels, options, stamp)
+        if tracked and not people:
+            # everybody was lost: look at once, a robot should not miss a frame
+            self._search(image, channels, options, stamp)
+            people = self._follow(image, channels, options, stamp)
+        return _to_poses(self.skeleton, [track.id for track in self._tracks], people)
+
+    def find_regions(self, image: Image, channels: Channels, threshold: float) -> list[Region]:
+        """Run the detector on a whole image.
+
+        Returns:
+            The square around each person, the surest person first.
+        """
+        box = Region.letterbox(image.shape[1], image.shape[0])
+        crop = box.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
+        raw_boxes, raw_scores = self._detector.run(to_tensor(crop, channels, -1.0, 1.0))
+        found = detect(raw_boxes[0], raw_scores[0, :, 0], threshold)
+        points = box.to_image(found.points)
+        regions = [Region.upright(p[0], p[1], REGION_SCALE) for p in points]
+        return [region for region in regions if region is not None]
+
+    def find_landmarks(self, image: Image, channels: Channels, region: Region) -> Landmarks:
+        """Run the landmark network on one region of an image."""
+        crop = region.crop(image, LANDMARK_SIZE)
+        raw, presence, heatmaps, world = self._landmarks.run(to_tensor(crop, channels, 0.0, 1.0))
+        return decode(raw[0], float(presence[0, 0]), heatmaps[0], world[0], region)
+
+    def _wants_more(self, options: EstimatorOptions, stamp: float) -> bool:
+        waited = stamp - self._searched >= SEARCH_PERIOD
+        return len(self._tracks) < options.max_people and waited
+
+    def _search(
+        self, image: Image, channels: Channels, options: EstimatorOptions, stamp: float
+    ) -> None:
+        """Look for people in the whole image and start a track for each new one."""
+        self._searched = stamp
+        for region in self.find_regions(image, channels, options.threshold):
+            if len(self._tracks) == options.max_people:
+                return
+            if not any(_same_person(region, track.region) for track in self._tracks):
+                self._tracks.append(_Track(self._next_id, region))
+                self._next_id += 1
+
+    def _follow(
+        self, image: Image, channels: Channels, options: EstimatorOptions, stamp: float
+    ) -> list[Landmarks]:
+        """Find the landmarks of every track; a track that lost its person ends."""
+        smoothing = options.smoothing and not options.static
+        kept, people = [], []
+        for track in self._tracks:
+            found = self.find_landmarks(image, channels, track.region)
+            if found.presence < options.min_tracking_confidence:
+                continue
+            smooth = track.update(found, stamp, smoothing)
+            if smooth is not None:
+                kept.append(track)
+                people.append(smooth)
+        self._tracks = kept
+        return people
+
+
+def _same_person(a: Region, b: Region) -> bool:
+    """Whether two regions are centered so near each other that they hold one person."""
+    return float(np.hypot(a.x - b.x, a.y - b.y)) < 0.15 * max(a.size, b.size)
+
+
+def _to_poses(skeleton: Skeleton, ids: list[int], people: list[Landmarks]) -> Poses:
+    """Stack people into a result, cut to the skeleton's keypoints."""
+    if not people:
+        return Poses.empty(skeleton)
+    count = len(skeleton)
+    points = np.stack([p.points[:count] for p in people])
+    full = count == LANDMARKS
+    return Poses(
+        skeleton=skeleton,
+        ids=np.array(ids, np.int64),
+        scores=np.clip([p.presence for p in people], 0, 1),
+        boxes=np.stack([extent(p[:, :2]) for p in points]),
+        keypoints=points[:, :, :2],
+        keypoint_scores=np.stack([p.scores[:count] for p in people]),
+        depths=points[:, :, 2] if full else None,
+        world=np.stack([p.world[:count] for p in people]),
+    )
+
+
+def _wide(values: FloatArray) -> NDArray[np.float64]:
+    return values.astype(np.float64)
+
+
+def _narrow(values: NDArray[np.float64]) -> FloatArray:
+    return values.astype(np.float32)

@@ -1,0 +1,13 @@
+"""The families of networks: the ``family`` of a model card, and what builds its estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Estimator, Session
+from pose_ros.networks.blazepose import BlazePose
+
+FAMILIES: dict[str, Callable[[str, Mapping[str, Session], EstimatorOptions], Estimator]] = {
+    "blazepose": BlazePose,
+}

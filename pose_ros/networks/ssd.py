@@ -1,0 +1,105 @@
+"""Anchors, decoding and weighted suppression of MediaPipe's single-shot detectors.
+
+Source: google-ai-edge/mediapipe, ``ssd_anchors_calculator``,
+``tensors_to_detections_calculator`` and ``non_max_suppression_calculator``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_ros.core.geometry import iou
+from pose_ros.core.types import FloatArray
+
+SUPPRESSION_IOU = 0.3
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N detections, best first, in the unit square of the detector's input.
+
+    Attributes:
+        scores: (N,) in [0, 1].
+        boxes: (N, 4), x0 y0 x1 y1.
+        points: (N, P, 2), x y.
+    """
+
+    scores: FloatArray
+    boxes: FloatArray
+    points: FloatArray
+
+
+def anchors(input_size: int, strides: tuple[int, ...]) -> FloatArray:
+    """Return the (A, 2) anchor centers, in the unit square, of a detector with fixed anchor sizes.
+
+    Each layer has two anchors a cell; layers of equal stride that follow each
+    other share their cells.
+
+    Args:
+        input_size: Side of the detector's input in pixels.
+        strides: Pixels between two cells, one a layer.
+    """
+    groups: dict[int, int] = {}
+    for stride in strides:
+        groups[stride] = groups.get(stride, 0) + 2
+    layers = []
+    for stride, repeat in groups.items():
+        cells = -(-input_size // stride)
+        centers = (np.arange(cells, dtype=np.float32) + 0.5) / cells
+        y, x = np.meshgrid(centers, centers, indexing="ij")
+        layers.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), repeat, axis=0))
+    return np.concatenate(layers)
+
+
+def decode(
+    raw_boxes: FloatArray,
+    raw_scores: FloatArray,
+    centers: FloatArray,
+    input_size: int,
+    threshold: float,
+) -> Detections:
+    """Decode a detector's outputs and merge what overlaps.
+
+    Args:
+        raw_boxes: (A, 4 + 2 P): x, y, width, height, then x, y of each point, in
+            input pixels relative to the anchor's center.
+        raw_scores: (A,) before the sigmoid.
+        centers: (A, 2) from ``anchors``.
+        input_size: Side of the detector's input in pixels.
+        threshold: Least score, in [0, 1].
+    """
+    scores = sigmoid(np.clip(raw_scores, -100, 100))
+    kept = np.flatnonzero(scores >= threshold)
+    kept = kept[np.argsort(-scores[kept], kind="stable")]
+    scores, raw, center = scores[kept], raw_boxes[kept] / input_size, centers[kept]
+    middle, half = raw[:, :2] + center, raw[:, 2:4] / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    points = raw[:, 4:].reshape(len(kept), (raw_boxes.shape[1] - 4) // 2, 2) + center[:, None]
+    return merge_overlapping(Detections(scores, boxes, points))
+
+
+def merge_overlapping(found: Detections) -> Detections:
+    """Merge each best detection with all that overlap it, averaged by score."""
+    best, boxes, points = [], [], []
+    rest = np.arange(len(found.scores))
+    while len(rest):
+        overlap = iou(found.boxes[rest[0]], found.boxes[rest]) > SUPPRESSION_IOU
+        overlap[0] = True  # a box without an area overlaps nothing, not even itself
+        group = rest[overlap]
+        weights = found.scores[group] / found.scores[group].sum()
+        best.append(found.scores[rest[0]])
+        boxes.append(weights @ found.boxes[group])
+        points.append(np.tensordot(weights, found.points[group], axes=1))
+        rest = rest[~overlap]
+    if not best:
+        return found
+    return Detections(np.array(best, np.float32), np.stack(boxes), np.stack(points))
+
+
+def sigmoid(values: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-values))."""
+    with np.errstate(over="ignore"):  # exp(-x) of a large -x is inf, and 1 / inf is right
+        result: FloatArray = 1.0 / (1.0 + np.exp(-values))
+    return result

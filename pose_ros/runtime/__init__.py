@@ -1,0 +1,1 @@
+"""Model cards, the store of model files, and the engine that runs them."""

@@ -1,0 +1,1 @@
+"""Drawing results: overlays on images."""

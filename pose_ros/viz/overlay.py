@@ -1,0 +1,147 @@
+"""Draws people on an image: box, links, keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
+from pose_ros.errors import OptionError
+
+PARTS = ("box", "links", "keypoints")
+NONE = "none"
+
+MIN_SCORE = 0.5
+"""Least score, in [0, 1], of a keypoint that is drawn."""
+
+# fractions of the image's longer side
+KEYPOINT_SCALE = 0.0045
+LINK_SCALE = 0.003
+TEXT_SCALE = 0.016
+
+# RGB; the person's own left and right, and what lies in the middle
+_LEFT, _RIGHT, _MIDDLE = (255, 138, 0), (0, 217, 231), (240, 240, 240)
+_PEOPLE = (
+    *((46, 204, 113), (155, 89, 182), (241, 196, 15), (231, 76, 60), (52, 152, 219)),
+    *((230, 126, 34), (26, 188, 156), (236, 112, 199), (149, 165, 166), (127, 140, 255)),
+)
+
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
+_FAR = 1 << 24  # pixels; OpenCV's drawing overflows beyond
+
+Color = tuple[int, int, int]
+
+
+def parse_parts(text: str) -> tuple[str, ...]:
+    """Read an overlay option such as ``box,links,keypoints`` or ``none``.
+
+    Raises:
+        OptionError: A part is unknown.
+    """
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if parts == (NONE,):
+        return ()
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown or not parts:
+        raise OptionError(
+            f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}"
+        )
+    return parts
+
+
+def draw(
+    image: Image,
+    poses: Poses,
+    parts: Iterable[str] = PARTS,
+    *,
+    channels: Channels = "rgb",
+    min_score: float = MIN_SCORE,
+) -> None:
+    """Draw people in place.
+
+    Args:
+        image: (H, W, 3) uint8, writable.
+        poses: The people, in the image's pixels.
+        parts: Some of ``PARTS``.
+        channels: Order of the image's color channels.
+        min_score: Keypoints with a lower score, in [0, 1], and their links are left out.
+    """
+    validate_image(image, channels)
+    if not image.flags.c_contiguous or not image.flags.writeable:
+        raise OptionError("draw needs a contiguous, writable image; pass a copy")
+    wanted = set(parts)
+    size = max(image.shape[:2])
+    for pose in poses:
+        shown = (pose.keypoint_scores >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
+        if "box" in wanted:
+            _draw_box(image, pose, size, channels)
+        if "links" in wanted:
+            _draw_links(image, pose, shown, max(1, round(LINK_SCALE * size)), channels)
+        if "keypoints" in wanted:
+            _draw_keypoints(image, pose, shown, max(1.5, KEYPOINT_SCALE * size), channels)
+
+
+def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
+    if not np.isfinite(pose.box).all():
+        return
+    color = _ordered(_PEOPLE[pose.id % len(_PEOPLE)], channels)
+    x0, y0, x1, y1 = (int(round(float(v))) for v in np.clip(pose.box, -_FAR, _FAR))
+    thickness = max(1, round(LINK_SCALE * size / 2))
+    cv2.rectangle(image, (x0, y0), (x1, y1), color, thickness, cv2.LINE_AA)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, TEXT_SCALE * size / 20)
+    label = f"{pose.id}  {pose.score:.2f}"
+    (width, height), _ = cv2.getTextSize(label, font, scale, 1)
+    # inside the image even where the box reaches beyond it
+    left = int(np.clip(x0, 0, max(0, image.shape[1] - width - 6)))
+    top = int(np.clip(y0 - height - 7, 0, max(0, image.shape[0] - height - 7)))
+    cv2.rectangle(image, (left, top), (left + width + 6, top + height + 7), color, cv2.FILLED)
+    origin = (left + 3, top + height + 3)
+    cv2.putText(image, label, origin, font, scale, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _draw_links(
+    image: Image, pose: Pose, shown: np.ndarray, thickness: int, channels: Channels
+) -> None:
+    colors = _side_colors(pose)
+    for a, b in pose.skeleton.links:
+        if shown[a] and shown[b]:
+            color = colors[a] if colors[a] == colors[b] else _MIDDLE
+            cv2.line(
+                image,
+                _fixed_point(pose.keypoints[a]),
+                _fixed_point(pose.keypoints[b]),
+                _ordered(color, channels),
+                thickness,
+                cv2.LINE_AA,
+                _SHIFT,
+            )
+
+
+def _draw_keypoints(
+    image: Image, pose: Pose, shown: np.ndarray, radius: float, channels: Channels
+) -> None:
+    colors = _side_colors(pose)
+    for i in np.flatnonzero(shown):
+        center = _fixed_point(pose.keypoints[i])
+        outer, inner = (int(round(r * (1 << _SHIFT))) for r in (radius + 1, radius))
+        cv2.circle(image, center, outer, (0, 0, 0), cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        color = _ordered(colors[i], channels)
+        cv2.circle(image, center, inner, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _side_colors(pose: Pose) -> list[Color]:
+    colors: list[Color] = [_MIDDLE] * len(pose.skeleton)
+    for left, right in pose.skeleton.left_right:
+        colors[left], colors[right] = _LEFT, _RIGHT
+    return colors
+
+
+def _ordered(color: Color, channels: Channels) -> Color:
+    return color if channels == "rgb" else (color[2], color[1], color[0])
+
+
+def _fixed_point(point: np.ndarray) -> tuple[int, int]:
+    x, y = np.clip(point, -_FAR, _FAR) * (1 << _SHIFT)
+    return int(round(float(x))), int(round(float(y)))
