@@ -1,0 +1,230 @@
+"""Read a TFLite file into plain arrays: constants as float32, sparse weights made dense.
+
+The file format is the schema ``tensorflow/lite/schema/schema.fbs``, which the
+package ``tflite`` wraps; it is imported on use, since it belongs to an extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.errors import ModelError
+
+NO_TENSOR = -1  # index of an optional input that is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One value of the graph.
+
+    Attributes:
+        name: Name in the file; only those of inputs and outputs need be unique.
+        shape: Dimensions; spatial values are NHWC.
+        data: The constant's values, or None for what is known only at run time.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    data: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One step of the graph.
+
+    Attributes:
+        kind: Name in the schema, such as ``CONV_2D``; ``CUSTOM:<name>`` for a custom one.
+        options: The schema's options object, or None.
+        inputs: Tensor indices; ``NO_TENSOR`` for one that is left out.
+        outputs: Tensor indices.
+    """
+
+    kind: str
+    options: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: tensors, the operators in order of execution, and what goes in and out."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def import_package(name: str) -> Any:
+    """Return a package of the extra ``models``: ``tflite`` or ``onnx``.
+
+    Raises:
+        ModelError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ModelError(
+            f'converting a model needs {error.name or name}: run pip install "pose_ros[models]"'
+        ) from None
+
+
+def read_graph(data: bytes, name: str = "the file") -> Graph:
+    """Read the bytes of a TFLite file.
+
+    Operators that only unpack constants (float16 to float32, sparse to dense) are
+    carried out here and are not part of the result.
+
+    Args:
+        data: The whole file.
+        name: What error messages call it.
+
+    Raises:
+        ModelError: It is no TFLite file, is damaged, or holds what is not supported.
+    """
+    tflite = import_package("tflite")
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"{name} is not a TFLite model")
+    try:
+        return _fold_constants(_read(tflite, data))
+    except (struct.error, IndexError, ValueError, TypeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{name} is a damaged TFLite model: {error}") from error
+
+
+def _read(tflite: Any, data: bytes) -> Graph:
+    model = tflite.Model.GetRootAs(data, 0)
+    if model.SubgraphsLength() != 1:
+        raise ModelError(f"expected a TFLite model of 1 graph, got {model.SubgraphsLength()}")
+    graph = model.Subgraphs(0)
+    kinds = _names_by_value(tflite.BuiltinOperator)
+    option_types = _names_by_value(tflite.BuiltinOptions)
+
+    def operator(index: int) -> Operator:
+        op = graph.Operators(index)
+        code = model.OperatorCodes(op.OpcodeIndex())
+        # files older than the wide field keep the code in the narrow one
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        kind = kinds.get(number, f"number {number}")
+        if kind == "CUSTOM":
+            kind = f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+        options = None
+        if (table := op.BuiltinOptions()) is not None and op.BuiltinOptionsType():
+            options = getattr(tflite, option_types[op.BuiltinOptionsType()])()
+            options.Init(table.Bytes, table.Pos)
+        return Operator(kind, options, _indices(op.InputsAsNumpy()), _indices(op.OutputsAsNumpy()))
+
+    return Graph(
+        tensors=tuple(_tensor(tflite, model, graph, i) for i in range(graph.TensorsLength())),
+        operators=tuple(operator(i) for i in range(graph.OperatorsLength())),
+        inputs=_indices(graph.InputsAsNumpy()),
+        outputs=_indices(graph.OutputsAsNumpy()),
+    )
+
+
+def _names_by_value(enumeration: type) -> dict[int, str]:
+    return {v: k for k, v in vars(enumeration).items() if isinstance(v, int)}
+
+
+def _indices(array: Any) -> tuple[int, ...]:
+    # an empty vector reads as the number 0
+    return tuple(array.tolist()) if isinstance(array, np.ndarray) else ()
+
+
+def _tensor(tflite: Any, model: Any, graph: Any, index: int) -> Tensor:
+    tensor = graph.Tensors(index)
+    shape = _indices(tensor.ShapeAsNumpy())
+    name = (tensor.Name() or b"").decode()
+    raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    if not isinstance(raw, np.ndarray):
+        return Tensor(name, shape)
+    dtypes = {
+        tflite.TensorType.FLOAT32: "<f4",
+        tflite.TensorType.FLOAT16: "<f2",
+        tflite.TensorType.INT32: "<i4",
+        tflite.TensorType.INT64: "<i8",
+    }
+    if tensor.Type() not in dtypes:
+        known = _names_by_value(tflite.TensorType)
+        raise ModelError(
+            f"constant {name!r} is of type {known.get(tensor.Type(), tensor.Type())}; "
+            "only float and integer constants can be converted, not quantized ones"
+        )
+    values = np.frombuffer(raw.tobytes(), dtypes[tensor.Type()])
+    sparsity = tensor.Sparsity()
+    data = values.reshape(shape) if sparsity is None else densify(tflite, sparsity, shape, values)
+    return Tensor(name, shape, data)
+
+
+def densify(
+    tflite: Any, sparsity: Any, shape: tuple[int, ...], values: NDArray[Any]
+) -> NDArray[Any]:
+    """Spread the stored values of a sparse tensor over a dense array of zeros.
+
+    The levels of the format are walked from the outermost on. Each holds, for every
+    stored entry of the level above, either all positions of its axis or (CSR) a list
+    of some; an axis may be cut in blocks, whose inside is a level of its own.
+
+    Args:
+        tflite: The schema package.
+        sparsity: The tensor's ``SparsityParameters``.
+        shape: Dense shape.
+        values: (M,) stored values.
+    """
+    order = _indices(sparsity.TraversalOrderAsNumpy())
+    block_axes = _indices(sparsity.BlockMapAsNumpy())
+    entries = np.zeros(1, np.int64)  # storage index of each entry of the level
+    coordinates: dict[int, NDArray[np.int64]] = {}
+    block_sizes = dict.fromkeys(range(len(shape)), 1)
+    for level, axis in enumerate(order):
+        metadata = sparsity.DimMetadata(level)
+        if metadata.Format() == tflite.DimensionType.DENSE:
+            size = metadata.DenseSize()
+            parents = np.repeat(np.arange(len(entries)), size)
+            positions = np.tile(np.arange(size), len(entries))
+            entries = entries[parents] * size + positions
+            if axis >= len(shape):
+                block_sizes[block_axes[axis - len(shape)]] = size
+        else:
+            segments = _index_vector(tflite, metadata, "Segments")
+            counts = segments[entries + 1] - segments[entries]
+            parents = np.repeat(np.arange(len(entries)), counts)
+            first = np.cumsum(counts) - counts
+            entries = segments[entries][parents] + np.arange(counts.sum()) - first[parents]
+            positions = _index_vector(tflite, metadata, "Indices")[entries]
+        coordinates = {k: v[parents] for k, v in coordinates.items()}
+        coordinates[axis] = positions
+    for i, axis in enumerate(block_axes):
+        inside = coordinates.pop(len(shape) + i)
+        coordinates[axis] = coordinates[axis] * block_sizes[axis] + inside
+    dense = np.zeros(shape, values.dtype)
+    dense[tuple(coordinates[axis] for axis in range(len(shape)))] = values[entries]
+    return dense
+
+
+def _index_vector(tflite: Any, metadata: Any, which: str) -> NDArray[np.int64]:
+    kinds = _names_by_value(tflite.SparseIndexVector)
+    table = getattr(metadata, f"Array{which}")()
+    vector = getattr(tflite, kinds[getattr(metadata, f"Array{which}Type")()])()
+    vector.Init(table.Bytes, table.Pos)
+    values: NDArray[np.int64] = np.asarray(vector.ValuesAsNumpy()).reshape(-1).astype(np.int64)
+    return values
+
+
+def _fold_constants(graph: Graph) -> Graph:
+    tensors = list(graph.tensors)
+    kept = []
+    for op in graph.operators:
+        data = tensors[op.inputs[0]].data if op.inputs else None
+        if op.kind not in ("DEQUANTIZE", "DENSIFY") or data is None:
+            kept.append(op)
+            continue
+        if op.kind == "DEQUANTIZE":
+            data = data.astype(np.float32)
+        tensors[op.outputs[0]] = replace(tensors[op.outputs[0]], data=data)
+    return replace(graph, tensors=tuple(tensors), operators=tuple(kept))
