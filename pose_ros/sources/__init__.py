@@ -1,5 +1,5 @@
 """Where images come from: cameras, videos, pictures and the synthetic actor."""
 
-from pose_ros.sources.opening import open_source
+from pose_ros.sources.opening import expand_inputs, open_source
 
-__all__ = ["open_source"]
+__all__ = ["expand_inputs", "open_source"]

@@ -42,8 +42,10 @@ _HAND = {"index": (0.095, 0.026), "pinky": (0.085, -0.034), "thumb": (0.060, 0.0
 
 
 class ArmAngles(NamedTuple):
-    """Degrees. Elevation: 0 hangs down, 90 is level, 180 points up. Azimuth: 0 is to
-    the arm's own side, 90 to the front, 180 across the body. Twist turns the palm.
+    """Degrees of the upper arm, the forearm and the palm.
+
+    Elevation: 0 hangs down, 90 is level, 180 points up. Azimuth: 0 is to the
+    arm's own side, 90 to the front, 180 across the body. Twist turns the palm.
     """
 
     upper_elevation: float = 9.0
@@ -81,8 +83,8 @@ class Step:
     arm: Arm = "right"
 
 
-def _arms(arm: Arm, angles: ArmAngles, **rest: float) -> Posture:
-    return Posture(left=angles, **rest) if arm == "left" else Posture(right=angles, **rest)
+def _with_arm(arm: Arm, angles: ArmAngles) -> Posture:
+    return Posture(left=angles) if arm == "left" else Posture(right=angles)
 
 
 def _stand(_seconds: float, _arm: Arm) -> Posture:
@@ -94,22 +96,23 @@ def _point_sideways(toward: Arm) -> Callable[[float, Arm], Posture]:
 
     def posture(_seconds: float, arm: Arm) -> Posture:
         if arm == toward:
-            return _arms(arm, ArmAngles(88, 4, 89, 6), head_turn=turn)
-        return _arms(arm, ArmAngles(74, 112, 86, 158), head_turn=turn)
+            return _with_arm(arm, ArmAngles(88, 4, 89, 6))._replace(head_turn=turn)
+        return _with_arm(arm, ArmAngles(74, 112, 86, 158))._replace(head_turn=turn)
 
     return posture
 
 
 def _point_down(_seconds: float, arm: Arm) -> Posture:
-    return _arms(arm, ArmAngles(38, 30, 44, 40), head_turn=8.0 if arm == "left" else -8.0)
+    turn = 8.0 if arm == "left" else -8.0
+    return _with_arm(arm, ArmAngles(38, 30, 44, 40))._replace(head_turn=turn)
 
 
 def _point_forward(_seconds: float, arm: Arm) -> Posture:
-    return _arms(arm, ArmAngles(76, 72, 84, 82))
+    return _with_arm(arm, ArmAngles(76, 72, 84, 82))
 
 
 def _raise_hand(_seconds: float, arm: Arm) -> Posture:
-    return _arms(arm, ArmAngles(158, 6, 172, 12))
+    return _with_arm(arm, ArmAngles(158, 6, 172, 12))
 
 
 def _raise_hands(_seconds: float, _arm: Arm) -> Posture:
@@ -119,7 +122,7 @@ def _raise_hands(_seconds: float, _arm: Arm) -> Posture:
 
 def _wave(seconds: float, arm: Arm) -> Posture:
     swing = math.sin(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
-    return _arms(arm, ArmAngles(82, 14, 176 - 24 * swing, 14), lean=1.0 if arm == "left" else -1.0)
+    return _with_arm(arm, ArmAngles(82, 14, 176 - 24 * swing, 14))
 
 
 def _walk(seconds: float, _arm: Arm) -> Posture:

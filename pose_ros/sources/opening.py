@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+import cv2
 
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
+from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
+from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
 from pose_ros.sources.synthetic import (
     DEFAULT_FPS,
     DEFAULT_HEIGHT,
     DEFAULT_WIDTH,
     SyntheticSource,
 )
+from pose_ros.sources.videos import VideoSource
 
 KINDS = (
     "a device (/dev/video0 or 0), an rtsp or http stream, a video, a picture, a folder or "
@@ -111,8 +117,80 @@ def open_source(
         SourceError: There is nothing of that name, or it cannot be opened.
         OptionError: An argument or an option in ``spec`` is out of its range.
     """
-    if spec.partition("?")[0].partition(":")[0] == "synthetic":
-        return open_synthetic(
-            spec, fps=fps, width=width, height=height, loop=loop, live=live
-        )
-    raise SourceError(f"{spec!r} is no source; expected {KINDS}")
+    head = spec.partition("?")[0].partition(":")[0]
+    if head == "synthetic":
+        return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
+    if is_device(spec) or is_stream(spec):
+        return CameraSource(CaptureRequest(spec, width, height, fps))
+    paths = _matches(spec)
+    if len(paths) == 1 and _is_video(paths[0]):
+        return VideoSource(paths[0], name=spec, loop=loop)
+    return PictureSource(paths, name=spec, fps=fps, loop=loop)
+
+
+def expand_inputs(
+    specs: Sequence[str],
+    *,
+    fps: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    loop: bool = False,
+) -> Iterator[Source]:
+    """Open one source after the other, as ``pose-ros estimate`` goes through its inputs.
+
+    Of folders and globs each picture is a source of its own, since one has
+    nothing to do with the next, unless ``fps`` says that they are a sequence.
+    The synthetic camera gives one run of its script. The caller closes each.
+
+    Raises:
+        SourceError: There is nothing of a name, or it cannot be opened. Names are
+            looked up before the first source is opened.
+        OptionError: As ``open_source``.
+    """
+    if not specs:
+        raise SourceError(f"no input; expected {KINDS}")
+    jobs: list[Callable[[], Source]] = []
+    for spec in specs:
+        synthetic = spec.partition("?")[0].partition(":")[0] == "synthetic"
+        if synthetic or is_device(spec) or is_stream(spec):
+            names: list[str] = [spec]
+        else:
+            paths = _matches(spec)
+            videos = [path for path in paths if _is_video(path)]
+            names = [spec] if fps is not None and not videos else [str(path) for path in paths]
+        jobs += [
+            partial(open_source, name, fps=fps, width=width, height=height, loop=loop, live=False)
+            for name in names
+        ]
+    return (job() for job in jobs)
+
+
+def _matches(spec: str) -> list[Path]:
+    """Return the files that a path, folder or glob names, in natural order.
+
+    Raises:
+        SourceError: There is none.
+    """
+    path = Path(spec).expanduser()
+    # a file may have a bracket in its name: what is there is no pattern
+    if path.is_dir():
+        return pictures_in(path)
+    if path.exists():
+        return [path]
+    if glob.has_magic(spec):
+        found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+        files = sorted((p for p in found if p.is_file()), key=natural_key)
+        if files:
+            return files
+        raise SourceError(f"no file matches {spec}")
+    if path.suffix or len(path.parts) > 1:
+        raise SourceError(f"there is no file {spec}")
+    raise SourceError(f"there is nothing called {spec!r}; expected {KINDS}")
+
+
+def _is_video(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    # what has a picture's name is to be reported as a broken picture, not as no video
+    return suffix not in PICTURE_SUFFIXES and (
+        suffix == ".gif" or not cv2.haveImageReader(str(path))
+    )

@@ -49,7 +49,10 @@ class View:
     @property
     def rotation(self) -> Float64Array:
         """(3, 3) that turns world axes to the optical frame's."""
-        c, s = math.cos(math.radians(self.pitch_degrees)), math.sin(math.radians(self.pitch_degrees))
+        c, s = (
+            math.cos(math.radians(self.pitch_degrees)),
+            math.sin(math.radians(self.pitch_degrees)),
+        )
         return np.array([[0, -1, 0], [-s, 0, -c], [c, 0, -s]], np.float64)
 
     def world(self, points: Float64Array) -> Float64Array:
@@ -257,5 +260,5 @@ def floor_shadow(
         return None
     target = (pixels - (x0, y0)).astype(np.float32)
     homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    shadow: FloatArray = cv2.warpPerspective(plan, homography, (x1 - x0, y1 - y0)).astype(np.float32)
-    return (x0, y0, x1, y1), shadow
+    shadow = cv2.warpPerspective(plan, homography, (x1 - x0, y1 - y0))
+    return (x0, y0, x1, y1), np.asarray(shadow, np.float32)

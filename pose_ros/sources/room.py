@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.types import FloatArray
@@ -20,7 +21,15 @@ def room(view: View) -> FloatArray:
     # four rays a pixel: planks and edges are fine and, rendered once, cost nothing
     scale = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     camera = Camera(small.width * 2, small.height * 2, scale @ small.matrix)
-    x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    bands = np.array_split(np.arange(camera.height), 8)
+    image = np.concatenate([_band(view, camera, rows) for rows in bands])
+    result = cv2.resize(image, (small.width, small.height), interpolation=cv2.INTER_AREA)
+    return np.asarray(result, np.float32)
+
+
+def _band(view: View, camera: Camera, rows: NDArray[np.int64]) -> FloatArray:
+    """Return some rows of the room at the camera's size."""
+    x, y = np.meshgrid(np.arange(camera.width), rows)
     directions = camera.rays(np.stack([x, y], axis=-1)) @ view.rotation
     eye = np.array([0.0, 0.0, view.height])
     low = np.array([-_BEHIND_CAMERA, -_HALF_WIDTH, 0.0])
@@ -32,7 +41,7 @@ def room(view: View) -> FloatArray:
     plane = np.argmin(ways, axis=-1)
     way = np.take_along_axis(ways, plane[..., None], axis=-1)
     points = eye + directions * way
-    image = np.empty(points.shape, np.float32)
+    image: FloatArray = np.empty(points.shape, np.float32)
     upward = directions[..., 2] > 0
     for chosen, paint in (
         ((plane == 2) & ~upward, _floor),
@@ -45,10 +54,7 @@ def room(view: View) -> FloatArray:
     lamp = np.array([view.distance - 0.8, 0.6, 2.6])
     away = np.linalg.norm(points - lamp, axis=-1, keepdims=True)
     image *= (1.12 - 0.10 * away).clip(0.5, 1.1)
-    result: FloatArray = cv2.resize(
-        image, (small.width, small.height), interpolation=cv2.INTER_AREA
-    ).astype(np.float32)
-    return result
+    return image
 
 
 def _floor(points: Float64Array) -> Float64Array:

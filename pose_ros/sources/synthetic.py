@@ -256,7 +256,7 @@ class _Renderer:
                 self._kept[key] = drawn
                 self._kept_bytes += size
         pattern = number % _NOISE_PATTERNS
-        image = self._rooms[pattern].copy()
+        image: Image = self._rooms[pattern].copy()
         if drawn is not None:
             (x0, y0, x1, y1), crop = drawn
             image[y0:y1, x0:x1] = _noisy(crop, self._noise[pattern, y0:y1, x0:x1])
@@ -309,5 +309,4 @@ def _pixels(values: NDArray[np.generic]) -> Image:
 
 
 def _noisy(image: Image, noise: NDArray[np.int8]) -> Image:
-    noisy: Image = cv2.add(image, noise, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
-    return noisy
+    return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)

@@ -1,0 +1,149 @@
+"""Camera calibrations in the YAML form that ROS's camera_info tools read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.errors import OptionError
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """All that sensor_msgs/CameraInfo says of a camera's geometry.
+
+    Attributes:
+        camera: Size, K, distortion model and D.
+        name: Of the camera; may be empty.
+        rectification: (3, 3) R; the identity for a single camera.
+        projection: (3, 4) P; K and a column of zeros when None is given.
+    """
+
+    camera: Camera
+    name: str = ""
+    rectification: Float64Array = field(default_factory=lambda: np.eye(3))
+    projection: Float64Array | None = None
+
+    def __post_init__(self) -> None:
+        projection = self.projection
+        if projection is None:
+            projection = np.hstack([self.camera.matrix, np.zeros((3, 1))])
+        for name, value, shape in (
+            ("rectification", self.rectification, (3, 3)),
+            ("projection", projection, (3, 4)),
+        ):
+            array = np.array(value, np.float64)
+            if array.shape != shape or not np.all(np.isfinite(array)):
+                raise OptionError(f"{name}: expected finite numbers of shape {shape}, got {value}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Check that images of this size are what was calibrated.
+
+        Raises:
+            OptionError: They are not.
+        """
+        expected = (self.camera.width, self.camera.height)
+        if expected != (width, height):
+            raise OptionError(
+                f"the calibration {self.name!r} is for {expected[0]}x{expected[1]} pixels, the "
+                f"images have {width}x{height}: ask the camera for that size or calibrate it anew"
+            )
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """Read a calibration file.
+
+    Raises:
+        OptionError: It is not there, is no such YAML, lacks a key or holds
+            something out of its range; the message names the file.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"cannot read the calibration {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = str(error).splitlines()[0]
+        raise OptionError(f"the calibration {path} is no YAML file: {line}") from None
+    needed = ("image_width", "image_height", "camera_matrix", "distortion_model",
+              "distortion_coefficients")  # fmt: skip
+    if not isinstance(data, dict):
+        raise OptionError(f"the calibration {path} is no list of keys; expected {needed[0]}: ...")
+    missing = [key for key in needed if key not in data]
+    if missing:
+        raise OptionError(f"the calibration {path} lacks {', '.join(missing)}")
+    try:
+        camera = Camera(
+            _whole(data, "image_width"),
+            _whole(data, "image_height"),
+            _matrix(data, "camera_matrix", (3, 3)),
+            str(data["distortion_model"]),
+            _matrix(data, "distortion_coefficients", None).ravel(),
+        )
+        rectification = (
+            _matrix(data, "rectification_matrix", (3, 3))
+            if "rectification_matrix" in data
+            else np.eye(3)
+        )
+        projection = (
+            _matrix(data, "projection_matrix", (3, 4)) if "projection_matrix" in data else None
+        )
+        return Calibration(
+            camera, str(data.get("camera_name") or Path(path).stem), rectification, projection
+        )
+    except OptionError as error:
+        raise OptionError(f"the calibration {path}: {error}") from None
+
+
+def write_calibration(path: str | Path, calibration: Calibration) -> None:
+    """Write a calibration file that ``read_calibration`` and ROS's tools read.
+
+    Raises:
+        OptionError: The file cannot be written.
+    """
+    camera = calibration.camera
+    data = {
+        "image_width": camera.width,
+        "image_height": camera.height,
+        "camera_name": calibration.name,
+        "camera_matrix": _table(camera.matrix),
+        "distortion_model": camera.distortion_model,
+        "distortion_coefficients": _table(camera.distortion[None, :]),
+        "rectification_matrix": _table(calibration.rectification),
+        "projection_matrix": _table(np.asarray(calibration.projection)),
+    }
+    try:
+        Path(path).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"cannot write the calibration {path}: {error.strerror}") from None
+
+
+def _whole(data: dict[str, Any], key: str) -> int:
+    value = data[key]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise OptionError(f"{key} must be a whole number, got {value!r}")
+    return value
+
+
+def _matrix(data: dict[str, Any], key: str, shape: tuple[int, int] | None) -> Float64Array:
+    """Return a ``{rows, cols, data}`` entry as an array; any shape when None."""
+    entry = data[key]
+    try:
+        rows, columns = int(entry["rows"]), int(entry["cols"])
+        array = np.array(entry["data"], np.float64).reshape(rows, columns)
+    except (TypeError, KeyError, ValueError):
+        raise OptionError(f"{key} must have rows, cols and rows x cols numbers as data") from None
+    if shape is not None and array.shape != shape:
+        raise OptionError(f"{key} must be {shape[0]}x{shape[1]}, got {rows}x{columns}")
+    return array
+
+
+def _table(matrix: Float64Array) -> dict[str, Any]:
+    rows, columns = matrix.shape
+    return {"rows": rows, "cols": columns, "data": [float(v) for v in matrix.ravel()]}

@@ -1,0 +1,333 @@
+"""Cameras and network streams, in real time: the newest frame, stamped at its capture.
+
+A thread of its own takes the frames, so that none is stale when it is read and
+``close`` never waits for a camera that hangs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import cv2
+
+from pose_ros.core.types import Frame
+from pose_ros.errors import OptionError, SourceError
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
+
+_FAILED_READS = 3
+_SLOW_READ_SECONDS = 1.0
+_STREAM_TIMEOUT_MSEC = 5000
+_JOIN_SECONDS = 2.0
+_VIDEO_GROUP_HINT = (
+    "add yourself to the video group (sudo usermod -aG video $USER) and log in again"
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Capture(Protocol):
+    """What is used of ``cv2.VideoCapture``."""
+
+    def read(self) -> tuple[bool, Any]:
+        """Wait for the next frame: whether there is one, and its (H, W, 3) BGR image."""
+
+    def get(self, property_id: int, /) -> float:
+        """Return a ``cv2.CAP_PROP_*``."""
+
+    def release(self) -> None:
+        """Free the device."""
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What to open. None leaves a setting to the camera.
+
+    Attributes:
+        spec: A device (``/dev/video0``, ``0``) or the address of a stream.
+        width: Pixels.
+        height: Pixels.
+        fps: Frames a second.
+    """
+
+    spec: str
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "fps"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise OptionError(f"{name} must be above 0, got {value}")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether ``spec`` is an address and not a device."""
+        return "://" in self.spec
+
+    @property
+    def device(self) -> str:
+        """Path of the device."""
+        return f"/dev/video{int(self.spec)}" if self.spec.isdecimal() else self.spec
+
+
+def open_capture(request: CaptureRequest) -> Capture:
+    """Open a device or a stream with OpenCV.
+
+    Raises:
+        SourceError: It cannot be opened; the message says why and what to do.
+    """
+    if request.is_stream:
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
+        parameters = [value for key in timeouts for value in (key, _STREAM_TIMEOUT_MSEC)]
+        capture = cv2.VideoCapture(request.spec, cv2.CAP_FFMPEG, parameters)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(f"no video comes from {without_password(request.spec)}")
+    else:
+        check_device(request.device)
+        # resolved at every opening: a link such as /dev/v4l/by-id/... follows its camera
+        capture = cv2.VideoCapture(os.path.realpath(request.device), cv2.CAP_V4L2)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(
+                f"{request.device} gives no pictures: another program may be using it, or it is "
+                f"the second, data-only node of a camera; {devices_text()}"
+            )
+        _set_up(capture, request)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return capture
+
+
+def _set_up(capture: cv2.VideoCapture, request: CaptureRequest) -> None:
+    if (request.width or 0) * (request.height or 0) > 640 * 480:
+        # uncompressed, USB 2 carries few large frames a second
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    for key, value in (
+        (cv2.CAP_PROP_FRAME_WIDTH, request.width),
+        (cv2.CAP_PROP_FRAME_HEIGHT, request.height),
+        (cv2.CAP_PROP_FPS, request.fps),
+    ):
+        if value is not None:
+            capture.set(key, value)
+
+
+def check_device(path: str) -> None:
+    """Check that a video device is there and may be used.
+
+    Raises:
+        SourceError: It is not; the message says what there is, or what to do.
+    """
+    if not Path(path).exists():
+        raise SourceError(f"there is no camera {path}; {devices_text()}")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(f"no permission to use {path}: {_VIDEO_GROUP_HINT}")
+
+
+def devices_text() -> str:
+    """Return one clause on which video devices this machine has."""
+    found = sorted(str(path) for path in Path("/dev").glob("video*"))
+    return f"there are {', '.join(found)}" if found else "this machine has no /dev/video*"
+
+
+def without_password(spec: str) -> str:
+    """Return the address of a stream, its user and password left out, for messages."""
+    host = urlsplit(spec).netloc
+    return spec.replace(host, host.rpartition("@")[2], 1) if "@" in host else spec
+
+
+def capture_time(position_msec: float, monotonic: float, unix: float) -> float:
+    """Return the Unix time of a capture from what the driver says of it.
+
+    V4L2 stamps buffers with the monotonic clock, a few drivers with the system's.
+
+    Args:
+        position_msec: ``CAP_PROP_POS_MSEC`` right after the frame was had.
+        monotonic: ``time.monotonic()`` at that moment, seconds.
+        unix: ``time.time()`` at that moment, seconds.
+
+    Returns:
+        Seconds; ``unix`` when the driver's stamp is not within the last 5 s.
+    """
+    stamp = position_msec / 1000.0
+    for now in (monotonic, unix):
+        age = now - stamp
+        if stamp > 0 and -0.001 <= age < 5.0:
+            return unix - max(0.0, age)
+    return unix
+
+
+class CameraSource:
+    """A camera or a stream that is opened again, ever less often, when it is lost."""
+
+    def __init__(
+        self,
+        request: CaptureRequest,
+        *,
+        opener: Callable[[CaptureRequest], Capture] = open_capture,
+        first_retry_seconds: float = 0.5,
+        longest_retry_seconds: float = 10.0,
+    ) -> None:
+        """Open the camera and begin to take frames.
+
+        Args:
+            request: What to open.
+            opener: Gives the capture, or raises SourceError.
+            first_retry_seconds: Pause before it is opened again; it doubles.
+            longest_retry_seconds: Longest pause.
+
+        Raises:
+            SourceError: The camera is not there or cannot be opened.
+        """
+        self._request, self._opener = request, opener
+        self._first_retry, self._longest_retry = first_retry_seconds, longest_retry_seconds
+        self._name = without_password(request.spec)
+        capture = opener(request)
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self._fps = fps if math.isfinite(fps) and 0 < fps < 10_000 else math.nan
+        self._news = threading.Condition()
+        self._newest: Frame | None = None
+        self._closed = False
+        self._connected = True
+        self._ended = threading.Event()
+        self._index = 0
+        self._size_said = False
+        self._thread = threading.Thread(
+            target=self._run, args=(capture,), name=f"capture {self._name}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def name(self) -> str:
+        """What the user called it, without a password."""
+        return self._name
+
+    @property
+    def live(self) -> bool:
+        """True: stamps are Unix times."""
+        return True
+
+    @property
+    def fps(self) -> float:
+        """Frames a second that the camera promises; NaN when it does not say."""
+        return self._fps
+
+    @property
+    def length(self) -> int | None:
+        """None: it has no end."""
+        return None
+
+    @property
+    def connected(self) -> bool:
+        """Whether frames come; False while the camera is lost."""
+        return self._connected
+
+    def read(self) -> Frame | None:
+        """Wait for a frame newer than the last one; a lost camera is waited for.
+
+        Frame.index counts the frames that the camera gave: a gap is a frame that
+        was not read in time.
+
+        Returns:
+            None when another thread closes the source meanwhile.
+
+        Raises:
+            SourceError: The source had been closed before.
+        """
+        with self._news:
+            if self._closed:
+                raise SourceError(f"{self._name} is closed")
+            self._news.wait_for(lambda: self._newest is not None or self._closed)
+            frame, self._newest = self._newest, None
+            return None if self._closed else frame
+
+    def close(self) -> None:
+        """Free the camera and end a ``read`` that waits; safe from any thread, and twice."""
+        with self._news:
+            self._closed = True
+            self._newest = None
+            self._news.notify_all()
+        self._ended.set()
+        # the device should be free for the next one to open it, but a driver may hang
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self, capture: Capture | None) -> None:
+        while capture is not None:
+            try:
+                self._take_frames(capture)
+            finally:
+                capture.release()
+            capture = None if self._ended.is_set() else self._reopen()
+
+    def _take_frames(self, capture: Capture) -> None:
+        """Hand on frames until the camera is lost or the source closed."""
+        failed = 0
+        while not self._ended.is_set() and failed < _FAILED_READS:
+            begin = time.monotonic()
+            try:
+                found, image = capture.read()
+            except cv2.error as error:
+                _log.debug("%s: %s", self._name, error)
+                found, image = False, None
+            monotonic, unix = time.monotonic(), time.time()
+            if not found or image is None:
+                # one bad frame is no loss, a read that timed out is
+                failed = _FAILED_READS if monotonic - begin > _SLOW_READ_SECONDS else failed + 1
+                continue
+            failed = 0
+            stamp = unix
+            if not self._request.is_stream:
+                stamp = capture_time(capture.get(cv2.CAP_PROP_POS_MSEC), monotonic, unix)
+            self._hand_on(Frame(image, stamp, self._index, self._name, "bgr"))
+            self._index += 1
+
+    def _hand_on(self, frame: Frame) -> None:
+        if not self._connected:
+            self._connected = True
+            _log.warning("%s is back", self._name)
+        asked = (self._request.width or frame.width, self._request.height or frame.height)
+        if asked != (frame.width, frame.height) and not self._size_said:
+            self._size_said = True
+            _log.warning(
+                "%s gives %dx%d pixels, not the %dx%d asked for",
+                self._name, frame.width, frame.height, *asked,
+            )  # fmt: skip
+        with self._news:
+            if not self._closed:
+                self._newest = frame
+                self._news.notify_all()
+
+    def _reopen(self) -> Capture | None:
+        """Try until the camera opens; None when the source is closed meanwhile."""
+        if self._connected:
+            self._connected = False
+            _log.warning("%s is lost; it is opened again as soon as it is back", self._name)
+            self._pause = self._first_retry
+        while not self._ended.wait(self._pause):
+            self._pause = min(2 * self._pause, self._longest_retry)
+            try:
+                return self._opener(self._request)
+            except SourceError as error:
+                _log.debug("%s", error)
+        return None
+
+
+def is_device(spec: str) -> bool:
+    """Whether a text names a video device rather than a file."""
+    return spec.isdecimal() or (spec.startswith("/dev/") and not Path(spec).is_dir())
+
+
+def is_stream(spec: str) -> bool:
+    """Whether a text is the address of a stream."""
+    return "://" in spec and urlsplit(spec).scheme.lower() in STREAM_SCHEMES

@@ -1,0 +1,170 @@
+"""Pictures: one, or many as the frames of a sequence."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pose_ros.core.types import Frame, Image
+from pose_ros.errors import OptionError, SourceError
+
+PICTURE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+DEFAULT_SEQUENCE_FPS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+def read_picture(path: str | Path) -> Image:
+    """Return a picture as (H, W, 3) uint8 BGR, upright as its EXIF data say.
+
+    Gray becomes three equal channels, 16 bits become 8, and what is transparent
+    is laid on white.
+
+    Raises:
+        SourceError: The file is not there, is no picture or is damaged.
+    """
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        # OpenCV turns a picture upright only when it is asked for plain color
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        layered = None
+        if image is not None and Path(path).suffix.lower() not in (".jpg", ".jpeg"):
+            layered = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = layered = None
+    if image is None or image.dtype != np.uint8 or image.ndim != 3:
+        raise SourceError(f"{path} is no picture that can be read, or it is damaged")
+    if layered is not None and layered.ndim == 3 and layered.shape[2] == 4:
+        full = {"uint8": 255.0, "uint16": 65535.0}.get(str(layered.dtype), 1.0)
+        alpha = layered[:, :, 3:].astype(np.float32) / full
+        if alpha.shape[:2] == image.shape[:2]:
+            image = np.rint(image * alpha + 255.0 * (1.0 - alpha))
+    return np.ascontiguousarray(image, np.uint8)
+
+
+def natural_key(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a sort key by which ``frame_2`` comes before ``frame_10``."""
+    text = str(path)
+    parts = re.split(r"([0-9]+)", text.casefold())
+    # a number sorts before a word; the text itself settles what is left equal
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p], text
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder in natural order, hidden ones left out.
+
+    Raises:
+        SourceError: There is none, or the folder may not be read.
+    """
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from None
+    found = [p for p in entries if p.suffix.lower() in PICTURE_SUFFIXES and p.name[0] != "."]
+    if not found:
+        raise SourceError(
+            f"there is no picture in the folder {folder}; looked for "
+            + ", ".join(sorted(PICTURE_SUFFIXES))
+        )
+    return sorted(found, key=natural_key)
+
+
+class PictureSource:
+    """Pictures in the given order; frame i is stamped i / fps.
+
+    One picture that cannot be read is an error; among several it is left out and
+    said once, and its number and stamp stay unused.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        name: str,
+        fps: float | None = None,
+        loop: bool = False,
+    ) -> None:
+        """Note the files; each is read when its turn comes.
+
+        Args:
+            paths: One or more files.
+            name: What the user called them.
+            fps: Frames a second, above 0; None means 30.
+            loop: Begin again after the last; stamps go on rising.
+
+        Raises:
+            OptionError: ``fps`` is out of its range.
+            SourceError: There are no files.
+        """
+        if fps is not None and not (math.isfinite(fps) and fps > 0):
+            raise OptionError(f"fps must be above 0, got {fps}")
+        self._paths: Sequence[Path] = [Path(path) for path in paths]
+        if not self._paths:
+            raise SourceError(f"{name}: no pictures")
+        self._name, self._fps, self._loop = name, fps or DEFAULT_SEQUENCE_FPS, loop
+        self._next = 0
+        self._unreadable: set[Path] = set()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """What the user called them."""
+        return self._name
+
+    @property
+    def live(self) -> bool:
+        """False: stamps are media time."""
+        return False
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self._fps
+
+    @property
+    def length(self) -> int | None:
+        """Number of files; None when they repeat."""
+        return None if self._loop else len(self._paths)
+
+    def read(self) -> Frame | None:
+        """Return the next picture that can be read, or None at the end.
+
+        Raises:
+            SourceError: It cannot be read and is the only one, or none can be
+                read, or the source is closed.
+        """
+        if self._closed:
+            raise SourceError(f"{self._name} is closed")
+        while self._loop or self._next < len(self._paths):
+            index = self._next
+            self._next += 1
+            path = self._paths[index % len(self._paths)]
+            if path in self._unreadable:
+                continue
+            try:
+                image = read_picture(path)
+            except SourceError as error:
+                self._unreadable.add(path)
+                if len(self._paths) == 1:
+                    raise
+                _log.warning("%s; it is left out", error)
+                if self._unreadable.issuperset(self._paths):
+                    raise SourceError(f"{self._name}: none of the pictures can be read") from None
+                continue
+            return Frame(image, index / self._fps, index, path.name, "bgr")
+        return None
+
+    def close(self) -> None:
+        """Forget the files."""
+        self._closed = True
