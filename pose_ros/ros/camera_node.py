@@ -1,0 +1,191 @@
+"""camera_node: a camera, file, folder, stream or the synthetic actor, as Image and CameraInfo."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rclpy.lifecycle import LifecyclePublisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+
+from pose_ros.core.camera import Camera
+from pose_ros.core.protocols import Source
+from pose_ros.core.types import Frame
+from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.ros.capture import Capture, CaptureEvents
+from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
+from pose_ros.ros.diagnostics import Report, StreamHealth
+from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.params import CameraParameters
+from pose_ros.sources import open_source
+from pose_ros.sources.calibration import Calibration, read_calibration
+
+# Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to
+# a reliable one is sent again. Five images of 1280x720 fit well into the shared memory.
+IMAGE_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+
+Receiver = Callable[[Any, Frame], None]
+
+
+class CameraNode(ManagedNode[CameraParameters]):
+    """Publishes ``image`` and ``camera_info`` with the stamps of the captures.
+
+    A live source is stamped when it was captured. A recording starts at the
+    node's time when it is activated, and keeps its own spacing from there.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters; ``options`` are rclpy's."""
+        super().__init__("camera", CameraParameters, **options)
+        self._health = StreamHealth()
+        self._calibration: Calibration | None = None
+        self._info: CameraInfo | None = None
+        self._images: LifecyclePublisher | None = None
+        self._infos: LifecyclePublisher | None = None
+        self._capture: Capture | None = None
+        self._receivers: list[Receiver] = []
+
+    def subscribe(self, receiver: Receiver) -> Callable[[], None]:
+        """Hand every frame to a node of the same process, without a message or a copy.
+
+        Args:
+            receiver: Called in the capture's thread with the header and the frame;
+                it must not write to the frame.
+
+        Returns:
+            What ends it.
+        """
+        self._receivers.append(receiver)
+        return lambda: self._receivers.remove(receiver)
+
+    def acquire(self) -> None:
+        """Read the calibration and make the publishers."""
+        url = self.parameters.camera_info_url
+        self._calibration = read_calibration(calibration_path(url)) if url else None
+        overrides = QoSOverridingOptions.with_default_policies()
+        self._images, self._infos = (
+            self.make_publisher(kind, topic, IMAGE_QOS, qos_overriding_options=overrides)
+            for kind, topic in ((Image, "image"), (CameraInfo, "camera_info"))
+        )
+
+    def start(self) -> None:
+        """Open the source: a device is taken only while the node is active."""
+        p = self.parameters
+        source = open_source(
+            p.source,
+            fps=p.rate or None,
+            width=p.width or None,
+            height=p.height or None,
+            loop=p.loop,
+        )
+        self._info = None
+        self._health.restart()
+        events = CaptureEvents(
+            frame=lambda frame, stamp: self._publish(source, frame, stamp),
+            ended=self._ended,
+            broke=self._broke,
+            behind=lambda: self.get_logger().warning(
+                f"{source.name} cannot be read as fast as it was recorded; it plays slower"
+            ),
+        )
+        self._capture = Capture(source, events, p.rate, self._now)
+        self.get_logger().info(f"images from {source.name}")
+
+    def stop(self) -> None:
+        """Close the source."""
+        if self._capture is not None and not self._capture.stop():
+            self.get_logger().warning(f"{self.parameters.source} hangs; it is left behind")
+        self._capture = None
+
+    def report(self) -> Report:
+        """Return rate, latency and what went wrong."""
+        return self._health.report()
+
+    def hardware_id(self) -> str:
+        """Return the source."""
+        return self.parameters.source
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
+        began = self._now()
+        self._health.arrived()
+        header = header_to_msg(stamp, self.parameters.frame_id)
+        for receiver in tuple(self._receivers):
+            receiver(header, frame)
+        if self._info is None:
+            self._info = self._make_info(source, frame)
+        if self._infos is not None:
+            self._info.header = header
+            self._infos.publish(self._info)
+        # a copy of the image for nobody would be the largest part of the work
+        if self._images is not None and self._images.get_subscription_count():
+            self._images.publish(image_to_msg(frame.image, frame.channels, header))
+        now = self._now()
+        self._health.done(now - stamp, now - began)
+
+    def _make_info(self, source: Source, frame: Frame) -> CameraInfo:
+        """Return the CameraInfo of the images, K zero where they are not calibrated.
+
+        Raises:
+            OptionError: The calibration is for another size.
+        """
+        hfov = self.parameters.hfov
+        calibration = self._calibration
+        known = getattr(source, "camera", None)
+        if calibration is None and isinstance(known, Camera):
+            calibration = Calibration(known, source.name)
+        if calibration is None and hfov > 0:
+            calibration = Calibration(Camera.from_hfov(frame.width, frame.height, hfov))
+            self.get_logger().warning(
+                f"camera_info is made up from hfov {hfov:g} degrees, as if the lens had no "
+                "distortion; for measurements calibrate the camera and set camera_info_url"
+            )
+        if calibration is None:
+            self.get_logger().warning(
+                "camera_info says that the camera is not calibrated: set camera_info_url or hfov"
+            )
+            return CameraInfo(width=frame.width, height=frame.height)
+        calibration.check_size(frame.width, frame.height)
+        return camera_info_to_msg(calibration, header_to_msg(0.0, ""))
+
+    def _ended(self) -> None:
+        text = f"{self.parameters.source} has ended"
+        self._health.ended(text)
+        self.get_logger().info(text)
+
+    def _broke(self, error: Exception) -> None:
+        self._health.failed(str(error))
+        if isinstance(error, PoseRosError):
+            self.get_logger().error(f"{error}; activate the node again to go on")
+        else:
+            self.get_logger().error(f"capture ended: {error!r}")
+
+
+def calibration_path(url: str) -> str:
+    """Return the path that ``camera_info_url`` names: a path, or a ``file://`` address.
+
+    Raises:
+        OptionError: It is another kind of address.
+    """
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise OptionError(f"camera_info_url must be a path or file:///..., got {url}")
+    return unquote(parts.path)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; return the exit code."""
+    return run(lambda: [CameraNode()], args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""A thread that reads a source and gives each frame the stamp it has on ROS' clock."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pose_ros.core.protocols import Source
+from pose_ros.core.types import Frame
+
+OnFrame = Callable[[Frame, float], None]
+
+# A recording that falls behind by this much goes on from now: its stamps would
+# otherwise leave the present further and further behind.
+BEHIND_SECONDS = 0.5
+_JOIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class CaptureEvents:
+    """What a capture tells its node, each from the capture's thread.
+
+    Attributes:
+        frame: A frame and its stamp, Unix seconds.
+        ended: The source has no more frames.
+        broke: The source broke and does not come back, or there is a defect.
+        behind: A recording cannot be read as fast as it was made; once.
+    """
+
+    frame: OnFrame
+    ended: Callable[[], None]
+    broke: Callable[[Exception], None]
+    behind: Callable[[], None]
+
+
+class Pacer:
+    """Maps the media time of a recording to the present.
+
+    The first frame's stamp is the clock's time; after it, stamps keep the
+    spacing of the recording.
+
+    Args:
+        clock: Unix seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._offset = math.nan
+        self.behind = False
+
+    def due(self, media: float) -> float:
+        """Return the stamp of the frame at a media time, which is when it is due."""
+        now = self._clock()
+        if math.isnan(self._offset):
+            self._offset = now - media
+        elif now - (media + self._offset) > BEHIND_SECONDS:
+            self._offset = now - media
+            self.behind = True
+        return media + self._offset
+
+
+class Thinner:
+    """Thins frames out to a rate by their stamps, evenly; never adds any.
+
+    Args:
+        rate: Frames a second to keep at most; 0 keeps all.
+        fps: Nominal frames a second of the source, NaN when unknown.
+    """
+
+    def __init__(self, rate: float, fps: float) -> None:
+        self._period = 1.0 / rate if rate > 0 else 0.0
+        # a frame that is early by less than half a frame is the one that is due
+        self._early = 0.5 / max(fps, rate) if rate > 0 and fps > 0 else 0.25 * self._period
+        self._due = -math.inf
+
+    def keep(self, stamp: float) -> bool:
+        """Return whether the frame at ``stamp`` (seconds, rising) is to be kept."""
+        if self._period == 0.0:
+            return True
+        if stamp < self._due - self._early:
+            return False
+        following = self._due + self._period
+        self._due = following if following > stamp else stamp + self._period
+        return True
+
+
+class Capture:
+    """Reads a source in a thread of its own until it ends or is stopped.
+
+    A live source's stamps are the times of capture and pass as they are. This is
+    also what plays a recording: its frames come when they are due.
+
+    Args:
+        source: It is closed when the capture stops.
+        events: Whom to tell.
+        rate: Frames a second at most; 0 for all.
+        clock: Unix seconds, from which a recording is stamped.
+    """
+
+    def __init__(
+        self, source: Source, events: CaptureEvents, rate: float, clock: Callable[[], float]
+    ) -> None:
+        self._source = source
+        self._events = events
+        self._thinner = Thinner(rate, source.fps)
+        self._pacer = Pacer(clock)
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """End the thread and close the source; return whether it ended in time."""
+        self._stop.set()
+        self._source.close()
+        self._thread.join(_JOIN_SECONDS)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                frame = self._source.read()
+                if self._stop.is_set():
+                    return
+                if frame is None:
+                    self._events.ended()
+                    return
+                self._hand_on(frame)
+        except Exception as error:  # noqa: BLE001
+            # a source that is closed while it is read may say so
+            if not self._stop.is_set():
+                self._events.broke(error)
+
+    def _hand_on(self, frame: Frame) -> None:
+        if not self._thinner.keep(frame.stamp):
+            return
+        stamp = frame.stamp
+        if not self._source.live:
+            was_behind = self._pacer.behind
+            stamp = self._pacer.due(frame.stamp)
+            if self._pacer.behind and not was_behind:
+                self._events.behind()
+            if self._stop.wait(max(0.0, stamp - self._clock())):
+                return
+        self._events.frame(frame, stamp)

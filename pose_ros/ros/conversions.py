@@ -1,0 +1,174 @@
+"""Messages to core types and back: poses, skeletons, stamps and camera intrinsics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from pose_ros.core import skeletons
+from pose_ros.core.camera import Camera
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import FloatArray, Poses
+from pose_ros.msg import HumanPose, Keypoint, PoseArray
+from pose_ros.msg import Skeleton as SkeletonMsg
+from pose_ros.sources.calibration import Calibration
+
+NANOSECONDS = 1_000_000_000
+
+
+def stamp_to_msg(seconds: float) -> Time:
+    """Return a stamp; a float holds Unix time to about a quarter of a microsecond."""
+    whole = math.floor(seconds)
+    nanoseconds = round((seconds - whole) * NANOSECONDS)
+    return Time(sec=whole + nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def stamp_from_msg(stamp: Any) -> float:
+    """Return a stamp in seconds."""
+    return float(stamp.sec) + float(stamp.nanosec) / NANOSECONDS
+
+
+def header_to_msg(seconds: float, frame_id: str) -> Header:
+    """Return the header of an image taken at that time."""
+    return Header(stamp=stamp_to_msg(seconds), frame_id=frame_id)
+
+
+def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: int) -> PoseArray:
+    """Return the message of the people found in one image.
+
+    Args:
+        poses: What was found.
+        header: The image's own.
+        network: Name of the network that found them.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+    """
+    people, points = poses.keypoint_scores.shape
+    unknown = np.full((people, points, 3), np.nan, np.float32)
+    # lists: a message takes Python numbers, and NumPy's scalars one by one are slow
+    xy = poses.keypoints.tolist()
+    scores = poses.keypoint_scores.tolist()
+    depths = (unknown[..., 0] if poses.depths is None else poses.depths).tolist()
+    world = (unknown if poses.world is None else poses.world).tolist()
+    camera = (unknown if poses.camera is None else poses.camera).tolist()
+    known = ~np.isnan(unknown if poses.camera is None else poses.camera).any(axis=2)
+    sources = np.where(known, Keypoint.SOURCE_MODEL, Keypoint.SOURCE_NONE).tolist()
+    msg = PoseArray(
+        header=header, network=network, skeleton=poses.skeleton.name, width=width, height=height
+    )
+    for i in range(people):
+        person = HumanPose(id=int(poses.ids[i]), score=float(poses.scores[i]), box=poses.boxes[i])
+        person.keypoints = [
+            Keypoint(
+                name=name,
+                x=x,
+                y=y,
+                score=score,
+                z=z,
+                world=Point(x=wx, y=wy, z=wz),
+                position=Point(x=cx, y=cy, z=cz),
+                position_source=source,
+            )
+            for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source in zip(
+                poses.skeleton.keypoints,
+                xy[i],
+                scores[i],
+                depths[i],
+                world[i],
+                camera[i],
+                sources[i],
+                strict=True,
+            )
+        ]
+        msg.poses.append(person)
+    return msg
+
+
+def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
+    """Return the people of a PoseArray; what is NaN for everybody becomes None.
+
+    Args:
+        msg: The PoseArray.
+        skeleton: As ``skeleton_from_msg`` gives it; None takes the one of that name.
+
+    Raises:
+        OptionError: The skeleton is unknown, or the keypoints are not its own.
+    """
+    skeleton = skeleton or skeletons.get(msg.skeleton)
+    people = msg.poses
+
+    def table(read: Any, columns: int) -> FloatArray:
+        rows = [[read(point) for point in person.keypoints] for person in people]
+        shape = (len(people), len(skeleton), columns)
+        return np.array(rows, np.float32).reshape(shape if people else (0, *shape[1:]))
+
+    def optional(values: FloatArray) -> FloatArray | None:
+        return None if np.isnan(values).all() else values
+
+    return Poses(
+        skeleton=skeleton,
+        ids=np.array([person.id for person in people], np.int64),
+        scores=np.array([person.score for person in people], np.float32),
+        boxes=np.array([person.box for person in people], np.float32).reshape(-1, 4),
+        keypoints=table(lambda p: (p.x, p.y), 2),
+        keypoint_scores=table(lambda p: (p.score,), 1)[..., 0],
+        depths=optional(table(lambda p: (p.z,), 1)[..., 0]),
+        world=optional(table(lambda p: (p.world.x, p.world.y, p.world.z), 3)),
+        camera=optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3)),
+    )
+
+
+def skeleton_to_msg(skeleton: Skeleton) -> SkeletonMsg:
+    """Return the message that names the keypoints and links of a skeleton."""
+    return SkeletonMsg(
+        name=skeleton.name,
+        keypoints=list(skeleton.keypoints),
+        links=[index for link in skeleton.links for index in link],
+        left_right=[index for pair in skeleton.left_right for index in pair],
+    )
+
+
+def skeleton_from_msg(msg: Any) -> Skeleton:
+    """Return the skeleton that a message describes.
+
+    Raises:
+        OptionError: An index is beyond the keypoints, or names repeat.
+    """
+
+    def pairs(flat: Any) -> tuple[tuple[int, int], ...]:
+        return tuple((int(a), int(b)) for a, b in zip(flat[0::2], flat[1::2], strict=True))
+
+    return Skeleton(msg.name, tuple(msg.keypoints), pairs(msg.links), pairs(msg.left_right))
+
+
+def camera_info_to_msg(calibration: Calibration, header: Any) -> CameraInfo:
+    """Return the CameraInfo that goes with an image."""
+    camera = calibration.camera
+    msg = CameraInfo(header=header, width=camera.width, height=camera.height)
+    msg.distortion_model = camera.distortion_model
+    msg.d = camera.distortion.tolist()
+    msg.k = camera.matrix.ravel()
+    msg.r = calibration.rectification.ravel()
+    msg.p = np.asarray(calibration.projection).ravel()
+    return msg
+
+
+def camera_from_info(msg: Any) -> Camera:
+    """Return the intrinsics of a CameraInfo.
+
+    Raises:
+        OptionError: It is not calibrated (K is zero), or its values make no camera.
+    """
+    return Camera(
+        width=msg.width,
+        height=msg.height,
+        matrix=np.array(msg.k, np.float64).reshape(3, 3),
+        distortion_model=msg.distortion_model,
+        distortion=np.array(msg.d, np.float64),
+    )

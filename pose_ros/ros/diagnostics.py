@@ -1,0 +1,147 @@
+"""The health of a stream of images: counted where it happens, told once a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+STALE_WARN_SECONDS = 2.0
+STALE_ERROR_SECONDS = 10.0
+
+
+class Level(IntEnum):
+    """Levels of diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a node says of itself: a level, one line, and values by name."""
+
+    level: Level
+    message: str
+    values: Sequence[tuple[str, str]] = ()
+
+
+class StreamHealth:
+    """Counters of a stream of images; every method may be called from any thread.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from nothing again, as when a node is activated."""
+        with self._lock:
+            self._since = self._last_arrival = self._clock()
+            self.arrived_total = self.dropped_total = self.refused_total = self.done_total = 0
+            self._last_error = ""
+            self._ended = ""
+            self._clear_interval()
+
+    def _clear_interval(self) -> None:
+        self._arrived = self._done = 0
+        self._latencies: list[float] = []
+        self._durations: list[float] = []
+        self._refusal = self._failure = ""
+
+    def arrived(self) -> None:
+        """Count an image that came in."""
+        with self._lock:
+            self._arrived += 1
+            self.arrived_total += 1
+            self._last_arrival = self._clock()
+
+    def dropped(self) -> None:
+        """Count an image that a newer one replaced before its turn."""
+        with self._lock:
+            self.dropped_total += 1
+
+    def refused(self, reason: str) -> None:
+        """Count an image that cannot be used."""
+        with self._lock:
+            self.refused_total += 1
+            self._refusal = self._last_error = reason
+
+    def failed(self, reason: str) -> None:
+        """Note what kept an image from being worked on or the stream from going on."""
+        with self._lock:
+            self._failure = self._last_error = reason
+
+    def ended(self, reason: str) -> None:
+        """Note that no more images are to come, as at the end of a file."""
+        with self._lock:
+            self._ended = reason
+
+    def done(self, latency_seconds: float, duration_seconds: float) -> None:
+        """Count a result: seconds since the image's stamp, and seconds of work."""
+        with self._lock:
+            self._done += 1
+            self.done_total += 1
+            self._latencies.append(latency_seconds)
+            self._durations.append(duration_seconds)
+
+    def report(self) -> Report:
+        """Return the health since the last report, and start the next interval."""
+        with self._lock:
+            now = self._clock()
+            seconds = max(now - self._since, 1e-9)
+            silent = now - self._last_arrival
+            values = [
+                ("images received", str(self.arrived_total)),
+                ("images per second", f"{self._arrived / seconds:.1f}"),
+                ("results", str(self.done_total)),
+                ("results per second", f"{self._done / seconds:.1f}"),
+                ("images dropped", str(self.dropped_total)),
+                ("images refused", str(self.refused_total)),
+                ("latency ms", _milliseconds(self._latencies)),
+                ("processing ms", _milliseconds(self._durations)),
+                ("last error", self._last_error),
+            ]
+            level, message = Level.OK, f"{self._done / seconds:.1f} results per second"
+            if self._ended:
+                message = self._ended
+            elif silent > STALE_ERROR_SECONDS:
+                level, message = Level.ERROR, f"no image for {silent:.0f} s"
+            elif silent > STALE_WARN_SECONDS:
+                level, message = Level.WARN, f"no image for {silent:.0f} s"
+            if self._refusal:
+                level, message = max(level, Level.WARN), self._refusal
+            if self._failure:
+                level, message = Level.ERROR, self._failure
+            self._since = now
+            self._clear_interval()
+            return Report(level, message, values)
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    """Return the median, or nothing where nothing was measured."""
+    return f"{sorted(seconds)[len(seconds) // 2] * 1e3:.1f}" if seconds else ""
+
+
+def report_to_msg(report: Report, name: str, hardware_id: str, stamp: Any) -> DiagnosticArray:
+    """Return the /diagnostics message of one node's report."""
+    status = DiagnosticStatus(
+        level=bytes([report.level]),
+        name=name,
+        message=report.message,
+        hardware_id=hardware_id,
+        values=[KeyValue(key=key, value=value) for key, value in report.values],
+    )
+    msg = DiagnosticArray(status=[status])
+    msg.header.stamp = stamp
+    return msg

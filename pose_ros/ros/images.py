@@ -1,0 +1,176 @@
+"""ROS images to arrays and back; on NumPy and OpenCV, with cv_bridge's meaning of encodings."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image as ImageMsg
+
+from pose_ros.core.types import Channels, Image, validate_image
+from pose_ros.errors import ImageError
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How an encoding lies in memory and becomes color.
+
+    Attributes:
+        samples: Values a pixel in each row of the message.
+        convert: OpenCV's code to RGB or BGR; None where it is that already.
+        channels: What ``convert`` gives.
+        bits: 8 or 16 a sample.
+        rows: Rows of data a row of pixels: 1.5 for planar 4:2:0.
+        even: Whether width and, where ``rows`` is 1.5, height must be even.
+    """
+
+    samples: int
+    convert: int | None = None
+    channels: Channels = "bgr"
+    bits: int = 8
+    rows: float = 1.0
+    even: bool = False
+
+
+# ROS names a Bayer pattern by its first row; OpenCV's older names go by the second.
+ENCODINGS: dict[str, _Encoding] = {
+    "rgb8": _Encoding(3, channels="rgb"),
+    "bgr8": _Encoding(3),
+    "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB, "rgb"),
+    "bgra8": _Encoding(4, cv2.COLOR_BGRA2BGR),
+    "mono8": _Encoding(1, cv2.COLOR_GRAY2BGR),
+    "mono16": _Encoding(1, cv2.COLOR_GRAY2BGR, bits=16),
+    "yuyv": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, even=True),
+    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, even=True),
+    "uyvy": _Encoding(2, cv2.COLOR_YUV2BGR_UYVY, even=True),
+    "yuv422": _Encoding(2, cv2.COLOR_YUV2BGR_UYVY, even=True),
+    "nv12": _Encoding(1, cv2.COLOR_YUV2BGR_NV12, rows=1.5, even=True),
+    "nv21": _Encoding(1, cv2.COLOR_YUV2BGR_NV21, rows=1.5, even=True),
+    "bayer_rggb8": _Encoding(1, cv2.COLOR_BayerRGGB2BGR),
+    "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerBGGR2BGR),
+    "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGBRG2BGR),
+    "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGRBG2BGR),
+    "bayer_rggb16": _Encoding(1, cv2.COLOR_BayerRGGB2BGR, bits=16),
+    "bayer_bggr16": _Encoding(1, cv2.COLOR_BayerBGGR2BGR, bits=16),
+    "bayer_gbrg16": _Encoding(1, cv2.COLOR_BayerGBRG2BGR, bits=16),
+    "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGRBG2BGR, bits=16),
+}
+
+
+def image_from_msg(msg: Any) -> tuple[Image, Channels]:
+    """Return the picture of a sensor_msgs/Image and the order of its channels.
+
+    ``rgb8`` and ``bgr8`` copy nothing: the array is a view of the message's
+    data, rows apart by ``step``. 16-bit encodings are scaled to 8 bits.
+
+    Returns:
+        (H, W, 3) uint8, and ``rgb`` or ``bgr``.
+
+    Raises:
+        ImageError: The encoding is unknown, or size, step and data do not agree.
+    """
+    encoding = ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        known = ", ".join(ENCODINGS)
+        raise ImageError(f"unknown image encoding {msg.encoding!r}; known: {known}")
+    plane = _plane(msg, encoding)
+    if encoding.convert is None:
+        return plane, encoding.channels
+    try:
+        image = cv2.cvtColor(plane, encoding.convert)
+    except cv2.error as error:
+        reason = error.err if isinstance(error.err, str) else str(error)
+        raise ImageError(f"{_name(msg)}: OpenCV cannot convert it: {reason}") from None
+    if encoding.bits == 16:
+        image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
+    return np.asarray(image, np.uint8), encoding.channels
+
+
+def _plane(msg: Any, encoding: _Encoding) -> NDArray[Any]:
+    """Return the message's samples, (rows, W) or (rows, W, samples), without a copy."""
+    width, height, step = msg.width, msg.height, msg.step
+    if width < 1 or height < 1:
+        raise ImageError(f"{_name(msg)}: has no pixels")
+    if encoding.even and width % 2:
+        raise ImageError(f"{_name(msg)}: its width must be even")
+    if encoding.rows != 1 and height % 2:
+        raise ImageError(f"{_name(msg)}: its height must be even")
+    row_bytes = width * encoding.samples * encoding.bits // 8
+    if step < row_bytes:
+        raise ImageError(f"{_name(msg)}: step is {step} bytes, a row needs {row_bytes}")
+    rows = int(height * encoding.rows)
+    if len(msg.data) != step * rows:
+        raise ImageError(
+            f"{_name(msg)}: data has {len(msg.data)} bytes, {rows} rows of step {step} "
+            f"are {step * rows}"
+        )
+    dtype = np.dtype(np.uint8)
+    if encoding.bits == 16:
+        dtype = np.dtype(">u2" if msg.is_bigendian else "<u2")
+    # bytes first: a step need not be a multiple of the sample's size
+    raw = np.frombuffer(msg.data, np.uint8).reshape(rows, step)[:, :row_bytes]
+    plane: NDArray[Any] = raw
+    if encoding.bits == 16:
+        plane = np.ascontiguousarray(raw).view(dtype).astype(np.uint16, copy=False)
+    if encoding.samples > 1:
+        plane = plane.reshape(rows, width, encoding.samples)  # splits an axis: still a view
+    return plane
+
+
+def _name(msg: Any) -> str:
+    return f"{msg.encoding} image of {msg.width}x{msg.height}"
+
+
+def image_from_compressed(msg: Any) -> tuple[Image, Channels]:
+    """Return the picture of a sensor_msgs/CompressedImage, as it was taken.
+
+    An orientation in the file's metadata is not applied: it would part the
+    picture from its camera_info.
+
+    Returns:
+        (H, W, 3) uint8, and ``bgr``.
+
+    Raises:
+        ImageError: The data is no picture, or ends before the picture does.
+    """
+    if "compressedDepth" in msg.format:
+        raise ImageError(f"expected a color picture, got format {msg.format!r}")
+    data = np.frombuffer(msg.data, np.uint8)
+    name = f"compressed image of {len(data)} bytes, format {msg.format!r}"
+    if not len(data):
+        raise ImageError(f"{name}: has no data")
+    # OpenCV fills the missing rest of a cut JPEG with gray and says nothing
+    if data[:2].tobytes() == b"\xff\xd8" and data.tobytes().rfind(b"\xff\xd9") < 0:
+        raise ImageError(f"{name}: the JPEG is cut short")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError(f"{name}: is no picture that OpenCV can read")
+    return np.asarray(image, np.uint8), "bgr"
+
+
+def image_to_msg(image: Image, channels: Channels, header: Any) -> ImageMsg:
+    """Return a sensor_msgs/Image, ``rgb8`` or ``bgr8``; the data is copied once.
+
+    Args:
+        image: (H, W, 3) uint8.
+        channels: ``rgb`` or ``bgr``.
+        header: Taken as it is.
+
+    Raises:
+        ImageError: The array is something else.
+    """
+    validate_image(image, channels)
+    height, width = image.shape[:2]
+    msg = ImageMsg(header=header, height=height, width=width, encoding=f"{channels}8")
+    msg.step = 3 * width
+    msg.is_bigendian = int(sys.byteorder == "big")
+    # into the message's own array.array: assigning any other sequence checks every byte
+    msg.data.frombytes(np.ascontiguousarray(image).data)
+    return msg

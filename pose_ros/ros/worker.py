@@ -1,0 +1,86 @@
+"""A thread that works on the newest item only: what waits is replaced, and counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+STOP_SECONDS = 10.0
+
+
+class Worker(Generic[Item]):
+    """One thread behind an inbox of one place.
+
+    A slow ``handle`` never builds up a queue of old images: the newest item
+    wins and the one it replaces is dropped.
+
+    Args:
+        handle: Called in the thread with one item at a time.
+        on_error: Called in the thread with what ``handle`` raised; the thread
+            goes on with the next item.
+        name: Of the thread, for debuggers.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Item], None],
+        on_error: Callable[[Exception], None],
+        name: str = "worker",
+    ) -> None:
+        self._handle = handle
+        self._on_error = on_error
+        self._changed = threading.Condition()
+        self._waiting: list[Item] = []
+        self._dropped = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Number of items that a newer one replaced before their turn came."""
+        return self._dropped
+
+    def put(self, item: Item) -> bool:
+        """Hand in an item without waiting; nothing is taken after ``stop``.
+
+        Returns:
+            Whether it took a free place: False when it replaced an older item.
+        """
+        with self._changed:
+            if self._stopping:
+                return True
+            free = not self._waiting
+            self._dropped += not free
+            self._waiting = [item]
+            self._changed.notify()
+            return free
+
+    def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
+        """Let the item in work finish, forget the waiting one and end the thread.
+
+        Returns:
+            Whether the thread has ended in time.
+        """
+        with self._changed:
+            self._stopping = True
+            self._waiting = []
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return
+                item = self._waiting.pop()
+            try:
+                self._handle(item)
+            except Exception as error:  # noqa: BLE001
+                self._on_error(error)
