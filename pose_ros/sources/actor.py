@@ -23,7 +23,7 @@ TRANSITION_SECONDS = 0.4
 HELD_GESTURE_SECONDS = 2.0
 
 # Meters, of a man of 1.78 m.
-_THIGH, _SHANK, _ANKLE_HEIGHT = 0.43, 0.42, 0.085
+_THIGH, _SHANK, _ANKLE_HEIGHT = 0.43, 0.41, 0.10
 _HIP_HALF_WIDTH, _SHOULDER_HALF_WIDTH = 0.095, 0.185
 _SHOULDER_ABOVE_HIP, _HEAD_ABOVE_SHOULDER = 0.49, 0.205
 _UPPER_ARM, _FOREARM = 0.285, 0.255
@@ -35,8 +35,8 @@ _FACE = {
     "left_eye_inner": (0.094, 0.019, 0.022),
     "left_eye": (0.091, 0.032, 0.023),
     "left_eye_outer": (0.080, 0.045, 0.022),
-    "left_ear": (-0.002, 0.079, 0.005),
-    "mouth_left": (0.090, 0.024, -0.055),
+    "left_ear": (0.008, 0.074, 0.012),
+    "mouth_left": (0.088, 0.023, -0.047),
 }
 _HAND = {"index": (0.095, 0.026), "pinky": (0.085, -0.034), "thumb": (0.060, 0.048)}
 
@@ -130,17 +130,20 @@ def _walk(seconds: float, _arm: Arm) -> Posture:
     phase = math.tau * seconds / (HELD_GESTURE_SECONDS / 2)
     swing = math.sin(phase)
 
+    def swung(forward: float, outward: float) -> tuple[float, float]:
+        return math.hypot(forward, outward), math.degrees(math.atan2(forward, outward))
+
     def arm(forward: float) -> ArmAngles:
-        # an arm that swings back is an elevation below zero at azimuth 90
-        return ArmAngles(8 + 22 * forward, 80, 20 + 26 * forward, 84)
+        # outward enough to clear the thigh
+        return ArmAngles(*swung(2 + 20 * forward, 12), *swung(14 + 22 * forward, 9))
 
     return Posture(
         left=arm(-swing),
         right=arm(swing),
         left_thigh=3 + 21 * swing,
         right_thigh=3 - 21 * swing,
-        left_knee=10 + 30 * max(0.0, math.cos(phase)),
-        right_knee=10 + 30 * max(0.0, -math.cos(phase)),
+        left_knee=10 + 24 * max(0.0, math.cos(phase)),
+        right_knee=10 + 24 * max(0.0, -math.cos(phase)),
         advance=0.12 * (1 - math.cos(math.tau * seconds / HELD_GESTURE_SECONDS)),
     )
 
@@ -290,10 +293,10 @@ def _put_leg(found: Joints, side: str, hip: Float64Array, thigh: float, knee: fl
     ankle = knee_joint + shank @ down * _SHANK
     # a foot that swings keeps half of the shank's tilt
     foot = _turn_y(-(thigh - knee) / 2)
-    outward = 0.02 if side == "left" else -0.02
+    outward = 0.035 if side == "left" else -0.035
     found[f"{side}_hip"], found[f"{side}_knee"], found[f"{side}_ankle"] = hip, knee_joint, ankle
-    found[f"{side}_heel"] = ankle + foot @ np.array([-0.045, 0.0, -0.055])
-    found[f"{side}_foot_index"] = ankle + foot @ np.array([0.135, outward, -0.060])
+    found[f"{side}_heel"] = ankle + foot @ np.array([-0.055, 0.0, -0.065])
+    found[f"{side}_foot_index"] = ankle + foot @ np.array([0.175, outward, -0.075])
 
 
 def _arm_turn(elevation: float, azimuth: float) -> Float64Array:

@@ -17,9 +17,12 @@ HAIR: Color = (58, 42, 32)
 EYE_WHITE: Color = (240, 238, 234)
 IRIS: Color = (46, 34, 28)
 SHIRT: Color = (44, 88, 158)
-TROUSERS: Color = (62, 62, 72)
+TROUSERS: Color = (92, 96, 118)
 BELT: Color = (36, 28, 24)
+SOCKS: Color = (112, 114, 122)
 SHOES: Color = (44, 38, 36)
+
+CLOTH = (SHIRT, TROUSERS)
 
 
 class Cone(NamedTuple):
@@ -63,15 +66,14 @@ def _trunk(joints: Joints) -> list[Cone]:
         point: Float64Array = base + across * side + up * height + front * forward
         return point
 
-    # nothing of the neck's skin shows beside the collar
     cones = [
         Cone(at(neck, 0, -0.03), joints["head"] + (-0.01, 0, -0.07), 0.058, 0.054, SKIN),
         Cone(at(neck, -0.02, 0.035), at(neck, 0.02, 0.035), 0.060, 0.060, SHIRT, up, 0.45),
-        Cone(at(neck, -0.115, -0.02), at(neck, 0.115, -0.02), 0.070, 0.070, SHIRT, front, 0.9),
-        Cone(at(hips, -0.06, 0.105), at(hips, 0.06, 0.105), 0.112, 0.112, BELT, up, 0.25),
+        Cone(at(neck, -0.105, -0.05), at(neck, 0.105, -0.05), 0.092, 0.092, SHIRT, front, 0.95),
+        Cone(at(hips, -0.055, 0.100), at(hips, 0.055, 0.100), 0.104, 0.104, BELT, up, 0.25),
         Cone(at(hips, -0.068, 0.02), at(hips, 0.068, 0.02), 0.108, 0.108, TROUSERS, front, 0.9),
     ]
-    cones.append(Cone(at(neck, 0, -0.165), at(hips, 0, 0.16), 0.182, 0.150, SHIRT, front, 0.64))
+    cones.append(Cone(at(neck, 0, -0.15), at(hips, 0, 0.16), 0.170, 0.148, SHIRT, front, 0.64))
     for side in (-1.0, 1.0):
         collar, shoulder = at(neck, side * 0.03, 0.035), at(neck, side * 0.13, 0.008)
         cones.append(Cone(collar, shoulder, 0.046, 0.052, SHIRT))
@@ -95,9 +97,9 @@ def _head(joints: Joints) -> list[Cone]:
         Cone(at(0.020, -0.025, 0.102), at(0.015, 0.025, 0.105), 0.036, 0.036, HAIR),
         Cone(at(0.086, 0, 0.018), at(0.103, 0, -0.014), 0.010, 0.015, SKIN),
         Cone(at(0.092, -0.014, -0.020), at(0.092, 0.014, -0.020), 0.010, 0.010, SKIN),
-        Cone(at(0.074, -0.022, -0.055), at(0.082, 0, -0.053), 0.006, 0.008, LIPS),
-        Cone(at(0.074, 0.022, -0.055), at(0.082, 0, -0.053), 0.006, 0.008, LIPS),
-        Cone(at(0.074, -0.018, -0.059), at(0.074, 0.018, -0.059), 0.008, 0.008, LIPS),
+        Cone(at(0.074, -0.023, -0.047), at(0.080, 0, -0.053), 0.005, 0.007, LIPS),
+        Cone(at(0.074, 0.023, -0.047), at(0.080, 0, -0.053), 0.005, 0.007, LIPS),
+        Cone(at(0.076, -0.010, -0.057), at(0.076, 0.010, -0.057), 0.007, 0.007, LIPS),
     ]
     for side in (-1.0, 1.0):
         inner, outer = at(0.080, side * 0.025, 0.022), at(0.075, side * 0.039, 0.022)
@@ -119,7 +121,7 @@ def _arm(joints: Joints, side: str) -> list[Cone]:
     hem = shoulder + 0.62 * (elbow - shoulder)
     belly = elbow + 0.22 * (wrist - elbow)
     return [
-        Cone(shoulder, hem, 0.062, 0.053, SHIRT),
+        Cone(shoulder, hem, 0.060, 0.053, SHIRT),
         Cone(shoulder, elbow, 0.050, 0.040, SKIN),
         Cone(elbow, belly, 0.039, 0.042, SKIN),
         Cone(belly, wrist, 0.042, 0.028, SKIN),
@@ -147,13 +149,13 @@ def _leg(joints: Joints, side: str) -> list[Cone]:
     hip, knee, ankle = (joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
     heel, toe = joints[f"{side}_heel"], joints[f"{side}_foot_index"]
     calf = knee + 0.28 * (ankle - knee) + np.array([-0.015, 0.0, 0.0])
-    sole = np.array([0.0, 0.0, 0.022])
     return [
         Cone(hip + (0, 0, 0.01), knee, 0.092, 0.060, TROUSERS),
-        Cone(knee, calf, 0.058, 0.060, TROUSERS),
-        Cone(calf, ankle, 0.060, 0.046, TROUSERS),
-        Cone(ankle + (0.0, 0.0, -0.02), ankle + (0.05, 0.0, -0.03), 0.040, 0.036, SHOES),
-        Cone(heel + sole + (0.03, 0, 0), toe + sole - (0.02, 0, 0), 0.040, 0.038, SHOES),
+        Cone(knee, calf, 0.060, 0.060, TROUSERS),
+        Cone(calf, knee + 0.84 * (ankle - knee), 0.060, 0.050, TROUSERS),
+        Cone(calf, ankle, 0.040, 0.034, SOCKS),
+        Cone(ankle + (-0.01, 0, -0.035), ankle + 0.4 * (toe - ankle), 0.040, 0.036, SHOES),
+        Cone(heel + (0.03, 0, 0), toe - 0.12 * (toe - heel), 0.036, 0.036, SHOES),
     ]
 
 

@@ -142,9 +142,11 @@ def expand_inputs(
     nothing to do with the next, unless ``fps`` says that they are a sequence.
     The synthetic camera gives one run of its script. The caller closes each.
 
+    Names are looked up at once; each source is opened when it is asked for, and
+    one that fails then does not end the iteration.
+
     Raises:
-        SourceError: There is nothing of a name, or it cannot be opened. Names are
-            looked up before the first source is opened.
+        SourceError: There is nothing of a name; from ``next``: it cannot be opened.
         OptionError: As ``open_source``.
     """
     if not specs:
@@ -162,7 +164,12 @@ def expand_inputs(
             partial(open_source, name, fps=fps, width=width, height=height, loop=loop, live=False)
             for name in names
         ]
-    return (job() for job in jobs)
+    # unlike a generator, map goes on after an error
+    return map(_call, jobs)
+
+
+def _call(job: Callable[[], Source]) -> Source:
+    return job()
 
 
 def _matches(spec: str) -> list[Path]:

@@ -245,7 +245,7 @@ def floor_shadow(
             ends.append(np.rint((spot + extent) / cell).astype(int).tolist())
         thickness = max(1, round((cone.radius_a + cone.radius_b) / cell))
         cv2.line(plan, ends[0], ends[1], 1.0, thickness)
-    plan = cv2.GaussianBlur(plan, (0, 0), 0.05 / cell)
+    soft = cv2.GaussianBlur(plan, (0, 0), 0.05 / cell)
     # the floor's homography: plan cell -> body axes -> world -> image
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float64)
     floor = np.concatenate([corners * cell - extent, np.zeros((4, 1))], axis=1)
@@ -260,5 +260,5 @@ def floor_shadow(
         return None
     target = (pixels - (x0, y0)).astype(np.float32)
     homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    shadow = cv2.warpPerspective(plan, homography, (x1 - x0, y1 - y0))
+    shadow = cv2.warpPerspective(soft, homography, (x1 - x0, y1 - y0))
     return (x0, y0, x1, y1), np.asarray(shadow, np.float32)

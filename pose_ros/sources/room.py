@@ -53,7 +53,7 @@ def _band(view: View, camera: Camera, rows: NDArray[np.int64]) -> FloatArray:
     # a lamp above and before the actor: light falls off with distance
     lamp = np.array([view.distance - 0.8, 0.6, 2.6])
     away = np.linalg.norm(points - lamp, axis=-1, keepdims=True)
-    image *= (1.12 - 0.10 * away).clip(0.5, 1.1)
+    image *= (1.20 - 0.09 * away).clip(0.6, 1.12)
     return image
 
 

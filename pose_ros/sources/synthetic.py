@@ -8,26 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import FloatArray, Frame, Image
+from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import MOVING_GESTURES, SCRIPT, Arm, Step, hold, joints, posture_at
-from pose_ros.sources.body import SKIN, body
-from pose_ros.sources.raytrace import Box, Tracer, View, floor_shadow
-from pose_ros.sources.room import room
+from pose_ros.sources.raytrace import View
+from pose_ros.sources.renderer import Renderer
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
 DEFAULT_HFOV_DEGREES = 63.0
-
-_NOISE_PATTERNS = 4
-_NOISE_DEVIATION = 2.5
-_CACHE_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +123,7 @@ class SyntheticSource:
         self._seed, self._live, self._loop, self._name = seed, live, loop, name
         seconds = sum(step.seconds for step in self._script)
         self._period = max(1, round(seconds * self._fps))
-        self._renderer: _Renderer | None = None
+        self._renderer: Renderer | None = None
         self._first: int | None = None
         self._next = 0
         self._closed = Event()
@@ -185,11 +178,11 @@ class SyntheticSource:
             return None
         number = self._next
         self._next += 1
-        if self._renderer is None:
-            self._renderer = _Renderer(self._view, self._seed)
+        renderer = self._renderer or Renderer(self._view, self._seed)
+        self._renderer = renderer
         # a still posture has few distinct frames: one rendering, and the noise patterns
         key = 0 if self._still else number % self._period
-        image = self._renderer.frame(self._posture_joints(number / self._fps), key, number)
+        image = renderer.frame(self._posture_joints(number / self._fps), key, number)
         return Frame(image, number / self._fps, number - self._first, self._name, "bgr")
 
     def truth(self, stamp: float) -> Truth:
@@ -205,9 +198,8 @@ class SyntheticSource:
         return Truth(skeleton, world, optical, self._camera.project(optical))
 
     def close(self) -> None:
-        """End a ``read`` that waits in another thread, and free the frames."""
+        """End a ``read`` that waits in another thread; safe from any thread, and twice."""
         self._closed.set()
-        self._renderer = None
 
     def _posture_joints(self, stamp: float) -> dict[str, Float64Array]:
         # by the number of the frame, so that rounded stamps give the very same truth
@@ -216,97 +208,3 @@ class SyntheticSource:
             number = round(number)
         seconds = (number % self._period) / self._fps
         return joints(posture_at(self._script, seconds))
-
-
-class _Renderer:
-    """Draws frames over the room, which is rendered once, and keeps what it drew."""
-
-    def __init__(self, view: View, seed: int) -> None:
-        self._view = view
-        self._tracer = Tracer(view.camera)
-        self._room = np.ascontiguousarray(room(view)[..., ::-1])
-        # what a real lens does to a one-pixel edge; it hides the stairs of one ray a pixel
-        room_image = _pixels(cv2.GaussianBlur(self._room, (3, 3), 0.5))
-        generator = np.random.default_rng(seed)
-        size = (_NOISE_PATTERNS, *self._room.shape)
-        noise = generator.standard_normal(size, np.float32) * _NOISE_DEVIATION
-        self._noise: NDArray[np.int8] = np.clip(np.rint(noise), -127, 127).astype(np.int8)
-        self._rooms = [_noisy(room_image, pattern) for pattern in self._noise]
-        light = np.array([0.55, 0.40, 1.0])  # in the actor's axes
-        self._to_light = light / np.linalg.norm(light)
-        self._kept: dict[int, tuple[Box, Image] | None] = {}
-        self._kept_bytes = 0
-
-    def frame(self, found: dict[str, Float64Array], key: int, number: int) -> Image:
-        """Return a (height, width, 3) BGR frame of the actor.
-
-        Args:
-            found: The actor's joints.
-            key: Names the posture: the same key shows the same joints.
-            number: Of the frame; it picks the noise.
-        """
-        if key in self._kept:
-            drawn = self._kept[key]
-        else:
-            drawn = self._draw(found)
-            size = 0 if drawn is None else drawn[1].nbytes
-            # when it is full, keep what there is: a loop longer than the cache
-            # would find nothing in one that drops the oldest
-            if self._kept_bytes + size <= _CACHE_BYTES:
-                self._kept[key] = drawn
-                self._kept_bytes += size
-        pattern = number % _NOISE_PATTERNS
-        image: Image = self._rooms[pattern].copy()
-        if drawn is not None:
-            (x0, y0, x1, y1), crop = drawn
-            image[y0:y1, x0:x1] = _noisy(crop, self._noise[pattern, y0:y1, x0:x1])
-        return image
-
-    def _draw(self, found: dict[str, Float64Array]) -> tuple[Box, Image] | None:
-        """Return the part of the image that the actor and his shadow change."""
-        parts = body(found)
-        cones = [self._view.place(cone) for cone in parts]
-        traced = self._tracer.trace(cones)
-        shadow = floor_shadow(self._view, parts, self._to_light)
-        boxes = [item[0] for item in (traced, shadow) if item is not None]
-        if not boxes:
-            return None
-        camera = self._view.camera
-        x0, y0 = max(0, min(b[0] for b in boxes) - 1), max(0, min(b[1] for b in boxes) - 1)
-        x1 = min(camera.width, max(b[2] for b in boxes) + 1)
-        y1 = min(camera.height, max(b[3] for b in boxes) + 1)
-        crop = self._room[y0:y1, x0:x1].copy()
-        if shadow is not None:
-            (sx0, sy0, sx1, sy1), share = shadow
-            crop[sy0 - y0 : sy1 - y0, sx0 - x0 : sx1 - x0] *= 1.0 - 0.5 * share[..., None]
-        if traced is not None:
-            box, depth, index = traced
-            normals = self._tracer.normals(cones, box, depth, index)
-            part = crop[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
-            colors = np.array([cone.color for cone in cones], np.float32)
-            part[index >= 0] = self._shade(colors[index[index >= 0]], normals)[:, ::-1]
-        return (x0, y0, x1, y1), _pixels(cv2.GaussianBlur(crop, (3, 3), 0.5))
-
-    def _shade(self, colors: FloatArray, normals: FloatArray) -> FloatArray:
-        """Return (n, 3) RGB: a lamp, light from the ceiling and from all around, and a sheen."""
-        turn = self._view.rotation.astype(np.float32)
-        lamp = turn @ (self._to_light * (-1, -1, 1)).astype(np.float32)
-        up = turn @ np.array([0, 0, 1], np.float32)
-        diffuse = np.clip(normals @ lamp, 0, None)
-        sky = 0.5 + 0.5 * (normals @ up)
-        # what faces away from the camera, at the outline, gets less of the light around
-        facing = np.clip(-normals[:, 2], 0, 1)
-        light = 0.30 + 0.22 * sky + 0.14 * facing + 0.48 * diffuse
-        half = lamp + np.array([0, 0, -1], np.float32)
-        sheen = np.clip(normals @ (half / np.linalg.norm(half)), 0, None) ** 24
-        glossy = np.all(colors == np.array(SKIN, np.float32), axis=1)
-        shaded: FloatArray = colors * light[:, None] + (16.0 * sheen * glossy)[:, None]
-        return shaded
-
-
-def _pixels(values: NDArray[np.generic]) -> Image:
-    return np.clip(values, 0, 255).astype(np.uint8)
-
-
-def _noisy(image: Image, noise: NDArray[np.int8]) -> Image:
-    return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)
