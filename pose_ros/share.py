@@ -1,4 +1,4 @@
-"""Where the files that are installed beside the code lie: model cards, parameter files, profiles."""
+"""Where the files lie that are installed beside the code: model cards, parameter files."""
 
 from __future__ import annotations
 

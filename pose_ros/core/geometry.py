@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -82,14 +83,14 @@ class Region:
         to_image = np.vstack([self.matrix(), (0.0, 0.0, 1.0)])
         to_image[:, :2] /= size
         # OpenCV 4 rounds an affine map's coordinates more coarsely than a perspective's
-        crop: Image = cv2.warpPerspective(
+        crop = cv2.warpPerspective(
             image,
             to_image,
             (size, size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=border,
         )
-        return crop
+        return cast("Image", crop)
 
 
 def to_tensor(crop: Image, channels: Channels, low: float, high: float) -> FloatArray:
@@ -98,16 +99,15 @@ def to_tensor(crop: Image, channels: Channels, low: float, high: float) -> Float
     Args:
         crop: (S, S, 3) uint8.
         channels: Order of the crop's color channels.
-        low, high: What 0 and 255 become.
+        low: What 0 becomes.
+        high: What 255 becomes.
 
     Returns:
         (1, 3, S, S) float32, RGB.
     """
     scale = (high - low) / 255.0
-    tensor: FloatArray = cv2.dnn.blobFromImage(
-        crop, scale, mean=(-low / scale,) * 3, swapRB=channels == "bgr"
-    )
-    return tensor
+    tensor = cv2.dnn.blobFromImage(crop, scale, mean=(-low / scale,) * 3, swapRB=channels == "bgr")
+    return cast("FloatArray", tensor)
 
 
 def extent(points: FloatArray) -> FloatArray:

@@ -44,7 +44,7 @@ class Estimator(Protocol):
         Args:
             image: (H, W, 3) uint8.
             stamp: Time of the image in seconds, rising within a stream; a jump
-                back starts afresh, as ``reset`` does.
+                back forgets all tracks and filters, but no id is used again.
             channels: Order of the image's color channels.
 
         Raises:
@@ -52,7 +52,7 @@ class Estimator(Protocol):
         """
 
     def reset(self) -> None:
-        """Forget all tracks and filters; ids are not used again."""
+        """Begin a new stream: no tracks, no filters, ids from 0 on."""
 
 
 class Source(Protocol):

@@ -93,8 +93,8 @@ def decode(
         region: Where the input was cut out.
     """
     points = raw.reshape(39, 5)[: ALIGNMENT.stop]
-    xy = refine(points[:, :2] / LANDMARK_SIZE, heatmaps[: ALIGNMENT.stop])
-    xy = region.to_image(xy)
+    unit = points[:, :2] / np.float32(LANDMARK_SIZE)
+    xy = region.to_image(refine(unit, heatmaps[: ALIGNMENT.stop]))
     z = points[:LANDMARKS, 2:3] / LANDMARK_SIZE * region.size
     cos, sin = np.cos(region.rotation), np.sin(region.rotation)
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
@@ -208,19 +208,23 @@ class BlazePose:
         return _UPPER_BODY if self.options.upper_body_only else _SKELETON
 
     def reset(self) -> None:
-        """Forget all tracks and filters; ids are not used again."""
+        """Begin a new stream: no tracks, no filters, ids from 0 on."""
+        self._forget()
+        self._next_id = 0
+
+    def _forget(self) -> None:
         self._tracks = []
-        self._stamp = self._searched = -np.inf
+        self._searched = -np.inf
 
     def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
         validate_image(image, channels)
         options = self.options
-        if options.static or stamp < self._stamp:
-            self.reset()
-        self._stamp = stamp
         if options.static:
-            self._next_id = 0
+            self.reset()
+        elif stamp < self._stamp:
+            self._forget()  # ids go on: within a stream an id is one person
+        self._stamp = stamp
         self._tracks = self._tracks[: options.max_people]
         tracked = bool(self._tracks)
         if not tracked or self._wants_more(options, stamp):

@@ -7,6 +7,7 @@ Source: google-ai-edge/mediapipe, ``ssd_anchors_calculator``,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -95,11 +96,14 @@ def merge_overlapping(found: Detections) -> Detections:
         rest = rest[~overlap]
     if not best:
         return found
-    return Detections(np.array(best, np.float32), np.stack(boxes), np.stack(points))
+    return Detections(
+        np.array(best, np.float32),
+        np.stack(boxes).astype(np.float32),
+        np.stack(points).astype(np.float32),
+    )
 
 
 def sigmoid(values: FloatArray) -> FloatArray:
     """Return 1 / (1 + exp(-values))."""
     with np.errstate(over="ignore"):  # exp(-x) of a large -x is inf, and 1 / inf is right
-        result: FloatArray = 1.0 / (1.0 + np.exp(-values))
-    return result
+        return cast("FloatArray", 1.0 / (1.0 + np.exp(-values)))

@@ -26,7 +26,7 @@ class OrtSession:
         self._inputs = [i.name for i in session.get_inputs()]
         self._outputs = [o.name for o in session.get_outputs()]
         names = {long: short for short, long in _PROVIDERS.items()}
-        first = session.get_providers()[0]
+        first: str = session.get_providers()[0]
         self._provider = names.get(first, first)
 
     @property
@@ -86,6 +86,12 @@ def open_session(
     return opened
 
 
+def available_providers() -> list[str]:
+    """Return the providers that this onnxruntime was built with, by our names."""
+    available = ort.get_available_providers()
+    return [short for short, long in _PROVIDERS.items() if long in available]
+
+
 def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> list[str]:
     """Return onnxruntime's provider list for a choice of ours.
 
@@ -113,4 +119,3 @@ def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> 
         )
     chain = {"tensorrt": ("tensorrt", "cuda", "cpu"), "cuda": ("cuda", "cpu"), "cpu": ("cpu",)}
     return [_PROVIDERS[p] for p in chain[provider] if _PROVIDERS[p] in available]
-

@@ -45,9 +45,7 @@ def parse_parts(text: str) -> tuple[str, ...]:
         return ()
     unknown = [part for part in parts if part not in PARTS]
     if unknown or not parts:
-        raise OptionError(
-            f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}"
-        )
+        raise OptionError(f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}")
     return parts
 
 
@@ -87,7 +85,7 @@ def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
     if not np.isfinite(pose.box).all():
         return
     color = _ordered(_PEOPLE[pose.id % len(_PEOPLE)], channels)
-    x0, y0, x1, y1 = (int(round(float(v))) for v in np.clip(pose.box, -_FAR, _FAR))
+    x0, y0, x1, y1 = (round(float(v)) for v in np.clip(pose.box, -_FAR, _FAR))
     thickness = max(1, round(LINK_SCALE * size / 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thickness, cv2.LINE_AA)
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, TEXT_SCALE * size / 20)
@@ -125,7 +123,7 @@ def _draw_keypoints(
     colors = _side_colors(pose)
     for i in np.flatnonzero(shown):
         center = _fixed_point(pose.keypoints[i])
-        outer, inner = (int(round(r * (1 << _SHIFT))) for r in (radius + 1, radius))
+        outer, inner = (round(r * (1 << _SHIFT)) for r in (radius + 1, radius))
         cv2.circle(image, center, outer, (0, 0, 0), cv2.FILLED, cv2.LINE_AA, _SHIFT)
         color = _ordered(colors[i], channels)
         cv2.circle(image, center, inner, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
@@ -144,4 +142,4 @@ def _ordered(color: Color, channels: Channels) -> Color:
 
 def _fixed_point(point: np.ndarray) -> tuple[int, int]:
     x, y = np.clip(point, -_FAR, _FAR) * (1 << _SHIFT)
-    return int(round(float(x))), int(round(float(y)))
+    return round(float(x)), round(float(y))

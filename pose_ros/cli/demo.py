@@ -1,0 +1,14 @@
+"""``pose-ros demo``: the whole chain over real ROS 2, in two processes."""
+
+from __future__ import annotations
+
+import argparse
+
+from pose_ros.cli.node_process import add_passed_on, become
+
+add_arguments = add_passed_on
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become that process; it does not return."""
+    return become("demo", args.arguments)

@@ -1,0 +1,58 @@
+"""The options that choose and set a network, shared by all commands that run one."""
+
+from __future__ import annotations
+
+import argparse
+
+from pose_ros.build import DEFAULT_NETWORK, create_estimator
+from pose_ros.core.protocols import Estimator
+from pose_ros.runtime.session import PROVIDERS
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``build_estimator`` to a parser."""
+    group = parser.add_argument_group("network")
+    group.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME", help="%(default)s")
+    group.add_argument(
+        "--threshold", type=float, default=0.5, metavar="T",
+        help="least score, 0 to 1, at which a person is found (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--min-tracking-confidence", type=float, default=0.5, metavar="T",
+        help="least score, 0 to 1, at which a person is kept (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-people", type=int, default=1, metavar="N", help="1 to 10 (%(default)s)"
+    )
+    group.add_argument("--static", action="store_true", help="treat every image by itself")
+    group.add_argument(
+        "--upper-body-only", action="store_true", help="give the upper body's keypoints only"
+    )
+    group.add_argument("--no-smoothing", action="store_true", help="do not filter over time")
+    group.add_argument("--provider", choices=PROVIDERS, default="auto", help="%(default)s")
+    group.add_argument("--require-gpu", action="store_true", help="fail rather than use the CPU")
+    group.add_argument(
+        "--threads", type=int, default=2, metavar="N", help="CPU threads (%(default)s)"
+    )
+    group.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
+
+
+def build_estimator(args: argparse.Namespace) -> Estimator:
+    """Create the estimator that the options ask for.
+
+    Raises:
+        PoseRosError: As ``pose_ros.create_estimator``.
+    """
+    return create_estimator(
+        args.network,
+        threshold=args.threshold,
+        min_tracking_confidence=args.min_tracking_confidence,
+        max_people=args.max_people,
+        smoothing=not args.no_smoothing,
+        static=args.static,
+        upper_body_only=args.upper_body_only,
+        provider=args.provider,
+        require_gpu=args.require_gpu,
+        threads=args.threads,
+        models_dir=args.models_dir,
+    )

@@ -1,0 +1,130 @@
+"""Writes overlays: pictures by a name pattern, or one video."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+
+from pose_ros.core.types import Frame, Image
+from pose_ros.errors import OutputError
+
+VIDEO_SUFFIXES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
+DEFAULT_FPS = 30.0
+
+_PLACE = re.compile(r"%(s|0?\d*[id])")
+
+
+class ImageWriter(Protocol):
+    """Takes images one by one."""
+
+    def write(self, frame: Frame, image: Image) -> None:
+        """Write the image, BGR, that was made of ``frame``."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def open_writer(target: str, fps: float = math.nan) -> ImageWriter:
+    """Open an output by its name: a video by its suffix, pictures otherwise.
+
+    Args:
+        target: ``out.mp4``, ``out/%s.jpg`` (the source's name), ``out/%04i.png``
+            (the frame's number), or a folder.
+        fps: Of the video; 30 when NaN.
+    """
+    if Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target):
+        return VideoFile(Path(target), fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS)
+    return Pictures(target)
+
+
+class VideoFile:
+    """One video; its size is that of the first image."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self._fps = fps
+        self._size: tuple[int, int] | None = None
+        self._writer: cv2.VideoWriter | None = None
+
+    def write(self, frame: Frame, image: Image) -> None:
+        """Append an image.
+
+        Raises:
+            OutputError: The video cannot be written, or the image has another size.
+        """
+        size = (image.shape[1], image.shape[0])
+        if self._writer is None:
+            _make_folder(self.path)
+            code = cv2.VideoWriter_fourcc(*VIDEO_SUFFIXES[self.path.suffix.lower()])  # type: ignore[attr-defined,unused-ignore]
+            self._writer = cv2.VideoWriter(str(self.path), code, self._fps, size)
+            self._size = size
+            if not self._writer.isOpened():
+                raise OutputError(f"cannot write the video {self.path}")
+        if size != self._size:
+            raise OutputError(
+                f"{self.path} is {self._size}, {frame.source} is {size}: "
+                "write pictures of different sizes with a pattern such as --out out/%s.jpg"
+            )
+        self._writer.write(image)
+
+    def close(self) -> None:
+        """Finish the video; without this it cannot be played."""
+        if self._writer is not None:
+            self._writer.release()
+
+
+class Pictures:
+    """One picture a frame, named by a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        if pattern.endswith("/") or Path(pattern).is_dir():
+            pattern = str(Path(pattern) / "%s.jpg")
+        self._pattern = pattern
+        self._written: set[Path] = set()
+
+    def write(self, frame: Frame, image: Image) -> None:
+        """Write one picture.
+
+        Raises:
+            OutputError: It cannot be written, or its name was used in this run.
+        """
+        path = Path(fill_pattern(self._pattern, frame))
+        if path in self._written:
+            raise OutputError(
+                f"{path} would be written twice: put the frame's number into the name, "
+                "as in --out out/%s_%04i.jpg, or write a video, --out out.mp4"
+            )
+        _make_folder(path)
+        try:
+            done = cv2.imwrite(str(path), image)
+        except cv2.error as error:
+            raise OutputError(f"cannot write {path}: no such picture format") from error
+        if not done:
+            raise OutputError(f"cannot write {path}: is the folder writable?")
+        self._written.add(path)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def fill_pattern(pattern: str, frame: Frame) -> str:
+    """Return a file name: ``%s`` is the source's stem, ``%i``, ``%d``, ``%04i`` the index."""
+
+    def fill(match: re.Match[str]) -> str:
+        place = match.group(1)
+        if place == "s":
+            return Path(frame.source).stem or "image"
+        return f"%{place[:-1]}d" % frame.index
+
+    return _PLACE.sub(fill, pattern)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror}") from error

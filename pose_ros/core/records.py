@@ -1,0 +1,60 @@
+"""Results as plain records, the form in which they are written as JSON lines."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.types import Frame, Pose, Poses
+
+_DIGITS = 4
+
+
+def to_record(frame: Frame, poses: Poses, network: str) -> dict[str, Any]:
+    """Return one frame's result as a record that ``json.dumps`` takes as it is.
+
+    What is missing or unknown is None, never NaN, so that the JSON is valid.
+    """
+    return {
+        "source": frame.source,
+        "index": frame.index,
+        "stamp": round(frame.stamp, 6),
+        "width": frame.width,
+        "height": frame.height,
+        "network": network,
+        "skeleton": poses.skeleton.name,
+        "poses": [_pose(pose) for pose in poses],
+    }
+
+
+def _pose(pose: Pose) -> dict[str, Any]:
+    return {
+        "id": pose.id,
+        "score": _number(pose.score),
+        "box": [_number(v) for v in pose.box],
+        "keypoints": [
+            {
+                "name": name,
+                "x": _number(pose.keypoints[i, 0]),
+                "y": _number(pose.keypoints[i, 1]),
+                "score": _number(pose.keypoint_scores[i]),
+                "z": None if pose.depths is None else _number(pose.depths[i]),
+                "world": _point(pose.world, i),
+                "camera": _point(pose.camera, i),
+            }
+            for i, name in enumerate(pose.skeleton.keypoints)
+        ],
+    }
+
+
+def _point(points: NDArray[np.float32] | None, index: int) -> list[float | None] | None:
+    if points is None or not np.isfinite(points[index]).all():
+        return None
+    return [_number(v) for v in points[index]]
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), _DIGITS) if math.isfinite(value) else None

@@ -1,0 +1,136 @@
+"""``pose-ros estimate`` over pictures, videos and the synthetic actor, with the real network."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_ros.cli.main import main
+from pose_ros.cli.outputs import fill_pattern
+from pose_ros.core.types import Frame
+from pose_ros.sources import open_source
+
+
+@pytest.fixture(scope="module")
+def actor_frames():
+    source = open_source("synthetic:stand", fps=10, live=False)
+    frames = [source.read() for _ in range(3)]
+    source.close()
+    return [
+        f.image if f.channels == "bgr" else cv2.cvtColor(f.image, cv2.COLOR_RGB2BGR) for f in frames
+    ]
+
+
+@pytest.fixture
+def pictures(actor_frames, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, image in zip(("b.png", "a10.png", "a2.png"), actor_frames, strict=True):
+        cv2.imwrite(str(folder / name), image)
+    return folder
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_pictures_to_json_and_overlays(pictures, tmp_path, capsys):
+    out, lines = tmp_path / "out" / "%s.jpg", tmp_path / "deep" / "out.jsonl"
+    assert main(["estimate", str(pictures), "--json", str(lines), "--out", str(out)]) == 0
+    records = read_lines(lines)
+    assert [r["source"] for r in records] == ["a2.png", "a10.png", "b.png"]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["a10.jpg", "a2.jpg", "b.jpg"]
+    for record in records:
+        assert (record["width"], record["height"]) == (640, 480)
+        assert (record["network"], record["skeleton"]) == ("blazepose-full", "blazepose33")
+        (person,) = record["poses"]
+        assert person["id"] == 0
+        assert len(person["keypoints"]) == 33
+        assert person["keypoints"][0]["camera"] is None
+        assert len(person["keypoints"][0]["world"]) == 3
+    drawn = cv2.imread(str(out.parent / "b.jpg")).astype(int)
+    plain = cv2.imread(str(pictures / "b.png")).astype(int)
+    assert (np.abs(drawn - plain).max(axis=2) > 60).sum() > 500
+    assert "3 frames, 3 with people" in capsys.readouterr().err
+
+
+def test_a_video_to_a_video(actor_frames, tmp_path):
+    clip, out, lines = (tmp_path / name for name in ("in.avi", "out.mp4", "out.jsonl"))
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 10, (640, 480))
+    for image in actor_frames:
+        writer.write(image)
+    writer.release()
+    assert main(["estimate", str(clip), "--out", str(out), "--json", str(lines), "--quiet"]) == 0
+    capture = cv2.VideoCapture(str(out))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    stamps = [r["stamp"] for r in read_lines(lines)]
+    assert stamps == pytest.approx([0, 0.1, 0.2], abs=1e-3)
+    assert [r["poses"][0]["id"] for r in read_lines(lines)] == [0, 0, 0]
+
+
+def test_json_to_stdout_and_upper_body_only(capsys):
+    arguments = ["estimate", "synthetic:wave", "--frames", "2", "--json", "-", "--quiet"]
+    assert main([*arguments, "--upper-body-only"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(records) == 2
+    assert records[0]["skeleton"] == "blazepose33_upper_body"
+    assert len(records[0]["poses"][0]["keypoints"]) == 25
+    assert records[0]["poses"][0]["keypoints"][0]["z"] is None
+
+
+def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, capsys):
+    (pictures / "a5.png").write_bytes(b"this is no picture")
+    lines = tmp_path / "out.jsonl"
+    assert main(["estimate", str(pictures), "--json", str(lines), "--quiet"]) == 1
+    assert [r["source"] for r in read_lines(lines)] == ["a2.png", "a10.png", "b.png"]
+    error = capsys.readouterr().err
+    assert "a5.png" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "1.5"], "threshold must be in [0, 1], got 1.5"),
+        (["--max-people", "0"], "max_people"),
+        (["--threads", "0"], "threads"),
+        (["--network", "nothing"], "blazepose-full"),
+        (["--overlay", "boxes"], "box,links,keypoints"),
+        (["--provider", "cuda"], "has no cuda"),
+        (["--provider", "cpu", "--require-gpu"], "require_gpu"),
+        (["--frames", "0"], "--frames"),
+        (["--out", "same.jpg"], "written twice"),
+        (["--json", "/dev/null/x"], "/dev/null"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(pictures, tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    if options[:2] == ["--provider", "cuda"] and "CUDAExecutionProvider" in _providers():
+        pytest.skip("this onnxruntime has CUDA")
+    assert main(["estimate", str(pictures), "--quiet", *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def _providers():
+    import onnxruntime
+
+    return onnxruntime.get_available_providers()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("out/%s.jpg", "out/a b.jpg"),
+        ("%i.png", "7.png"),
+        ("%04i.png", "0007.png"),
+        ("%s_%03d.png", "a b_007.png"),
+        ("100%.png", "100%.png"),
+    ],
+)
+def test_patterns(pattern, name):
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, index=7, source="folder/a b.png")
+    assert fill_pattern(pattern, frame) == name

@@ -1,0 +1,64 @@
+"""The command line as a user meets it: help, versions, errors in one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pose_ros import __version__
+from pose_ros.cli.main import COMMANDS, main
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "pose_ros.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("demo", "up")])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert "usage: pose-ros " + command in capsys.readouterr().out
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert __version__ in capsys.readouterr().out
+
+
+def test_a_known_error_is_one_line_and_exit_code_1():
+    done = run("estimate", "no_such_file.jpg")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no_such_file.jpg" in done.stderr
+    assert not done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from pose_ros.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'cv2', 'onnxruntime', 'scipy', 'numpy', 'rclpy'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_doctor_names_the_engine_and_the_models(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "cpu" in found["engine"]["providers"]
+    assert "blazepose-full" in found["models"]

@@ -1,0 +1,74 @@
+"""Regions map to the image and back, and crops are what lies in them."""
+
+import numpy as np
+import pytest
+
+from pose_ros.core.geometry import Region, extent, iou, to_tensor
+
+
+def test_a_region_maps_its_corners_and_center_to_the_image():
+    region = Region(x=100, y=50, size=40, rotation=np.pi / 2)
+    points = np.array([[0.5, 0.5], [0.5, 0.0], [0, 0]], np.float32)
+    # turned clockwise by a quarter: its top is at the image's right
+    expected = [[100, 50], [120, 50], [120, 30]]
+    assert np.allclose(region.to_image(points), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("angle", np.linspace(-3, 3, 7))
+def test_an_upright_region_has_its_top_point_straight_above_its_center(angle):
+    center = np.array([200, 150], np.float32)
+    top = center + 60 * np.array([np.sin(angle), -np.cos(angle)], np.float32)
+    region = Region.upright(center, top, scale=1.0)
+    assert region.size == pytest.approx(120, rel=1e-5)
+    assert region.rotation == pytest.approx(angle, abs=1e-5)
+    assert np.allclose(region.to_image(np.array([0.5, 0.0], np.float32)), top, atol=1e-3)
+
+
+@pytest.mark.parametrize("top", [(200, 150), (np.nan, 150), (np.inf, 0)])
+def test_points_that_give_no_direction_give_no_region(top):
+    assert Region.upright(np.array([200, 150]), np.array(top), scale=1.0) is None
+
+
+def test_a_crop_at_the_images_own_scale_is_a_copy():
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    crop = Region(x=40, y=30, size=20).crop(image, 20)
+    assert np.array_equal(crop, image[20:40, 30:50])
+
+
+def test_a_turned_crop_is_the_turned_image():
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    crop = Region(x=31.5 + 0.5, y=31.5 + 0.5, size=64, rotation=np.pi / 2).crop(image, 64)
+    # the region's up is the image's right
+    assert np.array_equal(crop[1:, 1:], np.rot90(image)[:-1, 1:])
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 60), (60, 80), (1, 1), (1, 50)])
+def test_a_letterbox_holds_the_whole_image_in_its_middle(width, height):
+    image = np.full((height, width, 3), 255, np.uint8)
+    box = Region.letterbox(width, height)
+    crop = box.crop(image, box.size, border=0)
+    assert (crop > 0).all(axis=2).sum() == pytest.approx(width * height, abs=width + height)
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_a_tensor_is_rgb_in_the_wanted_range(channels):
+    crop = np.zeros((2, 2, 3), np.uint8)
+    crop[..., 0 if channels == "rgb" else 2] = 255  # red
+    tensor = to_tensor(crop, channels, -1.0, 1.0)
+    assert tensor.shape == (1, 3, 2, 2)
+    assert tensor.dtype == np.float32
+    assert np.allclose(tensor[0, :, 0, 0], [1, -1, -1], atol=1e-6)
+
+
+def test_extent_leaves_missing_points_out():
+    points = np.array([[1, 5], [np.nan, np.nan], [3, 2]], np.float32)
+    assert extent(points).tolist() == [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [((0, 0, 2, 2), 1.0), ((1, 0, 3, 2), 1 / 3), ((5, 5, 6, 6), 0.0), ((1, 1, 1, 1), 0.0)],
+)
+def test_iou(other, expected):
+    result = iou(np.array([0, 0, 2, 2], float), np.array([other], float))
+    assert result == pytest.approx([expected])

@@ -1,0 +1,21 @@
+"""Options out of range are refused by name with the range."""
+
+import pytest
+
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("threshold", -0.1, r"threshold must be in \[0, 1\], got -0.1"),
+        ("threshold", float("nan"), "threshold"),
+        ("min_tracking_confidence", 2, "min_tracking_confidence"),
+        ("max_people", 0, r"max_people must be in \[1, 10\], got 0"),
+        ("max_people", 11, "max_people"),
+    ],
+)
+def test_out_of_range(name, value, message):
+    with pytest.raises(OptionError, match=message):
+        EstimatorOptions(**{name: value})

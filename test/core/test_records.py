@@ -1,0 +1,36 @@
+"""Records are valid JSON whatever is missing."""
+
+import json
+
+import numpy as np
+
+from pose_ros.core import skeletons
+from pose_ros.core.records import to_record
+from pose_ros.core.types import Frame, Poses
+
+SKELETON = skeletons.get("blazepose33")
+FRAME = Frame(np.zeros((20, 30, 3), np.uint8), 1.25, index=4, source="a.jpg")
+
+
+def test_what_is_missing_is_null():
+    keypoints = np.full((1, 33, 2), 5.5, np.float32)
+    keypoints[0, 1] = np.nan
+    camera = np.full((1, 33, 3), 2.0, np.float32)
+    camera[0, 1] = np.nan
+    poses = Poses(SKELETON, [7], [0.5], [[0, 1, 2, 3]], keypoints, np.ones((1, 33)), camera=camera)
+    record = json.loads(json.dumps(to_record(FRAME, poses, "blazepose-full"), allow_nan=False))
+    assert record["source"] == "a.jpg"
+    assert (record["index"], record["stamp"]) == (4, 1.25)
+    assert (record["width"], record["height"]) == (30, 20)
+    person = record["poses"][0]
+    assert (person["id"], person["score"], person["box"]) == (7, 0.5, [0, 1, 2, 3])
+    assert person["keypoints"][0] == {
+        "name": "nose", "x": 5.5, "y": 5.5, "score": 1.0,
+        "z": None, "world": None, "camera": [2.0, 2.0, 2.0],
+    }  # fmt: skip
+    assert person["keypoints"][1]["x"] is None
+    assert person["keypoints"][1]["camera"] is None
+
+
+def test_nobody_is_an_empty_list():
+    assert to_record(FRAME, Poses.empty(SKELETON), "x")["poses"] == []

@@ -1,0 +1,47 @@
+"""Skeletons are consistent, and so are their subsets."""
+
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.skeletons import SKELETONS, Skeleton
+from pose_ros.errors import OptionError
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_left_right_pairs_are_named_so(skeleton):
+    for left, right in skeleton.left_right:
+        names = skeleton.keypoints[left], skeleton.keypoints[right]
+        assert names[0].replace("left", "right") == names[1]
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_the_links_are_the_same_seen_in_a_mirror(skeleton):
+    mirror = dict(skeleton.left_right) | {b: a for a, b in skeleton.left_right}
+    links = {frozenset(link) for link in skeleton.links}
+    assert {frozenset(mirror.get(i, i) for i in link) for link in links} == links
+
+
+def test_the_upper_body_is_the_first_25_landmarks():
+    upper = skeletons.get("blazepose33_upper_body")
+    assert upper.keypoints == skeletons.get("blazepose33").keypoints[:25]
+    assert upper.keypoints[-1] == "right_hip"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"keypoints": ("nose", "nose"), "links": ()},
+        {"keypoints": ("nose",), "links": ((0, 1),)},
+        {"keypoints": ("nose",), "links": (), "left_right": ((0, -1),)},
+    ],
+)
+def test_a_skeleton_that_contradicts_itself_is_refused(fields):
+    with pytest.raises(OptionError, match="skeleton odd"):
+        Skeleton(name="odd", **fields)
+
+
+def test_unknown_names_are_refused_with_what_is_known():
+    with pytest.raises(OptionError, match="blazepose33"):
+        skeletons.get("blazepose34")
+    with pytest.raises(OptionError, match="upper_body"):
+        skeletons.get("blazepose33").subset("legs")

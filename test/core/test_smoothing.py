@@ -1,0 +1,59 @@
+"""Filters in seconds: the same at any rate, true to a constant, quick to follow."""
+
+import numpy as np
+import pytest
+
+from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+
+SETTINGS = OneEuroSettings(min_cutoff=0.05, beta=80.0)
+
+
+def run(values, rate, settings=SETTINGS, scale=1.0):
+    smooth = OneEuroFilter(settings)
+    return np.array([smooth(np.array([v]), i / rate, scale)[0] for i, v in enumerate(values)])
+
+
+def test_a_constant_stays_itself():
+    assert np.allclose(run(np.full(50, 3.5), 30.0), 3.5)
+
+
+def test_noise_at_rest_is_damped():
+    noise = np.random.default_rng(0).normal(0, 1e-4, 300)
+    assert run(noise, 30.0)[50:].std() < 0.3 * noise.std()
+
+
+def test_a_fast_move_is_followed_within_a_tenth_of_a_second():
+    step = np.r_[np.zeros(30), np.ones(10)]
+    assert run(step, 30.0)[33] > 0.9
+
+
+def test_without_beta_it_is_a_low_pass_of_that_cutoff_at_any_rate():
+    settings = OneEuroSettings(min_cutoff=1.0, beta=0.0)
+    for rate in (15.0, 240.0):
+        step = np.r_[0.0, np.ones(int(rate))]
+        # after a second, a first-order filter of 1 Hz has all but exp(-2 pi) of it
+        assert run(step, rate, settings)[-1] == pytest.approx(1.0, abs=0.01)
+
+
+def test_speed_is_measured_in_sizes_of_the_object():
+    small = run(np.linspace(0, 1, 30), 30.0, scale=1.0)
+    large = run(np.linspace(0, 100, 30), 30.0, scale=100.0)
+    assert np.allclose(100 * small, large)
+
+
+def test_a_stamp_that_does_not_rise_leaves_the_filter_alone():
+    smooth = OneEuroFilter(SETTINGS)
+    smooth(np.array([0.0]), 1.0)
+    smooth(np.array([1.0]), 1.1)
+    for stamp in (1.1, 0.5):
+        assert smooth(np.array([9.0]), stamp) == 9.0
+    untouched = OneEuroFilter(SETTINGS)
+    untouched(np.array([0.0]), 1.0)
+    untouched(np.array([1.0]), 1.1)
+    assert smooth(np.array([1.0]), 1.2) == untouched(np.array([1.0]), 1.2)
+
+
+def test_low_pass_starts_at_the_first_value():
+    smooth = LowPassFilter(alpha=0.25)
+    assert smooth(np.array([2.0])) == 2.0
+    assert smooth(np.array([4.0])) == 2.5

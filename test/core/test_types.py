@@ -1,0 +1,95 @@
+"""Frames and Poses say at construction what is wrong with them."""
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.types import Frame, Poses
+from pose_ros.errors import ImageError, OptionError
+
+SKELETON = skeletons.get("blazepose33")
+
+
+def make_poses(people=2, **changes):
+    points = len(SKELETON)
+    rng = np.random.default_rng(0)
+    fields = {
+        "skeleton": SKELETON,
+        "ids": np.arange(people),
+        "scores": np.full(people, 0.5),
+        "boxes": np.zeros((people, 4)),
+        "keypoints": rng.uniform(0, 100, (people, points, 2)),
+        "keypoint_scores": np.ones((people, points)),
+    }
+    return Poses(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "NoneType"),
+        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"\(4, 4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((0, 4, 3), np.uint8), r"\(0, 4, 3\)"),
+    ],
+)
+def test_a_frame_refuses_what_is_no_image(image, message):
+    with pytest.raises(ImageError, match=message):
+        Frame(image, 0.0)
+
+
+@pytest.mark.parametrize("stamp", [float("nan"), float("inf")])
+def test_a_frame_refuses_a_stamp_that_is_no_time(stamp):
+    with pytest.raises(ImageError, match="stamp"):
+        Frame(np.zeros((1, 1, 3), np.uint8), stamp)
+
+
+def test_a_frame_of_one_pixel_is_an_image():
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0)
+    assert (frame.width, frame.height) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scores": np.zeros(3)}, r"scores: expected shape \(2,\), got \(3,\)"),
+        ({"keypoints": np.zeros((2, 32, 2))}, r"keypoints: expected shape \(2, 33, 2\)"),
+        ({"world": np.zeros((2, 33, 2))}, r"world: expected shape \(2, 33, 3\)"),
+        ({"ids": [3, 3]}, "distinct ids"),
+        ({"scores": [0.5, 1.5]}, r"scores: expected values in \[0, 1\]"),
+        ({"keypoint_scores": np.full((2, 33), np.nan)}, "keypoint_scores"),
+    ],
+)
+def test_poses_refuse_arrays_that_do_not_fit(changes, message):
+    with pytest.raises(OptionError, match=message):
+        make_poses(**changes)
+
+
+def test_poses_cannot_be_written_to_but_their_maker_keeps_the_array():
+    keypoints = np.zeros((2, 33, 2), np.float32)
+    poses = make_poses(keypoints=keypoints)
+    with pytest.raises(ValueError, match="read-only"):
+        poses.keypoints[0, 0] = 1
+    keypoints[0, 0] = 1
+
+
+def test_a_pose_gives_its_keypoints_by_name_and_the_links_that_were_found():
+    poses = make_poses()
+    keypoints = poses.keypoints.copy()
+    wrist = SKELETON.index("left_wrist")
+    keypoints[1, wrist] = np.nan
+    pose = make_poses(keypoints=keypoints)[1]
+    assert np.isnan(pose.keypoint("left_wrist")).all()
+    assert np.array_equal(pose.keypoint("nose"), keypoints[1, 0].astype(np.float32))
+    missing = set(SKELETON.links) - set(pose.links())
+    assert missing
+    assert all(wrist in link for link in missing)
+    with pytest.raises(OptionError, match="no keypoint 'left_hand'"):
+        pose.keypoint("left_hand")
+
+
+def test_nobody_found_is_a_result_of_length_zero():
+    nobody = Poses.empty(SKELETON)
+    assert len(nobody) == 0
+    assert list(nobody) == []

@@ -1,0 +1,91 @@
+"""Overlays draw what they are asked to, where it is, and nothing else."""
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+from pose_ros.viz import overlay
+
+SKELETON = skeletons.get("blazepose33")
+
+
+def person(points=None, scores=None, box=(40, 30, 120, 170)):
+    if points is None:
+        points = np.full((33, 2), np.nan)
+        points[SKELETON.index("left_shoulder")] = (100, 50)
+        points[SKELETON.index("left_elbow")] = (100, 90)
+    scores = np.isfinite(points).all(axis=1) if scores is None else scores
+    return Poses(SKELETON, [3], [0.9], [box], [points], [scores])
+
+
+def drawn(parts, poses=None, channels="rgb"):
+    image = np.zeros((200, 160, 3), np.uint8)
+    overlay.draw(image, person() if poses is None else poses, parts, channels=channels)
+    return image
+
+
+def test_a_link_is_drawn_between_its_ends_in_the_side_s_color():
+    image = drawn(["links"])
+    red, _, blue = (int(v) for v in image[70, 100])
+    assert red > 200
+    assert blue < 60
+    assert image[70, 110].sum() == 0
+
+
+def test_channels_only_swap_the_colors():
+    assert np.array_equal(drawn(overlay.PARTS, channels="bgr"), drawn(overlay.PARTS)[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ("parts", "where"), [(["keypoints"], (50, 100)), (["box"], (100, 40)), (["links"], (60, 100))]
+)
+def test_each_part_is_drawn_alone(parts, where):
+    assert drawn(parts)[where].any()
+    assert not drawn(set(overlay.PARTS) - set(parts))[where].any() or parts == ["keypoints"]
+
+
+def test_nothing_is_drawn_of_nobody_or_with_no_parts():
+    assert not drawn(overlay.PARTS, Poses.empty(SKELETON)).any()
+    assert not drawn(()).any()
+
+
+def test_unsure_keypoints_and_their_links_are_left_out():
+    poses = person(scores=np.full(33, 0.3) * np.isfinite(person().keypoints[0, :, 0]))
+    assert not drawn(["links", "keypoints"], poses).any()
+
+
+@pytest.mark.parametrize("far", [1e9, -1e9])
+def test_points_far_outside_do_no_harm(far):
+    points = np.full((33, 2), far)
+    image = drawn(overlay.PARTS, person(points, np.ones(33), box=(far, far, far, far)))
+    assert image.shape == (200, 160, 3)
+
+
+def test_a_missing_box_is_not_drawn():
+    assert not drawn(["box"], person(box=[np.nan] * 4)).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("box,links,keypoints", ("box", "links", "keypoints")),
+        (" links , box", ("links", "box")),
+        ("none", ()),
+    ],
+)
+def test_the_option_is_read(text, parts):
+    assert overlay.parse_parts(text) == parts
+
+
+@pytest.mark.parametrize("text", ["", "boxes", "none,box", ","])
+def test_the_option_refuses_what_it_does_not_know(text):
+    with pytest.raises(OptionError, match="box,links,keypoints"):
+        overlay.parse_parts(text)
+
+
+def test_an_image_that_cannot_be_drawn_on_is_refused():
+    image = np.zeros((200, 160, 3), np.uint8)
+    with pytest.raises(OptionError, match="contiguous"):
+        overlay.draw(image[:, ::-1], person())
