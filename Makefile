@@ -1,0 +1,73 @@
+# make help lists the targets.
+
+ROS_DISTRO ?= jazzy
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# What is installed from this checkout; folders count too, for a deleted file changes theirs.
+SOURCES := $(wildcard CMakeLists.txt package.xml pyproject.toml setup.py README.md) \
+  $(shell find config launch models msg packaging pose_ros scripts -not -name '*.pyc' -not -name __pycache__)
+
+# The environment is made anew for another ROS, another Python or another folder.
+MADE_FOR := $(ROS_DISTRO) $(CURDIR)
+ifneq ($(file <$(VENV)/made-for),$(MADE_FOR))
+  STALE := yes
+else ifdef PYTHON
+  STALE := $(shell [ $(VENV)/bin/python -ef "$$(scripts/find_python $(PYTHON))" ] || echo yes)
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | expand -t 16 | tr @ '\t' | expand -t 16
+	@echo 'ROS_DISTRO=jazzy|kilted (now $(ROS_DISTRO)); PYTHON=python3.x (3.10 to 3.12)'
+
+.PHONY: setup
+setup:  ## make .venv with ROS 2, the built package and the models; quick when up to date
+	@mkdir -p build && flock build/lock $(MAKE) --no-print-directory $(VENV)/models
+
+.PHONY: demo
+demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file.mp4, else an actor
+	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)')
+
+.PHONY: test
+test: setup lint  ## lint, types and the whole test suite
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup  ## let ruff format and mend what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: clean
+clean:  ## remove all that was built; models stay in their cache
+	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+ifdef STALE
+.PHONY: $(VENV)/made-for
+endif
+$(VENV)/made-for: requirements/common.txt requirements/$(ROS_DISTRO).txt
+	@python=$$(scripts/find_python $(PYTHON)) && \
+	  echo "Setting up ROS 2 $(ROS_DISTRO) in $(VENV) with $$($$python --version); this takes a minute" && \
+	  rm -rf $(VENV) && $$python -m venv $(VENV)
+	@$(PIP) install -r requirements/$(ROS_DISTRO).txt
+	@echo '$(MADE_FOR)' >$@
+
+$(VENV)/installed: $(VENV)/made-for $(SOURCES)
+	@echo 'Building and installing pose_ros'
+	@$(PIP) install --no-build-isolation --no-deps .
+	@touch $@
+
+# Kept in the user's cache, so that another checkout has nothing to fetch.
+$(VENV)/models: $(VENV)/installed $(wildcard models/*.yaml)
+	@$(BIN)/pose-ros models get blazepose-full
+	@touch $@

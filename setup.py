@@ -1,0 +1,159 @@
+"""Build the generated messages for pip.
+
+CMakeLists.txt is the one description of what is built and installed. Colcon runs it as it is;
+here it runs against the ROS 2 wheels of PyPI, and its install tree becomes the wheel. Where there
+is no ROS to build against, the wheel holds the library and the command line alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
+
+NAME = "pose_ros"
+ROOT = Path(__file__).resolve().parent
+SHARED = ("config", "launch", "models")
+# Of the install tree: what only a sourced workspace reads, and what names the folders of this build.
+LEFT_OUT = (
+    "share/ament_index/resource_index/parent_prefix_path/",
+    f"share/{NAME}/environment/",
+    f"share/{NAME}/local_setup.",
+    f"share/{NAME}/package.dsv",
+)
+REQUIRES = [
+    "numpy>=1.26,<3",
+    "onnxruntime>=1.20,<2",
+    "opencv-python-headless>=4.8,<6",
+    "pyyaml~=6.0",
+    "rosbags~=0.11.0",
+    "scipy>=1.11,<2",
+]
+# Needed at run time, in the version that the messages are built with: no other one loads them.
+ROS_REQUIRES = {
+    "ros-rclpy": "[fastrtps]",
+    "ros-diagnostic-msgs": "",
+    "ros-geometry-msgs": "",
+    "ros-lifecycle-msgs": "",
+    "ros-rosgraph-msgs": "",
+    "ros-sensor-msgs": "",
+    "ros-std-msgs": "",
+    "ros-std-srvs": "",
+    "ros-visualization-msgs": "",
+}
+
+
+def ros_prefix() -> Path | None:
+    """Return where ROS is: around a site-packages folder of this (or pip's build) environment."""
+    for path in map(Path, sys.path):
+        if path.name == "site-packages" and (path.parents[2] / "share/ament_index").is_dir():
+            return path.parents[2]
+    return None
+
+
+def ros_requires() -> list[str]:
+    """Return the requirements that follow from the ROS that is built against."""
+    return [
+        f"{name}{extra}~={metadata.version(name)}; sys_platform == 'linux'"
+        for name, extra in ROS_REQUIRES.items()
+    ]
+
+
+class FreshBuild(build):
+    """Leave no module in the wheel that the sources no longer have."""
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
+class CMakeBuild(build_ext):
+    """Run CMakeLists.txt and take over what it installs beside the Python modules."""
+
+    def run(self) -> None:
+        prefix = ros_prefix()
+        if prefix == Path(sys.prefix):  # kept, so that the next build has little to do
+            key = f"{sys.implementation.cache_tag}-{metadata.version('ros-std-msgs')}"
+            self.build_messages(ROOT / "build" / f"cmake-{key}", prefix)
+        else:  # pip's isolated environment is gone tomorrow, and CMake's cache would name it
+            with tempfile.TemporaryDirectory() as folder:
+                self.build_messages(Path(folder), prefix)
+
+    def build_messages(self, folder: Path, prefix: Path) -> None:
+        """Configure where needed, build, install into a stage and copy from there."""
+        stage = folder / "stage"
+        shutil.rmtree(stage, ignore_errors=True)
+        environment = {
+            **os.environ,
+            "AMENT_PREFIX_PATH": str(prefix),
+            "CMAKE_PREFIX_PATH": str(prefix),
+            # the environment's own cmake and ninja, whether or not it is active
+            "PATH": os.pathsep.join((str(prefix / "bin"), os.environ["PATH"])),
+        }
+        configure = [
+            *("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"),
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DBUILD_TESTING=OFF",
+            f"-DPython3_EXECUTABLE={sys.executable}",
+            f"-DCMAKE_INSTALL_PREFIX={stage}",
+            "-DPYTHON_INSTALL_DIR=python",
+        ]
+        if not (folder / "build.ninja").exists():
+            subprocess.run(configure, check=True, env=environment)
+        subprocess.run(
+            ["cmake", "--build", str(folder), "--target", "install"], check=True, env=environment
+        )
+        generated = stage / "python" / NAME
+        package = Path(self.build_lib).resolve() / NAME
+        shutil.copytree(generated / "msg", package / "msg", ignore=shutil.ignore_patterns("*.c"))
+        for library in generated.glob("*.so"):
+            shutil.copy2(library, package)
+        # Nobody sources a virtual environment, so this tells every tool of ROS where it is.
+        shutil.copy2(ROOT / "packaging" / f"{NAME}_ament.pth", package.parent)
+        share = Path(self.build_temp).resolve() / "data"  # outlives a temporary build folder
+        shutil.rmtree(share, ignore_errors=True)
+        for top in ("lib", "share"):
+            shutil.copytree(stage / top, share / top)
+        self.distribution.data_files = list(data_files(share))
+
+    def get_outputs(self) -> list[str]:
+        """Return nothing: there is no compiled extension of setuptools' own."""
+        return []
+
+
+def data_files(base: Path):
+    """Yield (folder below the prefix, its files) of an install tree."""
+    for folder, _, names in os.walk(base):
+        relative = Path(folder).relative_to(base).as_posix()
+        kept = [n for n in sorted(names) if not f"{relative}/{n}".startswith(LEFT_OUT)]
+        if kept:
+            yield relative, [os.path.join(folder, n) for n in kept]
+
+
+def shared_files():
+    """Yield what CMakeLists.txt would install to share/, where it does not run."""
+    for base in SHARED:
+        for folder, _, names in os.walk(base):
+            yield f"share/{NAME}/{folder}", [os.path.join(folder, n) for n in sorted(names)]
+
+
+if ros_prefix():
+    setup(
+        install_requires=REQUIRES + ros_requires(),
+        ext_modules=[Extension(f"{NAME}.msg", [])],
+        data_files=[("share", [])],
+        cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
+    )
+else:
+    print(f"{NAME}: no ROS 2 wheels for this machine: library and command line without messages")
+    setup(
+        install_requires=REQUIRES, data_files=list(shared_files()), cmdclass={"build": FreshBuild}
+    )
