@@ -92,7 +92,7 @@ class Pose:
 
     def links(self) -> list[tuple[int, int]]:
         """Return the skeleton's links of which both ends were found, as index pairs."""
-        found = np.isfinite(self.keypoints).all(axis=1)
+        found: NDArray[np.bool_] = np.isfinite(self.keypoints).all(axis=1)
         return [(a, b) for a, b in self.skeleton.links if found[a] and found[b]]
 
 

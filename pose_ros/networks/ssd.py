@@ -78,7 +78,7 @@ def decode(
     middle, half = raw[:, :2] + center, raw[:, 2:4] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
     points = raw[:, 4:].reshape(len(kept), (raw_boxes.shape[1] - 4) // 2, 2) + center[:, None]
-    return merge_overlapping(Detections(scores, boxes, points))
+    return merge_overlapping(Detections(scores, boxes, points.astype(np.float32)))
 
 
 def merge_overlapping(found: Detections) -> Detections:
