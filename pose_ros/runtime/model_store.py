@@ -262,14 +262,14 @@ def _get_originals(
     card: Card, folder: Path, sources: list[Path], force: bool, progress: Progress
 ) -> None:
     """Bring the original files of a card into the cache."""
-    missing = [
-        file
-        for file in card.files.values()
-        if force or _hash(_original_path(folder, file)) != file.sha256
-    ]
-    if not force and not sources:
-        # a sound ONNX file serves without its original
-        missing = [file for file in missing if _converted_state(folder, file) != "ok"]
+
+    def needed(file: ModelFile) -> bool:
+        original = _original_path(folder, file)
+        if not original.exists():  # a sound ONNX file serves without its original
+            return _converted_state(folder, file) != "ok"
+        return _hash(original) != file.sha256
+
+    missing = [file for file in card.files.values() if force or needed(file)]
     if missing:
         tflite.require_packages()  # better said before a long download than after it
     for source in sources:
@@ -291,16 +291,16 @@ def _take_source(
 ) -> list[ModelFile]:
     """Take files of a card from a wheel or TFLite file at hand; return what is still missing."""
     files = list(card.files.values())
-    if zipfile.is_zipfile(source):
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
+    # by its hash first: some TFLite files carry metadata at their end and pass for a zip file
+    found = [file for file in files if file.sha256 == hashlib.sha256(data).hexdigest()]
+    for file in found:
+        _write(_original_path(folder, file), data)
+    if not found and zipfile.is_zipfile(source):
         found = _take_members(folder, source, files)
-    else:
-        try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
-        found = [file for file in files if file.sha256 == hashlib.sha256(data).hexdigest()]
-        for file in found:
-            _write(_original_path(folder, file), data)
     if not found:
         members = ", ".join(origin.member for file in files for origin in file.origins)
         raise ModelError(f"{source} holds none of the files of {card.name}: {members}")

@@ -128,8 +128,8 @@ class Builder:
         if activation == types.RELU:
             self.node("Relu", [source], output)
         elif activation == types.RELU6:
-            low = self.add_constant("zero", np.float32(0))
-            high = self.add_constant("six", np.float32(6))
+            low = self.add_constant("zero", np.array(0, np.float32))
+            high = self.add_constant("six", np.array(6, np.float32))
             self.node("Clip", [source, low, high], output)
         else:
             raise ModelError(f"unsupported TFLite activation number {activation} in {op.kind}")

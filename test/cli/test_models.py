@@ -1,0 +1,126 @@
+"""``pose-ros models`` on copies of the real cache."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pose_ros.cli import models
+from pose_ros.errors import ModelError
+from pose_ros.runtime import model_store
+from pose_ros.runtime.card import load_card
+
+NAME = "blazepose-full"
+FILES = ("blazepose-detector", "blazepose-landmarks-full")
+
+
+def run(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    models.add_arguments(parser)
+    return models.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture(scope="module")
+def real_cache() -> Path:
+    """The user's own cache; filled from the network the first time."""
+    return model_store.get(load_card(NAME))["detector"].parent
+
+
+@pytest.fixture
+def cache(real_cache: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in FILES:
+        for suffix in (".onnx", ".tflite", ".json"):
+            shutil.copy(real_cache / f"{name}{suffix}", folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _offline(real_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+
+
+def test_list(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "--models-dir", cache) == 0
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith(NAME)]
+    assert line.split()[:2] == [NAME, "ok"]
+    assert line.endswith("(Apache-2.0)")
+    assert run("list", "--models-dir", tmp_path / "none", "--json") == 0
+    (entry,) = [e for e in json.loads(capsys.readouterr().out) if e["name"] == NAME]
+    assert entry["state"] == "missing"
+    assert entry["skeleton"] == "blazepose33"
+    assert not (tmp_path / "none").exists()  # looking writes nothing
+
+
+def test_get_prints_where_the_files_are(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("get", NAME, "--models-dir", cache) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(cache / f"{name}.onnx") for name in FILES]
+    assert err == ""
+
+
+def test_get_from_files(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sources = [word for name in FILES for word in ("--from", cache / f"{name}.tflite")]
+    assert run("get", NAME, *sources, "--models-dir", tmp_path / "new") == 0
+    for name in FILES:
+        made = (tmp_path / "new" / f"{name}.onnx").read_bytes()
+        assert made == (cache / f"{name}.onnx").read_bytes()
+    assert "converting blazepose-detector" in capsys.readouterr().err
+
+
+def test_get_without_a_network(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"mediapipe-0\.10\.21-cp311.*\.whl.*--from FILE"):
+        run("get", NAME, "--models-dir", tmp_path)
+    with pytest.raises(ModelError, match=r"pip could not fetch mediapipe==0\.10\.21"):
+        run("get", NAME, "--models-dir", tmp_path, "--force")
+
+
+def test_get_of_an_unknown_network(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="unknown network 'blazepose-huge'"):
+        run("get", "blazepose-huge", "--models-dir", tmp_path)
+
+
+def test_check_of_what_is_sound(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--models-dir", cache) == 0
+    assert run("check", NAME, "--models-dir", cache) == 0
+    rows = capsys.readouterr().out.splitlines()
+    expected = f"ok        {NAME} detector: {cache / 'blazepose-detector.onnx'}"
+    assert rows.count(expected) == 2
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_check_of_a_truncated_file(
+    cache: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    path = cache / f"blazepose-detector{suffix}"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run("check", "--models-dir", cache) == 1
+    out = capsys.readouterr().out
+    assert f"damaged   {NAME} detector: {path} is not what was" in out
+    assert f"ok        {NAME} landmarks" in out
+    assert f"mend it with: pose-ros models get {NAME}" in out
+    assert run("check", NAME, "--models-dir", cache, "--json") == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in rows] == ["damaged", "ok"]
+    assert rows[0]["role"] == "detector"
+
+
+def test_check_of_what_was_never_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", "--models-dir", tmp_path) == 0  # not fetched is no damage
+    assert run("check", NAME, "--models-dir", tmp_path) == 1  # but this one was asked for
+    assert f"missing   {NAME} detector:" in capsys.readouterr().out
+
+
+def test_action_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run()
+    assert "ACTION" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Cards: those of the package are sound, and a wrong one is refused by file and field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pose_ros.errors import ModelError
+from pose_ros.runtime.card import list_cards, load_card
+
+
+def test_the_package_brings_cards() -> None:
+    cards = {card.name: card for card in list_cards()}
+    assert set(cards["blazepose-full"].files) == {"detector", "landmarks"}
+    assert load_card("blazepose-full") == cards["blazepose-full"]
+
+
+def test_cards_that_share_a_file_say_the_same_of_it() -> None:
+    seen: dict[str, Any] = {}
+    for card in list_cards():
+        for file in card.files.values():
+            assert seen.setdefault(file.file, file) == file, f"{card.name}: {file.file}"
+
+
+def test_card_is_called_as_its_file() -> None:
+    for card in list_cards():
+        assert load_card(card.name) == card
+
+
+def test_own_card(shop: Any) -> None:
+    card = load_card(shop.card_path)
+    assert card.file("landmarks").outputs[0].shape == (1, 5, 4, 4)
+    assert card.file("detector").inputs[0].range == (0.0, 1.0)
+    origin = card.file("detector").origins[0]
+    assert origin.wheel.file_name == shop.wheel.name
+    with pytest.raises(ModelError, match="tiny has no file 'hands'; it has detector, landmarks"):
+        card.file("hands")
+
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    def edit(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (replaced("title: Tiny\n", ""), "title: expected a value"),
+        (replaced("title: Tiny", "title: 5"), "title: expected text, got 5"),
+        (replaced("title: Tiny", "tilte: Tiny"), "title: expected a value"),
+        (replaced("title: Tiny", "title: Tiny\nmood: good"), "mood: expected no such field"),
+        (replaced("name: tiny", "name: Tiny One"), "name: expected lower-case"),
+        (replaced("blazepose33", "octopus8"), "skeleton: unknown skeleton 'octopus8'"),
+        (replaced("file: tiny-detector", "file: ../evil"), "files.detector.file: expected"),
+        (replaced("    sha256: ", "    sha256: x"), "files.detector.sha256: expected 64"),
+        (replaced("tinynet==1.0", "tinynet"), r"origins\[0\].wheel.requirement: expected name=="),
+        (replaced('python: "3.11"', "python: 3.11"), r"wheel.python: expected .*, got 3.11"),
+        (replaced("        member:", "        path: x\n        member:"), "path: expected no such"),
+        (replaced("[1, 3, 4, 4]", "[2, 3, 4, 4]"), r"inputs\[0\].shape: expected whole numbers"),
+        (replaced("[1, 3, 4, 4]", "[1, 3, true]"), r"inputs\[0\].shape: expected whole numbers"),
+        (replaced("range: [0, 1]", "range: [1, 0]"), r"range: expected two numbers"),
+        (replaced("range: [0, 1]", "rnage: [0, 1]"), r"inputs\[0\].rnage: expected no such"),
+        (replaced("files:", "files: []\nx:"), "files: expected a mapping"),
+        (lambda text: "- 1", "the card: expected a mapping"),
+        (lambda text: "", "the card: expected a mapping, got None"),
+        (lambda text: "a: [", "is not valid YAML"),
+    ],
+)
+def test_wrong_card_is_refused(shop: Any, edit: Callable[[str], str], message: str) -> None:
+    path = shop.write_card(edit)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_card(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_of_one_name_are_refused(shop: Any) -> None:
+    def twice(text: str) -> str:
+        line = next(line for line in text.splitlines() if "name: maps" in line)
+        return text.replace(line, f"{line}\n{line}", 1)
+
+    with pytest.raises(ModelError, match=r"files.detector.outputs: expected distinct names"):
+        load_card(shop.write_card(twice))
+
+
+def test_unknown_name_lists_the_known() -> None:
+    with pytest.raises(ModelError, match=r"unknown network 'nonesuch'; known: .*blazepose-full"):
+        load_card("nonesuch")
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot read the model card .*none.yaml: No such file"):
+        load_card(tmp_path / "none.yaml")
