@@ -111,6 +111,7 @@ class StreamHealth:
                 ("latency ms", _milliseconds(self._latencies)),
                 ("processing ms", _milliseconds(self._durations)),
                 ("last error", self._last_error),
+                ("ended", "yes" if self._ended else "no"),
             ]
             level, message = Level.OK, f"{self._done / seconds:.1f} results per second"
             if self._ended:

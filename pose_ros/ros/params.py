@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import rclpy.exceptions
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
+    ParameterType,
     SetParametersResult,
 )
 
@@ -26,6 +26,13 @@ from pose_ros.viz.overlay import parse_parts
 
 Value = bool | int | float | str
 Table = TypeVar("Table")
+
+_TYPES = {
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+    str: ParameterType.PARAMETER_STRING,
+}
 
 
 @dataclass(frozen=True)
@@ -186,6 +193,7 @@ def check(name: str, value: Any, default: Value, rule: Rule) -> Value:
 def descriptor(default: Value, rule: Rule) -> ParameterDescriptor:
     """Return what ROS tools show of a parameter and check of it."""
     described = ParameterDescriptor(description=rule.description, read_only=rule.fixed)
+    described.type = _TYPES[type(default)]
     if rule.choices:
         described.additional_constraints = f"one of {', '.join(rule.choices)}"
     if rule.low is not None and rule.high is not None:
@@ -208,15 +216,11 @@ def declare(node: Any, table: type[Table]) -> Table:
     Raises:
         OptionError: A value from the command line or a parameter file is refused.
     """
-    refused = (
-        rclpy.exceptions.InvalidParameterTypeException,
-        rclpy.exceptions.InvalidParameterValueException,
-    )
-    try:
-        for name, (default, rule) in rules(table).items():
-            node.declare_parameter(name, default, descriptor(default, rule))
-    except refused as error:
-        raise OptionError(" ".join(str(error).split())) from None
+    for name, (default, rule) in rules(table).items():
+        # of any type and range at first: ROS refuses without a word on what is allowed
+        node.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=True))
+        check(name, node.get_parameter(name).value, default, rule)
+        node.set_descriptor(name, descriptor(default, rule))
     return read(node, table)
 
 

@@ -1,0 +1,155 @@
+"""Camera and pose node, brought up to active: ros2 launch pose_ros pose.launch.py camera:=0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+TRUTH = ["true", "false"]
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "camera",
+        default_value="",
+        description="Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or "
+        "synthetic; empty: no camera node, images come from image_topic",
+    ),
+    DeclareLaunchArgument(
+        "image_topic",
+        default_value="image",
+        description="Topic of the images; camera_info is its sibling",
+    ),
+    DeclareLaunchArgument(
+        "network",
+        default_value="",
+        description="Network that finds the people; empty: as in config/pose.yaml",
+    ),
+    DeclareLaunchArgument(
+        "threshold",
+        default_value="",
+        description="Least score at which a person is newly found, 0 to 1; empty: as in "
+        "config/pose.yaml",
+    ),
+    DeclareLaunchArgument(
+        "upper_body_only",
+        default_value="false",
+        choices=TRUTH,
+        description="Give the keypoints of the upper body only",
+    ),
+    DeclareLaunchArgument(
+        "smoothing",
+        default_value="true",
+        choices=TRUTH,
+        description="Filter keypoints over time",
+    ),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.yaml"]),
+        description="Parameter file of the pose node; the arguments above go before it",
+    ),
+    DeclareLaunchArgument(
+        "gesture",
+        default_value="false",
+        choices=TRUTH,
+        description="Gestures and robot commands from poses; not available yet",
+    ),
+    DeclareLaunchArgument(
+        "rviz",
+        default_value="false",
+        choices=TRUTH,
+        description="Show the overlay in RViz (package rviz2)",
+    ),
+]
+
+
+def change(node: LifecycleNode, transition: int) -> EmitEvent:
+    """Return the action that asks a node for a transition."""
+    return EmitEvent(
+        event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
+    )
+
+
+def when(node: LifecycleNode, start: str, goal: str, action: Any) -> RegisterEventHandler:
+    """Return the handler that acts when a node has come from one state to another."""
+    return RegisterEventHandler(
+        OnStateTransition(
+            target_lifecycle_node=node, start_state=start, goal_state=goal, entities=[action]
+        )
+    )
+
+
+def managed_node(name: str, parameters: list[Any], image_topic: str) -> LifecycleNode:
+    """Return a node of this package; what is launched ends with it."""
+    parent, slash, _ = image_topic.rpartition("/")
+    return LifecycleNode(
+        package="pose_ros",
+        executable=f"{name}_node",
+        name=name,
+        namespace="",
+        output="screen",
+        parameters=parameters,
+        remappings=[("image", image_topic), ("camera_info", f"{parent}{slash}camera_info")],
+        on_exit=Shutdown(reason=f"{name}_node has ended"),
+    )
+
+
+def launch_nodes(context: LaunchContext) -> list[Any]:
+    """Return the actions for these arguments."""
+
+    def value(name: str) -> str:
+        return str(LaunchConfiguration(name).perform(context))
+
+    if value("gesture") == "true":
+        raise RuntimeError("gesture:=true is not available yet; leave it out")
+    share = FindPackageShare("pose_ros")
+    asked: dict[str, Any] = {
+        "upper_body_only": value("upper_body_only") == "true",
+        "smoothing": value("smoothing") == "true",
+    }
+    if value("network"):
+        asked["network"] = value("network")
+    if value("threshold"):
+        try:
+            asked["threshold"] = float(value("threshold"))
+        except ValueError:
+            raise RuntimeError(
+                f"threshold must be a number from 0 to 1, got {value('threshold')!r}"
+            ) from None
+    pose = managed_node("pose", [value("params_file"), asked], value("image_topic"))
+    actions: list[Any] = [
+        when(pose, "configuring", "inactive", change(pose, Transition.TRANSITION_ACTIVATE)),
+        pose,
+        change(pose, Transition.TRANSITION_CONFIGURE),
+    ]
+    if value("camera"):
+        camera = managed_node("camera", [{"source": value("camera")}], value("image_topic"))
+        actions += [
+            # the camera waits for the pose node: of a file, not even the first image is missed
+            when(pose, "activating", "active", change(camera, Transition.TRANSITION_ACTIVATE)),
+            camera,
+            change(camera, Transition.TRANSITION_CONFIGURE),
+        ]
+    if value("rviz") == "true":
+        config = PathJoinSubstitution([share, "config", "pose.rviz"])
+        actions.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config]))
+    return actions
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return what ros2 launch runs."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=launch_nodes)])

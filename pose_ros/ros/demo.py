@@ -1,0 +1,321 @@
+"""The main job end to end: camera_node -> pose_node over real ROS 2, into an overlay video."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from pose_ros.errors import PoseRosError
+from pose_ros.msg import PoseArray, Skeleton
+from pose_ros.ros import transport
+from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.ros.diagnostics import Level
+from pose_ros.ros.images import image_from_msg
+from pose_ros.ros.node import stop_signals
+from pose_ros.ros.pose_node import LATCHED_QOS, RESULT_QOS
+from pose_ros.ros.video import VideoRecorder
+
+DEFAULT_SECONDS = 12.0
+# the first run may have to fetch models on a slow line
+START_SECONDS = 120.0
+SILENCE_SECONDS = 10.0
+DRAIN_SECONDS = 1.0
+LINE_SECONDS = 0.5
+STOP_SECONDS = 10.0
+
+_PR_SET_PDEATHSIG = 1
+
+
+class DemoError(PoseRosError):
+    """The demo did not do its job; the message says which part and why."""
+
+
+class Child:
+    """One node in a process of its own, which does not outlive this one."""
+
+    def __init__(self, module: str, parameters: dict[str, Any], log: Path) -> None:
+        command = [sys.executable, "-m", f"pose_ros.ros.{module}", "--ros-args"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        self.name, self._log = module, log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the demo, which ends its nodes in order
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread runs yet
+            )
+
+    def check(self) -> None:
+        """Raise DemoError when the process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise DemoError(f"{self.name} ended with code {code}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Return the last thing the node said, its errors first."""
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line]
+        errors = [line for line in lines if "[ERROR]" in line]
+        return (errors or lines or ["it said nothing"])[-1]
+
+    def ask_to_end(self) -> None:
+        """Send what Ctrl-C would."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+    def stop(self) -> None:
+        """End the process, by force if need be."""
+        self.ask_to_end()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class Tally:
+    """What the demo has seen so far; times in seconds of ``time.monotonic``."""
+
+    first: float = 0.0
+    last: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    people: list[int] = field(default_factory=list)
+    ready: bool = False
+    ended: bool = False
+    trouble: str = ""
+
+    def line(self) -> str:
+        """Return the live line."""
+        recent = self.latencies[-15:]
+        fps = (len(self.people) - 1) / max(self.last - self.first, 1e-9)
+        return (
+            f"{self.last - self.first:5.1f} s  {max(fps, 0.0):5.1f} fps  "
+            f"latency {np.median(recent) * 1e3:5.0f} ms  people {self.people[-1]}"
+        )
+
+    def summary(self) -> str:
+        """Return the last lines."""
+        seconds = self.last - self.first
+        some = sum(count > 0 for count in self.people) / len(self.people)
+        return (
+            f"{len(self.people)} frames in {seconds:.1f} s, "
+            f"{(len(self.people) - 1) / max(seconds, 1e-9):.1f} fps; latency from capture to "
+            f"poses: median {np.median(self.latencies) * 1e3:.0f} ms, "
+            f"95% within {np.percentile(self.latencies, 95) * 1e3:.0f} ms; "
+            f"people: up to {max(self.people)}, somebody in {some:.0%} of the frames"
+        )
+
+
+class Demo:
+    """Brings the camera up when the pose node is ready, and listens to both."""
+
+    def __init__(self, recorder: VideoRecorder) -> None:
+        self.tally = Tally()
+        self._recorder = recorder
+        self._node = rclpy.create_node("demo")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        for kind, topic, callback, qos in (
+            (PoseArray, "pose/poses", self._on_poses, RESULT_QOS),
+            (Image, "pose/overlay", self._on_overlay, RESULT_QOS),
+            (Skeleton, "pose/skeleton", self._on_skeleton, LATCHED_QOS),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics, RESULT_QOS),
+        ):
+            self._node.create_subscription(kind, topic, callback, qos)
+        self._change = self._node.create_client(ChangeState, "camera/change_state")
+        self._change.wait_for_service(0.0)
+        self._configured = self._activated = False
+
+    def spin_once(self) -> None:
+        """Work for a moment, and move the camera on when it is its turn."""
+        self._executor.spin_once(timeout_sec=0.05)
+        if not self._configured and self._change.service_is_ready():
+            self._configured = True
+            self._request(Transition.TRANSITION_CONFIGURE)
+        # both ends have found each other: not even the first frame is lost
+        elif self._configured and not self._activated and self.tally.ready and self._matched():
+            self._activated = True
+            self._request(Transition.TRANSITION_ACTIVATE)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.destroy_node()
+
+    def _matched(self) -> bool:
+        return bool(
+            self._node.get_publishers_info_by_topic("image")
+            and self._node.get_subscriptions_info_by_topic("image")
+        )
+
+    def _request(self, transition: int) -> None:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        self._change.call_async(request)
+
+    def _on_poses(self, msg: Any) -> None:
+        tally = self.tally
+        tally.last = time.monotonic()
+        if not tally.people:
+            tally.first = tally.last
+        tally.people.append(len(msg.poses))
+        tally.latencies.append(time.time() - stamp_from_msg(msg.header.stamp))
+
+    def _on_overlay(self, msg: Any) -> None:
+        image, channels = image_from_msg(msg)
+        self._recorder.add(image, channels, stamp_from_msg(msg.header.stamp))
+
+    def _on_skeleton(self, _msg: Any) -> None:
+        self.tally.ready = True
+
+    def _on_diagnostics(self, msg: Any) -> None:
+        for status in msg.status:
+            values = {item.key: item.value for item in status.values}
+            if status.level == bytes([Level.ERROR]) and values.get("state") != "active":
+                self.tally.trouble = f"{status.name.split(':')[0]}: {status.message}"
+            if values.get("ended") == "yes":
+                self.tally.ended = True
+
+
+def watch(
+    demo: Demo, children: Sequence[Child], seconds: float, stop: threading.Event, live: bool
+) -> None:
+    """Let the nodes work until the time is over, the recording has ended or a signal comes.
+
+    Raises:
+        DemoError: A node died or failed, or no poses come.
+    """
+    tally = demo.tally
+    began = said = time.monotonic()
+    while not stop.is_set():
+        demo.spin_once()
+        now = time.monotonic()
+        for child in children:
+            child.check()
+        if tally.trouble:
+            raise DemoError(tally.trouble)
+        if tally.people:
+            if now - tally.first >= seconds or (tally.ended and now - tally.last >= DRAIN_SECONDS):
+                return
+            if now - tally.last > SILENCE_SECONDS:
+                raise DemoError(f"no poses for {SILENCE_SECONDS:.0f} s; {children[0].last_words()}")
+            if live and now - said >= LINE_SECONDS:
+                said = now
+                print(f"\r{tally.line()}", end="" if sys.stdout.isatty() else "\n", flush=True)
+        elif now - began > START_SECONDS:
+            words = "; ".join(child.last_words() for child in children)
+            raise DemoError(f"no poses came within {START_SECONDS:.0f} s; {words}")
+
+
+@contextmanager
+def nodes(source: str, log_folder: Path) -> Iterator[list[Child]]:
+    """Run pose_node and camera_node as two processes until the block is left."""
+    children: list[Child] = []
+    try:
+        pose = {"autostart": "true"}
+        children.append(Child("pose_node", pose, log_folder / "pose_node.log"))
+        # in YAML's quotes: the name of a file may look like a number
+        camera = {"source": f"'{source}'"}
+        children.append(Child("camera_node", camera, log_folder / "camera_node.log"))
+        yield children
+    finally:
+        for child in children:
+            child.ask_to_end()
+        for child in children:
+            child.stop()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="pose-ros demo",
+        description="Run camera_node and pose_node as two processes over ROS 2 and write the "
+        "overlay video; on a synthetic actor when neither camera nor clip is named.",
+    )
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--camera", metavar="DEVICE", help="/dev/video0, 0, or a stream's address")
+    which.add_argument("--clip", metavar="FILE", help="a video file or a folder of pictures")
+    made.add_argument(
+        "--seconds",
+        type=float,
+        default=DEFAULT_SECONDS,
+        help="how long at most; a clip may end before (%(default)g)",
+    )
+    made.add_argument(
+        "--out", type=Path, default=Path("out/demo.mp4"), metavar="VIDEO", help="%(default)s"
+    )
+    made.add_argument("--no-live", action="store_true", help="print no live line")
+    return made
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the demo; return 0 when poses came, 1 with one line on stderr when they did not."""
+    options = parser().parse_args(args)
+    # by itself on this machine, unless the user has said where he wants to see it
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    transport.prepare()
+    with stop_signals() as stop:
+        try:
+            _run(options, stop)
+        except PoseRosError as error:
+            print(f"pose-ros demo: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _run(options: argparse.Namespace, stop: threading.Event) -> None:
+    source = options.camera or options.clip or "synthetic"
+    began = time.monotonic()
+    with (
+        VideoRecorder(options.out) as recorder,
+        tempfile.TemporaryDirectory(prefix="pose_ros_demo") as logs,
+        nodes(source, Path(logs)) as children,
+    ):
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        demo = Demo(recorder)
+        try:
+            print(f"camera_node ({source}) -> pose_node, Ctrl-C ends it", flush=True)
+            watch(demo, children, options.seconds, stop, not options.no_live)
+        finally:
+            demo.close()
+            rclpy.try_shutdown()
+    tally = demo.tally
+    if sys.stdout.isatty():
+        print()
+    if not tally.people:
+        raise DemoError("stopped before any poses came")
+    print(f"{tally.summary()}; up after {tally.first - began:.1f} s")
+    print(f"video: {recorder.path.resolve()} ({recorder.frames} frames)", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

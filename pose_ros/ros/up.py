@@ -1,0 +1,100 @@
+"""Camera and pose node in one process, frames handed over in memory, for `pose-ros up`.
+
+All topics are there for whoever subscribes; it serves where ros2 launch is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rclpy.parameter import Parameter
+
+from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.pose_node import PoseNode
+
+
+def truth(text: str) -> bool:
+    """Read true or false as ROS writes them.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
+    return text.lower() == "true"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; the options are the launch file's arguments."""
+    made = argparse.ArgumentParser(
+        prog="pose-ros up",
+        description="Run camera and pose node in one process. Options may be written as those of "
+        "ros2 launch too (camera:=/dev/video0). Parameters and remappings follow --ros-args.",
+    )
+    made.add_argument(
+        "--camera",
+        default="",
+        metavar="SOURCE",
+        help="device, video file, image folder, stream or synthetic; none: images from a topic",
+    )
+    made.add_argument(
+        "--image-topic", default="image", metavar="TOPIC", help="topic of the images (image)"
+    )
+    made.add_argument("--network", metavar="NAME", help="network that finds the people")
+    made.add_argument(
+        "--threshold", type=float, metavar="SCORE", help="least score of a new person, 0 to 1"
+    )
+    for name, text in (
+        ("--upper-body-only", "give the upper body's keypoints only"),
+        ("--smoothing", "filter keypoints over time"),
+    ):
+        made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
+    return made
+
+
+def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
+    """Return the nodes that the options ask for, the receiver first."""
+    # what is not asked for is left to --ros-args and the defaults
+    named = ("network", "threshold", "upper_body_only", "smoothing")
+    asked = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
+    parent, _, _ = options.image_topic.rpartition("/")
+    info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"
+    remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]
+    if not options.camera:
+        return [PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
+    camera = CameraNode(cli_args=remap, parameter_overrides=_parameters({"source": options.camera}))
+    pose = PoseNode(
+        subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)
+    )
+    return [pose, camera]
+
+
+def _parameters(values: dict[str, Any]) -> list[Parameter]:
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the nodes until Ctrl-C; return the exit code.
+
+    Args:
+        args: Command line without the program's name; None takes the process's.
+    """
+    given = list(sys.argv[1:] if args is None else args)
+    split = given.index("--ros-args") if "--ros-args" in given else len(given)
+    # name:=value before --ros-args would be an old kind of remapping to rclpy
+    own = [re.sub(r"^(\w+):=", _as_option, arg) for arg in given[:split]]
+    options = parser().parse_args(own)
+    return run(lambda: make_nodes(options), ["pose-ros", *given[split:]], autostart=True)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    return f"--{found[1].replace('_', '-')}="
+
+
+if __name__ == "__main__":
+    sys.exit(main())
