@@ -269,14 +269,11 @@ print(get(load_card(card), cache, sources=sources)["landmarks"])
 
 
 def child(shop: Any, cache: Path, *sources: Path, **options: Any) -> subprocess.Popen[str]:
-    root = Path(model_store.__file__).parents[2]
-    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *map(str, (shop.card_path, cache, *sources))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
         **options,
     )
 

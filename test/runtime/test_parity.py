@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ litert = importlib.import_module("ai_edge_litert.interpreter")
 
 RANDOM, REAL = 20, 5
 TOLERANCE = 1e-3  # of the range of the interpreter's output
-DATA = Path(os.environ.get("POSE_ROS_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 PICTURES = ("humans_2", "humans_4", "humans_6", "peds_2", "COCO_val2014_000000000474")
 
 CASES = [(card, role) for card in list_cards() for role in card.files]
@@ -72,9 +70,9 @@ def drawn_inputs(spec: Value) -> Iterator[FloatArray]:
     source.close()
 
 
-def photographed_inputs(spec: Value) -> Iterator[FloatArray]:
+def photographed_inputs(spec: Value, data: Path) -> Iterator[FloatArray]:
     for name in PICTURES:
-        image = cv2.imread(str(DATA / "images" / f"{name}.jpg"))
+        image = cv2.imread(str(data / "images" / f"{name}.jpg"))
         assert image is not None, name
         yield letterboxed(np.asarray(image[..., ::-1], np.uint8), spec)
 
@@ -117,10 +115,9 @@ def test_random_and_drawn_inputs(network: tuple[ModelFile, Path, bytes]) -> None
     check(path, original, {value.tensor: value.name for value in file.outputs}, inputs)
 
 
-@pytest.mark.skipif(not (DATA / "images").is_dir(), reason=f"no pictures in {DATA}")
-def test_pictures(network: tuple[ModelFile, Path, bytes]) -> None:
+def test_pictures(network: tuple[ModelFile, Path, bytes], data: Path) -> None:
     file, path, original = network
-    inputs = list(photographed_inputs(file.inputs[0]))
+    inputs = list(photographed_inputs(file.inputs[0], data))
     check(path, original, {value.tensor: value.name for value in file.outputs}, inputs)
 
 
@@ -141,9 +138,8 @@ def test_card_tells_the_file_s_own_names_and_shapes(
     assert kinds.count("Transpose") <= 2 * len(file.outputs) + 2
 
 
-@pytest.mark.skipif(not (DATA / "blazepose").is_dir(), reason=f"the lite network is not in {DATA}")
-def test_lite_network(tmp_path: Path) -> None:
-    original = (DATA / "blazepose" / "pose_landmark_lite.tflite").read_bytes()
+def test_lite_network(tmp_path: Path, data: Path) -> None:
+    original = (data / "blazepose" / "pose_landmark_lite.tflite").read_bytes()
     outputs = {"Identity": "landmarks", "Identity_3": "heatmap", "Identity_4": "world"}
     path = tmp_path / "lite.onnx"
     path.write_bytes(convert(original, {"input_1": "image"}, outputs))
