@@ -68,6 +68,6 @@ $(VENV)/installed: $(VENV)/made-for $(SOURCES)
 	@touch $@
 
 # Kept in the user's cache, so that another checkout has nothing to fetch.
-$(VENV)/models: $(VENV)/installed $(wildcard models/*.yaml)
+$(VENV)/models: $(wildcard models/*.yaml) | $(VENV)/installed
 	@$(BIN)/pose-ros models get blazepose-full
 	@touch $@

@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 NAME = "pose_ros"
 ROOT = Path(__file__).resolve().parent
 SHARED = ("config", "launch", "models")
-# Of the install tree: what only a sourced workspace reads, and what names the folders of this build.
+# Of the install tree: what only a sourced workspace reads, or what names the build's own folders.
 LEFT_OUT = (
     "share/ament_index/resource_index/parent_prefix_path/",
     f"share/{NAME}/environment/",
@@ -32,10 +32,12 @@ LEFT_OUT = (
 REQUIRES = [
     "numpy>=1.26,<3",
     "onnxruntime>=1.20,<2",
-    "opencv-python-headless>=4.8,<6",
+    # OpenCV 5 samples between pixels otherwise: landmarks move by about 1% of a person
+    "opencv-python-headless>=4.8,<5",
     "pyyaml~=6.0",
     "rosbags~=0.11.0",
     "scipy>=1.11,<2",
+    "tqdm~=4.66",
 ]
 # Needed at run time, in the version that the messages are built with: no other one loads them.
 ROS_REQUIRES = {
@@ -71,6 +73,7 @@ class FreshBuild(build):
     """Leave no module in the wheel that the sources no longer have."""
 
     def run(self) -> None:
+        """Empty the folder that the wheel is made of, then build."""
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
@@ -79,7 +82,10 @@ class CMakeBuild(build_ext):
     """Run CMakeLists.txt and take over what it installs beside the Python modules."""
 
     def run(self) -> None:
+        """Choose a build folder: a lasting one where the same ROS will be there next time."""
         prefix = ros_prefix()
+        if prefix is None:
+            raise RuntimeError("the ROS that setup.py began with is gone")
         if prefix == Path(sys.prefix):  # kept, so that the next build has little to do
             key = f"{sys.implementation.cache_tag}-{metadata.version('ros-std-msgs')}"
             self.build_messages(ROOT / "build" / f"cmake-{key}", prefix)
@@ -122,27 +128,29 @@ class CMakeBuild(build_ext):
         shutil.rmtree(share, ignore_errors=True)
         for top in ("lib", "share"):
             shutil.copytree(stage / top, share / top)
-        self.distribution.data_files = list(data_files(share))
+        self.distribution.data_files = data_files(share)
 
     def get_outputs(self) -> list[str]:
         """Return nothing: there is no compiled extension of setuptools' own."""
         return []
 
 
-def data_files(base: Path):
-    """Yield (folder below the prefix, its files) of an install tree."""
-    for folder, _, names in os.walk(base):
-        relative = Path(folder).relative_to(base).as_posix()
-        kept = [n for n in sorted(names) if not f"{relative}/{n}".startswith(LEFT_OUT)]
-        if kept:
-            yield relative, [os.path.join(folder, n) for n in kept]
+def data_files(base: Path) -> list[tuple[str, list[str]]]:
+    """Return (folder below the prefix, its files) for an install tree."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(base.rglob("*")):
+        relative = path.relative_to(base)
+        if path.is_file() and not relative.as_posix().startswith(LEFT_OUT):
+            found.setdefault(relative.parent.as_posix(), []).append(str(path))
+    return list(found.items())
 
 
-def shared_files():
-    """Yield what CMakeLists.txt would install to share/, where it does not run."""
-    for base in SHARED:
-        for folder, _, names in os.walk(base):
-            yield f"share/{NAME}/{folder}", [os.path.join(folder, n) for n in sorted(names)]
+def shared_files() -> list[tuple[str, list[str]]]:
+    """Return what CMakeLists.txt would install to share/, where it does not run."""
+    return [
+        (f"share/{NAME}/{folder}", [str(p) for p in sorted(Path(folder).iterdir()) if p.is_file()])
+        for folder in SHARED
+    ]
 
 
 if ros_prefix():
@@ -154,6 +162,4 @@ if ros_prefix():
     )
 else:
     print(f"{NAME}: no ROS 2 wheels for this machine: library and command line without messages")
-    setup(
-        install_requires=REQUIRES, data_files=list(shared_files()), cmdclass={"build": FreshBuild}
-    )
+    setup(install_requires=REQUIRES, data_files=shared_files(), cmdclass={"build": FreshBuild})

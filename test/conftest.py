@@ -1,0 +1,36 @@
+"""What every test may lean on: the installed package, a folder of its own and the public data."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+# `python -m pytest` puts the checkout first on the path; its pose_ros has no messages.
+sys.path[:] = [p for p in sys.path if Path(p).resolve() != CHECKOUT]
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The source tree."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _elsewhere(tmp_path_factory):
+    """Run in a folder where `python -m` finds the installed package and output harms nobody."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def data(checkout) -> Path:
+    """The folder of public test data: pictures, clips and what other programs find in them."""
+    path = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data").resolve()
+    if not path.is_dir():
+        pytest.skip(f"no test data: {path} is missing (POSE_ROS_DATA names the folder)")
+    return path

@@ -1,0 +1,175 @@
+"""What an installation holds: modules, messages, share files, index entry, commands."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import pose_ros
+from pose_ros.share import share_path
+
+MESSAGES = {
+    "Keypoint": {
+        "name": "string",
+        "x": "float",
+        "y": "float",
+        "score": "float",
+        "z": "float",
+        "world": "geometry_msgs/Point",
+        "position": "geometry_msgs/Point",
+        "position_source": "uint8",
+    },
+    "HumanPose": {
+        "id": "uint32",
+        "score": "float",
+        "box": "float[4]",
+        "keypoints": "sequence<pose_ros/Keypoint>",
+    },
+    "PoseArray": {
+        "header": "std_msgs/Header",
+        "network": "string",
+        "skeleton": "string",
+        "width": "uint32",
+        "height": "uint32",
+        "poses": "sequence<pose_ros/HumanPose>",
+    },
+    "Skeleton": {
+        "name": "string",
+        "keypoints": "sequence<string>",
+        "links": "sequence<uint8>",
+        "left_right": "sequence<uint8>",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def distribution():
+    return importlib.metadata.distribution("pose_ros")
+
+
+def test_the_installed_package_is_tested(checkout):
+    installed = Path(pose_ros.__file__).resolve()
+    assert installed.parent.parent.name == "site-packages"
+    assert installed.parent.parent != checkout
+    # and a program that a test starts sees the same one
+    command = [sys.executable, "-c", "import pose_ros; print(pose_ros.__file__)"]
+    started = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert Path(started.stdout.strip()).resolve() == installed
+
+
+def test_the_installation_is_that_of_the_sources(checkout):
+    package = Path(pose_ros.__file__).parent
+    for source in (checkout / "pose_ros").rglob("*.py"):
+        installed = package / source.relative_to(checkout / "pose_ros")
+        assert installed.is_file(), f"{installed} is missing: make setup"
+        assert installed.read_bytes() == source.read_bytes(), f"{installed} is old: make setup"
+
+
+def test_versions_agree(checkout, distribution):
+    version = distribution.version
+    assert pose_ros.__version__ == version
+    manifest = ElementTree.parse(checkout / "package.xml").getroot()
+    assert manifest.findtext("version") == version
+    changelog = (checkout / "CHANGELOG.rst").read_text(encoding="utf-8")
+    newest = re.search(r"^(\d+\.\d+\.\d+) \(.+\)$", changelog, re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == version
+
+
+def test_what_the_metadata_requires_is_installed(distribution):
+    wanted = [Requirement(line) for line in distribution.requires or ()]
+    assert {"numpy", "onnxruntime", "ros-rclpy"} <= {r.name for r in wanted}
+    for requirement in wanted:
+        for extra in ("", "models", "dev"):
+            marker = requirement.marker
+            if marker is None or marker.evaluate({"extra": extra}):
+                installed = importlib.metadata.version(requirement.name)
+                assert requirement.specifier.contains(installed), f"{requirement}: {installed}"
+                break
+
+
+@pytest.mark.parametrize("folder", ["config", "launch", "models"])
+def test_share_files_are_those_of_the_sources(folder, checkout):
+    def files(base):
+        return {p.relative_to(base): p.read_bytes() for p in base.rglob("*") if p.is_file()}
+
+    shared = Path(sys.prefix) / "share" / "pose_ros" / folder
+    assert share_path(folder).resolve() == shared.resolve()
+    assert files(shared) == files(checkout / folder)
+    assert files(shared)
+
+
+def test_parameter_files_and_cards_are_yaml():
+    for folder in ("config", "models"):
+        for path in share_path(folder).glob("*.yaml"):
+            assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path
+
+
+def test_launch_file_compiles():
+    path = share_path("launch", "pose.launch.py")
+    namespace = compile(path.read_text(encoding="utf-8"), str(path), "exec").co_names
+    assert "generate_launch_description" in namespace
+
+
+@pytest.mark.parametrize("node", ["camera_node", "pose_node"])
+def test_node_is_where_ros2_run_looks(node):
+    path = Path(sys.prefix) / "lib" / "pose_ros" / node
+    assert os.access(path, os.X_OK)
+    # nothing is active here: the launcher must find the interpreter of its own prefix
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
+    script = f"exec {path} --ros-args -p no_such_option"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode != 0
+    assert "no_such_option" in ended.stderr
+    assert "No module named" not in ended.stderr
+
+
+def test_command_is_installed(distribution):
+    (script,) = distribution.entry_points.select(group="console_scripts", name="pose-ros")
+    assert callable(script.load())
+    command = [str(Path(sys.executable).parent / "pose-ros"), "--version"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert distribution.version in ended.stdout
+
+
+@pytest.mark.ros
+class TestWithRos:
+    """The half of the package that needs ROS."""
+
+    def test_index_entry(self):
+        from ament_index_python.packages import get_package_prefix, get_package_share_directory
+
+        assert Path(get_package_prefix("pose_ros")).resolve() == Path(sys.prefix).resolve()
+        assert (Path(get_package_share_directory("pose_ros")) / "package.xml").is_file()
+
+    @pytest.mark.parametrize("name", MESSAGES)
+    def test_message_fields(self, name):
+        import pose_ros.msg
+
+        fields = getattr(pose_ros.msg, name).get_fields_and_field_types()
+        assert fields == MESSAGES[name]
+
+    def test_position_sources(self):
+        from pose_ros.msg import Keypoint
+
+        known = (Keypoint.SOURCE_NONE, Keypoint.SOURCE_MODEL, Keypoint.SOURCE_DEPTH)
+        assert known == (0, 1, 2)
+        assert Keypoint().position_source == Keypoint.SOURCE_NONE
+
+    def test_messages_go_through_the_middleware(self):
+        from rclpy.serialization import deserialize_message, serialize_message
+
+        from pose_ros.msg import HumanPose, Keypoint, PoseArray
+
+        sent = PoseArray(network="blazepose-full", width=640, height=480)
+        sent.poses = [HumanPose(id=7, keypoints=[Keypoint(name="nose", x=1.5, y=-2.5)])]
+        assert deserialize_message(serialize_message(sent), PoseArray) == sent
