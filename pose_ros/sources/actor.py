@@ -291,8 +291,8 @@ def _put_leg(found: Joints, side: str, hip: Float64Array, thigh: float, knee: fl
     knee_joint = hip + _turn_y(-thigh) @ down * _THIGH
     shank = _turn_y(-(thigh - knee))
     ankle = knee_joint + shank @ down * _SHANK
-    # a foot that swings keeps half of the shank's tilt
-    foot = _turn_y(-(thigh - knee) / 2)
+    # a foot that swings keeps some of the shank's tilt
+    foot = _turn_y(-(thigh - knee) / 3)
     outward = 0.035 if side == "left" else -0.035
     found[f"{side}_hip"], found[f"{side}_knee"], found[f"{side}_ankle"] = hip, knee_joint, ankle
     found[f"{side}_heel"] = ankle + foot @ np.array([-0.055, 0.0, -0.065])
