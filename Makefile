@@ -17,6 +17,15 @@ else ifdef PYTHON
   STALE := $(shell [ $(VENV)/bin/python -ef "$$(scripts/find_python $(PYTHON))" ] || echo yes)
 endif
 
+ifeq ($(wildcard requirements/$(ROS_DISTRO).txt),)
+  $(error ROS_DISTRO=$(ROS_DISTRO): PyPI has jazzy and kilted; `make ROS_DISTRO=jazzy ...` sets up its own)
+endif
+
+# A ROS that is sourced in this shell would mix with the one in .venv.
+ifdef AMENT_PREFIX_PATH
+  unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -55,7 +64,7 @@ clean:  ## remove all that was built; models stay in their cache
 ifdef STALE
 .PHONY: $(VENV)/made-for
 endif
-$(VENV)/made-for: requirements/common.txt requirements/$(ROS_DISTRO).txt
+$(VENV)/made-for: $(addprefix requirements/,build.txt common.txt $(ROS_DISTRO).txt)
 	@python=$$(scripts/find_python $(PYTHON)) && \
 	  echo "Setting up ROS 2 $(ROS_DISTRO) in $(VENV) with $$($$python --version); this takes a minute" && \
 	  rm -rf $(VENV) && $$python -m venv $(VENV)

@@ -1,13 +1,15 @@
-"""Build the generated messages for pip.
+"""Build the messages for pip.
 
 CMakeLists.txt is the one description of what is built and installed. Colcon runs it as it is;
-here it runs against the ROS 2 wheels of PyPI, and its install tree becomes the wheel. Where there
-is no ROS to build against, the wheel holds the library and the command line alone.
+here it runs against the ROS 2 wheels of PyPI (Jazzy, or what ROS_DISTRO names), and its install
+tree becomes the wheel. Where PyPI has no ROS for the machine, the wheel holds the library and the
+command line alone.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -59,6 +61,19 @@ def ros_prefix() -> Path | None:
         if path.name == "site-packages" and (path.parents[2] / "share/ament_index").is_dir():
             return path.parents[2]
     return None
+
+
+def build_requires() -> list[str]:
+    """Return what pip installs before it builds; nothing where PyPI has no ROS for the machine."""
+    wheels = ROOT / "requirements" / f"{os.environ.get('ROS_DISTRO', 'jazzy')}.txt"
+    if (sys.platform, platform.machine()) != ("linux", "x86_64") or not wheels.is_file():
+        return []
+    lines = [
+        line
+        for path in (wheels, wheels.with_name("build.txt"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    return [line for line in lines if not line.startswith(("#", "-r "))]
 
 
 def ros_requires() -> list[str]:
@@ -161,5 +176,11 @@ if ros_prefix():
         cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
     )
 else:
-    print(f"{NAME}: no ROS 2 wheels for this machine: library and command line without messages")
-    setup(install_requires=REQUIRES, data_files=shared_files(), cmdclass={"build": FreshBuild})
+    if not build_requires():
+        print(f"{NAME}: PyPI has no ROS 2 for this machine: built without messages and nodes")
+    setup(
+        install_requires=REQUIRES,
+        setup_requires=build_requires(),
+        data_files=shared_files(),
+        cmdclass={"build": FreshBuild},
+    )
