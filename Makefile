@@ -36,7 +36,7 @@ help:  ## list the targets
 
 .PHONY: setup
 setup:  ## make .venv with ROS 2, the built package and the models; quick when up to date
-	@mkdir -p build && flock build/lock $(MAKE) --no-print-directory $(VENV)/models
+	@mkdir -p build && flock build/lock $(MAKE) --silent $(VENV)/models
 
 .PHONY: demo
 demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file.mp4, else an actor
@@ -77,6 +77,6 @@ $(VENV)/installed: $(VENV)/made-for $(SOURCES)
 	@touch $@
 
 # Kept in the user's cache, so that another checkout has nothing to fetch.
-$(VENV)/models: $(wildcard models/*.yaml) | $(VENV)/installed
+$(VENV)/models: $(VENV)/made-for $(wildcard models/*.yaml) | $(VENV)/installed
 	@$(BIN)/pose-ros models get blazepose-full
 	@touch $@

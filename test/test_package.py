@@ -98,7 +98,8 @@ def test_what_the_metadata_requires_is_installed(distribution):
 @pytest.mark.parametrize("folder", ["config", "launch", "models"])
 def test_share_files_are_those_of_the_sources(folder, checkout):
     def files(base):
-        return {p.relative_to(base): p.read_bytes() for p in base.rglob("*") if p.is_file()}
+        kept = (p for p in base.rglob("*") if p.is_file() and p.suffix != ".pyc")
+        return {p.relative_to(base): p.read_bytes() for p in kept}
 
     shared = Path(sys.prefix) / "share" / "pose_ros" / folder
     assert share_path(folder).resolve() == shared.resolve()
