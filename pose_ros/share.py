@@ -21,11 +21,27 @@ def share_path(*parts: str) -> Path:
     """
     package = Path(__file__).resolve().parent
     candidates = [package.parent] if (package.parent / "package.xml").is_file() else []
-    candidates += [parent / "share" / "pose_ros" for parent in package.parents]
-    for base in candidates:
-        path = base.joinpath(*parts)
-        if path.exists():
-            return path
-    raise PoseRosError(
-        f"{'/'.join(parts)} is missing from this installation of pose_ros; install it again"
-    )
+    return _first([*candidates, *_prefixed("share")], "/".join(parts))
+
+
+def node_executable(name: str) -> Path:
+    """Return the program that runs a node, such as ``pose_node``, as ``ros2 run`` finds it.
+
+    ``python -m`` would not do: in a checkout it imports the sources, which have
+    no generated messages.
+
+    Raises:
+        PoseRosError: The installation lacks it: it was made without ROS 2.
+    """
+    return _first(_prefixed("lib"), name)
+
+
+def _prefixed(top: str) -> list[Path]:
+    return [parent / top / "pose_ros" for parent in Path(__file__).resolve().parents]
+
+
+def _first(folders: list[Path], name: str) -> Path:
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    raise PoseRosError(f"{name} is missing from this installation of pose_ros; install it again")

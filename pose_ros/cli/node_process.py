@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pose_ros.errors import RuntimeUnavailableError
+from pose_ros.share import node_executable
 
 
 def add_passed_on(parser: argparse.ArgumentParser) -> None:
@@ -17,17 +18,17 @@ def add_passed_on(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
 
 
-def become(module: str, arguments: Sequence[str]) -> int:
-    """Replace this process by a module of ``pose_ros.ros``; it takes the signals directly.
+def become(node: str, arguments: Sequence[str]) -> int:
+    """Replace this process by a node's program; it takes the signals directly.
 
     Raises:
         RuntimeUnavailableError: There is no ROS 2, or pose_ros was built without it.
     """
     require_ros()
+    program = str(node_executable(node))
     sys.stdout.flush()
     sys.stderr.flush()
-    command = [sys.executable, "-m", f"pose_ros.ros.{module}", *arguments]
-    os.execv(sys.executable, command)  # noqa: S606 - no shell is what we want
+    os.execv(program, [program, *arguments])  # noqa: S606 - no shell is what we want
 
 
 def require_ros() -> None:

@@ -35,6 +35,7 @@ from pose_ros.ros.images import image_from_msg
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.pose_node import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
+from pose_ros.share import node_executable
 
 DEFAULT_SECONDS = 12.0
 # the first run may have to fetch models on a slow line
@@ -55,7 +56,7 @@ class Child:
     """One node in a process of its own, which does not outlive this one."""
 
     def __init__(self, module: str, parameters: dict[str, Any], log: Path) -> None:
-        command = [sys.executable, "-m", f"pose_ros.ros.{module}", "--ros-args"]
+        command = [str(node_executable(module)), "--ros-args"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         self.name, self._log = module, log
