@@ -67,7 +67,7 @@ endif
 $(VENV)/made-for: $(addprefix requirements/,build.txt common.txt $(ROS_DISTRO).txt)
 	@python=$$(scripts/find_python $(PYTHON)) && \
 	  echo "Setting up ROS 2 $(ROS_DISTRO) in $(VENV) with $$($$python --version); this takes a minute" && \
-	  rm -rf $(VENV) && $$python -m venv $(VENV)
+	  rm -rf $(VENV) build/cmake-* && $$python -m venv $(VENV)
 	@$(PIP) install -r requirements/$(ROS_DISTRO).txt
 	@echo '$(MADE_FOR)' >$@
 
