@@ -92,8 +92,8 @@ class Pose:
 
     def links(self) -> list[tuple[int, int]]:
         """Return the skeleton's links of which both ends were found, as index pairs."""
-        found: NDArray[np.bool_] = np.isfinite(self.keypoints).all(axis=1)
-        return [(a, b) for a, b in self.skeleton.links if found[a] and found[b]]
+        found = {i for i, point in enumerate(self.keypoints) if np.isfinite(point).all()}
+        return [(a, b) for a, b in self.skeleton.links if a in found and b in found]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ and ``modules/pose_landmark``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
-from pose_ros.core.geometry import Region, extent, to_tensor
-from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.geometry import Region, extent, fill_tensor
+from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
@@ -192,6 +192,10 @@ class BlazePose:
         self.options = options
         self._detector = sessions["detector"]
         self._landmarks = sessions["landmarks"]
+        self._detector_input = np.empty((1, 3, DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
+        # memory that nobody writes to is not taken: only as many people as there are count
+        shape = (MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE)
+        self._landmark_input = np.empty(shape, np.float32)
         self._tracks: list[_Track] = []
         self._next_id = 0
         self._stamp = -np.inf
@@ -244,17 +248,27 @@ class BlazePose:
         """
         box = Region.letterbox(image.shape[1], image.shape[0])
         crop = box.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
-        raw_boxes, raw_scores = self._detector.run(to_tensor(crop, channels, -1.0, 1.0))
+        fill_tensor(self._detector_input[0], crop, channels, -1.0, 1.0)
+        raw_boxes, raw_scores = self._detector.run(self._detector_input)
         found = detect(raw_boxes[0], raw_scores[0, :, 0], threshold)
         points = box.to_image(found.points)
         regions = [Region.upright(p[0], p[1], REGION_SCALE) for p in points]
         return [region for region in regions if region is not None]
 
-    def find_landmarks(self, image: Image, channels: Channels, region: Region) -> Landmarks:
-        """Run the landmark network on one region of an image."""
-        crop = region.crop(image, LANDMARK_SIZE)
-        raw, presence, heatmaps, world = self._landmarks.run(to_tensor(crop, channels, 0.0, 1.0))
-        return decode(raw[0], float(presence[0, 0]), heatmaps[0], world[0], region)
+    def find_landmarks(
+        self, image: Image, channels: Channels, regions: Sequence[Region]
+    ) -> list[Landmarks]:
+        """Run the landmark network on regions of an image, all in one run."""
+        if not regions:
+            return []
+        batch = self._landmark_input[: len(regions)]
+        for region, tensor in zip(regions, batch, strict=True):
+            fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
+        raw, presence, heatmaps, world = self._landmarks.run(batch)
+        return [
+            decode(raw[i], float(presence[i, 0]), heatmaps[i], world[i], region)
+            for i, region in enumerate(regions)
+        ]
 
     def _wants_more(self, options: EstimatorOptions, stamp: float) -> bool:
         waited = stamp - self._searched >= SEARCH_PERIOD
@@ -278,8 +292,10 @@ class BlazePose:
         """Find the landmarks of every track; a track that lost its person ends."""
         smoothing = options.smoothing and not options.static
         kept, people = [], []
-        for track in self._tracks:
-            found = self.find_landmarks(image, channels, track.region)
+        regions = [track.region for track in self._tracks]
+        for track, found in zip(
+            self._tracks, self.find_landmarks(image, channels, regions), strict=True
+        ):
             if found.presence < options.min_tracking_confidence:
                 continue
             smooth = track.update(found, stamp, smoothing)

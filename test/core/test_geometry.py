@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.geometry import Region, extent, iou, to_tensor
+from pose_ros.core.geometry import Region, extent, fill_tensor, iou
 
 
 def test_a_region_maps_its_corners_and_center_to_the_image():
@@ -54,10 +54,11 @@ def test_a_letterbox_holds_the_whole_image_in_its_middle(width, height):
 def test_a_tensor_is_rgb_in_the_wanted_range(channels):
     crop = np.zeros((2, 2, 3), np.uint8)
     crop[..., 0 if channels == "rgb" else 2] = 255  # red
-    tensor = to_tensor(crop, channels, -1.0, 1.0)
-    assert tensor.shape == (1, 3, 2, 2)
-    assert tensor.dtype == np.float32
-    assert np.allclose(tensor[0, :, 0, 0], [1, -1, -1], atol=1e-6)
+    tensor = np.empty((3, 2, 2), np.float32)
+    fill_tensor(tensor, crop, channels, -1.0, 1.0)
+    assert np.allclose(tensor[:, 0, 0], [1, -1, -1], atol=1e-6)
+    fill_tensor(tensor, crop, channels, 0.0, 1.0)
+    assert np.allclose(tensor[:, 1, 1], [1, 0, 0], atol=1e-6)
 
 
 def test_extent_leaves_missing_points_out():

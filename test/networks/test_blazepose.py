@@ -59,9 +59,12 @@ class LandmarkNetwork:
         self.runs = 0
 
     def run(self, tensor):
-        assert tensor.shape == (1, 3, 256, 256)
+        assert tensor.shape == (len(self.regions), 3, 256, 256)
         self.runs += 1
-        region = self.regions.pop(0)
+        answers = [self._see(region) for region in self.regions]
+        return [np.stack(values) for values in zip(*answers, strict=True)]
+
+    def _see(self, region):
         raw = np.zeros((39, 5), np.float32)
         raw[:, 3:] = 4.0
         away = {np.hypot(x - region.x, y - region.y): (x, y) for x, y in self.scene}
@@ -75,10 +78,10 @@ class LandmarkNetwork:
             unit = np.c_[pixels, np.ones(39)] @ inverse.T
             raw[:, :2] = 256 * unit[:, :2]
             raw[:, 2] = 25.6
-        heatmaps = np.full((1, 39, 64, 64), -20, np.float32)  # nowhere sure: no refinement
-        world = np.tile([0.1, -0.2, 0.3], (1, 39)).astype(np.float32)
-        presence = np.array([[self.presence if near else 0.01]], np.float32)
-        return [raw.reshape(1, 195), presence, heatmaps, world]
+        heatmaps = np.full((39, 64, 64), -20, np.float32)  # nowhere sure: no refinement
+        world = np.tile(np.float32([0.1, -0.2, 0.3]), 39)
+        presence = np.float32([self.presence if near else 0.01])
+        return raw.ravel(), presence, heatmaps, world
 
 
 def make(scene, **options):
@@ -86,9 +89,9 @@ def make(scene, **options):
     regions = []
 
     class Recorded(BlazePose):
-        def find_landmarks(self, image, channels, region):
-            regions.append(region)
-            return super().find_landmarks(image, channels, region)
+        def find_landmarks(self, image, channels, wanted):
+            regions[:] = wanted
+            return super().find_landmarks(image, channels, wanted)
 
     sessions = {"detector": Detector(scene), "landmarks": LandmarkNetwork(scene, regions)}
     estimator = Recorded("blazepose-full", sessions, EstimatorOptions(**options))
