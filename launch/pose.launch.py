@@ -85,12 +85,24 @@ def change(node: LifecycleNode, transition: int) -> EmitEvent:
 
 
 def when(node: LifecycleNode, start: str, goal: str, action: Any) -> RegisterEventHandler:
-    """Return the handler that acts when a node has come from one state to another."""
+    """Return the handler that acts the first time that a node comes from one state to another.
+
+    Only then: later transitions are those that somebody asks for.
+    """
     return RegisterEventHandler(
         OnStateTransition(
-            target_lifecycle_node=node, start_state=start, goal_state=goal, entities=[action]
+            target_lifecycle_node=node,
+            start_state=start,
+            goal_state=goal,
+            entities=[action],
+            handle_once=True,
         )
     )
+
+
+def end_all(_event: Any, context: LaunchContext) -> list[Any]:
+    """Return what ends the launch with one of its nodes, unless it is ending already."""
+    return [] if context.is_shutdown else [Shutdown(reason="a node has ended")]
 
 
 def managed_node(name: str, parameters: list[Any], image_topic: str) -> LifecycleNode:
@@ -104,7 +116,7 @@ def managed_node(name: str, parameters: list[Any], image_topic: str) -> Lifecycl
         output="screen",
         parameters=parameters,
         remappings=[("image", image_topic), ("camera_info", f"{parent}{slash}camera_info")],
-        on_exit=Shutdown(reason=f"{name}_node has ended"),
+        on_exit=end_all,
     )
 
 
@@ -138,9 +150,19 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
     ]
     if value("camera"):
         camera = managed_node("camera", [{"source": value("camera")}], value("image_topic"))
+        waiting = {"camera", "pose"}
+
+        def start_camera(_context: LaunchContext, ready: str) -> list[Any]:
+            # it waits for the pose node: of a file, not even the first image is missed
+            waiting.discard(ready)
+            return [] if waiting else [change(camera, Transition.TRANSITION_ACTIVATE)]
+
+        def ready(name: str) -> OpaqueFunction:
+            return OpaqueFunction(function=start_camera, args=[name])
+
         actions += [
-            # the camera waits for the pose node: of a file, not even the first image is missed
-            when(pose, "activating", "active", change(camera, Transition.TRANSITION_ACTIVATE)),
+            when(pose, "activating", "active", ready("pose")),
+            when(camera, "configuring", "inactive", ready("camera")),
             camera,
             change(camera, Transition.TRANSITION_CONFIGURE),
         ]

@@ -80,11 +80,7 @@ def image_from_msg(msg: Any) -> tuple[Image, Channels]:
     plane = _plane(msg, encoding)
     if encoding.convert is None:
         return plane, encoding.channels
-    try:
-        image = cv2.cvtColor(plane, encoding.convert)
-    except cv2.error as error:
-        reason = error.err if isinstance(error.err, str) else str(error)
-        raise ImageError(f"{_name(msg)}: OpenCV cannot convert it: {reason}") from None
+    image = cv2.cvtColor(plane, encoding.convert)
     if encoding.bits == 16:
         image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
     return np.asarray(image, np.uint8), encoding.channels

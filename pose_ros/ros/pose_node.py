@@ -293,7 +293,12 @@ def estimator_from(parameters: PoseParameters) -> Estimator:
     """
     return create_estimator(
         parameters.network,
-        **dataclasses.asdict(options_from(parameters)),
+        threshold=parameters.threshold,
+        min_tracking_confidence=parameters.min_tracking_confidence,
+        max_people=parameters.max_people,
+        smoothing=parameters.smoothing,
+        static=parameters.static_image_mode,
+        upper_body_only=parameters.upper_body_only,
         provider=parameters.provider,
         require_gpu=parameters.require_gpu,
         threads=parameters.threads,

@@ -1,0 +1,129 @@
+"""ROS for the tests: a domain of this process' own, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Image, Poses
+
+if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
+    # the rest of the suite runs on a machine without ROS
+    collect_ignore_glob = ["test_*.py"]
+
+DOMAIN = 1 + os.getpid() % 100
+WAIT_SECONDS = 20.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_domain() -> None:
+    os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+@dataclass
+class FakeEstimator:
+    """An Estimator that finds one person where it is told to."""
+
+    options: EstimatorOptions = field(default_factory=EstimatorOptions)
+    network: str = "fake"
+    provider: str = "cpu"
+    stamps: list[float] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    resets: int = 0
+    act: Callable[[], None] = lambda: None
+
+    @property
+    def skeleton(self) -> Skeleton:
+        full = skeletons.get("blazepose33")
+        return full.subset("upper_body") if self.options.upper_body_only else full
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: str = "rgb") -> Poses:
+        self.stamps.append(stamp)
+        self.images.append(image)
+        self.act()
+        points = len(self.skeleton)
+        return Poses(
+            skeleton=self.skeleton,
+            ids=np.array([7]),
+            scores=np.array([0.9], np.float32),
+            boxes=np.array([[1, 2, 3, 4]], np.float32),
+            keypoints=np.full((1, points, 2), 5, np.float32),
+            keypoint_scores=np.full((1, points), 0.5, np.float32),
+        )
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+@pytest.fixture
+def fake() -> FakeEstimator:
+    return FakeEstimator()
+
+
+class Ros:
+    """An executor and the nodes of one test."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.executor = SingleThreadedExecutor()
+        self.node = self.add(rclpy.create_node("test"))
+        self._managed: list[Any] = []
+
+    def add(self, node: Any) -> Any:
+        self.executor.add_node(node)
+        if hasattr(node, "close"):
+            self._managed.append(node)
+        return node
+
+    def spin_until(self, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> bool:
+        """Spin until the condition holds; a bound, and no measure of time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            self.executor.spin_once(timeout_sec=0.02)
+        return True
+
+    def spin_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def collect(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
+        """Subscribe; the messages gather in the list."""
+        found: list[Any] = []
+        self.node.create_subscription(kind, topic, found.append, qos)
+        return found
+
+    def close(self) -> None:
+        for node in self._managed:
+            node.close()
+        self.node.destroy_node()
+        self.executor.shutdown()
+
+
+@pytest.fixture
+def ros() -> Iterator[Ros]:
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(args=[], domain_id=DOMAIN, signal_handler_options=SignalHandlerOptions.NO)
+    made = Ros()
+    try:
+        yield made
+    finally:
+        made.close()
+        rclpy.shutdown()

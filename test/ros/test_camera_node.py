@@ -1,0 +1,207 @@
+"""The camera node in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+
+from pose_ros.core.camera import Camera
+from pose_ros.errors import OptionError
+from pose_ros.ros.camera_node import CameraNode, calibration_path
+from pose_ros.ros.conversions import camera_from_info, stamp_from_msg
+from pose_ros.ros.images import image_from_msg
+from pose_ros.sources.calibration import Calibration, write_calibration
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+ACTOR = "synthetic:stand?width=64&height=48&fps=20&hfov=60"
+CLIP_FPS = 25.0
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A video of ten frames, each of one gray."""
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), CLIP_FPS, (64, 48))
+    for number in range(10):
+        writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def camera(ros: Any, **parameters: Any) -> CameraNode:
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node: CameraNode = ros.add(CameraNode(parameter_overrides=overrides))
+    return node
+
+
+def activate(ros: Any, node: CameraNode) -> None:
+    """Bring it up; whoever subscribed has found it before its first frame."""
+    assert node.trigger_configure() == SUCCESS
+    assert ros.spin_until(lambda: node.count_subscribers("image"))
+    ros.spin_for(0.3)
+    assert node.trigger_activate() == SUCCESS
+
+
+def test_a_live_source_keeps_its_stamps_and_truth(ros: Any) -> None:
+    node = camera(ros, source=ACTOR, frame_id="eye")
+    images = ros.collect(Image, "image", qos_profile_sensor_data)
+    infos = ros.collect(CameraInfo, "camera_info")
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 3 and len(infos) >= 3)
+    assert {msg.header.frame_id for msg in (*images, *infos)} == {"eye"}
+    now = node.get_clock().now().nanoseconds * 1e-9
+    for msg in images:
+        stamp = stamp_from_msg(msg.header.stamp)
+        assert stamp * 20 == pytest.approx(round(stamp * 20), abs=1e-3)
+        assert 0 <= now - stamp < 60
+    assert image_from_msg(images[0])[0].shape == (48, 64, 3)
+    # the actor's camera is known: nothing is made up
+    assert camera_from_info(infos[0]).hfov_degrees == pytest.approx(60)
+    assert {stamp_from_msg(m.header.stamp) for m in images} & {
+        stamp_from_msg(m.header.stamp) for m in infos
+    }
+
+
+def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, capfd: Any) -> None:
+    node = camera(ros, source=str(clip))
+    images = ros.collect(Image, "image", 20)
+    activated = node.get_clock().now().nanoseconds * 1e-9
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 10)
+    stamps = np.array([stamp_from_msg(msg.header.stamp) for msg in images])
+    assert stamps[0] >= activated
+    np.testing.assert_allclose(np.diff(stamps), 1 / CLIP_FPS, atol=1e-3)
+    grays = [int(image_from_msg(msg)[0].mean()) for msg in images]
+    np.testing.assert_allclose(grays, np.arange(10) * 20, atol=4)
+    # it ends once, and the node stays
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    assert ros.spin_until(lambda: health)
+    values = {item.key: item.value for item in health[-1].status[0].values}
+    assert (values["ended"], values["state"]) == ("yes", "active")
+    assert capfd.readouterr().err.count("has ended") == 1
+    assert len(images) == 10
+    # again from the start
+    for transition in (node.trigger_deactivate, node.trigger_activate):
+        assert transition() == SUCCESS
+    assert ros.spin_until(lambda: len(images) >= 20)
+
+
+def test_a_file_in_a_loop(ros: Any, clip: Path) -> None:
+    node = camera(ros, source=str(clip), loop=True)
+    images = ros.collect(Image, "image", 20)
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 15)
+    stamps = [stamp_from_msg(msg.header.stamp) for msg in images]
+    np.testing.assert_allclose(np.diff(stamps), 1 / CLIP_FPS, atol=1e-3)
+
+
+def test_rate_thins_a_file_out(ros: Any, clip: Path) -> None:
+    node = camera(ros, source=str(clip), rate=5.0)
+    images = ros.collect(Image, "image", 20)
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 2)
+    ros.spin_for(0.4)
+    assert [int(image_from_msg(msg)[0].mean()) // 19 for msg in images] == [0, 5]
+
+
+def calibration(tmp_path: Path, width: int) -> str:
+    path = tmp_path / "camera.yaml"
+    matrix = np.array([[70.0, 0, 31], [0, 71, 23], [0, 0, 1]])
+    write_calibration(path, Calibration(Camera(width, 48, matrix)))
+    return path.as_uri()
+
+
+def test_camera_info_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
+    node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64))
+    infos = ros.collect(CameraInfo, "camera_info")
+    assert node.autostart()
+    assert ros.spin_until(lambda: infos)
+    assert infos[0].k.tolist() == [70, 0, 31, 0, 71, 23, 0, 0, 1]
+
+
+def test_a_calibration_of_another_size_is_an_error(
+    ros: Any, clip: Path, tmp_path: Path, capfd: Any
+) -> None:
+    node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 32))
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.autostart()
+    assert ros.spin_until(lambda: any(b"\x02" == m.status[0].level for m in health))
+    told = capfd.readouterr().err
+    assert "32x48" in told
+    assert "64x48" in told
+
+
+def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any) -> None:
+    node = camera(ros, source=str(clip), hfov=90, loop=True)
+    infos = ros.collect(CameraInfo, "camera_info")
+    assert node.autostart()
+    assert ros.spin_until(lambda: len(infos) > 2)
+    assert infos[0].k[0] == pytest.approx(32)
+    assert capfd.readouterr().err.count("hfov 90 degrees") == 1
+
+
+def test_camera_info_of_an_uncalibrated_camera(ros: Any, clip: Path) -> None:
+    node = camera(ros, source=str(clip), loop=True)
+    infos = ros.collect(CameraInfo, "camera_info")
+    assert node.autostart()
+    assert ros.spin_until(lambda: infos)
+    # as CameraInfo itself says: K of zeros is an uncalibrated camera
+    assert (infos[0].width, infos[0].height, infos[0].k[0]) == (64, 48, 0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "configures", "words"),
+    [
+        ({"source": "/dev/video99"}, True, "/dev/video99"),
+        ({"source": "/no/such/file.mp4"}, True, "/no/such/file.mp4"),
+        ({"source": "synthetic:dance"}, True, "dance"),
+        ({"camera_info_url": "/no/such/camera.yaml"}, False, "/no/such/camera.yaml"),
+        ({"camera_info_url": "http://server/camera.yaml"}, False, "file:///"),
+    ],
+)
+def test_what_cannot_be_opened_is_said(
+    ros: Any, capfd: Any, parameters: dict[str, Any], configures: bool, words: str
+) -> None:
+    node = camera(ros, **parameters)
+    assert not node.autostart()
+    assert node.state == ("inactive" if configures else "unconfigured")
+    assert words in capfd.readouterr().err
+
+
+def test_frames_in_memory_are_not_copied(ros: Any) -> None:
+    node = camera(ros, source=ACTOR)
+    frames: list[Any] = []
+    end = node.subscribe(lambda header, frame: frames.append((header, frame)))
+    assert node.autostart()
+    assert ros.spin_until(lambda: len(frames) >= 2)
+    end()
+    header, frame = frames[0]
+    assert stamp_from_msg(header.stamp) == pytest.approx(frame.stamp, abs=1e-6)
+    assert frame.image.base is None or frame.image.flags.owndata is False
+    assert node.trigger_deactivate() == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("/a/b.yaml", "/a/b.yaml"),
+        ("file:///a/b%20c.yaml", "/a/b c.yaml"),
+        ("file://localhost/a.yaml", "/a.yaml"),
+        ("package://robot/camera.yaml", None),
+    ],
+)
+def test_calibration_path(url: str, path: str | None) -> None:
+    if path is None:
+        with pytest.raises(OptionError, match="package://"):
+            calibration_path(url)
+    else:
+        assert calibration_path(url) == path

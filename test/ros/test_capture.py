@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from pose_ros.core.types import Frame
+from pose_ros.errors import SourceError
+from pose_ros.ros.capture import BEHIND_SECONDS, Capture, CaptureEvents, Pacer, Thinner
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+WAIT_SECONDS = 10.0
+
+
+@pytest.mark.parametrize(
+    ("rate", "fps", "expected"),
+    [
+        (0, 30, list(range(60))),
+        (30, 30, list(range(60))),
+        (100, 30, list(range(60))),
+        (15, 30, list(range(0, 60, 2))),
+        (10, 30, list(range(0, 60, 3))),
+        (1, 30, [0, 30]),
+        (30, float("nan"), list(range(60))),
+    ],
+)
+def test_thinning(rate: float, fps: float, expected: list[int]) -> None:
+    thinner = Thinner(rate, fps)
+    assert [i for i in range(60) if thinner.keep(100 + i / 30)] == expected
+
+
+def test_thinning_to_an_uneven_rate_keeps_the_rate() -> None:
+    thinner = Thinner(20, 30)
+    assert sum(thinner.keep(i / 30) for i in range(300)) == pytest.approx(200, abs=2)
+
+
+def test_thinning_bears_jitter() -> None:
+    random = np.random.default_rng(0)
+    thinner = Thinner(30, 30)
+    stamps = np.arange(300) / 30 + random.uniform(-0.012, 0.012, 300)
+    assert sum(thinner.keep(stamp) for stamp in stamps) > 290
+
+
+def test_a_recording_starts_now_and_keeps_its_spacing() -> None:
+    now = [1000.0]
+    pacer = Pacer(lambda: now[0])
+    assert pacer.due(0.5) == 1000.0
+    now[0] = 1000.2
+    assert pacer.due(0.54) == pytest.approx(1000.04)
+    assert not pacer.behind
+
+
+def test_a_recording_that_falls_behind_goes_on_from_now() -> None:
+    now = [1000.0]
+    pacer = Pacer(lambda: now[0])
+    pacer.due(0.0)
+    now[0] = 1000.1 + BEHIND_SECONDS + 0.01
+    assert pacer.due(0.1) == pytest.approx(now[0])
+    assert pacer.behind
+    assert pacer.due(0.2) == pytest.approx(now[0] + 0.1)
+
+
+class ListSource:
+    """A source of given stamps; a stamp that is an error is raised."""
+
+    name, fps, length = "list", 1000.0, None
+
+    def __init__(self, stamps: list[float | Exception], live: bool) -> None:
+        self._stamps, self.live = stamps, live
+        self.closed = False
+
+    def read(self) -> Frame | None:
+        if not self._stamps:
+            return None
+        stamp = self._stamps.pop(0)
+        if isinstance(stamp, Exception):
+            raise stamp
+        return Frame(IMAGE, stamp)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Told:
+    """Collects what a capture tells."""
+
+    def __init__(self) -> None:
+        self.stamps: list[float] = []
+        self.said: list[str] = []
+        self.over = threading.Event()
+        self.events = CaptureEvents(
+            frame=lambda _frame, stamp: self.stamps.append(stamp),
+            ended=lambda: self._end("ended"),
+            broke=lambda error: self._end(f"broke: {error}"),
+            behind=lambda: self.said.append("behind"),
+        )
+
+    def _end(self, text: str) -> None:
+        self.said.append(text)
+        self.over.set()
+
+
+@pytest.mark.parametrize(
+    ("live", "stamps", "expected", "said"),
+    [
+        (True, [5.0, 6.0], [5.0, 6.0], ["ended"]),
+        (False, [2.0, 2.01, 2.03], [1000.0, 1000.01, 1000.03], ["ended"]),
+        (True, [5.0, SourceError("unplugged")], [5.0], ["broke: unplugged"]),
+        (True, [5.0, ValueError("a defect")], [5.0], ["broke: a defect"]),
+    ],
+)
+def test_stamps_and_ends(
+    live: bool, stamps: list[float | Exception], expected: list[float], said: list[str]
+) -> None:
+    told, source = Told(), ListSource(list(stamps), live)
+    capture = Capture(source, told.events, 0.0, lambda: 1000.0)
+    assert told.over.wait(WAIT_SECONDS)
+    assert capture.stop()
+    assert told.stamps == pytest.approx(expected)
+    assert told.said == said
+    assert source.closed
+
+
+def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
+    told, source = Told(), ListSource([0.0, 3600.0, 3601.0], live=False)
+    capture = Capture(source, told.events, 0.0, lambda: 1000.0)
+    assert capture.stop()
+    assert told.stamps in ([], [1000.0])
+    assert told.said == []

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from pose_ros.core import skeletons
+from pose_ros.core.camera import Camera
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+from pose_ros.msg import Keypoint
+from pose_ros.ros.conversions import (
+    camera_from_info,
+    camera_info_to_msg,
+    header_to_msg,
+    poses_from_msg,
+    poses_to_msg,
+    skeleton_from_msg,
+    skeleton_to_msg,
+    stamp_from_msg,
+    stamp_to_msg,
+)
+from pose_ros.sources.calibration import Calibration
+
+BLAZEPOSE = skeletons.get("blazepose33")
+
+
+def some_poses(people: int = 2, *, full: bool = True) -> Poses:
+    random = np.random.default_rng(1)
+    shape = (people, len(BLAZEPOSE))
+    keypoints = random.uniform(-10, 700, (*shape, 2)).astype(np.float32)
+    scores = random.uniform(0, 1, shape).astype(np.float32)
+    world = random.normal(0, 1, (*shape, 3)).astype(np.float32)
+    camera = world + 3
+    if people:
+        keypoints[0, 3] = world[0, 3] = camera[0, 3] = np.nan
+        scores[0, 3] = 0
+    return Poses(
+        skeleton=BLAZEPOSE,
+        ids=np.arange(people) + 5,
+        scores=random.uniform(0, 1, people),
+        boxes=random.uniform(0, 600, (people, 4)),
+        keypoints=keypoints,
+        keypoint_scores=scores,
+        depths=random.normal(0, 50, shape) if full else None,
+        world=world if full else None,
+        camera=camera if full else None,
+    )
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("people", [0, 1, 2])
+def test_poses_there_and_back(people: int, full: bool) -> None:
+    poses = some_poses(people, full=full)
+    header = Header(frame_id="camera_optical_frame")
+    msg = poses_to_msg(poses, header, "blazepose-full", 640, 480)
+    assert (msg.header, msg.network, msg.skeleton) == (header, "blazepose-full", "blazepose33")
+    assert (msg.width, msg.height, len(msg.poses)) == (640, 480, people)
+    back = poses_from_msg(msg)
+    for name in ("ids", "scores", "boxes", "keypoints", "keypoint_scores"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
+    for name in ("depths", "world", "camera"):
+        if full and people:
+            np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
+        else:
+            assert getattr(back, name) is None
+
+
+def test_missing_is_nan_and_never_zero() -> None:
+    missing = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[0].keypoints[3]
+    values = (missing.x, missing.y, missing.world.x, missing.position.z)
+    assert all(math.isnan(value) for value in values)
+    assert missing.score == 0
+    assert missing.position_source == Keypoint.SOURCE_NONE
+    unknown = poses_to_msg(some_poses(full=False), Header(), "n", 1, 1).poses[0].keypoints[0]
+    values = (unknown.z, unknown.world.y, unknown.position.x)
+    assert all(math.isnan(value) for value in values)
+    assert unknown.position_source == Keypoint.SOURCE_NONE
+
+
+def test_keypoints_have_names_and_sources() -> None:
+    person = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[1]
+    assert tuple(point.name for point in person.keypoints) == BLAZEPOSE.keypoints
+    assert {point.position_source for point in person.keypoints} == {Keypoint.SOURCE_MODEL}
+
+
+def test_poses_of_an_unknown_skeleton() -> None:
+    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg.skeleton = "octopus8"
+    with pytest.raises(OptionError, match="octopus8"):
+        poses_from_msg(msg)
+    assert len(poses_from_msg(msg, BLAZEPOSE)) == 2
+
+
+@pytest.mark.parametrize("name", sorted(skeletons.SKELETONS))
+def test_skeleton_there_and_back(name: str) -> None:
+    skeleton = skeletons.get(name)
+    back = skeleton_from_msg(skeleton_to_msg(skeleton))
+    assert (back.name, back.keypoints) == (skeleton.name, skeleton.keypoints)
+    assert (back.links, back.left_right) == (skeleton.links, skeleton.left_right)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sec", "nanosec"),
+    [
+        (0.0, 0, 0),
+        (1.5, 1, 500_000_000),
+        (1_700_000_000.25, 1_700_000_000, 250_000_000),
+        (1.9999999999, 2, 0),
+        (-0.25, -1, 750_000_000),
+    ],
+)
+def test_stamps(seconds: float, sec: int, nanosec: int) -> None:
+    stamp = stamp_to_msg(seconds)
+    assert (stamp.sec, stamp.nanosec) == (sec, nanosec)
+    assert stamp_from_msg(stamp) == pytest.approx(seconds, abs=1e-9)
+    assert header_to_msg(seconds, "camera").frame_id == "camera"
+
+
+def test_camera_info() -> None:
+    camera = Camera(
+        640, 480, np.array([[500.0, 0, 319], [0, 510, 239], [0, 0, 1]]),
+        "plumb_bob", np.array([0.1, -0.2, 0.001, 0.002, 0.05]),
+    )  # fmt: skip
+    info = camera_info_to_msg(Calibration(camera), header_to_msg(2.0, "camera"))
+    assert (info.width, info.height, info.distortion_model) == (640, 480, "plumb_bob")
+    assert info.header.frame_id == "camera"
+    assert info.k.tolist() == [500, 0, 319, 0, 510, 239, 0, 0, 1]
+    assert info.p.tolist() == [500, 0, 319, 0, 0, 510, 239, 0, 0, 0, 1, 0]
+    assert info.r.tolist() == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    back = camera_from_info(info)
+    np.testing.assert_array_equal(back.matrix, camera.matrix)
+    np.testing.assert_array_equal(back.distortion, camera.distortion)
+
+
+def test_an_uncalibrated_camera_info_is_no_camera() -> None:
+    from sensor_msgs.msg import CameraInfo
+
+    with pytest.raises(OptionError, match="focal"):
+        camera_from_info(CameraInfo(width=640, height=480))

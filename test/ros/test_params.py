@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import rclpy
+from rcl_interfaces.msg import ParameterType
+from rclpy.parameter import Parameter
+
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.errors import OptionError
+from pose_ros.ros import params
+from pose_ros.ros.params import CameraParameters, PoseParameters
+from pose_ros.ros.pose_node import options_from
+
+TABLES = (PoseParameters, CameraParameters)
+ALL = [(table, name) for table in TABLES for name in params.rules(table)]
+
+
+@pytest.mark.parametrize(("table", "name"), ALL)
+def test_every_parameter_is_described_and_its_default_allowed(table: type, name: str) -> None:
+    default, rule = params.rules(table)[name]
+    assert rule.description.endswith(".")
+    assert params.check(name, default, default, rule) == default
+    if type(default) in (int, float):
+        assert rule.low is not None
+        assert rule.high is not None
+    described = params.descriptor(default, rule)
+    kinds = {
+        bool: ParameterType.PARAMETER_BOOL,
+        int: ParameterType.PARAMETER_INTEGER,
+        float: ParameterType.PARAMETER_DOUBLE,
+        str: ParameterType.PARAMETER_STRING,
+    }
+    assert described.type == kinds[type(default)]
+    assert described.description == rule.description
+    ranges = (*described.floating_point_range, *described.integer_range)
+    assert [(r.from_value, r.to_value) for r in ranges] == (
+        [] if rule.low is None else [(rule.low, rule.high)]
+    )
+
+
+def test_defaults_are_those_of_the_library() -> None:
+    assert options_from(PoseParameters()) == EstimatorOptions()
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value", "expected"),
+    [
+        (PoseParameters, "threshold", 0.25, 0.25),
+        (PoseParameters, "threshold", 1, 1.0),
+        (PoseParameters, "threshold", 1.01, "threshold must be in [0, 1], got 1.01"),
+        (PoseParameters, "threshold", -0.1, "threshold must be in [0, 1]"),
+        (PoseParameters, "threshold", float("nan"), "threshold must be in [0, 1]"),
+        (PoseParameters, "threshold", "0.5", "threshold must be a float, got '0.5'"),
+        (PoseParameters, "threshold", True, "threshold must be a float, got True"),
+        (PoseParameters, "threshold", None, "threshold must be a float, got nothing"),
+        (PoseParameters, "max_people", 10, 10),
+        (PoseParameters, "max_people", 11, "max_people must be in [1, 10], got 11"),
+        (PoseParameters, "max_people", 2.0, "max_people must be a int"),
+        (PoseParameters, "smoothing", 1, "smoothing must be a bool, got 1"),
+        (PoseParameters, "provider", "cuda", "cuda"),
+        (PoseParameters, "provider", "gpu", "provider must be one of auto, tensorrt, cuda, cpu"),
+        (PoseParameters, "image_transport", "theora", "image_transport must be one of raw"),
+        (PoseParameters, "overlay", "box, keypoints", "box, keypoints"),
+        (PoseParameters, "overlay", "none", "none"),
+        (PoseParameters, "overlay", "box,none", "overlay must be none or some of"),
+        (PoseParameters, "overlay", "boxes", "overlay must be none or some of"),
+        (CameraParameters, "source", 0, "0"),
+        (CameraParameters, "source", 1.5, "source must be a str"),
+        (CameraParameters, "rate", 30, 30.0),
+        (CameraParameters, "hfov", 180.0, "hfov must be in [0, 179], got 180.0"),
+        (CameraParameters, "width", -1, "width must be in [0, 16384], got -1"),
+    ],
+)
+def test_check(table: type, name: str, value: Any, expected: Any) -> None:
+    default, rule = params.rules(table)[name]
+    if isinstance(expected, str) and expected.startswith(name):
+        with pytest.raises(OptionError) as found:
+            params.check(name, value, default, rule)
+        assert expected in str(found.value)
+    else:
+        checked = params.check(name, value, default, rule)
+        assert checked == expected
+        assert type(checked) is type(default)
+
+
+@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize(("table", "name"), ALL)
+def test_only_live_ones_change_while_configured(table: type, name: str, configured: bool) -> None:
+    default, rule = params.rules(table)[name]
+    judge = params.on_set(table, lambda: configured)
+    result = judge([Parameter(name, value=default)])
+    assert result.successful == (rule.live or not configured)
+    if not result.successful:
+        assert name in result.reason
+        assert "deactivate" in result.reason
+
+
+def test_which_are_live() -> None:
+    live = {name for name, (_, rule) in params.rules(PoseParameters).items() if rule.live}
+    assert live == {
+        "threshold", "min_tracking_confidence", "upper_body_only", "smoothing", "overlay",
+        "publish_overlay",
+    }  # fmt: skip
+
+
+def test_parameters_of_others_pass() -> None:
+    judge = params.on_set(PoseParameters, lambda: True)
+    assert judge([Parameter("use_sim_time", value=True)]).successful
+
+
+def declare(ros: Any, table: type, *overrides: Parameter) -> Any:
+    node = rclpy.create_node("declaring", parameter_overrides=list(overrides))
+    try:
+        return params.declare(node, table), node.describe_parameters(list(params.rules(table)))
+    finally:
+        node.destroy_node()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_declared_on_a_node(ros: Any, table: type) -> None:
+    values, described = declare(ros, table)
+    assert values == table()
+    assert [d.name for d in described] == [field.name for field in dataclasses.fields(table)]
+    assert all(d.description for d in described)
+    assert [d.name for d in described if d.read_only] == ["autostart"]
+
+
+def test_declared_with_values_from_outside(ros: Any) -> None:
+    values, _ = declare(
+        ros, CameraParameters, Parameter("source", value=0), Parameter("rate", value=15)
+    )
+    assert values == CameraParameters(source="0", rate=15.0)
+
+
+def test_a_bad_value_from_outside_is_named_with_its_range(ros: Any) -> None:
+    with pytest.raises(OptionError, match=r"^threshold must be in \[0, 1\], got 2.0$"):
+        declare(ros, PoseParameters, Parameter("threshold", value=2.0))
+
+
+@pytest.mark.parametrize("file", ["pose.yaml", "camera.yaml"])
+def test_parameter_files_hold_the_defaults(file: str) -> None:
+    import yaml
+
+    from pose_ros.share import share_path
+
+    table = PoseParameters if file == "pose.yaml" else CameraParameters
+    given = yaml.safe_load(share_path("config", file).read_text())["/**"]["ros__parameters"]
+    defaults = dataclasses.asdict(table())
+    del defaults["autostart"]  # of a launch's nodes a launch file takes care
+    assert given == defaults

@@ -1,0 +1,389 @@
+"""The pose node in this process, with an estimator that does what a test needs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+
+from pose_ros.errors import ModelError
+from pose_ros.msg import PoseArray, Skeleton
+from pose_ros.ros.conversions import header_to_msg, poses_from_msg, stamp_from_msg
+from pose_ros.ros.images import image_from_msg, image_to_msg
+from pose_ros.ros.pose_node import PoseNode
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+Make = Callable[..., PoseNode]
+
+
+def image(stamp: float = 100.0, frame_id: str = "camera") -> Image:
+    return image_to_msg(PICTURE, "bgr", header_to_msg(stamp, frame_id))
+
+
+@pytest.fixture
+def make(ros: Any, fake: Any) -> Make:
+    """Make the node under test, with parameters by name."""
+
+    def made(*, make_estimator: Any = lambda _parameters: fake, **parameters: Any) -> PoseNode:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node: PoseNode = ros.add(
+            PoseNode(make_estimator=make_estimator, parameter_overrides=overrides)
+        )
+        return node
+
+    return made
+
+
+def send(ros: Any, node: PoseNode, kind: type = Image, topic: str = "image") -> Callable[..., None]:
+    """Return what publishes to the node, once both have found each other."""
+    publisher = ros.node.create_publisher(kind, topic, 10)
+    assert ros.spin_until(publisher.get_subscription_count)
+    assert ros.spin_until(lambda: node.count_publishers(topic))
+    return publisher.publish  # type: ignore[no-any-return]
+
+
+def test_every_transition_twice(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    poses = ros.collect(PoseArray, "pose/poses")
+    stamp = 100.0
+    for _ in range(2):
+        assert node.state == "unconfigured"
+        assert node.trigger_configure() == SUCCESS
+        assert node.state == "inactive"
+        for _ in range(2):
+            assert node.trigger_activate() == SUCCESS
+            assert node.state == "active"
+            publish = send(ros, node)
+            stamp += 1
+            before = len(poses)
+            assert ros.spin_until(lambda: publish(image(stamp)) or len(poses) > before)
+            assert node.trigger_deactivate() == SUCCESS
+        assert node.trigger_cleanup() == SUCCESS
+    assert fake.resets == 4
+    assert node.trigger_shutdown() == SUCCESS
+    assert node.state == "finalized"
+
+
+def test_an_inactive_node_says_nothing(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    assert node.autostart()
+    publish = send(ros, node)
+    assert node.trigger_deactivate() == SUCCESS
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish(image())
+    ros.spin_for(0.3)
+    assert (poses, fake.stamps) == ([], [])
+
+
+def test_an_impossible_request_is_refused_and_harmless(ros: Any, make: Make) -> None:
+    node = make()
+    client = ros.node.create_client(ChangeState, "pose/change_state")
+    assert ros.spin_until(client.service_is_ready)
+    request = ChangeState.Request()
+    request.transition.id = 3  # activate
+    answer = client.call_async(request)
+    assert ros.spin_until(answer.done)
+    assert not answer.result().success
+    assert node.state == "unconfigured"
+    assert node.autostart()
+
+
+def fail(error: Exception) -> Callable[[Any], Any]:
+    def make_estimator(_parameters: Any) -> Any:
+        raise error
+
+    return make_estimator
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (ModelError("no file there; put it here"), TransitionCallbackReturn.FAILURE),
+        (ValueError("a defect"), TransitionCallbackReturn.ERROR),
+    ],
+)
+def test_a_model_that_fails_leaves_it_unconfigured_with_the_reason(
+    ros: Any, make: Make, capfd: Any, error: Exception, result: Any
+) -> None:
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    node = make(make_estimator=fail(error))
+    assert node.trigger_configure() == result
+    assert node.state == "unconfigured"
+    assert str(error) in capfd.readouterr().err
+    assert ros.spin_until(lambda: health)
+    status = health[-1].status[0]
+    assert status.level == b"\x02"
+    assert str(error) in status.message
+    # and it can be tried again
+    assert node.trigger_configure() == result
+
+
+def test_a_bad_model_folder_or_network_is_named(ros: Any, capfd: Any) -> None:
+    node = ros.add(PoseNode(parameter_overrides=[Parameter("network", value="no-such-net")]))
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert node.state == "unconfigured"
+    assert "no-such-net" in capfd.readouterr().err
+
+
+def test_poses_carry_the_header_of_their_image(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    sent = image()
+    sent.header.stamp.nanosec = 123_456_789
+    assert ros.spin_until(lambda: publish(sent) or poses)
+    assert poses[0].header == sent.header
+    assert (poses[0].width, poses[0].height, poses[0].network) == (64, 48, "fake")
+    assert poses_from_msg(poses[0]).ids.tolist() == [7]
+    assert fake.stamps[0] == pytest.approx(stamp_from_msg(sent.header.stamp), abs=1e-6)
+    np.testing.assert_array_equal(fake.images[0], PICTURE)
+
+
+def bad_images() -> list[Image]:
+    short, step, encoding, empty, stampless = (image() for _ in range(5))
+    del short.data[-1:]
+    step.step = 1
+    encoding.encoding = "h264"
+    empty.width = empty.height = 0
+    stampless.header.stamp.sec = 0
+    return [short, step, encoding, empty, stampless]
+
+
+def test_bad_images_are_dropped_and_do_not_end_it(
+    ros: Any, make: Make, fake: Any, capfd: Any
+) -> None:
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    for number, bad in enumerate(bad_images(), start=1):
+        publish(bad)
+        refused = lambda n=number: node._health.refused_total >= n  # noqa: E731
+        assert ros.spin_until(refused)
+    assert fake.stamps == []
+    assert ros.spin_until(lambda: publish(image()) or poses)
+    told = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
+    assert len(told) == 1, "one warning within its throttle"
+    assert "9215 bytes" in told[0]
+
+
+def test_an_estimator_that_fails_does_not_end_it(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    assert node.autostart()
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+
+    def explode() -> None:
+        fake.act = lambda: None
+        raise RuntimeError("out of memory")
+
+    fake.act = explode
+    publish(image())
+    assert ros.spin_until(lambda: any(b"\x02" == m.status[0].level for m in health))
+    assert any("out of memory" in m.status[0].message for m in health)
+    assert ros.spin_until(lambda: publish(image(101)) or poses)
+
+
+def test_no_frame_id_is_warned_about_once_and_passed_on(ros: Any, make: Make, capfd: Any) -> None:
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    for count in (1, 2, 3):
+        stamp = 100.0 + count
+        assert ros.spin_until(lambda s=stamp, n=count: publish(image(s, "")) or len(poses) >= n)
+    assert poses[0].header.frame_id == ""
+    assert capfd.readouterr().err.count("no frame_id") == 1
+
+
+def test_the_newest_image_wins_and_drops_are_counted(ros: Any, make: Make, fake: Any) -> None:
+    go_on = threading.Semaphore(0)
+    fake.act = lambda: go_on.acquire(timeout=20) and None
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    for number in range(1, 6):
+        publish(image(100.0 + number))
+        arrived = lambda n=number: node._health.arrived_total >= n  # noqa: E731
+        assert ros.spin_until(arrived)
+        assert ros.spin_until(lambda: fake.stamps)
+    for _ in range(2):
+        go_on.release()
+    assert ros.spin_until(lambda: len(poses) >= 2)
+    assert fake.stamps == [101.0, 105.0]
+    assert node._health.dropped_total == 3
+    assert dict(node.report().values)["images dropped"] == "3"
+
+
+def test_live_parameters_apply_to_the_next_frame(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    assert ros.spin_until(lambda: publish(image()) or poses)
+    (result,) = node.set_parameters([Parameter("threshold", value=0.8)])
+    assert result.successful
+    (result,) = node.set_parameters([Parameter("smoothing", value=False)])
+    assert result.successful
+    before = len(poses)
+    assert ros.spin_until(lambda: publish(image(101)) or len(poses) > before + 1)
+    assert (fake.options.threshold, fake.options.smoothing) == (0.8, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("network", "other", "deactivate and clean up first"),
+        ("max_people", 2, "deactivate and clean up first"),
+        ("threads", 4, "deactivate and clean up first"),
+        ("autostart", True, "read-only"),
+        ("threshold", 2.0, "threshold"),
+        ("overlay", "boxes", "box,links,keypoints"),
+    ],
+)
+def test_other_changes_are_refused_with_a_reason(
+    make: Make, name: str, value: Any, words: str
+) -> None:
+    node = make()
+    assert node.trigger_configure() == SUCCESS
+    before = node.parameters
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert name in result.reason
+    assert words in result.reason
+    assert node.parameters == before
+
+
+def test_a_parameter_set_while_unconfigured_counts_when_configured(ros: Any, make: Make) -> None:
+    asked: list[Any] = []
+
+    def make_estimator(parameters: Any) -> Any:
+        asked.append(parameters)
+        raise ModelError("enough")
+
+    node = make(make_estimator=make_estimator)
+    (result,) = node.set_parameters([Parameter("threads", value=5)])
+    assert result.successful
+    node.trigger_configure()
+    assert asked[0].threads == 5
+
+
+def test_the_skeleton_is_latched_and_sent_again_when_it_changes(ros: Any, make: Make) -> None:
+    node = make()
+    assert node.autostart()
+    found = ros.collect(Skeleton, "pose/skeleton", LATCHED)  # a late subscriber
+    assert ros.spin_until(lambda: found)
+    assert found[0].name == "blazepose33"
+    node.set_parameters([Parameter("upper_body_only", value=True)])
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    assert ros.spin_until(lambda: publish(image()) or len(found) > 1)
+    assert found[1].name == "blazepose33_upper_body"
+    assert len(found[1].keypoints) == 25
+    assert ros.spin_until(lambda: poses)
+    assert poses[-1].skeleton == "blazepose33_upper_body"
+
+
+def test_the_overlay_is_drawn_on_a_copy(ros: Any, make: Make, fake: Any) -> None:
+    node = make()
+    assert node.autostart()
+    overlays = ros.collect(Image, "pose/overlay")
+    publish = send(ros, node)
+    assert ros.spin_until(lambda: node.count_subscribers("pose/overlay"))
+    assert ros.spin_until(lambda: publish(image()) or overlays)
+    picture, channels = image_from_msg(overlays[0])
+    assert (picture.shape, channels) == (PICTURE.shape, "bgr")
+    assert overlays[0].header == image().header
+    assert np.any(picture != PICTURE)
+    assert all(np.array_equal(seen, PICTURE) for seen in fake.images)
+    node.set_parameters([Parameter("overlay", value="none")])
+    ros.spin_for(0.3)
+    overlays.clear()
+    assert ros.spin_until(lambda: publish(image()) or overlays)
+    np.testing.assert_array_equal(image_from_msg(overlays[-1])[0], PICTURE)
+    node.set_parameters([Parameter("publish_overlay", value=False)])
+    ros.spin_for(0.3)
+    overlays.clear()
+    done = node._health.done_total
+    assert ros.spin_until(lambda: publish(image()) or node._health.done_total > done + 3)
+    assert overlays == []
+
+
+def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
+    import cv2
+
+    node = make(image_transport="compressed")
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node, CompressedImage, "image/compressed")
+    msg = CompressedImage(format="png", header=header_to_msg(100.0, "camera"))
+    msg.data.frombytes(cv2.imencode(".png", PICTURE)[1].tobytes())
+    assert ros.spin_until(lambda: publish(msg) or poses)
+    np.testing.assert_array_equal(fake.images[0], PICTURE)
+
+
+def test_compressed_images_follow_a_remapped_topic(ros: Any, fake: Any) -> None:
+    node = ros.add(
+        PoseNode(
+            make_estimator=lambda _parameters: fake,
+            parameter_overrides=[Parameter("image_transport", value="compressed")],
+            cli_args=["--ros-args", "-r", "image:=/front/image_raw"],
+        )
+    )
+    assert node.autostart()
+    assert node.get_subscriptions_info_by_topic("/front/image_raw/compressed")
+
+
+def test_it_captures_by_itself(ros: Any, make: Make, fake: Any) -> None:
+    node = make(source="synthetic:stand?width=64&height=48&fps=20", frame_id="eye")
+    poses = ros.collect(PoseArray, "pose/poses")
+    assert node.autostart()
+    assert ros.spin_until(lambda: len(poses) >= 3)
+    assert node.get_subscriptions_info_by_topic("/image") == []
+    assert {msg.header.frame_id for msg in poses} == {"eye"}
+    stamps = [stamp_from_msg(msg.header.stamp) for msg in poses]
+    assert stamps == sorted(set(stamps))
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+
+
+def test_a_source_that_is_not_there_leaves_it_inactive(make: Make, capfd: Any) -> None:
+    node = make(source="/no/such/clip.mp4")
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert node.state == "inactive"
+    assert "/no/such/clip.mp4" in capfd.readouterr().err
+
+
+def test_diagnostics_tell_what_runs(ros: Any, make: Make) -> None:
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    node = make()
+    assert node.autostart()
+    publish = send(ros, node)
+
+    def healthy() -> bool:
+        publish(image())
+        return any(m.status[0].level == b"\x00" for m in health)
+
+    assert ros.spin_until(healthy)
+    status = next(m.status[0] for m in health if m.status[0].level == b"\x00")
+    values = {item.key: item.value for item in status.values}
+    assert status.name == "pose: pose"
+    assert status.hardware_id == "/image"
+    assert (values["state"], values["network"], values["provider"]) == ("active", "fake", "cpu")
+    assert float(values["results per second"]) > 0

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from pose_ros.ros import transport
+
+
+def test_the_profile_is_named_for_both_generations_of_fast_dds() -> None:
+    environment: dict[str, str] = {}
+    transport.prepare(environment)
+    assert set(environment) == set(transport.PROFILE_VARIABLES)
+    (path,) = set(environment.values())
+    segments = [
+        element.text
+        for element in ElementTree.parse(Path(path)).iter()  # noqa: S314 - it is our own
+        if element.tag.endswith("segment_size")
+    ]
+    assert segments == [str(transport.SEGMENT_BYTES)]
+
+
+@pytest.mark.parametrize("name", transport.USER_VARIABLES)
+def test_a_choice_of_the_user_is_left_alone(name: str) -> None:
+    environment = {name: "his own"}
+    transport.prepare(environment)
+    assert environment == {name: "his own"}
+
+
+def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "SEGMENT_BYTES", 1 << 60)
+    environment: dict[str, str] = {}
+    transport.prepare(environment)
+    assert environment == {}
