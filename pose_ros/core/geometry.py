@@ -93,6 +93,33 @@ class Region:
         return cast("Image", crop)
 
 
+def image_views(width: int, height: int, tiles: int) -> list[Region]:
+    """Return the squares of an image at which a detector looks.
+
+    The first is the whole image. Tiles overlap by a quarter, so that nobody who
+    is small enough for a tile is cut by all.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        tiles: Along the longer side; 1 for the whole image alone.
+    """
+    whole = Region.letterbox(width, height)
+    if tiles == 1:
+        return [whole]
+    size = max(width, height) / (1 + 0.75 * (tiles - 1))
+    rows, columns = _centers(height, size), _centers(width, size)
+    return [whole, *(Region(x, y, size) for y in rows for x in columns)]
+
+
+def _centers(length: int, size: float) -> list[float]:
+    """Return the centers of overlapping tiles that cover a length."""
+    if length <= size:
+        return [length / 2]
+    count = int(np.ceil((length - size) / (0.75 * size) - 1e-6)) + 1
+    return [float(center) for center in np.linspace(size / 2, length - size / 2, count)]
+
+
 def fill_tensor(
     tensor: FloatArray, crop: Image, channels: Channels, low: float, high: float
 ) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pose_ros.errors import OptionError
 
 MAX_PEOPLE = 10
+MAX_REID_TIMEOUT = 60.0
+MAX_TILES = 4
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class EstimatorOptions:
         min_tracking_confidence: Least score, in [0, 1], at which a person that
             was found is kept; below it the person counts as lost.
         max_people: Most people to look for, 1 to 10.
+        reid_timeout: Seconds, 0 to 60, for which somebody out of sight keeps the id.
+        detect_tiles: Tiles along the image's longer side, 1 to 4, on which the
+            detector looks for people besides the whole image; 1 for none. Small
+            people are found in tiles only, at the cost of a run of the detector a tile.
         smoothing: Filter keypoints over time, by stamps.
         static: Treat every image by itself: no tracking, no smoothing.
         upper_body_only: Give the upper body's keypoints only, without depths.
@@ -26,6 +32,8 @@ class EstimatorOptions:
     threshold: float = 0.5
     min_tracking_confidence: float = 0.5
     max_people: int = 1
+    reid_timeout: float = 1.0
+    detect_tiles: int = 1
     smoothing: bool = True
     static: bool = False
     upper_body_only: bool = False
@@ -37,3 +45,10 @@ class EstimatorOptions:
                 raise OptionError(f"{name} must be in [0, 1], got {value}")
         if not 1 <= self.max_people <= MAX_PEOPLE:
             raise OptionError(f"max_people must be in [1, {MAX_PEOPLE}], got {self.max_people}")
+        if not 0.0 <= self.reid_timeout <= MAX_REID_TIMEOUT:
+            raise OptionError(
+                f"reid_timeout must be in [0, {MAX_REID_TIMEOUT:g}] seconds, "
+                f"got {self.reid_timeout}"
+            )
+        if not 1 <= self.detect_tiles <= MAX_TILES:
+            raise OptionError(f"detect_tiles must be in [1, {MAX_TILES}], got {self.detect_tiles}")

@@ -8,18 +8,19 @@ and ``modules/pose_landmark``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
-from pose_ros.core.geometry import Region, extent, fill_tensor
-from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
+from pose_ros.core.geometry import Region, extent, fill_tensor, image_views
+from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+from pose_ros.core.tracking import Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
 
@@ -39,9 +40,14 @@ SCORE_ALPHA = 0.1
 SEARCH_PERIOD = 0.5
 """Seconds between two looks for further people while some are being tracked."""
 
+MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
+
 _ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
 _SKELETON = skeletons.get("blazepose33")
 _UPPER_BODY = skeletons.get("blazepose33_upper_body")
+_TRUNK = [11, 12, 23, 24]  # shoulders, hips
+_THIGHS = [23, 24, 25, 26]  # hips, knees
+_BODY = [0, *_TRUNK, 25, 26]
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Landmarks:
         alignment: (2, 2): mid-hips, and a point straight above them on the
             circle around the whole body.
         world: (33, 3) meters from the mid-hips, axes of the camera.
+        body: The square that ``alignment`` spans.
     """
 
     presence: float
@@ -62,6 +69,7 @@ class Landmarks:
     scores: FloatArray
     alignment: FloatArray
     world: FloatArray
+    body: Region
 
 
 def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:
@@ -81,7 +89,7 @@ def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> s
 
 def decode(
     raw: FloatArray, presence: float, heatmaps: FloatArray, world: FloatArray, region: Region
-) -> Landmarks:
+) -> Landmarks | None:
     """Decode the landmark network's outputs for one region.
 
     Args:
@@ -91,10 +99,17 @@ def decode(
         heatmaps: (39, h, w) before the sigmoid.
         world: (117,): 39 points in meters, axes of the region.
         region: Where the input was cut out.
+
+    Returns:
+        None when the alignment points fall together: that is no body.
     """
     points = raw.reshape(39, 5)[: ALIGNMENT.stop]
     unit = points[:, :2] / np.float32(LANDMARK_SIZE)
     xy = region.to_image(refine(unit, heatmaps[: ALIGNMENT.stop]))
+    alignment = xy[ALIGNMENT]
+    body = Region.upright(alignment[0], alignment[1], scale=1.0)
+    if body is None:
+        return None
     z = points[:LANDMARKS, 2:3] / LANDMARK_SIZE * region.size
     cos, sin = np.cos(region.rotation), np.sin(region.rotation)
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
@@ -102,8 +117,9 @@ def decode(
         presence=presence,
         points=np.concatenate([xy[:LANDMARKS], z], axis=1),
         scores=ssd.sigmoid(points[:LANDMARKS, 3]),
-        alignment=xy[ALIGNMENT],
+        alignment=alignment,
         world=world.reshape(39, 3)[:LANDMARKS] @ turn.T,
+        body=body,
     )
 
 
@@ -144,35 +160,36 @@ def refine(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
 
 @dataclass
 class _Track:
-    """One person from frame to frame: where to look next, and the filters."""
+    """Follows one person from frame to frame: where to look next, and the filters."""
 
-    id: int
     region: Region
     points: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(IMAGE_SMOOTHING))
     alignment: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(ALIGNMENT_SMOOTHING))
     world: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(WORLD_SMOOTHING))
     scores: LowPassFilter = field(default_factory=lambda: LowPassFilter(SCORE_ALPHA))
 
-    def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks | None:
-        """Filter this frame's landmarks and move the region; None when that fails."""
-        body = Region.upright(found.alignment[0], found.alignment[1], scale=1.0)
-        if body is None:
-            return None
+    def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks:
+        """Filter this frame's landmarks and move the region."""
+        scale = found.body.size
         # the region's own points are always filtered, so that it does not shake
-        alignment = self.alignment(_wide(found.alignment), stamp, body.size)
-        region = Region.upright(_narrow(alignment[0]), _narrow(alignment[1]), REGION_SCALE)
-        if region is None:
-            return None
-        self.region = region
+        alignment = _narrow(self.alignment(_wide(found.alignment), stamp, scale))
+        self.region = Region.upright(alignment[0], alignment[1], REGION_SCALE) or self.region
         if not smoothing:
             return found
-        return Landmarks(
-            presence=found.presence,
-            points=_narrow(self.points(_wide(found.points), stamp, body.size)),
+        return replace(
+            found,
+            points=_narrow(self.points(_wide(found.points), stamp, scale)),
             scores=_narrow(self.scores(_wide(found.scores))),
-            alignment=_narrow(alignment),
             world=_narrow(self.world(_wide(found.world), stamp)),
         )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One person in the present frame: the landmarks and which tracks led to them."""
+
+    landmarks: Landmarks
+    origins: frozenset[int]
 
 
 class BlazePose:
@@ -192,14 +209,10 @@ class BlazePose:
         self.options = options
         self._detector = sessions["detector"]
         self._landmarks = sessions["landmarks"]
-        self._detector_input = np.empty((1, 3, DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
         # memory that nobody writes to is not taken: only as many people as there are count
-        shape = (MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE)
-        self._landmark_input = np.empty(shape, np.float32)
-        self._tracks: list[_Track] = []
-        self._next_id = 0
-        self._stamp = -np.inf
-        self._searched = -np.inf
+        self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
+        self._views = np.empty((MAX_VIEWS, 3, DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
+        self.reset()
 
     @property
     def provider(self) -> str:
@@ -213,12 +226,9 @@ class BlazePose:
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
+        self._tracker = Tracker()
+        self._stamp = -np.inf
         self._forget()
-        self._next_id = 0
-
-    def _forget(self) -> None:
-        self._tracks = []
-        self._searched = -np.inf
 
     def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
@@ -229,39 +239,54 @@ class BlazePose:
         elif stamp < self._stamp:
             self._forget()  # ids go on: within a stream an id is one person
         self._stamp = stamp
-        self._tracks = self._tracks[: options.max_people]
-        tracked = bool(self._tracks)
-        if not tracked or self._wants_more(options, stamp):
-            self._search(image, channels, options, stamp)
-        people = self._follow(image, channels, options, stamp)
-        if tracked and not people:
+        followed = list(self._tracks.items())[: options.max_people]
+        regions = [(track.region, frozenset({id_})) for id_, track in followed]
+        if not followed or self._wants_more(options, stamp):
+            regions += self._search(image, channels, [region for region, _ in regions])
+        people = self._look(image, channels, regions)
+        if followed and not people:
             # everybody was lost: look at once, a robot should not miss a frame
-            self._search(image, channels, options, stamp)
-            people = self._follow(image, channels, options, stamp)
-        return _to_poses(self.skeleton, [track.id for track in self._tracks], people)
+            people = self._look(image, channels, self._search(image, channels, []))
+        return self._identify(image, people, stamp)
 
-    def find_regions(self, image: Image, channels: Channels, threshold: float) -> list[Region]:
-        """Run the detector on a whole image.
+    def find_regions(
+        self, image: Image, channels: Channels, threshold: float, tiles: int = 1
+    ) -> list[Region]:
+        """Run the detector on a whole image and, with ``tiles``, on parts of it.
 
         Returns:
             The square around each person, the surest person first.
         """
-        box = Region.letterbox(image.shape[1], image.shape[0])
-        crop = box.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
-        fill_tensor(self._detector_input[0], crop, channels, -1.0, 1.0)
-        raw_boxes, raw_scores = self._detector.run(self._detector_input)
-        found = detect(raw_boxes[0], raw_scores[0, :, 0], threshold)
-        points = box.to_image(found.points)
-        regions = [Region.upright(p[0], p[1], REGION_SCALE) for p in points]
-        return [region for region in regions if region is not None]
+        views = image_views(image.shape[1], image.shape[0], tiles)
+        batch = self._views[: len(views)]
+        for view, tensor in zip(views, batch, strict=True):
+            crop = view.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
+            fill_tensor(tensor, crop, channels, -1.0, 1.0)
+        raw_boxes, raw_scores = self._detector.run(batch)
+        scored: list[tuple[float, Region]] = []
+        for i, view in enumerate(views):
+            found = detect(raw_boxes[i], raw_scores[i, :, 0], threshold)
+            for score, points in zip(found.scores, view.to_image(found.points), strict=True):
+                region = Region.upright(points[0], points[1], REGION_SCALE)
+                if region is not None:
+                    scored.append((float(score), region))
+        distinct: list[Region] = []
+        for _, region in sorted(scored, key=lambda pair: -pair[0]):
+            if len(views) == 1 or not any(_same_person(region, other) for other in distinct):
+                distinct.append(region)
+        return distinct
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]
-    ) -> list[Landmarks]:
-        """Run the landmark network on regions of an image, all in one run."""
+    ) -> list[Landmarks | None]:
+        """Run the landmark network on regions of an image, all in one run.
+
+        Returns:
+            For each region its landmarks; None where they make no body at all.
+        """
         if not regions:
             return []
-        batch = self._landmark_input[: len(regions)]
+        batch = self._crops[: len(regions)]
         for region, tensor in zip(regions, batch, strict=True):
             fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
         raw, presence, heatmaps, world = self._landmarks.run(batch)
@@ -270,45 +295,81 @@ class BlazePose:
             for i, region in enumerate(regions)
         ]
 
+    def _forget(self) -> None:
+        self._tracks: dict[int, _Track] = {}
+        self._tracker.forget()
+        self._searched = -np.inf
+
     def _wants_more(self, options: EstimatorOptions, stamp: float) -> bool:
         waited = stamp - self._searched >= SEARCH_PERIOD
         return len(self._tracks) < options.max_people and waited
 
     def _search(
-        self, image: Image, channels: Channels, options: EstimatorOptions, stamp: float
-    ) -> None:
-        """Look for people in the whole image and start a track for each new one."""
-        self._searched = stamp
-        for region in self.find_regions(image, channels, options.threshold):
-            if len(self._tracks) == options.max_people:
-                return
-            if not any(_same_person(region, track.region) for track in self._tracks):
-                self._tracks.append(_Track(self._next_id, region))
-                self._next_id += 1
+        self, image: Image, channels: Channels, known: Sequence[Region]
+    ) -> list[tuple[Region, frozenset[int]]]:
+        """Look for people in the whole image, besides those in the known regions."""
+        options = self.options
+        self._searched = self._stamp
+        found = self.find_regions(image, channels, options.threshold, options.detect_tiles)
+        new = [r for r in found if not any(_same_person(r, other) for other in known)]
+        return [(region, frozenset()) for region in new[: options.max_people - len(known)]]
 
-    def _follow(
-        self, image: Image, channels: Channels, options: EstimatorOptions, stamp: float
-    ) -> list[Landmarks]:
-        """Find the landmarks of every track; a track that lost its person ends."""
-        smoothing = options.smoothing and not options.static
-        kept, people = [], []
-        regions = [track.region for track in self._tracks]
-        for track, found in zip(
-            self._tracks, self.find_landmarks(image, channels, regions), strict=True
-        ):
-            if found.presence < options.min_tracking_confidence:
+    def _look(
+        self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
+    ) -> list[_Found]:
+        """Find the landmarks in each region; two regions of one person give one."""
+        people: list[_Found] = []
+        found = self.find_landmarks(image, channels, [region for region, _ in regions])
+        for landmarks, (_, origins) in zip(found, regions, strict=True):
+            if landmarks is None or landmarks.presence < self.options.min_tracking_confidence:
                 continue
-            smooth = track.update(found, stamp, smoothing)
-            if smooth is not None:
-                kept.append(track)
-                people.append(smooth)
-        self._tracks = kept
+            for i, other in enumerate(people):
+                if _same_body(landmarks, other.landmarks):
+                    better = max(landmarks, other.landmarks, key=lambda one: one.presence)
+                    people[i] = _Found(better, other.origins | origins)
+                    break
+            else:
+                people.append(_Found(landmarks, origins))
         return people
+
+    def _identify(self, image: Image, people: Sequence[_Found], stamp: float) -> Poses:
+        """Give people their ids, filter them and remember where to look next."""
+        options = self.options
+        several = options.max_people > 1
+        bodies = [
+            Body(
+                center=_wide(person.landmarks.alignment[0]),
+                size=person.landmarks.body.size * REGION_SCALE,
+                look=_appearance(image, person.landmarks) if several else None,
+                origins=person.origins,
+            )
+            for person in people
+        ]
+        ids = self._tracker.update(bodies, stamp, options.reid_timeout)
+        smoothing = options.smoothing and not options.static
+        tracks, filtered = {}, []
+        for id_, person in zip(ids, people, strict=True):
+            track = self._tracks.get(id_) or _Track(person.landmarks.body)
+            tracks[id_] = track
+            filtered.append(track.update(person.landmarks, stamp, smoothing))
+        self._tracks = tracks
+        return _to_poses(self.skeleton, ids, filtered)
 
 
 def _same_person(a: Region, b: Region) -> bool:
     """Whether two regions are centered so near each other that they hold one person."""
     return float(np.hypot(a.x - b.x, a.y - b.y)) < 0.15 * max(a.size, b.size)
+
+
+def _same_body(a: Landmarks, b: Landmarks) -> bool:
+    """Whether the landmarks of two regions lie on the same person."""
+    distance = np.hypot(*(a.points[_BODY, :2] - b.points[_BODY, :2]).T).mean()
+    return bool(distance < 0.05 * REGION_SCALE * max(a.body.size, b.body.size))
+
+
+def _appearance(image: Image, landmarks: Landmarks) -> FloatArray:
+    points = landmarks.points[:, :2]
+    return appearance(image, points[_TRUNK], points[_THIGHS])
 
 
 def _to_poses(skeleton: Skeleton, ids: list[int], people: list[Landmarks]) -> Poses:

@@ -239,6 +239,7 @@ def test_landmarks_are_turned_back_into_the_image():
     region = Region(x=300, y=200, size=256, rotation=np.pi / 2)
     raw = np.zeros((39, 5), np.float32)
     raw[:, :3] = (228, 128, 10)  # 100 to the right of the middle
+    raw[34, 1] = 28
     world = np.tile([1.0, 0.0, 0.5], 39).astype(np.float32)
     found = blazepose.decode(
         raw.ravel(), 1.0, np.full((39, 64, 64), -20, np.float32), world, region
