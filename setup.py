@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from importlib import metadata
 from pathlib import Path
 
@@ -102,8 +103,9 @@ class CMakeBuild(build_ext):
         if prefix is None:
             raise RuntimeError("the ROS that setup.py began with is gone")
         if prefix == Path(sys.prefix):  # kept, so that the next build has little to do
-            key = f"{sys.implementation.cache_tag}-{metadata.version('ros-std-msgs')}"
-            self.build_messages(ROOT / "build" / f"cmake-{key}", prefix)
+            key = f"{prefix} {sys.version} {metadata.version('ros-std-msgs')}"
+            folder = ROOT / "build" / f"cmake-{zlib.crc32(key.encode()):08x}"
+            self.build_messages(folder, prefix)
         else:  # pip's isolated environment is gone tomorrow, and CMake's cache would name it
             with tempfile.TemporaryDirectory() as folder:
                 self.build_messages(Path(folder), prefix)
