@@ -28,6 +28,7 @@ _FAILED_READS = 3
 _SLOW_READ_SECONDS = 1.0
 _STREAM_TIMEOUT_MSEC = 5000
 _JOIN_SECONDS = 2.0
+_CLOCK_WOBBLE_SECONDS = 0.1
 _VIDEO_GROUP_HINT = (
     "add yourself to the video group (sudo usermod -aG video $USER) and log in again"
 )
@@ -167,6 +168,15 @@ def capture_time(position_msec: float, monotonic: float, unix: float) -> float:
     return unix
 
 
+def rising(stamp: float, last: float) -> float:
+    """Return a stamp that is after the last one, moved on where it is just not.
+
+    Frames of one burst, or a clock that is being slewed, would otherwise look
+    like a jump back in time. A clock that is set back by more passes as it is.
+    """
+    return last + 1e-6 if stamp <= last < stamp + _CLOCK_WOBBLE_SECONDS else stamp
+
+
 class CameraSource:
     """A camera or a stream that is opened again, ever less often, when it is lost."""
 
@@ -201,6 +211,7 @@ class CameraSource:
         self._connected = True
         self._ended = threading.Event()
         self._index = 0
+        self._last_stamp = -math.inf
         self._size_said = False
         self._thread = threading.Thread(
             target=self._run, args=(capture,), name=f"capture {self._name}", daemon=True
@@ -289,6 +300,8 @@ class CameraSource:
             stamp = unix
             if not self._request.is_stream:
                 stamp = capture_time(capture.get(cv2.CAP_PROP_POS_MSEC), monotonic, unix)
+            stamp = rising(stamp, self._last_stamp)
+            self._last_stamp = stamp
             self._hand_on(Frame(image, stamp, self._index, self._name, "bgr"))
             self._index += 1
 

@@ -125,6 +125,11 @@ def open_source(
     paths = _matches(spec)
     if len(paths) == 1 and _is_video(paths[0]):
         return VideoSource(paths[0], name=spec, loop=loop)
+    if others := [path.name for path in paths if _is_video(path)]:
+        raise SourceError(
+            f"{spec} names several kinds of files, {others[0]} among them; give one video, or "
+            "pictures alone"
+        )
     return PictureSource(paths, name=spec, fps=fps, loop=loop)
 
 

@@ -136,7 +136,8 @@ def test_walk_takes_steps_toward_the_camera_and_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gesture", "arm", "text"), [("jump", "left", "known: stand"), ("wave", "both", "left or right")]
+    ("gesture", "arm", "text"),
+    [("jump", "left", "known: stand"), ("wave", "both", "left or right")],
 )
 def test_unknown_names(gesture: str, arm: Arm, text: str) -> None:
     with pytest.raises(OptionError, match=text):

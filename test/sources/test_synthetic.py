@@ -28,7 +28,7 @@ def frames(source: SyntheticSource, count: int) -> list[Frame]:
 def color_at(image: Image, point: np.ndarray) -> np.ndarray:
     """Return the mean BGR of 3x3 pixels."""
     x, y = np.rint(point).astype(int)
-    return image[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0)
+    return np.asarray(image[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0))
 
 
 def is_skin(bgr: np.ndarray) -> bool:
@@ -102,7 +102,9 @@ def test_truth_is_a_function_of_the_stamp_in_another_process() -> None:
         f"t = open_source({spec!r}).truth({nanoseconds} * 1e-9); "
         "json.dump(t.pixels.tolist(), sys.stdout)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
     np.testing.assert_array_equal(json.loads(result.stdout), source.truth(frame.stamp).pixels)
 
 
@@ -174,7 +176,7 @@ def test_live_frames_carry_the_time() -> None:
     after = time.time()
     stamps = np.array([frame.stamp for frame in found])
     # one that is just due may be a frame older than the question for it
-    assert before - 0.04 <= stamps[0] <= stamps[-1] <= after
+    assert before - 0.04 <= stamps[0] <= stamps[-1] <= after + 0.01
     np.testing.assert_allclose(stamps * 50, np.rint(stamps * 50), atol=1e-3)
     steps = np.rint(np.diff(stamps) * 50)
     assert np.all(steps >= 1)
@@ -206,12 +208,12 @@ def test_close_ends_a_read_in_another_thread() -> None:
 
 def test_kept_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pose_ros.sources.renderer._CACHE_BYTES", 1_500_000)
-    source = SyntheticSource("walk", live=False, loop=True, fps=10)
-    found = frames(source, 41)
+    source = SyntheticSource("walk", live=False, loop=True, fps=5)
+    found = frames(source, 29)
     assert source._renderer is not None
     assert 0 < source._renderer._kept_bytes <= 1_500_000
-    np.testing.assert_array_equal(found[0].image, found[40].image)
-    np.testing.assert_array_equal(found[15].image, found[35].image)
+    np.testing.assert_array_equal(found[0].image, found[20].image)
+    np.testing.assert_array_equal(found[8].image, found[28].image)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""A network camera for real: MJPEG over HTTP on loopback, which dies and comes back."""
+
+import http.server
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_ros.core.types import Frame
+from pose_ros.errors import SourceError
+from pose_ros.sources import open_source
+from pose_ros.sources.cameras import CameraSource, CaptureRequest
+
+SIZE = (64, 48)
+
+
+class MjpegServer:
+    """Sends pictures of one gray level, 50 a second, to whoever asks."""
+
+    def __init__(self, port: int, level: int) -> None:
+        encoded, data = cv2.imencode(".jpg", np.full((SIZE[1], SIZE[0], 3), level, np.uint8))
+        assert encoded
+        ended = self.ended = threading.Event()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                try:
+                    while not ended.wait(0.02):
+                        self.wfile.write(head.encode() + data.tobytes() + b"\r\n")
+                except OSError:
+                    pass  # the reader went away
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.ended.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def servers() -> Iterator[list[MjpegServer]]:
+    started: list[MjpegServer] = []
+    yield started
+    for server in started:
+        if not server.ended.is_set():
+            server.stop()
+
+
+def read_level(source: CameraSource, level: int, seconds: float = 30.0) -> Frame:
+    """Read until a frame of this gray level comes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        frame = source.read()
+        assert frame is not None
+        if abs(int(frame.image.mean()) - level) <= 2:
+            return frame
+    raise AssertionError("waited in vain")
+
+
+def test_stream_is_read_lost_and_found_again(
+    port: int, servers: list[MjpegServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    servers.append(MjpegServer(port, 100))
+    request = CaptureRequest(f"http://user:secret@127.0.0.1:{port}/camera.mjpg")
+    with caplog.at_level(logging.WARNING, "pose_ros"):
+        source = CameraSource(request, first_retry_seconds=0.05, longest_retry_seconds=0.2)
+        try:
+            before = time.time()
+            stamps = [read_level(source, 100).stamp for _ in range(5)]
+            assert before - 1.0 < stamps[0] < stamps[-1] < time.time() + 0.1
+            assert stamps == sorted(set(stamps))
+            assert source.live
+            servers[0].stop()
+            end = time.monotonic() + 30.0
+            while source.connected and time.monotonic() < end:
+                time.sleep(0.01)
+            assert not source.connected
+            time.sleep(0.5)  # several attempts in vain
+            servers.append(MjpegServer(port, 200))
+            frame = read_level(source, 200)
+            assert (frame.width, frame.height) == SIZE
+            name = f"http://127.0.0.1:{port}/camera.mjpg"
+            assert [r.getMessage() for r in caplog.records] == [
+                f"{name} is lost; it is opened again as soon as it is back",
+                f"{name} is back",
+            ]
+        finally:
+            source.close()
+
+
+def test_open_source_takes_the_address(port: int, servers: list[MjpegServer]) -> None:
+    servers.append(MjpegServer(port, 30))
+    source = open_source(f"http://127.0.0.1:{port}/")
+    try:
+        assert isinstance(source, CameraSource)
+        assert read_level(source, 30).channels == "bgr"
+    finally:
+        source.close()
+
+
+def test_nobody_at_the_address(port: int) -> None:
+    with pytest.raises(SourceError, match=rf"no video comes from http://127\.0\.0\.1:{port}/x"):
+        open_source(f"http://name:secret@127.0.0.1:{port}/x")

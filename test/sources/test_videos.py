@@ -1,0 +1,154 @@
+"""Video files: times of the container, loops, and files that are damaged."""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_ros.core.types import Frame
+from pose_ros.errors import SourceError
+from pose_ros.sources.videos import VideoSource
+
+
+def write_video(path: Path, code: str = "MJPG", fps: float = 25.0, count: int = 40) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, (64, 48))
+    assert writer.isOpened()
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        image = rng.integers(0, 60, (48, 64, 3)).astype(np.uint8)
+        image[:, :32] = 5 * i
+        writer.write(image)
+    writer.release()
+    return path
+
+
+def read_all(source: VideoSource) -> list[Frame]:
+    found = []
+    while (frame := source.read()) is not None:
+        found.append(frame)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "fps"),
+    [("a.avi", "MJPG", 25.0), ("b.mp4", "mp4v", 30.0), ("c.mkv", "XVID", 12.5)],
+)
+def test_frames_and_times(tmp_path: Path, name: str, code: str, fps: float) -> None:
+    source = VideoSource(write_video(tmp_path / name, code, fps))
+    assert (source.live, source.length, source.name) == (False, 40, str(tmp_path / name))
+    assert source.fps == pytest.approx(fps)
+    found = read_all(source)
+    assert [frame.index for frame in found] == list(range(40))
+    np.testing.assert_allclose([f.stamp for f in found], np.arange(40) / fps, atol=2e-3)
+    assert {(f.channels, f.source, f.width, f.height) for f in found} == {("bgr", name, 64, 48)}
+    levels = [float(f.image[:, 4:28].mean()) for f in found]
+    np.testing.assert_allclose(levels, 5.0 * np.arange(40), atol=6)
+    assert source.read() is None
+
+
+def test_loop_goes_on_with_rising_stamps(tmp_path: Path) -> None:
+    source = VideoSource(write_video(tmp_path / "a.avi", count=5), loop=True)
+    assert source.length is None
+    found = [source.read() for _ in range(13)]
+    np.testing.assert_allclose([f.stamp for f in found if f], np.arange(13) / 25, atol=2e-3)
+    assert [f.index for f in found if f] == list(range(13))
+    assert found[0] is not None
+    assert found[10] is not None
+    np.testing.assert_array_equal(found[0].image, found[10].image)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "c.mkv"])
+def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = write_video(tmp_path / name, "MJPG" if name == "a.avi" else "XVID")
+    data = whole.read_bytes()
+    cut = tmp_path / f"cut_{name}"
+    cut.write_bytes(data[: len(data) * 6 // 10])
+    source = VideoSource(cut)
+    with caplog.at_level(logging.WARNING, "pose_ros"):
+        found = read_all(source)
+        assert source.read() is None
+    assert 10 <= len(found) < 35
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{cut} is damaged or cut off: {40 - len(found)} of its 40 frames cannot be read"
+    ]
+
+
+def test_a_hole_is_passed_over(tmp_path: Path) -> None:
+    data = bytearray(write_video(tmp_path / "a.avi").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2500] = bytes(2500)
+    (tmp_path / "hole.avi").write_bytes(data)
+    stamps = [frame.stamp for frame in read_all(VideoSource(tmp_path / "hole.avi"))]
+    assert 25 <= len(stamps) <= 40
+    assert np.all(np.diff(stamps) > 0)
+    assert stamps[-1] > 1.4  # on the other side of the hole
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "is empty"),
+        (b"no video at all\n" * 20, "no video that can be read"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_video(tmp_path: Path, data: bytes | None, text: str) -> None:
+    path = tmp_path / "x.mp4"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(SourceError, match=text) as error:
+        VideoSource(path)
+    assert str(path) in str(error.value)
+
+
+def test_an_mp4_without_its_index_is_an_error(tmp_path: Path) -> None:
+    data = write_video(tmp_path / "a.mp4", "mp4v").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError, match="cut off"):
+        VideoSource(tmp_path / "cut.mp4")
+
+
+def test_read_after_close(tmp_path: Path) -> None:
+    source = VideoSource(write_video(tmp_path / "a.avi", count=3))
+    assert source.read() is not None
+    source.close()
+    source.close()
+    with pytest.raises(SourceError, match="closed"):
+        source.read()
+
+
+def test_stamps_rise_even_where_the_container_has_no_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.avi", count=6)
+
+    real = cv2.VideoCapture
+
+    class Timeless:
+        def __init__(self, *arguments: Any) -> None:
+            self._capture = real(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._capture, name)
+
+        def get(self, property_id: int) -> float:
+            unknown = {cv2.CAP_PROP_POS_MSEC: 0.0, cv2.CAP_PROP_FPS: 0.0}
+            return unknown.get(property_id, self._capture.get(property_id))
+
+    monkeypatch.setattr(cv2, "VideoCapture", Timeless)
+    source = VideoSource(path)
+    assert math.isnan(source.fps)
+    np.testing.assert_allclose([f.stamp for f in read_all(source)], np.arange(6) / 30)
+
+
+def test_dance_clip(data: Path) -> None:
+    source = VideoSource(data / "video" / "dance.avi")
+    assert (source.fps, source.length) == (50.0, 205)
+    stamps = [frame.stamp for frame in read_all(source)]
+    np.testing.assert_allclose(stamps, np.arange(205) / 50.0, atol=1e-6)
