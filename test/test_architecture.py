@@ -1,7 +1,6 @@
 """Imports point one way: errors, share <- core <- networks, ... <- build <- cli, ros."""
 
 import ast
-from pathlib import Path
 
 import pytest
 

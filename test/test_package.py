@@ -5,8 +5,8 @@ import os
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -127,7 +127,12 @@ def test_node_is_where_ros2_run_looks(node):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
     script = f"exec {path} --ros-args -p no_such_option"
     ended = subprocess.run(
-        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60
+        ["/bin/sh", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.returncode != 0
     assert "no_such_option" in ended.stderr
