@@ -21,6 +21,7 @@ import cv2
 
 from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError, SourceError
+from pose_ros.sources.quiet import quiet_opening
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 
@@ -91,14 +92,16 @@ def open_capture(request: CaptureRequest) -> Capture:
     if request.is_stream:
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
         parameters = [value for key in timeouts for value in (key, _STREAM_TIMEOUT_MSEC)]
-        capture = cv2.VideoCapture(request.spec, cv2.CAP_FFMPEG, parameters)
+        with quiet_opening():
+            capture = cv2.VideoCapture(request.spec, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             capture.release()
             raise SourceError(f"no video comes from {without_password(request.spec)}")
     else:
         check_device(request.device)
         # resolved at every opening: a link such as /dev/v4l/by-id/... follows its camera
-        capture = cv2.VideoCapture(os.path.realpath(request.device), cv2.CAP_V4L2)
+        with quiet_opening():
+            capture = cv2.VideoCapture(os.path.realpath(request.device), cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
             raise SourceError(

@@ -244,7 +244,7 @@ def floor_shadow(
             spot = point[:2] - to_light[:2] * (point[2] / to_light[2])
             ends.append(np.rint((spot + extent) / cell).astype(int).tolist())
         thickness = max(1, round((cone.radius_a + cone.radius_b) / cell))
-        cv2.line(plan, ends[0], ends[1], 1.0, thickness)
+        cv2.line(plan, ends[0], ends[1], (1.0,), thickness)
     soft = cv2.GaussianBlur(plan, (0, 0), 0.05 / cell)
     # the floor's homography: plan cell -> body axes -> world -> image
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError
+from pose_ros.sources.quiet import quiet_opening
 
 # A damaged stretch fails a few reads; the end of the file fails them all.
 _FAILED_READS = 32
@@ -104,7 +105,8 @@ class VideoSource:
             raise SourceError(f"cannot open {self._name}: {error.strerror or error}") from None
         if empty:
             raise SourceError(f"{self._name} is empty")
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        with quiet_opening():
+            capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise SourceError(
                 f"{self._name} is no video that can be read, or its head is damaged or cut off"

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,25 @@ def test_an_mp4_without_its_index_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
     with pytest.raises(SourceError, match="cut off"):
         VideoSource(tmp_path / "cut.mp4")
+
+
+def test_nothing_but_the_error_is_said(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "a.mp4", "mp4v").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    # FFmpeg reads its level once in a process
+    code = (
+        "from pose_ros.sources import open_source\n"
+        "from pose_ros.errors import SourceError\n"
+        "for spec in ('cut.mp4', '/dev/null', 'http://127.0.0.1:1/'):\n"
+        "    try: open_source(spec)\n"
+        "    except SourceError as error: print('error', spec)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["error", "cut.mp4", "error", "/dev/null", "error",
+                                     "http://127.0.0.1:1/"]  # fmt: skip
+    assert result.stderr == ""
 
 
 def test_read_after_close(tmp_path: Path) -> None:
