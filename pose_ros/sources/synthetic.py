@@ -20,7 +20,9 @@ from pose_ros.sources.raytrace import View
 from pose_ros.sources.renderer import Renderer
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
-DEFAULT_HFOV_DEGREES = 63.0
+
+# Horizontal field of view of a 4:3 image that shows the actor from his feet to his raised hands.
+_HFOV_DEGREES = 63.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ class SyntheticSource:
         height: int = DEFAULT_HEIGHT,
         fps: float = DEFAULT_FPS,
         camera: Camera | None = None,
-        hfov_degrees: float = DEFAULT_HFOV_DEGREES,
+        hfov_degrees: float | None = None,
         camera_height: float = 1.1,
         camera_pitch_degrees: float = 2.0,
         distance: float = 3.0,
@@ -89,7 +91,8 @@ class SyntheticSource:
             fps: Frames a second, above 0.
             camera: Undistorted intrinsics in place of width, height and
                 ``hfov_degrees``.
-            hfov_degrees: Horizontal field of view.
+            hfov_degrees: Horizontal field of view; None: 63 at 4:3, and in a wider image
+                what shows as much from top to bottom.
             camera_height: Meters above the floor.
             camera_pitch_degrees: Positive: the camera looks down.
             distance: Meters along the floor to the actor; 1 or more.
@@ -111,6 +114,8 @@ class SyntheticSource:
             raise OptionError(f"camera height must be in [0.1, 10] meters, got {camera_height}")
         if not -80.0 <= camera_pitch_degrees <= 80.0:
             raise OptionError(f"camera pitch must be in [-80, 80] deg, got {camera_pitch_degrees}")
+        if hfov_degrees is None:
+            hfov_degrees = _whole_body_hfov(width, height)
         self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
         if self._camera.distorted or self._camera.matrix[0, 1] != 0.0:
             raise OptionError("the synthetic camera needs intrinsics without distortion and skew")
@@ -208,3 +213,9 @@ class SyntheticSource:
             number = round(number)
         seconds = (number % self._period) / self._fps
         return joints(posture_at(self._script, seconds))
+
+
+def _whole_body_hfov(width: int, height: int) -> float:
+    widening = max(1.0, width / max(1, height) / (4 / 3))
+    half = math.tan(math.radians(_HFOV_DEGREES / 2)) * widening
+    return 2 * math.degrees(math.atan(half))

@@ -74,6 +74,14 @@ def test_left_is_left() -> None:
     assert truth.camera[index("nose"), 2] < truth.camera[index("left_ear"), 2]
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720), (1920, 1080), (480, 480)])
+def test_the_whole_actor_is_in_the_image(width: int, height: int) -> None:
+    source = SyntheticSource(width=width, height=height)
+    for stamp in np.arange(0.0, 12.0, 0.1):
+        pixels = source.truth(float(stamp)).pixels / (width, height)
+        assert np.all((pixels > 0.02) & (pixels < 0.98))
+
+
 def test_truth_is_consistent() -> None:
     source = SyntheticSource(live=False, camera_height=1.4, camera_pitch_degrees=7)
     truth = source.truth(4.2)
