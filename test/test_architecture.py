@@ -1,4 +1,4 @@
-"""Imports point one way: errors, share <- core <- networks, ... <- build <- cli, ros."""
+"""Imports point one way: errors, share <- core <- networks, ... <- build <- bench, cli, ros."""
 
 import ast
 
@@ -13,7 +13,8 @@ ALLOWED = {
     "core": ROOTS,
     **dict.fromkeys(MIDDLE, ROOTS | {"core"}),
     "build": ROOTS | {"core"} | MIDDLE,
-    "cli": ROOTS | {"core", "build"} | MIDDLE,
+    "bench": ROOTS | {"core", "build"} | MIDDLE,
+    "cli": ROOTS | {"core", "build", "bench"} | MIDDLE,
     "ros": ROOTS | {"core", "build"} | MIDDLE,
     # the package itself names what is public, and loads it on first use
     "__init__": ROOTS | {"core", "build"},

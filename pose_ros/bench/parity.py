@@ -1,0 +1,116 @@
+"""Are we MediaPipe? The same frames through both, landmark by landmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.bench.peer import MediaPipe
+from pose_ros.core.protocols import Estimator
+from pose_ros.core.types import Image, Poses
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two answers for one frame lie apart; arrays are over the 33 landmarks.
+
+    Attributes:
+        pixels: Distance in pixels.
+        relative: Distance over the diagonal of the landmarks' box.
+        score: Difference of the visibility.
+        world_m: Distance in meters.
+    """
+
+    pixels: Array
+    relative: Array
+    score: Array
+    world_m: Array
+
+
+def difference(poses: Poses, expected: dict[str, Any] | None) -> Difference | None:
+    """Compare one frame's result with MediaPipe's; None unless both found somebody."""
+    if expected is None or len(poses) == 0 or poses.world is None:
+        return None
+    landmarks, world = np.array(expected["landmarks"]), np.array(expected["world"])
+    pixels = np.hypot(*(poses.keypoints[0] - landmarks[:, :2]).T)
+    diagonal = float(np.hypot(*np.ptp(landmarks[:, :2], axis=0)))
+    return Difference(
+        pixels=pixels,
+        relative=pixels / diagonal,
+        score=np.abs(poses.keypoint_scores[0] - landmarks[:, 3]),
+        world_m=np.linalg.norm(poses.world[0] - world, axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences over many frames.
+
+    Attributes:
+        frames: Number of frames compared.
+        disagreements: Frames in which only one of the two found somebody.
+        differences: Of the frames in which both did.
+    """
+
+    frames: int
+    disagreements: int
+    differences: Sequence[Difference]
+
+    def figures(self) -> dict[str, float]:
+        """Return means and percentiles by name; NaN when nobody was found."""
+        if not self.differences:
+            return {}
+        relative, pixels, score, world = (
+            np.concatenate([getattr(d, name) for d in self.differences])
+            for name in ("relative", "pixels", "score", "world_m")
+        )
+        return {
+            "distance, mean, % of the box's diagonal": 100 * float(relative.mean()),
+            "distance, 99th percentile, %": 100 * float(np.percentile(relative, 99)),
+            "distance, mean, pixels": float(pixels.mean()),
+            "distance, 99th percentile, pixels": float(np.percentile(pixels, 99)),
+            "score, mean difference": float(score.mean()),
+            "world, mean, mm": 1000 * float(world.mean()),
+        }
+
+
+def compare(
+    estimator: Estimator,
+    frames: Sequence[Image],
+    *,
+    static: bool,
+    smooth: bool,
+    complexity: int = 1,
+) -> Comparison:
+    """Run both over the same frames of one size, at 30 frames a second.
+
+    Args:
+        estimator: BlazePose with options that match.
+        frames: (H, W, 3) uint8 RGB.
+        static: Each frame by itself.
+        smooth: Whether MediaPipe filters over time.
+        complexity: MediaPipe's: 0 lite, 1 full, 2 heavy.
+    """
+    with MediaPipe(frames) as peer:
+        peer.open(
+            "pose",
+            static_image_mode=static,
+            smooth_landmarks=smooth,
+            model_complexity=complexity,
+        )
+        expected = peer.run(0, len(frames))["results"]
+    estimator.reset()
+    found = [estimator.estimate(frame, i / 30) for i, frame in enumerate(frames)]
+    pairs = list(zip(found, expected, strict=True))
+    differences = [difference(poses, answer) for poses, answer in pairs]
+    return Comparison(
+        frames=len(frames),
+        disagreements=sum((len(poses) == 0) != (answer is None) for poses, answer in pairs),
+        differences=[d for d in differences if d is not None],
+    )

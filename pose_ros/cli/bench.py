@@ -1,0 +1,159 @@
+"""``pose-ros bench``: how fast this machine is, against MediaPipe if asked, and how alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from pose_ros.bench import parity, speed
+from pose_ros.bench.peer import MediaPipe
+from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.core.types import Image
+from pose_ros.errors import OptionError, SourceError
+from pose_ros.runtime.card import Card, load_card
+from pose_ros.runtime.model_store import model_path
+from pose_ros.runtime.session import open_session
+from pose_ros.sources import open_source
+
+COMPLEXITY = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
+"""The networks that MediaPipe has too, by its name for them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "input", nargs="?", default="synthetic", metavar="INPUT",
+        help="a video, pictures of one size, or synthetic (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mediapipe", action="store_true",
+        help="in turns with MediaPipe's own Python, in an environment that is made for it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parity", action="store_true", help="compare the landmarks with MediaPipe's, not the time"
+    )
+    parser.add_argument("--frames", type=int, default=100, metavar="N", help="%(default)s")
+    parser.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="times through them (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="for a program")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    for name, least in (("frames", 10), ("rounds", 1)):
+        if getattr(args, name) < least:
+            raise OptionError(f"--{name} must be at least {least}, got {getattr(args, name)}")
+    frames = read_frames(args.input, args.frames)
+    if args.parity:
+        return compare(args, frames)
+    return race(args, frames)
+
+
+def race(args: argparse.Namespace, frames: list[Image]) -> int:
+    """Measure and print the time a frame of everything, in turns."""
+    estimator = build_estimator(args)
+    contenders = {
+        f"{args.network}, whole chain": speed.timed(
+            _in_one_stream(lambda i, stamp: estimator.estimate(frames[i], stamp))
+        )
+    }
+    contenders.update(_bare_networks(load_card(args.network), args))
+    if not args.mediapipe:
+        return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
+    with MediaPipe(frames) as peer:
+        peer.open(
+            "pose", smooth_landmarks=not args.no_smoothing, model_complexity=_complexity(args)
+        )
+
+        def block(first: int, last: int) -> tuple[float, float]:
+            answer = peer.run(first, last)
+            return answer["wall"], answer["cpu"]
+
+        contenders["MediaPipe"] = block
+        return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
+
+
+def compare(args: argparse.Namespace, frames: list[Image]) -> int:
+    """Print how far the landmarks lie from MediaPipe's."""
+    estimator = build_estimator(args)
+    result = parity.compare(
+        estimator,
+        frames,
+        static=args.static,
+        smooth=not args.no_smoothing,
+        complexity=_complexity(args),
+    )
+    figures = {"frames": result.frames, "disagreements": result.disagreements, **result.figures()}
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:<42} {value:.4g}")
+    return 0
+
+
+def read_frames(spec: str, count: int) -> list[Image]:
+    """Return at most ``count`` RGB frames of one size, in memory.
+
+    Raises:
+        SourceError: There is none, or they differ in size.
+    """
+    source = open_source(spec, fps=30, live=False)
+    frames: list[Image] = []
+    try:
+        while len(frames) < count and (frame := source.read()) is not None:
+            image = frame.image if frame.channels == "rgb" else frame.image[..., ::-1]
+            frames.append(np.ascontiguousarray(image))
+    finally:
+        source.close()
+    if len(frames) < 2 or len({frame.shape for frame in frames}) != 1:
+        raise SourceError(f"{spec}: expected two or more frames of one size")
+    return frames
+
+
+def _in_one_stream(estimate: Any) -> Any:
+    """Give rising stamps to frames that are gone through again and again."""
+    stamps = iter(float(i) / 30 for i in range(sys.maxsize))
+    return lambda i: estimate(i, next(stamps))
+
+
+def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Block]:
+    """Return the engine's own time for each network of a card, on a fixed input."""
+    blocks = {}
+    for role, file in card.files.items():
+        path = model_path(card, role, args.models_dir)
+        session = open_session(path, args.provider, threads=args.threads)
+        inputs = [np.zeros(value.shape, np.float32) for value in file.inputs]
+        blocks[f"its {role} network alone"] = speed.timed(
+            lambda _, session=session, inputs=inputs: session.run(*inputs)  # type: ignore[misc]
+        )
+    return blocks
+
+
+def _complexity(args: argparse.Namespace) -> int:
+    try:
+        return COMPLEXITY[args.network]
+    except KeyError:
+        known = ", ".join(COMPLEXITY)
+        raise OptionError(f"MediaPipe has no {args.network}; it has {known}") from None
+
+
+def _print(timings: dict[str, speed.Timing], args: argparse.Namespace) -> int:
+    ours, *others = timings
+    ratios = {name: speed.ratio(timings[ours], timings[name]) for name in others}
+    if args.json:
+        rows = {name: timing.row() for name, timing in timings.items()}
+        print(json.dumps({"ms": rows, "ratios": ratios}))
+        return 0
+    print(speed.table(timings))
+    for name, (wall, cpu) in ratios.items():
+        faster = f"; {1 / wall:.2f} times as fast" if wall > 0 and math.isfinite(wall) else ""
+        print(f"{ours} / {name}: wall {wall:.2f}, CPU {cpu:.2f}{faster}")
+    return 0
