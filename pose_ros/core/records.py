@@ -34,6 +34,8 @@ def _pose(pose: Pose) -> dict[str, Any]:
     return {
         "id": pose.id,
         "score": _number(pose.score),
+        "label": pose.label,
+        "label_score": None if pose.label_score is None else _number(pose.label_score),
         "box": [_number(v) for v in pose.box],
         "keypoints": [
             {

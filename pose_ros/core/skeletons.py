@@ -136,7 +136,25 @@ _BLAZEPOSE33 = Skeleton(
 
 _UPPER_BODY = _BLAZEPOSE33.subset("upper_body")
 
-SKELETONS: dict[str, Skeleton] = {s.name: s for s in (_BLAZEPOSE33, _UPPER_BODY)}
+# Order and connections: MediaPipe, hand_landmark and hands_connections.
+_BLAZEHAND21 = Skeleton(
+    name="blazehand21",
+    keypoints=(
+        *("wrist", "thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip"),
+        *(
+            f"{finger}_{joint}"
+            for finger in ("index", "middle", "ring", "pinky")
+            for joint in ("mcp", "pip", "dip", "tip")
+        ),
+    ),
+    links=(
+        *((0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8)),
+        *((5, 9), (9, 10), (10, 11), (11, 12), (9, 13), (13, 14), (14, 15), (15, 16)),
+        *((13, 17), (17, 18), (18, 19), (19, 20), (0, 17)),
+    ),
+)
+
+SKELETONS: dict[str, Skeleton] = {s.name: s for s in (_BLAZEPOSE33, _UPPER_BODY, _BLAZEHAND21)}
 
 
 def get(name: str) -> Skeleton:

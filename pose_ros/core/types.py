@@ -80,6 +80,8 @@ class Pose:
     depths: FloatArray | None = None
     world: FloatArray | None = None
     camera: FloatArray | None = None
+    label: str | None = None
+    label_score: float | None = None
 
     def keypoint(self, name: str) -> FloatArray:
         """Return x, y in pixels of a keypoint by name; NaN when it is missing.
@@ -112,10 +114,14 @@ class Poses:
             the image where the network guesses.
         keypoint_scores: (N, K) in [0, 1].
         depths: (N, K) or None. BlazePose's z: pixels at the scale of x,
-            relative to the mid-hips, smaller is nearer to the camera.
-        world: (N, K, 3) meters or None: hip-centered, axes of the camera
-            (x right, y down, z forward).
+            relative to the mid-hips (a hand's: to the wrist), smaller is nearer
+            to the camera.
+        world: (N, K, 3) meters or None: hip-centered (a hand's: from about its
+            middle), axes of the camera (x right, y down, z forward).
         camera: (N, K, 3) meters or None, in the camera's optical frame.
+        labels: N words that say which of its kind each is, or None: ``left`` or
+            ``right`` for hands.
+        label_scores: (N,) in [0, 1], how sure the labels are, or None.
     """
 
     skeleton: Skeleton
@@ -127,6 +133,8 @@ class Poses:
     depths: FloatArray | None = None
     world: FloatArray | None = None
     camera: FloatArray | None = None
+    labels: tuple[str, ...] | None = None
+    label_scores: FloatArray | None = None
 
     def __post_init__(self) -> None:
         people, points = len(self.ids), len(self.skeleton)
@@ -139,10 +147,11 @@ class Poses:
             "depths": (people, points),
             "world": (people, points, 3),
             "camera": (people, points, 3),
+            "label_scores": (people,),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
-            if value is None and name in ("depths", "world", "camera"):
+            if value is None and name in ("depths", "world", "camera", "label_scores"):
                 continue
             # a view: freezing it must not freeze an array that the caller goes on using
             array = np.asarray(value, np.int64 if name == "ids" else np.float32).view()
@@ -152,10 +161,12 @@ class Poses:
             object.__setattr__(self, name, array)
         if len(set(self.ids.tolist())) != people:
             raise OptionError(f"Poses.ids: expected distinct ids, got {self.ids.tolist()}")
-        for name in ("scores", "keypoint_scores"):
+        if self.labels is not None and len(self.labels) != people:
+            raise OptionError(f"Poses.labels: expected {people} labels, got {self.labels}")
+        for name in ("scores", "keypoint_scores", "label_scores"):
             array = getattr(self, name)
             # written so that NaN fails too
-            if not bool(np.all((array >= 0) & (array <= 1))):
+            if array is not None and not bool(np.all((array >= 0) & (array <= 1))):
                 raise OptionError(f"Poses.{name}: expected values in [0, 1]")
 
     @classmethod
@@ -185,6 +196,8 @@ class Poses:
             depths=None if self.depths is None else self.depths[person],
             world=None if self.world is None else self.world[person],
             camera=None if self.camera is None else self.camera[person],
+            label=None if self.labels is None else self.labels[person],
+            label_score=None if self.label_scores is None else float(self.label_scores[person]),
         )
 
     def __iter__(self) -> Iterator[Pose]:

@@ -256,6 +256,29 @@ def _depth_to_space(b: Builder, op: Operator) -> None:
     )
 
 
+def _strided_slice(b: Builder, op: Operator) -> None:
+    options = op.options
+    masks = ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")
+    begin, end, strides = (b.constant(op, i).reshape(-1).tolist() for i in (1, 2, 3))
+    before = b.shape(op.inputs[0])
+    plain = (
+        len(before) == 4
+        and not any(getattr(options, mask)() for mask in masks)
+        and all(0 <= first < last <= n for first, last, n in zip(begin, end, before, strict=True))
+        and all(stride > 0 for stride in strides)
+    )
+    if not plain:
+        raise ModelError(f"unsupported TFLite operator {op.kind} other than a plain part of 4-D")
+    # the batch is left as it is
+    parts = [np.array([values[axis] for axis in TO_NCHW[1:]]) for values in (begin, end, strides)]
+    names = [b.add_constant("axes_1_2_3", np.array([1, 2, 3], np.int64))]
+    for part in parts:
+        label = "slice_" + "_".join(map(str, part))
+        names.append(b.add_constant(label, part.astype(np.int64)))
+    axes, first, last, step = names
+    b.emit(op, "Slice", [b.name(op.inputs[0]), first, last, axes, step], activation=NO_ACTIVATION)
+
+
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 Handler: TypeAlias = Callable[[Builder, Operator], None]
@@ -277,5 +300,6 @@ OPERATORS: dict[str, Handler] = {
     "RELU6": _activation,
     "RESHAPE": _reshape,
     "RESIZE_BILINEAR": _resize_bilinear,
+    "STRIDED_SLICE": _strided_slice,
 }
 """What can be converted, by TFLite name."""

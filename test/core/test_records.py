@@ -32,5 +32,17 @@ def test_what_is_missing_is_null():
     assert person["keypoints"][1]["camera"] is None
 
 
+def test_labels_are_told():
+    skeleton = skeletons.get("blazehand21")
+    poses = Poses(
+        skeleton, [7], [0.5], [[0, 1, 2, 3]], np.zeros((1, 21, 2)), np.ones((1, 21)),
+        labels=("left",), label_scores=[0.75],
+    )  # fmt: skip
+    (hand,) = to_record(FRAME, poses, "blazehand-full")["poses"]
+    assert (hand["label"], hand["label_score"]) == ("left", 0.75)
+    (hand,) = to_record(FRAME, poses.replace(labels=None, label_scores=None), "x")["poses"]
+    assert (hand["label"], hand["label_score"]) == (None, None)
+
+
 def test_nobody_is_an_empty_list():
     assert to_record(FRAME, Poses.empty(SKELETON), "x")["poses"] == []

@@ -1,5 +1,7 @@
 """Skeletons are consistent, and so are their subsets."""
 
+import itertools
+
 import pytest
 
 from pose_ros.core import skeletons
@@ -25,6 +27,17 @@ def test_the_upper_body_is_the_first_25_landmarks():
     upper = skeletons.get("blazepose33_upper_body")
     assert upper.keypoints == skeletons.get("blazepose33").keypoints[:25]
     assert upper.keypoints[-1] == "right_hip"
+
+
+def test_each_finger_of_a_hand_is_a_chain_and_the_palm_a_ring():
+    hand = skeletons.get("blazehand21")
+    assert (len(hand), len(hand.links)) == (21, 21)
+    for finger in ("thumb", "index", "middle", "ring", "pinky"):
+        chain = [i for i, name in enumerate(hand.keypoints) if name.startswith(finger)]
+        assert chain == list(range(chain[0], chain[0] + 4))
+        assert set(itertools.pairwise(chain)) <= set(hand.links)
+    ring = ("wrist", "thumb_cmc"), ("wrist", "index_mcp"), ("ring_mcp", "pinky_mcp")
+    assert {(hand.index(a), hand.index(b)) for a, b in ring} <= set(hand.links)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def test_a_frame_of_one_pixel_is_an_image():
         ({"keypoints": np.zeros((2, 32, 2))}, r"keypoints: expected shape \(2, 33, 2\)"),
         ({"world": np.zeros((2, 33, 2))}, r"world: expected shape \(2, 33, 3\)"),
         ({"ids": [3, 3]}, "distinct ids"),
+        ({"labels": ("left",)}, "labels: expected 2 labels"),
+        ({"label_scores": [0.5]}, r"label_scores: expected shape \(2,\)"),
+        ({"label_scores": [0.5, np.nan]}, r"label_scores: expected values in \[0, 1\]"),
         ({"scores": [0.5, 1.5]}, r"scores: expected values in \[0, 1\]"),
         ({"keypoint_scores": np.full((2, 33), np.nan)}, "keypoint_scores"),
     ],
@@ -87,6 +90,12 @@ def test_a_pose_gives_its_keypoints_by_name_and_the_links_that_were_found():
     assert all(wrist in link for link in missing)
     with pytest.raises(OptionError, match="no keypoint 'left_hand'"):
         pose.keypoint("left_hand")
+
+
+def test_labels_belong_to_one_each():
+    poses = make_poses(labels=("left", "right"), label_scores=[0.5, 1.0])
+    assert [(pose.label, pose.label_score) for pose in poses] == [("left", 0.5), ("right", 1.0)]
+    assert [(pose.label, pose.label_score) for pose in make_poses()] == [(None, None)] * 2
 
 
 def test_nobody_found_is_a_result_of_length_zero():

@@ -292,6 +292,36 @@ def test_concatenation(writer: Any, tmp_path: Path, axis: int) -> None:
     compare(writer.finish([a, b], [result]), [(1, 3, 4, 5)] * 2, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "strides", "out"),
+    [
+        ((0, 0, 0, 0), (1, 4, 6, 2), (1, 1, 1, 1), (1, 4, 6, 2)),
+        ((0, 1, 2, 3), (1, 4, 6, 5), (1, 2, 3, 1), (1, 2, 2, 2)),
+    ],
+)
+def test_strided_slice(
+    writer: Any,
+    tmp_path: Path,
+    begin: tuple[int, ...],
+    end: tuple[int, ...],
+    strides: tuple[int, ...],
+    out: tuple[int, ...],
+) -> None:
+    image = writer.value((1, 4, 6, 5))
+    parts = [writer.constant(np.array(part, np.int32)) for part in (begin, end, strides)]
+    result = writer.operator("STRIDED_SLICE", [image, *parts], out, "StridedSliceOptions")
+    assert compare(writer.finish([image], [result]), [(1, 4, 6, 5)], tmp_path) == ["Slice"]
+
+
+def test_slices_in_other_ways_are_refused(writer: Any) -> None:
+    image = writer.value((1, 4, 6, 5))
+    values = ((0, 0, 0, -2), (1, 4, 6, 5), (1, 1, 1, 1))
+    parts = [writer.constant(np.array(part, np.int32)) for part in values]
+    result = writer.operator("STRIDED_SLICE", [image, *parts], (1, 4, 6, 2), "StridedSliceOptions")
+    with pytest.raises(ModelError, match="STRIDED_SLICE"):
+        convert(writer.finish([image], [result]))
+
+
 def test_depth_to_space(writer: Any, tmp_path: Path) -> None:
     image = writer.value((1, 3, 4, 8))
     result = writer.operator(

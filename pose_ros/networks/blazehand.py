@@ -1,0 +1,417 @@
+"""BlazeHand: a detector finds palms, a landmark network follows each hand in a rotated square.
+
+Sources: Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", 2020, and the
+constants of google-ai-edge/mediapipe, ``modules/palm_detection`` and ``modules/hand_landmark``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core import skeletons
+from pose_ros.core.geometry import Region, extent, fill_tensor, image_views, iou
+from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.tracking import Body, Tracker
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.networks import ssd
+
+Points: TypeAlias = NDArray[np.floating[Any]]
+
+DETECTOR_SIZE = 192
+LANDMARK_SIZE = 224
+LANDMARKS = 21
+DEPTH_SCALE = 0.4
+"""What the network's z must be divided by to be at the scale of its x and y."""
+
+SAME_HAND_IOU = 0.5
+"""Two regions that overlap by more hold one hand."""
+
+SEARCH_PERIOD = 0.5
+"""Seconds between two looks for further hands while some are being tracked."""
+
+BODY_SIZE = 6.0
+"""Size of a person, in which the tracker measures ways, in sides of a hand's region."""
+
+# MediaPipe does not smooth hands; these are its settings for bodies.
+IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
+WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
+
+_ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 16, 16))
+SKELETON = skeletons.get("blazehand21")
+_WRIST = 0
+_PALM_WRIST, _PALM_MIDDLE_MCP = 0, 2  # of the detector's seven points
+_KNUCKLES = [SKELETON.index(f"{finger}_mcp") for finger in ("index", "middle", "ring")]
+# without the fingers' ends, so that the region does not grow and shrink with every gesture
+_STEADY = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One hand as the landmark network sees it, in image pixels.
+
+    Attributes:
+        presence: Score in [0, 1] that a hand is there.
+        left: Probability that it is a left hand, taking the image for a mirror's.
+        points: (21, 3): x, y, and z at the scale of x, relative to the wrist.
+        world: (21, 3) meters from about the middle of the hand, axes of the camera.
+    """
+
+    presence: float
+    left: float
+    points: FloatArray
+    world: FloatArray
+
+
+def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:
+    """Decode the palm detector's outputs.
+
+    Args:
+        raw_boxes: (2016, 18): the box around the palm, then wrist, the knuckles of
+            index, middle, ring and little finger, and two joints of the thumb.
+        raw_scores: (2016,) before the sigmoid.
+        threshold: Least score, in [0, 1].
+
+    Returns:
+        Detections, best first, in the unit square around the letterboxed image.
+    """
+    return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
+
+
+def decode(
+    raw: FloatArray, presence: float, left: float, world: FloatArray, region: Region
+) -> Hand:
+    """Decode the landmark network's outputs for one region.
+
+    Args:
+        raw: (63,): 21 points of x, y, z in input pixels.
+        presence: Score in [0, 1] that a hand is in the region.
+        left: Probability that it is a left hand, taking the image for a mirror's.
+        world: (63,): 21 points in meters, axes of the region.
+        region: Where the input was cut out.
+    """
+    points = raw.reshape(LANDMARKS, 3) / np.float32(LANDMARK_SIZE)
+    z = points[:, 2:] / DEPTH_SCALE * region.size
+    cos, sin = np.cos(region.rotation), np.sin(region.rotation)
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
+    return Hand(
+        presence=presence,
+        left=left,
+        points=np.concatenate([region.to_image(points[:, :2]), z], axis=1).astype(np.float32),
+        world=world.reshape(LANDMARKS, 3) @ turn.T,
+    )
+
+
+def region_of_palm(box: FloatArray, points: FloatArray) -> Region | None:
+    """Return the square around the hand of a detected palm, fingers up.
+
+    Args:
+        box: (4,) pixels, x0 y0 x1 y1.
+        points: (7, 2) pixels, as in ``detect``.
+
+    Returns:
+        None when the palm has no extent or is not finite.
+    """
+    rotation = rotation_to(points[_PALM_WRIST], points[_PALM_MIDDLE_MCP])
+    center = (box[:2] + box[2:]) / 2
+    return square(center, box[2:] - box[:2], rotation, shift=0.5, scale=2.6)
+
+
+def region_of_landmarks(points: FloatArray) -> Region | None:
+    """Return the square in which to look for a hand next, fingers up.
+
+    Args:
+        points: (21, 2) pixels.
+
+    Returns:
+        None when the hand has no extent or is not finite.
+    """
+    if not np.isfinite(points).all():
+        return None
+    index, middle, ring = points[_KNUCKLES]
+    rotation = rotation_to(points[_WRIST], ((index + ring) / 2 + middle) / 2)
+    cos, sin = math.cos(rotation), math.sin(rotation)
+    axes = np.array([[cos, sin], [-sin, cos]], np.float32)  # the hand's own x and y
+    box = extent(points[_STEADY] @ axes.T)
+    center = (box[:2] + box[2:]) / 2 @ axes
+    return square(center, box[2:] - box[:2], rotation, shift=0.1, scale=2.0)
+
+
+def rotation_to(start: Points, end: Points) -> float:
+    """Return the rotation, in radians clockwise, that turns "up" into the way to ``end``."""
+    dx, dy = (float(v) for v in end - start)
+    return math.atan2(dx, -dy)
+
+
+def square(
+    center: Points, size: Points, rotation: float, *, shift: float, scale: float
+) -> Region | None:
+    """Return the square around a turned box, moved up along it and grown.
+
+    Args:
+        center: (2,) pixels.
+        size: (2,) pixels: width and height.
+        rotation: Of the box, radians.
+        shift: How far up the square is moved, in heights of the box.
+        scale: Side of the square in longer sides of the box.
+
+    Returns:
+        None when the square is smaller than a pixel or not finite.
+    """
+    (x, y), (width, height) = center.tolist(), size.tolist()
+    side, up = scale * max(width, height), shift * height
+    if not all(map(math.isfinite, (x, y, side, rotation))) or side < 1.0:
+        return None
+    return Region(x + up * math.sin(rotation), y - up * math.cos(rotation), side, rotation)
+
+
+def same_hand(a: Region, b: Region) -> bool:
+    """Whether two regions overlap so much, their rotation left aside, that they hold one hand."""
+    return float(iou(_box(a), _box(b)[None])[0]) > SAME_HAND_IOU
+
+
+def _box(region: Region) -> FloatArray:
+    x, y, half = region.x, region.y, region.size / 2
+    return np.array([x - half, y - half, x + half, y + half], np.float32)
+
+
+class LandmarkNetwork:
+    """The network that finds the landmarks of hands, with the memory for its input."""
+
+    def __init__(self, session: Session, most: int) -> None:
+        """``most``: greatest number of hands in one run."""
+        self._session = session
+        # memory that nobody writes to is not taken: only as many hands as there are count
+        self._crops = np.empty((most, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
+
+    def __call__(self, image: Image, channels: Channels, regions: Sequence[Region]) -> list[Hand]:
+        """Find the hand in each region of an image, all in one run."""
+        if not regions:
+            return []
+        batch = self._crops[: len(regions)]
+        for region, tensor in zip(regions, batch, strict=True):
+            fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
+        raw, presence, left, world = self._session.run(batch)
+        return [
+            decode(raw[i], float(presence[i, 0]), float(left[i, 0]), world[i], region)
+            for i, region in enumerate(regions)
+        ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One hand in the present frame.
+
+    Attributes:
+        hand: Its landmarks.
+        region: Where to look for it next.
+        origins: Ids of the tracks that led to it; empty for one newly detected.
+    """
+
+    hand: Hand
+    region: Region
+    origins: frozenset[int] = frozenset()
+
+
+class Track:
+    """The filters of one hand."""
+
+    def __init__(self) -> None:
+        self._points = OneEuroFilter(IMAGE_SMOOTHING)
+        self._world = OneEuroFilter(WORLD_SMOOTHING)
+
+    def smooth(self, found: Found, stamp: float) -> Hand:
+        """Filter this frame's landmarks."""
+        points = found.hand.points.astype(np.float64)
+        world = found.hand.world.astype(np.float64)
+        return replace(
+            found.hand,
+            # half of the region is the size of the hand
+            points=self._points(points, stamp, found.region.size / 2).astype(np.float32),
+            world=self._world(world, stamp).astype(np.float32),
+        )
+
+
+class BlazeHand:
+    """An ``Estimator`` (see ``pose_ros.core.protocols``) of hands for one stream of images.
+
+    ``max_people`` is the greatest number of hands; ``upper_body_only`` means nothing
+    here, since a hand belongs to the upper body whole. Labels are ``left`` and
+    ``right`` as MediaPipe gives them: they take the image for a mirror's, as selfies
+    are. In a picture as a robot's camera takes it, the hand called ``left`` is the
+    person's right one.
+    """
+
+    def __init__(
+        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+    ) -> None:
+        """Take over two loaded networks.
+
+        Args:
+            network: Name for the results.
+            sessions: ``detector`` and ``landmarks``.
+            options: May be replaced between two frames.
+        """
+        self.network = network
+        self.options = options
+        self.provider = sessions["landmarks"].provider
+        self.find_landmarks = LandmarkNetwork(sessions["landmarks"], MAX_PEOPLE)
+        self._detector = sessions["detector"]
+        shape = (1 + MAX_TILES * MAX_TILES, 3, DETECTOR_SIZE, DETECTOR_SIZE)
+        self._views = np.empty(shape, np.float32)
+        self.reset()
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The 21 landmarks of a hand."""
+        return SKELETON
+
+    def reset(self) -> None:
+        """Begin a new stream: no tracks, no filters, ids from 0 on."""
+        self._tracker = Tracker()
+        self._stamp = -np.inf
+        self._forget()
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+        """Find the hands in one image; see ``Estimator.estimate``."""
+        validate_image(image, channels)
+        options = self.options
+        if options.static:
+            self.reset()
+        elif stamp < self._stamp:
+            self._forget()  # ids go on: within a stream an id is one hand
+        self._stamp = stamp
+        followed = list(self._tracks.items())[: options.max_people]
+        hands = self._look(image, channels, [(r, frozenset({id_})) for id_, (r, _) in followed])
+        if self._wants_more(len(hands), lost=len(hands) < len(followed)):
+            new = self._search(image, channels, [found.region for found in hands])
+            hands = distinct([*hands, *self._look(image, channels, new)])
+        return self._identify(hands)
+
+    def find_regions(
+        self, image: Image, channels: Channels, threshold: float, tiles: int = 1
+    ) -> list[Region]:
+        """Run the palm detector on a whole image and, with ``tiles``, on parts of it.
+
+        Returns:
+            The square around each hand, the surest hand first.
+        """
+        views = image_views(image.shape[1], image.shape[0], tiles)
+        batch = self._views[: len(views)]
+        for view, tensor in zip(views, batch, strict=True):
+            crop = view.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
+            fill_tensor(tensor, crop, channels, 0.0, 1.0)
+        raw_boxes, raw_scores = self._detector.run(batch)
+        scored: list[tuple[float, Region]] = []
+        for i, view in enumerate(views):
+            found = detect(raw_boxes[i], raw_scores[i, :, 0], threshold)
+            boxes = view.to_image(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+            palms = zip(found.scores, boxes, view.to_image(found.points), strict=True)
+            for score, box, points in palms:
+                region = region_of_palm(box, points)
+                if region is not None:
+                    scored.append((float(score), region))
+        return [region for _, region in sorted(scored, key=lambda pair: -pair[0])]
+
+    def _forget(self) -> None:
+        self._tracks: dict[int, tuple[Region, Track]] = {}
+        self._tracker.forget()
+        self._searched = -np.inf
+
+    def _wants_more(self, count: int, *, lost: bool) -> bool:
+        """Whether to look for hands in the whole image; at once when one was just lost."""
+        waited = self._stamp - self._searched >= SEARCH_PERIOD
+        return count < self.options.max_people and (lost or waited or count == 0)
+
+    def _search(
+        self, image: Image, channels: Channels, known: Sequence[Region]
+    ) -> list[tuple[Region, frozenset[int]]]:
+        """Look for hands in the whole image, besides those in the known regions."""
+        options = self.options
+        self._searched = self._stamp
+        regions = list(known)
+        for region in self.find_regions(image, channels, options.threshold, options.detect_tiles):
+            if len(regions) < options.max_people and not any(
+                same_hand(region, other) for other in regions
+            ):
+                regions.append(region)
+        return [(region, frozenset()) for region in regions[len(known) :]]
+
+    def _look(
+        self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
+    ) -> list[Found]:
+        """Find the hand in each region; two regions of one hand give one."""
+        hands = self.find_landmarks(image, channels, [region for region, _ in regions])
+        found = []
+        for hand, (_, origins) in zip(hands, regions, strict=True):
+            region = region_of_landmarks(hand.points[:, :2])
+            if region is not None and hand.presence >= self.options.min_tracking_confidence:
+                found.append(Found(hand, region, origins))
+        return distinct(found)
+
+    def _identify(self, hands: Sequence[Found]) -> Poses:
+        """Give hands their ids, filter them and remember where to look next."""
+        options = self.options
+        bodies = [
+            Body(
+                center=np.array([found.region.x, found.region.y]),
+                size=BODY_SIZE * found.region.size,
+                # a left hand does not come back as a right one; one in sight may waver
+                look=None if found.origins else np.array([found.hand.left], np.float32),
+                origins=found.origins,
+            )
+            for found in hands
+        ]
+        ids = self._tracker.update(bodies, self._stamp, options.reid_timeout)
+        smoothing = options.smoothing and not options.static
+        tracks, filtered = {}, []
+        for id_, found in zip(ids, hands, strict=True):
+            _, track = self._tracks.get(id_) or (None, Track())
+            tracks[id_] = (found.region, track)
+            filtered.append(track.smooth(found, self._stamp) if smoothing else found.hand)
+        self._tracks = tracks
+        return to_poses(ids, filtered)
+
+
+def distinct(hands: Sequence[Found]) -> list[Found]:
+    """Return each hand once, the surest of those that regions overlapping so much hold."""
+    kept: list[Found] = []
+    for found in hands:
+        for i, other in enumerate(kept):
+            if same_hand(found.region, other.region):
+                better = max(other, found, key=lambda one: one.hand.presence)
+                kept[i] = replace(better, origins=other.origins | found.origins)
+                break
+        else:
+            kept.append(found)
+    return kept
+
+
+def to_poses(ids: Sequence[int], hands: Sequence[Hand]) -> Poses:
+    """Stack hands into a result; a keypoint's score is that of its whole hand."""
+    if not hands:
+        return Poses.empty(SKELETON)
+    points = np.stack([hand.points for hand in hands])
+    scores = np.clip([hand.presence for hand in hands], 0, 1).astype(np.float32)
+    left = np.clip([hand.left for hand in hands], 0, 1)
+    return Poses(
+        skeleton=SKELETON,
+        ids=np.array(ids, np.int64),
+        scores=scores,
+        boxes=np.stack([extent(p[:, :2]) for p in points]),
+        keypoints=points[:, :, :2],
+        keypoint_scores=np.tile(scores[:, None], LANDMARKS),
+        depths=points[:, :, 2],
+        world=np.stack([hand.world for hand in hands]),
+        labels=tuple("left" if p >= 0.5 else "right" for p in left),
+        label_scores=np.maximum(left, 1 - left),
+    )

@@ -1,0 +1,229 @@
+"""Hands attached to bodies: looked for at the wrists of people, without a palm detector.
+
+Source: the constants of google-ai-edge/mediapipe, ``modules/holistic_landmark``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_ros.core.geometry import Region, fill_tensor
+from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.networks import blazehand
+from pose_ros.networks.blazehand import Found, LandmarkNetwork, Track
+
+RECROP_SIZE = 256
+WRIST_SCORE = 0.1
+"""Least score of a body's wrist at which its hand is looked for."""
+
+REACH = 0.4
+"""How far a tracked hand may be from where its body has it, in sides of the larger square."""
+
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Wrist:
+    """Where a body has one of its hands.
+
+    Attributes:
+        person: Id of the person.
+        side: 0 for the person's own left hand, 1 for the right.
+        region: The square around where the body's landmarks have the hand, fingers up.
+    """
+
+    person: int
+    side: int
+    region: Region
+
+    @property
+    def id(self) -> int:
+        """Id of the hand: even for a left one; half of it, rounded down, is the person."""
+        return 2 * self.person + self.side
+
+
+def hand_regions(bodies: Poses) -> list[Wrist]:
+    """Return where people have their hands; one whose wrist is not visible is left out.
+
+    Args:
+        bodies: With wrists and the knuckles of index and little fingers, such as BlazePose's.
+
+    Raises:
+        OptionError: The skeleton has no such keypoints.
+    """
+    names = [[f"{side}_{joint}" for joint in ("wrist", "pinky", "index")] for side in SIDES]
+    indices = [[bodies.skeleton.index(name) for name in joints] for joints in names]
+    found = []
+    for person, points, scores in zip(
+        bodies.ids.tolist(), bodies.keypoints, bodies.keypoint_scores, strict=True
+    ):
+        for side, joints in enumerate(indices):
+            region = _region_of_body(*points[joints])
+            if region is not None and scores[joints[0]] > WRIST_SCORE:
+                found.append(Wrist(person, side, region))
+    return found
+
+
+def _region_of_body(wrist: FloatArray, pinky: FloatArray, index: FloatArray) -> Region | None:
+    middle = (2 * index + pinky) / 3
+    reach = np.full(2, 2 * math.hypot(*(middle - wrist).tolist()), np.float32)
+    rotation = blazehand.rotation_to(wrist, middle)
+    return blazehand.square(middle, reach, rotation, shift=0.1, scale=2.7)
+
+
+def decode_recrop(raw: FloatArray, region: Region) -> Region | None:
+    """Decode the network that finds the hand more exactly within a body's region.
+
+    Args:
+        raw: (4,): the middle of the hand and a point straight below it on the circle
+            around it, x, y in input pixels.
+        region: Where the input was cut out.
+
+    Returns:
+        The square around the hand, fingers up; None when the points fall together.
+    """
+    center, below = region.to_image(raw.reshape(2, 2) / np.float32(RECROP_SIZE))
+    size = np.full(2, 2 * math.hypot(*(below - center).tolist()), np.float32)
+    rotation = blazehand.rotation_to(below, center)
+    return blazehand.square(center, size, rotation, shift=0.1, scale=1.0)
+
+
+class BodyHands:
+    """Finds the hands of people whose bodies are known, for one stream of images.
+
+    A hand's label is its body's own side, ``left`` or ``right``, whatever way the image is
+    turned, and its label score is how far the hand by itself looks like one of that side.
+    Ids are ``2 * person + side``, side 0 the left one.
+    """
+
+    def __init__(
+        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+    ) -> None:
+        """Take over two loaded networks.
+
+        Args:
+            network: Name for the results.
+            sessions: ``recrop`` and ``landmarks`` of a BlazeHand card.
+            options: ``min_tracking_confidence``, ``smoothing`` and ``static`` count; may
+                be replaced between two frames.
+        """
+        self.network = network
+        self.options = options
+        self.provider = sessions["landmarks"].provider
+        self.find_landmarks = LandmarkNetwork(sessions["landmarks"], len(SIDES) * MAX_PEOPLE)
+        self._recrop = sessions["recrop"]
+        shape = (len(SIDES) * MAX_PEOPLE, 3, RECROP_SIZE, RECROP_SIZE)
+        self._crops = np.empty(shape, np.float32)
+        self.reset()
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The 21 landmarks of a hand."""
+        return blazehand.SKELETON
+
+    def reset(self) -> None:
+        """Begin a new stream: no tracks, no filters."""
+        self._tracks: dict[int, tuple[Region, Track]] = {}
+        self._stamp = -np.inf
+
+    def estimate(
+        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: Channels = "rgb"
+    ) -> Poses:
+        """Find the hands of the people in one image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            bodies: The people in it, as BlazePose finds them, ids and all; at most 10.
+            stamp: Time of the image in seconds; a jump back forgets all tracks.
+            channels: Order of the image's color channels.
+
+        Raises:
+            ImageError: The image has another shape or type.
+            OptionError: The bodies have no hands' keypoints.
+        """
+        validate_image(image, channels)
+        if self.options.static or stamp < self._stamp:
+            self.reset()
+        self._stamp = stamp
+        wrists = hand_regions(bodies)
+        known = {
+            wrist.id: self._tracks[wrist.id][0]
+            for wrist in wrists
+            if wrist.id in self._tracks and _near(self._tracks[wrist.id][0], wrist.region)
+        }
+        found = self._look(image, channels, known)
+        lost = [wrist for wrist in wrists if wrist.id not in found]
+        found |= self._look(image, channels, self.find_regions(image, channels, lost))
+        return self._filter(_one_hand_each(found))
+
+    def find_regions(
+        self, image: Image, channels: Channels, wrists: Sequence[Wrist]
+    ) -> dict[int, Region]:
+        """Run the network that finds hands more exactly at wrists.
+
+        Returns:
+            The square around each hand, by the hand's id.
+        """
+        if not wrists:
+            return {}
+        batch = self._crops[: len(wrists)]
+        for wrist, tensor in zip(wrists, batch, strict=True):
+            fill_tensor(tensor, wrist.region.crop(image, RECROP_SIZE), channels, 0.0, 1.0)
+        (raw,) = self._recrop.run(batch)
+        found = {w.id: decode_recrop(r.ravel(), w.region) for w, r in zip(wrists, raw, strict=True)}
+        return {id_: region for id_, region in found.items() if region is not None}
+
+    def _look(
+        self, image: Image, channels: Channels, regions: dict[int, Region]
+    ) -> dict[int, Found]:
+        """Find the hand in each region, by its id."""
+        hands = self.find_landmarks(image, channels, list(regions.values()))
+        found = {}
+        for id_, hand in zip(regions, hands, strict=True):
+            region = blazehand.region_of_landmarks(hand.points[:, :2])
+            if region is not None and hand.presence >= self.options.min_tracking_confidence:
+                found[id_] = Found(hand, region)
+        return found
+
+    def _filter(self, found: dict[int, Found]) -> Poses:
+        """Filter the hands and remember where to look next."""
+        smoothing = self.options.smoothing and not self.options.static
+        tracks, hands = {}, []
+        for id_, one in found.items():
+            _, track = self._tracks.get(id_) or (None, Track())
+            tracks[id_] = (one.region, track)
+            hands.append(track.smooth(one, self._stamp) if smoothing else one.hand)
+        self._tracks = tracks
+        return blazehand.to_poses(list(found), hands).replace(
+            labels=tuple(SIDES[id_ % 2] for id_ in found),
+            label_scores=np.array([_likeness(id_, one) for id_, one in found.items()], np.float32),
+        )
+
+
+def _near(a: Region, b: Region) -> bool:
+    return math.hypot(a.x - b.x, a.y - b.y) <= REACH * max(a.size, b.size)
+
+
+def _likeness(id_: int, found: Found) -> float:
+    """Return how far a hand looks like one of its side, in [0, 1].
+
+    The network takes the image for a mirror's, in which a left hand is a right one.
+    """
+    left = min(max(found.hand.left, 0.0), 1.0)
+    return left if SIDES[id_ % 2] == "right" else 1.0 - left
+
+
+def _one_hand_each(found: dict[int, Found]) -> dict[int, Found]:
+    """Return each hand once, for the side that it looks most like, by id."""
+    kept: dict[int, Found] = {}
+    for id_, one in sorted(found.items(), key=lambda item: -_likeness(*item)):
+        if not any(blazehand.same_hand(one.region, other.region) for other in kept.values()):
+            kept[id_] = one
+    return dict(sorted(kept.items()))
