@@ -57,6 +57,14 @@ format: setup  ## let ruff format and mend what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+.PHONY: bench
+bench: setup  ## speed in turns with MediaPipe's own Python; CLIP=file.mp4 or an actor
+	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --mediapipe
+
+.PHONY: parity
+parity: setup  ## the landmarks against MediaPipe's own; CLIP=file.mp4 or an actor
+	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --parity --no-smoothing
+
 .PHONY: clean
 clean:  ## remove all that was built; models stay in their cache
 	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -4,7 +4,7 @@ It runs in an environment of its own, with MediaPipe and its NumPy 1, so it
 imports nothing of pose_ros. Requests and answers are lines of JSON:
 
     {"op": "load", "path": "frames.npy"}           frames (N, H, W, 3) uint8 RGB
-    {"op": "open", "solution": "pose", ...}        keyword arguments of the solution
+    {"op": "open", "solution": "pose", ...}        pose, steps or hands, and its options
     {"op": "run", "first": 0, "last": 10}          -> {"wall": s, "cpu": s, "results": [...]}
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import mediapipe
 import numpy as np
+from mediapipe.python.solution_base import SolutionBase
 
 
 def main() -> None:
@@ -38,18 +39,14 @@ def main() -> None:
             kind = request.pop("solution")
             if solution is not None:
                 solution.close()
-            classes = {
-                "pose": mediapipe.solutions.pose.Pose,
-                "hands": mediapipe.solutions.hands.Hands,
-            }
-            solution = classes[kind](**request)
+            solution = open_solution(kind, request)
         elif operation == "run":
             wanted = frames[request["first"] : request["last"]]
             wall, cpu = time.perf_counter(), time.process_time()
             found = [solution.process(frame) for frame in wanted]
             answer["wall"] = time.perf_counter() - wall
             answer["cpu"] = time.process_time() - cpu
-            read = read_pose if kind == "pose" else read_hands
+            read = read_hands if kind == "hands" else read_pose
             answer["results"] = [
                 read(result, frame)
                 for result, frame in zip(found, wanted)  # noqa: B905
@@ -58,14 +55,45 @@ def main() -> None:
         answers.flush()
 
 
+def open_solution(kind: str, options: dict[str, Any]) -> Any:
+    """Return ``mediapipe.solutions.pose.Pose`` or ``...hands.Hands``, or the pose graph bare.
+
+    ``steps`` is what ``Pose`` runs, and it tells the regions too.
+    """
+    if kind == "steps":
+        return SolutionBase(
+            binary_graph_path="mediapipe/modules/pose_landmark/pose_landmark_cpu.binarypb",
+            side_inputs={
+                "model_complexity": options["model_complexity"],
+                "smooth_landmarks": False,
+                "enable_segmentation": False,
+                "smooth_segmentation": False,
+                "use_prev_landmarks": True,
+            },
+            outputs=[
+                *("pose_landmarks", "pose_world_landmarks"),
+                *("pose_rect_from_detection", "pose_rect_from_landmarks"),
+            ],
+        )
+    classes = {"pose": mediapipe.solutions.pose.Pose, "hands": mediapipe.solutions.hands.Hands}
+    return classes[kind](**options)
+
+
 def read_pose(result: Any, frame: Any) -> Any:
     """Return one person's landmarks in pixels and meters, or None."""
     if result.pose_landmarks is None:
         return None
-    return {
+    height, width = frame.shape[:2]
+    pose = {
         "landmarks": read_landmarks(result.pose_landmarks, frame),
         "world": [[p.x, p.y, p.z] for p in result.pose_world_landmarks.landmark],
     }
+    for name, stream in (("found", "detection"), ("next", "landmarks")):
+        rect = getattr(result, f"pose_rect_from_{stream}", None)
+        if rect is not None:
+            x, y, size = rect.x_center * width, rect.y_center * height, rect.width * width
+            pose[name] = [x, y, size, rect.rotation]
+    return pose
 
 
 def read_hands(result: Any, frame: Any) -> list[Any]:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.bench.peer import MediaPipe
+from pose_ros.core.geometry import Region
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
+from pose_ros.networks.blazepose import BlazePose
 
 Array = NDArray[np.float64]
 
@@ -78,6 +80,45 @@ class Comparison:
             "score, mean difference": float(score.mean()),
             "world, mean, mm": 1000 * float(world.mean()),
         }
+
+
+def compare_steps(estimator: BlazePose, frames: Sequence[Image], complexity: int = 1) -> Comparison:
+    """Compare single steps: every frame in the very region that MediaPipe chose.
+
+    Tracking feeds each result into the next region, and the network's answer to
+    a region that is moved by a hundredth of a pixel differs by tenths: over a
+    clip two runs of MediaPipe part too when single pixels change by one level.
+    Step by step the two can be compared without that.
+    """
+    with MediaPipe(frames) as peer:
+        peer.open("steps", model_complexity=complexity)
+        expected = peer.run(0, len(frames))["results"]
+    differences, disagreements, region = [], 0, None
+    for frame, answer in zip(frames, expected, strict=True):
+        if answer is None:
+            region = None
+            continue
+        values = answer.get("found") or region
+        region = answer.get("next")
+        if values is None:
+            continue
+        (found,) = estimator.find_landmarks(frame, "rgb", [Region(*values)])
+        if found is None or found.presence < estimator.options.min_tracking_confidence:
+            disagreements += 1
+            continue
+        poses = Poses(
+            skeleton=estimator.skeleton,
+            ids=np.zeros(1, np.int64),
+            scores=np.array([found.presence], np.float32),
+            boxes=np.zeros((1, 4), np.float32),
+            keypoints=found.points[None, :, :2],
+            keypoint_scores=found.scores[None],
+            world=found.world[None],
+        )
+        result = difference(poses, answer)
+        if result is not None:
+            differences.append(result)
+    return Comparison(len(frames), disagreements, differences)
 
 
 def compare(

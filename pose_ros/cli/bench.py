@@ -15,6 +15,7 @@ from pose_ros.bench.peer import MediaPipe
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, SourceError
+from pose_ros.networks.blazepose import BlazePose
 from pose_ros.runtime.card import Card, load_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
@@ -83,19 +84,26 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
 def compare(args: argparse.Namespace, frames: list[Image]) -> int:
     """Print how far the landmarks lie from MediaPipe's."""
     estimator = build_estimator(args)
-    result = parity.compare(
-        estimator,
-        frames,
-        static=args.static,
-        smooth=not args.no_smoothing,
-        complexity=_complexity(args),
-    )
-    figures = {"frames": result.frames, "disagreements": result.disagreements, **result.figures()}
+    complexity = _complexity(args)
+    smooth = not args.no_smoothing
+    results = {
+        "picture by picture" if args.static else "as a clip": parity.compare(
+            estimator, frames, static=args.static, smooth=smooth, complexity=complexity
+        )
+    }
+    if isinstance(estimator, BlazePose) and not args.static:
+        results["step by step"] = parity.compare_steps(estimator, frames, complexity)
+    figures = {
+        name: {"frames": result.frames, "disagreements": result.disagreements, **result.figures()}
+        for name, result in results.items()
+    }
     if args.json:
         print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name:<42} {value:.4g}")
+        return 0
+    for name, values in figures.items():
+        print(f"{name}:")
+        for what, value in values.items():
+            print(f"  {what:<42} {value:.4g}")
     return 0
 
 
