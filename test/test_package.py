@@ -30,6 +30,8 @@ MESSAGES = {
         "id": "uint32",
         "score": "float",
         "box": "float[4]",
+        "label": "string",
+        "label_score": "float",
         "keypoints": "sequence<pose_ros/Keypoint>",
     },
     "PoseArray": {

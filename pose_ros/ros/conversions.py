@@ -63,7 +63,13 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
         header=header, network=network, skeleton=poses.skeleton.name, width=width, height=height
     )
     for i in range(people):
-        person = HumanPose(id=int(poses.ids[i]), score=float(poses.scores[i]), box=poses.boxes[i])
+        person = HumanPose(
+            id=int(poses.ids[i]),
+            score=float(poses.scores[i]),
+            box=poses.boxes[i],
+            label="" if poses.labels is None else poses.labels[i],
+            label_score=math.nan if poses.label_scores is None else float(poses.label_scores[i]),
+        )
         person.keypoints = [
             Keypoint(
                 name=name,
@@ -111,6 +117,9 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     def optional(values: FloatArray) -> FloatArray | None:
         return None if np.isnan(values).all() else values
 
+    labels = tuple(person.label for person in people)
+    label_scores = np.array([person.label_score for person in people], np.float32)
+
     return Poses(
         skeleton=skeleton,
         ids=np.array([person.id for person in people], np.int64),
@@ -121,6 +130,8 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         depths=optional(table(lambda p: (p.z,), 1)[..., 0]),
         world=optional(table(lambda p: (p.world.x, p.world.y, p.world.z), 3)),
         camera=optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3)),
+        labels=labels if any(labels) else None,
+        label_scores=optional(label_scores),
     )
 
 

@@ -68,6 +68,22 @@ def test_poses_there_and_back(people: int, full: bool) -> None:
             assert getattr(back, name) is None
 
 
+def test_labels_there_and_back() -> None:
+    poses = some_poses().replace(labels=("left", "right"), label_scores=[0.5, 0.75])
+    msg = poses_to_msg(poses, Header(), "n", 1, 1)
+    assert [(person.label, person.label_score) for person in msg.poses] == [
+        ("left", 0.5),
+        ("right", 0.75),
+    ]
+    back = poses_from_msg(msg)
+    assert back.labels == ("left", "right")
+    np.testing.assert_array_equal(back.label_scores, poses.label_scores)
+    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    assert [person.label for person in msg.poses] == ["", ""]
+    assert all(math.isnan(person.label_score) for person in msg.poses)
+    assert (poses_from_msg(msg).labels, poses_from_msg(msg).label_scores) == (None, None)
+
+
 def test_missing_is_nan_and_never_zero() -> None:
     missing = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[0].keypoints[3]
     values = (missing.x, missing.y, missing.world.x, missing.position.z)
