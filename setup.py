@@ -107,8 +107,8 @@ class CMakeBuild(build_ext):
             folder = ROOT / "build" / f"cmake-{zlib.crc32(key.encode()):08x}"
             self.build_messages(folder, prefix)
         else:  # pip's isolated environment is gone tomorrow, and CMake's cache would name it
-            with tempfile.TemporaryDirectory() as folder:
-                self.build_messages(Path(folder), prefix)
+            with tempfile.TemporaryDirectory() as temporary:
+                self.build_messages(Path(temporary), prefix)
 
     def build_messages(self, folder: Path, prefix: Path) -> None:
         """Configure where needed, build, install into a stage and copy from there."""

@@ -59,7 +59,7 @@ class VideoFile:
         size = (image.shape[1], image.shape[0])
         if self._writer is None:
             _make_folder(self.path)
-            code = cv2.VideoWriter_fourcc(*VIDEO_SUFFIXES[self.path.suffix.lower()])  # type: ignore[attr-defined,unused-ignore]
+            code = cv2.VideoWriter.fourcc(*VIDEO_SUFFIXES[self.path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self.path), code, self._fps, size)
             self._size = size
             if not self._writer.isOpened():

@@ -57,7 +57,7 @@ def test_pictures_to_json_and_overlays(pictures, tmp_path, capsys):
 
 def test_a_video_to_a_video(actor_frames, tmp_path):
     clip, out, lines = (tmp_path / name for name in ("in.avi", "out.mp4", "out.jsonl"))
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 10, (640, 480))
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
     for image in actor_frames:
         writer.write(image)
     writer.release()

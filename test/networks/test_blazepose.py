@@ -86,7 +86,7 @@ class LandmarkNetwork:
 
 def make(scene, **options):
     """An estimator over a scripted scene, a list that the test may change between frames."""
-    regions = []
+    regions: list[Region] = []
 
     class Recorded(BlazePose):
         def find_landmarks(self, image, channels, wanted):

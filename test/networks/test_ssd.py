@@ -12,8 +12,8 @@ def logit(p):
     return np.log(p / (1 - p))
 
 
-def outputs(people, centers, size=224):
-    """The raw outputs of a detector that sees ``people``: (anchor, score, box, points)."""
+def decode(people, centers, threshold=0.5, size=224):
+    """What is decoded of a detector that sees ``people``: (anchor, score, box, points)."""
     boxes = np.zeros((len(centers), 12), np.float32)
     scores = np.full(len(centers), -100, np.float32)
     for anchor, score, (x0, y0, x1, y1), points in people:
@@ -21,7 +21,7 @@ def outputs(people, centers, size=224):
         boxes[anchor, :4] = (x0 + x1) / 2 - x, (y0 + y1) / 2 - y, x1 - x0, y1 - y0
         boxes[anchor, 4:] = (np.asarray(points) - (x, y)).ravel()
         scores[anchor] = logit(score)
-    return boxes * size, scores
+    return ssd.decode(boxes * size, scores, centers, size, threshold)
 
 
 def test_anchors_are_two_a_cell_and_layer_row_by_row():
@@ -36,7 +36,7 @@ def test_one_person_is_decoded_where_it_is():
     centers = ssd.anchors(224, STRIDES)
     points = [(0.1, 0.2), (0.3, 0.4), (0.5, 0.6), (0.7, 0.8)]
     people = [(700, 0.9, (0.2, 0.3, 0.4, 0.6), points)]
-    found = ssd.decode(*outputs(people, centers), centers, 224, 0.5)
+    found = decode(people, centers)
     assert found.scores == pytest.approx([0.9], abs=1e-5)
     assert np.allclose(found.boxes, [[0.2, 0.3, 0.4, 0.6]], atol=1e-5)
     assert np.allclose(found.points[0], points, atol=1e-5)
@@ -49,7 +49,7 @@ def test_overlapping_detections_are_averaged_by_score_and_keep_the_best_score():
         (11, 0.9, (0.23, 0.2, 0.43, 0.4), np.full((4, 2), 0.4)),
         (900, 0.7, (0.60, 0.6, 0.80, 0.8), np.full((4, 2), 0.7)),
     ]
-    found = ssd.decode(*outputs(people, centers), centers, 224, 0.5)
+    found = decode(people, centers)
     assert found.scores == pytest.approx([0.9, 0.7], abs=1e-5)
     assert found.points[0] == pytest.approx((0.6 * 0.1 + 0.9 * 0.4) / 1.5, abs=1e-5)
     assert found.boxes[0, 0] == pytest.approx((0.6 * 0.20 + 0.9 * 0.23) / 1.5, abs=1e-5)
@@ -58,9 +58,7 @@ def test_overlapping_detections_are_averaged_by_score_and_keep_the_best_score():
 @pytest.mark.parametrize(("threshold", "count"), [(0.5, 1), (0.95, 0), (0.0, 1)])
 def test_the_threshold_is_a_least_score(threshold, count):
     centers = ssd.anchors(224, STRIDES)[:1]
-    found = ssd.decode(
-        *outputs([(0, 0.9, (0, 0, 1, 1), np.zeros((4, 2)))], centers), centers, 224, threshold
-    )
+    found = decode([(0, 0.9, (0, 0, 1, 1), np.zeros((4, 2)))], centers, threshold)
     assert len(found.scores) == count
     assert found.points.shape == (count, 4, 2)
 
