@@ -93,7 +93,7 @@ class CameraNode(ManagedNode[CameraParameters]):
                 f"{source.name} cannot be read as fast as it was recorded; it plays slower"
             ),
         )
-        self._capture = Capture(source, events, p.rate, self._now)
+        self._capture = Capture(source, events, p.rate, self._now, self._has_reader)
         self.get_logger().info(f"images from {source.name}")
 
     def stop(self) -> None:
@@ -110,8 +110,13 @@ class CameraNode(ManagedNode[CameraParameters]):
         """Return the source."""
         return self.parameters.source
 
+    def _has_reader(self) -> bool:
+        if self._receivers:
+            return True
+        return self._images is not None and self._images.get_subscription_count() > 0
+
     def _now(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
+        return float(self.get_clock().now().nanoseconds * 1e-9)
 
     def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
         began = self._now()
@@ -125,7 +130,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             self._info.header = header
             self._infos.publish(self._info)
         # a copy of the image for nobody would be the largest part of the work
-        if self._images is not None and self._images.get_subscription_count():
+        if self._images is not None and self._images.get_subscription_count() > 0:
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
         now = self._now()
         self._health.done(now - stamp, now - began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ OnFrame = Callable[[Frame, float], None]
 # A recording that falls behind by this much goes on from now: its stamps would
 # otherwise leave the present further and further behind.
 BEHIND_SECONDS = 0.5
+# Discovery takes a moment: so long does a recording wait for its first reader.
+READER_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
 _JOIN_SECONDS = 5.0
 
 
@@ -97,16 +101,24 @@ class Capture:
         events: Whom to tell.
         rate: Frames a second at most; 0 for all.
         clock: Unix seconds, from which a recording is stamped.
+        has_reader: Whether anybody sees the frames; a recording waits for it, not for
+            ever, so that its first frames are not lost to nobody.
     """
 
     def __init__(
-        self, source: Source, events: CaptureEvents, rate: float, clock: Callable[[], float]
+        self,
+        source: Source,
+        events: CaptureEvents,
+        rate: float,
+        clock: Callable[[], float],
+        has_reader: Callable[[], bool] = lambda: True,
     ) -> None:
         self._source = source
         self._events = events
         self._thinner = Thinner(rate, source.fps)
         self._pacer = Pacer(clock)
         self._clock = clock
+        self._has_reader = has_reader
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
@@ -120,6 +132,8 @@ class Capture:
 
     def _run(self) -> None:
         try:
+            if not self._source.live:
+                self._wait_for_reader()
             while not self._stop.is_set():
                 frame = self._source.read()
                 if self._stop.is_set():
@@ -132,6 +146,12 @@ class Capture:
             # a source that is closed while it is read may say so
             if not self._stop.is_set():
                 self._events.broke(error)
+
+    def _wait_for_reader(self) -> None:
+        end = time.monotonic() + READER_SECONDS
+        while not self._has_reader() and time.monotonic() < end:
+            if self._stop.wait(_LOOK_SECONDS):
+                return
 
     def _hand_on(self, frame: Frame) -> None:
         if not self._thinner.keep(frame.stamp):

@@ -45,6 +45,13 @@ DRAIN_SECONDS = 1.0
 LINE_SECONDS = 0.5
 STOP_SECONDS = 10.0
 
+RETRY_SECONDS = 3.0
+
+CAMERA_STEPS = {
+    "unconfigured": Transition.TRANSITION_CONFIGURE,
+    "inactive": Transition.TRANSITION_ACTIVATE,
+}
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -153,34 +160,25 @@ class Demo:
         ):
             self._node.create_subscription(kind, topic, callback, qos)
         self._change = self._node.create_client(ChangeState, "camera/change_state")
-        self._change.wait_for_service(0.0)
-        self._configured = self._activated = False
+        self._camera_state = "unconfigured"
+        self._asked, self._asked_at = 0, 0.0
 
     def spin_once(self) -> None:
         """Work for a moment, and move the camera on when it is its turn."""
         self._executor.spin_once(timeout_sec=0.05)
-        if not self._configured and self._change.service_is_ready():
-            self._configured = True
-            self._request(Transition.TRANSITION_CONFIGURE)
-        # both ends have found each other: not even the first frame is lost
-        elif self._configured and not self._activated and self.tally.ready and self._matched():
-            self._activated = True
-            self._request(Transition.TRANSITION_ACTIVATE)
+        transition = CAMERA_STEPS.get(self._camera_state, 0)
+        # when the pose node is ready, so that it misses nothing of a clip
+        early = transition == Transition.TRANSITION_ACTIVATE and not self.tally.ready
+        # asked again now and then: a request may be lost while two processes find each other
+        recent = time.monotonic() - self._asked_at < RETRY_SECONDS
+        done = transition == 0 or (transition == self._asked and recent)
+        if not early and not done and self._change.service_is_ready():
+            self._asked, self._asked_at = transition, time.monotonic()
+            self._change.call_async(ChangeState.Request(transition=Transition(id=transition)))
 
     def close(self) -> None:
         """Leave the graph."""
         self._node.destroy_node()
-
-    def _matched(self) -> bool:
-        return bool(
-            self._node.get_publishers_info_by_topic("image")
-            and self._node.get_subscriptions_info_by_topic("image")
-        )
-
-    def _request(self, transition: int) -> None:
-        request = ChangeState.Request()
-        request.transition.id = transition
-        self._change.call_async(request)
 
     def _on_poses(self, msg: Any) -> None:
         tally = self.tally
@@ -202,6 +200,8 @@ class Demo:
             values = {item.key: item.value for item in status.values}
             if status.level == bytes([Level.ERROR]) and values.get("state") != "active":
                 self.tally.trouble = f"{status.name.split(':')[0]}: {status.message}"
+            if status.name.startswith("camera:"):
+                self._camera_state = values.get("state", "")
             if values.get("ended") == "yes":
                 self.tally.ended = True
 

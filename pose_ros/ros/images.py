@@ -104,14 +104,12 @@ def _plane(msg: Any, encoding: _Encoding) -> NDArray[Any]:
             f"{_name(msg)}: data has {len(msg.data)} bytes, {rows} rows of step {step} "
             f"are {step * rows}"
         )
-    dtype = np.dtype(np.uint8)
-    if encoding.bits == 16:
-        dtype = np.dtype(">u2" if msg.is_bigendian else "<u2")
     # bytes first: a step need not be a multiple of the sample's size
     raw = np.frombuffer(msg.data, np.uint8).reshape(rows, step)[:, :row_bytes]
     plane: NDArray[Any] = raw
     if encoding.bits == 16:
-        plane = np.ascontiguousarray(raw).view(dtype).astype(np.uint16, copy=False)
+        order = ">u2" if msg.is_bigendian else "<u2"
+        plane = np.ascontiguousarray(raw).view(order).astype(np.uint16, copy=False)
     if encoding.samples > 1:
         plane = plane.reshape(rows, width, encoding.samples)  # splits an axis: still a view
     return plane

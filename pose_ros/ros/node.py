@@ -151,10 +151,13 @@ class ManagedNode(LifecycleNode, Generic[Table]):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Stop and release: an unexpected error leaves the node unconfigured, not dead."""
-        trouble = self._trouble
-        result = self._guard("recover", self._let_go, lambda: None, "unconfigured")
-        self._trouble = trouble
-        return result
+        try:
+            self._let_go()
+        except Exception:  # noqa: BLE001
+            self.get_logger().error(f"and then:\n{traceback.format_exc()}")
+        self._state = "unconfigured"
+        self._diagnose()
+        return TransitionCallbackReturn.SUCCESS
 
     def autostart(self) -> bool:
         """Configure and activate; return whether the node is active."""
@@ -196,17 +199,19 @@ class ManagedNode(LifecycleNode, Generic[Table]):
                 undo()
             except Exception:  # noqa: BLE001
                 self.get_logger().error(f"and then:\n{traceback.format_exc()}")
+            self._diagnose()
             return TransitionCallbackReturn.FAILURE if expected else TransitionCallbackReturn.ERROR
         self._state = state
         self._trouble = ""
-        self.get_logger().info(f"{state}")
+        self.get_logger().info(state)
+        self._diagnose()
         return TransitionCallbackReturn.SUCCESS
 
     def _LifecycleNodeMixin__change_state(self, transition_id: int) -> Any:  # noqa: N802
         # Jazzy's rclpy lets the error of an impossible request, such as activating twice, out
         # of the service's callback, and the process ends of it. Later ones answer, as this does.
         try:
-            return super()._LifecycleNodeMixin__change_state(transition_id)  # type: ignore[misc]
+            return super()._LifecycleNodeMixin__change_state(transition_id)
         except RuntimeError as error:
             reason = str(error).split(", at ")[0]
             self.get_logger().error(f"transition {transition_id} from {self._state}: {reason}")

@@ -27,6 +27,7 @@ from pose_ros.viz.overlay import parse_parts
 Value = bool | int | float | str
 Table = TypeVar("Table")
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _TYPES = {
     bool: ParameterType.PARAMETER_BOOL,
     int: ParameterType.PARAMETER_INTEGER,
@@ -160,12 +161,15 @@ class CameraParameters:
     autostart: bool = _AUTOSTART
 
 
-def rules(table: type) -> dict[str, tuple[Value, Rule]]:
+def rules(table: type[Any]) -> dict[str, tuple[Value, Rule]]:
     """Return default and rule of each parameter of a table, by name."""
-    return {f.name: (f.default, f.metadata["rule"]) for f in dataclasses.fields(table)}
+    found: dict[str, tuple[Any, Rule]] = {
+        field.name: (field.default, field.metadata["rule"]) for field in dataclasses.fields(table)
+    }
+    return found
 
 
-def check(name: str, value: Any, default: Value, rule: Rule) -> Value:
+def check(name: str, value: Any, default: Value, rule: Rule) -> Any:
     """Return the value in the parameter's type.
 
     A whole number is taken where a real one is asked, and as the text of a
@@ -177,17 +181,18 @@ def check(name: str, value: Any, default: Value, rule: Rule) -> Value:
     kind = type(default)
     if type(value) is int and kind in (float, str):
         value = kind(value)
-    if type(value) is not kind:
+    # bool is an int to isinstance
+    fits = type(value) is kind
+    if not fits:
         given = "nothing" if value is None else f"{value!r}"
-        raise OptionError(f"{name} must be a {kind.__name__}, got {given}")
+        raise OptionError(f"{name} must be {_KINDS[kind]}, got {given}")
     if rule.low is not None and rule.high is not None and not rule.low <= value <= rule.high:
         raise OptionError(f"{name} must be in [{rule.low:g}, {rule.high:g}], got {value}")
     if rule.parse is not None:
         rule.parse(value)
     elif rule.choices and value not in rule.choices:
         raise OptionError(f"{name} must be one of {', '.join(rule.choices)}; got {value!r}")
-    checked: Value = value
-    return checked
+    return value
 
 
 def descriptor(default: Value, rule: Rule) -> ParameterDescriptor:

@@ -270,7 +270,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
 
     def _now(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
+        return float(self.get_clock().now().nanoseconds * 1e-9)
 
 
 def options_from(parameters: PoseParameters) -> EstimatorOptions:

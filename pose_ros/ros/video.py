@@ -56,12 +56,13 @@ class VideoRecorder:
         Raises:
             OutputError: The file cannot be written.
         """
-        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if channels == "rgb" else image)
+        size = (image.shape[1], image.shape[0])
         if self._writer is None:
-            self._open((picture.shape[1], picture.shape[0]))
+            self._open(size)
             self._start = stamp
-        if (picture.shape[1], picture.shape[0]) != self._size:
-            picture = np.asarray(cv2.resize(picture, self._size))
+        picture = image if channels == "bgr" else image[..., ::-1]
+        if size != self._size:
+            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
         missing = round((stamp - self._start) * self._fps) - self.frames
         longest = round(_LONGEST_GAP_SECONDS * self._fps)
         if missing > longest:
@@ -81,7 +82,7 @@ class VideoRecorder:
 
     def _write(self, image: Image | None) -> None:
         if self._writer is not None and image is not None:
-            self._writer.write(image)
+            self._writer.write(np.ascontiguousarray(image))
             self.frames += 1
 
     def _open(self, size: tuple[int, int]) -> None:

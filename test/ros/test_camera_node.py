@@ -134,7 +134,7 @@ def test_a_calibration_of_another_size_is_an_error(
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 32))
     health = ros.collect(DiagnosticArray, "/diagnostics")
     assert node.autostart()
-    assert ros.spin_until(lambda: any(b"\x02" == m.status[0].level for m in health))
+    assert ros.spin_until(lambda: any(m.status[0].level == b"\x02" for m in health))
     told = capfd.readouterr().err
     assert "32x48" in told
     assert "64x48" in told

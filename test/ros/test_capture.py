@@ -122,6 +122,32 @@ def test_stamps_and_ends(
     assert source.closed
 
 
+def test_a_recording_waits_for_its_reader() -> None:
+    told, asked = Told(), threading.Semaphore(0)
+    reading = threading.Event()
+
+    def has_reader() -> bool:
+        asked.release()
+        return reading.is_set()
+
+    capture = Capture(ListSource([0.0], live=False), told.events, 0.0, lambda: 1000.0, has_reader)
+    for _ in range(3):
+        assert asked.acquire(timeout=WAIT_SECONDS)
+    assert told.stamps == []
+    reading.set()
+    assert told.over.wait(WAIT_SECONDS)
+    assert told.stamps == [1000.0]
+    assert capture.stop()
+
+
+def test_a_live_source_waits_for_nobody() -> None:
+    told = Told()
+    capture = Capture(ListSource([5.0], live=True), told.events, 0.0, lambda: 1000.0, lambda: False)
+    assert told.over.wait(WAIT_SECONDS)
+    assert told.stamps == [5.0]
+    assert capture.stop()
+
+
 def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
     told, source = Told(), ListSource([0.0, 3600.0, 3601.0], live=False)
     capture = Capture(source, told.events, 0.0, lambda: 1000.0)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_the_profile_is_named_for_both_generations_of_fast_dds() -> None:
     (path,) = set(environment.values())
     segments = [
         element.text
-        for element in ElementTree.parse(Path(path)).iter()  # noqa: S314 - it is our own
+        for element in ET.parse(Path(path)).iter()
         if element.tag.endswith("segment_size")
     ]
     assert segments == [str(transport.SEGMENT_BYTES)]
