@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.types import Channels, FloatArray, Image
+
+Points: TypeAlias = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,33 @@ class Region:
         Returns:
             None when the points are not finite or fall together.
         """
-        dx, dy = (float(v) for v in top - center)
-        distance = float(np.hypot(dx, dy))
+        distance = float(np.hypot(*(top - center).tolist()))
         if not np.isfinite(distance) or distance < 0.5:
             return None
-        # the angle that turns "up" (0, -1) into (dx, dy)
-        rotation = float(np.arctan2(dx, -dy))
+        rotation = rotation_to(center, top)
         return cls(float(center[0]), float(center[1]), 2.0 * distance * scale, rotation)
+
+    @classmethod
+    def around(
+        cls, center: Points, size: Points, rotation: float, *, shift: float, scale: float
+    ) -> Region | None:
+        """Return the square around a turned box, moved up along it and grown.
+
+        Args:
+            center: (2,) pixels.
+            size: (2,) pixels: width and height of the box.
+            rotation: Of the box and the square, radians.
+            shift: How far up the square is moved, in heights of the box.
+            scale: Side of the square in longer sides of the box.
+
+        Returns:
+            None when the square is smaller than a pixel or not finite.
+        """
+        (x, y), (width, height) = center.tolist(), size.tolist()
+        side, up = scale * max(width, height), shift * height
+        if not np.isfinite((x, y, width, height, rotation)).all() or side < 1.0:
+            return None
+        return cls(x + up * math.sin(rotation), y - up * math.cos(rotation), side, rotation)
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the (2, 3) affine map from the unit square to image pixels."""
@@ -91,6 +114,12 @@ class Region:
             borderMode=border,
         )
         return cast("Image", crop)
+
+
+def rotation_to(start: Points, end: Points) -> float:
+    """Return the rotation, in radians clockwise, that turns "up" into the way to ``end``."""
+    dx, dy = (end - start).tolist()
+    return math.atan2(dx, -dy)
 
 
 def image_views(width: int, height: int, tiles: int) -> list[Region]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
-from pose_ros.core.geometry import Region, extent, fill_tensor, image_views, iou
+from pose_ros.core.geometry import Region, extent, fill_tensor, image_views, iou, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
@@ -24,8 +22,6 @@ from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.tracking import Body, Tracker
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
-
-Points: TypeAlias = NDArray[np.floating[Any]]
 
 DETECTOR_SIZE = 192
 LANDMARK_SIZE = 224
@@ -40,7 +36,7 @@ SEARCH_PERIOD = 0.5
 """Seconds between two looks for further hands while some are being tracked."""
 
 BODY_SIZE = 6.0
-"""Size of a person, in which the tracker measures ways, in sides of a hand's region."""
+"""Size of a person, in which tracker and filters measure ways, in sides of a hand's region."""
 
 # MediaPipe does not smooth hands; these are its settings for bodies.
 IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
@@ -123,7 +119,7 @@ def region_of_palm(box: FloatArray, points: FloatArray) -> Region | None:
     """
     rotation = rotation_to(points[_PALM_WRIST], points[_PALM_MIDDLE_MCP])
     center = (box[:2] + box[2:]) / 2
-    return square(center, box[2:] - box[:2], rotation, shift=0.5, scale=2.6)
+    return Region.around(center, box[2:] - box[:2], rotation, shift=0.5, scale=2.6)
 
 
 def region_of_landmarks(points: FloatArray) -> Region | None:
@@ -143,35 +139,7 @@ def region_of_landmarks(points: FloatArray) -> Region | None:
     axes = np.array([[cos, sin], [-sin, cos]], np.float32)  # the hand's own x and y
     box = extent(points[_STEADY] @ axes.T)
     center = (box[:2] + box[2:]) / 2 @ axes
-    return square(center, box[2:] - box[:2], rotation, shift=0.1, scale=2.0)
-
-
-def rotation_to(start: Points, end: Points) -> float:
-    """Return the rotation, in radians clockwise, that turns "up" into the way to ``end``."""
-    dx, dy = (float(v) for v in end - start)
-    return math.atan2(dx, -dy)
-
-
-def square(
-    center: Points, size: Points, rotation: float, *, shift: float, scale: float
-) -> Region | None:
-    """Return the square around a turned box, moved up along it and grown.
-
-    Args:
-        center: (2,) pixels.
-        size: (2,) pixels: width and height.
-        rotation: Of the box, radians.
-        shift: How far up the square is moved, in heights of the box.
-        scale: Side of the square in longer sides of the box.
-
-    Returns:
-        None when the square is smaller than a pixel or not finite.
-    """
-    (x, y), (width, height) = center.tolist(), size.tolist()
-    side, up = scale * max(width, height), shift * height
-    if not all(map(math.isfinite, (x, y, side, rotation))) or side < 1.0:
-        return None
-    return Region(x + up * math.sin(rotation), y - up * math.cos(rotation), side, rotation)
+    return Region.around(center, box[2:] - box[:2], rotation, shift=0.1, scale=2.0)
 
 
 def same_hand(a: Region, b: Region) -> bool:
@@ -235,8 +203,7 @@ class Track:
         world = found.hand.world.astype(np.float64)
         return replace(
             found.hand,
-            # half of the region is the size of the hand
-            points=self._points(points, stamp, found.region.size / 2).astype(np.float32),
+            points=self._points(points, stamp, BODY_SIZE * found.region.size).astype(np.float32),
             world=self._world(world, stamp).astype(np.float32),
         )
 
@@ -244,11 +211,10 @@ class Track:
 class BlazeHand:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) of hands for one stream of images.
 
-    ``max_people`` is the greatest number of hands; ``upper_body_only`` means nothing
-    here, since a hand belongs to the upper body whole. Labels are ``left`` and
-    ``right`` as MediaPipe gives them: they take the image for a mirror's, as selfies
-    are. In a picture as a robot's camera takes it, the hand called ``left`` is the
-    person's right one.
+    ``max_people`` is the most hands; ``upper_body_only`` changes nothing, for a hand
+    belongs to the upper body whole. Labels are MediaPipe's, which takes the image for
+    a mirror's, as selfies are: in a picture as a robot's camera takes it, the hand
+    called ``left`` is the person's right one.
     """
 
     def __init__(

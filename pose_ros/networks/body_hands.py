@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_ros.core.geometry import Region, fill_tensor
+from pose_ros.core.geometry import Region, fill_tensor, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
@@ -74,8 +74,8 @@ def hand_regions(bodies: Poses) -> list[Wrist]:
 def _region_of_body(wrist: FloatArray, pinky: FloatArray, index: FloatArray) -> Region | None:
     middle = (2 * index + pinky) / 3
     reach = np.full(2, 2 * math.hypot(*(middle - wrist).tolist()), np.float32)
-    rotation = blazehand.rotation_to(wrist, middle)
-    return blazehand.square(middle, reach, rotation, shift=0.1, scale=2.7)
+    rotation = rotation_to(wrist, middle)
+    return Region.around(middle, reach, rotation, shift=0.1, scale=2.7)
 
 
 def decode_recrop(raw: FloatArray, region: Region) -> Region | None:
@@ -91,8 +91,8 @@ def decode_recrop(raw: FloatArray, region: Region) -> Region | None:
     """
     center, below = region.to_image(raw.reshape(2, 2) / np.float32(RECROP_SIZE))
     size = np.full(2, 2 * math.hypot(*(below - center).tolist()), np.float32)
-    rotation = blazehand.rotation_to(below, center)
-    return blazehand.square(center, size, rotation, shift=0.1, scale=1.0)
+    rotation = rotation_to(below, center)
+    return Region.around(center, size, rotation, shift=0.1, scale=1.0)
 
 
 class BodyHands:

@@ -29,6 +29,25 @@ def test_points_that_give_no_direction_give_no_region(top):
     assert Region.upright(np.array([200, 150]), np.array(top), scale=1.0) is None
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.5, -2.0, np.pi])
+def test_a_region_around_a_turned_box_reaches_up_along_it(angle):
+    region = Region.around(
+        np.array([200, 150]), np.array([40.0, 60.0]), angle, shift=0.5, scale=2.0
+    )
+    up = np.array([np.sin(angle), -np.cos(angle)])
+    assert (region.x, region.y) == pytest.approx(tuple([200, 150] + 30 * up))
+    assert (region.size, region.rotation) == pytest.approx((120, angle))
+
+
+@pytest.mark.parametrize(
+    ("center", "size"),
+    [((1, 1), (0, 0)), ((np.nan, 1), (9, 9)), ((1, 1), (9, np.nan)), ((1, 1), (np.inf, 9))],
+)
+def test_a_box_without_extent_gives_no_region(center, size):
+    found = Region.around(np.array(center), np.array(size), 0.0, shift=0.0, scale=1.0)
+    assert found is None
+
+
 def test_a_crop_at_the_images_own_scale_is_a_copy():
     image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
     crop = Region(x=40, y=30, size=20).crop(image, 20)

@@ -303,6 +303,42 @@ def test_the_region_of_landmarks_turns_with_the_hand(angle):
     assert np.isclose(np.angle(np.exp(1j * (region.rotation - angle))), 0, atol=1e-6)
 
 
+# What MediaPipe 0.10.21 makes of one hand's landmarks in a 640 x 480 image.
+MEDIAPIPE_LANDMARKS = [
+    [158.75, 281.85],
+    [166.94, 254.14],
+    [186.78, 239.79],
+    [210.98, 239.74],
+    [230.25, 239.05],
+    [159.43, 252.35],
+    [201.05, 252.65],
+    [227.32, 254.35],
+    [247.26, 256.17],
+    [155.69, 279.21],
+    [206.54, 278.60],
+    [232.45, 274.41],
+    [246.73, 272.73],
+    [160.78, 300.70],
+    [210.57, 297.95],
+    [232.72, 290.75],
+    [242.96, 286.08],
+    [170.67, 316.80],
+    [207.77, 310.98],
+    [223.50, 301.35],
+    [231.21, 293.17],
+]
+MEDIAPIPE_REGION = Region(x=185.65, y=270.31, size=148.01, rotation=-0.2106)
+
+
+def test_the_region_of_landmarks_is_mediapipe_s():
+    found = blazehand.region_of_landmarks(np.float32(MEDIAPIPE_LANDMARKS))
+    expected = MEDIAPIPE_REGION
+    assert np.allclose(
+        [found.x, found.y, found.size], [expected.x, expected.y, expected.size], atol=0.03
+    )
+    assert np.isclose(np.cos(found.rotation - expected.rotation), 1, atol=1e-6)
+
+
 def test_the_region_of_a_palm_reaches_to_the_fingers():
     box = np.float32([260, 210, 340, 270])  # 80 x 60
     region = blazehand.region_of_palm(box, np.float32([[300, 270], [0, 0], [300, 210]]))
