@@ -1,6 +1,7 @@
 """What every test may lean on: the installed package, a folder of its own and the public data."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -34,3 +35,20 @@ def data(checkout) -> Path:
     if not path.is_dir():
         pytest.skip(f"no test data: {path} is missing (POSE_ROS_DATA names the folder)")
     return path
+
+
+@pytest.fixture(scope="session")
+def lite_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model cache with blazepose-lite, its landmarks from the test data: nothing is fetched."""
+    from pose_ros.runtime import model_store
+    from pose_ros.runtime.card import load_card
+
+    source = data / "blazepose" / "pose_landmark_lite.tflite"
+    if not source.is_file():
+        pytest.skip(f"no test data: {source} is missing")
+    folder = tmp_path_factory.mktemp("lite")
+    detector = model_store.get(load_card("blazepose-full"))["detector"]
+    for path in detector.parent.glob("blazepose-detector.*"):
+        shutil.copy(path, folder)
+    model_store.get(load_card("blazepose-lite"), folder, sources=[source])
+    return folder

@@ -16,7 +16,8 @@ import numpy as np
 
 from pose_ros.core.types import Image
 from pose_ros.errors import RuntimeUnavailableError
-from pose_ros.runtime.model_store import cache_dir, print_progress
+from pose_ros.runtime.files import print_progress
+from pose_ros.runtime.model_store import cache_dir
 
 REQUIREMENT = "mediapipe==0.10.21"
 _WORKER = Path(__file__).with_name("mediapipe_worker.py")

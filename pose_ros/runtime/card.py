@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from pose_ros.core import skeletons
 from pose_ros.errors import ModelError, OptionError
+from pose_ros.runtime.checksum import Checksum
 from pose_ros.share import share_path
 
 
@@ -61,8 +62,8 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A place that the original file comes from.
+class WheelOrigin:
+    """The original file lies in a wheel.
 
     Attributes:
         wheel: The wheel that holds it.
@@ -72,6 +73,41 @@ class Origin:
     wheel: Wheel
     member: str
 
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.wheel.file_name
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.member
+
+
+@dataclass(frozen=True)
+class UrlOrigin:
+    """The original file has an address of its own.
+
+    Attributes:
+        url: Its http or https address.
+    """
+
+    url: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.url.rpartition("/")[2]
+
+
+Origin: TypeAlias = WheelOrigin | UrlOrigin
+"""A place that an original file comes from."""
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -79,14 +115,14 @@ class ModelFile:
 
     Attributes:
         file: Name in the cache, without suffix; cards that share a file give it the same.
-        sha256: Of the original file.
+        checksum: Of the original file, wherever it comes from.
         origins: Where to get it, in order of preference.
         inputs: In the order in which the session takes them.
         outputs: In the order in which the session gives them; others are pruned.
     """
 
     file: str
-    sha256: str
+    checksum: Checksum
     origins: tuple[Origin, ...]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -190,6 +226,9 @@ class _Fields:
     def sha256(self) -> str:
         return self.text("sha256", "[0-9a-f]{64}", "64 lower-case hexadecimal digits")
 
+    def git_blob(self) -> str:
+        return self.text("git_blob", "[0-9a-f]{40}", "40 lower-case hexadecimal digits")
+
     def fields(self, key: str) -> _Fields:
         return _Fields(self.path, f"{self.place}.{key}".strip("."), self.take(key))
 
@@ -239,7 +278,7 @@ def _file(fields: _Fields) -> ModelFile:
     file = ModelFile(
         # it becomes a path: nothing may lead out of the cache
         file=fields.text("file", "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"),
-        sha256=fields.sha256(),
+        checksum=_checksum(fields),
         origins=tuple(_origin(origin) for origin in fields.list_of_fields("origins")),
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
         outputs=tuple(_value(value) for value in fields.list_of_fields("outputs")),
@@ -252,19 +291,34 @@ def _file(fields: _Fields) -> ModelFile:
     return file
 
 
+def _checksum(fields: _Fields) -> Checksum:
+    """Read either of the two kinds, or both."""
+    git_blob = fields.git_blob() if fields.has("git_blob") else None
+    sha256 = fields.sha256() if git_blob is None or fields.has("sha256") else None
+    return Checksum(sha256, git_blob)
+
+
 def _origin(fields: _Fields) -> Origin:
-    inner = fields.fields("wheel")
-    wheel = Wheel(
-        requirement=inner.text("requirement", "[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "name==version"),
-        python=inner.text("python", r"3\.\d+", 'a version of Python, such as "3.11"'),
-        abi=inner.text("abi", r"\w+"),
-        platform=inner.text("platform", r"\w+"),
-        sha256=inner.sha256(),
-    )
-    inner.end()
-    origin = Origin(wheel=wheel, member=fields.text("member"))
+    origin: Origin
+    if fields.has("url"):
+        # http will do: it is the checksum that tells the file, not the way that it came
+        origin = UrlOrigin(fields.text("url", "https?://[!-~]+", "an http or https address"))
+    else:
+        origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
     fields.end()
     return origin
+
+
+def _wheel(fields: _Fields) -> Wheel:
+    wheel = Wheel(
+        requirement=fields.text("requirement", "[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "name==version"),
+        python=fields.text("python", r"3\.\d+", 'a version of Python, such as "3.11"'),
+        abi=fields.text("abi", r"\w+"),
+        platform=fields.text("platform", r"\w+"),
+        sha256=fields.sha256(),
+    )
+    fields.end()
+    return wheel
 
 
 def _value(fields: _Fields) -> Value:

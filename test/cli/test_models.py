@@ -75,6 +75,22 @@ def test_get_from_files(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "converting blazepose-detector" in capsys.readouterr().err
 
 
+def test_get_a_file_that_only_the_user_has(
+    cache: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = data / "blazepose" / "pose_landmark_lite.tflite"
+    assert run("get", "blazepose-lite", "--from", source, "--models-dir", cache) == 0
+    made = cache / "blazepose-landmarks-lite.onnx"
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(cache / "blazepose-detector.onnx"), str(made)]
+    assert err == "converting blazepose-landmarks-lite\n"  # the detector is that of the other card
+    assert run("check", "blazepose-lite", "--models-dir", cache) == 0
+    with pytest.raises(
+        ModelError, match=r"pose_landmark_lite\.tflite holds none of .*heavy\.tflite"
+    ):
+        run("get", "blazepose-heavy", "--from", source, "--models-dir", cache)
+
+
 def test_get_without_a_network(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"mediapipe-0\.10\.21-cp311.*\.whl.*--from FILE"):
         run("get", NAME, "--models-dir", tmp_path)

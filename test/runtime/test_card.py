@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import list_cards, load_card
+from pose_ros.runtime.card import UrlOrigin, WheelOrigin, list_cards, load_card
 
 
 def test_the_package_brings_cards() -> None:
@@ -30,12 +30,34 @@ def test_card_is_called_as_its_file() -> None:
         assert load_card(card.name) == card
 
 
+@pytest.mark.parametrize("size", ["lite", "heavy"])
+def test_cards_of_the_other_sizes_have_an_address(size: str) -> None:
+    full, card = load_card("blazepose-full"), load_card(f"blazepose-{size}")
+    assert card.file("detector") == full.file("detector")
+    landmarks = card.file("landmarks")
+    assert landmarks.inputs == full.file("landmarks").inputs
+    assert landmarks.outputs == full.file("landmarks").outputs
+    assert landmarks.checksum.git_blob
+    (origin,) = landmarks.origins
+    assert isinstance(origin, UrlOrigin)
+    assert origin.url.startswith("https://")
+    assert origin.file_name == f"pose_landmark_{size}.tflite"
+
+
+def test_lite_is_the_file_that_its_card_names(data: Path) -> None:
+    checksum = load_card("blazepose-lite").file("landmarks").checksum
+    assert checksum.sha256
+    assert checksum.git_blob
+    assert checksum.fits(data / "blazepose" / "pose_landmark_lite.tflite")
+
+
 def test_own_card(shop: Any) -> None:
     card = load_card(shop.card_path)
     assert card.file("landmarks").outputs[0].shape == (1, 5, 4, 4)
     assert card.file("detector").inputs[0].range == (0.0, 1.0)
     origin = card.file("detector").origins[0]
-    assert origin.wheel.file_name == shop.wheel.name
+    assert isinstance(origin, WheelOrigin)
+    assert origin.place == origin.wheel.file_name == shop.wheel.name
     with pytest.raises(ModelError, match="tiny has no file 'hands'; it has detector, landmarks"):
         card.file("hands")
 
@@ -59,6 +81,17 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (replaced("blazepose33", "octopus8"), "skeleton: unknown skeleton 'octopus8'"),
         (replaced("file: tiny-detector", "file: ../evil"), "files.detector.file: expected"),
         (replaced("    sha256: ", "    sha256: x"), "files.detector.sha256: expected 64"),
+        (replaced("    sha256: ", "    git_blob: "), "detector.git_blob: expected 40 lower-case"),
+        (
+            replaced("- wheel:", "- url: ftp://x/y\n        wheel:"),
+            "url: expected an http or https",
+        ),
+        (replaced("- wheel:", "- url: http://x/y z\n        wheel:"), "url: expected an http"),
+        (
+            replaced("- wheel:", "- url: http://x/y\n        wheel:"),
+            "wheel: expected no such field",
+        ),
+        (replaced("- wheel:", "- whale:"), r"origins\[0\].wheel: expected a value"),
         (replaced("tinynet==1.0", "tinynet"), r"origins\[0\].wheel.requirement: expected name=="),
         (replaced('python: "3.11"', "python: 3.11"), r"wheel.python: expected .*, got 3.11"),
         (replaced("        member:", "        path: x\n        member:"), "path: expected no such"),

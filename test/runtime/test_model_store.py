@@ -245,7 +245,7 @@ def test_wheel_of_another_hash_is_refused(card: Card, cache: Path, shop: Any, lo
 
 
 def test_member_of_another_hash_is_refused(cache: Path, shop: Any, log: Log) -> None:
-    sha256 = load_card(shop.card_path).file("detector").sha256
+    sha256 = load_card(shop.card_path).file("detector").checksum.sha256
     card = load_card(shop.write_card(lambda text: text.replace(sha256, "f" * 64)))
     with pytest.raises(ModelError, match=r"tinynet/detector.tflite as"):
         get(card, cache, progress=log)

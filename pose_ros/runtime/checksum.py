@@ -1,0 +1,65 @@
+"""What a file is known by: its sha256, its git blob id, or both."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What a file is known by.
+
+    Attributes:
+        sha256: Of its content, 64 hexadecimal digits.
+        git_blob: What git calls its content, 40 hexadecimal digits: a repository
+            names a file by it without anybody fetching the file.
+    """
+
+    sha256: str | None = None
+    git_blob: str | None = None
+
+    def measure(self, content: Path | bytes) -> Checksum | None:
+        """Return what a file or some bytes are known by, in the kinds that this one has.
+
+        Returns:
+            None when the file cannot be read.
+        """
+        try:
+            if isinstance(content, bytes):
+                return self._measure(io.BytesIO(content), len(content))
+            with content.open("rb") as stream:
+                return self._measure(stream, os.fstat(stream.fileno()).st_size)
+        except OSError:
+            return None
+
+    def fits(self, content: Path | bytes) -> bool:
+        """Whether a file or some bytes are the ones; what cannot be read is not."""
+        return self.measure(content) == self
+
+    def _measure(self, stream: BinaryIO, size: int) -> Checksum:
+        sha256 = hashlib.sha256()
+        # git puts kind and length before the content
+        git_blob = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+        while block := stream.read(1 << 20):
+            sha256.update(block)
+            if self.git_blob:
+                git_blob.update(block)
+        return Checksum(
+            sha256.hexdigest() if self.sha256 else None,
+            git_blob.hexdigest() if self.git_blob else None,
+        )
+
+    def __str__(self) -> str:
+        kinds = (("sha256", self.sha256), ("git blob id", self.git_blob))
+        return " and ".join(f"{kind} {digits}" for kind, digits in kinds if digits)
+
+
+def sha256_of(path: Path) -> str | None:
+    """Return the sha256 of a file; None when it cannot be read."""
+    measured = Checksum(sha256="any").measure(path)
+    return measured.sha256 if measured else None
