@@ -27,6 +27,7 @@ def create_estimator(
     provider: str = "auto",
     require_gpu: bool = False,
     threads: int = 2,
+    precision: str = "fp32",
     models_dir: str | os.PathLike[str] | None = None,
 ) -> Estimator:
     """Load a network, fetching its files when they are not there yet.
@@ -42,6 +43,7 @@ def create_estimator(
         provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
         require_gpu: Raise rather than run on the CPU.
         threads: CPU threads for one run of a network, 1 to 64.
+        precision: ``fp32``, or ``fp16`` on a GPU: quicker and less exact.
         models_dir: Where model files are kept; the user's cache by default.
 
     Returns:
@@ -72,6 +74,7 @@ def create_estimator(
             provider,
             require_gpu=require_gpu,
             threads=threads,
+            precision=precision,
         )
         for role in card.files
     }

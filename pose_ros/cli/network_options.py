@@ -6,7 +6,7 @@ import argparse
 
 from pose_ros.build import DEFAULT_NETWORK, create_estimator
 from pose_ros.core.protocols import Estimator
-from pose_ros.runtime.session import PROVIDERS
+from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,10 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads", type=int, default=2, metavar="N", help="CPU threads (%(default)s)"
     )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32",
+        help="%(default)s; fp16 needs a GPU, and is quicker and less exact",
+    )  # fmt: skip
     group.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
 
 
@@ -54,5 +58,6 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
         provider=args.provider,
         require_gpu=args.require_gpu,
         threads=args.threads,
+        precision=args.precision,
         models_dir=args.models_dir,
     )

@@ -22,6 +22,7 @@ from rcl_interfaces.msg import (
 
 from pose_ros.core.options import MAX_PEOPLE
 from pose_ros.errors import OptionError
+from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 from pose_ros.viz.overlay import parse_parts
 
 Value = bool | int | float | str
@@ -95,12 +96,17 @@ class PoseParameters:
     provider: str = _parameter(
         "auto",
         "What runs the network; auto takes the fastest that is there.",
-        choices=("auto", "tensorrt", "cuda", "cpu"),
+        choices=PROVIDERS,
     )
     require_gpu: bool = _parameter(
         False, "Refuse to configure when the network would not run on a GPU."
     )
     threads: int = _parameter(2, "CPU threads of the network.", low=1, high=64)
+    precision: str = _parameter(
+        "fp32",
+        "Numbers that the network computes in; fp16 needs a GPU, and is quicker and less exact.",
+        choices=PRECISIONS,
+    )
     models_dir: str = _parameter("", "Folder of model files; empty: the user's cache folder.")
     image_transport: str = _parameter(
         "raw",

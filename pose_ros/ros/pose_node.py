@@ -302,6 +302,7 @@ def estimator_from(parameters: PoseParameters) -> Estimator:
         provider=parameters.provider,
         require_gpu=parameters.require_gpu,
         threads=parameters.threads,
+        precision=parameters.precision,
         models_dir=parameters.models_dir or None,
     )
 

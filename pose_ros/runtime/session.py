@@ -2,65 +2,158 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
+from pose_ros.runtime.checksum import sha256_of
+from pose_ros.runtime.files import Progress, locked, print_progress
+from pose_ros.runtime.providers import (
+    LONG_NAMES,
+    MAX_THREADS,
+    Inputs,
+    batch_is_free,
+    check_precision,
+    choose_providers,
+    provider_options,
+    session_entries,
+)
 
-_PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-PROVIDERS = ("auto", *_PROVIDERS)
-MAX_THREADS = 64
+_LOG = logging.getLogger(__name__)
+_SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
+_MAX_BINDINGS = 32
+
+_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+
+# onnxruntime's own classes share no root, and with buffers that are kept it raises others
+_BROKE = (
+    RuntimeError,
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.RuntimeException,
+)
 
 
 class OrtSession:
     """A ``Session`` (see ``pose_ros.core.protocols``) on onnxruntime."""
 
-    def __init__(self, session: ort.InferenceSession) -> None:
+    def __init__(self, session: ort.InferenceSession, device: str | None = None) -> None:
+        """Take over a loaded network.
+
+        Args:
+            session: The network.
+            device: Memory, ``cuda`` or ``cpu``, in which inputs and outputs are kept from
+                run to run; None for that of a GPU that runs the network. On the CPU
+                nothing is kept: it saves less than 1% of a run there.
+        """
         self._session = session
-        self._inputs = [i.name for i in session.get_inputs()]
+        self._inputs = session.get_inputs()
         self._outputs = [o.name for o in session.get_outputs()]
-        names = {long: short for short, long in _PROVIDERS.items()}
-        first: str = session.get_providers()[0]
-        self._provider = names.get(first, first)
+        self._provider = _provider_of(session)
+        self._device = device or (None if self._provider == "cpu" else "cuda")
+        self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
 
     @property
     def provider(self) -> str:
-        """What really runs the network, after any fallback."""
+        """What really runs the network, after any fallback: ``cpu``, ``cuda`` or ``tensorrt``."""
         return self._provider
 
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
         """Run the network; inputs and outputs in the file's order.
 
+        The outputs belong to the caller: a later run leaves them as they are.
+
         Raises:
             ModelError: The inputs do not fit the network.
+            RuntimeUnavailableError: The provider broke down, a GPU without memory say.
         """
+        if len(inputs) != len(self._inputs) or not all(map(_fits, inputs, self._inputs)):
+            takes = ", ".join(f"{i.name} {i.shape} {i.type}" for i in self._inputs)
+            got = ", ".join(f"{array.shape} {array.dtype}" for array in inputs)
+            raise ModelError(f"the network takes {takes}; got {got}")
+        named = {i.name: array for i, array in zip(self._inputs, inputs, strict=True)}
         try:
-            outputs: list[FloatArray] = self._session.run(
-                self._outputs, dict(zip(self._inputs, inputs, strict=True))
-            )
-        except ValueError as error:
-            shapes = ", ".join(str(i.shape) for i in inputs)
-            raise ModelError(f"the network takes {self._inputs}, got {shapes}: {error}") from error
+            if self._device:
+                return self._bound(named, self._device).run(inputs)
+            outputs: list[FloatArray] = self._session.run(self._outputs, named)
+        except _BROKE as error:
+            raise RuntimeUnavailableError(
+                f"{self._provider} cannot run the network: {_line(error)}"
+            ) from error
+        return outputs
+
+    def _bound(self, inputs: dict[str, FloatArray], device: str) -> _Binding:
+        """Return the buffers for inputs of these shapes; the number of people changes them."""
+        shapes = tuple(array.shape for array in inputs.values())
+        if shapes not in self._bindings:
+            if len(self._bindings) == _MAX_BINDINGS:
+                self._bindings.clear()
+            self._bindings[shapes] = _Binding(self._session, inputs, self._outputs, device)
+        return self._bindings[shapes]
+
+
+class _Binding:
+    """Inputs and outputs of one set of shapes that stay on a device from run to run."""
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        inputs: dict[str, FloatArray],
+        outputs: Sequence[str],
+        device: str,
+    ) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        self._inputs = []
+        for name, array in inputs.items():
+            value = ort.OrtValue.ortvalue_from_shape_and_type(array.shape, array.dtype, device, 0)
+            self._binding.bind_ortvalue_input(name, value)
+            self._inputs.append(value)
+        for name in outputs:
+            # allocated by the first run, and used again by the next ones
+            self._binding.bind_output(name, device, 0)
+
+    def run(self, inputs: Sequence[FloatArray]) -> list[FloatArray]:
+        for value, array in zip(self._inputs, inputs, strict=True):
+            value.update_inplace(np.ascontiguousarray(array))
+        self._session.run_with_iobinding(self._binding)
+        outputs: list[FloatArray] = self._binding.copy_outputs_to_cpu()
         return outputs
 
 
 def open_session(
-    path: Path, provider: str = "auto", *, require_gpu: bool = False, threads: int = 2
+    path: Path,
+    provider: str = "auto",
+    *,
+    require_gpu: bool = False,
+    threads: int = 2,
+    precision: str = "fp32",
+    progress: Progress = print_progress,
 ) -> OrtSession:
     """Load an ONNX file.
+
+    A provider that is asked for but cannot run the network is given up with a warning
+    in the log, and the next best runs it; ``OrtSession.provider`` says which that is.
 
     Args:
         path: The file.
         provider: ``auto`` takes CUDA where it is there and the CPU otherwise;
-            TensorRT, which builds an engine for minutes first, must be asked for.
+            TensorRT, which builds an engine for minutes first, must be asked for. The
+            engine is kept beside the file.
         require_gpu: Refuse to run on the CPU.
         threads: CPU threads for one run, 1 to 64.
+        precision: ``fp32``, or ``fp16`` on a GPU: half the memory, less exact. Inputs
+            and outputs are float32 all the same.
+        progress: Called with a line when something takes minutes.
 
     Raises:
         OptionError: An argument is out of its range.
@@ -69,53 +162,150 @@ def open_session(
     """
     if not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"threads must be in [1, {MAX_THREADS}], got {threads}")
-    wanted = choose_providers(provider, require_gpu, ort.get_available_providers())
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(str(path), options, providers=wanted)
-    except Exception as error:  # onnxruntime's own classes share no public root
-        raise ModelError(f"cannot load {path}: {error}") from error
-    opened = OrtSession(session)
-    if require_gpu and opened.provider == "cpu":
-        raise RuntimeUnavailableError(
-            "require_gpu is set but onnxruntime fell back to the CPU; check the CUDA installation"
-        )
-    return opened
+    chain = choose_providers(provider, require_gpu, ort.get_available_providers())
+    check_precision(precision, provider)
+    asked = _SHORT_NAMES[chain[0]]
+    reason = ""
+    while True:
+        try:
+            session = _load(path, chain, precision, threads, progress)
+        except ImportError as error:
+            raise RuntimeUnavailableError(
+                f"precision fp16 on cuda needs {error.name}: "
+                'run pip install "pose_ros[models]", or use precision fp32 or provider tensorrt'
+            ) from error
+        except Exception as error:  # onnxruntime's own classes share no public root
+            if len(chain) == 1:
+                raise ModelError(f"cannot load {path}: {_line(error)}") from error
+            reason = reason or f": {_line(error)}"
+            chain = chain[1:]
+            continue
+        if session.provider == _SHORT_NAMES[chain[0]]:
+            break
+        # once more without what did not come: a network in fp16 is not for the CPU
+        chain = chain[chain.index(LONG_NAMES[session.provider]) :]
+    if session.provider != asked:
+        reason = reason or "; check the installation of CUDA, cuDNN and TensorRT"
+        said = f"{path.name} runs on {session.provider}: {asked} cannot run it{reason}"
+        if require_gpu and session.provider == "cpu":
+            raise RuntimeUnavailableError(f"require_gpu is set, but {said}")
+        _LOG.warning(said)
+    if precision == "fp16" and session.provider == "cpu":
+        _LOG.warning("%s runs in fp32: the CPU has no fp16", path.name)
+    return session
 
 
 def available_providers() -> list[str]:
     """Return the providers that this onnxruntime was built with, by our names."""
     available = ort.get_available_providers()
-    return [short for short, long in _PROVIDERS.items() if long in available]
+    return [short for short, long in LONG_NAMES.items() if long in available]
 
 
-def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> list[str]:
-    """Return onnxruntime's provider list for a choice of ours.
+def engine_folder(path: Path, precision: str) -> Path:
+    """Return the folder of the TensorRT engines of a file in a precision.
 
-    Args:
-        provider: One of ``PROVIDERS``.
-        require_gpu: Refuse to run on the CPU.
-        available: onnxruntime's names of what was built into it.
+    An engine fits one content, one precision and one onnxruntime. Which GPU and which
+    TensorRT it was built for is in its own name.
+    """
+    content = (sha256_of(path) or "")[:12]
+    return path.parent / "tensorrt" / f"{path.stem}-{content}-{precision}-ort{ort.__version__}"
+
+
+def in_fp16(path: Path) -> bytes:
+    """Return an ONNX file in half precision; what goes in and comes out stays float32.
 
     Raises:
-        OptionError: ``provider`` is unknown.
-        RuntimeUnavailableError: It is not available.
+        ImportError: The package onnx is not installed.
     """
-    if provider not in PROVIDERS:
-        raise OptionError(f"provider must be one of {', '.join(PROVIDERS)}, got {provider!r}")
-    if require_gpu and provider == "cpu":
-        raise OptionError("require_gpu contradicts provider 'cpu'")
-    if provider == "auto":
-        provider = "cuda" if _PROVIDERS["cuda"] in available else "cpu"
-    if _PROVIDERS[provider] not in available or (require_gpu and provider == "cpu"):
-        have = ", ".join(short for short, long in _PROVIDERS.items() if long in available)
-        lacking = "a GPU provider" if provider == "cpu" else provider
-        raise RuntimeUnavailableError(
-            f"this onnxruntime has no {lacking} (it has {have}); "
-            'for a GPU install onnxruntime-gpu: pip install "pose_ros[gpu]"'
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    converted = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    content: bytes = converted.SerializeToString()
+    return content
+
+
+def _load(
+    path: Path, chain: Sequence[str], precision: str, threads: int, progress: Progress
+) -> OrtSession:
+    """Load a file for the first provider of a chain; what that cannot run goes to the others."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    for key, value in session_entries().items():
+        options.add_session_config_entry(key, value)
+
+    def load(model: str | bytes, inputs: Inputs = ()) -> OrtSession:
+        providers = provider_options(chain, precision, inputs, engine_folder(path, precision))
+        # left to itself, onnxruntime falls back with no more than a line on stdout
+        return OrtSession(
+            ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
         )
-    chain = {"tensorrt": ("tensorrt", "cuda", "cpu"), "cuda": ("cuda", "cpu"), "cpu": ("cpu",)}
-    return [_PROVIDERS[p] for p in chain[provider] if _PROVIDERS[p] in available]
+
+    first = _SHORT_NAMES[chain[0]]
+    if first == "tensorrt":
+        inputs = _inputs_of(path)
+        with _building(path, precision, progress):
+            session = load(str(path), inputs)
+            if batch_is_free(inputs):
+                # what was not built yet is built now, and not on the first image
+                session.run(*(np.zeros((1, *shape[1:]), np.float32) for _, shape in inputs))
+        return session
+    return load(in_fp16(path) if first == "cuda" and precision == "fp16" else str(path))
+
+
+def _inputs_of(path: Path) -> Inputs:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(str(path), options, providers=[LONG_NAMES["cpu"]])
+    return [
+        (i.name, tuple(n if isinstance(n, int) else 0 for n in i.shape))
+        for i in session.get_inputs()
+    ]
+
+
+@contextlib.contextmanager
+def _building(path: Path, precision: str, progress: Progress) -> Iterator[None]:
+    """Say that an engine is built when there is none; one process builds, others wait for it."""
+    folder = engine_folder(path, precision)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, progress, "building a TensorRT engine"):
+        built = any(folder.glob("*.engine"))
+        if not built:
+            progress(
+                f"building a TensorRT engine for {path.stem} in {precision}: this takes minutes, "
+                f"once; it is kept in {folder}"
+            )
+        began = time.monotonic()
+        yield
+        if not built:
+            progress(f"built in {time.monotonic() - began:.0f} s")
+
+
+def _provider_of(session: ort.InferenceSession) -> str:
+    """Return the first provider that got a node to run: one may be there and run none."""
+    registered: list[str] = session.get_providers()
+    try:
+        used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    except (AttributeError, *_BROKE):  # onnxruntime before 1.24 does not tell
+        used = set()
+    first = next((name for name in registered if name in used), registered[0])
+    return _SHORT_NAMES.get(first, first)
+
+
+def _fits(array: FloatArray, declared: ort.NodeArg) -> bool:
+    """Whether an array has the type and shape of an input; an axis without a number is free."""
+    return (
+        array.dtype == _TYPES.get(declared.type, array.dtype)
+        and array.ndim == len(declared.shape)
+        and all(
+            got == size
+            for got, size in zip(array.shape, declared.shape, strict=True)
+            if isinstance(size, int)
+        )
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -100,6 +100,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--overlay", "boxes"], "box,links,keypoints"),
         (["--provider", "cuda"], "has no cuda"),
         (["--provider", "cpu", "--require-gpu"], "require_gpu"),
+        (["--provider", "cpu", "--precision", "fp16"], "precision 'fp16' contradicts"),
         (["--frames", "0"], "--frames"),
         (["--out", "same.jpg"], "written twice"),
         (["--json", "/dev/null/x"], "/dev/null"),

@@ -62,6 +62,8 @@ def test_defaults_are_those_of_the_library() -> None:
         (PoseParameters, "smoothing", 1, "smoothing must be true or false, got 1"),
         (PoseParameters, "provider", "cuda", "cuda"),
         (PoseParameters, "provider", "gpu", "provider must be one of auto, tensorrt, cuda, cpu"),
+        (PoseParameters, "precision", "fp16", "fp16"),
+        (PoseParameters, "precision", "int4", "precision must be one of fp32, fp16"),
         (PoseParameters, "image_transport", "theora", "image_transport must be one of raw"),
         (PoseParameters, "overlay", "box, keypoints", "box, keypoints"),
         (PoseParameters, "overlay", "none", "none"),

@@ -1,37 +1,98 @@
-"""Sessions: which provider is chosen, and what is said when a network cannot run."""
+"""Sessions: what really runs a network, and what is said when it is not what was asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
-from pose_ros.runtime.session import choose_providers, open_session
+from pose_ros.runtime import session as sessions
+from pose_ros.runtime.session import OrtSession, engine_folder, in_fp16, open_session
 
 CPU, CUDA, RT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+LOADING = onnxruntime.InferenceSession
 
 
-@pytest.mark.parametrize(
-    ("provider", "require_gpu", "available", "expected"),
-    [
-        ("auto", False, [CPU], [CPU]),
-        ("auto", False, [RT, CUDA, CPU], [CUDA, CPU]),
-        ("auto", True, [CUDA, CPU], [CUDA, CPU]),
-        ("cpu", False, [CUDA, CPU], [CPU]),
-        ("cuda", False, [RT, CUDA, CPU], [CUDA, CPU]),
-        ("tensorrt", False, [RT, CUDA, CPU], [RT, CUDA, CPU]),
-        ("tensorrt", True, [RT, CPU], [RT, CPU]),
-        ("auto", True, [CPU], RuntimeUnavailableError),
-        ("cuda", False, [CPU], RuntimeUnavailableError),
-        ("tensorrt", False, [CUDA, CPU], RuntimeUnavailableError),
-        ("cpu", True, [CUDA, CPU], OptionError),
-        ("gpu", False, [CPU], OptionError),
-    ],
-)
-def test_providers(provider, require_gpu, available, expected):
-    if isinstance(expected, list):
-        assert choose_providers(provider, require_gpu, available) == expected
-    else:
-        with pytest.raises(expected):
-            choose_providers(provider, require_gpu, available)
+@pytest.fixture
+def sums(tmp_path):
+    """A network of two inputs: its outputs are -a and a + b."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Neg", ["a"], ["minus"])],
+        "two",
+        [helper.make_tensor_value_info(name, kind, ["n", 2]) for name in "ab"],
+        [helper.make_tensor_value_info(name, kind, ["n", 2]) for name in ("minus", "sum")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "sums.onnx")
+    return tmp_path / "sums.onnx"
+
+
+def arrays(count=1):
+    values = np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+    return values, 10 * values
+
+
+class Gpu:
+    """In place of ``InferenceSession``: a GPU that the CPU plays.
+
+    Attributes:
+        broken: Providers that cannot be had, by what they do about it: raise, or be
+            silently left out, as onnxruntime does with both.
+        loads: Model and providers of each try.
+    """
+
+    def __init__(self, broken):
+        self.broken = broken
+        self.loads = []
+
+    def __call__(self, model, options, *, providers, **keywords):
+        names = [p if isinstance(p, str) else p[0] for p in providers]
+        self.loads.append((model, providers))
+        for name in names:
+            if self.broken.get(name) == "raise":
+                raise RuntimeError(f"{name}:\n  no such library")
+        loaded = LOADING(model, options, providers=[CPU], **keywords)
+        present = [name for name in names if name not in self.broken]
+        loaded.get_providers = lambda: present
+        if present[0] != CPU:
+            loaded.get_provider_graph_assignment_info = self.assign(present[0])
+        if present[0] == RT:
+            folder = dict(providers)[RT]["trt_engine_cache_path"]
+            (Path(folder) / "net_sm87.engine").touch()
+        return loaded
+
+    def assign(self, name):
+        if self.broken.get("assignment") == "unknown":
+
+            def assigned():
+                raise AttributeError
+
+            return assigned
+        return lambda: [type("Part", (), {"ep_name": name})]
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Pretend that onnxruntime has all providers; return a function that breaks some."""
+
+    def make(**broken):
+        long = {"cuda": CUDA, "tensorrt": RT, "assignment": "assignment"}
+        fake = Gpu({long[name]: how for name, how in broken.items()})
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [RT, CUDA, CPU])
+        monkeypatch.setattr(onnxruntime, "InferenceSession", fake)
+        # there is no memory of a GPU to keep anything in
+        monkeypatch.setattr(sessions, "OrtSession", lambda loaded: OrtSession(loaded, "cpu"))
+        return fake
+
+    return make
 
 
 @pytest.mark.parametrize("threads", [0, 65, -1])
@@ -40,29 +101,186 @@ def test_threads_out_of_range(threads, tmp_path):
         open_session(tmp_path / "x.onnx", threads=threads)
 
 
-def test_a_file_that_is_no_network_is_one_clear_error(tmp_path):
+@pytest.mark.parametrize("provider", ["cpu", "auto"])
+def test_precision_out_of_range(provider, tmp_path):
+    with pytest.raises(OptionError, match="precision"):
+        open_session(tmp_path / "x.onnx", provider, precision="int4")
+
+
+@pytest.mark.parametrize("provider", ["cpu", "tensorrt"])
+def test_a_file_that_is_no_network_is_one_clear_error(tmp_path, provider, gpu):
+    gpu()
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a network")
-    with pytest.raises(ModelError, match=r"cannot load .*broken\.onnx"):
-        open_session(path)
+    with pytest.raises(ModelError, match=r"cannot load .*broken\.onnx") as caught:
+        open_session(path, provider)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_network_runs_on_what_it_says(tmp_path):
-    onnx = pytest.importorskip("onnx")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Neg", ["a"], ["minus"])],
-        "two",
-        [helper.make_tensor_value_info(name, kind, [2]) for name in "ab"],
-        [helper.make_tensor_value_info(name, kind, [2]) for name in ("minus", "sum")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, tmp_path / "two.onnx")
-    session = open_session(tmp_path / "two.onnx", "cpu", threads=1)
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_network_runs_on_what_it_says(sums, device):
+    loaded = LOADING(str(sums), providers=[CPU])
+    session = OrtSession(loaded, device)
     assert session.provider == "cpu"
-    a, b = np.array([1, 2], np.float32), np.array([10, 20], np.float32)
-    minus, total = session.run(a, b)
-    assert minus.tolist() == [-1, -2]
-    assert total.tolist() == [11, 22]
-    with pytest.raises(ModelError, match="takes"):
-        session.run(a)
+    for count in (1, 3, 2, 1):
+        a, b = arrays(count)
+        minus, total = session.run(a, b)
+        assert np.array_equal(minus, -a)
+        assert np.array_equal(total, a + b)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_outputs_belong_to_the_caller(sums, device):
+    session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
+    a, b = arrays(2)
+    first = session.run(a, b)
+    kept = [array.copy() for array in first]
+    session.run(a + 1, b + 1)
+    assert all(np.array_equal(*pair) for pair in zip(first, kept, strict=True))
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_inputs_that_are_not_contiguous(sums, device):
+    session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
+    wide = np.arange(8, dtype=np.float32).reshape(2, 4)
+    minus, total = session.run(wide[:, ::2], wide[:, 1::2])
+    assert np.array_equal(minus, -wide[:, ::2])
+    assert np.array_equal(total, wide[:, ::2] + wide[:, 1::2])
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_inputs_that_do_not_fit(sums, device):
+    session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
+    a, b = arrays()
+    for wrong in ((a,), (a, b, b), (a, b[:, :1]), (a.astype(np.float64), b.astype(np.float64))):
+        with pytest.raises(
+            ModelError, match=r"takes a \['n', 2\] tensor\(float\), b .*; got \(1, 2\) "
+        ):
+            session.run(*wrong)
+    assert np.array_equal(session.run(a, b)[1], a + b)  # and it goes on
+
+
+def test_more_shapes_than_are_kept(sums):
+    session = OrtSession(LOADING(str(sums), providers=[CPU]), "cpu")
+    for count in range(1, 2 * sessions._MAX_BINDINGS):
+        a, b = arrays(count)
+        assert np.array_equal(session.run(a, b)[1], a + b)
+    assert len(session._bindings) < sessions._MAX_BINDINGS
+
+
+def test_a_gpu_that_breaks_down_is_one_clear_error(sums, gpu, monkeypatch):
+    gpu()
+    session = open_session(sums, "cuda")
+
+    def out_of_memory(binding):
+        raise Fail("CUDA failure 2:\nout of memory")
+
+    monkeypatch.setattr(session._session, "run_with_iobinding", out_of_memory)
+    with pytest.raises(
+        RuntimeUnavailableError, match="cuda cannot run the network: CUDA fail"
+    ) as e:
+        session.run(*arrays())
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("assignment", ["known", "unknown"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("provider", ["auto", "cuda", "tensorrt"])
+def test_what_was_asked_for_runs(sums, gpu, caplog, provider, precision, assignment):
+    fake = gpu(assignment=assignment)
+    session = open_session(sums, provider, require_gpu=True, precision=precision)
+    assert session.provider == {"auto": "cuda"}.get(provider, provider)
+    a, b = arrays()
+    assert np.array_equal(session.run(a, b)[1], a + b)
+    assert caplog.records == []
+    in_half = precision == "fp16" and provider != "tensorrt"  # which does that by itself
+    assert isinstance(fake.loads[-1][0], bytes) == in_half
+
+
+@pytest.mark.parametrize("how", ["raise", "leave out"])
+def test_a_fallback_is_said(sums, gpu, caplog, how):
+    fake = gpu(cuda=how)
+    session = open_session(sums, "cuda", precision="fp16")
+    assert session.provider == "cpu"
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert "sums.onnx runs on cpu: cuda cannot run it" in text
+    assert "sums.onnx runs in fp32: the CPU has no fp16" in text
+    assert ("no such library" in text) == (how == "raise")
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert fake.loads[-1] == (str(sums), [(CPU, {})])  # and not in half precision
+
+
+@pytest.mark.parametrize("how", ["raise", "leave out"])
+def test_a_fallback_is_an_error_where_a_gpu_is_required(sums, gpu, how):
+    gpu(cuda=how, tensorrt=how)
+    for provider in ("auto", "cuda", "tensorrt"):
+        with pytest.raises(RuntimeUnavailableError, match="require_gpu is set, but sums") as caught:
+            open_session(sums, provider, require_gpu=True)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["raise", "leave out"])
+def test_cuda_in_place_of_tensorrt(sums, gpu, caplog, how):
+    gpu(tensorrt=how)
+    session = open_session(sums, "tensorrt", require_gpu=True)
+    assert session.provider == "cuda"
+    assert "sums.onnx runs on cuda: tensorrt cannot run it" in caplog.text
+
+
+def test_a_provider_that_got_no_node_does_not_run_the_network(sums, gpu, caplog):
+    fake = gpu()
+    fake.assign = lambda name: lambda: [type("Part", (), {"ep_name": CPU})]
+    assert open_session(sums, "cuda").provider == "cpu"
+    assert "cuda cannot run it" in caplog.text
+
+
+def test_no_gpu_and_half_precision(sums, caplog):
+    if CUDA in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    assert open_session(sums, precision="fp16").provider == "cpu"
+    assert "runs in fp32" in caplog.text
+
+
+def test_an_engine_is_built_once_and_said(sums, gpu):
+    gpu()
+    lines: list[str] = []
+    for precision, said in (("fp32", True), ("fp32", False), ("fp16", True), ("fp16", False)):
+        lines.clear()
+        open_session(sums, "tensorrt", precision=precision, progress=lines.append)
+        folder = engine_folder(sums, precision)
+        if not said:
+            assert lines == []
+            continue
+        assert lines[0].startswith(f"building a TensorRT engine for sums in {precision}: ")
+        assert lines[0].endswith(f"it is kept in {folder}")
+        assert lines[1].startswith("built in ")
+        assert folder.parent == sums.parent / "tensorrt"
+
+
+def test_an_engine_belongs_to_one_content(sums):
+    before = engine_folder(sums, "fp32")
+    sums.write_bytes(sums.read_bytes() + b"\0")
+    assert engine_folder(sums, "fp32") != before
+
+
+def test_half_precision_is_nearly_the_same(sums):
+    content = in_fp16(sums)
+    casts = [n for n in onnx.load_from_string(content).graph.node if n.op_type == "Cast"]
+    assert len(casts) == 4
+    half = LOADING(content, providers=[CPU])
+    assert [value.type for value in (*half.get_inputs(), *half.get_outputs())] == (
+        ["tensor(float)"] * 4
+    )
+    a, b = arrays(5)
+    minus, total = OrtSession(half).run(a / 3, b / 3)
+    assert np.allclose(minus, -a / 3, rtol=1e-3)
+    assert np.allclose(total, (a + b) / 3, rtol=2e-3)
+
+
+def test_half_precision_without_its_package_is_one_clear_error(sums, gpu, monkeypatch):
+    gpu()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(
+        RuntimeUnavailableError, match=r'needs onnx: run pip install "pose_ros\[mod'
+    ):
+        open_session(sums, "cuda", precision="fp16")

@@ -1,0 +1,141 @@
+"""What onnxruntime is told: which providers, with which options. Pure functions, no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from pose_ros.core.options import MAX_PEOPLE
+from pose_ros.errors import OptionError, RuntimeUnavailableError
+
+LONG_NAMES = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""onnxruntime's names, by ours."""
+
+PROVIDERS = ("auto", *LONG_NAMES)
+PRECISIONS = ("fp32", "fp16")
+MAX_THREADS = 64
+
+MAX_BATCH = 2 * MAX_PEOPLE
+"""The largest batch that a TensorRT engine is built for: two hands of everybody."""
+
+Inputs: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
+"""Name and shape of a network's inputs; 0 where an axis is free."""
+
+
+def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> list[str]:
+    """Return onnxruntime's provider list for a choice of ours.
+
+    Args:
+        provider: One of ``PROVIDERS``.
+        require_gpu: Refuse to run on the CPU.
+        available: onnxruntime's names of what was built into it.
+
+    Raises:
+        OptionError: ``provider`` is unknown.
+        RuntimeUnavailableError: It is not available.
+    """
+    if provider not in PROVIDERS:
+        raise OptionError(f"provider must be one of {', '.join(PROVIDERS)}, got {provider!r}")
+    if require_gpu and provider == "cpu":
+        raise OptionError("require_gpu contradicts provider 'cpu'")
+    if provider == "auto":
+        provider = "cuda" if LONG_NAMES["cuda"] in available else "cpu"
+    if LONG_NAMES[provider] not in available or (require_gpu and provider == "cpu"):
+        have = ", ".join(short for short, long in LONG_NAMES.items() if long in available)
+        lacking = "a GPU provider" if provider == "cpu" else provider
+        raise RuntimeUnavailableError(
+            f"this onnxruntime has no {lacking} (it has {have}); "
+            'for a GPU install onnxruntime-gpu: pip install "pose_ros[gpu]"'
+        )
+    chain = {"tensorrt": ("tensorrt", "cuda", "cpu"), "cuda": ("cuda", "cpu"), "cpu": ("cpu",)}
+    return [LONG_NAMES[p] for p in chain[provider] if LONG_NAMES[p] in available]
+
+
+def check_precision(precision: str, provider: str) -> None:
+    """Refuse a precision that is unknown or that a provider does not have.
+
+    Raises:
+        OptionError: It is.
+    """
+    if precision not in PRECISIONS:
+        raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision == "fp16" and provider == "cpu":
+        raise OptionError("precision 'fp16' contradicts provider 'cpu', which computes in fp32")
+
+
+def session_entries() -> dict[str, str]:
+    """Return the entries of a session's configuration."""
+    return {
+        # threads that spin while they wait take the cores that the rest of a robot needs;
+        # sleeping costs nothing that could be measured, and less CPU time under load
+        "session.intra_op.allow_spinning": "0",
+        # which provider got which node is what tells a fallback
+        "session.record_ep_graph_assignment_info": "1",
+    }
+
+
+def provider_options(
+    chain: Sequence[str], precision: str, inputs: Inputs, engines: Path
+) -> list[tuple[str, dict[str, str]]]:
+    """Return providers with their options, as onnxruntime takes them.
+
+    Args:
+        chain: As ``choose_providers`` returns it.
+        precision: One of ``PRECISIONS``.
+        inputs: The network's inputs.
+        engines: Folder of the TensorRT engines of this network in this precision; the
+            timing cache, which all networks share, lies in the folder above it.
+    """
+    options = {
+        LONG_NAMES["tensorrt"]: _tensorrt(precision, inputs, engines),
+        LONG_NAMES["cuda"]: {
+            "device_id": "0",
+            # memory is the robot's too: take what is needed, not the next power of two
+            "arena_extend_strategy": "kSameAsRequested",
+            # the exhaustive search would begin anew whenever the number of people changes
+            "cudnn_conv_algo_search": "HEURISTIC",
+            # fp32 means fp32, not its 10-bit relative
+            "use_tf32": "0",
+        },
+    }
+    return [(name, options.get(name, {})) for name in chain]
+
+
+def batch_is_free(inputs: Inputs) -> bool:
+    """Whether the batch, and nothing else, may change from run to run."""
+    return bool(inputs) and all(shape[:1] == (0,) and 0 not in shape[1:] for _, shape in inputs)
+
+
+def _tensorrt(precision: str, inputs: Inputs, engines: Path) -> dict[str, str]:
+    return {
+        "device_id": "0",
+        "trt_fp16_enable": str(precision == "fp16"),
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(engines.parent),
+        **_profiles(inputs),
+    }
+
+
+def _profiles(inputs: Inputs) -> dict[str, str]:
+    """Return the batches that one engine serves; without them each new one builds another."""
+    if not batch_is_free(inputs):
+        return {}
+
+    def of(batch: int) -> str:
+        return ",".join(
+            f"{name}:{'x'.join(str(size) for size in (batch, *shape[1:]))}"
+            for name, shape in inputs
+        )
+
+    return {
+        "trt_profile_min_shapes": of(1),
+        "trt_profile_opt_shapes": of(1),
+        "trt_profile_max_shapes": of(MAX_BATCH),
+    }
