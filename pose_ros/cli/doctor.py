@@ -47,6 +47,7 @@ def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
         "engine": {
             "onnxruntime": _version("onnxruntime", "onnxruntime-gpu"),
             "providers": ", ".join(session.available_providers()),
+            "runs on": _runs_on(models_dir),
             "opencv": _version("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
             "numpy": _version("numpy"),
         },
@@ -62,6 +63,18 @@ def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
             "nodes": _ros(),
         },
     }
+
+
+def _runs_on(models_dir: str | None) -> str:
+    """Return what really runs a network: a provider may be built in and not work."""
+    for network in card.list_cards():
+        for status in model_store.status(network, models_dir):
+            if status.state == "ok":
+                try:
+                    return session.open_session(status.path).provider
+                except PoseRosError as error:
+                    return str(error)
+    return "known once a network is there: pose-ros models get blazepose-full"
 
 
 def _version(*names: str) -> str:

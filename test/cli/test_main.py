@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import pose_ros
 from pose_ros import __version__
 from pose_ros.cli.main import COMMANDS, main
 
@@ -62,3 +63,12 @@ def test_doctor_names_the_engine_and_the_models(capsys):
     found = json.loads(capsys.readouterr().out)
     assert "cpu" in found["engine"]["providers"]
     assert "blazepose-full" in found["models"]
+
+
+def test_doctor_says_what_really_runs_a_network(capsys, tmp_path):
+    pose_ros.create_estimator()  # so that a network is there
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["engine"]["runs on"] in ("cpu", "cuda")
+    assert main(["doctor", "--json", "--models-dir", str(tmp_path)]) == 0
+    runs_on = json.loads(capsys.readouterr().out)["engine"]["runs on"]
+    assert "pose-ros models get blazepose-full" in runs_on
