@@ -21,6 +21,8 @@ def create_estimator(
     threshold: float = 0.5,
     min_tracking_confidence: float = 0.5,
     max_people: int = 1,
+    reid_timeout: float = 1.0,
+    detect_tiles: int = 1,
     smoothing: bool = True,
     static: bool = False,
     upper_body_only: bool = False,
@@ -37,6 +39,9 @@ def create_estimator(
         threshold: Least score, in [0, 1], at which a person is newly found.
         min_tracking_confidence: Least score, in [0, 1], at which a person is kept.
         max_people: Most people to look for, 1 to 10.
+        reid_timeout: Seconds, 0 to 60, for which somebody out of sight keeps the id.
+        detect_tiles: Tiles along the image's longer side, 1 to 4, in which small
+            people are looked for besides the whole image; 1 for none.
         smoothing: Filter keypoints over time, by stamps.
         static: Treat every image by itself.
         upper_body_only: Give the upper body's keypoints only, without depths.
@@ -58,6 +63,8 @@ def create_estimator(
         threshold=threshold,
         min_tracking_confidence=min_tracking_confidence,
         max_people=max_people,
+        reid_timeout=reid_timeout,
+        detect_tiles=detect_tiles,
         smoothing=smoothing,
         static=static,
         upper_body_only=upper_body_only,

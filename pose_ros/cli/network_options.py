@@ -24,6 +24,14 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-people", type=int, default=1, metavar="N", help="1 to 10 (%(default)s)"
     )
+    group.add_argument(
+        "--reid-timeout", type=float, default=1.0, metavar="S",
+        help="seconds for which somebody out of sight keeps the id (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--detect-tiles", type=int, default=1, metavar="N",
+        help="1 to 4: look for small people in tiles too, N along the longer side (%(default)s)",
+    )  # fmt: skip
     group.add_argument("--static", action="store_true", help="treat every image by itself")
     group.add_argument(
         "--upper-body-only", action="store_true", help="give the upper body's keypoints only"
@@ -52,6 +60,8 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
         threshold=args.threshold,
         min_tracking_confidence=args.min_tracking_confidence,
         max_people=args.max_people,
+        reid_timeout=args.reid_timeout,
+        detect_tiles=args.detect_tiles,
         smoothing=not args.no_smoothing,
         static=args.static,
         upper_body_only=args.upper_body_only,

@@ -20,7 +20,7 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
-from pose_ros.core.options import MAX_PEOPLE
+from pose_ros.core.options import MAX_PEOPLE, MAX_REID_TIMEOUT, MAX_TILES
 from pose_ros.errors import OptionError
 from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 from pose_ros.viz.overlay import parse_parts
@@ -93,6 +93,20 @@ class PoseParameters:
         False, "Treat every image by itself: no tracking, no smoothing."
     )
     max_people: int = _parameter(1, "Most people to look for.", low=1, high=MAX_PEOPLE)
+    reid_timeout: float = _parameter(
+        1.0,
+        "Seconds for which somebody out of sight keeps the id.",
+        low=0.0,
+        high=MAX_REID_TIMEOUT,
+        live=True,
+    )
+    detect_tiles: int = _parameter(
+        1,
+        "Tiles along the longer side in which small people are looked for too; 1 for none.",
+        low=1,
+        high=MAX_TILES,
+        live=True,
+    )
     provider: str = _parameter(
         "auto",
         "What runs the network; auto takes the fastest that is there.",

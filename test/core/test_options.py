@@ -14,6 +14,10 @@ from pose_ros.errors import OptionError
         ("min_tracking_confidence", 2, "min_tracking_confidence"),
         ("max_people", 0, r"max_people must be in \[1, 10\], got 0"),
         ("max_people", 11, "max_people"),
+        ("reid_timeout", -1.0, r"reid_timeout must be in \[0, 60\] seconds, got -1.0"),
+        ("reid_timeout", float("nan"), "reid_timeout"),
+        ("detect_tiles", 0, r"detect_tiles must be in \[1, 4\], got 0"),
+        ("detect_tiles", 5, "detect_tiles"),
     ],
 )
 def test_out_of_range(name, value, message):
