@@ -264,7 +264,9 @@ def stop_signals() -> Iterator[threading.Event]:
     """Turn Ctrl-C and SIGTERM into an event, so that nodes end in order and with code 0.
 
     rclpy's own handlers invalidate the context at once, under the feet of the
-    threads that publish.
+    threads that publish. Once asked to end, the process hears no further signal:
+    a terminal and ``ros2 launch`` both send one, and the second would come while
+    Python ends and make a death of it.
     """
     stop = threading.Event()
     caught = (signal.SIGINT, signal.SIGTERM)
@@ -273,7 +275,7 @@ def stop_signals() -> Iterator[threading.Event]:
         yield stop
     finally:
         for number, handler in zip(caught, before, strict=True):
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
 
 
 def _init(args: Sequence[str] | None) -> None:

@@ -188,6 +188,17 @@ def test_a_signal_ends_it_cleanly(
     assert "Traceback" not in program.said
 
 
+def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None:
+    """A terminal and ros2 launch each send one; what comes late must not kill."""
+    program = start("pose_node", *parameters(source=ACTOR, autostart="true"))
+    assert program.wait_for("]: active"), program.said
+    end = time.monotonic() + STOP_SECONDS
+    while program.process.poll() is None and time.monotonic() < end:
+        program.process.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+    assert program.process.poll() == 0, program.said
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
