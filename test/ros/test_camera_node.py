@@ -123,6 +123,7 @@ def calibration(tmp_path: Path, width: int) -> str:
 def test_camera_info_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64))
     infos = ros.collect(CameraInfo, "camera_info")
+    ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()
     assert ros.spin_until(lambda: infos)
     assert infos[0].k.tolist() == [70, 0, 31, 0, 71, 23, 0, 0, 1]
@@ -133,6 +134,7 @@ def test_a_calibration_of_another_size_is_an_error(
 ) -> None:
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 32))
     health = ros.collect(DiagnosticArray, "/diagnostics")
+    ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()
     assert ros.spin_until(lambda: any(m.status[0].level == b"\x02" for m in health))
     told = capfd.readouterr().err
@@ -143,6 +145,7 @@ def test_a_calibration_of_another_size_is_an_error(
 def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any) -> None:
     node = camera(ros, source=str(clip), hfov=90, loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
+    ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()
     assert ros.spin_until(lambda: len(infos) > 2)
     assert infos[0].k[0] == pytest.approx(32)
@@ -152,6 +155,7 @@ def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any)
 def test_camera_info_of_an_uncalibrated_camera(ros: Any, clip: Path) -> None:
     node = camera(ros, source=str(clip), loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
+    ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()
     assert ros.spin_until(lambda: infos)
     # as CameraInfo itself says: K of zeros is an uncalibrated camera

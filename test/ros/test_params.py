@@ -103,9 +103,9 @@ def test_only_live_ones_change_while_configured(table: type, name: str, configur
 def test_which_are_live() -> None:
     live = {name for name, (_, rule) in params.rules(PoseParameters).items() if rule.live}
     assert live == {
-        "threshold", "min_tracking_confidence", "upper_body_only", "smoothing", "overlay",
-        "publish_overlay",
-    }  # fmt: skip
+        *("threshold", "min_tracking_confidence", "reid_timeout", "detect_tiles"),
+        *("upper_body_only", "smoothing", "overlay", "publish_overlay"),
+    }
 
 
 def test_parameters_of_others_pass() -> None:
