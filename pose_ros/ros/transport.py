@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import MutableMapping
+from importlib import metadata
 
 from pose_ros.errors import PoseRosError
 from pose_ros.share import share_path
@@ -13,8 +14,9 @@ PROFILE = "fastdds.xml"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 SEGMENT_BYTES = 32 * 1024 * 1024
 
-# Fast DDS 2 (Jazzy) and 3 (Kilted) read the same file by different names.
+# Fast DDS 2 (Jazzy) and 3 (Kilted) read the same file by different names; 3 warns of the old one.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_RCLPY_WITH_FAST_DDS_3 = 8
 # What the user may have set himself, each a full choice of transports that ours would undo.
 USER_VARIABLES = (*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")
 
@@ -38,9 +40,14 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
         except PoseRosError:
             # a broken installation: slow images are better than none
             return
-        for name in PROFILE_VARIABLES:
-            environment[name] = profile
+        environment[profile_variable()] = profile
     _keep_freed_memory()
+
+
+def profile_variable() -> str:
+    """Return the name by which the Fast DDS of this ROS 2 looks for its profile."""
+    major = int(metadata.version("rclpy").split(".")[0])
+    return PROFILE_VARIABLES[major >= _RCLPY_WITH_FAST_DDS_3]
 
 
 def _shared_memory_fits() -> bool:

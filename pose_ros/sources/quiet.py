@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 
 _AV_LOG_FATAL = "8"
 _CV_LOG_ERROR = 2
+# OpenCV 4.12 and later keep the two functions elsewhere
+_LOG: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging
 
 
 @contextlib.contextmanager
@@ -20,9 +23,9 @@ def quiet_opening() -> Iterator[None]:
     report every damaged packet; OPENCV_FFMPEG_LOGLEVEL in the environment wins.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _AV_LOG_FATAL)
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(min(level, _CV_LOG_ERROR))
+    level = _LOG.getLogLevel()
+    _LOG.setLogLevel(min(level, _CV_LOG_ERROR))
     try:
         yield
     finally:
-        cv2.setLogLevel(level)
+        _LOG.setLogLevel(level)

@@ -8,11 +8,18 @@ import pytest
 from pose_ros.ros import transport
 
 
-def test_the_profile_is_named_for_both_generations_of_fast_dds() -> None:
+@pytest.mark.parametrize(
+    ("rclpy", "name"),
+    [("7.1.5", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("9.1.2", "FASTDDS_DEFAULT_PROFILES_FILE")],
+)
+def test_the_profile_is_named_as_this_fast_dds_reads_it(
+    rclpy: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport.metadata, "version", lambda _: rclpy)
     environment: dict[str, str] = {}
     transport.prepare(environment)
-    assert set(environment) == set(transport.PROFILE_VARIABLES)
-    (path,) = set(environment.values())
+    (path,) = environment.values()
+    assert set(environment) == {name}
     segments = [
         element.text
         for element in ET.parse(Path(path)).iter()
