@@ -12,7 +12,7 @@ import cv2
 _AV_LOG_FATAL = "8"
 _CV_LOG_ERROR = 2
 # OpenCV 4.12 and later keep the two functions elsewhere
-_LOG: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging
+_LOG: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.__dict__["logging"]
 
 
 @contextlib.contextmanager

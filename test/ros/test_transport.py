@@ -15,7 +15,7 @@ from pose_ros.ros import transport
 def test_the_profile_is_named_as_this_fast_dds_reads_it(
     rclpy: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport.metadata, "version", lambda _: rclpy)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: rclpy)
     environment: dict[str, str] = {}
     transport.prepare(environment)
     (path,) = environment.values()
