@@ -120,7 +120,7 @@ class Poses:
             middle), axes of the camera (x right, y down, z forward).
         camera: (N, K, 3) meters or None, in the camera's optical frame.
         labels: N words that say which of its kind each is, or None: ``left`` or
-            ``right`` for hands.
+            ``right`` for hands, the person's own in an image that is not mirrored.
         label_scores: (N,) in [0, 1], how sure the labels are, or None.
     """
 

@@ -57,7 +57,7 @@ class Hand:
 
     Attributes:
         presence: Score in [0, 1] that a hand is there.
-        left: Probability that it is a left hand, taking the image for a mirror's.
+        left: Probability in [0, 1] that it is the person's own left hand.
         points: (21, 3): x, y, and z at the scale of x, relative to the wrist.
         world: (21, 3) meters from about the middle of the hand, axes of the camera.
     """
@@ -84,14 +84,15 @@ def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> s
 
 
 def decode(
-    raw: FloatArray, presence: float, left: float, world: FloatArray, region: Region
+    raw: FloatArray, presence: float, mirrored: float, world: FloatArray, region: Region
 ) -> Hand:
     """Decode the landmark network's outputs for one region.
 
     Args:
         raw: (63,): 21 points of x, y, z in input pixels.
         presence: Score in [0, 1] that a hand is in the region.
-        left: Probability that it is a left hand, taking the image for a mirror's.
+        mirrored: Probability that it is a left hand if the image is a mirror's, as the
+            network, made for selfies, takes it to be.
         world: (63,): 21 points in meters, axes of the region.
         region: Where the input was cut out.
     """
@@ -101,7 +102,7 @@ def decode(
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
     return Hand(
         presence=presence,
-        left=left,
+        left=min(max(1.0 - mirrored, 0.0), 1.0),
         points=np.concatenate([region.to_image(points[:, :2]), z], axis=1).astype(np.float32),
         world=world.reshape(LANDMARKS, 3) @ turn.T,
     )
@@ -168,9 +169,9 @@ class LandmarkNetwork:
         batch = self._crops[: len(regions)]
         for region, tensor in zip(regions, batch, strict=True):
             fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
-        raw, presence, left, world = self._session.run(batch)
+        raw, presence, mirrored, world = self._session.run(batch)
         return [
-            decode(raw[i], float(presence[i, 0]), float(left[i, 0]), world[i], region)
+            decode(raw[i], float(presence[i, 0]), float(mirrored[i, 0]), world[i], region)
             for i, region in enumerate(regions)
         ]
 
@@ -212,9 +213,9 @@ class BlazeHand:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) of hands for one stream of images.
 
     ``max_people`` is the most hands; ``upper_body_only`` changes nothing, for a hand
-    belongs to the upper body whole. Labels are MediaPipe's, which takes the image for
-    a mirror's, as selfies are: in a picture as a robot's camera takes it, the hand
-    called ``left`` is the person's right one.
+    belongs to the upper body whole. The hand labeled ``left`` is the person's own left
+    one in an image that is not mirrored, such as a robot's camera takes; MediaPipe takes
+    images for a mirror's and calls the same hand ``Right``.
     """
 
     def __init__(
@@ -368,7 +369,7 @@ def to_poses(ids: Sequence[int], hands: Sequence[Hand]) -> Poses:
         return Poses.empty(SKELETON)
     points = np.stack([hand.points for hand in hands])
     scores = np.clip([hand.presence for hand in hands], 0, 1).astype(np.float32)
-    left = np.clip([hand.left for hand in hands], 0, 1)
+    left = np.array([hand.left for hand in hands], np.float32)
     return Poses(
         skeleton=SKELETON,
         ids=np.array(ids, np.int64),

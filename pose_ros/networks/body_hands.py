@@ -212,12 +212,8 @@ def _near(a: Region, b: Region) -> bool:
 
 
 def _likeness(id_: int, found: Found) -> float:
-    """Return how far a hand looks like one of its side, in [0, 1].
-
-    The network takes the image for a mirror's, in which a left hand is a right one.
-    """
-    left = min(max(found.hand.left, 0.0), 1.0)
-    return left if SIDES[id_ % 2] == "right" else 1.0 - left
+    """Return how far a hand looks like one of its side, in [0, 1]."""
+    return found.hand.left if SIDES[id_ % 2] == "left" else 1.0 - found.hand.left
 
 
 def _one_hand_each(found: dict[int, Found]) -> dict[int, Found]:

@@ -28,7 +28,7 @@ class Drawn:
 
     x: float
     y: float
-    left: float = 0.9
+    left: float = 0.9  # probability that it is the person's own left one
     presence: float = 0.8
 
 
@@ -85,7 +85,7 @@ class Landmarks:
         inverse = np.linalg.inv(np.vstack([region.matrix(), [0, 0, 1]]))
         unit = np.c_[HAND + [hand.x, hand.y], np.ones(21)] @ inverse.T
         raw = np.float32(np.c_[224 * unit[:, :2], np.full(21, 22.4)])
-        return raw.ravel(), np.float32([hand.presence]), np.float32([hand.left]), world
+        return raw.ravel(), np.float32([hand.presence]), np.float32([1 - hand.left]), world
 
 
 def record_regions(estimator, landmarks):

@@ -48,7 +48,7 @@ class Drawn:
 
     x: float
     y: float
-    left: float  # as the network calls it, which takes the image for a mirror's
+    left: float  # probability that it is the person's own left one
     presence: float = 0.8
 
 
@@ -91,7 +91,7 @@ class Landmarks:
         inverse = np.linalg.inv(np.vstack([region.matrix(), [0, 0, 1]]))
         unit = np.c_[HAND + [hand.x, hand.y], np.ones(21)] @ inverse.T
         raw = np.float32(np.c_[224 * unit[:, :2], np.zeros(21)])
-        return raw.ravel(), np.float32([hand.presence]), np.float32([hand.left]), world
+        return raw.ravel(), np.float32([hand.presence]), np.float32([1 - hand.left]), world
 
 
 def make(scene, **options):
@@ -153,7 +153,7 @@ def test_recrop_turns_with_its_points():
 
 
 def test_hands_have_their_bodies_sides_and_ids():
-    scene = [Drawn(400, 200, left=0.1), Drawn(200, 200, left=0.7)]
+    scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.3)]
     estimator, recrop, _ = make(scene)
     hands = estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)], ids=[5]))
     assert hands.skeleton is estimator.skeleton
@@ -173,7 +173,7 @@ def test_nobody_has_no_hands():
 
 
 def test_tracked_hands_are_not_searched_for():
-    scene = [Drawn(400, 200, left=0.1), Drawn(200, 200, left=0.9)]
+    scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.1)]
     estimator, recrop, _ = make(scene, smoothing=False)
     for i in range(10):
         scene[0].x = 400 + 5 * i
@@ -185,7 +185,7 @@ def test_tracked_hands_are_not_searched_for():
 
 
 def test_a_hand_lost_is_searched_for_in_the_same_frame():
-    scene = [Drawn(400, 200, left=0.1), Drawn(200, 200, left=0.9)]
+    scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.1)]
     estimator, recrop, _ = make(scene, smoothing=False)
     estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)]), 0.0)
     scene[0].x = 600  # too far for the track; the body has it there
@@ -196,7 +196,7 @@ def test_a_hand_lost_is_searched_for_in_the_same_frame():
 
 
 def test_a_track_does_not_stay_with_a_hand_that_is_not_its_body_s():
-    scene = [Drawn(400, 200, left=0.1)]
+    scene = [Drawn(400, 200, left=0.9)]
     estimator, _, _ = make(scene, smoothing=False)
     estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]), 0.0)
     hands = estimator.estimate(IMAGE, make_bodies([(100, 400), (5, 5)]), 0.1)
@@ -205,7 +205,7 @@ def test_a_track_does_not_stay_with_a_hand_that_is_not_its_body_s():
 
 def test_two_wrists_at_one_hand_have_one_hand():
     """It goes to the side that it looks like."""
-    for left, label in ((0.2, "left"), (0.8, "right")):
+    for left, label in ((0.8, "left"), (0.2, "right")):
         estimator, _, _ = make([Drawn(300, 200, left=left)])
         hands = estimator.estimate(IMAGE, make_bodies([(290, 200), (310, 200)]))
         assert hands.labels == (label,)
@@ -218,7 +218,7 @@ def test_smoothing_static_and_jumps_back():
         ({"static": True}, 1 / 30, False),
         ({}, -1.0, False),
     ):
-        scene = [Drawn(400, 200, left=0.1)]
+        scene = [Drawn(400, 200, left=0.9)]
         estimator, _, _ = make(scene, **options)
         estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]), 0.0)
         scene[0].x = 410
@@ -228,7 +228,7 @@ def test_smoothing_static_and_jumps_back():
 
 
 def test_min_tracking_confidence_counts():
-    estimator, _, _ = make([Drawn(400, 200, left=0.1)], min_tracking_confidence=0.9)
+    estimator, _, _ = make([Drawn(400, 200, left=0.9)], min_tracking_confidence=0.9)
     assert len(estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]))) == 0
 
 
