@@ -10,15 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pose_ros.build import create_estimator
+    from pose_ros.build import create_body_hands, create_estimator
     from pose_ros.core.types import Frame, Pose, Poses
     from pose_ros.errors import PoseRosError
 
 __version__ = "0.1.0"
 
-__all__ = ["Frame", "Pose", "PoseRosError", "Poses", "__version__", "create_estimator"]
+__all__ = [
+    "Frame",
+    "Pose",
+    "PoseRosError",
+    "Poses",
+    "__version__",
+    "create_body_hands",
+    "create_estimator",
+]
 
 _HOMES = {
+    "create_body_hands": "pose_ros.build",
     "create_estimator": "pose_ros.build",
     "Frame": "pose_ros.core.types",
     "Pose": "pose_ros.core.types",

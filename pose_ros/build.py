@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from pose_ros.core.options import EstimatorOptions
-from pose_ros.core.protocols import Estimator
+from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
+from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.registry import FAMILIES
-from pose_ros.runtime.card import load_card
+from pose_ros.runtime.card import Card, load_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
 
 DEFAULT_NETWORK = "blazepose-full"
+DEFAULT_HAND_NETWORK = "blazehand-full"
 
 
 def create_estimator(
@@ -75,7 +78,83 @@ def create_estimator(
     except KeyError:
         known = ", ".join(FAMILIES)
         raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
-    sessions = {
+    sessions = _open_sessions(
+        card,
+        card.files,
+        models_dir,
+        provider,
+        require_gpu=require_gpu,
+        threads=threads,
+        precision=precision,
+    )
+    return family(card.name, sessions, options)
+
+
+def create_body_hands(
+    network: str = DEFAULT_HAND_NETWORK,
+    *,
+    min_tracking_confidence: float = 0.5,
+    smoothing: bool = True,
+    static: bool = False,
+    provider: str = "auto",
+    require_gpu: bool = False,
+    threads: int = 2,
+    precision: str = "fp32",
+    models_dir: str | os.PathLike[str] | None = None,
+) -> BodyHands:
+    """Load the networks that find the hands of people whose bodies are known.
+
+    Args:
+        network: Name of a hand network's card, such as ``blazehand-lite``.
+        min_tracking_confidence: Least score, in [0, 1], of a hand.
+        smoothing: As for ``create_estimator``; so are the others.
+        static: Treat every image by itself.
+        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
+        require_gpu: Raise rather than run on the CPU.
+        threads: CPU threads for one run of a network, 1 to 64.
+        precision: ``fp32``, or ``fp16`` on a GPU.
+        models_dir: Where model files are kept; the user's cache by default.
+
+    Returns:
+        What finds the hands in one stream of images, given the people in each.
+
+    Raises:
+        OptionError: An argument is out of its range.
+        ModelError: The network is unknown, finds no hands at wrists, or cannot be had.
+        RuntimeUnavailableError: The provider is not there.
+    """
+    options = EstimatorOptions(
+        min_tracking_confidence=min_tracking_confidence, smoothing=smoothing, static=static
+    )
+    card = load_card(network)
+    if not all(role in card.files for role in BodyHands.ROLES):
+        raise ModelError(
+            f"{card.name} finds no hands at the wrists of bodies; {DEFAULT_HAND_NETWORK} does"
+        )
+    sessions = _open_sessions(
+        card,
+        BodyHands.ROLES,
+        models_dir,
+        provider,
+        require_gpu=require_gpu,
+        threads=threads,
+        precision=precision,
+    )
+    return BodyHands(card.name, sessions, options)
+
+
+def _open_sessions(
+    card: Card,
+    roles: Iterable[str],
+    models_dir: str | os.PathLike[str] | None,
+    provider: str,
+    *,
+    require_gpu: bool,
+    threads: int,
+    precision: str,
+) -> dict[str, Session]:
+    """Load files of a card, fetching them when they are not there yet, by role."""
+    return {
         role: open_session(
             model_path(card, role, models_dir),
             provider,
@@ -83,6 +162,5 @@ def create_estimator(
             threads=threads,
             precision=precision,
         )
-        for role in card.files
+        for role in roles
     }
-    return family(card.name, sessions, options)

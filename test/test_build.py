@@ -1,4 +1,4 @@
-"""What ``create_estimator`` hands on."""
+"""What ``create_estimator`` and ``create_body_hands`` hand on."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import pytest
 
 import pose_ros
 from pose_ros import build
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.errors import ModelError
 
 
 class Silent:
@@ -28,6 +30,25 @@ def test_every_network_is_opened_as_asked(monkeypatch):
     assert opened == [
         (Path("/models", role), "tensorrt", asked) for role in ("detector", "landmarks")
     ]
+    opened.clear()
+    pose_ros.create_body_hands(provider="tensorrt", models_dir="/models", **asked)
+    assert opened == [
+        (Path("/models", role), "tensorrt", asked) for role in ("recrop", "landmarks")
+    ]
+
+
+def test_hands_have_the_options_asked_for(monkeypatch):
+    monkeypatch.setattr(build, "open_session", lambda *arguments, **options: Silent())
+    monkeypatch.setattr(build, "model_path", lambda *arguments: Path())
+    asked = {"min_tracking_confidence": 0.7, "smoothing": False, "static": True}
+    hands = pose_ros.create_body_hands("blazehand-lite", **asked)
+    assert hands.network == "blazehand-lite"
+    assert hands.options == EstimatorOptions(**asked)
+
+
+def test_a_network_of_bodies_finds_no_hands():
+    with pytest.raises(ModelError, match="blazepose-lite finds no hands .* blazehand-full does"):
+        pose_ros.create_body_hands("blazepose-lite")
 
 
 def test_precision_is_full_unless_asked(monkeypatch):

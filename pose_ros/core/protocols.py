@@ -55,6 +55,47 @@ class Estimator(Protocol):
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
 
 
+class HandEstimator(Protocol):
+    """Images and the people in them in, their hands out; it has state, as an ``Estimator``."""
+
+    options: EstimatorOptions
+    """May be set between two frames."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network, such as ``blazehand-full``."""
+
+    @property
+    def provider(self) -> str:
+        """What really runs the network: ``cpu``, ``cuda`` or ``tensorrt``."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoints of a hand."""
+
+    def estimate(
+        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: Channels = "rgb"
+    ) -> Poses:
+        """Find the hands of the people in one image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            bodies: The people in it, ids and all.
+            stamp: Time of the image in seconds; a jump back forgets all tracks.
+            channels: Order of the image's color channels.
+
+        Returns:
+            Hands with ids of ``pose_ros.core.types.hand_id``, labeled with their side.
+
+        Raises:
+            ImageError: The image has another shape or type.
+            OptionError: The bodies have no wrists or knuckles.
+        """
+
+    def reset(self) -> None:
+        """Begin a new stream: no tracks, no filters."""
+
+
 class Source(Protocol):
     """Frames in order of time: a camera, a video, pictures, a bag, the synthetic actor."""
 

@@ -31,6 +31,16 @@ def validate_image(image: Any, channels: str = "rgb") -> None:
         raise ImageError(f"expected channels 'rgb' or 'bgr', got {channels!r}")
 
 
+def hand_id(person: int, side: int) -> int:
+    """Return the id of a person's hand: side 0 is the left one, 1 the right one."""
+    return 2 * person + side
+
+
+def person_of_hand(hand: int) -> int:
+    """Return the id of the person to whom the hand of that id belongs."""
+    return hand // 2
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image of a source.

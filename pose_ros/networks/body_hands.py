@@ -15,7 +15,8 @@ from pose_ros.core.geometry import Region, fill_tensor, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, hand_id, validate_image
+from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
 from pose_ros.networks.blazehand import Found, LandmarkNetwork, Track
 
@@ -45,8 +46,24 @@ class Wrist:
 
     @property
     def id(self) -> int:
-        """Id of the hand: even for a left one; half of it, rounded down, is the person."""
-        return 2 * self.person + self.side
+        """Id of the hand."""
+        return hand_id(self.person, self.side)
+
+
+def hand_joints(skeleton: Skeleton) -> list[list[int]]:
+    """Return the indices of a body's wrist and knuckles of little and index finger, by side.
+
+    Raises:
+        OptionError: The skeleton has no such keypoints.
+    """
+    names = [[f"{side}_{joint}" for joint in ("wrist", "pinky", "index")] for side in SIDES]
+    missing = [name for joints in names for name in joints if name not in skeleton.keypoints]
+    if missing:
+        raise OptionError(
+            "hands are found at the wrists of bodies, such as those of blazepose-full: "
+            f"{skeleton.name} has no {missing[0]}"
+        )
+    return [[skeleton.index(name) for name in joints] for joints in names]
 
 
 def hand_regions(bodies: Poses) -> list[Wrist]:
@@ -58,8 +75,7 @@ def hand_regions(bodies: Poses) -> list[Wrist]:
     Raises:
         OptionError: The skeleton has no such keypoints.
     """
-    names = [[f"{side}_{joint}" for joint in ("wrist", "pinky", "index")] for side in SIDES]
-    indices = [[bodies.skeleton.index(name) for name in joints] for joints in names]
+    indices = hand_joints(bodies.skeleton)
     found = []
     for person, points, scores in zip(
         bodies.ids.tolist(), bodies.keypoints, bodies.keypoint_scores, strict=True
@@ -96,12 +112,15 @@ def decode_recrop(raw: FloatArray, region: Region) -> Region | None:
 
 
 class BodyHands:
-    """Finds the hands of people whose bodies are known, for one stream of images.
+    """A ``HandEstimator`` (see ``pose_ros.core.protocols``): the hands of known bodies.
 
     A hand's label is its body's own side, ``left`` or ``right``, whatever way the image is
     turned, and its label score is how far the hand by itself looks like one of that side.
-    Ids are ``2 * person + side``, side 0 the left one.
+    Ids are those of ``hand_id``: ``2 * person + side``, side 0 the left one.
     """
+
+    ROLES = ("recrop", "landmarks")
+    """The files of a BlazeHand card that it runs."""
 
     def __init__(
         self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
@@ -110,7 +129,7 @@ class BodyHands:
 
         Args:
             network: Name for the results.
-            sessions: ``recrop`` and ``landmarks`` of a BlazeHand card.
+            sessions: Those of ``ROLES``.
             options: ``min_tracking_confidence``, ``smoothing`` and ``static`` count; may
                 be replaced between two frames.
         """
