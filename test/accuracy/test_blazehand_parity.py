@@ -135,7 +135,7 @@ def test_hands_at_wrists_match_mediapipe(data):
             truth: FloatArray = np.array(expected[hand.label or ""])
             size = np.hypot(*np.ptp(hand.keypoints, axis=0))
             away.append(np.hypot(*(points - truth).T).mean() / size)
-            assert (hand.label_score or 0) > 0.5, f"{name}: {hand.label} hand looks like the other one"
+            assert (hand.label_score or 0) > 0.5, f"{name}: {hand.label} looks like the other"
     print(f"{len(away)} hands at wrists: mean {100 * np.mean(away):.3f}% of the box's diagonal")
     assert np.mean(away) < 0.005
 
