@@ -15,9 +15,9 @@ from typing import TextIO
 import cv2
 from tqdm import tqdm
 
-from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.cli.network_options import add_network_arguments, build_estimator, build_hands
 from pose_ros.cli.outputs import ImageWriter, open_writer
-from pose_ros.core.protocols import Estimator, Source
+from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.records import to_record
 from pose_ros.core.types import Frame, Poses
 from pose_ros.errors import OptionError, OutputError, SourceError
@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the pictures of a folder or glob are one sequence, at this rate",
     )  # fmt: skip
     add_network_arguments(parser)
+    parser.add_argument(
+        "--hands", action="store_true", help="find the hands of the people too, 21 joints each"
+    )
     group = parser.add_argument_group("output")
     group.add_argument(
         "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"
@@ -55,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
     parts = overlay.parse_parts(args.overlay)
     estimator = build_estimator(args)
+    hand_estimator = build_hands(args, estimator)
     summary = Summary()
     with contextlib.ExitStack() as stack:
         lines = _open_lines(args.json, stack) if args.json else None
@@ -64,17 +68,16 @@ def run(args: argparse.Namespace) -> int:
             if args.out and writer is None:
                 writer = open_writer(args.out, source.fps)
                 stack.callback(writer.close)
-            estimator.reset()
             frames = _progress(_read(source, summary), source, args.frames, args.quiet)
-            for frame, poses in estimate_frames(estimator, frames, summary):
+            for frame, poses, hands in estimate_frames(estimator, hand_estimator, frames, summary):
                 if lines:
-                    record = to_record(frame, poses, estimator.network)
+                    record = to_record(frame, poses, estimator.network, hands)
                     lines.write(json.dumps(record, allow_nan=False) + "\n")
                 if writer:
-                    _write_overlay(writer, frame, poses, parts)
+                    _write_overlay(writer, frame, poses, hands, parts)
             source.close()
     if not args.quiet:
-        print(summary.text(estimator), file=sys.stderr)
+        print(summary.text(estimator, hand_estimator), file=sys.stderr)
     return 1 if summary.failures else 0
 
 
@@ -85,6 +88,7 @@ class Summary:
     frames: int = 0
     frames_with_people: int = 0
     people: int = 0
+    hands: int = 0
     seconds: float = 0.0
     failures: int = 0
 
@@ -93,29 +97,44 @@ class Summary:
         self.failures += 1
         tqdm.write(f"pose-ros estimate: {error}", file=sys.stderr)
 
-    def text(self, estimator: Estimator) -> str:
+    def text(self, estimator: Estimator, hand_estimator: HandEstimator | None = None) -> str:
         """Return one line for a person."""
         if not self.frames:
             return "no frame was read"
+        count, networks = f"{self.people} in all", estimator.network
+        if hand_estimator:
+            count += f", {self.hands} hands"
+            networks += f" and {hand_estimator.network}"
         return (
-            f"{self.frames} frames, {self.frames_with_people} with people ({self.people} in all), "
+            f"{self.frames} frames, {self.frames_with_people} with people ({count}), "
             f"{1e3 * self.seconds / self.frames:.1f} ms a frame "
-            f"({estimator.network} on {estimator.provider})"
+            f"({networks} on {estimator.provider})"
         )
 
 
 def estimate_frames(
-    estimator: Estimator, frames: Iterable[Frame], summary: Summary
-) -> Iterator[tuple[Frame, Poses]]:
-    """Run an estimator over the frames of one source, counting and timing."""
+    estimator: Estimator,
+    hand_estimator: HandEstimator | None,
+    frames: Iterable[Frame],
+    summary: Summary,
+) -> Iterator[tuple[Frame, Poses, Poses | None]]:
+    """Find people, and their hands, in the frames of one source, counting and timing."""
+    estimator.reset()
+    if hand_estimator:
+        hand_estimator.reset()
     for frame in frames:
+        image, stamp, channels = frame.image, frame.stamp, frame.channels
         start = time.perf_counter()
-        poses = estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
+        poses = estimator.estimate(image, stamp, channels=channels)
+        hands = None
+        if hand_estimator:
+            hands = hand_estimator.estimate(image, poses, stamp, channels=channels)
         summary.seconds += time.perf_counter() - start
         summary.frames += 1
         summary.frames_with_people += len(poses) > 0
         summary.people += len(poses)
-        yield frame, poses
+        summary.hands += len(hands or ())
+        yield frame, poses, hands
 
 
 def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
@@ -159,9 +178,11 @@ def _progress(
                 return
 
 
-def _write_overlay(writer: ImageWriter, frame: Frame, poses: Poses, parts: tuple[str, ...]) -> None:
+def _write_overlay(
+    writer: ImageWriter, frame: Frame, poses: Poses, hands: Poses | None, parts: tuple[str, ...]
+) -> None:
     image = frame.image.copy()
-    overlay.draw(image, poses, parts, channels=frame.channels)
+    overlay.draw(image, poses, parts, hands=hands, channels=frame.channels)
     if frame.channels == "rgb":
         cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)
     writer.write(frame, image)

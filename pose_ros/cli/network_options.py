@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from pose_ros.build import DEFAULT_NETWORK, create_estimator
-from pose_ros.core.protocols import Estimator
+from pose_ros.build import DEFAULT_NETWORK, create_body_hands, create_estimator
+from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 
 
@@ -65,6 +66,27 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
         smoothing=not args.no_smoothing,
         static=args.static,
         upper_body_only=args.upper_body_only,
+        provider=args.provider,
+        require_gpu=args.require_gpu,
+        threads=args.threads,
+        precision=args.precision,
+        models_dir=args.models_dir,
+    )
+
+
+def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator | None:
+    """Create what finds the hands of the estimator's people, if the options ask for it.
+
+    Raises:
+        PoseRosError: As ``pose_ros.create_body_hands``, or the network finds no bodies.
+    """
+    if not args.hands:
+        return None
+    hand_joints(estimator.skeleton)
+    return create_body_hands(
+        min_tracking_confidence=args.min_tracking_confidence,
+        smoothing=not args.no_smoothing,
+        static=args.static,
         provider=args.provider,
         require_gpu=args.require_gpu,
         threads=args.threads,

@@ -8,17 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.types import Frame, Pose, Poses
+from pose_ros.core.types import Frame, Pose, Poses, person_of_hand
 
 _DIGITS = 4
 
 
-def to_record(frame: Frame, poses: Poses, network: str) -> dict[str, Any]:
+def to_record(
+    frame: Frame, poses: Poses, network: str, hands: Poses | None = None
+) -> dict[str, Any]:
     """Return one frame's result as a record that ``json.dumps`` takes as it is.
 
     What is missing or unknown is None, never NaN, so that the JSON is valid.
+
+    Args:
+        frame: The frame.
+        poses: The people in it.
+        network: What found them.
+        hands: Those of the people, where they were looked for; a ``HandEstimator``'s.
     """
-    return {
+    record = {
         "source": frame.source,
         "index": frame.index,
         "stamp": round(frame.stamp, 6),
@@ -28,6 +36,9 @@ def to_record(frame: Frame, poses: Poses, network: str) -> dict[str, Any]:
         "skeleton": poses.skeleton.name,
         "poses": [_pose(pose) for pose in poses],
     }
+    if hands is not None:
+        record["hands"] = [{"person": person_of_hand(hand.id), **_pose(hand)} for hand in hands]
+    return record
 
 
 def _pose(pose: Pose) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Draws people on an image: box, links, keypoints."""
+"""Draws people and their hands on an image: box, links, keypoints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ NONE = "none"
 
 MIN_SCORE = 0.5
 """Least score, in [0, 1], of a keypoint that is drawn."""
+
+SPAN = 3.0
+"""An image this many times as large as a person or hand has dots and lines just fitting."""
 
 # fractions of the image's longer side
 KEYPOINT_SCALE = 0.0045
@@ -54,15 +57,17 @@ def draw(
     poses: Poses,
     parts: Iterable[str] = PARTS,
     *,
+    hands: Poses | None = None,
     channels: Channels = "rgb",
     min_score: float = MIN_SCORE,
 ) -> None:
-    """Draw people in place.
+    """Draw people in place; dots and lines are finer on who is small.
 
     Args:
         image: (H, W, 3) uint8, writable.
         poses: The people, in the image's pixels.
         parts: Some of ``PARTS``.
+        hands: Of these people, drawn without boxes.
         channels: Order of the image's color channels.
         min_score: Keypoints with a lower score, in [0, 1], and their links are left out.
     """
@@ -71,14 +76,21 @@ def draw(
         raise OptionError("draw needs a contiguous, writable image; pass a copy")
     wanted = set(parts)
     size = max(image.shape[:2])
-    for pose in poses:
+    for pose, boxed in [*((p, "box" in wanted) for p in poses), *((h, False) for h in hands or ())]:
         shown = (pose.keypoint_scores >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
-        if "box" in wanted:
+        if boxed:
             _draw_box(image, pose, size, channels)
+        fitting = _fitting_size(pose, size)
         if "links" in wanted:
-            _draw_links(image, pose, shown, max(1, round(LINK_SCALE * size)), channels)
+            _draw_links(image, pose, shown, max(1, round(LINK_SCALE * fitting)), channels)
         if "keypoints" in wanted:
-            _draw_keypoints(image, pose, shown, max(1.5, KEYPOINT_SCALE * size), channels)
+            _draw_keypoints(image, pose, shown, max(0.75, KEYPOINT_SCALE * fitting), channels)
+
+
+def _fitting_size(pose: Pose, size: int) -> float:
+    """Return the longer side of the image, at most ``SPAN`` times the person's, in pixels."""
+    extent = float(max(pose.box[2] - pose.box[0], pose.box[3] - pose.box[1]))
+    return min(float(size), SPAN * extent)  # the image's where the box is NaN
 
 
 def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
@@ -89,7 +101,7 @@ def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
     thickness = max(1, round(LINK_SCALE * size / 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thickness, cv2.LINE_AA)
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, TEXT_SCALE * size / 20)
-    label = f"{pose.id}  {pose.score:.2f}"
+    label = "  ".join(filter(None, [f"{pose.id}", pose.label, f"{pose.score:.2f}"]))
     (width, height), _ = cv2.getTextSize(label, font, scale, 1)
     # inside the image even where the box reaches beyond it
     left = int(np.clip(x0, 0, max(0, image.shape[1] - width - 6)))
@@ -123,14 +135,16 @@ def _draw_keypoints(
     colors = _side_colors(pose)
     for i in np.flatnonzero(shown):
         center = _fixed_point(pose.keypoints[i])
-        outer, inner = (round(r * (1 << _SHIFT)) for r in (radius + 1, radius))
+        rim = min(1.0, radius / 3)
+        outer, inner = (round(r * (1 << _SHIFT)) for r in (radius + rim, radius))
         cv2.circle(image, center, outer, (0, 0, 0), cv2.FILLED, cv2.LINE_AA, _SHIFT)
         color = _ordered(colors[i], channels)
         cv2.circle(image, center, inner, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
 def _side_colors(pose: Pose) -> list[Color]:
-    colors: list[Color] = [_MIDDLE] * len(pose.skeleton)
+    whole = {"left": _LEFT, "right": _RIGHT}.get(pose.label or "", _MIDDLE)
+    colors: list[Color] = [whole] * len(pose.skeleton)
     for left, right in pose.skeleton.left_right:
         colors[left], colors[right] = _LEFT, _RIGHT
     return colors

@@ -80,6 +80,29 @@ def test_json_to_stdout_and_upper_body_only(capsys):
     assert records[0]["poses"][0]["keypoints"][0]["z"] is None
 
 
+def test_hands_are_told_and_drawn_at_the_wrists_of_their_people(data, tmp_path, capsys):
+    picture, lines = data / "images" / "peds_3.jpg", tmp_path / "out.jsonl"
+    arguments = ["estimate", str(picture), "--hands", "--json", str(lines)]
+    assert main([*arguments, "--out", str(tmp_path / "%s.png")]) == 0
+    (record,) = read_lines(lines)
+    (person,) = record["poses"]
+    image = cv2.imread(str(tmp_path / "peds_3.png"))
+    wrists = {p["name"]: (p["x"], p["y"]) for p in person["keypoints"]}
+    assert [(h["person"], h["id"], h["label"]) for h in record["hands"]] == [
+        (0, 0, "left"), (0, 1, "right"),
+    ]  # fmt: skip
+    for hand in record["hands"]:
+        wrist = hand["keypoints"][0]
+        away = np.subtract((wrist["x"], wrist["y"]), wrists[f"{hand['label']}_wrist"])
+        assert np.hypot(*away) < 20
+        assert hand["label_score"] > 0.5
+        # drawn in the color of its side, orange or cyan, at the tips that no body has
+        tip = hand["keypoints"][12]
+        blue, _, red = (int(v) for v in image[round(tip["y"]), round(tip["x"])])
+        assert (red > blue) == (hand["label"] == "left")
+    assert "1 with people (1 in all, 2 hands)" in capsys.readouterr().err
+
+
 def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, capsys):
     (pictures / "a5.png").write_bytes(b"this is no picture")
     lines = tmp_path / "out.jsonl"
@@ -97,6 +120,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--max-people", "0"], "max_people"),
         (["--threads", "0"], "threads"),
         (["--network", "nothing"], "blazepose-full"),
+        (["--network", "blazehand-full", "--hands"], "blazehand21 has no left_wrist"),
         (["--overlay", "boxes"], "box,links,keypoints"),
         (["--provider", "cuda"], "has no cuda"),
         (["--provider", "cpu", "--require-gpu"], "require_gpu"),

@@ -44,5 +44,20 @@ def test_labels_are_told():
     assert (hand["label"], hand["label_score"]) == (None, None)
 
 
+def test_hands_name_their_person_where_they_were_looked_for():
+    hands = Poses(
+        skeletons.get("blazehand21"), [6, 7, 9], [0.5] * 3, np.zeros((3, 4)),
+        np.zeros((3, 21, 2)), np.ones((3, 21)), labels=("left", "right", "right"),
+    )  # fmt: skip
+    people = Poses.empty(SKELETON)
+    found = to_record(FRAME, people, "x", hands)["hands"]
+    assert [(h["person"], h["id"], h["label"]) for h in found] == [
+        (3, 6, "left"), (3, 7, "right"), (4, 9, "right"),
+    ]  # fmt: skip
+    assert [point["name"] for point in found[0]["keypoints"]][:2] == ["wrist", "thumb_cmc"]
+    assert to_record(FRAME, people, "x", Poses.empty(hands.skeleton))["hands"] == []
+    assert "hands" not in to_record(FRAME, people, "x")
+
+
 def test_nobody_is_an_empty_list():
     assert to_record(FRAME, Poses.empty(SKELETON), "x")["poses"] == []

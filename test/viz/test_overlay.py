@@ -63,6 +63,45 @@ def test_points_far_outside_do_no_harm(far):
     assert image.shape == (200, 160, 3)
 
 
+def hand(label, wrist=(60, 60)):
+    """A hand of which wrist and thumb's root are found, 20 pixels apart."""
+    points = np.full((21, 2), np.nan)
+    points[:2] = wrist, np.add(wrist, (0, 20))
+    box = (*np.subtract(wrist, 20), *np.add(wrist, 20))
+    scores = np.isfinite(points).all(axis=1)
+    skeleton = skeletons.get("blazehand21")
+    return Poses(skeleton, [6], [0.9], [box], [points], [scores], labels=(label,))
+
+
+@pytest.mark.parametrize("label", ["left", "right"])
+def test_hands_are_drawn_in_their_side_s_color_and_without_a_box(label):
+    image = np.zeros((200, 160, 3), np.uint8)
+    overlay.draw(image, Poses.empty(SKELETON), hands=hand(label))
+    red, _, blue = (int(v) for v in image[70, 60])
+    assert (red > 200, blue > 200) == (label == "left", label == "right")
+    assert not image[40].any()
+    assert drawn(["box"], hand(label))[40].any(), "a hand by itself has its box"
+
+
+def drawn_width(size, span):
+    """Width in pixels of what is drawn of one keypoint in the middle of a square image."""
+    points = np.full((33, 2), np.nan)
+    points[0] = size / 2, size / 2
+    box = (0, 0, span, span)
+    image = np.zeros((size, size, 3), np.uint8)
+    poses = person(points, box=box)
+    overlay.draw(image, poses, ["keypoints"])
+    return int(image.any(axis=(0, 2)).sum())
+
+
+def test_who_is_small_is_drawn_finely_and_nobody_more_coarsely_than_fits_the_image():
+    widths = [drawn_width(1200, span) for span in (30, 100, 200, 400, 1200)]
+    assert widths[0] <= 5
+    assert widths == sorted(widths)
+    assert widths[0] < widths[1] < widths[2] < widths[3] == widths[4]
+    assert drawn_width(1200, np.nan) == widths[4]
+
+
 def test_a_missing_box_is_not_drawn():
     assert not drawn(["box"], person(box=[np.nan] * 4)).any()
 
