@@ -20,6 +20,9 @@ Arm = Literal["left", "right"]
 Joints = dict[str, Float64Array]
 
 TRANSITION_SECONDS = 0.4
+STRIDE_LENGTH = 1.2
+"""Meters that the legs' swing covers in two steps."""
+
 HELD_GESTURE_SECONDS = 2.0
 
 # Meters, of a man of 1.78 m.
@@ -125,9 +128,8 @@ def _wave(seconds: float, arm: Arm) -> Posture:
     return _with_arm(arm, ArmAngles(82, 14, 176 - 24 * swing, 14))
 
 
-def _walk(seconds: float, _arm: Arm) -> Posture:
-    # two strides a period: a little toward the camera and back again
-    phase = math.tau * seconds / (HELD_GESTURE_SECONDS / 2)
+def stride(phase: float) -> Posture:
+    """Return the posture of somebody who walks; ``phase`` in radians, a turn two steps."""
     swing = math.sin(phase)
 
     def swung(forward: float, outward: float) -> tuple[float, float]:
@@ -144,8 +146,14 @@ def _walk(seconds: float, _arm: Arm) -> Posture:
         right_thigh=3 - 21 * swing,
         left_knee=10 + 24 * max(0.0, math.cos(phase)),
         right_knee=10 + 24 * max(0.0, -math.cos(phase)),
-        advance=0.12 * (1 - math.cos(math.tau * seconds / HELD_GESTURE_SECONDS)),
     )
+
+
+def _walk(seconds: float, _arm: Arm) -> Posture:
+    # two strides a period: a little toward the camera and back again
+    there_and_back = 1 - math.cos(math.tau * seconds / HELD_GESTURE_SECONDS)
+    posture = stride(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
+    return posture._replace(advance=0.12 * there_and_back)
 
 
 # Every gesture is periodic in HELD_GESTURE_SECONDS, so that a held one repeats seamlessly.

@@ -1,7 +1,9 @@
-"""The synthetic actor's body: joints to round cones with a color."""
+"""The synthetic actor's body: joints to round cones of skin, cloth and so on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum, unique
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +13,44 @@ from pose_ros.sources.actor import Joints
 
 Color = tuple[int, int, int]
 
-SKIN: Color = (214, 166, 140)
-LIPS: Color = (168, 88, 84)
-HAIR: Color = (58, 42, 32)
-EYE_WHITE: Color = (240, 238, 234)
-IRIS: Color = (46, 34, 28)
-SHIRT: Color = (44, 88, 158)
-TROUSERS: Color = (92, 96, 118)
-BELT: Color = (36, 28, 24)
-SOCKS: Color = (112, 114, 122)
-SHOES: Color = (44, 38, 36)
 
-CLOTH = (SHIRT, TROUSERS)
+@unique
+class Material(Enum):
+    """What a part of the body is made of; the value is its color on a body like any other."""
+
+    SKIN = (214, 166, 140)
+    LIPS = (168, 88, 84)
+    HAIR = (58, 42, 32)
+    EYE_WHITE = (240, 238, 234)
+    IRIS = (46, 34, 28)
+    SHIRT = (44, 88, 158)
+    TROUSERS = (92, 96, 118)
+    BELT = (36, 28, 24)
+    SOCKS = (112, 114, 122)
+    SHOES = (44, 38, 36)
+
+
+SKIN, LIPS, HAIR = Material.SKIN, Material.LIPS, Material.HAIR
+EYE_WHITE, IRIS = Material.EYE_WHITE, Material.IRIS
+SHIRT, TROUSERS, BELT = Material.SHIRT, Material.TROUSERS, Material.BELT
+SOCKS, SHOES = Material.SOCKS, Material.SHOES
+
+CLOTH = frozenset({SHIRT, TROUSERS})
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colors by which one actor differs from another: red, green and blue, 0 to 255."""
+
+    shirt: Color = SHIRT.value
+    trousers: Color = TROUSERS.value
+    hair: Color = HAIR.value
+    skin: Color = SKIN.value
+
+    def color(self, material: Material) -> Color:
+        """Return the color of a material on this actor."""
+        own = {SHIRT: self.shirt, TROUSERS: self.trousers, HAIR: self.hair, SKIN: self.skin}
+        return own.get(material, material.value)
 
 
 class Cone(NamedTuple):
@@ -33,7 +61,7 @@ class Cone(NamedTuple):
         b: (3,) meters, center of the second sphere.
         radius_a: Meters.
         radius_b: Meters.
-        color: Red, green and blue, 0 to 255.
+        material: What it is made of.
         flat_axis: (3,) unit vector; anything where ``flatness`` is 1.
         flatness: Thickness along ``flat_axis``, a share of the round one's.
     """
@@ -42,7 +70,7 @@ class Cone(NamedTuple):
     b: Float64Array
     radius_a: float
     radius_b: float
-    color: Color
+    material: Material
     flat_axis: Float64Array = np.array([1.0, 0.0, 0.0])
     flatness: float = 1.0
 

@@ -16,6 +16,7 @@ from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
+from pose_ros.sources.scene import SCENES
 from pose_ros.sources.synthetic import (
     DEFAULT_FPS,
     DEFAULT_HEIGHT,
@@ -59,17 +60,18 @@ def open_synthetic(
     loop: bool = False,
     live: bool = True,
 ) -> SyntheticSource:
-    """Return the synthetic camera that ``synthetic[:GESTURE][?OPTION=VALUE&...]`` names.
+    """Return the synthetic camera that ``synthetic[:NAME][?OPTION=VALUE&...]`` names.
 
-    Options: arm, width, height, fps, hfov (degrees), camera_height (meters),
+    The name is that of a gesture to hold or of a scene of several actors, such as
+    ``crossing``. Options: arm, width, height, fps, hfov (degrees), camera_height (meters),
     pitch (degrees), distance (meters), seed, live (0 or 1). What the text says
     goes before the arguments.
 
     Raises:
-        OptionError: A gesture or an option is unknown or out of its range.
+        OptionError: A name or an option is unknown or out of its range.
     """
     head, _, query = spec.partition("?")
-    _, _, gesture = head.partition(":")
+    _, _, word = head.partition(":")
     options: dict[str, Any] = {
         "fps": fps or DEFAULT_FPS,
         "width": width or DEFAULT_WIDTH,
@@ -86,9 +88,12 @@ def open_synthetic(
             options[name] = read(text)
         except ValueError:
             raise OptionError(f"{spec}: {key} has no such value: {text!r}") from None
-    if gesture and gesture not in GESTURES:
-        raise OptionError(f"{spec}: unknown gesture {gesture!r}; known: {', '.join(GESTURES)}")
-    return SyntheticSource(gesture or None, name=spec, **options)
+    if word in SCENES:
+        return SyntheticSource(scene=SCENES[word](), name=spec, **options)
+    if word and word not in GESTURES:
+        known = ", ".join([*GESTURES, *SCENES])
+        raise OptionError(f"{spec}: unknown gesture or scene {word!r}; known: {known}")
+    return SyntheticSource(word or None, name=spec, **options)
 
 
 def open_source(
@@ -105,7 +110,7 @@ def open_source(
     Args:
         spec: A device (``/dev/video0`` or ``0``), an rtsp or http(s) stream, a
             video, a picture, a folder or a glob of pictures, or
-            ``synthetic[:GESTURE][?OPTION=VALUE&...]``.
+            ``synthetic[:NAME][?OPTION=VALUE&...]``.
         fps: Frames a second to ask a camera for, or at which pictures follow
             each other; None leaves it to the source.
         width: Pixels to ask a camera for, and of the synthetic one.

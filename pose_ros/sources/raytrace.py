@@ -31,20 +31,17 @@ _NEAR = 0.05
 class View:
     """Where the camera stands, and its lens.
 
-    The world's origin is on the floor below the camera; x runs along the floor
-    to where the camera looks, y to its left, z up.
+    The world's axes are those of ``scene``: the origin on the floor below the camera.
 
     Attributes:
         camera: Undistorted intrinsics.
         height: Of the camera above the floor, meters.
         pitch_degrees: Positive: the camera looks down.
-        distance: From the camera to the actor's start along the floor, meters.
     """
 
     camera: Camera
     height: float
     pitch_degrees: float
-    distance: float
 
     @property
     def rotation(self) -> Float64Array:
@@ -55,21 +52,15 @@ class View:
         )
         return np.array([[0, -1, 0], [-s, 0, -c], [c, 0, -s]], np.float64)
 
-    def world(self, points: Float64Array) -> Float64Array:
-        """Return (..., 3) meters in the world of points in the actor's body axes."""
-        return np.array([self.distance, 0.0, 0.0]) + points * (-1.0, -1.0, 1.0)
-
     def optical(self, world: Float64Array) -> Float64Array:
         """Return (..., 3) meters in the optical frame of points in the world."""
         turned: Float64Array = (world - (0.0, 0.0, self.height)) @ self.rotation.T
         return turned
 
     def place(self, cone: Cone) -> Cone:
-        """Return a cone in body axes in the optical frame."""
-        axis = self.rotation @ (cone.flat_axis * (-1.0, -1.0, 1.0))
-        return cone._replace(
-            a=self.optical(self.world(cone.a)), b=self.optical(self.world(cone.b)), flat_axis=axis
-        )
+        """Return a cone of the world in the optical frame."""
+        axis = self.rotation @ cone.flat_axis
+        return cone._replace(a=self.optical(cone.a), b=self.optical(cone.b), flat_axis=axis)
 
 
 def screen_box(camera: Camera, cone: Cone) -> Box | None:
@@ -229,7 +220,12 @@ def _surface(cone: Cone) -> Float64Array:
 def floor_shadow(
     view: View, cones: Sequence[Cone], to_light: Float64Array
 ) -> tuple[Box, FloatArray] | None:
-    """Return the soft shadow that cones, in body axes, throw on the floor.
+    """Return the soft shadow that cones in the world throw on the floor.
+
+    Args:
+        view: The camera.
+        cones: Of one body.
+        to_light: (3,) in the world, upward.
 
     Returns:
         The box of the image that the shadow may touch, and (h, w) the share
@@ -238,18 +234,19 @@ def floor_shadow(
     cell, extent = 0.02, 1.5
     size = int(2 * extent / cell)
     plan = np.zeros((size, size), np.float32)
+    origin = np.mean([cone.a[:2] for cone in cones], axis=0) - extent
     for cone in cones:
         ends = []
         for point in (cone.a, cone.b):
             spot = point[:2] - to_light[:2] * (point[2] / to_light[2])
-            ends.append(np.rint((spot + extent) / cell).astype(int).tolist())
+            ends.append(np.rint((spot - origin) / cell).astype(int).tolist())
         thickness = max(1, round((cone.radius_a + cone.radius_b) / cell))
         cv2.line(plan, ends[0], ends[1], (1.0,), thickness)
     soft = cv2.GaussianBlur(plan, (0, 0), 0.05 / cell)
-    # the floor's homography: plan cell -> body axes -> world -> image
+    # the floor's homography: plan cell -> world -> image
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float64)
-    floor = np.concatenate([corners * cell - extent, np.zeros((4, 1))], axis=1)
-    optical = view.optical(view.world(floor))
+    floor = np.concatenate([corners * cell + origin, np.zeros((4, 1))], axis=1)
+    optical = view.optical(floor)
     if np.any(optical[:, 2] < _NEAR):
         return None
     pixels = view.camera.project(optical)
@@ -262,3 +259,25 @@ def floor_shadow(
     homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     shadow = cv2.warpPerspective(soft, homography, (x1 - x0, y1 - y0))
     return (x0, y0, x1, y1), np.asarray(shadow, np.float32)
+
+
+def hidden(points: Float64Array, cones: Sequence[Cone]) -> NDArray[np.bool_]:
+    """Return which points, seen from the camera, lie behind cones.
+
+    A cone is taken for a row of spheres; flat ones count as round.
+
+    Args:
+        points: (K, 3) meters in the optical frame.
+        cones: In the optical frame.
+    """
+    shares = np.linspace(0.0, 1.0, 9)[:, None]
+    centers = np.concatenate([cone.a + shares * (cone.b - cone.a) for cone in cones])
+    radii = np.concatenate(
+        [cone.radius_a + shares[:, 0] * (cone.radius_b - cone.radius_a) for cone in cones]
+    )
+    reach = np.linalg.norm(points, axis=1)
+    along = (points / reach[:, None]) @ centers.T
+    across = np.sum(centers**2, axis=1) - along**2
+    before = (along > 0) & (along + radii < reach[:, None])
+    found: NDArray[np.bool_] = np.any(before & (across < radii**2), axis=1)
+    return found

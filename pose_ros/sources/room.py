@@ -1,4 +1,4 @@
-"""The room that the synthetic actor stands in."""
+"""The room that the synthetic actors stand in."""
 
 from __future__ import annotations
 
@@ -11,29 +11,35 @@ from pose_ros.core.types import FloatArray
 from pose_ros.sources.raytrace import View
 
 # Meters.
-_BEHIND_ACTOR, _HALF_WIDTH, _CEILING, _BEHIND_CAMERA = 1.7, 2.6, 2.8, 1.0
+_HALF_WIDTH, _CEILING, _BEHIND_CAMERA = 2.6, 2.8, 1.0
+_LAMP_TO_WALL = 2.5
 _PLANK_WIDTH, _PLANK_LENGTH = 0.16, 1.4
 
 
-def room(view: View) -> FloatArray:
-    """Return the empty room, (height, width, 3) RGB, 0 to 255."""
+def room(view: View, depth: float) -> FloatArray:
+    """Return the empty room, (height, width, 3) RGB, 0 to 255.
+
+    Args:
+        view: The camera.
+        depth: Meters to the wall at the back.
+    """
     small = view.camera
     # four rays a pixel: planks and edges are fine and, rendered once, cost nothing
     scale = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     camera = Camera(small.width * 2, small.height * 2, scale @ small.matrix)
     bands = np.array_split(np.arange(camera.height), 8)
-    image = np.concatenate([_band(view, camera, rows) for rows in bands])
+    image = np.concatenate([_band(view, camera, rows, depth) for rows in bands])
     result = cv2.resize(image, (small.width, small.height), interpolation=cv2.INTER_AREA)
     return np.asarray(result, np.float32)
 
 
-def _band(view: View, camera: Camera, rows: NDArray[np.int64]) -> FloatArray:
+def _band(view: View, camera: Camera, rows: NDArray[np.int64], depth: float) -> FloatArray:
     """Return some rows of the room at the camera's size."""
     x, y = np.meshgrid(np.arange(camera.width), rows)
     directions = camera.rays(np.stack([x, y], axis=-1)) @ view.rotation
     eye = np.array([0.0, 0.0, view.height])
     low = np.array([-_BEHIND_CAMERA, -_HALF_WIDTH, 0.0])
-    high = np.array([view.distance + _BEHIND_ACTOR, _HALF_WIDTH, max(_CEILING, view.height + 0.5)])
+    high = np.array([depth, _HALF_WIDTH, max(_CEILING, view.height + 0.5)])
     with np.errstate(divide="ignore", invalid="ignore"):
         # from inside of a box, each ray leaves through the nearest of three planes
         ways = np.where(directions > 0, high - eye, low - eye) / directions
@@ -50,8 +56,8 @@ def _band(view: View, camera: Camera, rows: NDArray[np.int64]) -> FloatArray:
         (plane == 0, lambda p: _pictures(p, _wall(p, (204, 202, 192)))),
     ):
         image[chosen] = paint(points[chosen])
-    # a lamp above and before the actor: light falls off with distance
-    lamp = np.array([view.distance - 0.8, 0.6, 2.6])
+    # a lamp above the actors: light falls off with distance
+    lamp = np.array([depth - _LAMP_TO_WALL, 0.6, 2.6])
     away = np.linalg.norm(points - lamp, axis=-1, keepdims=True)
     image *= (1.20 - 0.09 * away).clip(0.6, 1.12)
     return image

@@ -1,4 +1,4 @@
-"""The synthetic camera: an actor in a room, whose true joints are known at every instant."""
+"""The synthetic camera: actors in a room, whose true joints are known at every instant."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from threading import Event
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources.actor import MOVING_GESTURES, SCRIPT, Arm, Step, hold, joints, posture_at
-from pose_ros.sources.raytrace import View
+from pose_ros.sources.actor import SCRIPT, Arm, Step, hold
+from pose_ros.sources.raytrace import View, hidden
 from pose_ros.sources.renderer import Renderer
+from pose_ros.sources.scene import Scene
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
+DEFAULT_DISTANCE = 3.0
 
 # Horizontal field of view of a 4:3 image that shows the actor from his feet to his raised hands.
 _HFOV_DEGREES = 63.0
@@ -27,20 +30,25 @@ _HFOV_DEGREES = 63.0
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The actor's true joints at one instant.
+    """One actor's true joints at one instant.
 
     Attributes:
+        name: The actor's.
         skeleton: Names of the K joints; ``blazepose33``.
         world: (K, 3) meters: origin on the floor below the camera, x along the
             floor to where the camera looks, y to the left, z up.
         camera: (K, 3) meters in the camera's optical frame.
         pixels: (K, 2) x right and y down; they may lie beyond the image.
+        visible: (K,) whether a joint lies in the image and behind nobody else; a body
+            may still hide its own.
     """
 
+    name: str
     skeleton: Skeleton
     world: Float64Array
     camera: Float64Array
     pixels: Float64Array
+    visible: NDArray[np.bool_]
 
     def pixel(self, keypoint: str) -> Float64Array:
         """Return x, y in pixels of a joint by name.
@@ -53,10 +61,10 @@ class Truth:
 
 
 class SyntheticSource:
-    """An endless camera, or a recording of one run of the script.
+    """An endless camera, or a recording of one run of the scene.
 
-    Everything depends on the stamp alone: a frame shows the script at its stamp
-    modulo the script's length, so that the truth of a frame can be had in another
+    Everything depends on the stamp alone: a frame shows the scene at its stamp
+    modulo the scene's length, so that the truth of a frame can be had in another
     process, from a source with the same arguments, by its stamp. Stamps are
     multiples of 1 / fps.
     """
@@ -67,6 +75,7 @@ class SyntheticSource:
         *,
         arm: Arm = "right",
         script: Sequence[Step] | None = None,
+        scene: Scene | None = None,
         width: int = DEFAULT_WIDTH,
         height: int = DEFAULT_HEIGHT,
         fps: float = DEFAULT_FPS,
@@ -74,7 +83,7 @@ class SyntheticSource:
         hfov_degrees: float | None = None,
         camera_height: float = 1.1,
         camera_pitch_degrees: float = 2.0,
-        distance: float = 3.0,
+        distance: float | None = None,
         seed: int = 0,
         live: bool = True,
         loop: bool = False,
@@ -82,10 +91,13 @@ class SyntheticSource:
     ) -> None:
         """Set the scene; nothing is rendered before the first ``read``.
 
+        Without a ``scene`` there is one actor, who stands before the camera and faces it.
+
         Args:
             gesture: One to hold, of ``actor.GESTURES``; None plays the script.
             arm: The arm of a held gesture that takes one.
             script: Steps to play in place of the default script.
+            scene: Actors, in place of gesture, script and distance.
             width: Pixels.
             height: Pixels.
             fps: Frames a second, above 0.
@@ -95,7 +107,7 @@ class SyntheticSource:
                 what shows as much from top to bottom.
             camera_height: Meters above the floor.
             camera_pitch_degrees: Positive: the camera looks down.
-            distance: Meters along the floor to the actor; 1 or more.
+            distance: Meters along the floor to the lone actor, 1 or more; None: 3.
             seed: Of the camera's noise.
             live: Frames come in real time and are stamped with Unix time; a
                 reader that is late misses frames. Otherwise they come as fast
@@ -108,7 +120,7 @@ class SyntheticSource:
         """
         if not (math.isfinite(fps) and 0 < fps <= 1000):
             raise OptionError(f"fps must be above 0 and at most 1000, got {fps}")
-        if not (math.isfinite(distance) and distance >= 1.0):
+        if distance is not None and not (math.isfinite(distance) and distance >= 1.0):
             raise OptionError(f"distance must be 1 meter or more, got {distance}")
         if not 0.1 <= camera_height <= 10.0:
             raise OptionError(f"camera height must be in [0.1, 10] meters, got {camera_height}")
@@ -121,13 +133,16 @@ class SyntheticSource:
             raise OptionError("the synthetic camera needs intrinsics without distortion and skew")
         if script is not None and gesture is not None:
             raise OptionError("give a gesture or a script, not both")
-        self._script = tuple(script or (SCRIPT if gesture is None else hold(gesture, arm)))
-        self._still = len(self._script) == 1 and self._script[0].gesture not in MOVING_GESTURES
+        if scene is None:
+            steps = tuple(script or (SCRIPT if gesture is None else hold(gesture, arm)))
+            scene = Scene.of_one(steps, DEFAULT_DISTANCE if distance is None else distance)
+        elif not (gesture is None and script is None and distance is None):
+            raise OptionError("a scene has its own gestures, scripts and distances; give it alone")
+        self._scene = scene
         self._fps = float(fps)
-        self._view = View(self._camera, camera_height, camera_pitch_degrees, distance)
+        self._view = View(self._camera, camera_height, camera_pitch_degrees)
         self._seed, self._live, self._loop, self._name = seed, live, loop, name
-        seconds = sum(step.seconds for step in self._script)
-        self._period = max(1, round(seconds * self._fps))
+        self._period = max(1, round(scene.seconds * self._fps))
         self._renderer: Renderer | None = None
         self._first: int | None = None
         self._next = 0
@@ -183,36 +198,54 @@ class SyntheticSource:
             return None
         number = self._next
         self._next += 1
-        renderer = self._renderer or Renderer(self._view, self._seed)
+        renderer = self._renderer or Renderer(self._scene, self._view, self._seed)
         self._renderer = renderer
-        # a still posture has few distinct frames: one rendering, and the noise patterns
-        key = 0 if self._still else number % self._period
-        image = renderer.frame(self._posture_joints(number / self._fps), key, number)
+        # a still scene has few distinct frames: one rendering, and the noise patterns
+        key = 0 if self._scene.still else number % self._period
+        image = renderer.frame(self._seconds(number / self._fps), key, number)
         return Frame(image, number / self._fps, number - self._first, self._name, "bgr")
 
     def truth(self, stamp: float) -> Truth:
-        """Return the true joints at a time: a frame's stamp, or any other.
+        """Return the true joints of the scene's first actor at a time.
 
         Args:
-            stamp: Seconds; Unix time of a live source, media time otherwise.
+            stamp: A frame's, or any other, in seconds; Unix time of a live source, media
+                time otherwise.
         """
+        return self.truths(stamp)[0]
+
+    def truths(self, stamp: float) -> tuple[Truth, ...]:
+        """Return the true joints of all actors at a time, as ``truth`` does of the first."""
         skeleton = skeletons.get("blazepose33")
-        found = self._posture_joints(stamp)
-        world = self._view.world(np.array([found[name] for name in skeleton.keypoints]))
-        optical = self._view.optical(world)
-        return Truth(skeleton, world, optical, self._camera.project(optical))
+        seconds = self._seconds(stamp)
+        actors = self._scene.actors
+        several = len(actors) > 1
+        cones = [[self._view.place(c) for c in a.cones(seconds)] for a in actors if several]
+        found = []
+        for i, actor in enumerate(actors):
+            joints = actor.joints(seconds)
+            world = np.array([joints[name] for name in skeleton.keypoints])
+            optical = self._view.optical(world)
+            pixels = self._camera.project(optical)
+            size = (self._camera.width - 0.5, self._camera.height - 0.5)
+            visible = np.all((pixels >= -0.5) & (pixels < size), axis=1)
+            if several:
+                others = [cone for j, body in enumerate(cones) if j != i for cone in body]
+                visible &= ~hidden(optical, others)
+            found.append(Truth(actor.name, skeleton, world, optical, pixels, visible))
+        return tuple(found)
 
     def close(self) -> None:
         """End a ``read`` that waits in another thread; safe from any thread, and twice."""
         self._closed.set()
 
-    def _posture_joints(self, stamp: float) -> dict[str, Float64Array]:
+    def _seconds(self, stamp: float) -> float:
+        """Return the time in the scene."""
         # by the number of the frame, so that rounded stamps give the very same truth
         number = stamp * self._fps
         if abs(number - round(number)) < 1e-3:
             number = round(number)
-        seconds = (number % self._period) / self._fps
-        return joints(posture_at(self._script, seconds))
+        return (number % self._period) / self._fps
 
 
 def _whole_body_hfov(width: int, height: int) -> float:

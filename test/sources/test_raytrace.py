@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pose_ros.core.camera import Camera
-from pose_ros.sources.body import Cone
-from pose_ros.sources.raytrace import Tracer, View, screen_box
+from pose_ros.sources.body import SKIN, Cone
+from pose_ros.sources.raytrace import Tracer, View, hidden, screen_box
 
 CAMERA = Camera.from_hfov(40, 30, 60.0)
 
@@ -29,13 +29,13 @@ def random_cone(seed: int) -> Cone:
     axis = rng.standard_normal(3)
     flatness = 1.0 if seed % 2 else rng.uniform(0.3, 0.9)
     radii = rng.uniform(0.01, 0.25, 2)
-    return Cone(a, b, radii[0], radii[1], (1, 2, 3), axis / np.linalg.norm(axis), flatness)
+    return Cone(a, b, radii[0], radii[1], SKIN, axis / np.linalg.norm(axis), flatness)
 
 
 CONES = [random_cone(seed) for seed in range(6)] + [
-    Cone(np.array([0, 0, 2.0]), np.array([0, 0, 2.0]), 0.2, 0.2, (1, 2, 3)),
-    Cone(np.array([0, 0, 2.0]), np.array([0.05, 0, 2.0]), 0.3, 0.1, (1, 2, 3)),
-    Cone(np.array([0, 0, 2.0]), np.array([0.05, 0, 2.1]), 0.1, 0.3, (1, 2, 3)),
+    Cone(np.array([0, 0, 2.0]), np.array([0, 0, 2.0]), 0.2, 0.2, SKIN),
+    Cone(np.array([0, 0, 2.0]), np.array([0.05, 0, 2.0]), 0.3, 0.1, SKIN),
+    Cone(np.array([0, 0, 2.0]), np.array([0.05, 0, 2.1]), 0.1, 0.3, SKIN),
 ]
 
 
@@ -103,11 +103,11 @@ def test_screen_box_holds_the_whole_cone(cone: Cone) -> None:
 )  # fmt: skip
 def test_what_is_not_in_the_image_is_left_out(center: tuple[float, float, float]) -> None:
     point = np.array(center, np.float64)
-    assert Tracer(CAMERA).trace([Cone(point, point, 0.2, 0.2, (1, 2, 3))]) is None
+    assert Tracer(CAMERA).trace([Cone(point, point, 0.2, 0.2, SKIN)]) is None
 
 
 def test_the_nearer_cone_hides_the_other() -> None:
-    near, far = (Cone(np.array([0, 0, z]), np.array([0, 0.1, z]), 0.2, 0.2, (1, 2, 3))
+    near, far = (Cone(np.array([0, 0, z]), np.array([0, 0.1, z]), 0.2, 0.2, SKIN)
                  for z in (1.5, 2.5))  # fmt: skip
     for cones, front in (([near, far], 0), ([far, near], 1)):
         traced = Tracer(CAMERA).trace(cones)
@@ -117,15 +117,30 @@ def test_the_nearer_cone_hides_the_other() -> None:
 
 
 def test_view_turns_the_world_into_the_optical_frame() -> None:
-    view = View(CAMERA, height=1.0, pitch_degrees=0.0, distance=3.0)
+    view = View(CAMERA, height=1.0, pitch_degrees=0.0)
     # 3 m ahead, half a meter to the left, at the camera's height
     np.testing.assert_allclose(view.optical(np.array([3.0, 0.5, 1.0])), [-0.5, 0.0, 3.0])
     np.testing.assert_allclose(view.rotation @ view.rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(view.rotation) == pytest.approx(1.0)
     # looking down by the angle to a point on the floor brings it to the middle
-    down = View(CAMERA, height=1.0, pitch_degrees=45.0, distance=3.0)
+    down = View(CAMERA, height=1.0, pitch_degrees=45.0)
     np.testing.assert_allclose(
         down.optical(np.array([1.0, 0.0, 0.0])), [0, 0, np.sqrt(2)], atol=1e-12
     )
-    # the actor faces the camera: his left is at its right
-    assert view.optical(view.world(np.array([0.0, 0.3, 1.0])))[0] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("cone", CONES)
+def test_what_is_hidden_is_behind_what_is_drawn(cone: Cone) -> None:
+    """Over the whole image, as the tracer sees it; edges of the row of spheres are rough."""
+    traced = Tracer(CAMERA).trace([cone])
+    assert traced is not None
+    (x0, y0, x1, y1), _, index = traced
+    drawn = np.zeros((30, 40), bool)
+    drawn[y0:y1, x0:x1] = index == 0
+    rays = CAMERA.rays(np.stack(np.meshgrid(np.arange(40), np.arange(30)), axis=-1)).reshape(-1, 3)
+    found = hidden(rays * 5.0, [cone]).reshape(30, 40)
+    # a flat cone counts as round: it may hide more
+    assert (drawn & ~found).sum() <= 0.03 * drawn.sum() + 1
+    if cone.flatness == 1.0:
+        assert (found != drawn).sum() <= 0.1 * drawn.sum() + 1
+    assert not hidden(rays * 1.0, [cone]).any()  # before it
