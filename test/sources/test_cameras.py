@@ -1,5 +1,6 @@
 """Cameras that are lost and come back, slow readers, stamps: with a scripted capture."""
 
+import itertools
 import logging
 import os
 import threading
@@ -14,7 +15,13 @@ import pytest
 
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources import cameras, open_source
-from pose_ros.sources.cameras import CameraSource, CaptureRequest, capture_time, check_device
+from pose_ros.sources.cameras import (
+    CameraSource,
+    CaptureRequest,
+    capture_time,
+    check_device,
+    retry_pauses,
+)
 
 DEVICE = CaptureRequest("/dev/video7")
 LOST, BACK = "is lost", "is back"
