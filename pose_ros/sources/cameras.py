@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -329,14 +329,21 @@ class CameraSource:
         if self._connected:
             self._connected = False
             _log.warning("%s is lost; it is opened again as soon as it is back", self._name)
-            self._pause = self._first_retry
-        while not self._ended.wait(self._pause):
-            self._pause = min(2 * self._pause, self._longest_retry)
+            self._pauses = retry_pauses(self._first_retry, self._longest_retry)
+        while not self._ended.wait(next(self._pauses)):
             try:
                 return self._opener(self._request)
             except SourceError as error:
                 _log.debug("%s", error)
         return None
+
+
+def retry_pauses(first_seconds: float, longest_seconds: float) -> Iterator[float]:
+    """Yield the pauses before each attempt to open a lost camera: they double to a bound."""
+    pause = first_seconds
+    while True:
+        yield min(pause, longest_seconds)
+        pause = min(2 * pause, longest_seconds)
 
 
 def is_device(spec: str) -> bool:
