@@ -95,7 +95,7 @@ def test_stream_is_read_lost_and_found_again(
         try:
             before = time.time()
             stamps = [read_level(source, 100).stamp for _ in range(5)]
-            assert before - 1.0 < stamps[0] < stamps[-1] < time.time() + 0.1
+            assert before - 1.0 < stamps[0] < stamps[-1] < time.time() + 1.0
             assert stamps == sorted(set(stamps))
             assert source.live
             servers[0].stop()
