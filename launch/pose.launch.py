@@ -48,15 +48,21 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "upper_body_only",
-        default_value="false",
-        choices=TRUTH,
-        description="Give the keypoints of the upper body only",
+        default_value="",
+        choices=["", *TRUTH],
+        description="Give the keypoints of the upper body only; empty: as in config/pose.yaml",
+    ),
+    DeclareLaunchArgument(
+        "hands",
+        default_value="",
+        choices=["", *TRUTH],
+        description="Find the hands of the people too; empty: as in config/pose.yaml",
     ),
     DeclareLaunchArgument(
         "smoothing",
-        default_value="true",
-        choices=TRUTH,
-        description="Filter keypoints over time",
+        default_value="",
+        choices=["", *TRUTH],
+        description="Filter keypoints over time; empty: as in config/pose.yaml",
     ),
     DeclareLaunchArgument(
         "params_file",
@@ -131,8 +137,9 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
         raise RuntimeError("gesture:=true is not available yet; leave it out")
     share = FindPackageShare("pose_ros")
     asked: dict[str, Any] = {
-        "upper_body_only": value("upper_body_only") == "true",
-        "smoothing": value("smoothing") == "true",
+        name: value(name) == "true"
+        for name in ("upper_body_only", "hands", "smoothing")
+        if value(name)  # else the parameter file's own holds
     }
     if value("network"):
         asked["network"] = value("network")

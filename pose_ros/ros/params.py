@@ -88,6 +88,9 @@ class PoseParameters:
     upper_body_only: bool = _parameter(
         False, "Give the keypoints of the upper body only, without z.", live=True
     )
+    hands: bool = _parameter(
+        False, "Find the hands of the people too, on ~/hands; needs a BlazePose network."
+    )
     smoothing: bool = _parameter(True, "Filter keypoints over time, by stamps.", live=True)
     static_image_mode: bool = _parameter(
         False, "Treat every image by itself: no tracking, no smoothing."

@@ -9,22 +9,23 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rclpy.lifecycle import LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_ros.build import create_estimator
+from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.options import EstimatorOptions
-from pose_ros.core.protocols import Estimator
+from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import Channels, Frame, Poses
+from pose_ros.core.types import Channels, Frame
 from pose_ros.core.types import Image as ImageArray
 from pose_ros.errors import ImageError, PoseRosError
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
+from pose_ros.networks.body_hands import hand_joints
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.cdr import read_image
 from pose_ros.ros.conversions import (
@@ -49,6 +50,8 @@ LATCHED_QOS = QoSProfile(
 WARN_EVERY_SECONDS = 5.0
 
 MakeEstimator = Callable[[PoseParameters], Estimator]
+MakeHands = Callable[[PoseParameters], HandEstimator]
+Network = TypeVar("Network", Estimator, HandEstimator)
 Subscribe = Callable[[Callable[[Any, Frame], None]], Callable[[], None]]
 
 
@@ -60,6 +63,15 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True)
+class HandOutfit:
+    """What a node that finds hands holds besides."""
+
+    estimator: HandEstimator
+    poses: LifecyclePublisher
+    skeleton: LifecyclePublisher
+
+
+@dataclass(frozen=True)
 class Outfit:
     """What a configured node holds."""
 
@@ -67,10 +79,11 @@ class Outfit:
     poses: LifecyclePublisher
     skeleton: LifecyclePublisher
     overlay: LifecyclePublisher
+    hands: HandOutfit | None
 
 
 class PoseNode(ManagedNode[PoseParameters]):
-    """Publishes the people of each image, with the image's own header.
+    """Publishes the people of each image, and their hands, with the image's own header.
 
     An image without a stamp is refused, as nothing could be made of the result
     over time; one without a frame_id is taken, and warned about once.
@@ -80,6 +93,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self,
         *,
         make_estimator: MakeEstimator | None = None,
+        make_hands: MakeHands | None = None,
         subscribe: Subscribe | None = None,
         **options: Any,
     ) -> None:
@@ -88,12 +102,14 @@ class PoseNode(ManagedNode[PoseParameters]):
         Args:
             make_estimator: Makes what finds the people; the network of the
                 parameters when None.
+            make_hands: Makes what finds their hands, when they are asked for.
             subscribe: Gives frames in memory, as ``CameraNode.subscribe``, in
                 place of the image topic.
             options: Of rclpy's node.
         """
         super().__init__("pose", PoseParameters, **options)
         self._make_estimator = make_estimator or estimator_from
+        self._make_hands = make_hands or hands_from
         self._subscribe = subscribe
         self._health = StreamHealth()
         self._outfit: Outfit | None = None
@@ -104,18 +120,30 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def acquire(self) -> None:
         """Load the network and make the publishers."""
-        began = time.monotonic()
-        estimator = self._make_estimator(self.parameters)
-        self.get_logger().info(
-            f"{estimator.network} on {estimator.provider}, loaded in "
-            f"{time.monotonic() - began:.1f} s"
-        )
+        estimator = self._load(self._make_estimator)
+        hands = None
+        if self.parameters.hands:
+            hand_joints(estimator.skeleton)
+            hands = HandOutfit(
+                self._load(self._make_hands),
+                poses=self.make_publisher(PoseArray, "~/hands", RESULT_QOS),
+                skeleton=self.make_publisher(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS),
+            )
         self._outfit = Outfit(
             estimator,
             poses=self.make_publisher(PoseArray, "~/poses", RESULT_QOS),
             skeleton=self.make_publisher(SkeletonMsg, "~/skeleton", LATCHED_QOS),
             overlay=self.make_publisher(Image, "~/overlay", RESULT_QOS),
+            hands=hands,
         )
+
+    def _load(self, make: Callable[[PoseParameters], Network]) -> Network:
+        began = time.monotonic()
+        network = make(self.parameters)
+        self.get_logger().info(
+            f"{network.network} on {network.provider}, loaded in {time.monotonic() - began:.1f} s"
+        )
+        return network
 
     def start(self) -> None:
         """Start the worker, then let images in."""
@@ -125,6 +153,9 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._told_skeleton = None
         self._told_frame_id = False
         self._tell_skeleton(outfit)
+        if outfit.hands:
+            outfit.hands.estimator.reset()
+            outfit.hands.skeleton.publish(skeleton_to_msg(outfit.hands.estimator.skeleton))
         self._health.restart()
         self._worker = Worker(partial(self._work, outfit), self._failed, "pose")
         if self._subscribe is not None:
@@ -227,15 +258,20 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def _work(self, outfit: Outfit, picture: Picture) -> None:
         """Find the people of one image and publish them; in the worker's thread."""
-        estimator, header = outfit.estimator, picture.header
+        estimator, hands, header = outfit.estimator, outfit.hands, picture.header
+        found = None
         options = options_from(self.parameters)
         if options != estimator.options:
             estimator.options = options
         try:
             self._check_header(header)
+            stamp = stamp_from_msg(header.stamp)
             image, channels = picture.decode()
             began = time.perf_counter()
-            poses = estimator.estimate(image, stamp_from_msg(header.stamp), channels=channels)
+            poses = estimator.estimate(image, stamp, channels=channels)
+            if hands:
+                hands.estimator.options = options
+                found = hands.estimator.estimate(image, poses, stamp, channels=channels)
             duration = time.perf_counter() - began
         except ImageError as error:
             self._refuse(error)
@@ -243,20 +279,21 @@ class PoseNode(ManagedNode[PoseParameters]):
         height, width = image.shape[:2]
         self._tell_skeleton(outfit)
         outfit.poses.publish(poses_to_msg(poses, header, estimator.network, width, height))
-        self._health.done(self._now() - stamp_from_msg(header.stamp), duration)
+        if hands and found is not None:
+            network = hands.estimator.network
+            hands.poses.publish(poses_to_msg(found, header, network, width, height))
+        self._health.done(self._now() - stamp, duration)
         if self.parameters.publish_overlay and outfit.overlay.get_subscription_count():
-            outfit.overlay.publish(self._draw(poses, image, channels, header))
+            canvas = image.copy()  # the image may be a message's memory, or another node's
+            parts = parse_parts(self.parameters.overlay)
+            draw(canvas, poses, parts, hands=found, channels=channels)
+            outfit.overlay.publish(image_to_msg(canvas, channels, header))
 
     def _refuse(self, error: ImageError) -> None:
         self._health.refused(str(error))
         self.get_logger().warning(
             f"image refused: {error}", throttle_duration_sec=WARN_EVERY_SECONDS
         )
-
-    def _draw(self, poses: Poses, image: ImageArray, channels: Channels, header: Any) -> Image:
-        canvas = image.copy()  # the image may be a message's memory, or another node's
-        draw(canvas, poses, parse_parts(self.parameters.overlay), channels=channels)
-        return image_to_msg(canvas, channels, header)
 
     def _check_header(self, header: Any) -> None:
         """Raise ImageError for an image without a stamp; warn of one without a frame, once."""
@@ -320,6 +357,24 @@ def estimator_from(parameters: PoseParameters) -> Estimator:
         smoothing=parameters.smoothing,
         static=parameters.static_image_mode,
         upper_body_only=parameters.upper_body_only,
+        provider=parameters.provider,
+        require_gpu=parameters.require_gpu,
+        threads=parameters.threads,
+        precision=parameters.precision,
+        models_dir=parameters.models_dir or None,
+    )
+
+
+def hands_from(parameters: PoseParameters) -> HandEstimator:
+    """Load the network that finds the hands of people.
+
+    Raises:
+        PoseRosError: A model file or what is to run it cannot be had.
+    """
+    return create_body_hands(
+        min_tracking_confidence=parameters.min_tracking_confidence,
+        smoothing=parameters.smoothing,
+        static=parameters.static_image_mode,
         provider=parameters.provider,
         require_gpu=parameters.require_gpu,
         threads=parameters.threads,

@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, text in (
         ("--upper-body-only", "give the upper body's keypoints only"),
+        ("--hands", "find the hands of the people too"),
         ("--smoothing", "filter keypoints over time"),
     ):
         made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
-    named = ("network", "threshold", "upper_body_only", "smoothing")
+    named = ("network", "threshold", "upper_body_only", "hands", "smoothing")
     asked = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     parent, _, _ = options.image_topic.rpartition("/")
     info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"

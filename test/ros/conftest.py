@@ -15,7 +15,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import Image, Poses
+from pose_ros.core.types import Image, Poses, hand_id
 
 if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     # the rest of the suite runs on a machine without ROS
@@ -69,6 +69,42 @@ class FakeEstimator:
 @pytest.fixture
 def fake() -> FakeEstimator:
     return FakeEstimator()
+
+
+@dataclass
+class FakeHands:
+    """A HandEstimator that finds everybody's left hand."""
+
+    options: EstimatorOptions = field(default_factory=EstimatorOptions)
+    network: str = "fake-hands"
+    provider: str = "cpu"
+    stamps: list[float] = field(default_factory=list)
+    resets: int = 0
+    skeleton: Skeleton = field(default_factory=lambda: skeletons.get("blazehand21"))
+
+    def estimate(
+        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: str = "rgb"
+    ) -> Poses:
+        self.stamps.append(stamp)
+        people = len(bodies)
+        return Poses(
+            skeleton=self.skeleton,
+            ids=np.array([hand_id(person, 0) for person in bodies.ids]),
+            scores=np.full(people, 0.8, np.float32),
+            boxes=np.tile(np.float32([30, 10, 50, 30]), (people, 1)),
+            keypoints=np.full((people, 21, 2), (40, 20), np.float32),
+            keypoint_scores=np.full((people, 21), 0.8, np.float32),
+            labels=("left",) * people,
+            label_scores=np.full(people, 0.7, np.float32),
+        )
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+@pytest.fixture
+def fake_hands() -> FakeHands:
+    return FakeHands()
 
 
 class Ros:

@@ -38,7 +38,7 @@ def test_every_argument_is_described(module: Any) -> None:
     found = {argument.name: argument.description for argument in module.ARGUMENTS}
     assert set(found) >= {
         *("camera", "image_topic", "network", "threshold", "upper_body_only", "smoothing"),
-        *("gesture", "rviz"),
+        *("hands", "gesture", "rviz"),
     }
     assert all(found.values())
 
@@ -47,6 +47,22 @@ def test_which_nodes_start(module: Any) -> None:
     assert nodes(module) == ["pose_node"]
     assert nodes(module, camera="/dev/video0") == ["pose_node", "camera_node"]
     assert nodes(module, rviz="true") == ["pose_node", "rviz2"]
+
+
+def test_what_is_not_asked_for_is_left_to_the_parameter_file(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    managed_node = module.managed_node
+
+    def recorded(name: str, parameters: list[Any], image_topic: str) -> Any:
+        given.append(parameters[-1])
+        return managed_node(name, parameters, image_topic)
+
+    monkeypatch.setattr(module, "managed_node", recorded)
+    nodes(module)
+    nodes(module, hands="true", smoothing="false", threshold="0.25")
+    assert given == [{}, {"hands": True, "smoothing": False, "threshold": 0.25}]
 
 
 @pytest.mark.parametrize(

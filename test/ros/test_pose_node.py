@@ -33,13 +33,17 @@ def image(stamp: float = 100.0, frame_id: str = "camera") -> Image:
 
 
 @pytest.fixture
-def make(ros: Any, fake: Any) -> Make:
+def make(ros: Any, fake: Any, fake_hands: Any) -> Make:
     """Make the node under test, with parameters by name."""
 
     def made(*, make_estimator: Any = lambda _parameters: fake, **parameters: Any) -> PoseNode:
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         node: PoseNode = ros.add(
-            PoseNode(make_estimator=make_estimator, parameter_overrides=overrides)
+            PoseNode(
+                make_estimator=make_estimator,
+                make_hands=lambda _parameters: fake_hands,
+                parameter_overrides=overrides,
+            )
         )
         return node
 
@@ -250,6 +254,7 @@ def test_live_parameters_apply_to_the_next_frame(ros: Any, make: Make, fake: Any
         ("network", "other", "deactivate and clean up first"),
         ("max_people", 2, "deactivate and clean up first"),
         ("threads", 4, "deactivate and clean up first"),
+        ("hands", True, "deactivate and clean up first"),
         ("autostart", True, "read-only"),
         ("threshold", 2.0, "threshold"),
         ("overlay", "boxes", "box,links,keypoints"),
@@ -321,6 +326,77 @@ def test_the_overlay_is_drawn_on_a_copy(ros: Any, make: Make, fake: Any) -> None
     done = node._health.done_total
     assert ros.spin_until(lambda: publish(image()) or node._health.done_total > done + 3)
     assert overlays == []
+
+
+def test_hands_follow_their_people_under_the_same_header(
+    ros: Any, make: Make, fake_hands: Any
+) -> None:
+    node = make(hands=True)
+    assert node.autostart()
+    skeletons = ros.collect(Skeleton, "pose/hands/skeleton", LATCHED)
+    poses = ros.collect(PoseArray, "pose/poses")
+    hands = ros.collect(PoseArray, "pose/hands")
+    overlays = ros.collect(Image, "pose/overlay")
+    publish = send(ros, node)
+    assert ros.spin_until(lambda: publish(image()) or (skeletons and poses and hands and overlays))
+    assert [s.name for s in skeletons] == ["blazehand21"]
+    assert hands[0].header == image().header
+    assert (hands[0].network, hands[0].skeleton) == ("fake-hands", "blazehand21")
+    assert (hands[0].width, hands[0].height) == (64, 48)
+    (hand,) = hands[0].poses
+    (person,) = poses[0].poses
+    assert (hand.id, hand.label) == (2 * person.id, "left")
+    assert hand.label_score == pytest.approx(0.7)
+    picture, _ = image_from_msg(overlays[0])
+    assert np.any(picture[20, 40] != PICTURE[20, 40]), "where the hand is, and nobody else"
+    node.set_parameters([Parameter("smoothing", value=False)])
+    before = len(fake_hands.stamps)
+    assert ros.spin_until(lambda: publish(image(101)) or len(fake_hands.stamps) > before + 1)
+    assert not fake_hands.options.smoothing
+    assert (fake_hands.resets, fake_hands.stamps[-1]) == (1, 101.0)
+
+
+def test_hands_are_not_looked_for_unless_asked(ros: Any, make: Make, fake_hands: Any) -> None:
+    node = make()
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    assert ros.spin_until(lambda: publish(image()) or poses)
+    assert fake_hands.stamps == []
+    assert not node.count_publishers("pose/hands")
+
+
+def test_hands_of_a_network_without_bodies_are_refused(
+    make: Make, fake: Any, fake_hands: Any, capfd: Any
+) -> None:
+    node = make(hands=True, make_estimator=lambda _parameters: fake_hands)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "blazehand21 has no left_wrist" in capfd.readouterr().err
+    assert not node.count_publishers("pose/hands")
+
+
+def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
+    """A woman with a suitcase, whose hands are both in sight."""
+    import cv2
+
+    node = ros.add(PoseNode(parameter_overrides=[Parameter("hands", value=True)]))
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    hands = ros.collect(PoseArray, "pose/hands")
+    publish = send(ros, node)
+    picture = cv2.imread(str(data / "images" / "peds_3.jpg"))
+    msg = image_to_msg(picture, "bgr", header_to_msg(100.0, "camera"))
+    assert ros.spin_until(lambda: publish(msg) or (poses and hands))
+    (person,) = poses_from_msg(poses[0])
+    found = poses_from_msg(hands[0])
+    assert (hands[0].header, hands[0].network) == (poses[0].header, "blazehand-full")
+    assert [(h.id, h.label) for h in found] == [
+        (2 * person.id, "left"),
+        (2 * person.id + 1, "right"),
+    ]
+    for hand in found:
+        away = hand.keypoint("wrist") - person.keypoint(f"{hand.label}_wrist")
+        assert np.hypot(*away) < 20
 
 
 def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:

@@ -221,8 +221,9 @@ def test_what_cannot_start_ends_with_code_1_and_a_line(
 def test_up_hands_poses_out(ros: Any, start: Start) -> None:
     poses = ros.collect(PoseArray, "pose/poses")
     images = ros.collect(Image, "image")
-    program = start("up", "--camera", "synthetic:stand", "--upper-body-only")
-    enough = lambda: len(poses) > 5 and len(images) > 5  # noqa: E731
+    hands = ros.collect(PoseArray, "pose/hands")
+    program = start("up", "--camera", "synthetic:stand", "--upper-body-only", "--hands")
+    enough = lambda: len(poses) > 5 and len(images) > 5 and hands  # noqa: E731
     assert ros.spin_until(enough, START_SECONDS), program.said
     assert {msg.skeleton for msg in poses} == {"blazepose33_upper_body"}
     assert program.end() == 0, program.said
