@@ -16,8 +16,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_ros.build import create_body_hands, create_estimator
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Frame
@@ -35,6 +33,7 @@ from pose_ros.ros.conversions import (
     stamp_from_msg,
 )
 from pose_ros.ros.diagnostics import Report, StreamHealth
+from pose_ros.ros.estimators import estimator_from, hands_from, options_from
 from pose_ros.ros.images import image_from_compressed, image_from_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.params import PoseParameters
@@ -325,62 +324,6 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def _now(self) -> float:
         return float(self.get_clock().now().nanoseconds * 1e-9)
-
-
-def options_from(parameters: PoseParameters) -> EstimatorOptions:
-    """Return what the parameters say to a running estimator."""
-    return EstimatorOptions(
-        threshold=parameters.threshold,
-        min_tracking_confidence=parameters.min_tracking_confidence,
-        max_people=parameters.max_people,
-        reid_timeout=parameters.reid_timeout,
-        detect_tiles=parameters.detect_tiles,
-        smoothing=parameters.smoothing,
-        static=parameters.static_image_mode,
-        upper_body_only=parameters.upper_body_only,
-    )
-
-
-def estimator_from(parameters: PoseParameters) -> Estimator:
-    """Load the network that the parameters name.
-
-    Raises:
-        PoseRosError: A model file or what is to run it cannot be had.
-    """
-    return create_estimator(
-        parameters.network,
-        threshold=parameters.threshold,
-        min_tracking_confidence=parameters.min_tracking_confidence,
-        max_people=parameters.max_people,
-        reid_timeout=parameters.reid_timeout,
-        detect_tiles=parameters.detect_tiles,
-        smoothing=parameters.smoothing,
-        static=parameters.static_image_mode,
-        upper_body_only=parameters.upper_body_only,
-        provider=parameters.provider,
-        require_gpu=parameters.require_gpu,
-        threads=parameters.threads,
-        precision=parameters.precision,
-        models_dir=parameters.models_dir or None,
-    )
-
-
-def hands_from(parameters: PoseParameters) -> HandEstimator:
-    """Load the network that finds the hands of people.
-
-    Raises:
-        PoseRosError: A model file or what is to run it cannot be had.
-    """
-    return create_body_hands(
-        min_tracking_confidence=parameters.min_tracking_confidence,
-        smoothing=parameters.smoothing,
-        static=parameters.static_image_mode,
-        provider=parameters.provider,
-        require_gpu=parameters.require_gpu,
-        threads=parameters.threads,
-        precision=parameters.precision,
-        models_dir=parameters.models_dir or None,
-    )
 
 
 def main(args: Sequence[str] | None = None) -> int:

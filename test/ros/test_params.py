@@ -11,8 +11,8 @@ from rclpy.parameter import Parameter
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import OptionError
 from pose_ros.ros import params
+from pose_ros.ros.estimators import options_from
 from pose_ros.ros.params import CameraParameters, PoseParameters
-from pose_ros.ros.pose_node import options_from
 
 TABLES = (PoseParameters, CameraParameters)
 ALL = [(table, name) for table in TABLES for name in params.rules(table)]

@@ -1,0 +1,64 @@
+"""From the parameters of ``pose_node`` to what finds people and hands."""
+
+from __future__ import annotations
+
+from pose_ros.build import create_body_hands, create_estimator
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.ros.params import PoseParameters
+
+
+def options_from(parameters: PoseParameters) -> EstimatorOptions:
+    """Return what the parameters say to a running estimator."""
+    return EstimatorOptions(
+        threshold=parameters.threshold,
+        min_tracking_confidence=parameters.min_tracking_confidence,
+        max_people=parameters.max_people,
+        reid_timeout=parameters.reid_timeout,
+        detect_tiles=parameters.detect_tiles,
+        smoothing=parameters.smoothing,
+        static=parameters.static_image_mode,
+        upper_body_only=parameters.upper_body_only,
+    )
+
+
+def estimator_from(parameters: PoseParameters) -> Estimator:
+    """Load the network that the parameters name.
+
+    Raises:
+        PoseRosError: A model file or what is to run it cannot be had.
+    """
+    return create_estimator(
+        parameters.network,
+        threshold=parameters.threshold,
+        min_tracking_confidence=parameters.min_tracking_confidence,
+        max_people=parameters.max_people,
+        reid_timeout=parameters.reid_timeout,
+        detect_tiles=parameters.detect_tiles,
+        smoothing=parameters.smoothing,
+        static=parameters.static_image_mode,
+        upper_body_only=parameters.upper_body_only,
+        provider=parameters.provider,
+        require_gpu=parameters.require_gpu,
+        threads=parameters.threads,
+        precision=parameters.precision,
+        models_dir=parameters.models_dir or None,
+    )
+
+
+def hands_from(parameters: PoseParameters) -> HandEstimator:
+    """Load the network that finds the hands of people.
+
+    Raises:
+        PoseRosError: A model file or what is to run it cannot be had.
+    """
+    return create_body_hands(
+        min_tracking_confidence=parameters.min_tracking_confidence,
+        smoothing=parameters.smoothing,
+        static=parameters.static_image_mode,
+        provider=parameters.provider,
+        require_gpu=parameters.require_gpu,
+        threads=parameters.threads,
+        precision=parameters.precision,
+        models_dir=parameters.models_dir or None,
+    )
