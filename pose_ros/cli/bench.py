@@ -21,8 +21,9 @@ from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.sources import open_source
 
-COMPLEXITY = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
-"""The networks that MediaPipe has too, by its name for them."""
+POSES = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
+HANDS = {"blazehand-lite": 0, "blazehand-full": 1}
+"""The networks that MediaPipe has too, by what it calls their complexity."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,9 +70,13 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
     if not args.mediapipe:
         return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
     with MediaPipe(frames) as peer:
-        peer.open(
-            "pose", smooth_landmarks=not args.no_smoothing, model_complexity=_complexity(args)
-        )
+        if args.network in HANDS:
+            complexity = HANDS[args.network]
+            peer.open("hands", max_num_hands=args.max_people, model_complexity=complexity)
+        else:
+            complexity = _complexity(args)
+            smooth = not args.no_smoothing
+            peer.open("pose", smooth_landmarks=smooth, model_complexity=complexity)
 
         def block(first: int, last: int) -> tuple[float, float]:
             answer = peer.run(first, last)
@@ -147,10 +152,10 @@ def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Bloc
 
 def _complexity(args: argparse.Namespace) -> int:
     try:
-        return COMPLEXITY[args.network]
+        return POSES[args.network]
     except KeyError:
-        known = ", ".join(COMPLEXITY)
-        raise OptionError(f"MediaPipe has no {args.network}; it has {known}") from None
+        known = ", ".join(POSES)
+        raise OptionError(f"only {known} can be compared with MediaPipe so") from None
 
 
 def _print(timings: dict[str, speed.Timing], args: argparse.Namespace) -> int:

@@ -1,0 +1,79 @@
+"""``pose-ros bench``: what it times, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pose_ros.bench import parity, speed
+from pose_ros.cli.main import main
+from pose_ros.core import skeletons
+from pose_ros.core.types import Poses
+
+
+def test_everything_is_timed_in_turns(capsys):
+    arguments = ["bench", "synthetic:stand", "--frames", "10", "--rounds", "1", "--json"]
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["ms"]) == [
+        "blazepose-full, whole chain",
+        "its detector network alone",
+        "its landmarks network alone",
+    ]
+    assert all(len(row) == 4 for row in found["ms"].values())
+    assert set(found["ratios"]) == set(list(found["ms"])[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--frames", "9"], "--frames must be at least 10, got 9"),
+        (["--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["no_such_clip.mp4"], "no_such_clip.mp4"),
+    ],
+)
+def test_what_it_refuses(arguments, message, capsys):
+    assert main(["bench", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_contenders_take_turns_and_none_always_begins():
+    order = []
+
+    def contender(name):
+        def block(first, last):
+            order.append((name, first, last))
+            return 0.02, 0.04
+
+        return block
+
+    timings = speed.race({"a": contender("a"), "b": contender("b")}, 20, block=10, rounds=2)
+    assert order[:4] == [("a", 0, 10), ("b", 0, 10), ("b", 10, 20), ("a", 10, 20)]
+    assert len(order) == 3 * 4  # the warm-up too
+    assert timings["a"].wall_ms.tolist() == [2.0] * 4
+    assert speed.ratio(timings["a"], timings["b"]) == (1.0, 1.0)
+    assert "a" in speed.table(timings)
+
+
+def test_a_difference_is_measured_over_the_box():
+    skeleton = skeletons.get("blazepose33")
+    landmarks = np.zeros((33, 4))
+    landmarks[0, :2] = (30, 40)  # a diagonal of 50 pixels
+    expected = {"landmarks": landmarks.tolist(), "world": np.zeros((33, 3)).tolist()}
+    poses = Poses(
+        skeleton,
+        np.zeros(1, np.int64),
+        np.ones(1),
+        np.zeros((1, 4)),
+        landmarks[None, :, :2] + (3.0, 4.0),
+        np.full((1, 33), 0.25),
+        world=np.full((1, 33, 3), 0.1),
+    )
+    found = parity.difference(poses, expected)
+    assert found is not None
+    assert np.allclose(found.pixels, 5)
+    assert np.allclose(found.relative, 0.1)
+    assert np.allclose(found.score, 0.25)
+    assert np.allclose(found.world_m, 0.1 * np.sqrt(3))
+    assert parity.difference(poses, None) is None
+    assert parity.difference(Poses.empty(skeleton), expected) is None
