@@ -23,11 +23,22 @@ MAX_REACH = 1.0
 MAX_SIZE_RATIO = 1.8
 CONTINUITY = 0.3
 """What it is worth that a body was found by following this very person."""
-MAX_LOOK_DISTANCE = 0.35
+MAX_LOOK_DISTANCE = 0.3
 """A person does not come back in other clothes; of sqrt(6), the greatest distance."""
 
+CROWDED_TRUST = 0.3
+"""How much a body counts that was found next to another: it may be a mixture of both."""
+
+DOUBT_SECONDS = 1.0
+"""How long somebody who is followed, but shows other clothes, may yet be somebody else."""
+
 VELOCITY_SECONDS = 0.2
-LOOK_ALPHA = 0.1
+"""Over how long a speed is averaged."""
+LOOK_SECONDS = 3.0
+"""Over how long an appearance is: light changes, and people turn."""
+
+NOBODY = -1
+"""In place of an id."""
 _FORBIDDEN = 1e6
 
 
@@ -39,8 +50,8 @@ class Body:
         center: (2,) mid-hips in pixels.
         size: Side in pixels of the square around the person, above 0.
         look: (6,) from ``appearance``, NaN where unknown; None when not taken.
-        origins: Ids of the people whose following led here; empty when a
-            detector found the body.
+        origins: Ids of the people whose following led here; empty when the body was
+            found anew.
     """
 
     center: Array
@@ -49,32 +60,57 @@ class Body:
     origins: frozenset[int] = frozenset()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Person:
     id: int
     center: Array
     size: float
     seen: float
     look: FloatArray | None
+    looked: float
     velocity: Array = field(default_factory=lambda: np.zeros(2))
 
     def expected(self, stamp: float) -> Array:
         return self.center + self.velocity * (stamp - self.seen)
 
+    def gap(self, body: Body, stamp: float) -> tuple[float, float]:
+        """Return how far, in sizes, a body is from where it is expected, and the ratio of sizes."""
+        size = max(self.size, body.size)
+        distance = float(np.hypot(*(body.center - self.expected(stamp)))) / size
+        return distance, size / min(self.size, body.size)
+
+    def fits(self, body: Body, stamp: float) -> bool:
+        """Whether a body may be this person's by where and how large it is."""
+        distance, ratio = self.gap(body, stamp)
+        reach = min(MAX_REACH, REACH + REACH_PER_SECOND * (stamp - self.seen))
+        return distance <= reach and ratio <= MAX_SIZE_RATIO
+
     def update(self, body: Body, stamp: float, alone: bool) -> None:
+        trust = 1.0 if alone else CROWDED_TRUST
         elapsed = stamp - self.seen
+        expected = self.expected(stamp)
+        other_look = look_distance(self.look, body.look) > MAX_LOOK_DISTANCE
+        self._learn_look(body.look, stamp, alone)
+        if other_look and elapsed < DOUBT_SECONDS:
+            return  # and so count as missing: the right one is looked for where he is expected
         if elapsed > 0:
-            share = min(1.0, elapsed / VELOCITY_SECONDS)
+            share = trust * min(1.0, elapsed / VELOCITY_SECONDS)
             velocity = (body.center - self.center) / elapsed
             self.velocity = self.velocity + share * (velocity - self.velocity)
-        self.center, self.size, self.seen = body.center, body.size, stamp
+        self.center = expected + trust * (body.center - expected)
+        self.size = self.size + trust * (body.size - self.size)
+        self.seen = stamp
+
+    def _learn_look(self, look: FloatArray | None, stamp: float, alone: bool) -> None:
+        elapsed, self.looked = stamp - self.looked, stamp
         if self.look is None:
-            self.look = body.look
-        elif body.look is not None and alone:
+            self.look = look
+        elif look is not None and alone:
             # next to somebody else a body may show the other one's clothes
-            known = np.where(np.isnan(self.look), body.look, self.look)
-            step = np.where(np.isnan(body.look), 0, body.look - known)
-            self.look = (known + LOOK_ALPHA * step).astype(np.float32)
+            known = np.where(np.isnan(self.look), look, self.look)
+            step = np.where(np.isnan(look), 0, look - known)
+            share = 1.0 - np.exp(-elapsed / LOOK_SECONDS)
+            self.look = (known + share * step).astype(np.float32)
 
 
 class Tracker:
@@ -88,6 +124,7 @@ class Tracker:
     def __init__(self) -> None:
         self._people: list[_Person] = []
         self._next_id = 0
+        self._stamp = -np.inf
 
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
@@ -100,52 +137,75 @@ class Tracker:
             bodies: Of one frame, no two of the same person.
             stamp: Seconds, rising.
             timeout: For how many seconds somebody out of sight is remembered.
+
+        Returns:
+            ``NOBODY`` for a body that is better not taken for anybody yet: it is next to
+            somebody else where a third one is expected, in other clothes, so perhaps a
+            mixture of two. Without looks there is none.
         """
+        self._stamp = stamp
         followed = frozenset().union(*(body.origins for body in bodies))
         self._people = [p for p in self._people if p.id in followed or stamp - p.seen <= timeout]
         costs = self._costs(bodies, stamp)
         rows, columns = linear_sum_assignment(costs)
-        matched = {
+        who: dict[int, _Person] = {
             int(row): self._people[column]
             for row, column in zip(rows, columns, strict=True)
             if costs[row, column] < _FORBIDDEN
         }
-        ids = []
+        gone = [person for person in self._people if person not in who.values()]
         for row, body in enumerate(bodies):
-            person = matched.get(row)
-            if person is None:
-                person = _Person(self._next_id, body.center, body.size, stamp, body.look)
+            if row not in who and not _mixed(body, bodies, gone, stamp):
+                who[row] = _Person(self._next_id, body.center, body.size, stamp, body.look, stamp)
                 self._next_id += 1
-                self._people.append(person)
-            person.update(body, stamp, _alone(body, bodies))
-            ids.append(person.id)
-        return ids
+        for row, person in who.items():
+            others = [bodies[other].center for other in who if other != row]
+            others += [other.expected(stamp) for other in gone]
+            person.update(bodies[row], stamp, _alone(bodies[row], others))
+        self._people = [*who.values(), *gone]
+        return [who[row].id if row in who else NOBODY for row in range(len(bodies))]
+
+    def missing(self, stamp: float, timeout: float) -> list[tuple[Array, float]]:
+        """Return where those who were not found in the last frame are expected now.
+
+        Args:
+            stamp: Seconds, later than that of the last frame.
+            timeout: As in ``update``.
+
+        Returns:
+            Center, (2,) pixels, and size, who was last seen first.
+        """
+        gone = [p for p in self._people if p.seen < self._stamp and stamp - p.seen <= timeout]
+        gone.sort(key=lambda person: -person.seen)
+        return [(person.expected(stamp), person.size) for person in gone]
 
     def _costs(self, bodies: Sequence[Body], stamp: float) -> Array:
         costs = np.full((len(bodies), len(self._people)), _FORBIDDEN)
         for column, person in enumerate(self._people):
-            expected = person.expected(stamp)
-            reach = min(MAX_REACH, REACH + REACH_PER_SECOND * (stamp - person.seen))
             for row, body in enumerate(bodies):
-                size = max(person.size, body.size)
-                distance = float(np.hypot(*(body.center - expected))) / size
-                ratio = size / min(person.size, body.size)
                 look = look_distance(person.look, body.look)
                 followed = person.id in body.origins
-                near = distance <= reach and ratio <= MAX_SIZE_RATIO
-                if followed or (near and look <= MAX_LOOK_DISTANCE):
+                if followed or (person.fits(body, stamp) and look <= MAX_LOOK_DISTANCE):
+                    distance, ratio = person.gap(body, stamp)
                     bonus = CONTINUITY if followed else 0.0
                     costs[row, column] = distance + look + np.log(ratio) - bonus
         return costs
 
 
-def _alone(body: Body, bodies: Sequence[Body]) -> bool:
-    others = [other for other in bodies if other is not body]
-    return all(np.hypot(*(o.center - body.center)) > REACH * body.size for o in others)
+def _mixed(body: Body, bodies: Sequence[Body], gone: Sequence[_Person], stamp: float) -> bool:
+    """Whether a body that is nobody's may be a mixture of two people."""
+    if body.look is None or body.origins:
+        return False
+    others = [other.center for other in bodies if other is not body]
+    return not _alone(body, others) and any(person.fits(body, stamp) for person in gone)
+
+
+def _alone(body: Body, others: Sequence[Array]) -> bool:
+    return all(np.hypot(*(other - body.center)) > REACH * body.size for other in others)
 
 
 def appearance(image: Image, trunk: FloatArray, legs: FloatArray) -> FloatArray:
-    """Return what a person wears: the mean color of the trunk and of the thighs.
+    """Return what a person wears: the median color of the chest and of the thighs.
 
     Args:
         image: (H, W, 3) uint8; the order of its channels does not matter as long
@@ -156,7 +216,7 @@ def appearance(image: Image, trunk: FloatArray, legs: FloatArray) -> FloatArray:
     Returns:
         (6,) in [0, 1]; NaN for a part that lies outside the image.
     """
-    return np.concatenate([_mean_color(image, part) for part in (trunk, legs)])
+    return np.concatenate([_color(image, trunk, _CHEST), _color(image, legs, _LEGS)])
 
 
 def look_distance(a: FloatArray | None, b: FloatArray | None) -> float:
@@ -167,19 +227,25 @@ def look_distance(a: FloatArray | None, b: FloatArray | None) -> float:
     return float(np.sqrt(np.sum(difference**2)))
 
 
-# bilinear weights of 5 x 5 points in the inner part of a four-sided figure
-_U, _V = (g.ravel() for g in np.meshgrid(np.linspace(0.2, 0.8, 5), np.linspace(0.15, 0.75, 5)))
-_WEIGHTS = np.stack([(1 - _U) * (1 - _V), _U * (1 - _V), (1 - _U) * _V, _U * _V], axis=1)
+def _weights(across: Sequence[float], along: Sequence[float]) -> Array:
+    """Return the (n, 4) bilinear weights of points in a four-sided figure."""
+    u, v = (grid.ravel() for grid in np.meshgrid(across, along))
+    return np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], axis=1)
 
 
-def _mean_color(image: Image, corners: FloatArray) -> FloatArray:
+# the chest, since hanging arms are before the belly; the legs, and nothing between them
+_CHEST = _weights([0.2, 0.35, 0.5, 0.65, 0.8], [0.1, 0.2, 0.3, 0.4, 0.5])
+_LEGS = _weights([0.0, 1.0], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+
+
+def _color(image: Image, corners: FloatArray, weights: Array) -> FloatArray:
     height, width = image.shape[:2]
     unknown = np.full(3, np.nan, np.float32)
     if not np.isfinite(corners).all() or np.abs(corners).max() > 1e6:
         return unknown
-    x, y = np.rint(_WEIGHTS @ corners).astype(np.intp).T
+    x, y = np.rint(weights @ corners).astype(np.intp).T
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if inside.sum() < len(x) // 2:
         return unknown
-    color: FloatArray = (image[y[inside], x[inside]].mean(axis=0) / 255.0).astype(np.float32)
+    color: FloatArray = (np.median(image[y[inside], x[inside]], axis=0) / 255.0).astype(np.float32)
     return color

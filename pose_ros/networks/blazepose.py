@@ -20,7 +20,7 @@ from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
-from pose_ros.core.tracking import Body, Tracker, appearance
+from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
 
@@ -39,6 +39,23 @@ SCORE_ALPHA = 0.1
 
 SEARCH_PERIOD = 0.5
 """Seconds between two looks for further people while some are being tracked."""
+
+# All in sides of the larger region.
+SAME_REGION = 0.15
+"""Two regions whose middles are nearer to each other hold one person."""
+
+HIDDEN = 0.08
+"""Nearer than this, somebody is so far behind another that he cannot be found."""
+
+SAME_BODY = 0.1
+"""Two followed bodies whose joints lie nearer on average are one."""
+
+NEW_BODY = 0.15
+"""The same where one was not followed: who comes out from behind somebody is a mixture of both
+at first."""
+
+NEW_MOVED = 0.5
+"""How far at most the landmarks of somebody new are from where he was looked for."""
 
 MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
 
@@ -190,6 +207,8 @@ class _Found:
 
     landmarks: Landmarks
     origins: frozenset[int]
+    moved: float
+    """How far the body is from where it was looked for, in sizes."""
 
 
 class BlazePose:
@@ -240,13 +259,18 @@ class BlazePose:
             self._forget()  # ids go on: within a stream an id is one person
         self._stamp = stamp
         followed = list(self._tracks.items())[: options.max_people]
-        regions = [(track.region, frozenset({id_})) for id_, track in followed]
+        known = [track.region for _, track in followed]
+        new: list[Region] = []
         if not followed or self._wants_more(options, stamp):
-            regions += self._search(image, channels, [region for region, _ in regions])
-        people = self._look(image, channels, regions)
+            new += self._search(image, channels, known)
+        if options.max_people > 1:
+            new = self._with_missing(stamp, known, new)
+        regions = [(track.region, frozenset({id_})) for id_, track in followed]
+        people = self._look(image, channels, regions + _unknown(new, options, len(known)))
         if followed and not people:
             # everybody was lost: look at once, a robot should not miss a frame
-            people = self._look(image, channels, self._search(image, channels, []))
+            new = self._search(image, channels, [])
+            people = self._look(image, channels, _unknown(new, options, 0))
         return self._identify(image, people, stamp)
 
     def find_regions(
@@ -304,15 +328,30 @@ class BlazePose:
         waited = stamp - self._searched >= SEARCH_PERIOD
         return len(self._tracks) < options.max_people and waited
 
-    def _search(
-        self, image: Image, channels: Channels, known: Sequence[Region]
-    ) -> list[tuple[Region, frozenset[int]]]:
+    def _search(self, image: Image, channels: Channels, known: Sequence[Region]) -> list[Region]:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
         self._searched = self._stamp
         found = self.find_regions(image, channels, options.threshold, options.detect_tiles)
-        new = [r for r in found if not any(_same_person(r, other) for other in known)]
-        return [(region, frozenset()) for region in new[: options.max_people - len(known)]]
+        return [r for r in found if not any(_same_person(r, other) for other in known)]
+
+    def _with_missing(
+        self, stamp: float, known: Sequence[Region], new: Sequence[Region]
+    ) -> list[Region]:
+        """Add to new regions those where people who are out of sight may show again.
+
+        The landmark network finds somebody there at once, even where the detector, which
+        sees the whole image at 224 pixels, would not.
+        """
+        missing = self._tracker.missing(stamp, self.options.reid_timeout)
+        places = [Region(float(x), float(y), size) for (x, y), size in missing]
+        # whoever is still behind somebody else would not be found
+        taken = [*known, *new]
+        back = [p for p in places if not any(_same_person(p, other, HIDDEN) for other in taken)]
+        if not known:
+            return [*new, *back]
+        # where two are expected, one behind the other, a body may be a mixture of both
+        return [r for r in [*new, *back] if sum(_same_person(r, p) for p in places) < 2]
 
     def _look(
         self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
@@ -320,16 +359,21 @@ class BlazePose:
         """Find the landmarks in each region; two regions of one person give one."""
         people: list[_Found] = []
         found = self.find_landmarks(image, channels, [region for region, _ in regions])
-        for landmarks, (_, origins) in zip(found, regions, strict=True):
+        for landmarks, (region, origins) in zip(found, regions, strict=True):
             if landmarks is None or landmarks.presence < self.options.min_tracking_confidence:
                 continue
+            one = _Found(landmarks, origins, _moved(region, landmarks))
+            if not origins and one.moved > NEW_MOVED and self.options.max_people > 1:
+                continue
             for i, other in enumerate(people):
-                if _same_body(landmarks, other.landmarks):
-                    better = max(landmarks, other.landmarks, key=lambda one: one.presence)
-                    people[i] = _Found(better, other.origins | origins)
+                limit = SAME_BODY if bool(origins) == bool(other.origins) else NEW_BODY
+                if _body_distance(landmarks, other.landmarks) < limit:
+                    if origins:
+                        better = min(one, other, key=lambda person: person.moved)
+                        people[i] = replace(better, origins=other.origins | origins)
                     break
             else:
-                people.append(_Found(landmarks, origins))
+                people.append(one)
         return people
 
     def _identify(self, image: Image, people: Sequence[_Found], stamp: float) -> Poses:
@@ -349,22 +393,39 @@ class BlazePose:
         smoothing = options.smoothing and not options.static
         tracks, filtered = {}, []
         for id_, person in zip(ids, people, strict=True):
-            track = self._tracks.get(id_) or _Track(person.landmarks.body)
+            if id_ == NOBODY:
+                continue
+            known = self._tracks.get(id_) if id_ in person.origins else None
+            track = known or _Track(person.landmarks.body)
             tracks[id_] = track
             filtered.append(track.update(person.landmarks, stamp, smoothing))
         self._tracks = tracks
-        return _to_poses(self.skeleton, ids, filtered)
+        return _to_poses(self.skeleton, list(tracks), filtered)
 
 
-def _same_person(a: Region, b: Region) -> bool:
+def _unknown(
+    regions: Sequence[Region], options: EstimatorOptions, known: int
+) -> list[tuple[Region, frozenset[int]]]:
+    """Return as many regions of people not followed as there is room for besides ``known``."""
+    return [(region, frozenset()) for region in regions[: max(0, options.max_people - known)]]
+
+
+def _same_person(a: Region, b: Region, limit: float = SAME_REGION) -> bool:
     """Whether two regions are centered so near each other that they hold one person."""
-    return float(np.hypot(a.x - b.x, a.y - b.y)) < 0.15 * max(a.size, b.size)
+    return float(np.hypot(a.x - b.x, a.y - b.y)) < limit * max(a.size, b.size)
 
 
-def _same_body(a: Landmarks, b: Landmarks) -> bool:
-    """Whether the landmarks of two regions lie on the same person."""
-    distance = np.hypot(*(a.points[_BODY, :2] - b.points[_BODY, :2]).T).mean()
-    return bool(distance < 0.05 * REGION_SCALE * max(a.body.size, b.body.size))
+def _moved(region: Region, landmarks: Landmarks) -> float:
+    """Return how far a body is from the region in which it was found, in place and in size."""
+    distance = float(np.hypot(landmarks.body.x - region.x, landmarks.body.y - region.y))
+    growth = float(np.log(REGION_SCALE * landmarks.body.size / region.size))
+    return distance / region.size + abs(growth)
+
+
+def _body_distance(a: Landmarks, b: Landmarks) -> float:
+    """Return how far the landmarks of two regions lie apart, in sizes of the larger region."""
+    distance = float(np.hypot(*(a.points[_BODY, :2] - b.points[_BODY, :2]).T).mean())
+    return distance / (REGION_SCALE * max(a.body.size, b.body.size))
 
 
 def _appearance(image: Image, landmarks: Landmarks) -> FloatArray:

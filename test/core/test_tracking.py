@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.tracking import Body, Tracker, appearance, look_distance
+from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance, look_distance
 
 RED = np.float32([0.8, 0.1, 0.1, 0.2, 0.2, 0.2])
 BLUE = np.float32([0.1, 0.1, 0.8, 0.2, 0.2, 0.2])
@@ -78,6 +78,63 @@ def test_clothes_undo_a_swap_of_the_followed_regions():
     assert tracker.update(found, 0.1, 1.0) == [1, 0]
 
 
+def test_somebody_next_to_another_in_the_place_of_a_third_is_nobody_yet():
+    """Half of each: with neither's clothes it would be a new person."""
+    tracker = Tracker()
+    tracker.update([body(200, look=RED), body(400, look=BLUE)], 0.0, 2.0)
+    tracker.update([body(400, look=BLUE, origins=[1])], 0.1, 2.0)  # the red one is hidden
+    mixture, blue = body(360, look=(RED + BLUE) / 2), body(400, look=BLUE, origins=[1])
+    tracker.update([blue], 0.2, 2.0)
+    far = body(200, look=1 - RED)
+    assert tracker.update([blue, far], 0.3, 2.0) == [1, 2]  # somebody new, by himself
+    assert tracker.update([blue, body(205, look=1 - RED, origins=[2])], 0.4, 2.0) == [1, 2]
+
+    tracker = Tracker()
+    tracker.update([body(340, look=RED), body(400, look=BLUE)], 0.0, 2.0)
+    tracker.update([blue], 0.1, 2.0)
+    assert tracker.update([blue, mixture], 0.2, 2.0) == [1, NOBODY]
+    assert tracker.update([blue, body(330, look=RED)], 0.3, 2.0) == [1, 0]
+
+
+def test_who_is_followed_onto_somebody_else_is_looked_for_where_he_should_be():
+    tracker = Tracker()
+    tracker.update([body(100, look=RED)], 0.0, 2.0)
+    tracker.update([body(110, look=RED, origins=[0])], 0.1, 2.0)
+    # the region slid onto somebody whom no detector had found
+    other = body(180, look=BLUE, origins=[0])
+    assert tracker.update([other], 0.2, 2.0) == [0]
+    ((center, size),) = tracker.missing(0.3, 2.0)
+    assert center[0] == pytest.approx(130, abs=10)
+    assert size == 300
+    # there he is
+    assert tracker.update([other, body(131, look=RED)], 0.3, 2.0) == [1, 0]
+    assert tracker.missing(0.4, 2.0) == []
+
+
+def test_other_light_is_no_other_person_for_long():
+    tracker = Tracker()
+    tracker.update([body(100, look=BLUE)], 0.0, 2.0)
+    for i in range(1, 40):
+        assert tracker.update([body(100, look=RED, origins=[0])], i / 10, 2.0) == [0]
+    assert tracker.missing(4.0, 2.0) == []
+
+
+def test_who_is_missing_is_expected_where_the_way_leads():
+    tracker = Tracker()
+    for i in range(11):
+        found = [
+            body(200 + 10 * i, origins=[0] if i else []),
+            body(900, origins=[1] if i else []),
+        ]
+        assert tracker.update(found, i / 10, 1.0) == [0, 1]
+    assert tracker.missing(1.1, 1.0) == []
+    tracker.update([body(900, origins=[1])], 1.1, 1.0)
+    ((center, size),) = tracker.missing(1.5, 1.0)
+    assert center == pytest.approx([350, 200], abs=5)
+    assert size == 300
+    assert tracker.missing(2.5, 1.0) == []  # too late
+
+
 @pytest.mark.parametrize("looks", [(RED, BLUE), (RED, RED), (None, None)])
 def test_a_crossing_with_occlusion_keeps_both_ids(looks):
     """Two people walk through each other's place; for a while only the front one is seen."""
@@ -116,6 +173,8 @@ def test_appearance_is_the_color_of_trunk_and_thighs():
     image = np.zeros((200, 100, 3), np.uint8)
     image[:100] = (255, 0, 0)
     image[100:] = (0, 0, 255)
+    image[40:100, 45:55] = 255  # an arm before the belly
+    image[100:, 45:55] = 255  # the wall between the legs
     corners = np.float32([[80, 10], [20, 10], [80, 100], [20, 100]])
     legs = np.float32([[80, 105], [20, 105], [80, 190], [20, 190]])
     assert appearance(image, corners, legs).tolist() == [1, 0, 0, 0, 0, 1]

@@ -160,6 +160,28 @@ def test_a_second_person_who_comes_later_is_found_within_the_search_period():
     assert detector.runs == 2
 
 
+def test_who_comes_out_from_behind_somebody_is_found_without_the_detector():
+    scene = [(100, 250), (300, 250)]
+    estimator, detector, _ = make(scene, max_people=2, smoothing=False)
+    late = 0
+    for i in range(23):
+        walker = (100 + 20 * i, 250)  # 400 pixels a second, behind the one who stands
+        hidden = abs(walker[0] - 300) < 90
+        scene[:] = [(300, 250)] if hidden else [walker, (300, 250)]
+        runs = detector.runs
+        poses = estimator.estimate(IMAGE, i / 20)
+        middles = dict(zip(poses.ids.tolist(), poses.keypoints[:, 16, 0].tolist(), strict=True))
+        if hidden:
+            assert middles == pytest.approx({1: 300}, abs=1)
+        elif 0 in middles:
+            assert middles == pytest.approx({0: walker[0], 1: 300}, abs=1)
+        else:
+            late += 1
+            assert detector.runs == runs
+    assert late <= 2
+    assert walker[0] > 500
+
+
 def test_max_people_is_a_limit():
     estimator, _, _ = make([(100, 250), (300, 250), (500, 250)], max_people=2)
     assert len(estimator.estimate(IMAGE, 0.0)) == 2

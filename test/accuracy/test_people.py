@@ -1,0 +1,132 @@
+"""Several people with the real BlazePose: who is who while they walk past each other.
+
+Each scene is drawn, so it is known where everybody is. Found people are matched to true
+actors by the joints of the trunk; a match of the last frame holds while it is good enough
+(Bernardin and Stiefelhagen, "CLEAR MOT", 2008), the others are matched for the least distance.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+import pose_ros
+from pose_ros.core.metrics import id_switches
+from pose_ros.sources.scene import BLUE, GREEN, RED, crossing
+from pose_ros.sources.synthetic import SyntheticSource
+
+TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+LIMIT = 0.2  # of the body's height; the trunk is 0.28 of it
+LOOKS = {"different": (BLUE, RED), "same": (BLUE, BLUE), "three": (BLUE, RED, GREEN)}
+
+
+@functools.lru_cache(maxsize=1)
+def film(looks, fps, speed, seed):
+    """One loop of a crossing: stamps, images and truths."""
+    scene = crossing(speed=speed, looks=LOOKS[looks])
+    source = SyntheticSource(scene=scene, fps=fps, live=False, seed=seed)
+    frames = []
+    while (frame := source.read()) is not None:
+        frames.append((frame.stamp, frame.image, source.truths(frame.stamp)))
+    return frames
+
+
+@dataclasses.dataclass
+class Result:
+    """What happened: ids by actor for each frame, and counts over all frames."""
+
+    ids: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    visible: int = 0
+    found: int = 0
+    nobody: int = 0
+    twice: int = 0
+
+    def __str__(self):
+        known = {id_ for frame in self.ids for id_ in frame.values()}
+        return (
+            f"{len(self.ids)} frames: {id_switches(self.ids)} switches, {len(known)} ids, "
+            f"{100 * self.found / self.visible:.1f}% of the visible found, "
+            f"{self.nobody} that are nobody, {self.twice} found twice"
+        )
+
+
+def run(frames, loops, **options):
+    estimator = pose_ros.create_estimator("blazepose-full")
+    estimator.options = dataclasses.replace(estimator.options, **options)
+    result = Result()
+    last: dict[str, int] = {}
+    length = len(frames) * (frames[1][0] - frames[0][0])
+    for loop in range(loops):
+        for stamp, image, truths in frames:
+            poses = estimator.estimate(image, loop * length + stamp, channels="bgr")
+            ids = poses.ids.tolist()
+            assert len(set(ids)) == len(ids)
+            distances = np.array([[distance(pose, truth) for truth in truths] for pose in poses])
+            found = match(distances.reshape(len(ids), len(truths)), ids, truths, last)
+            for row in range(len(ids)):
+                if row not in found:
+                    near = distances[row].min() <= LIMIT
+                    result.twice += near
+                    result.nobody += not near
+            now = {truths[column].name: ids[row] for row, column in found.items()}
+            last |= now
+            result.ids.append(now)
+            # a body counts as visible when half of its joints are
+            names = {truth.name for truth in truths if truth.visible.mean() >= 0.5}
+            result.visible += len(names)
+            result.found += len(names & set(now))
+    return result
+
+
+def distance(pose, truth):
+    """Mean distance of the trunk's joints, in heights of the body."""
+    indices = [truth.skeleton.index(name) for name in TRUNK]
+    height = np.ptp(truth.pixels[:, 1])
+    return np.hypot(*(pose.keypoints[indices] - truth.pixels[indices]).T).mean() / height
+
+
+def match(distances, ids, truths, last):
+    """Column of the actor for each row of a found person."""
+    costs = np.where(distances <= LIMIT, distances, 1e3)
+    for row, id_ in enumerate(ids):
+        for column, truth in enumerate(truths):
+            if last.get(truth.name) == id_ and distances[row, column] <= LIMIT:
+                costs[row, column] = -1.0
+    rows, columns = linear_sum_assignment(costs)
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return {row: column for row, column in pairs if costs[row, column] < 1e3}
+
+
+@pytest.mark.parametrize(
+    ("looks", "fps", "speed", "seed", "loops", "max_people"),
+    [
+        ("different", 10, 0.9, 0, 2, 2),
+        ("different", 10, 0.9, 0, 2, 3),
+        ("different", 30, 1.4, 1, 1, 2),
+        ("different", 5, 0.9, 2, 2, 3),
+        ("same", 10, 0.6, 3, 1, 2),
+        ("same", 15, 1.2, 4, 1, 3),
+    ],
+)
+def test_two_people_who_cross_keep_their_ids(looks, fps, speed, seed, loops, max_people, capsys):
+    result = run(film(looks, fps, speed, seed), loops, max_people=max_people)
+    with capsys.disabled():
+        print(f"\n{looks} clothes, {fps} fps, {speed} m/s, up to {max_people} people: {result}")
+    assert id_switches(result.ids) == 0
+    assert {len(set(frame.values())) for frame in result.ids} <= {1, 2}
+    assert len({id_ for frame in result.ids for id_ in frame.values()}) == 2
+    assert result.nobody == 0
+    assert result.twice == 0
+    assert result.found >= 0.93 * result.visible
+
+
+def test_three_people_of_whom_two_are_hidden_at_once(capsys):
+    """The front one hides both others, who hide each other as well: much to ask."""
+    result = run(film("three", 10, 1.4, 5), 2, max_people=3, reid_timeout=2.0)
+    with capsys.disabled():
+        print(f"\nthree people, 10 fps, 1.4 m/s: {result}")
+    assert id_switches(result.ids) <= 1
+    assert result.twice == 0
+    assert result.found >= 0.8 * result.visible
