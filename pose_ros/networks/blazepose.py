@@ -23,12 +23,22 @@ from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSetting
 from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
+from pose_ros.networks.people import (
+    HIDDEN,
+    REGION_SCALE,
+    Found,
+    Target,
+    distinct_regions,
+    is_whole,
+    merge,
+    same_person,
+    settle,
+)
 
 DETECTOR_SIZE = 224
 LANDMARK_SIZE = 256
 LANDMARKS = 33
 ALIGNMENT = slice(33, 35)  # two points behind the landmarks: mid-hips, and top of the circle
-REGION_SCALE = 1.25
 HEATMAP_KERNEL = 9
 HEATMAP_CONFIDENCE = 0.5
 
@@ -40,23 +50,6 @@ SCORE_ALPHA = 0.1
 SEARCH_PERIOD = 0.5
 """Seconds between two looks for further people while some are being tracked."""
 
-# All in sides of the larger region.
-SAME_REGION = 0.15
-"""Two regions whose middles are nearer to each other hold one person."""
-
-HIDDEN = 0.08
-"""Nearer than this, somebody is so far behind another that he cannot be found."""
-
-SAME_BODY = 0.1
-"""Two followed bodies whose joints lie nearer on average are one."""
-
-NEW_BODY = 0.15
-"""The same where one was not followed: who comes out from behind somebody is a mixture of both
-at first."""
-
-NEW_MOVED = 0.5
-"""How far at most the landmarks of somebody new are from where he was looked for."""
-
 MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
 
 _ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
@@ -64,7 +57,6 @@ _SKELETON = skeletons.get("blazepose33")
 _UPPER_BODY = skeletons.get("blazepose33_upper_body")
 _TRUNK = [11, 12, 23, 24]  # shoulders, hips
 _THIGHS = [23, 24, 25, 26]  # hips, knees
-_BODY = [0, *_TRUNK, 25, 26]
 
 
 @dataclass(frozen=True)
@@ -201,16 +193,6 @@ class _Track:
         )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """One person in the present frame: the landmarks and which tracks led to them."""
-
-    landmarks: Landmarks
-    origins: frozenset[int]
-    moved: float
-    """How far the body is from where it was looked for, in sizes."""
-
-
 class BlazePose:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
 
@@ -259,18 +241,16 @@ class BlazePose:
             self._forget()  # ids go on: within a stream an id is one person
         self._stamp = stamp
         followed = list(self._tracks.items())[: options.max_people]
-        known = [track.region for _, track in followed]
-        new: list[Region] = []
+        targets = [Target(track.region, frozenset({id_})) for id_, track in followed]
         if not followed or self._wants_more(options, stamp):
-            new += self._search(image, channels, known)
+            targets += self._search(image, channels, targets)
         if options.max_people > 1:
-            new = self._with_missing(stamp, known, new)
-        regions = [(track.region, frozenset({id_})) for id_, track in followed]
-        people = self._look(image, channels, regions + _unknown(new, options, len(known)))
+            targets = self._with_missing(stamp, targets)
+        people = self._look(image, channels, targets[: options.max_people])
         if followed and not people:
             # everybody was lost: look at once, a robot should not miss a frame
-            new = self._search(image, channels, [])
-            people = self._look(image, channels, _unknown(new, options, 0))
+            targets = self._search(image, channels, [])
+            people = self._look(image, channels, targets[: options.max_people])
         return self._identify(image, people, stamp)
 
     def find_regions(
@@ -281,24 +261,24 @@ class BlazePose:
         Returns:
             The square around each person, the surest person first.
         """
-        views = image_views(image.shape[1], image.shape[0], tiles)
+        height, width = image.shape[:2]
+        views = image_views(width, height, tiles)
         batch = self._views[: len(views)]
         for view, tensor in zip(views, batch, strict=True):
             crop = view.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
             fill_tensor(tensor, crop, channels, -1.0, 1.0)
         raw_boxes, raw_scores = self._detector.run(batch)
-        scored: list[tuple[float, Region]] = []
+        scored: list[tuple[bool, float, int, Region]] = []
         for i, view in enumerate(views):
-            found = detect(raw_boxes[i], raw_scores[i, :, 0], threshold)
+            # one of many looks is asked for more, or many would find somebody anywhere
+            least = threshold if i == 0 else threshold**0.5
+            found = detect(raw_boxes[i], raw_scores[i, :, 0], least)
             for score, points in zip(found.scores, view.to_image(found.points), strict=True):
                 region = Region.upright(points[0], points[1], REGION_SCALE)
                 if region is not None:
-                    scored.append((float(score), region))
-        distinct: list[Region] = []
-        for _, region in sorted(scored, key=lambda pair: -pair[0]):
-            if len(views) == 1 or not any(_same_person(region, other) for other in distinct):
-                distinct.append(region)
-        return distinct
+                    whole = i == 0 or is_whole(region, view, width, height)
+                    scored.append((whole, float(score), i, region))
+        return distinct_regions(scored)
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]
@@ -328,55 +308,50 @@ class BlazePose:
         waited = stamp - self._searched >= SEARCH_PERIOD
         return len(self._tracks) < options.max_people and waited
 
-    def _search(self, image: Image, channels: Channels, known: Sequence[Region]) -> list[Region]:
+    def _search(self, image: Image, channels: Channels, known: Sequence[Target]) -> list[Target]:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
         self._searched = self._stamp
         found = self.find_regions(image, channels, options.threshold, options.detect_tiles)
-        return [r for r in found if not any(_same_person(r, other) for other in known)]
+        new = [r for r in found if not any(same_person(r, other.region) for other in known)]
+        return [Target(region, detected=True) for region in new]
 
-    def _with_missing(
-        self, stamp: float, known: Sequence[Region], new: Sequence[Region]
-    ) -> list[Region]:
-        """Add to new regions those where people who are out of sight may show again.
+    def _with_missing(self, stamp: float, targets: Sequence[Target]) -> list[Target]:
+        """Add where people who are out of sight may show again.
 
         The landmark network finds somebody there at once, even where the detector, which
         sees the whole image at 224 pixels, would not.
         """
         missing = self._tracker.missing(stamp, self.options.reid_timeout)
         places = [Region(float(x), float(y), size) for (x, y), size in missing]
+        followed = [target for target in targets if target.origins]
+        new = [target for target in targets if not target.origins]
         # whoever is still behind somebody else would not be found
-        taken = [*known, *new]
-        back = [p for p in places if not any(_same_person(p, other, HIDDEN) for other in taken)]
-        if not known:
-            return [*new, *back]
-        # where two are expected, one behind the other, a body may be a mixture of both
-        return [r for r in [*new, *back] if sum(_same_person(r, p) for p in places) < 2]
+        back = [p for p in places if not any(same_person(p, t.region, HIDDEN) for t in targets)]
+        new += [Target(region) for region in back]
+        if followed:
+            # where two are expected, one behind the other, a body may be a mixture of both
+            new = [t for t in new if sum(same_person(t.region, p) for p in places) < 2]
+        return followed + new
 
-    def _look(
-        self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
-    ) -> list[_Found]:
-        """Find the landmarks in each region; two regions of one person give one."""
-        people: list[_Found] = []
-        found = self.find_landmarks(image, channels, [region for region, _ in regions])
-        for landmarks, (region, origins) in zip(found, regions, strict=True):
-            if landmarks is None or landmarks.presence < self.options.min_tracking_confidence:
-                continue
-            one = _Found(landmarks, origins, _moved(region, landmarks))
-            if not origins and one.moved > NEW_MOVED and self.options.max_people > 1:
-                continue
-            for i, other in enumerate(people):
-                limit = SAME_BODY if bool(origins) == bool(other.origins) else NEW_BODY
-                if _body_distance(landmarks, other.landmarks) < limit:
-                    if origins:
-                        better = min(one, other, key=lambda person: person.moved)
-                        people[i] = replace(better, origins=other.origins | origins)
-                    break
-            else:
-                people.append(one)
-        return people
+    def _look(self, image: Image, channels: Channels, targets: Sequence[Target]) -> list[Found]:
+        """Find the people of all targets, each once."""
+        least = self.options.min_tracking_confidence
+        found = self.find_landmarks(image, channels, [target.region for target in targets])
+        if self.options.max_people == 1:
+            seen = [
+                Found(landmarks, target)
+                for target, landmarks in zip(targets, found, strict=True)
+                if landmarks is not None and landmarks.presence >= least
+            ]
+            return seen[:1]
+        people, doubts = merge(targets, found, least)
+        regions = [target.region for doubt in doubts for target in doubt.targets]
+        if not regions or len(regions) > MAX_PEOPLE:
+            return people
+        return settle(people, doubts, self.find_landmarks(image, channels, regions), least)
 
-    def _identify(self, image: Image, people: Sequence[_Found], stamp: float) -> Poses:
+    def _identify(self, image: Image, people: Sequence[Found], stamp: float) -> Poses:
         """Give people their ids, filter them and remember where to look next."""
         options = self.options
         several = options.max_people > 1
@@ -385,7 +360,7 @@ class BlazePose:
                 center=_wide(person.landmarks.alignment[0]),
                 size=person.landmarks.body.size * REGION_SCALE,
                 look=_appearance(image, person.landmarks) if several else None,
-                origins=person.origins,
+                origins=person.target.origins,
             )
             for person in people
         ]
@@ -395,37 +370,12 @@ class BlazePose:
         for id_, person in zip(ids, people, strict=True):
             if id_ == NOBODY:
                 continue
-            known = self._tracks.get(id_) if id_ in person.origins else None
+            known = self._tracks.get(id_) if id_ in person.target.origins else None
             track = known or _Track(person.landmarks.body)
             tracks[id_] = track
             filtered.append(track.update(person.landmarks, stamp, smoothing))
         self._tracks = tracks
         return _to_poses(self.skeleton, list(tracks), filtered)
-
-
-def _unknown(
-    regions: Sequence[Region], options: EstimatorOptions, known: int
-) -> list[tuple[Region, frozenset[int]]]:
-    """Return as many regions of people not followed as there is room for besides ``known``."""
-    return [(region, frozenset()) for region in regions[: max(0, options.max_people - known)]]
-
-
-def _same_person(a: Region, b: Region, limit: float = SAME_REGION) -> bool:
-    """Whether two regions are centered so near each other that they hold one person."""
-    return float(np.hypot(a.x - b.x, a.y - b.y)) < limit * max(a.size, b.size)
-
-
-def _moved(region: Region, landmarks: Landmarks) -> float:
-    """Return how far a body is from the region in which it was found, in place and in size."""
-    distance = float(np.hypot(landmarks.body.x - region.x, landmarks.body.y - region.y))
-    growth = float(np.log(REGION_SCALE * landmarks.body.size / region.size))
-    return distance / region.size + abs(growth)
-
-
-def _body_distance(a: Landmarks, b: Landmarks) -> float:
-    """Return how far the landmarks of two regions lie apart, in sizes of the larger region."""
-    distance = float(np.hypot(*(a.points[_BODY, :2] - b.points[_BODY, :2]).T).mean())
-    return distance / (REGION_SCALE * max(a.body.size, b.body.size))
 
 
 def _appearance(image: Image, landmarks: Landmarks) -> FloatArray:

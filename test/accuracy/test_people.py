@@ -8,6 +8,7 @@ actors by the joints of the trunk; a match of the last frame holds while it is g
 import dataclasses
 import functools
 
+import cv2
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -130,3 +131,24 @@ def test_three_people_of_whom_two_are_hidden_at_once(capsys):
     assert id_switches(result.ids) <= 1
     assert result.twice == 0
     assert result.found >= 0.8 * result.visible
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("humans_0.jpg", (2, 2, 2)),
+        ("humans_2.jpg", (2, 2, 2)),
+        ("humans_4.jpg", (3, 4, 5)),
+        ("humans_6.jpg", (2, 3, 3)),
+        ("humans_8.jpg", (2, 2, 2)),
+        ("peds_2.jpg", (1, 1, 2)),
+        ("peds_3.jpg", (1, 3, 4)),
+    ],
+)
+def test_pictures_of_several_people(data, name, counts):
+    """As many as the table in docs/people.md says; more tiles lose nobody."""
+    image = cv2.imread(str(data / "images" / name))
+    estimator = pose_ros.create_estimator("blazepose-full", static=True, max_people=10)
+    for tiles, count in enumerate(counts, start=1):
+        estimator.options = dataclasses.replace(estimator.options, detect_tiles=tiles)
+        assert len(estimator.estimate(image, channels="bgr")) >= count, f"{tiles} tiles"

@@ -1,0 +1,202 @@
+"""Which regions and which bodies of a frame are the same person, and where to look twice.
+
+All distances are in sides of the larger region, some 2.4 m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pose_ros.core.geometry import Region
+
+if TYPE_CHECKING:
+    from pose_ros.networks.blazepose import Landmarks
+
+REGION_SCALE = 1.25
+"""Side of a region in diameters of the circle around the body."""
+
+SAME_REGION = 0.15
+"""Two regions whose middles are nearer to each other hold one person."""
+
+HIDDEN = 0.08
+"""Nearer than this, somebody is so far behind another that he cannot be found."""
+
+SAME_BODY = 0.1
+"""Two bodies whose joints lie nearer on average are one."""
+
+NEW_BODY = 0.15
+"""The same of a followed and a new one: who comes out from behind somebody is a mixture at
+first."""
+
+NEW_MOVED = 0.5
+"""How far at most the landmarks of somebody new are from where he was looked for."""
+
+WHOLE_REACH = 0.85
+"""From the hips to head and feet, in radii of the circle around the body."""
+
+FAINT = 0.1
+"""Least presence of a detected person for whom a second look is worth while."""
+
+GROWTH = 1.3
+STEP = 0.1
+
+_BODY = [0, 11, 12, 23, 24, 25, 26]  # nose, shoulders, hips, knees
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where somebody is looked for.
+
+    Attributes:
+        region: The square.
+        origins: Ids of the people whose following leads here; none for somebody new.
+        detected: Whether the detector saw somebody here just now.
+    """
+
+    region: Region
+    origins: frozenset[int] = frozenset()
+    detected: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """One person in the present frame: the landmarks, and what led to them."""
+
+    landmarks: Landmarks
+    target: Target
+
+    @property
+    def moved(self) -> float:
+        """How far the body is from where it was looked for, in place and in size."""
+        region, body = self.target.region, self.landmarks.body
+        distance = float(np.hypot(body.x - region.x, body.y - region.y)) / region.size
+        return distance + abs(float(np.log(REGION_SCALE * body.size / region.size)))
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Targets that call for a second look, and whom their people are to take the place of."""
+
+    targets: tuple[Target, ...]
+    instead_of: Found | None = None
+
+
+def same_person(a: Region, b: Region, limit: float = SAME_REGION) -> bool:
+    """Return whether two regions are centered so near each other that they hold one person."""
+    return float(np.hypot(a.x - b.x, a.y - b.y)) < limit * max(a.size, b.size)
+
+
+def body_distance(a: Landmarks, b: Landmarks) -> float:
+    """Return how far the joints of two bodies lie apart on average."""
+    distance = float(np.hypot(*(a.points[_BODY, :2] - b.points[_BODY, :2]).T).mean())
+    return distance / (REGION_SCALE * max(a.body.size, b.body.size))
+
+
+def is_whole(region: Region, view: Region, width: int, height: int) -> bool:
+    """Return whether somebody is in a view from head to foot, as far as he is in the image.
+
+    Of a body that is cut off the detector gets middle and size wrong.
+    """
+    reach = WHOLE_REACH * region.size / REGION_SCALE / 2
+    up = np.array([np.sin(region.rotation), -np.cos(region.rotation)]) * reach
+    middle = np.array([region.x, region.y])
+    ends = np.clip([middle + up, middle - up], 0, (width, height))
+    return bool(np.abs(ends - (view.x, view.y)).max() <= view.size / 2)
+
+
+def distinct_regions(scored: Sequence[tuple[bool, float, int, Region]]) -> list[Region]:
+    """Return the regions of several views of one image, each person's once, the surest first.
+
+    Args:
+        scored: Whether the person is whole in the view, score, number of the view, region.
+    """
+    distinct: list[tuple[int, Region]] = []
+    for _, _, view, region in sorted(scored, key=lambda found: found[:2], reverse=True):
+        # what one view shows apart are two people, however near
+        if not any(view != other and same_person(region, known) for other, known in distinct):
+            distinct.append((view, region))
+    return [region for _, region in distinct]
+
+
+def merge(
+    targets: Sequence[Target], found: Sequence[Landmarks | None], min_presence: float
+) -> tuple[list[Found], list[Doubt]]:
+    """Return each person once, and what to look at again.
+
+    Two detections may end on one body, and one may be too narrow for the landmark network.
+
+    Args:
+        targets: Followed people first.
+        found: For each target.
+        min_presence: Least score of somebody.
+    """
+    people: list[Found] = []
+    doubts: list[Doubt] = []
+    for target, landmarks in zip(targets, found, strict=True):
+        if landmarks is None or landmarks.presence < min_presence:
+            if target.detected and landmarks is not None and landmarks.presence >= FAINT:
+                wider = replace(target.region, size=GROWTH * target.region.size)
+                doubts.append(Doubt((replace(target, region=wider),)))
+            continue
+        one = Found(landmarks, target)
+        if not target.origins and one.moved > NEW_MOVED:
+            continue
+        same = next((other for other in people if _same_body(one, other)), None)
+        if same is None:
+            people.append(one)
+        elif target.origins:
+            # the one that was followed here; the other slid off somebody who is hidden now
+            better = min(one, same, key=lambda person: person.moved)
+            origins = target.origins | same.target.origins
+            merged = replace(better, target=replace(better.target, origins=origins))
+            people[people.index(same)] = merged
+        elif target.detected and same.target.detected:
+            doubts.append(Doubt(_apart(same.target, target), instead_of=same))
+    return people, doubts
+
+
+def settle(
+    people: Sequence[Found],
+    doubts: Sequence[Doubt],
+    found: Sequence[Landmarks | None],
+    min_presence: float,
+) -> list[Found]:
+    """Return the people after a second look.
+
+    Args:
+        people: After the first one.
+        doubts: What was looked at again.
+        found: For all of their targets, one after the other.
+        min_presence: Least score of somebody.
+    """
+    people = list(people)
+    rest = iter(found)
+    for doubt in doubts:
+        seen = [next(rest) for _ in doubt.targets]
+        new, _ = merge(doubt.targets, seen, min_presence)
+        others = [person for person in people if person is not doubt.instead_of]
+        if len(new) == len(seen) and not any(_same_body(a, b) for a in new for b in others):
+            people = [*others, *new]
+    return people
+
+
+def _same_body(a: Found, b: Found) -> bool:
+    both = bool(a.target.origins) == bool(b.target.origins)
+    return body_distance(a.landmarks, b.landmarks) < (SAME_BODY if both else NEW_BODY)
+
+
+def _apart(a: Target, b: Target) -> tuple[Target, Target]:
+    """Return two targets, each a step further away from the other."""
+    way = np.array([b.region.x - a.region.x, b.region.y - a.region.y])
+    step = STEP * way / max(float(np.hypot(*way)), 1e-6)
+
+    def moved(target: Target, sign: float) -> Target:
+        x, y = sign * step * target.region.size
+        region = target.region
+        return replace(target, region=replace(region, x=region.x + x, y=region.y + y))
+
+    return moved(a, -1.0), moved(b, 1.0)

@@ -1,0 +1,136 @@
+"""Which regions and bodies are one person, and where a second look is worth while."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pose_ros.core.geometry import Region
+from pose_ros.networks.people import (
+    REGION_SCALE,
+    Target,
+    body_distance,
+    distinct_regions,
+    is_whole,
+    merge,
+    same_person,
+    settle,
+)
+
+SIZE = 200.0
+
+
+def landmarks(x, y=200.0, size=SIZE, presence=0.9):
+    """A body as the landmark network would see it: joints around the mid-hips."""
+    points = np.zeros((33, 3), np.float32)
+    points[:, :2] = np.array([x, y]) + np.linspace(-0.3, 0.3, 33)[:, None] * size
+    body = Region(x, y, size / REGION_SCALE)
+    return SimpleNamespace(presence=presence, points=points, body=body)
+
+
+def target(x, y=200.0, size=SIZE, origins=(), detected=True):
+    return Target(Region(x, y, size), frozenset(origins), detected and not origins)
+
+
+def test_distances_are_in_sizes():
+    assert same_person(Region(0, 0, 100), Region(20, 0, 200))
+    assert not same_person(Region(0, 0, 100), Region(20, 0, 100))
+    assert body_distance(landmarks(100), landmarks(120)) == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        (Region(500, 500, 300), True),
+        (Region(500, 320, 300), False),  # the head is in the next tile
+        (Region(500, 680, 300), False),  # the feet are
+        (Region(500, 650, 300, np.pi / 2), True),  # lying
+        (Region(320, 500, 300, np.pi / 2), False),
+        (Region(500, 500, 600), False),  # larger than the tile
+    ],
+)
+def test_whole_is_who_is_in_the_tile_from_head_to_foot(region, expected):
+    assert is_whole(region, Region(500, 500, 400), 1000, 1000) == expected
+
+
+def test_who_is_cut_off_by_the_image_is_as_whole_as_can_be():
+    assert is_whole(Region(200, 380, 300), Region(200, 200, 400), 400, 400)
+
+
+def test_what_one_view_shows_apart_are_two_people():
+    near = (True, 0.9, 0, Region(300, 200, SIZE)), (True, 0.8, 0, Region(320, 200, SIZE))
+    assert [r.x for r in distinct_regions(near)] == [300, 320]
+    tile = (True, 0.85, 1, Region(318, 200, SIZE))
+    # the tile's is one of the two, whichever
+    assert [r.x for r in distinct_regions([*near, tile])] == [300, 320]
+
+
+def test_who_is_whole_goes_before_who_is_surer():
+    cut, whole = (False, 0.99, 1, Region(310, 200, SIZE)), (True, 0.6, 0, Region(300, 200, SIZE))
+    alone = (False, 0.7, 2, Region(800, 200, SIZE))
+    assert [r.x for r in distinct_regions([cut, whole, alone])] == [300, 800]
+
+
+def test_each_person_is_given_once():
+    targets = [target(100), target(400), target(130)]
+    people, doubts = merge(targets, [landmarks(100), landmarks(400), None], 0.5)
+    assert [p.target for p in people] == targets[:2]
+    assert doubts == []
+
+
+def test_of_two_followed_regions_on_one_body_the_better_placed_counts_for_both():
+    targets = [target(150, origins=[3]), target(204, origins=[5])]
+    people, doubts = merge(targets, [landmarks(202), landmarks(200)], 0.5)
+    (one,) = people
+    assert one.target.region.x == 204
+    assert one.target.origins == {3, 5}
+    assert doubts == []
+
+
+def test_somebody_new_must_be_clear_of_who_is_followed():
+    for distance, count in ((24, 1), (35, 2)):
+        targets = [target(200, origins=[0]), target(200 + distance, detected=False)]
+        found = [landmarks(200), landmarks(200 + distance)]
+        assert len(merge(targets, found, 0.5)[0]) == count
+    # two who are new may stand closer
+    assert len(merge([target(200), target(224)], [landmarks(200), landmarks(224)], 0.5)[0]) == 2
+
+
+def test_a_body_far_from_where_it_was_looked_for_is_no_new_person():
+    assert merge([target(200)], [landmarks(200, size=SIZE / 2)], 0.5) == ([], [])
+    (one,), _ = merge([target(200, origins=[0])], [landmarks(200, size=SIZE / 2)], 0.5)
+    assert one.moved == pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_two_detections_on_one_body_are_looked_at_again_apart():
+    targets = [target(200), target(220)]
+    people, (doubt,) = merge(targets, [landmarks(210), landmarks(211)], 0.5)
+    assert [t.region.x for t in doubt.targets] == pytest.approx([180, 240])
+    both = settle(people, [doubt], [landmarks(185), landmarks(235)], 0.5)
+    assert [p.landmarks.body.x for p in both] == [185, 235]
+    # it was one after all
+    for again in ([landmarks(205), landmarks(210)], [landmarks(200), None]):
+        assert settle(people, [doubt], again, 0.5) == people
+
+
+def test_who_is_only_faintly_there_is_looked_at_in_a_wider_region():
+    people, (doubt,) = merge([target(200), target(500)], [landmarks(200, presence=0.3), None], 0.5)
+    assert people == []
+    (wider,) = doubt.targets
+    assert wider.region.size == pytest.approx(260)
+    (one,) = settle(people, [doubt], [landmarks(200)], 0.5)
+    assert one.landmarks.body.x == 200
+    assert settle(people, [doubt], [landmarks(200, presence=0.4)], 0.5) == []
+    # nobody at all, or only followed: no second look
+    assert merge([target(200)], [landmarks(200, presence=0.02)], 0.5) == ([], [])
+    faint = [landmarks(200, presence=0.3)]
+    assert merge([target(200, origins=[0])], faint, 0.5) == ([], [])
+    assert merge([target(200, detected=False)], faint, 0.5) == ([], [])
+
+
+def test_a_second_look_takes_nobody_twice():
+    targets = [target(400), target(200), target(220)]
+    people, doubts = merge(targets, [landmarks(400), landmarks(210), landmarks(211)], 0.5)
+    assert len(people) == 2
+    # one of the two looks ends on the third person
+    assert settle(people, doubts, [landmarks(185), landmarks(398)], 0.5) == people
