@@ -26,7 +26,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from pose_ros.errors import PoseRosError
+from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import transport
 from pose_ros.ros.conversions import stamp_from_msg
@@ -294,6 +294,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, stop: threading.Event) -> None:
+    # written so that NaN is refused too
+    if not options.seconds > 0:
+        raise OptionError(f"--seconds must be above 0, got {options.seconds:g}")
     source = options.camera or options.clip or "synthetic"
     began = time.monotonic()
     with (

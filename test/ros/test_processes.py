@@ -266,6 +266,15 @@ def test_demo_says_what_is_missing(start: Start, tmp_path: Path) -> None:
     assert "Traceback" not in program.said
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_demo_refuses_to_last_no_time(start: Start, tmp_path: Path, seconds: str) -> None:
+    video = tmp_path / "o.mp4"
+    program = start("demo", f"--seconds={seconds}", "--out", str(video))
+    assert program.process.wait(START_SECONDS) == 1
+    assert "pose-ros demo: --seconds must be above 0" in program.said
+    assert not video.exists()
+
+
 def children(process: int) -> list[int]:
     """Return the living child processes."""
     found = []
