@@ -134,8 +134,6 @@ _BLAZEPOSE33 = Skeleton(
     subsets={"upper_body": tuple(range(25))},
 )
 
-_UPPER_BODY = _BLAZEPOSE33.subset("upper_body")
-
 # Order and connections: MediaPipe, hand_landmark and hands_connections.
 _BLAZEHAND21 = Skeleton(
     name="blazehand21",
@@ -154,7 +152,111 @@ _BLAZEHAND21 = Skeleton(
     ),
 )
 
-SKELETONS: dict[str, Skeleton] = {s.name: s for s in (_BLAZEPOSE33, _UPPER_BODY, _BLAZEHAND21)}
+# Order and links: COCO's person_keypoints annotations.
+_COCO17 = Skeleton(
+    name="coco17",
+    keypoints=(
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+        *("left_wrist", "right_wrist", "left_hip", "right_hip"),
+        *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+    ),
+    links=(
+        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6)),
+        *((5, 7), (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4)),
+        *((3, 5), (4, 6)),
+    ),
+    left_right=tuple((left, left + 1) for left in range(1, 17, 2)),
+    subsets={"upper_body": tuple(range(13))},
+)
+
+# Order and links: trt_pose, tasks/human_pose/human_pose.json. Link k is that of its maps.
+_TRT_BODY18 = Skeleton(
+    name="trt_body18",
+    keypoints=(*_COCO17.keypoints, "neck"),
+    links=(
+        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10)),
+        *((1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+        *((17, 0), (17, 5), (17, 6), (17, 11), (17, 12)),
+    ),
+    left_right=_COCO17.left_right,
+    subsets={"upper_body": (*range(13), 17)},
+)
+
+# Order and links: trt_pose_hand, preprocess/hand_pose.json, whose fingers run from the tip
+# (1) to the base (4) and whose "palm" is the wrist. Link k is that of its maps.
+_TRT_HAND21 = Skeleton(
+    name="trt_hand21",
+    keypoints=(
+        *("wrist", "thumb_tip", "thumb_ip", "thumb_mcp", "thumb_cmc"),
+        *(
+            f"{finger}_{joint}"
+            for finger in ("index", "middle", "ring", "pinky")
+            for joint in ("tip", "dip", "pip", "mcp")
+        ),
+    ),
+    links=(
+        *((0, base) for base in range(4, 21, 4)),
+        *((joint, joint + 1) for tip in range(1, 21, 4) for joint in range(tip, tip + 3)),
+    ),
+)
+
+# Order and links: OpenPose, poseParameters.cpp, POSE_COCO. Link k is its pair k.
+_OPENPOSE_COCO18 = Skeleton(
+    name="openpose_coco18",
+    keypoints=(
+        *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee"),
+        *("right_ankle", "left_hip", "left_knee", "left_ankle"),
+        *("right_eye", "left_eye", "right_ear", "left_ear"),
+    ),
+    links=(
+        *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10)),
+        *((1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
+        *((2, 16), (5, 17)),
+    ),
+    left_right=((5, 2), (6, 3), (7, 4), (11, 8), (12, 9), (13, 10), (15, 14), (17, 16)),
+    subsets={"upper_body": (*range(9), 11, *range(14, 18))},
+)
+
+# Order and links: OpenPose, poseParameters.cpp, POSE_BODY_25. Link k is its pair k.
+_OPENPOSE_BODY25 = Skeleton(
+    name="openpose_body25",
+    keypoints=(
+        *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_shoulder", "left_elbow", "left_wrist", "mid_hip", "right_hip"),
+        *("right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+        *("right_eye", "left_eye", "right_ear", "left_ear"),
+        *("left_big_toe", "left_small_toe", "left_heel"),
+        *("right_big_toe", "right_small_toe", "right_heel"),
+    ),
+    links=(
+        *((1, 8), (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (10, 11)),
+        *((8, 12), (12, 13), (13, 14), (1, 0), (0, 15), (15, 17), (0, 16), (16, 18)),
+        *((2, 17), (5, 18), (14, 19), (19, 20), (14, 21), (11, 22), (22, 23), (11, 24)),
+    ),
+    left_right=(
+        *((5, 2), (6, 3), (7, 4), (12, 9), (13, 10), (14, 11), (16, 15), (18, 17)),
+        *((19, 22), (20, 23), (21, 24)),
+    ),
+    subsets={"upper_body": (*range(10), 12, *range(15, 19))},
+)
+
+_ALL = (
+    _BLAZEPOSE33,
+    _BLAZEHAND21,
+    _COCO17,
+    _TRT_BODY18,
+    _TRT_HAND21,
+    _OPENPOSE_COCO18,
+    _OPENPOSE_BODY25,
+)
+
+SKELETONS: dict[str, Skeleton] = {
+    s.name: s
+    for whole in _ALL
+    for s in (whole, *(whole.subset(name) for name in whole.subsets))
+}
 
 
 def get(name: str) -> Skeleton:

@@ -1,6 +1,7 @@
 """Skeletons are consistent, and so are their subsets."""
 
 import itertools
+import json
 
 import pytest
 
@@ -27,6 +28,33 @@ def test_the_upper_body_is_the_first_25_landmarks():
     upper = skeletons.get("blazepose33_upper_body")
     assert upper.keypoints == skeletons.get("blazepose33").keypoints[:25]
     assert upper.keypoints[-1] == "right_hip"
+
+
+def test_an_upper_body_reaches_down_to_the_hips():
+    for skeleton in (s for s in SKELETONS.values() if "upper_body" in s.subsets):
+        left_out = set(skeleton.keypoints) - set(skeleton.subset("upper_body").keypoints)
+        below = ("knee", "ankle", "heel", "foot", "toe")
+        assert left_out == {name for name in skeleton.keypoints if any(b in name for b in below)}
+
+
+def test_skeletons_of_bodies_and_of_hands_name_their_joints_alike():
+    """What points, or makes a fist, is found by name whatever the network."""
+    bodies = [s for s in SKELETONS.values() if "nose" in s.keypoints]
+    joints = ("shoulder", "elbow", "wrist", "hip")
+    common = {f"{side}_{joint}" for side in ("left", "right") for joint in joints}
+    assert len(bodies) > 5
+    assert all(common <= set(body.keypoints) for body in bodies)
+    hand, other = skeletons.get("blazehand21"), skeletons.get("trt_hand21")
+    assert set(hand.keypoints) == set(other.keypoints)
+
+
+def test_the_links_of_trt_pose_and_openpose_are_in_the_order_of_their_maps(data):
+    for name, file in (("trt_body18", "human_pose.json"), ("trt_hand21", "hand_pose.json")):
+        topology = json.loads((data / "paf_scenes" / file).read_text())
+        skeleton = skeletons.get(name)
+        assert skeleton.links == tuple((a - 1, b - 1) for a, b in topology["skeleton"])
+    assert len(skeletons.get("openpose_coco18").links) == 19
+    assert len(skeletons.get("openpose_body25").links) == 26
 
 
 def test_each_finger_of_a_hand_is_a_chain_and_the_palm_a_ring():
