@@ -24,7 +24,7 @@ def create_estimator(
     threshold: float = 0.5,
     min_tracking_confidence: float = 0.5,
     max_people: int = 1,
-    reid_timeout: float = 1.0,
+    reid_timeout: float = 2.0,
     detect_tiles: int = 1,
     smoothing: bool = True,
     static: bool = False,

@@ -15,7 +15,12 @@ from typing import TextIO
 import cv2
 from tqdm import tqdm
 
-from pose_ros.cli.network_options import add_network_arguments, build_estimator, build_hands
+from pose_ros.cli.network_options import (
+    add_hand_arguments,
+    add_network_arguments,
+    build_estimator,
+    build_hands,
+)
 from pose_ros.cli.outputs import ImageWriter, open_writer
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.records import to_record
@@ -36,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the pictures of a folder or glob are one sequence, at this rate",
     )  # fmt: skip
     add_network_arguments(parser)
-    parser.add_argument(
-        "--hands", action="store_true", help="find the hands of the people too, 21 joints each"
-    )
+    add_hand_arguments(parser)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"

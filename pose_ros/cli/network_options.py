@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from pose_ros.build import DEFAULT_NETWORK, create_body_hands, create_estimator
+from pose_ros.build import (
+    DEFAULT_HAND_NETWORK,
+    DEFAULT_NETWORK,
+    create_body_hands,
+    create_estimator,
+)
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
@@ -26,7 +32,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-people", type=int, default=1, metavar="N", help="1 to 10 (%(default)s)"
     )
     group.add_argument(
-        "--reid-timeout", type=float, default=1.0, metavar="S",
+        "--reid-timeout", type=float, default=2.0, metavar="S",
         help="seconds for which somebody out of sight keeps the id (%(default)s)",
     )  # fmt: skip
     group.add_argument(
@@ -50,6 +56,18 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
 
 
+def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``build_hands`` to a parser that has those of a network."""
+    group = parser.add_argument_group("hands")
+    group.add_argument(
+        "--hands", action="store_true", help="find the hands of the people too, 21 joints each"
+    )
+    group.add_argument(
+        "--hand-network", default=DEFAULT_HAND_NETWORK, metavar="NAME",
+        help="%(default)s, or blazehand-lite, which is quicker and less exact",
+    )  # fmt: skip
+
+
 def build_estimator(args: argparse.Namespace) -> Estimator:
     """Create the estimator that the options ask for.
 
@@ -66,11 +84,7 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
         smoothing=not args.no_smoothing,
         static=args.static,
         upper_body_only=args.upper_body_only,
-        provider=args.provider,
-        require_gpu=args.require_gpu,
-        threads=args.threads,
-        precision=args.precision,
-        models_dir=args.models_dir,
+        **_engine(args),
     )
 
 
@@ -84,12 +98,20 @@ def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator
         return None
     hand_joints(estimator.skeleton)
     return create_body_hands(
+        args.hand_network,
         min_tracking_confidence=args.min_tracking_confidence,
         smoothing=not args.no_smoothing,
         static=args.static,
-        provider=args.provider,
-        require_gpu=args.require_gpu,
-        threads=args.threads,
-        precision=args.precision,
-        models_dir=args.models_dir,
+        **_engine(args),
     )
+
+
+def _engine(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say about running a network, whichever it is."""
+    return {
+        "provider": args.provider,
+        "require_gpu": args.require_gpu,
+        "threads": args.threads,
+        "precision": args.precision,
+        "models_dir": args.models_dir,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -169,6 +170,35 @@ def fill_tensor(
         np.multiply(plane, scale, out=target)
         if offset:
             np.add(target, offset, out=target)
+
+
+def crop_batch(
+    memory: FloatArray,
+    image: Image,
+    channels: Channels,
+    regions: Sequence[Region],
+    *,
+    low: float = 0.0,
+    border: int = cv2.BORDER_REPLICATE,
+) -> FloatArray:
+    """Cut regions out of an image as the input of one run of a network.
+
+    Args:
+        memory: (M, 3, S, S) float32, overwritten; M at least the number of regions.
+        image: (H, W, 3) uint8.
+        channels: Order of the image's color channels.
+        regions: N squares.
+        low: What black becomes; white becomes 1.
+        border: OpenCV's border mode outside the image.
+
+    Returns:
+        (N, 3, S, S) RGB: the first part of ``memory``.
+    """
+    batch = memory[: len(regions)]
+    for region, tensor in zip(regions, batch, strict=True):
+        crop = region.crop(image, memory.shape[-1], border=border)
+        fill_tensor(tensor, crop, channels, low, 1.0)
+    return batch
 
 
 def extent(points: FloatArray) -> FloatArray:

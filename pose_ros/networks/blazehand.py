@@ -10,12 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from pose_ros.core import skeletons
-from pose_ros.core.geometry import Region, extent, fill_tensor, image_views, iou, rotation_to
-from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
+from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
+from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
@@ -166,9 +165,7 @@ class LandmarkNetwork:
         """Find the hand in each region of an image, all in one run."""
         if not regions:
             return []
-        batch = self._crops[: len(regions)]
-        for region, tensor in zip(regions, batch, strict=True):
-            fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
+        batch = crop_batch(self._crops, image, channels, regions)
         raw, presence, mirrored, world = self._session.run(batch)
         return [
             decode(raw[i], float(presence[i, 0]), float(mirrored[i, 0]), world[i], region)
@@ -232,9 +229,7 @@ class BlazeHand:
         self.options = options
         self.provider = sessions["landmarks"].provider
         self.find_landmarks = LandmarkNetwork(sessions["landmarks"], MAX_PEOPLE)
-        self._detector = sessions["detector"]
-        shape = (1 + MAX_TILES * MAX_TILES, 3, DETECTOR_SIZE, DETECTOR_SIZE)
-        self._views = np.empty(shape, np.float32)
+        self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect)
         self.reset()
 
     @property
@@ -272,18 +267,9 @@ class BlazeHand:
         Returns:
             The square around each hand, the surest hand first.
         """
-        views = image_views(image.shape[1], image.shape[0], tiles)
-        batch = self._views[: len(views)]
-        for view, tensor in zip(views, batch, strict=True):
-            crop = view.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
-            fill_tensor(tensor, crop, channels, 0.0, 1.0)
-        raw_boxes, raw_scores = self._detector.run(batch)
         scored: list[tuple[float, Region]] = []
-        for i, view in enumerate(views):
-            found = detect(raw_boxes[i], raw_scores[i, :, 0], threshold)
-            boxes = view.to_image(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-            palms = zip(found.scores, boxes, view.to_image(found.points), strict=True)
-            for score, box, points in palms:
+        for _, found in self._detector(image, channels, threshold, tiles, threshold):
+            for score, box, points in zip(found.scores, found.boxes, found.points, strict=True):
                 region = region_of_palm(box, points)
                 if region is not None:
                     scored.append((float(score), region))

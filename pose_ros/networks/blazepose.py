@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
-from pose_ros.core.geometry import Region, extent, fill_tensor, image_views
-from pose_ros.core.options import MAX_PEOPLE, MAX_TILES, EstimatorOptions
+from pose_ros.core.geometry import Region, crop_batch, extent
+from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
@@ -49,8 +48,6 @@ SCORE_ALPHA = 0.1
 
 SEARCH_PERIOD = 0.5
 """Seconds between two looks for further people while some are being tracked."""
-
-MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
 
 _ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
 _SKELETON = skeletons.get("blazepose33")
@@ -208,11 +205,10 @@ class BlazePose:
         """
         self.network = network
         self.options = options
-        self._detector = sessions["detector"]
+        self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect, low=-1.0)
         self._landmarks = sessions["landmarks"]
         # memory that nobody writes to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
-        self._views = np.empty((MAX_VIEWS, 3, DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
         self.reset()
 
     @property
@@ -262,18 +258,11 @@ class BlazePose:
             The square around each person, the surest person first.
         """
         height, width = image.shape[:2]
-        views = image_views(width, height, tiles)
-        batch = self._views[: len(views)]
-        for view, tensor in zip(views, batch, strict=True):
-            crop = view.crop(image, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
-            fill_tensor(tensor, crop, channels, -1.0, 1.0)
-        raw_boxes, raw_scores = self._detector.run(batch)
+        # one of many looks is asked for more, or many would find somebody anywhere
+        seen = self._detector(image, channels, threshold, tiles, tile_threshold=threshold**0.5)
         scored: list[tuple[bool, float, int, Region]] = []
-        for i, view in enumerate(views):
-            # one of many looks is asked for more, or many would find somebody anywhere
-            least = threshold if i == 0 else threshold**0.5
-            found = detect(raw_boxes[i], raw_scores[i, :, 0], least)
-            for score, points in zip(found.scores, view.to_image(found.points), strict=True):
+        for i, (view, found) in enumerate(seen):
+            for score, points in zip(found.scores, found.points, strict=True):
                 region = Region.upright(points[0], points[1], REGION_SCALE)
                 if region is not None:
                     whole = i == 0 or is_whole(region, view, width, height)
@@ -290,9 +279,7 @@ class BlazePose:
         """
         if not regions:
             return []
-        batch = self._crops[: len(regions)]
-        for region, tensor in zip(regions, batch, strict=True):
-            fill_tensor(tensor, region.crop(image, LANDMARK_SIZE), channels, 0.0, 1.0)
+        batch = crop_batch(self._crops, image, channels, regions)
         raw, presence, heatmaps, world = self._landmarks.run(batch)
         return [
             decode(raw[i], float(presence[i, 0]), heatmaps[i], world[i], region)

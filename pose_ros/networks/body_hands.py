@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_ros.core.geometry import Region, fill_tensor, rotation_to
+from pose_ros.core.geometry import Region, crop_batch, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
@@ -26,6 +26,9 @@ WRIST_SCORE = 0.1
 
 REACH = 0.4
 """How far a tracked hand may be from where its body has it, in sides of the larger square."""
+
+SEARCH_PERIOD = 0.2
+"""Seconds between two looks for a hand at a wrist where none was found."""
 
 SIDES = ("left", "right")
 
@@ -150,6 +153,7 @@ class BodyHands:
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters."""
         self._tracks: dict[int, tuple[Region, Track]] = {}
+        self._searched: dict[int, float] = {}  # stamps, by the hand's id
         self._stamp = -np.inf
 
     def estimate(
@@ -172,13 +176,16 @@ class BodyHands:
             self.reset()
         self._stamp = stamp
         wrists = hand_regions(bodies)
+        ids = {wrist.id for wrist in wrists}
         known = {
             wrist.id: self._tracks[wrist.id][0]
             for wrist in wrists
             if wrist.id in self._tracks and _near(self._tracks[wrist.id][0], wrist.region)
         }
         found = self._look(image, channels, known)
-        lost = [wrist for wrist in wrists if wrist.id not in found]
+        lost = [wrist for wrist in wrists if wrist.id not in found and self._is_due(wrist.id)]
+        searched = {id_: then for id_, then in self._searched.items() if id_ in ids}
+        self._searched = searched | {wrist.id: stamp for wrist in lost}
         found |= self._look(image, channels, self.find_regions(image, channels, lost))
         return self._filter(_one_hand_each(found))
 
@@ -192,12 +199,15 @@ class BodyHands:
         """
         if not wrists:
             return {}
-        batch = self._crops[: len(wrists)]
-        for wrist, tensor in zip(wrists, batch, strict=True):
-            fill_tensor(tensor, wrist.region.crop(image, RECROP_SIZE), channels, 0.0, 1.0)
+        batch = crop_batch(self._crops, image, channels, [wrist.region for wrist in wrists])
         (raw,) = self._recrop.run(batch)
         found = {w.id: decode_recrop(r.ravel(), w.region) for w, r in zip(wrists, raw, strict=True)}
         return {id_: region for id_, region in found.items() if region is not None}
+
+    def _is_due(self, id_: int) -> bool:
+        """Whether to look for a hand: at once when it was just lost or its wrist just came."""
+        waited = self._stamp - self._searched.get(id_, -np.inf)
+        return id_ in self._tracks or waited >= SEARCH_PERIOD
 
     def _look(
         self, image: Image, channels: Channels, regions: dict[int, Region]

@@ -1,4 +1,4 @@
-"""Anchors, decoding and weighted suppression of MediaPipe's single-shot detectors.
+"""MediaPipe's single-shot detectors: their input, anchors, decoding and weighted suppression.
 
 Source: google-ai-edge/mediapipe, ``ssd_anchors_calculator``,
 ``tensors_to_detections_calculator`` and ``non_max_suppression_calculator``.
@@ -6,20 +6,25 @@ Source: google-ai-edge/mediapipe, ``ssd_anchors_calculator``,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+import cv2
 import numpy as np
 
-from pose_ros.core.geometry import iou
-from pose_ros.core.types import FloatArray
+from pose_ros.core.geometry import Region, crop_batch, image_views, iou
+from pose_ros.core.options import MAX_TILES
+from pose_ros.core.protocols import Session
+from pose_ros.core.types import Channels, FloatArray, Image
 
 SUPPRESSION_IOU = 0.3
+MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
 
 
 @dataclass(frozen=True)
 class Detections:
-    """N detections, best first, in the unit square of the detector's input.
+    """N detections, best first, in the unit square of the detector's input or in image pixels.
 
     Attributes:
         scores: (N,) in [0, 1].
@@ -30,6 +35,59 @@ class Detections:
     scores: FloatArray
     boxes: FloatArray
     points: FloatArray
+
+
+class Detector:
+    """A detector's network, with the memory for its input."""
+
+    def __init__(
+        self,
+        session: Session,
+        size: int,
+        decode: Callable[[FloatArray, FloatArray, float], Detections],
+        *,
+        low: float = 0.0,
+    ) -> None:
+        """Take over a loaded network.
+
+        Args:
+            session: Its outputs are boxes and scores.
+            size: Side of its input in pixels.
+            decode: Makes detections of one image's boxes and scores, and the least score.
+            low: What black is in its input.
+        """
+        self._session = session
+        self._decode = decode
+        self._low = low
+        # memory that nobody writes to is not taken: only as many views as there are count
+        self._views = np.empty((MAX_VIEWS, 3, size, size), np.float32)
+
+    def __call__(
+        self, image: Image, channels: Channels, threshold: float, tiles: int, tile_threshold: float
+    ) -> list[tuple[Region, Detections]]:
+        """Look at a whole image and, with ``tiles``, at parts of it, all in one run.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of the image's color channels.
+            threshold: Least score, in [0, 1], in the whole image.
+            tiles: Along the image's longer side; 1 for none.
+            tile_threshold: Least score, in [0, 1], in a tile.
+
+        Returns:
+            Each view, the whole image first, with what was found in it, in image pixels.
+        """
+        views = image_views(image.shape[1], image.shape[0], tiles)
+        border = cv2.BORDER_CONSTANT
+        batch = crop_batch(self._views, image, channels, views, low=self._low, border=border)
+        raw_boxes, raw_scores = self._session.run(batch)
+        found = []
+        for i, view in enumerate(views):
+            least = tile_threshold if i else threshold
+            unit = self._decode(raw_boxes[i], raw_scores[i, :, 0], least)
+            boxes = view.to_image(unit.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+            found.append((view, Detections(unit.scores, boxes, view.to_image(unit.points))))
+        return found
 
 
 def anchors(input_size: int, strides: tuple[int, ...]) -> FloatArray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator
@@ -30,19 +33,8 @@ def estimator_from(parameters: PoseParameters) -> Estimator:
     """
     return create_estimator(
         parameters.network,
-        threshold=parameters.threshold,
-        min_tracking_confidence=parameters.min_tracking_confidence,
-        max_people=parameters.max_people,
-        reid_timeout=parameters.reid_timeout,
-        detect_tiles=parameters.detect_tiles,
-        smoothing=parameters.smoothing,
-        static=parameters.static_image_mode,
-        upper_body_only=parameters.upper_body_only,
-        provider=parameters.provider,
-        require_gpu=parameters.require_gpu,
-        threads=parameters.threads,
-        precision=parameters.precision,
-        models_dir=parameters.models_dir or None,
+        **dataclasses.asdict(options_from(parameters)),
+        **_engine(parameters),
     )
 
 
@@ -53,12 +45,20 @@ def hands_from(parameters: PoseParameters) -> HandEstimator:
         PoseRosError: A model file or what is to run it cannot be had.
     """
     return create_body_hands(
+        parameters.hand_network,
         min_tracking_confidence=parameters.min_tracking_confidence,
         smoothing=parameters.smoothing,
         static=parameters.static_image_mode,
-        provider=parameters.provider,
-        require_gpu=parameters.require_gpu,
-        threads=parameters.threads,
-        precision=parameters.precision,
-        models_dir=parameters.models_dir or None,
+        **_engine(parameters),
     )
+
+
+def _engine(parameters: PoseParameters) -> dict[str, Any]:
+    """Return what the parameters say about running a network, whichever it is."""
+    return {
+        "provider": parameters.provider,
+        "require_gpu": parameters.require_gpu,
+        "threads": parameters.threads,
+        "precision": parameters.precision,
+        "models_dir": parameters.models_dir or None,
+    }

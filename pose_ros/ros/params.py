@@ -91,13 +91,16 @@ class PoseParameters:
     hands: bool = _parameter(
         False, "Find the hands of the people too, on ~/hands; needs a BlazePose network."
     )
+    hand_network: str = _parameter(
+        "blazehand-full", "Network that finds the hands: blazehand-full or, quicker, -lite."
+    )
     smoothing: bool = _parameter(True, "Filter keypoints over time, by stamps.", live=True)
     static_image_mode: bool = _parameter(
         False, "Treat every image by itself: no tracking, no smoothing."
     )
     max_people: int = _parameter(1, "Most people to look for.", low=1, high=MAX_PEOPLE)
     reid_timeout: float = _parameter(
-        1.0,
+        2.0,
         "Seconds for which somebody out of sight keeps the id.",
         low=0.0,
         high=MAX_REID_TIMEOUT,

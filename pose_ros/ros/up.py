@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--image-topic", default="image", metavar="TOPIC", help="topic of the images (image)"
     )
     made.add_argument("--network", metavar="NAME", help="network that finds the people")
+    made.add_argument("--hand-network", metavar="NAME", help="network that finds their hands")
     made.add_argument(
         "--threshold", type=float, metavar="SCORE", help="least score of a new person, 0 to 1"
     )
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
-    named = ("network", "threshold", "upper_body_only", "hands", "smoothing")
+    named = ("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing")
     asked = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     parent, _, _ = options.image_topic.rpartition("/")
     info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"

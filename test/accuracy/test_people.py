@@ -108,6 +108,7 @@ def match(distances, ids, truths, last):
         ("different", 30, 1.4, 1, 1, 2),
         ("different", 5, 0.9, 2, 2, 3),
         ("same", 10, 0.6, 3, 1, 2),
+        ("different", 5, 0.4, 6, 1, 2),
         ("same", 15, 1.2, 4, 1, 3),
     ],
 )
@@ -125,7 +126,7 @@ def test_two_people_who_cross_keep_their_ids(looks, fps, speed, seed, loops, max
 
 def test_three_people_of_whom_two_are_hidden_at_once(capsys):
     """The front one hides both others, who hide each other as well: much to ask."""
-    result = run(film("three", 10, 1.4, 5), 2, max_people=3, reid_timeout=2.0)
+    result = run(film("three", 10, 1.4, 5), 2, max_people=3)
     with capsys.disabled():
         print(f"\nthree people, 10 fps, 1.4 m/s: {result}")
     assert id_switches(result.ids) <= 1

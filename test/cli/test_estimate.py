@@ -121,6 +121,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--threads", "0"], "threads"),
         (["--network", "nothing"], "blazepose-full"),
         (["--network", "blazehand-full", "--hands"], "blazehand21 has no left_wrist"),
+        (["--hands", "--hand-network", "blazepose-full"], "finds no hands at the wrists"),
         (["--overlay", "boxes"], "box,links,keypoints"),
         (["--provider", "cuda"], "has no cuda"),
         (["--provider", "cpu", "--require-gpu"], "require_gpu"),

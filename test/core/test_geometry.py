@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.geometry import Region, extent, fill_tensor, iou
+from pose_ros.core.geometry import Region, crop_batch, extent, fill_tensor, iou
 
 
 def test_a_region_maps_its_corners_and_center_to_the_image():
@@ -78,6 +78,21 @@ def test_a_tensor_is_rgb_in_the_wanted_range(channels):
     assert np.allclose(tensor[:, 0, 0], [1, -1, -1], atol=1e-6)
     fill_tensor(tensor, crop, channels, 0.0, 1.0)
     assert np.allclose(tensor[:, 1, 1], [1, 0, 0], atol=1e-6)
+
+
+def test_a_batch_holds_each_region_and_leaves_the_rest_of_the_memory():
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, 8:, 2] = 255  # the right half is blue
+    memory = np.full((3, 3, 4, 4), 7, np.float32)
+    regions = [Region(4, 4, 4), Region(12, 4, 4)]
+    batch = crop_batch(memory, image, "rgb", regions, low=-1.0)
+    assert np.shares_memory(batch, memory)
+    assert np.allclose(batch[0], -1)
+    assert np.allclose(batch[1], np.reshape([-1, -1, 1], (3, 1, 1)), atol=1e-6)
+    assert (memory[2] == 7).all()
+    outside = crop_batch(memory, image, "bgr", [Region(30, 4, 4)], border=0)
+    assert np.allclose(outside, 0)
+    assert np.allclose(crop_batch(memory, image, "bgr", [Region(30, 4, 4)])[0, 0], 1)
 
 
 def test_extent_leaves_missing_points_out():

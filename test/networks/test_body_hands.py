@@ -195,6 +195,43 @@ def test_a_hand_lost_is_searched_for_in_the_same_frame():
     assert recrop.counts == [2, 1]
 
 
+def test_a_wrist_without_a_hand_is_looked_at_from_time_to_time_only():
+    scene = [Drawn(400, 200, left=0.9)]
+    estimator, recrop, _ = make(scene, smoothing=False)
+    bodies = make_bodies([(400, 200), (200, 200)])
+    runs = []
+    for i in range(13):
+        if i == 4:
+            scene.append(Drawn(200, 200, left=0.1))
+        found = estimator.estimate(IMAGE, bodies, i / 32).ids.tolist()
+        runs.append(len(recrop.counts))
+        # there from frame 4 on, looked for again in frame 7, at 0.21 s
+        assert found == ([0] if i < 7 else [0, 1])
+    assert runs == [1] * 7 + [2] * 6
+    assert recrop.counts == [2, 1]
+    # just lost: looked for at once, then no more for a while
+    del scene[:]
+    for i in range(13, 16):
+        assert len(estimator.estimate(IMAGE, bodies, i / 32)) == 0
+    assert recrop.counts == [2, 1, 2]
+
+
+def test_a_wrist_that_comes_anew_is_looked_at_at_once():
+    scene = [Drawn(400, 200, left=0.9)]
+    estimator, recrop, _ = make(scene)
+    assert len(estimator.estimate(IMAGE, make_bodies([(100, 400), (5, 5)]), 0.0)) == 0
+    estimator.estimate(IMAGE, Poses.empty(BODY), 0.03)
+    assert len(estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]), 0.06)) == 1
+    assert recrop.counts == [2, 2]
+
+
+def test_static_looks_at_every_wrist_of_every_image():
+    estimator, recrop, _ = make([], static=True)
+    for i in range(3):
+        estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)]), i / 32)
+    assert recrop.counts == [2, 2, 2]
+
+
 def test_a_track_does_not_stay_with_a_hand_that_is_not_its_body_s():
     scene = [Drawn(400, 200, left=0.9)]
     estimator, _, _ = make(scene, smoothing=False)

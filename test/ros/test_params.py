@@ -9,9 +9,9 @@ from rcl_interfaces.msg import ParameterType
 from rclpy.parameter import Parameter
 
 from pose_ros.core.options import EstimatorOptions
-from pose_ros.errors import OptionError
+from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import params
-from pose_ros.ros.estimators import options_from
+from pose_ros.ros.estimators import hands_from, options_from
 from pose_ros.ros.params import CameraParameters, PoseParameters
 
 TABLES = (PoseParameters, CameraParameters)
@@ -43,6 +43,11 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
 
 def test_defaults_are_those_of_the_library() -> None:
     assert options_from(PoseParameters()) == EstimatorOptions()
+
+
+def test_the_hand_network_is_the_one_that_is_named() -> None:
+    with pytest.raises(ModelError, match="blazepose-full finds no hands at the wrists"):
+        hands_from(PoseParameters(hand_network="blazepose-full"))
 
 
 @pytest.mark.parametrize(
