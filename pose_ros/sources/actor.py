@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.errors import OptionError
-
-Arm = Literal["left", "right"]
-Joints = dict[str, Float64Array]
+from pose_ros.sources.figure import AVERAGE, Arm, ArmAngles, Build, Posture, point_at
 
 TRANSITION_SECONDS = 0.4
 STRIDE_LENGTH = 1.2
@@ -25,65 +22,45 @@ STRIDE_LENGTH = 1.2
 
 HELD_GESTURE_SECONDS = 2.0
 
-# Meters, of a man of 1.78 m.
-_THIGH, _SHANK, _ANKLE_HEIGHT = 0.43, 0.41, 0.10
-_HIP_HALF_WIDTH, _SHOULDER_HALF_WIDTH = 0.095, 0.185
-_SHOULDER_ABOVE_HIP, _HEAD_ABOVE_SHOULDER = 0.49, 0.205
-_UPPER_ARM, _FOREARM = 0.285, 0.255
+POINT_AT = "point_at"
+"""The gesture that has a target."""
 
-# Offsets from the center of the head, and from the wrist along the hand: forward
-# or along the fingers, to the side (thumb), up or out of the palm.
-_FACE = {
-    "nose": (0.118, 0.0, -0.012),
-    "left_eye_inner": (0.094, 0.019, 0.022),
-    "left_eye": (0.091, 0.032, 0.023),
-    "left_eye_outer": (0.080, 0.045, 0.022),
-    "left_ear": (0.008, 0.074, 0.012),
-    "mouth_left": (0.088, 0.023, -0.047),
-}
-_HAND = {"index": (0.095, 0.026), "pinky": (0.085, -0.034), "thumb": (0.060, 0.048)}
-
-
-class ArmAngles(NamedTuple):
-    """Degrees of the upper arm, the forearm and the palm.
-
-    Elevation: 0 hangs down, 90 is level, 180 points up. Azimuth: 0 is to the
-    arm's own side, 90 to the front, 180 across the body. Twist turns the palm.
-    """
-
-    upper_elevation: float = 9.0
-    upper_azimuth: float = 10.0
-    fore_elevation: float = 13.0
-    fore_azimuth: float = 50.0
-    twist: float = 0.0
-
-
-class Posture(NamedTuple):
-    """The actor at one instant. Angles in degrees, offsets in meters."""
-
-    left: ArmAngles = ArmAngles()
-    right: ArmAngles = ArmAngles()
-    left_thigh: float = 2.0
-    """Forward swing of the thigh."""
-    right_thigh: float = 2.0
-    left_knee: float = 4.0
-    """Bend of the knee."""
-    right_knee: float = 4.0
-    advance: float = 0.0
-    """Distance walked toward the camera."""
-    head_turn: float = 0.0
-    """Positive: the head turns to the actor's left."""
-    lean: float = 0.0
-    """Positive: the trunk leans to the actor's left."""
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One gesture of a script: its name, how long, and which arm if it takes one."""
+    """One gesture of a script.
+
+    Attributes:
+        gesture: Its name: one of ``GESTURES``, or ``point_at``.
+        seconds: How long, the transition from the gesture before included.
+        arm: Which one, if the gesture takes one.
+        target: Of ``point_at`` alone: the line from the shoulder through the wrist meets
+            it. Meters, in the world where an ``Actor`` plays the script.
+        bend_degrees: Of ``point_at``'s elbow, 0 to 120.
+    """
 
     gesture: str
     seconds: float = 0.8
     arm: Arm = "right"
+    target: Point | None = None
+    bend_degrees: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.gesture not in GESTURES and self.gesture != POINT_AT:
+            known = ", ".join([*GESTURES, POINT_AT])
+            raise OptionError(f"unknown gesture {self.gesture!r}; known: {known}")
+        if self.arm not in ("left", "right"):
+            raise OptionError(f"arm must be left or right, got {self.arm!r}")
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise OptionError(f"a step must last above 0 seconds, got {self.seconds}")
+        if (self.target is not None) != (self.gesture == POINT_AT):
+            raise OptionError(f"{POINT_AT} needs a target, and no other gesture has one")
+        if self.target is not None and not np.isfinite(self.target).all():
+            raise OptionError(f"expected a target of finite numbers, got {self.target}")
+        if not 0.0 <= self.bend_degrees <= 120.0:
+            raise OptionError(f"bend_degrees must be in [0, 120], got {self.bend_degrees}")
 
 
 def _with_arm(arm: Arm, angles: ArmAngles) -> Posture:
@@ -169,6 +146,8 @@ GESTURES: dict[str, Callable[[float, Arm], Posture]] = {
     "walk": _walk,
 }
 MOVING_GESTURES = frozenset({"wave", "walk"})
+TWO_ARMED = frozenset({"stand", "raise_hands", "walk"})
+"""Gestures that do not care which arm a step names."""
 
 SCRIPT: tuple[Step, ...] = (
     Step("stand", 0.6),
@@ -190,22 +169,20 @@ SCRIPT: tuple[Step, ...] = (
 
 
 def hold(gesture: str, arm: Arm = "right") -> tuple[Step, ...]:
-    """Return the script that holds one gesture.
+    """Return the script that holds one gesture of ``GESTURES``.
 
     Raises:
         OptionError: There is no such gesture or arm.
     """
-    if gesture not in GESTURES:
-        raise OptionError(f"unknown gesture {gesture!r}; known: {', '.join(GESTURES)}")
-    if arm not in ("left", "right"):
-        raise OptionError(f"arm must be left or right, got {arm!r}")
     return (Step(gesture, HELD_GESTURE_SECONDS, arm),)
 
 
-def posture_at(script: Sequence[Step], seconds: float) -> Posture:
-    """Return the posture at a time of a script that repeats for ever.
+def step_at(script: Sequence[Step], seconds: float) -> tuple[int, float]:
+    """Return which step of a script is played, and since when in seconds.
 
-    Each step starts with a smooth transition from the one before.
+    Args:
+        script: It repeats for ever.
+        seconds: Since it began for the first time.
     """
     seconds %= sum(step.seconds for step in script)
     start = 0.0
@@ -213,12 +190,38 @@ def posture_at(script: Sequence[Step], seconds: float) -> Posture:
         if seconds < start + step.seconds or i == len(script) - 1:
             break
         start += step.seconds
-    elapsed = seconds - start
-    now = GESTURES[step.gesture](elapsed, step.arm)
+    return i, seconds - start
+
+
+def posture_at(
+    script: Sequence[Step],
+    seconds: float,
+    build: Build = AVERAGE,
+    to_body: Callable[[Float64Array], Float64Array] = np.asarray,
+) -> Posture:
+    """Return the posture at a time of a script that repeats for ever.
+
+    Each step starts with a smooth transition from the one before.
+
+    Args:
+        script: One step or more.
+        seconds: Since it began for the first time.
+        build: Of the body; where an arm points depends on it.
+        to_body: Turns a step's target, (3,) meters, into body axes.
+    """
+
+    def perform(step: Step, elapsed: float) -> Posture:
+        if step.target is None:
+            return GESTURES[step.gesture](elapsed, step.arm)
+        target = to_body(np.array(step.target, np.float64))
+        return point_at(target, step.arm, step.bend_degrees, build)
+
+    i, elapsed = step_at(script, seconds)
+    now = perform(script[i], elapsed)
     if len(script) == 1 or elapsed >= TRANSITION_SECONDS:
         return now
     last = script[i - 1]
-    before = GESTURES[last.gesture](last.seconds + elapsed, last.arm)
+    before = perform(last, last.seconds + elapsed)
     share = elapsed / TRANSITION_SECONDS
     return blend(before, now, share * share * (3 - 2 * share))
 
@@ -234,95 +237,3 @@ def blend(a: Posture, b: Posture, share: float) -> Posture:
         ArmAngles(*map(mix, a.right, b.right)),
         *(mix(x, y) for x, y in zip(a[2:], b[2:], strict=True)),
     )
-
-
-def joints(posture: Posture) -> Joints:
-    """Return the true joints by the names of ``blazepose33``, and ``head``, in body axes.
-
-    The lower foot stands on the floor, whatever the legs do.
-
-    Returns:
-        (3,) meters each.
-    """
-    found: Joints = {}
-    drops = {
-        "left": _leg_drop(posture.left_thigh, posture.left_knee),
-        "right": _leg_drop(posture.right_thigh, posture.right_knee),
-    }
-    hips = np.array([posture.advance, 0.0, max(drops.values()) + _ANKLE_HEIGHT])
-    trunk = _turn_x(posture.lean)
-    neck = hips + trunk @ np.array([0.0, 0.0, _SHOULDER_ABOVE_HIP])
-    found["head"] = neck + trunk @ np.array([0.025, 0.0, _HEAD_ABOVE_SHOULDER])
-    _put_face(found, trunk @ _turn_z(posture.head_turn))
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        mirror = np.array([1.0, sign, 1.0])
-        shoulder = neck + trunk @ np.array([0.0, sign * _SHOULDER_HALF_WIDTH, 0.0])
-        angles = posture.left if side == "left" else posture.right
-        _put_arm(found, side, shoulder, angles, mirror)
-        thigh = posture.left_thigh if side == "left" else posture.right_thigh
-        knee = posture.left_knee if side == "left" else posture.right_knee
-        _put_leg(found, side, hips + np.array([0.0, sign * _HIP_HALF_WIDTH, 0.0]), thigh, knee)
-    return found
-
-
-def _leg_drop(thigh: float, knee: float) -> float:
-    """Return how far the ankle hangs below the hip."""
-    return _THIGH * math.cos(math.radians(thigh)) + _SHANK * math.cos(math.radians(thigh - knee))
-
-
-def _put_face(found: Joints, turn: Float64Array) -> None:
-    for name, offset in _FACE.items():
-        found[name] = found["head"] + turn @ np.array(offset)
-        if "left" in name:
-            mirrored = np.array(offset) * (1.0, -1.0, 1.0)
-            found[name.replace("left", "right")] = found["head"] + turn @ mirrored
-
-
-def _put_arm(
-    found: Joints, side: str, shoulder: Float64Array, arm: ArmAngles, mirror: Float64Array
-) -> None:
-    upper = _arm_turn(arm.upper_elevation, arm.upper_azimuth)
-    fore = _arm_turn(arm.fore_elevation, arm.fore_azimuth) @ _turn_z(arm.twist)
-    down = np.array([0.0, 0.0, -1.0])
-    elbow = shoulder + mirror * (upper @ down) * _UPPER_ARM
-    wrist = elbow + mirror * (fore @ down) * _FOREARM
-    found[f"{side}_shoulder"], found[f"{side}_elbow"] = shoulder, elbow
-    found[f"{side}_wrist"] = wrist
-    for name, (along, thumbward) in _HAND.items():
-        # of a hanging arm the thumb is in front and the palm at the thigh
-        offset = fore @ np.array([thumbward, 0.0, -along])
-        found[f"{side}_{name}"] = wrist + mirror * offset
-
-
-def _put_leg(found: Joints, side: str, hip: Float64Array, thigh: float, knee: float) -> None:
-    down = np.array([0.0, 0.0, -1.0])
-    knee_joint = hip + _turn_y(-thigh) @ down * _THIGH
-    shank = _turn_y(-(thigh - knee))
-    ankle = knee_joint + shank @ down * _SHANK
-    # a foot that swings keeps some of the shank's tilt
-    foot = _turn_y(-(thigh - knee) / 3)
-    outward = 0.035 if side == "left" else -0.035
-    found[f"{side}_hip"], found[f"{side}_knee"], found[f"{side}_ankle"] = hip, knee_joint, ankle
-    found[f"{side}_heel"] = ankle + foot @ np.array([-0.055, 0.0, -0.065])
-    found[f"{side}_foot_index"] = ankle + foot @ np.array([0.175, outward, -0.075])
-
-
-def _arm_turn(elevation: float, azimuth: float) -> Float64Array:
-    """Return the turn that lifts a hanging left arm: by ``elevation`` toward ``azimuth``."""
-    turn: Float64Array = _turn_z(-azimuth) @ _turn_x(elevation) @ _turn_z(azimuth)
-    return turn
-
-
-def _turn_x(degrees: float) -> Float64Array:
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-
-
-def _turn_y(degrees: float) -> Float64Array:
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-
-
-def _turn_z(degrees: float) -> Float64Array:
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])

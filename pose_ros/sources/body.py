@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.sources.actor import Joints
+from pose_ros.sources.figure import AVERAGE, Build, Joints
 
 Color = tuple[int, int, int]
 
@@ -75,15 +75,21 @@ class Cone(NamedTuple):
     flatness: float = 1.0
 
 
-def body(joints: Joints) -> list[Cone]:
+def body(joints: Joints, build: Build = AVERAGE) -> list[Cone]:
     """Return the round cones of the whole body, in the axes of the joints."""
-    cones = _trunk(joints) + _head(joints)
+    limbs = _trunk(joints, build.width)
     for side in ("left", "right"):
-        cones += _arm(joints, side) + _hand(joints, side) + _leg(joints, side)
-    return cones
+        limbs += _arm(joints, side) + _leg(joints, side)
+    cones = [
+        limb._replace(radius_a=limb.radius_a * build.girth, radius_b=limb.radius_b * build.girth)
+        for limb in limbs
+        if limb.material is not SHOES
+    ]
+    cones += [limb for limb in limbs if limb.material is SHOES] + _head(joints)
+    return cones + _hand(joints, "left") + _hand(joints, "right")
 
 
-def _trunk(joints: Joints) -> list[Cone]:
+def _trunk(joints: Joints, width: float) -> list[Cone]:
     neck = (joints["left_shoulder"] + joints["right_shoulder"]) / 2
     hips = (joints["left_hip"] + joints["right_hip"]) / 2
     across = _unit(joints["left_shoulder"] - joints["right_shoulder"])
@@ -91,7 +97,7 @@ def _trunk(joints: Joints) -> list[Cone]:
     front = np.cross(across, up)
 
     def at(base: Float64Array, side: float, height: float, forward: float = 0.0) -> Float64Array:
-        point: Float64Array = base + across * side + up * height + front * forward
+        point: Float64Array = base + across * (side * width) + up * height + front * forward
         return point
 
     cones = [

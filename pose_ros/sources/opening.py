@@ -16,7 +16,7 @@ from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
-from pose_ros.sources.scene import SCENES
+from pose_ros.sources.scenes import SCENES
 from pose_ros.sources.synthetic import (
     DEFAULT_FPS,
     DEFAULT_HEIGHT,

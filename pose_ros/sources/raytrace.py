@@ -52,6 +52,17 @@ class View:
         )
         return np.array([[0, -1, 0], [-s, 0, -c], [c, 0, -s]], np.float64)
 
+    @property
+    def transform(self) -> Float64Array:
+        """(4, 4) that takes meters in the optical frame to ``base_link``: the camera's pose.
+
+        ``base_link`` lies on the floor below the camera, x where the camera looks, z up.
+        """
+        pose = np.eye(4)
+        pose[:3, :3] = self.rotation.T
+        pose[2, 3] = self.height
+        return pose
+
     def optical(self, world: Float64Array) -> Float64Array:
         """Return (..., 3) meters in the optical frame of points in the world."""
         turned: Float64Array = (world - (0.0, 0.0, self.height)) @ self.rotation.T

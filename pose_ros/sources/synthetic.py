@@ -5,59 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Event
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pose_ros.core import skeletons
-from pose_ros.core.camera import Camera, Float64Array
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.camera import Camera
 from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources.actor import SCRIPT, Arm, Step, hold
-from pose_ros.sources.raytrace import View, hidden
+from pose_ros.sources.actor import SCRIPT, Step, hold
+from pose_ros.sources.figure import Arm
+from pose_ros.sources.raytrace import View
 from pose_ros.sources.renderer import Renderer
 from pose_ros.sources.scene import Scene
+from pose_ros.sources.truth import Truth, truths
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
 DEFAULT_DISTANCE = 3.0
 
 # Horizontal field of view of a 4:3 image that shows the actor from his feet to his raised hands.
 _HFOV_DEGREES = 63.0
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """One actor's true joints at one instant.
-
-    Attributes:
-        name: The actor's.
-        skeleton: Names of the K joints; ``blazepose33``.
-        world: (K, 3) meters: origin on the floor below the camera, x along the
-            floor to where the camera looks, y to the left, z up.
-        camera: (K, 3) meters in the camera's optical frame.
-        pixels: (K, 2) x right and y down; they may lie beyond the image.
-        visible: (K,) whether a joint lies in the image and behind nobody else; a body
-            may still hide its own.
-    """
-
-    name: str
-    skeleton: Skeleton
-    world: Float64Array
-    camera: Float64Array
-    pixels: Float64Array
-    visible: NDArray[np.bool_]
-
-    def pixel(self, keypoint: str) -> Float64Array:
-        """Return x, y in pixels of a joint by name.
-
-        Raises:
-            OptionError: There is no joint of that name.
-        """
-        found: Float64Array = self.pixels[self.skeleton.index(keypoint)]
-        return found
 
 
 class SyntheticSource:
@@ -173,6 +137,11 @@ class SyntheticSource:
         """The intrinsics."""
         return self._camera
 
+    @property
+    def view(self) -> View:
+        """Where the camera stands over ``base_link``."""
+        return self._view
+
     def read(self) -> Frame | None:
         """Return the next frame: when it is due if live, at once otherwise.
 
@@ -216,24 +185,7 @@ class SyntheticSource:
 
     def truths(self, stamp: float) -> tuple[Truth, ...]:
         """Return the true joints of all actors at a time, as ``truth`` does of the first."""
-        skeleton = skeletons.get("blazepose33")
-        seconds = self._seconds(stamp)
-        actors = self._scene.actors
-        several = len(actors) > 1
-        cones = [[self._view.place(c) for c in a.cones(seconds)] for a in actors if several]
-        found = []
-        for i, actor in enumerate(actors):
-            joints = actor.joints(seconds)
-            world = np.array([joints[name] for name in skeleton.keypoints])
-            optical = self._view.optical(world)
-            pixels = self._camera.project(optical)
-            size = (self._camera.width - 0.5, self._camera.height - 0.5)
-            visible = np.all((pixels >= -0.5) & (pixels < size), axis=1)
-            if several:
-                others = [cone for j, body in enumerate(cones) if j != i for cone in body]
-                visible &= ~hidden(optical, others)
-            found.append(Truth(actor.name, skeleton, world, optical, pixels, visible))
-        return tuple(found)
+        return truths(self._scene, self._view, self._seconds(stamp))
 
     def close(self) -> None:
         """End a ``read`` that waits in another thread; safe from any thread, and twice."""

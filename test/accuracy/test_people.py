@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 import pose_ros
 from pose_ros.core.metrics import id_switches
-from pose_ros.sources.scene import BLUE, GREEN, RED, crossing
+from pose_ros.sources.scenes import BLUE, GREEN, RED, crossing
 from pose_ros.sources.synthetic import SyntheticSource
 
 TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

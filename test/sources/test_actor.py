@@ -11,13 +11,11 @@ from pose_ros.sources.actor import (
     GESTURES,
     HELD_GESTURE_SECONDS,
     SCRIPT,
-    Arm,
-    Joints,
     Step,
     hold,
-    joints,
     posture_at,
 )
+from pose_ros.sources.figure import Arm, Joints, joints
 
 SIDES: tuple[Arm, Arm] = ("left", "right")
 BONES = [

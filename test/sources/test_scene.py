@@ -6,7 +6,9 @@ import pytest
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import SCRIPT, Step, hold
 from pose_ros.sources.body import SHIRT, SHOES, Look
-from pose_ros.sources.scene import SCENES, Actor, Path, Scene, Waypoint, crossing
+from pose_ros.sources.path import Path, Waypoint
+from pose_ros.sources.scene import Actor, Scene
+from pose_ros.sources.scenes import SCENES, crossing
 
 SQUARE = Path(
     (

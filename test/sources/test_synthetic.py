@@ -16,8 +16,9 @@ from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources import open_source
 from pose_ros.sources.actor import Step
-from pose_ros.sources.scene import crossing
-from pose_ros.sources.synthetic import SyntheticSource, Truth
+from pose_ros.sources.scenes import crossing
+from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.sources.truth import Truth
 
 
 def frames(source: SyntheticSource, count: int) -> list[Frame]:
