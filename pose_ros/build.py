@@ -21,7 +21,7 @@ DEFAULT_HAND_NETWORK = "blazehand-full"
 def create_estimator(
     network: str = DEFAULT_NETWORK,
     *,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     min_tracking_confidence: float = 0.5,
     max_people: int = 1,
     reid_timeout: float = 2.0,
@@ -39,7 +39,8 @@ def create_estimator(
 
     Args:
         network: Name of a model card, such as ``blazepose-full``.
-        threshold: Least score, in [0, 1], at which a person is newly found.
+        threshold: Least score, in [0, 1], at which a person is newly found; None for
+            the network's own.
         min_tracking_confidence: Least score, in [0, 1], at which a person is kept.
         max_people: Most people to look for, 1 to 10.
         reid_timeout: Seconds, 0 to 60, for which somebody out of sight keeps the id.
@@ -87,7 +88,7 @@ def create_estimator(
         threads=threads,
         precision=precision,
     )
-    return family(card.name, sessions, options)
+    return family(card.contract, sessions, options)
 
 
 def create_body_hands(
@@ -140,7 +141,7 @@ def create_body_hands(
         threads=threads,
         precision=precision,
     )
-    return BodyHands(card.name, sessions, options)
+    return BodyHands(card.contract, sessions, options)
 
 
 def _open_sessions(

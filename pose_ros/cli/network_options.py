@@ -21,8 +21,8 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     group.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME", help="%(default)s")
     group.add_argument(
-        "--threshold", type=float, default=0.5, metavar="T",
-        help="least score, 0 to 1, at which a person is found (%(default)s)",
+        "--threshold", type=float, metavar="T",
+        help="least score, 0 to 1, at which a person is found (the network's own, such as 0.5)",
     )  # fmt: skip
     group.add_argument(
         "--min-tracking-confidence", type=float, default=0.5, metavar="T",

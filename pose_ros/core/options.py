@@ -16,7 +16,8 @@ class EstimatorOptions:
     """Options that apply from the next frame on.
 
     Attributes:
-        threshold: Least score, in [0, 1], at which a person is newly found.
+        threshold: Least score, in [0, 1], at which a person is newly found; None for
+            the network's own.
         min_tracking_confidence: Least score, in [0, 1], at which a person that
             was found is kept; below it the person counts as lost.
         max_people: Most people to look for, 1 to 10.
@@ -29,7 +30,7 @@ class EstimatorOptions:
         upper_body_only: Give the upper body's keypoints only, without depths.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     min_tracking_confidence: float = 0.5
     max_people: int = 1
     reid_timeout: float = 2.0
@@ -41,7 +42,7 @@ class EstimatorOptions:
     def __post_init__(self) -> None:
         for name in ("threshold", "min_tracking_confidence"):
             value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
+            if value is not None and not 0.0 <= value <= 1.0:
                 raise OptionError(f"{name} must be in [0, 1], got {value}")
         if not 1 <= self.max_people <= MAX_PEOPLE:
             raise OptionError(f"max_people must be in [1, {MAX_PEOPLE}], got {self.max_people}")
@@ -52,3 +53,7 @@ class EstimatorOptions:
             )
         if not 1 <= self.detect_tiles <= MAX_TILES:
             raise OptionError(f"detect_tiles must be in [1, {MAX_TILES}], got {self.detect_tiles}")
+
+    def threshold_or(self, own: float) -> float:
+        """Return the threshold, or a network's own where none is set."""
+        return own if self.threshold is None else self.threshold

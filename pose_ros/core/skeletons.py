@@ -253,9 +253,7 @@ _ALL = (
 )
 
 SKELETONS: dict[str, Skeleton] = {
-    s.name: s
-    for whole in _ALL
-    for s in (whole, *(whole.subset(name) for name in whole.subsets))
+    s.name: s for whole in _ALL for s in (whole, *(whole.subset(name) for name in whole.subsets))
 }
 
 

@@ -44,7 +44,8 @@ class OneEuroFilter:
         """Filter the next values.
 
         Args:
-            values: Array, of one shape from call to call, without NaN.
+            values: Array, of one shape from call to call. NaN is missing: it comes
+                back as NaN, and whatever is back after it begins anew.
             stamp: Seconds, later than the last one; values that are not later
                 come back as they are and leave the filter alone.
             scale: Size of the object in the units of ``values``; speeds are
@@ -65,6 +66,10 @@ class OneEuroFilter:
         alpha = _alpha(settings.min_cutoff + settings.beta * np.abs(self._speed), elapsed)
         self._value = self._value + alpha * (values - self._value)
         self._stamp, self._raw = stamp, values
+        back = np.isnan(self._value)
+        if back.any():
+            self._value = np.where(back, values, self._value)
+            self._speed = np.where(np.isnan(self._speed), 0.0, self._speed)
         return self._value
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
@@ -216,16 +217,17 @@ class BlazeHand:
     """
 
     def __init__(
-        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+        self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
     ) -> None:
         """Take over two loaded networks.
 
         Args:
-            network: Name for the results.
+            contract: Names the network; the rest of these is known here.
             sessions: ``detector`` and ``landmarks``.
             options: May be replaced between two frames.
         """
-        self.network = network
+        self.network = contract.network
+        self._threshold = contract.threshold
         self.options = options
         self.provider = sessions["landmarks"].provider
         self.find_landmarks = LandmarkNetwork(sessions["landmarks"], MAX_PEOPLE)
@@ -292,7 +294,8 @@ class BlazeHand:
         options = self.options
         self._searched = self._stamp
         regions = list(known)
-        for region in self.find_regions(image, channels, options.threshold, options.detect_tiles):
+        threshold = options.threshold_or(self._threshold)
+        for region in self.find_regions(image, channels, threshold, options.detect_tiles):
             if len(regions) < options.max_people and not any(
                 same_hand(region, other) for other in regions
             ):

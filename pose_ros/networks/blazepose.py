@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
@@ -194,16 +195,17 @@ class BlazePose:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
 
     def __init__(
-        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+        self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
     ) -> None:
         """Take over two loaded networks.
 
         Args:
-            network: Name for the results.
+            contract: Names the network; the rest of these is known here.
             sessions: ``detector`` and ``landmarks``.
             options: May be replaced between two frames.
         """
-        self.network = network
+        self.network = contract.network
+        self._threshold = contract.threshold
         self.options = options
         self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect, low=-1.0)
         self._landmarks = sessions["landmarks"]
@@ -299,7 +301,8 @@ class BlazePose:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
         self._searched = self._stamp
-        found = self.find_regions(image, channels, options.threshold, options.detect_tiles)
+        threshold = options.threshold_or(self._threshold)
+        found = self.find_regions(image, channels, threshold, options.detect_tiles)
         new = [r for r in found if not any(same_person(r, other.region) for other in known)]
         return [Target(region, detected=True) for region in new]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
@@ -126,17 +127,17 @@ class BodyHands:
     """The files of a BlazeHand card that it runs."""
 
     def __init__(
-        self, network: str, sessions: Mapping[str, Session], options: EstimatorOptions
+        self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
     ) -> None:
         """Take over two loaded networks.
 
         Args:
-            network: Name for the results.
+            contract: Names the network; the rest of these is known here.
             sessions: Those of ``ROLES``.
             options: ``min_tracking_confidence``, ``smoothing`` and ``static`` count; may
                 be replaced between two frames.
         """
-        self.network = network
+        self.network = contract.network
         self.options = options
         self.provider = sessions["landmarks"].provider
         self.find_landmarks = LandmarkNetwork(sessions["landmarks"], len(SIDES) * MAX_PEOPLE)

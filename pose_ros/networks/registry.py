@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.networks.blazehand import BlazeHand
 from pose_ros.networks.blazepose import BlazePose
 
-FAMILIES: dict[str, Callable[[str, Mapping[str, Session], EstimatorOptions], Estimator]] = {
+FAMILIES: dict[str, Callable[[Contract, Mapping[str, Session], EstimatorOptions], Estimator]] = {
     "blazehand": BlazeHand,
     "blazepose": BlazePose,
 }

@@ -14,7 +14,7 @@ from pose_ros.ros.params import PoseParameters
 def options_from(parameters: PoseParameters) -> EstimatorOptions:
     """Return what the parameters say to a running estimator."""
     return EstimatorOptions(
-        threshold=parameters.threshold,
+        threshold=parameters.threshold or None,
         min_tracking_confidence=parameters.min_tracking_confidence,
         max_people=parameters.max_people,
         reid_timeout=parameters.reid_timeout,

@@ -80,7 +80,11 @@ class PoseParameters:
         "blazepose-full", "Network that finds the people; pose-ros models list names them."
     )
     threshold: float = _parameter(
-        0.5, "Least score at which a person is newly found.", low=0.0, high=1.0, live=True
+        0.0,
+        "Least score at which a person is newly found; 0: the network's own, such as 0.5.",
+        low=0.0,
+        high=1.0,
+        live=True,
     )
     min_tracking_confidence: float = _parameter(
         0.5, "Least score at which a found person is kept.", low=0.0, high=1.0, live=True

@@ -5,35 +5,19 @@ A card is a YAML file of the folder ``models``; a user's own may lie anywhere.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from pose_ros.core import skeletons
+from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
 from pose_ros.errors import ModelError, OptionError
+from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
 from pose_ros.share import share_path
-
-
-@dataclass(frozen=True)
-class Value:
-    """An input or output of a network.
-
-    Attributes:
-        name: Its name in the ONNX file.
-        tensor: Its name in the original file.
-        shape: That of a batch of one; the first axis is free. Images are NCHW.
-        range: Least and greatest value that a pixel is scaled to; None for outputs.
-    """
-
-    name: str
-    tensor: str
-    shape: tuple[int, ...]
-    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +92,8 @@ class UrlOrigin:
 Origin: TypeAlias = WheelOrigin | UrlOrigin
 """A place that an original file comes from."""
 
+FORMATS = ("tflite", "onnx")
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -115,6 +101,7 @@ class ModelFile:
 
     Attributes:
         file: Name in the cache, without suffix; cards that share a file give it the same.
+        format: Of the original file: ``tflite``, which is converted, or ``onnx``.
         checksum: Of the original file, wherever it comes from.
         origins: Where to get it, in order of preference.
         inputs: In the order in which the session takes them.
@@ -122,6 +109,7 @@ class ModelFile:
     """
 
     file: str
+    format: str
     checksum: Checksum
     origins: tuple[Origin, ...]
     inputs: tuple[Value, ...]
@@ -141,6 +129,8 @@ class Card:
         license: SPDX identifier.
         homepage: Where its makers describe it.
         files: Its networks by role, such as ``detector``.
+        threshold: Least score at which it finds somebody, where the user names none.
+        decoder: What the family's code wants to know besides.
     """
 
     name: str
@@ -151,6 +141,20 @@ class Card:
     license: str
     homepage: str
     files: Mapping[str, ModelFile]
+    threshold: float = DEFAULT_THRESHOLD
+    decoder: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def contract(self) -> Contract:
+        """What the family's code is told."""
+        return Contract(
+            network=self.name,
+            skeleton=skeletons.get(self.skeleton),
+            threshold=self.threshold,
+            inputs={role: file.inputs for role, file in self.files.items()},
+            outputs={role: file.outputs for role, file in self.files.items()},
+            settings=self.decoder,
+        )
 
     def file(self, role: str) -> ModelFile:
         """Return the network of a role.
@@ -194,64 +198,10 @@ def load_card(name_or_path: str | Path) -> Card:
         raise ModelError(f"cannot read the model card {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return _card(_Fields(path, "", content))
+    return _card(Fields(path, "", content))
 
 
-class _Fields:
-    """A mapping of the file, read field by field; knows its place for messages."""
-
-    def __init__(self, path: Path, place: str, content: Any) -> None:
-        self.path = path
-        self.place = place
-        self._rest = content
-        if not isinstance(content, dict):
-            raise self.error("", "a mapping", content)
-        self._rest = dict(content)
-
-    def error(self, key: str, expected: str, got: Any) -> ModelError:
-        field = ".".join(part for part in (self.place, key) if part) or "the card"
-        return ModelError(f"{self.path}: {field}: expected {expected}, got {got!r}")
-
-    def take(self, key: str) -> Any:
-        if key not in self._rest:
-            raise self.error(key, "a value", None)
-        return self._rest.pop(key)
-
-    def text(self, key: str, pattern: str = ".+", meaning: str = "text") -> str:
-        value = self.take(key)
-        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
-            raise self.error(key, meaning, value)
-        return value
-
-    def sha256(self) -> str:
-        return self.text("sha256", "[0-9a-f]{64}", "64 lower-case hexadecimal digits")
-
-    def git_blob(self) -> str:
-        return self.text("git_blob", "[0-9a-f]{40}", "40 lower-case hexadecimal digits")
-
-    def fields(self, key: str) -> _Fields:
-        return _Fields(self.path, f"{self.place}.{key}".strip("."), self.take(key))
-
-    def list_of_fields(self, key: str) -> list[_Fields]:
-        values = self.take(key)
-        if not isinstance(values, list) or not values:
-            raise self.error(key, "a list of at least one", values)
-        place = f"{self.place}.{key}".strip(".")
-        return [_Fields(self.path, f"{place}[{i}]", value) for i, value in enumerate(values)]
-
-    def keys(self) -> list[str]:
-        return [str(key) for key in self._rest]
-
-    def has(self, key: str) -> bool:
-        return key in self._rest
-
-    def end(self) -> None:
-        """Refuse what nobody took."""
-        if self._rest:
-            raise self.error(self.keys()[0], "no such field", self._rest[next(iter(self._rest))])
-
-
-def _card(fields: _Fields) -> Card:
+def _card(fields: Fields) -> Card:
     files = fields.fields("files")
     by_role = {role: _file(files.fields(role)) for role in files.keys()}  # noqa: SIM118
     if not by_role:
@@ -265,6 +215,10 @@ def _card(fields: _Fields) -> Card:
         license=fields.text("license"),
         homepage=fields.text("homepage"),
         files=by_role,
+        threshold=fields.number("threshold", 0, 1)
+        if fields.has("threshold")
+        else DEFAULT_THRESHOLD,
+        decoder=fields.mapping("decoder"),
     )
     fields.end()
     try:
@@ -274,10 +228,11 @@ def _card(fields: _Fields) -> Card:
     return card
 
 
-def _file(fields: _Fields) -> ModelFile:
+def _file(fields: Fields) -> ModelFile:
     file = ModelFile(
         # it becomes a path: nothing may lead out of the cache
         file=fields.text("file", "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"),
+        format=fields.choice("format", FORMATS, FORMATS[0]),
         checksum=_checksum(fields),
         origins=tuple(_origin(origin) for origin in fields.list_of_fields("origins")),
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
@@ -291,14 +246,14 @@ def _file(fields: _Fields) -> ModelFile:
     return file
 
 
-def _checksum(fields: _Fields) -> Checksum:
+def _checksum(fields: Fields) -> Checksum:
     """Read either of the two kinds, or both."""
     git_blob = fields.git_blob() if fields.has("git_blob") else None
     sha256 = fields.sha256() if git_blob is None or fields.has("sha256") else None
     return Checksum(sha256, git_blob)
 
 
-def _origin(fields: _Fields) -> Origin:
+def _origin(fields: Fields) -> Origin:
     origin: Origin
     if fields.has("url"):
         # http will do: it is the checksum that tells the file, not the way that it came
@@ -309,7 +264,7 @@ def _origin(fields: _Fields) -> Origin:
     return origin
 
 
-def _wheel(fields: _Fields) -> Wheel:
+def _wheel(fields: Fields) -> Wheel:
     wheel = Wheel(
         requirement=fields.text("requirement", "[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "name==version"),
         python=fields.text("python", r"3\.\d+", 'a version of Python, such as "3.11"'),
@@ -321,7 +276,7 @@ def _wheel(fields: _Fields) -> Wheel:
     return wheel
 
 
-def _value(fields: _Fields) -> Value:
+def _value(fields: Fields) -> Value:
     shape = fields.take("shape")
     if (
         not isinstance(shape, list)
@@ -341,6 +296,48 @@ def _value(fields: _Fields) -> Value:
         ):
             raise fields.error("range", "two numbers, the lesser first", limits)
         limits = (float(limits[0]), float(limits[1]))
-    value = Value(fields.text("name"), fields.text("tensor"), tuple(shape), limits)
+    value = Value(
+        name=fields.text("name"),
+        tensor=fields.text("tensor"),
+        shape=tuple(shape),
+        range=limits,
+        image=_image(fields, shape, limits),
+    )
     fields.end()
     return value
+
+
+def _image(
+    fields: Fields, shape: list[int], limits: tuple[float, float] | None
+) -> ImageInput | None:
+    """Read how an image becomes this input; None where nothing says that it is one."""
+    if limits is not None:
+        # (pixel - mean) / std lies in the limits for a pixel of 0 to 255
+        scale = 255.0 / (limits[1] - limits[0])
+        mean = (-limits[0] * scale,) * 3
+        std = (scale,) * 3
+    elif fields.has("mean"):
+        # as they are published, for colors in [0, 1]
+        red, green, blue = fields.colors("mean")
+        mean = 255.0 * red, 255.0 * green, 255.0 * blue
+        red, green, blue = fields.colors("std")
+        std = 255.0 * red, 255.0 * green, 255.0 * blue
+        if min(std) <= 0:
+            raise fields.error("std", "numbers above 0", [red, green, blue])
+    else:
+        return None
+    layout = fields.choice("layout", ("nchw", "nhwc"), "nchw")
+    channel_axis = 1 if layout == "nchw" else 3
+    if len(shape) != 4 or shape[channel_axis] != 3:
+        raise fields.error("shape", f"an image of 3 channels as {layout}", shape)
+    height, width = (n for axis, n in enumerate(shape[1:], 1) if axis != channel_axis)
+    return ImageInput(
+        width=width,
+        height=height,
+        mean=mean,
+        std=std,
+        layout=layout,
+        channels=fields.choice("channels", ("rgb", "bgr"), "rgb"),
+        fit=fields.choice("fit", ("letterbox", "stretch"), "letterbox"),
+        dtype=fields.choice("type", ("float32", "uint8"), "float32"),
+    )

@@ -16,10 +16,11 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from pose_ros.core.contract import Value
 from pose_ros.errors import ModelError
 from pose_ros.runtime import tflite
 from pose_ros.runtime.card import Card, ModelFile, UrlOrigin, Wheel
@@ -174,10 +175,14 @@ def _recipe(file: ModelFile) -> str:
     facts = {
         "original": file.checksum.sha256 or file.checksum.git_blob,
         "converter": tflite.CONVERTER_VERSION,
-        "inputs": [asdict(value) for value in file.inputs],
-        "outputs": [asdict(value) for value in file.outputs],
+        "inputs": [_facts(value) for value in file.inputs],
+        "outputs": [_facts(value) for value in file.outputs],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _facts(value: Value) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in ("name", "tensor", "shape", "range")}
 
 
 def _converted_state(folder: Path, file: ModelFile) -> State:

@@ -9,12 +9,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ImageError
 from pose_ros.networks import blazehand
 from pose_ros.networks.blazehand import BlazeHand
 
+CONTRACT = Contract("blazehand-full", skeletons.get("blazehand21"))
 WIDTH, HEIGHT = 640, 480
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 FINGERS = [[x, y] for x in (-20, 0, 20, 40) for y in (-20, -50, -70, -90)]
@@ -102,7 +105,7 @@ def record_regions(estimator, landmarks):
 def make(scene, **options):
     """An estimator over a scripted scene, a list that the test may change between frames."""
     sessions = {"detector": Detector(scene), "landmarks": Landmarks(scene)}
-    estimator = BlazeHand("blazehand-full", sessions, EstimatorOptions(**options))
+    estimator = BlazeHand(CONTRACT, sessions, EstimatorOptions(**options))
     record_regions(estimator, sessions["landmarks"])
     return estimator, sessions["detector"], sessions["landmarks"]
 

@@ -9,12 +9,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ImageError
 from pose_ros.networks import blazepose
 from pose_ros.networks.blazepose import BlazePose
 
+CONTRACT = Contract("blazepose-full", skeletons.get("blazepose33"))
 WIDTH, HEIGHT = 640, 480
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 RADIUS = 120.0  # of the circle around a scripted person
@@ -94,7 +97,7 @@ def make(scene, **options):
             return super().find_landmarks(image, channels, wanted)
 
     sessions = {"detector": Detector(scene), "landmarks": LandmarkNetwork(scene, regions)}
-    estimator = Recorded("blazepose-full", sessions, EstimatorOptions(**options))
+    estimator = Recorded(CONTRACT, sessions, EstimatorOptions(**options))
     return estimator, sessions["detector"], sessions["landmarks"]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.types import Poses
@@ -13,6 +14,7 @@ from pose_ros.errors import ImageError, OptionError
 from pose_ros.networks import body_hands
 from pose_ros.networks.body_hands import BodyHands, hand_regions
 
+CONTRACT = Contract("blazehand-full", skeletons.get("blazehand21"))
 BODY = skeletons.get("blazepose33")
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 KNUCKLES = np.array([[-20, -20], [0, -20], [20, -20], [40, -20]])
@@ -98,7 +100,7 @@ def make(scene, **options):
     """An estimator over a scripted scene, a list that the test may change between frames."""
     recrop, landmarks = Recrop(), Landmarks(scene)
     sessions = {"recrop": recrop, "landmarks": landmarks}
-    estimator = BodyHands("blazehand-full", sessions, EstimatorOptions(**options))
+    estimator = BodyHands(CONTRACT, sessions, EstimatorOptions(**options))
     find = estimator.find_landmarks
 
     def recorded(image, channels, regions):

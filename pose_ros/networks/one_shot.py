@@ -1,0 +1,73 @@
+"""The estimator of networks that find everybody in one look at the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from pose_ros.core.contract import Contract
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.networks.following import Follower, Found
+
+Decode: TypeAlias = Callable[[Sequence[FloatArray], float], Found]
+"""From the outputs of a network for one image, in the card's order, and the least score
+to people whose keypoints are in pixels of the network's input."""
+
+ROLE = "network"
+"""The role of its one file in the card."""
+
+
+class OneShot:
+    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run of a network an image."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        sessions: Mapping[str, Session],
+        options: EstimatorOptions,
+        decode: Decode,
+    ) -> None:
+        """Take over a loaded network.
+
+        Args:
+            contract: How the network wants its image, its skeleton and threshold.
+            sessions: ``network``.
+            options: May be replaced between two frames.
+            decode: What makes people of the network's outputs.
+
+        Raises:
+            ModelError: The card does not say how the image goes in.
+        """
+        self.network = contract.network
+        self.options = options
+        self._input = contract.image(ROLE)
+        self._threshold = contract.threshold
+        self._session = sessions[ROLE]
+        self._decode = decode
+        self._follower = Follower(contract.skeleton)
+
+    @property
+    def provider(self) -> str:
+        """What really runs the network."""
+        return self._session.provider
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The network's keypoints, or the upper body's with ``upper_body_only``."""
+        return self._follower.skeleton(self.options)
+
+    def reset(self) -> None:
+        """Begin a new stream: no tracks, no filters, ids from 0 on."""
+        self._follower.reset()
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+        """Find the people in one image; see ``Estimator.estimate``."""
+        validate_image(image, channels)
+        outputs = self._session.run(self._input.tensor(image, channels))
+        found = self._decode(outputs, self.options.threshold_or(self._threshold))
+        place = self._input.place(image.shape[1], image.shape[0])
+        found = found._replace(keypoints=place.to_image(found.keypoints))
+        return self._follower.follow(image, found, stamp, self.options)
