@@ -76,6 +76,8 @@ def session_entries() -> dict[str, str]:
         "session.intra_op.allow_spinning": "0",
         # which provider got which node is what tells a fallback
         "session.record_ep_graph_assignment_info": "1",
+        # quantized networks: without it products overflow on x86 of before VNNI
+        "session.x64quantprecision": "1",
     }
 
 

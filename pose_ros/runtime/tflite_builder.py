@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
+from pose_ros.runtime.tflite_quantization import Quantization
 from pose_ros.runtime.tflite_reader import Graph, Operator, import_package
 
 OPSET = 17
 IR_VERSION = 8  # of the same time as the opset, so that older onnxruntimes read it
 BATCH = "batch"
 NO_ACTIVATION = 0  # ActivationFunctionType.NONE of the schema
+RELU6_LIMIT = 6.001  # 255 scales that were meant to be 6
 
 TO_NCHW = (0, 3, 1, 2)
 TO_NHWC = (0, 2, 3, 1)
@@ -52,6 +54,10 @@ class Builder:
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
         self._transposed: dict[str, str] = {}
+        for index, name in inputs.items():
+            if (quantization := graph.tensors[index].quantization) is not None:
+                self._names[index] = f"{name}_rounded"
+                self._round(name, f"{name}_rounded", quantization)
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return the shape of a tensor as the TFLite file has it (NHWC)."""
@@ -81,7 +87,7 @@ class Builder:
     def add_constant(self, name: str, values: NDArray[Any]) -> str:
         """Store a constant under a name that stands for its content; return the name."""
         if name not in self._constants:
-            array = np.ascontiguousarray(values)
+            array = np.ascontiguousarray(values).reshape(values.shape)  # a number stays one
             self._constants[name] = self.onnx.numpy_helper.from_array(array, name)
         return name
 
@@ -112,27 +118,90 @@ class Builder:
         if activation is None:
             activation = op.options.FusedActivationFunction()
         output = self.define(op.outputs[0])
-        if activation == NO_ACTIVATION:
-            self.node(kind, inputs, output, **attributes)
+        quantization = self.graph.tensors[op.outputs[0]].quantization
+        result = output if quantization is None else f"{output}_exact"
+        if activation == NO_ACTIVATION or self._is_clamped(activation, quantization):
+            self.node(kind, inputs, result, **attributes)
         else:
             before = self.node(kind, inputs, f"{output}_linear", **attributes)
-            self.activate(op, activation, before, output)
+            function, limits = self.activation(op, activation)
+            self.node(function, [before, *limits], result)
+        if quantization is not None:
+            self._round(result, output, quantization)
 
-    def activate(self, op: Operator, activation: int, source: str, output: str) -> None:
-        """Append an activation function.
+    def activation(self, op: Operator, activation: int) -> tuple[str, list[str]]:
+        """Return the ONNX operator of an activation function and its inputs after the value.
 
         Raises:
             ModelError: It is none of RELU and RELU6.
         """
         types = self.tflite.ActivationFunctionType
         if activation == types.RELU:
-            self.node("Relu", [source], output)
-        elif activation == types.RELU6:
-            low = self.add_constant("zero", np.array(0, np.float32))
-            high = self.add_constant("six", np.array(6, np.float32))
-            self.node("Clip", [source, low, high], output)
-        else:
-            raise ModelError(f"unsupported TFLite activation number {activation} in {op.kind}")
+            return "Relu", []
+        if activation == types.RELU6:
+            low = self.add_constant("zero", np.array([0], np.float32))
+            high = self.add_constant("six", np.array([6], np.float32))
+            return "Clip", [low, high]
+        raise ModelError(f"unsupported TFLite activation number {activation} in {op.kind}")
+
+    def _is_clamped(self, activation: int, quantization: Quantization | None) -> bool:
+        """Return whether a value cannot be stored but within its activation function."""
+        limits = {
+            self.tflite.ActivationFunctionType.RELU: np.inf,
+            self.tflite.ActivationFunctionType.RELU6: RELU6_LIMIT,
+        }
+        if quantization is None or activation not in limits:
+            return False
+        low, high = quantization.limits
+        return low >= 0 and high <= limits[activation]
+
+    def _round(self, source: str, output: str, quantization: Quantization) -> None:
+        """Append what rounds and clamps a value to what can be stored.
+
+        onnxruntime joins such pairs of nodes with the operator between them and
+        computes it in whole numbers.
+        """
+        numbers = self._numbers(output, quantization)
+        stored = self.node("QuantizeLinear", [source, *numbers], f"{output}_stored")
+        self.node("DequantizeLinear", [stored, *numbers], output)
+
+    def _numbers(self, name: str, quantization: Quantization) -> list[str]:
+        """Store scale and zero point under the name of a value; return their names."""
+        scale, zero = quantization.scale, quantization.zero_point.astype(quantization.dtype)
+        if scale.size == 1:
+            scale, zero = scale.reshape(()), zero.reshape(())
+        names = [self.add_constant(f"{name}_scale", scale)]
+        if quantization.dtype != np.int32:  # where it is 0 by definition
+            names.append(self.add_constant(f"{name}_zero", zero))
+        return names
+
+    def weights(self, op: Operator, position: int, axes: tuple[int, ...] | None = None) -> str:
+        """Store an input that must be a constant, and if quantized, what makes it real.
+
+        Args:
+            op: The operator.
+            position: Of the input.
+            axes: The constant's axes in ONNX's order; None leaves them.
+
+        Returns:
+            The name of the real numbers.
+
+        Raises:
+            ModelError: The input is computed at run time.
+        """
+        name, values = f"w{op.inputs[position]}", self.constant(op, position)
+        tensor = self.graph.tensors[op.inputs[position]]
+        axes = axes or tuple(range(values.ndim))
+        if tensor.quantization is None or tensor.stored is None:
+            return self.add_constant(name, values.transpose(axes))
+        if f"{name}_stored" not in self._constants:
+            # onnxruntime is twice as fast with int8 weights as with uint8 ones
+            quantization, stored = tensor.quantization.signed(tensor.stored)
+            self.add_constant(f"{name}_stored", stored.transpose(axes))
+            inputs = [f"{name}_stored", *self._numbers(name, quantization)]
+            axis = axes.index(quantization.axis) if quantization.scale.size > 1 else 0
+            self.node("DequantizeLinear", inputs, name, axis=axis)
+        return name
 
     def define(self, index: int) -> str:
         """Return the ONNX name under which a value is to be computed."""

@@ -29,9 +29,9 @@ def _convolution(b: Builder, op: Operator) -> None:
     own = _padding(b, options.Padding(), size, extent, strides)
     channels = b.shape(op.inputs[0])[3]
     group = channels if depthwise else channels // weights.shape[3]
-    inputs = [source, b.add_constant(f"w{op.inputs[1]}", weights.transpose(axes))]
+    inputs = [source, b.weights(op, 1, axes)]
     if len(op.inputs) > 2 and op.inputs[2] != NO_TENSOR:
-        inputs.append(b.add_constant(f"w{op.inputs[2]}", b.constant(op, 2)))
+        inputs.append(b.weights(op, 2))
     attributes: dict[str, Any] = {
         "kernel_shape": kernel,
         "strides": strides,
@@ -98,7 +98,8 @@ def _pad(b: Builder, op: Operator) -> None:
 
 def _resize_bilinear(b: Builder, op: Operator) -> None:
     readers = b.consumers[op.outputs[0]] if op.outputs[0] not in b.outputs else []
-    if len(readers) == 1 and _pointwise(b, readers[0]) and _enlarges(b, op):
+    exact = b.graph.tensors[op.outputs[0]].quantization is None
+    if exact and len(readers) == 1 and _pointwise(b, readers[0]) and _enlarges(b, op):
         b.deferred[op.outputs[0]] = op
         return
     kind, extra, attributes = _resize_arguments(b, op)
@@ -185,7 +186,12 @@ def _prelu(b: Builder, op: Operator) -> None:
 
 def _activation(b: Builder, op: Operator) -> None:
     activation = getattr(b.tflite.ActivationFunctionType, op.kind)
-    b.activate(op, activation, b.name(op.inputs[0]), b.define(op.outputs[0]))
+    function, limits = b.activation(op, activation)
+    b.emit(op, function, [b.name(op.inputs[0]), *limits], activation=NO_ACTIVATION)
+
+
+def _change_of_type(b: Builder, op: Operator) -> None:
+    b.emit(op, "Identity", [b.name(op.inputs[0])], activation=NO_ACTIVATION)
 
 
 def _logistic(b: Builder, op: Operator) -> None:
@@ -215,9 +221,9 @@ def _mean(b: Builder, op: Operator) -> None:
 def _fully_connected(b: Builder, op: Operator) -> None:
     if len(b.shape(op.inputs[0])) != 2 or len(b.shape(op.outputs[0])) != 2:
         raise ModelError("unsupported TFLite operator FULLY_CONNECTED of other than 2 dimensions")
-    names = [b.name(op.inputs[0]), b.add_constant(f"w{op.inputs[1]}", b.constant(op, 1))]
+    names = [b.name(op.inputs[0]), b.weights(op, 1)]
     if len(op.inputs) > 2 and op.inputs[2] != NO_TENSOR:
-        names.append(b.add_constant(f"w{op.inputs[2]}", b.constant(op, 2)))
+        names.append(b.weights(op, 2))
     b.emit(op, "Gemm", names, transB=1)
 
 
@@ -289,6 +295,7 @@ OPERATORS: dict[str, Handler] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "DEPTH_TO_SPACE": _depth_to_space,
+    "DEQUANTIZE": _change_of_type,
     "FULLY_CONNECTED": _fully_connected,
     "LOGISTIC": _logistic,
     "MAX_POOL_2D": _max_pool,
@@ -296,6 +303,7 @@ OPERATORS: dict[str, Handler] = {
     "MUL": _elementwise,
     "PAD": _pad,
     "PRELU": _prelu,
+    "QUANTIZE": _change_of_type,
     "RELU": _activation,
     "RELU6": _activation,
     "RESHAPE": _reshape,

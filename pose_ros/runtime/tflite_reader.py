@@ -1,5 +1,8 @@
 """Read a TFLite file into plain arrays: constants as float32, sparse weights made dense.
 
+Of quantized constants there are both, what is stored and the real numbers that it
+stands for.
+
 The file format is the schema ``tensorflow/lite/schema/schema.fbs``, which the
 package ``tflite`` wraps; it is imported on use, since it belongs to an extra.
 """
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
+from pose_ros.runtime.tflite_quantization import Quantization, read_quantization
 
 NO_TENSOR = -1  # index of an optional input that is left out
 
@@ -27,11 +31,15 @@ class Tensor:
         name: Name in the file; only those of inputs and outputs need be unique.
         shape: Dimensions; spatial values are NHWC.
         data: The constant's values, or None for what is known only at run time.
+        quantization: How whole numbers stand for the values; None where they do not.
+        stored: The whole numbers of a quantized constant.
     """
 
     name: str
     shape: tuple[int, ...]
     data: NDArray[Any] | None = None
+    quantization: Quantization | None = None
+    stored: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,24 +149,28 @@ def _tensor(tflite: Any, model: Any, graph: Any, index: int) -> Tensor:
     shape = _indices(tensor.ShapeAsNumpy())
     name = (tensor.Name() or b"").decode()
     raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
-    if not isinstance(raw, np.ndarray):
-        return Tensor(name, shape)
-    dtypes = {
-        tflite.TensorType.FLOAT32: "<f4",
-        tflite.TensorType.FLOAT16: "<f2",
-        tflite.TensorType.INT32: "<i4",
-        tflite.TensorType.INT64: "<i8",
-    }
-    if tensor.Type() not in dtypes:
-        known = _names_by_value(tflite.TensorType)
+    kind = tensor.Type()
+    types = tflite.TensorType
+    plain = {types.FLOAT32: "<f4", types.FLOAT16: "<f2", types.INT32: "<i4", types.INT64: "<i8"}
+    whole = {types.UINT8: "<u1", types.INT8: "<i1", types.INT32: "<i4", types.INT16: "<i2"}
+    quantization = None
+    if kind in whole:
+        quantization = read_quantization(tensor.Quantization(), whole[kind])
+    known = plain if quantization is None else whole
+    constant = isinstance(raw, np.ndarray)
+    if (kind == types.INT16 and quantization) or (constant and kind not in known):
         raise ModelError(
-            f"constant {name!r} is of type {known.get(tensor.Type(), tensor.Type())}; "
-            "only float and integer constants can be converted, not quantized ones"
+            f"{name!r} is of type {_names_by_value(types).get(kind, kind)}; "
+            "only float, integer and 8-bit quantized values can be converted"
         )
-    values = np.frombuffer(raw.tobytes(), dtypes[tensor.Type()])
+    if not constant:
+        return Tensor(name, shape, quantization=quantization)
+    data = np.frombuffer(raw.tobytes(), known[kind])
     sparsity = tensor.Sparsity()
-    data = values.reshape(shape) if sparsity is None else densify(tflite, sparsity, shape, values)
-    return Tensor(name, shape, data)
+    data = data.reshape(shape) if sparsity is None else densify(tflite, sparsity, shape, data)
+    if quantization is None:
+        return Tensor(name, shape, data)
+    return Tensor(name, shape, quantization.real(data), quantization, data)
 
 
 def densify(

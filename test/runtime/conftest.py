@@ -22,6 +22,8 @@ TYPES = {
     "float16": tflite.TensorType.FLOAT16,
     "int32": tflite.TensorType.INT32,
     "int8": tflite.TensorType.INT8,
+    "uint8": tflite.TensorType.UINT8,
+    "int16": tflite.TensorType.INT16,
 }
 INDEX_VECTORS = {"uint8": "Uint8Vector", "uint16": "Uint16Vector", "int32": "Int32Vector"}
 
@@ -65,8 +67,11 @@ class TfliteWriter:
         dtype: str = "float32",
         sparsity: int | None = None,
         name: str | None = None,
+        scale: float | Sequence[float] | None = None,
+        zero_point: int = 0,
+        axis: int = 0,
     ) -> int:
-        """Add a value, with ``data`` a constant; return its index."""
+        """Add a value, with ``data`` a constant, with ``scale`` quantized; return its index."""
         buffer = 0
         if data is not None:
             raw = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
@@ -74,6 +79,16 @@ class TfliteWriter:
             self.buffers.append(self._table("Buffer", Data=content))
             buffer = len(self.buffers) - 1
             dtype = data.dtype.name
+        quantization = None
+        if scale is not None:
+            scales = np.atleast_1d(np.array(scale, np.float32))
+            zeros = np.full(scales.shape, zero_point, np.int64)
+            quantization = self._table(
+                "QuantizationParameters",
+                Scale=self.b.CreateNumpyVector(scales),
+                ZeroPoint=self.b.CreateNumpyVector(zeros),
+                QuantizedDimension=axis,
+            )
         label = self.b.CreateString(name or f"value_{len(self.tensors)}")
         self.tensors.append(
             self._table(
@@ -83,6 +98,7 @@ class TfliteWriter:
                 Buffer=buffer,
                 Name=label,
                 Sparsity=sparsity,
+                Quantization=quantization,
             )
         )
         return len(self.tensors) - 1
@@ -129,7 +145,8 @@ class TfliteWriter:
         **fields: Any,
     ) -> int:
         """Add an operator of one output; return the index of that."""
-        output = self.value(shape, dtype=fields.pop("dtype", "float32"))
+        kept = ("dtype", "scale", "zero_point", "name")
+        output = self.value(shape, **{key: fields.pop(key) for key in kept if key in fields})
         number = getattr(tflite.BuiltinOperator, kind.partition(":")[0])
         code = (number, kind.partition(":")[2])
         if code not in self.codes:
