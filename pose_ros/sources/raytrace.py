@@ -272,14 +272,17 @@ def floor_shadow(
     return (x0, y0, x1, y1), np.asarray(shadow, np.float32)
 
 
-def hidden(points: Float64Array, cones: Sequence[Cone]) -> NDArray[np.bool_]:
-    """Return which points, seen from the camera, lie behind cones.
+def covers(points: Float64Array, cones: Sequence[Cone]) -> NDArray[np.bool_]:
+    """Return which cones hide which points from the camera.
 
     A cone is taken for a row of spheres; flat ones count as round.
 
     Args:
         points: (K, 3) meters in the optical frame.
-        cones: In the optical frame.
+        cones: In the optical frame; C of them, one or more.
+
+    Returns:
+        (K, C).
     """
     shares = np.linspace(0.0, 1.0, 9)[:, None]
     centers = np.concatenate([cone.a + shares * (cone.b - cone.a) for cone in cones])
@@ -290,5 +293,5 @@ def hidden(points: Float64Array, cones: Sequence[Cone]) -> NDArray[np.bool_]:
     along = (points / reach[:, None]) @ centers.T
     across = np.sum(centers**2, axis=1) - along**2
     before = (along > 0) & (along + radii < reach[:, None])
-    found: NDArray[np.bool_] = np.any(before & (across < radii**2), axis=1)
-    return found
+    found = before & (across < radii**2)
+    return np.asarray(found.reshape(len(points), len(cones), len(shares)).any(axis=2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pose_ros.core.types import FloatArray, Image
 from pose_ros.sources.body import CLOTH, SKIN, Cone, Look
 from pose_ros.sources.raytrace import Box, Tracer, View, floor_shadow
-from pose_ros.sources.room import room
+from pose_ros.sources.room import backdrop
 from pose_ros.sources.scene import Scene
 
 _NOISE_PATTERNS = 4
@@ -26,16 +28,14 @@ class Renderer:
         self._scene = scene
         self._view = view
         self._tracer = Tracer(view.camera)
-        self._room = np.ascontiguousarray(room(view, scene.depth)[..., ::-1])
-        # what a real lens does to a one-pixel edge; it hides the stairs of one ray a pixel
-        room_image = _pixels(cv2.GaussianBlur(self._room, (3, 3), _LENS_BLUR))
-        generator = np.random.default_rng(seed)
-        size = (_NOISE_PATTERNS, *self._room.shape)
-        noise = generator.standard_normal(size, np.float32) * _NOISE_DEVIATION
-        self._noise: NDArray[np.int8] = np.clip(np.rint(noise), -127, 127).astype(np.int8)
-        self._rooms = [_noisy(room_image, pattern) for pattern in self._noise]
         light = np.array([-0.55, -0.40, 1.0])  # in the world
         self._to_light = light / np.linalg.norm(light)
+        self._backdrop = backdrop(view, scene.depth, scene.furniture, self._to_light)
+        self._room = np.ascontiguousarray(self._backdrop.image[..., ::-1])
+        # what a real lens does to a one-pixel edge; it hides the stairs of one ray a pixel
+        room_image = _pixels(cv2.GaussianBlur(self._room, (3, 3), _LENS_BLUR))
+        self._noise = _noise(self._room.shape, seed)
+        self._rooms = [_noisy(room_image, pattern) for pattern in self._noise]
         self._kept: dict[int, tuple[Box, Image] | None] = {}
         self._kept_bytes = 0
 
@@ -64,11 +64,24 @@ class Renderer:
             image[y0:y1, x0:x1] = _noisy(crop, self._noise[pattern, y0:y1, x0:x1])
         return image
 
+    def depth(self, seconds: float) -> FloatArray:
+        """Return the (height, width) meters, along the optical axis, to what each pixel shows."""
+        depth = self._backdrop.depth.copy()
+        for cones in self._bodies(seconds):
+            traced = self._tracer.trace([self._view.place(cone) for cone in cones])
+            if traced is not None:
+                part = _within(depth, traced[0], 0, 0)
+                np.minimum(part, traced[1], out=part)
+        return depth
+
+    def _bodies(self, seconds: float) -> list[list[Cone]]:
+        return [actor.cones(seconds) for actor in self._scene.actors]
+
     def _draw(self, seconds: float) -> tuple[Box, Image] | None:
         """Return the part of the image that the actors and their shadows change."""
         painted, shadows = [], []
-        for actor in self._scene.actors:
-            cones = actor.cones(seconds)
+        bodies = self._bodies(seconds)
+        for actor, cones in zip(self._scene.actors, bodies, strict=True):
             if (found := self._paint(cones, actor.look)) is not None:
                 painted.append(found)
             if (shadow := floor_shadow(self._view, cones, self._to_light)) is not None:
@@ -85,8 +98,9 @@ class Renderer:
         for box, share in shadows:
             part = _within(dark, box, x0, y0)
             np.maximum(part, share, out=part)
+        dark *= self._backdrop.floor[y0:y1, x0:x1]
         crop *= 1.0 - 0.42 * dark[..., None]
-        nearest = np.full(crop.shape[:2], np.inf, np.float32)
+        nearest = self._backdrop.depth[y0:y1, x0:x1].copy()
         for box, depth, colors in painted:
             part = _within(nearest, box, x0, y0)
             front = depth < part
@@ -152,6 +166,16 @@ def _drape(
 def _within(array: FloatArray, box: Box, x0: int, y0: int) -> FloatArray:
     """Return the part of an array, whose corner is at x0, y0 in the image, that a box covers."""
     return array[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+
+
+@lru_cache(maxsize=2)
+def _noise(shape: tuple[int, ...], seed: int) -> NDArray[np.int8]:
+    """Return patterns of a camera's noise in an image of that shape."""
+    generator = np.random.default_rng(seed)
+    noise = generator.standard_normal((_NOISE_PATTERNS, *shape), np.float32) * _NOISE_DEVIATION
+    found: NDArray[np.int8] = np.clip(np.rint(noise), -127, 127).astype(np.int8)
+    found.flags.writeable = False
+    return found
 
 
 def _pixels(values: ArrayLike) -> Image:

@@ -24,6 +24,7 @@ from pose_ros.sources.actor import (
 )
 from pose_ros.sources.body import Cone, Look, body
 from pose_ros.sources.figure import AVERAGE, Build, Joints, Posture, joints
+from pose_ros.sources.furniture import Furniture
 from pose_ros.sources.path import Path, Place
 
 AVERAGE_HEIGHT = 1.78
@@ -142,10 +143,12 @@ class Scene:
     Attributes:
         actors: One or more.
         depth: Meters from the camera to the wall at the back.
+        furniture: What stands about, and hides actors.
     """
 
     actors: tuple[Actor, ...]
     depth: float = 5.6
+    furniture: tuple[Furniture, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.actors:

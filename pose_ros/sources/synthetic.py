@@ -7,10 +7,13 @@ import time
 from collections.abc import Sequence
 from threading import Event
 
+import numpy as np
+
 from pose_ros.core.camera import Camera
-from pose_ros.core.types import Frame
+from pose_ros.core.types import FloatArray, Frame
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import SCRIPT, Step, hold
+from pose_ros.sources.depth_camera import DepthSensor
 from pose_ros.sources.figure import Arm
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.renderer import Renderer
@@ -167,12 +170,33 @@ class SyntheticSource:
             return None
         number = self._next
         self._next += 1
-        renderer = self._renderer or Renderer(self._scene, self._view, self._seed)
-        self._renderer = renderer
+        renderer = self._rendering()
         # a still scene has few distinct frames: one rendering, and the noise patterns
         key = 0 if self._scene.still else number % self._period
         image = renderer.frame(self._seconds(number / self._fps), key, number)
         return Frame(image, number / self._fps, number - self._first, self._name, "bgr")
+
+    def depth(self, stamp: float) -> FloatArray:
+        """Return the true depth image at a time, aligned with the frame of that stamp.
+
+        Returns:
+            (height, width) meters along the optical axis; each pixel sees something.
+        """
+        return self._rendering().depth(self._seconds(stamp))
+
+    def measured_depth(self, stamp: float, sensor: DepthSensor | None = None) -> FloatArray:
+        """Return what a depth camera would give at a time, aligned with the frame.
+
+        Args:
+            stamp: As for ``truth``; the seed and it decide the noise.
+            sensor: How it errs; a common stereo camera by default.
+
+        Returns:
+            (height, width) meters along the optical axis, NaN where nothing was measured.
+        """
+        number = round(stamp * self._fps)
+        generator = np.random.default_rng((self._seed, abs(number)))
+        return (sensor or DepthSensor()).measure(self.depth(stamp), self._camera, generator)
 
     def truth(self, stamp: float) -> Truth:
         """Return the true joints of the scene's first actor at a time.
@@ -190,6 +214,10 @@ class SyntheticSource:
     def close(self) -> None:
         """End a ``read`` that waits in another thread; safe from any thread, and twice."""
         self._closed.set()
+
+    def _rendering(self) -> Renderer:
+        self._renderer = self._renderer or Renderer(self._scene, self._view, self._seed)
+        return self._renderer
 
     def _seconds(self, stamp: float) -> float:
         """Return the time in the scene."""

@@ -14,7 +14,8 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.sources.actor import TRANSITION_SECONDS, TWO_ARMED
 from pose_ros.sources.body import Cone
 from pose_ros.sources.figure import Arm
-from pose_ros.sources.raytrace import View, hidden
+from pose_ros.sources.furniture import blocked
+from pose_ros.sources.raytrace import View, covers
 from pose_ros.sources.scene import Actor, Scene
 
 _SKIN = 0.01  # meters
@@ -100,7 +101,8 @@ def truths(scene: Scene, view: View, seconds: float) -> tuple[Truth, ...]:
         visible = np.all((pixels >= -0.5) & (pixels < size), axis=1)
         others = [cone for j, body in enumerate(bodies) if j != i for cone in body]
         if others:
-            visible &= ~hidden(optical, others)
+            visible &= ~covers(optical, others).any(axis=1)
+        visible &= ~blocked(world, np.array([0.0, 0.0, view.height]), scene.furniture)
         found.append(
             Truth(
                 name=actor.name,
@@ -143,8 +145,5 @@ def _behind_own_body(joints: Float64Array, body: list[Cone]) -> NDArray[np.bool_
     share = np.clip(np.sum(offset * axis, axis=2) / length2, 0.0, 1.0)
     away = np.linalg.norm(offset - share[..., None] * axis, axis=2)
     within = away <= radius[:, 0] + share * (radius[:, 1] - radius[:, 0]) + _SKIN
-    found = np.zeros(len(joints), bool)
-    for i, row in enumerate(within):
-        others = [cone for cone, around in zip(body, row, strict=True) if not around]
-        found[i] = hidden(joints[i : i + 1], others)[0]
+    found: NDArray[np.bool_] = np.any(covers(joints, body) & ~within, axis=1)
     return found

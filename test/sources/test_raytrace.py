@@ -5,7 +5,7 @@ import pytest
 
 from pose_ros.core.camera import Camera
 from pose_ros.sources.body import SKIN, Cone
-from pose_ros.sources.raytrace import Tracer, View, hidden, screen_box
+from pose_ros.sources.raytrace import Tracer, View, covers, screen_box
 
 CAMERA = Camera.from_hfov(40, 30, 60.0)
 
@@ -138,9 +138,9 @@ def test_what_is_hidden_is_behind_what_is_drawn(cone: Cone) -> None:
     drawn = np.zeros((30, 40), bool)
     drawn[y0:y1, x0:x1] = index == 0
     rays = CAMERA.rays(np.stack(np.meshgrid(np.arange(40), np.arange(30)), axis=-1)).reshape(-1, 3)
-    found = hidden(rays * 5.0, [cone]).reshape(30, 40)
+    found = covers(rays * 5.0, [cone]).reshape(30, 40)
     # a flat cone counts as round: it may hide more
     assert (drawn & ~found).sum() <= 0.03 * drawn.sum() + 1
     if cone.flatness == 1.0:
         assert (found != drawn).sum() <= 0.1 * drawn.sum() + 1
-    assert not hidden(rays * 1.0, [cone]).any()  # before it
+    assert not covers(rays * 1.0, [cone]).any()  # before it
