@@ -155,13 +155,12 @@ def _open_sessions(
     precision: str,
 ) -> dict[str, Session]:
     """Load files of a card, fetching them when they are not there yet, by role."""
-    return {
-        role: open_session(
-            model_path(card, role, models_dir),
-            provider,
-            require_gpu=require_gpu,
-            threads=threads,
-            precision=precision,
+    sessions: dict[str, Session] = {}
+    for role in roles:
+        path = model_path(card, role, models_dir)
+        session = open_session(
+            path, provider, require_gpu=require_gpu, threads=threads, precision=precision
         )
-        for role in roles
-    }
+        session.select(card.file(role).signature, str(path))
+        sessions[role] = session
+    return sessions

@@ -1,5 +1,6 @@
 """What every test may lean on: the installed package, a folder of its own and the public data."""
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -11,6 +12,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # `python -m pytest` puts the checkout first on the path; its pose_ros has no messages.
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != CHECKOUT]
+
+# `tools` is of the checkout alone.
+_tools = importlib.util.spec_from_file_location("tools", CHECKOUT / "tools" / "__init__.py")
+assert _tools
+sys.modules["tools"] = importlib.util.module_from_spec(_tools)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Valu
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
+from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path
 
 
@@ -89,7 +90,30 @@ class UrlOrigin:
         return self.url.rpartition("/")[2]
 
 
-Origin: TypeAlias = WheelOrigin | UrlOrigin
+@dataclass(frozen=True)
+class ArchiveOrigin:
+    """The original file lies in a zip or tar archive that has an address.
+
+    Attributes:
+        url: The archive's http or https address.
+        member: The file's path within it.
+    """
+
+    url: str
+    member: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.member
+
+
+Origin: TypeAlias = WheelOrigin | UrlOrigin | ArchiveOrigin
 """A place that an original file comes from."""
 
 FORMATS = ("tflite", "onnx")
@@ -102,7 +126,8 @@ class ModelFile:
     Attributes:
         file: Name in the cache, without suffix; cards that share a file give it the same.
         format: Of the original file: ``tflite``, which is converted, or ``onnx``.
-        checksum: Of the original file, wherever it comes from.
+        checksum: Of the original file, wherever it comes from; without any, whatever
+            has the card's inputs and outputs is taken for it.
         origins: Where to get it, in order of preference.
         inputs: In the order in which the session takes them.
         outputs: In the order in which the session gives them; others are pruned.
@@ -114,6 +139,16 @@ class ModelFile:
     origins: tuple[Origin, ...]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+
+    @property
+    def signature(self) -> Signature:
+        """What the ONNX file that is run has to take and give: converting renames."""
+        kept = self.format == "onnx"
+        inputs, outputs = (
+            {value.tensor if kept else value.name: value.shape for value in values}
+            for values in (self.inputs, self.outputs)
+        )
+        return Signature(inputs, outputs)
 
 
 @dataclass(frozen=True)
@@ -229,11 +264,12 @@ def _card(fields: Fields) -> Card:
 
 
 def _file(fields: Fields) -> ModelFile:
+    format_ = fields.choice("format", FORMATS, FORMATS[0])
     file = ModelFile(
         # it becomes a path: nothing may lead out of the cache
         file=fields.text("file", "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"),
-        format=fields.choice("format", FORMATS, FORMATS[0]),
-        checksum=_checksum(fields),
+        format=format_,
+        checksum=_checksum(fields, format_),
         origins=tuple(_origin(origin) for origin in fields.list_of_fields("origins")),
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
         outputs=tuple(_value(value) for value in fields.list_of_fields("outputs")),
@@ -246,22 +282,35 @@ def _file(fields: Fields) -> ModelFile:
     return file
 
 
-def _checksum(fields: Fields) -> Checksum:
+def _checksum(fields: Fields, format_: str) -> Checksum:
     """Read either of the two kinds, or both."""
+    if fields.choice("known_by", ("hash", "contract"), "hash") == "contract":
+        if format_ != "onnx":
+            raise fields.error("known_by", "a hash, for what is converted", "contract")
+        return Checksum()
     git_blob = fields.git_blob() if fields.has("git_blob") else None
     sha256 = fields.sha256() if git_blob is None or fields.has("sha256") else None
-    return Checksum(sha256, git_blob)
+    enough = fields.choice("enough", ("both", "either"), "both")
+    return Checksum(sha256, git_blob, enough == "either")
 
 
 def _origin(fields: Fields) -> Origin:
     origin: Origin
     if fields.has("url"):
         # http will do: it is the checksum that tells the file, not the way that it came
-        origin = UrlOrigin(fields.text("url", "https?://[!-~]+", "an http or https address"))
+        origin = UrlOrigin(_url(fields))
+    elif fields.has("archive"):
+        archive = fields.fields("archive")
+        origin = ArchiveOrigin(_url(archive), archive.text("member"))
+        archive.end()
     else:
         origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
     fields.end()
     return origin
+
+
+def _url(fields: Fields) -> str:
+    return fields.text("url", "https?://[!-~]+", "an http or https address")
 
 
 def _wheel(fields: Fields) -> Wheel:

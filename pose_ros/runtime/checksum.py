@@ -18,10 +18,18 @@ class Checksum:
         sha256: Of its content, 64 hexadecimal digits.
         git_blob: What git calls its content, 40 hexadecimal digits: a repository
             names a file by it without anybody fetching the file.
+        either: Of the two kinds one is enough, as where they come from different
+            places and nobody could hold them against each other.
     """
 
     sha256: str | None = None
     git_blob: str | None = None
+    either: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to know the file by."""
+        return bool(self.sha256 or self.git_blob)
 
     def measure(self, content: Path | bytes) -> Checksum | None:
         """Return what a file or some bytes are known by, in the kinds that this one has.
@@ -38,8 +46,22 @@ class Checksum:
             return None
 
     def fits(self, content: Path | bytes) -> bool:
-        """Whether a file or some bytes are the ones; what cannot be read is not."""
-        return self.measure(content) == self
+        """Whether a file or some bytes are the ones; what cannot be read is not.
+
+        Nothing is, where there is nothing to know the file by.
+        """
+        found = self.measure(content)
+        if found is None or not self.known:
+            return False
+        if self.either:
+            return self.sha256 == found.sha256 or self.git_blob == found.git_blob
+        return found == self
+
+    def problem(self, content: Path | bytes, /) -> str:
+        """Return what is wrong with a file, as what follows its name; empty when nothing is."""
+        if self.fits(content):
+            return ""
+        return f"gives a file of {self.measure(content) or 'no content'}, expected {self}"
 
     def _measure(self, stream: BinaryIO, size: int) -> Checksum:
         sha256 = hashlib.sha256()
@@ -52,11 +74,13 @@ class Checksum:
         return Checksum(
             sha256.hexdigest() if self.sha256 else None,
             git_blob.hexdigest() if self.git_blob else None,
+            self.either,
         )
 
     def __str__(self) -> str:
         kinds = (("sha256", self.sha256), ("git blob id", self.git_blob))
-        return " and ".join(f"{kind} {digits}" for kind, digits in kinds if digits)
+        joint = " or " if self.either else " and "
+        return joint.join(f"{kind} {digits}" for kind, digits in kinds if digits)
 
 
 def sha256_of(path: Path) -> str | None:

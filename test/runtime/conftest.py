@@ -6,13 +6,16 @@ import base64
 import hashlib
 import importlib
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from pose_ros.runtime import download
+from tools.loopback import Web, serve
 
 tflite = importlib.import_module("tflite")
 flatbuffers = importlib.import_module("flatbuffers")
@@ -302,3 +305,14 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("PIP_FIND_LINKS", str(made.folder))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     return made
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A server on the loopback that tests tell what to answer; nobody waits between attempts."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(download, "PAUSES", (0.0, 0.0, 0.0))
+    with serve("net.tflite") as server:
+        yield server

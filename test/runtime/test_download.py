@@ -7,10 +7,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,78 +21,10 @@ from pose_ros.runtime.checksum import Checksum
 from pose_ros.runtime.download import download
 from pose_ros.runtime.model_store import get
 from pose_ros.runtime.model_store import status as status_of
+from tools.loopback import Answer, Handler, Web, redirect, status, whole
 
 CONTENT = np.random.default_rng(7).bytes(400_000)
 CHECKSUM = Checksum(sha256=hashlib.sha256(CONTENT).hexdigest())
-
-Answer = Callable[["Handler"], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers each request as the server's next answer says; the last one is for all the rest."""
-
-    protocol_version = "HTTP/1.1"
-    server: Web
-
-    def do_GET(self) -> None:
-        web = self.server
-        web.asked.append((self.path, self.headers.get("Range")))
-        self.close_connection = True
-        answer = web.answers.pop(0) if len(web.answers) > 1 else web.answers[0]
-        answer(self)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-    def begin(self, status: int, **headers: str | int) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-
-
-class Web(ThreadingHTTPServer):
-    """A server on the loopback.
-
-    Attributes:
-        answers: What to do with the next requests, in turn; the last one stays.
-        asked: Path and Range of each request so far.
-        url: Address of a file on it.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[Answer] = [whole()]
-        self.asked: list[tuple[str, str | None]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/some/net.tflite"
-        self.done = threading.Event()
-
-
-def whole(content: bytes = CONTENT, pause: float = 0.0, keep: int | None = None) -> Answer:
-    """Send what was asked for; slowly, or ``keep`` bytes of it before the line breaks."""
-
-    def answer(handler: Handler) -> None:
-        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
-        if start >= len(content):
-            return handler.begin(416, Content_Length=0)
-        rest = content[start:]
-        if start:
-            extent = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            handler.begin(206, Content_Length=len(rest), Content_Range=extent)
-        else:
-            handler.begin(200, Content_Length=len(rest))
-        rest = rest[:keep]
-        step = 20_000 if pause else len(rest)
-        for i in range(0, len(rest), step):
-            handler.wfile.write(rest[i : i + step])
-            handler.wfile.flush()
-            time.sleep(pause)
-        return None
-
-    return answer
 
 
 def without_ranges(handler: Handler) -> None:
@@ -140,27 +69,11 @@ def silence(handler: Handler) -> None:
     handler.server.done.wait(60)
 
 
-def status(code: int) -> Answer:
-    return lambda handler: handler.begin(code, Content_Length=0)
-
-
-def redirect(url: str) -> Answer:
-    return lambda handler: handler.begin(302, Location=url, Content_Length=0)
-
-
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(web_client, "PAUSES", (0.0, 0.0, 0.0))
-    with Web() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.done.set()
-        server.shutdown()
-        thread.join()
+def web(web: Web) -> Web:
+    """The server, with a file on it."""
+    web.answers = [whole(CONTENT)]
+    return web
 
 
 @pytest.fixture
@@ -189,7 +102,9 @@ def test_what_is_complete_is_not_asked_for(web: Web, path: Path) -> None:
     assert web.asked == []
 
 
-@pytest.mark.parametrize("answer", [whole(pause=0.002), without_length], ids=["slow", "no length"])
+@pytest.mark.parametrize(
+    "answer", [whole(CONTENT, pause=0.002), without_length], ids=["slow", "no length"]
+)
 def test_odd_but_sound_answers(web: Web, path: Path, answer: Answer) -> None:
     web.answers = [answer]
     fetch(web, path)
@@ -197,18 +112,18 @@ def test_odd_but_sound_answers(web: Web, path: Path, answer: Answer) -> None:
 
 
 def test_cut_off_and_resumed(web: Web, path: Path) -> None:
-    web.answers = [whole(keep=100_000), whole(keep=50_000), whole()]
+    web.answers = [whole(CONTENT, keep=100_000), whole(CONTENT, keep=50_000), whole(CONTENT)]
     lines = fetch(web, path)
     assert [part for _, part in web.asked] == [None, "bytes=100000-", "bytes=150000-"]
     assert "the connection broke after 100000 of 400000 bytes; trying again" in lines
 
 
 def test_a_later_call_goes_on_where_the_last_one_gave_up(web: Web, path: Path) -> None:
-    web.answers = [whole(keep=30_000)]
+    web.answers = [whole(CONTENT, keep=30_000)]
     with pytest.raises(ModelError, match=r"net\.tflite: the connection broke after .*, 4 times"):
         fetch(web, path)
     assert path.read_bytes() == CONTENT[:120_000]
-    web.answers = [whole()]
+    web.answers = [whole(CONTENT)]
     fetch(web, path)
     assert web.asked[-1][1] == "bytes=120000-"
 
@@ -218,7 +133,7 @@ def test_broken_line_is_tried_again(
     web: Web, path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web_client, "TIMEOUT", 1.0)
-    web.answers = [answer, whole()]
+    web.answers = [answer, whole(CONTENT)]
     lines = fetch(web, path)
     assert any(line.endswith("; trying again") for line in lines)
     assert len(web.asked) >= 2
@@ -226,7 +141,7 @@ def test_broken_line_is_tried_again(
 
 @pytest.mark.parametrize("code", [408, 429, 500, 503])
 def test_busy_server_is_asked_again(web: Web, path: Path, code: int) -> None:
-    web.answers = [status(code), whole()]
+    web.answers = [status(code), whole(CONTENT)]
     assert any(f"the server said HTTP {code}" in line for line in fetch(web, path))
 
 
@@ -250,7 +165,7 @@ def test_refusal_is_final(web: Web, path: Path, code: int) -> None:
 @pytest.mark.parametrize("answer", [other_part, unclear_part])
 def test_part_that_was_not_asked_for(web: Web, path: Path, answer: Answer) -> None:
     path.write_bytes(CONTENT[:1000])
-    web.answers = [answer, whole()]
+    web.answers = [answer, whole(CONTENT)]
     fetch(web, path)
     assert [part for _, part in web.asked] == ["bytes=1000-", None]
 
@@ -288,7 +203,7 @@ def test_endless_answer_is_cut_off(web: Web, path: Path, monkeypatch: pytest.Mon
 
 def test_redirect_is_followed_with_the_range(web: Web, path: Path) -> None:
     path.write_bytes(CONTENT[:1000])
-    web.answers = [redirect("/elsewhere?token=1"), whole()]
+    web.answers = [redirect("/elsewhere?token=1"), whole(CONTENT)]
     fetch(web, path)
     assert web.asked == [
         ("/some/net.tflite", "bytes=1000-"),

