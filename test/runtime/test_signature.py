@@ -28,8 +28,7 @@ def test_fits(wanted):
     [
         (
             Signature({"image": (1, 3, 224, 224)}, {}),
-            r"net.onnx does not fit its card: expected the inputs image \[1, 3, 224, 224\], "
-            r"got input \[\?, 3, 224, 224\]",
+            r"^net.onnx does not fit its card: expected the inputs image \[1, 3, 224, 224\], got",
         ),
         (Signature({}, {}), r"expected the inputs none, got input"),
         (Signature({"input": (1, 224, 224, 3)}, {}), r"expected .* \[1, 224, 224, 3\], got"),
