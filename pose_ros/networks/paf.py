@@ -6,77 +6,22 @@ Peaks, scores and assignment give what the parser of NVIDIA-AI-IOT/trt_pose give
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
+from pose_ros.core.contract import Contract, Value
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray
-from pose_ros.errors import OptionError
-from pose_ros.networks.paf_assembly import Indices, Peaks, assign, join_all, join_strongest
-
-
-@dataclass(frozen=True)
-class Topology:
-    """Which channels of a network's output are what.
-
-    Attributes:
-        parts: How many there are, C. Map i is that of part i; whatever maps follow, such as
-            that of the background, are left alone.
-        links: Pairs of parts (a, b), K of them. A link's field points from a to b.
-        fields: For each link, the channels of the x and of the y of its field.
-    """
-
-    parts: int
-    links: tuple[tuple[int, int], ...]
-    fields: tuple[tuple[int, int], ...]
-
-    def __post_init__(self) -> None:
-        if len(self.links) != len(self.fields):
-            raise OptionError(
-                f"expected a field for each of {len(self.links)} links, got {len(self.fields)}"
-            )
-        if not all(0 <= part < self.parts for link in self.links for part in link):
-            raise OptionError(f"expected links between {self.parts} parts, got {self.links}")
-        if any(channel < 0 for field in self.fields for channel in field):
-            raise OptionError(f"expected channels from 0 on, got {self.fields}")
-
-    @cached_property
-    def arrays(self) -> tuple[Indices, Indices]:
-        """``links`` and ``fields`` as arrays: (2, K) each."""
-        links, fields = (np.array(v, np.intp).reshape(-1, 2) for v in (self.links, self.fields))
-        return links.T, fields.T
-
-    @cached_property
-    def channels(self) -> int:
-        """How many channels of fields there have to be."""
-        return 1 + max((channel for field in self.fields for channel in field), default=-1)
-
-
-# First channel of each link's field; y follows x. OpenPose, poseParameters.cpp, POSE_MAP_INDEX.
-_OPENPOSE_FIELDS = {
-    "openpose_coco18": (*(12, 20, 14, 16, 22, 24, 0, 2, 4, 6, 8, 10, 28, 30, 34, 32, 36, 18, 26),),
-    "openpose_body25": (
-        *(0, 14, 22, 16, 18, 24, 26, 6, 2, 4, 8, 10, 12, 30, 32, 36, 34, 38, 20, 28),
-        *(40, 42, 44, 46, 48, 50),
-    ),
-}
-
-
-@cache
-def topology(skeleton: Skeleton) -> Topology:
-    """Return the layout that belongs to a skeleton.
-
-    That of OpenPose for its own skeletons. Any other is laid out as trt_pose does it: link k
-    of the skeleton has channel 2 k for the y of its field and the next one for the x.
-    """
-    fields: tuple[tuple[int, int], ...]
-    if skeleton.name in _OPENPOSE_FIELDS:
-        fields = tuple((first, first + 1) for first in _OPENPOSE_FIELDS[skeleton.name])
-    else:
-        fields = tuple((2 * k + 1, 2 * k) for k in range(len(skeleton.links)))
-    return Topology(len(skeleton), skeleton.links, fields)
+from pose_ros.errors import ModelError, OptionError
+from pose_ros.networks.following import Found
+from pose_ros.networks.one_shot import ROLE, Decode, OneShot
+from pose_ros.networks.paf_assembly import assign, join_all, join_strongest
+from pose_ros.networks.paf_maps import Peaks, Topology, find_peaks, score_links, topology
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,122 +134,6 @@ def parse(  # noqa: PLR0917
     return _objects(peaks, objects[:max_objects], cmap.shape[1:])
 
 
-@np.errstate(invalid="ignore")
-def find_peaks(
-    cmap: FloatArray, threshold: float, window: int, max_parts: int, *, distinct: bool = False
-) -> Peaks:
-    """Find the places where a map is greatest within a window, to a fraction of a cell.
-
-    Beyond its edges a map goes on as its mirror image; near what is no number is no peak.
-    Only cells over the threshold are looked at: they are few, which makes this faster than a
-    dilation of all maps.
-
-    Args:
-        cmap: (C, H, W).
-        threshold: Least value.
-        window: Side in cells.
-        max_parts: Most peaks of a map; the first ones, row by row, are kept.
-        distinct: Of cells alike within a window, the first one is the peak; else all are.
-    """
-    parts, height, width = cmap.shape
-    flat, half = cmap.reshape(-1), window // 2
-    cell = np.flatnonzero(flat >= threshold)
-    score = flat.take(cell)
-    if half:
-        # first the four neighbors, which leave few cells of which to look at the whole window
-        for axis, step, size in ((1, 1, width), (width, width, height)):
-            place = cell // axis % size
-            after = flat.take(cell + step * (place < size - 1))
-            before = flat.take(cell - step * (place > 0))
-            keep = np.flatnonzero((after <= score) & (before <= score))
-            cell, score = cell.take(keep), score.take(keep)
-    row = cell // width
-    part = row // height
-    x, y = cell - row * width, row - part * height
-    offsets = np.arange(-half, half + 1)[:, None]
-    rows = (_mirror(y + offsets, height) + part * height) * width
-    cells = rows[:, None] + _mirror(x + offsets, width)
-    values = flat.take(cells).reshape((2 * half + 1) ** 2, len(cell))
-    mass, right, down = _moments(half) @ values
-    is_peak = (values.max(axis=0) <= score) & np.isfinite(mass)
-    if distinct:
-        earlier = cells.reshape(values.shape) < cell
-        is_peak &= ~((values == score) & earlier).any(axis=0)
-    keep = np.flatnonzero(is_peak)
-    counts = np.bincount(part.take(keep), minlength=parts)
-    if counts.max() > max_parts:
-        rank = np.arange(len(keep)) - (np.cumsum(counts) - counts).take(part.take(keep))
-        keep, counts = keep[rank < max_parts], np.minimum(counts, max_parts)
-    return Peaks(
-        part=part.take(keep),
-        x=_center(x, right, mass, half, width).take(keep),
-        y=_center(y, down, mass, half, height).take(keep),
-        score=score.take(keep),
-        counts=counts,
-    )
-
-
-@np.errstate(invalid="ignore")
-def score_links(paf: FloatArray, peaks: Peaks, layout: Topology, samples: int) -> FloatArray:
-    """Return, for all pairs of peaks that a link may join, the field's mean along the way.
-
-    Returns:
-        Link by link, for each peak of its first part those of its second: the mean of the
-        field's component from the first to the second.
-    """
-    height, width = paf.shape[1:]
-    links, fields = layout.arrays
-    x_field, y_field = fields * (height * width)
-    starts, ends = peaks.counts.take(links)
-    pairs = starts * ends
-    # one entry for each first peak of each link, then one for each pair
-    link = np.repeat(np.arange(len(starts)), starts)
-    first_a, first_b = peaks.first.take(links)
-    a = np.arange(len(link)) + (first_a - np.cumsum(starts) + starts).take(link)
-    count = ends.take(link)
-    to_b = first_b.take(link) - np.cumsum(count) + count
-    a, to_b = np.repeat(a, count), np.repeat(to_b, count)
-    b = np.arange(len(a)) + to_b
-    ax, ay = peaks.x.take(a), peaks.y.take(a)
-    dx, dy = peaks.x.take(b) - ax, peaks.y.take(b) - ay
-    share = (np.arange(samples, dtype=np.float32) / np.float32(samples - 1))[:, None]
-    cell = (ay + share * dy).astype(np.int32)
-    cell *= np.int32(width)
-    cell += (ax + share * dx).astype(np.int32)
-    cells = cell.astype(np.intp)
-    flat = paf.reshape(-1)
-    total: FloatArray = flat.take(cells + np.repeat(x_field, pairs)).sum(axis=0) * dx
-    total += flat.take(cells + np.repeat(y_field, pairs)).sum(axis=0) * dy
-    total /= np.float32(samples) * (np.sqrt(dx * dx + dy * dy) + np.float32(1e-5))
-    return np.nan_to_num(total, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-@cache
-def _moments(half: int) -> FloatArray:
-    """Return what a window's values are weighted with for mass and moments: (3, cells)."""
-    down, right = np.mgrid[-half : half + 1, -half : half + 1].reshape(2, -1)
-    return np.array((np.ones_like(down), right, down), np.float32)
-
-
-def _mirror(index: Indices, size: int) -> Indices:
-    """Map indices beyond the edges to those as far inside; the edge itself is not repeated."""
-    inside: Indices = (size - 1) - np.abs((size - 1) - np.abs(index))
-    return inside
-
-
-def _center(
-    place: Indices, moment: FloatArray, mass: FloatArray, half: int, size: int
-) -> FloatArray:
-    """Return the center of mass along an axis, in cells from the first one's outer edge.
-
-    A network's map may be below zero around a peak; the center stays within the window.
-    """
-    shift = np.divide(moment, mass, out=np.zeros_like(moment), where=mass > 0)
-    low, high = np.maximum(place - half, 0), np.minimum(place + half, size - 1)
-    center: FloatArray = (np.clip(place + shift, low, high) + 0.5).astype(np.float32)
-    return center
-
-
 def _objects(peaks: Peaks, objects: list[list[int]], shape: tuple[int, ...]) -> Objects:
     count = len(peaks.counts)
     xy = np.full((len(objects), count, 2), np.nan, np.float32)
@@ -338,3 +167,133 @@ def _validate(
         )
     if samples < 2:
         raise OptionError(f"expected samples of 2 or more, got {samples}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a card may say about the decoding of its network, under ``decoder``.
+
+    Attributes:
+        layout: Of the outputs, ``nchw`` or ``nhwc``.
+        link_threshold: As for ``parse``, and so are those that follow.
+    """
+
+    layout: str = "nchw"
+    link_threshold: float | None = None
+    window: int = 5
+    samples: int = 7
+    careful: bool = True
+    min_parts: int = 4
+    min_score: float = 0.0
+
+    @classmethod
+    def of(cls, contract: Contract) -> Settings:
+        """Read the settings of a card.
+
+        Raises:
+            ModelError: One of them is unknown or not of its kind.
+        """
+        kinds: Mapping[str, Any] = {"layout": str, "careful": bool, "link_threshold": float}
+        defaults = {field.name: field.default for field in fields(cls)}
+        values = {}
+        for name, value in contract.settings.items():
+            if name not in defaults:
+                known = ", ".join(defaults)
+                raise ModelError(f"{contract.network}: unknown decoder.{name}; known: {known}")
+            kind = kinds.get(name, type(defaults[name]))
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ModelError(
+                    f"{contract.network}: decoder.{name}: expected {kind.__name__}, got {value!r}"
+                )
+            values[name] = value
+        settings = cls(**values)
+        if settings.layout not in ("nchw", "nhwc"):
+            raise ModelError(
+                f"{contract.network}: decoder.layout: expected nchw or nhwc, "
+                f"got {settings.layout!r}"
+            )
+        return settings
+
+
+def make(contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions) -> OneShot:
+    """Build the estimator of a network with part affinity fields.
+
+    Its outputs are ``cmap`` and ``paf``; or ``maps``, all in one, the fields last. A map of
+    the background may follow those of the parts.
+
+    Raises:
+        ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
+    """
+    return OneShot(contract, sessions, options, decoder(contract))
+
+
+def decoder(contract: Contract) -> Decode:
+    """Return what makes people of the outputs that a card describes.
+
+    Raises:
+        ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
+    """
+    settings, layout = Settings.of(contract), topology(contract.skeleton)
+    outputs = contract.outputs.get(ROLE, ())
+    _check_outputs(contract, layout, outputs, settings.layout)
+    size = contract.image(ROLE)
+    scale = np.array([size.width, size.height], np.float32)
+    order = {value.name: i for i, value in enumerate(outputs)}
+
+    def decode_outputs(arrays: Sequence[FloatArray], threshold: float) -> Found:
+        maps = [array[0] for array in arrays]
+        if settings.layout == "nhwc":
+            maps = [array.transpose(2, 0, 1) for array in maps]
+        if "maps" in order:
+            # the fields are the last ones; in front of them may be a map of the background
+            whole = maps[order["maps"]]
+            cmap, paf = whole[: layout.parts], whole[len(whole) - layout.channels :]
+        else:
+            cmap, paf = maps[order["cmap"]], maps[order["paf"]]
+        try:
+            objects = parse(
+                cmap,
+                paf,
+                layout,
+                threshold,
+                settings.link_threshold,
+                settings.window,
+                settings.samples,
+                careful=settings.careful,
+                min_parts=settings.min_parts,
+                min_score=settings.min_score,
+            )
+        except OptionError as error:
+            raise ModelError(f"{contract.network}: {error}") from error
+        parts = np.isfinite(objects.xy[..., 0]).sum(axis=1)
+        return Found(
+            # from the edges of the image to the centers of its pixels
+            keypoints=objects.xy * scale - np.float32(0.5),
+            keypoint_scores=objects.scores,
+            scores=objects.scores.sum(axis=1) / np.maximum(parts, 1),
+        )
+
+    return decode_outputs
+
+
+def _check_outputs(
+    contract: Contract, layout: Topology, outputs: Sequence[Value], order: str
+) -> None:
+    """Compare channels with the skeleton, as far as the card gives the shapes."""
+    parts, channels = layout.parts, layout.channels
+    expected = {"cmap": (parts, parts + 1), "paf": (channels,)}
+    if any(value.name == "maps" for value in outputs):
+        expected = {"maps": (parts + channels, parts + 1 + channels)}
+    got = {value.name: value.shape for value in outputs}
+    if got.keys() != expected.keys():
+        raise ModelError(
+            f"{contract.network}: expected outputs cmap and paf, or maps, got {', '.join(got)}"
+        )
+    for name, counts in expected.items():
+        axis = 1 if order == "nchw" else -1
+        if len(got[name]) != 4 or got[name][axis] not in counts:
+            raise ModelError(
+                f"{contract.network}: {contract.skeleton.name} needs "
+                f"{' or '.join(map(str, counts))} channels in the output {name}, "
+                f"the card gives it the shape {list(got[name])} ({order})"
+            )

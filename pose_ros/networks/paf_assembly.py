@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from pose_ros.core.types import FloatArray
-
-Indices: TypeAlias = NDArray[np.intp]
-
-
-@dataclass(frozen=True, eq=False)
-class Peaks:
-    """The R places of an image at which some part is, ordered by part.
-
-    Attributes:
-        part: (R,) which part.
-        x, y: (R,) in cells of the maps, from the outer edge of the first.
-        score: (R,) the map's value.
-        counts: (C,) how many of each part.
-    """
-
-    part: Indices
-    x: FloatArray
-    y: FloatArray
-    score: FloatArray
-    counts: Indices
-
-    def __len__(self) -> int:
-        return len(self.part)
-
-    @property
-    def first(self) -> Indices:
-        """Index of the first peak of each part: (C,)."""
-        return np.cumsum(self.counts) - self.counts
+from pose_ros.networks.paf_maps import Indices, Peaks
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
+from pose_ros.networks import paf
 from pose_ros.networks.blazehand import BlazeHand
 from pose_ros.networks.blazepose import BlazePose
 
 FAMILIES: dict[str, Callable[[Contract, Mapping[str, Session], EstimatorOptions], Estimator]] = {
     "blazehand": BlazeHand,
     "blazepose": BlazePose,
+    "paf": paf.make,
 }

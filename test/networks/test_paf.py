@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.errors import OptionError
-from pose_ros.networks import paf
-from pose_ros.networks.paf import Topology, decode, find_peaks, parse, topology
+from pose_ros.core.contract import Contract, ImageInput, Value
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.errors import ModelError, OptionError
+from pose_ros.networks.paf import decode, parse
+from pose_ros.networks.paf_maps import Topology, find_peaks, topology
+from pose_ros.networks.registry import FAMILIES
 
 SIZE = np.array([64, 48], np.float32)
 CHAIN = Topology(3, ((0, 1), (1, 2)), ((1, 0), (3, 2)))
@@ -211,4 +214,100 @@ def test_wrong_topologies():
         Topology(2, ((0, 2),), ((0, 1),))
     with pytest.raises(OptionError, match="channels from 0 on"):
         Topology(2, ((0, 1),), ((-1, 0),))
-    assert paf.topology(skeletons.get("coco17")).channels == 38
+    assert topology(skeletons.get("coco17")).channels == 38
+
+
+class Oracle:
+    """A network that gives maps whatever it sees."""
+
+    provider = "cpu"
+
+    def __init__(self, *outputs):
+        self.outputs = [output[None] for output in outputs]
+
+    def run(self, *inputs):
+        assert [array.shape for array in inputs] == [(1, 3, 384, 512)]
+        return self.outputs
+
+
+def contract(skeleton, outputs, **settings):
+    image = Value("image", "image", (1, 3, 384, 512), image=ImageInput(512, 384))
+    values = tuple(Value(name, name, shape) for name, shape in outputs.items())
+    return Contract(
+        "oracle", skeletons.get(skeleton), 0.1, {"network": (image,)}, {"network": values}, settings
+    )
+
+
+def estimate(card, *outputs, **options):
+    settings = EstimatorOptions(max_people=5, static=True, **options)
+    estimator = FAMILIES["paf"](card, {"network": Oracle(*outputs)}, settings)
+    return estimator.estimate(np.zeros((384, 512, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "background"),
+    [
+        ("trt_body18", "nchw", False),
+        ("trt_hand21", "nchw", False),
+        ("openpose_coco18", "nhwc", True),
+        ("openpose_body25", "nchw", True),
+    ],
+)
+def test_from_a_picture_to_poses(name, layout, background):
+    skeleton = skeletons.get(name)
+    people = scatter(len(skeleton), 2, seed=7)
+    people[0, skeleton.index("nose" if "nose" in skeleton.keypoints else "thumb_tip")] = np.nan
+    cmap, fields = draw(topology(skeleton), people, background=background)
+    if layout == "nhwc":
+        maps = np.concatenate([cmap, fields]).transpose(1, 2, 0)
+        card = contract(name, {"maps": (1, *maps.shape)}, layout="nhwc", min_parts=6)
+        poses = estimate(card, maps)
+    else:
+        # the order of the outputs is the card's
+        outputs = {"paf": (1, *fields.shape), "cmap": (1, *cmap.shape)}
+        poses = estimate(contract(name, outputs, min_parts=6), fields, cmap)
+    assert poses.skeleton == skeleton
+    found = poses.keypoints[np.argsort(poses.boxes[:, 0])]
+    # a cell is 8 pixels, and the middle of the first pixel is at 0
+    expected = people * 8 - 0.5
+    assert np.array_equal(np.isnan(found), np.isnan(expected))
+    assert np.nanmax(np.abs(found - expected)) < 8 * 0.35
+    assert (poses.scores > 0.6).all()
+
+
+def test_the_threshold_is_that_of_the_maps():
+    cmap, fields = draw(topology(skeletons.get("trt_body18")), scatter(18, 2, seed=2))
+    cmap[:, :, :32] *= 0.4
+    card = contract("trt_body18", {"cmap": (1, *cmap.shape), "paf": (1, *fields.shape)})
+    assert len(estimate(card, cmap, fields)) == 2
+    assert len(estimate(card, cmap, fields, threshold=0.5)) == 1
+
+
+@pytest.mark.parametrize(
+    ("outputs", "settings", "message"),
+    [
+        (
+            {"cmap": 18, "fields": 42},
+            {},
+            "expected outputs cmap and paf, or maps, got cmap, fields",
+        ),
+        ({"cmap": 21, "paf": 42}, {}, r"trt_body18 needs 18 or 19 channels .* cmap, .*\[1, 21, "),
+        ({"cmap": 18, "paf": 40}, {}, r"trt_body18 needs 42 channels .* paf, .*\[1, 40, "),
+        ({"maps": 57}, {}, r"trt_body18 needs 60 or 61 channels .* maps, .*\[1, 57, "),
+        ({"cmap": 18, "paf": 42}, {"layout": "nhwc"}, r"\[1, 18, 48, 64\] \(nhwc\)"),
+        ({"cmap": 18, "paf": 42}, {"layout": "chw"}, "nchw or nhwc, got 'chw'"),
+        ({"cmap": 18, "paf": 42}, {"min_parts": "4"}, "decoder.min_parts: expected int, got '4'"),
+        ({"cmap": 18, "paf": 42}, {"min_part": 4}, "unknown decoder.min_part; known: layout"),
+    ],
+)
+def test_a_card_that_does_not_fit(outputs, settings, message):
+    shapes = {name: (1, channels, 48, 64) for name, channels in outputs.items()}
+    card = contract("trt_body18", shapes, **settings)
+    with pytest.raises(ModelError, match=message):
+        estimate(card)
+
+
+def test_a_network_that_gives_something_else_than_its_card_says():
+    card = contract("trt_body18", {"cmap": (1, 18, 48, 64), "paf": (1, 42, 48, 64)})
+    with pytest.raises(ModelError, match="oracle: expected maps .* of one size"):
+        estimate(card, np.zeros((18, 48, 64)), np.zeros((42, 48, 32)))
