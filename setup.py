@@ -2,8 +2,8 @@
 
 CMakeLists.txt is the one description of what is built and installed. Colcon runs it as it is;
 here it runs against the ROS 2 wheels of PyPI (Jazzy, or what ROS_DISTRO names), and its install
-tree becomes the wheel. Where PyPI has no ROS for the machine, the wheel holds the library and the
-command line alone.
+tree becomes the wheel, with that of packaging/tf2_msgs where those wheels have no message for
+/tf. Where PyPI has no ROS for the machine, the wheel holds the library and the command line alone.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ from setuptools.command.build_ext import build_ext
 NAME = "pose_ros"
 ROOT = Path(__file__).resolve().parent
 SHARED = ("config", "launch", "models")
+TF_MESSAGES = "tf2_msgs"
 # Of the install tree: what only a sourced workspace reads, or what names the build's own folders.
 LEFT_OUT = (
     "share/ament_index/resource_index/parent_prefix_path/",
-    f"share/{NAME}/environment/",
-    f"share/{NAME}/local_setup.",
-    f"share/{NAME}/package.dsv",
+    *(
+        f"share/{package}/{part}"
+        for package in (NAME, TF_MESSAGES)
+        for part in ("environment/", "local_setup.", "package.dsv")
+    ),
 )
 REQUIRES = [
     "numpy>=1.26,<3",
@@ -62,6 +65,18 @@ def ros_prefix() -> Path | None:
         if path.name == "site-packages" and (path.parents[2] / "share/ament_index").is_dir():
             return path.parents[2]
     return None
+
+
+def lacks_tf_messages(prefix: Path) -> bool:
+    """Return whether the ROS there has no tf2_msgs but what an earlier build of ours put there."""
+    manifest = prefix / "share" / TF_MESSAGES / "package.xml"
+    ours = (
+        Path(str(file.locate())).resolve()
+        for installed in metadata.distributions(name=NAME)
+        for file in installed.files or ()
+        if file.name == manifest.name
+    )
+    return not manifest.is_file() or manifest.resolve() in ours
 
 
 def build_requires() -> list[str]:
@@ -111,36 +126,17 @@ class CMakeBuild(build_ext):
                 self.build_messages(Path(temporary), prefix)
 
     def build_messages(self, folder: Path, prefix: Path) -> None:
-        """Configure where needed, build, install into a stage and copy from there."""
+        """Build into a stage and copy from there."""
         stage = folder / "stage"
         shutil.rmtree(stage, ignore_errors=True)
-        environment = {
-            **os.environ,
-            "AMENT_PREFIX_PATH": str(prefix),
-            "CMAKE_PREFIX_PATH": str(prefix),
-            # the environment's own cmake and ninja, whether or not it is active
-            "PATH": os.pathsep.join((str(prefix / "bin"), os.environ["PATH"])),
-        }
-        configure = [
-            *("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"),
-            "-DCMAKE_BUILD_TYPE=Release",
-            "-DBUILD_TESTING=OFF",
-            f"-DPython3_EXECUTABLE={sys.executable}",
-            f"-DCMAKE_INSTALL_PREFIX={stage}",
-            "-DPYTHON_INSTALL_DIR=python",
-        ]
-        if not (folder / "build.ninja").exists():
-            subprocess.run(configure, check=True, env=environment)
-        subprocess.run(
-            ["cmake", "--build", str(folder), "--target", "install"], check=True, env=environment
-        )
-        generated = stage / "python" / NAME
-        package = Path(self.build_lib).resolve() / NAME
-        shutil.copytree(generated / "msg", package / "msg", ignore=shutil.ignore_patterns("*.c"))
-        for library in generated.glob("*.so"):
-            shutil.copy2(library, package)
+        cmake_install(ROOT, folder, stage, prefix)
+        library = Path(self.build_lib).resolve()
+        copy_python(stage / "python" / NAME, library / NAME, ("msg",))
+        if lacks_tf_messages(prefix):
+            cmake_install(ROOT / "packaging" / TF_MESSAGES, folder / TF_MESSAGES, stage, prefix)
+            copy_python(stage / "python" / TF_MESSAGES, library / TF_MESSAGES, ("", "msg"))
         # Nobody sources a virtual environment, so this tells every tool of ROS where it is.
-        shutil.copy2(ROOT / "packaging" / f"{NAME}_ament.pth", package.parent)
+        shutil.copy2(ROOT / "packaging" / f"{NAME}_ament.pth", library)
         share = Path(self.build_temp).resolve() / "data"  # outlives a temporary build folder
         shutil.rmtree(share, ignore_errors=True)
         for top in ("lib", "share"):
@@ -150,6 +146,46 @@ class CMakeBuild(build_ext):
     def get_outputs(self) -> list[str]:
         """Return nothing: there is no compiled extension of setuptools' own."""
         return []
+
+
+def cmake_install(source: Path, folder: Path, stage: Path, prefix: Path) -> None:
+    """Configure a project where needed, build and install it.
+
+    Args:
+        source: The folder of its CMakeLists.txt.
+        folder: To build in.
+        stage: To install to.
+        prefix: Where ROS is.
+    """
+    environment = {
+        **os.environ,
+        "AMENT_PREFIX_PATH": str(prefix),
+        "CMAKE_PREFIX_PATH": str(prefix),
+        # the environment's own cmake and ninja, whether or not it is active
+        "PATH": os.pathsep.join((str(prefix / "bin"), os.environ["PATH"])),
+    }
+    configure = [
+        *("cmake", "-S", str(source), "-B", str(folder), "-G", "Ninja"),
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DBUILD_TESTING=OFF",
+        f"-DPython3_EXECUTABLE={sys.executable}",
+        f"-DCMAKE_INSTALL_PREFIX={stage}",
+        "-DPYTHON_INSTALL_DIR=python",
+    ]
+    if not (folder / "build.ninja").exists():
+        subprocess.run(configure, check=True, env=environment)
+    install = ["cmake", "--build", str(folder), "--target", "install"]
+    subprocess.run(install, check=True, env=environment)
+
+
+def copy_python(generated: Path, package: Path, folders: tuple[str, ...]) -> None:
+    """Take over what was generated for Python: modules of some folders, and the libraries."""
+    for folder in folders:
+        (package / folder).mkdir(parents=True, exist_ok=True)
+        for module in (generated / folder).glob("*.py"):
+            shutil.copy2(module, package / folder)
+    for library in generated.glob("*.so"):
+        shutil.copy2(library, package)
 
 
 def data_files(base: Path) -> list[tuple[str, list[str]]]:

@@ -1,6 +1,7 @@
 """What an installation holds: modules, messages, share files, index entry, commands."""
 
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ MESSAGES = {
         "world": "geometry_msgs/Point",
         "position": "geometry_msgs/Point",
         "position_source": "uint8",
+        "position_sigma": "float",
     },
     "HumanPose": {
         "id": "uint32",
@@ -172,6 +174,22 @@ class TestWithRos:
         known = (Keypoint.SOURCE_NONE, Keypoint.SOURCE_MODEL, Keypoint.SOURCE_DEPTH)
         assert known == (0, 1, 2)
         assert Keypoint().position_source == Keypoint.SOURCE_NONE
+
+    def test_the_message_of_tf_is_that_of_every_other_ros(self):
+        """Built beside ours where ROS has none; its hash is what a middleware tells types by."""
+        from tf2_msgs.msg import TFMessage
+
+        fields = {"transforms": "sequence<geometry_msgs/TransformStamped>"}
+        assert TFMessage.get_fields_and_field_types() == fields
+        known = "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087"
+        described = json.loads(share_path("..", "tf2_msgs", "msg", "TFMessage.json").read_text())
+        hashes = {entry["type_name"]: entry["hash_string"] for entry in described["type_hashes"]}
+        assert hashes["tf2_msgs/msg/TFMessage"] == known
+
+    def test_the_message_of_tf_is_in_the_index(self):
+        from ament_index_python.packages import get_package_prefix
+
+        assert Path(get_package_prefix("tf2_msgs")).resolve() == Path(sys.prefix).resolve()
 
     def test_messages_go_through_the_middleware(self):
         from rclpy.serialization import deserialize_message, serialize_message

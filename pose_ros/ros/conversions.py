@@ -80,6 +80,7 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
                 world=Point(x=wx, y=wy, z=wz),
                 position=Point(x=cx, y=cy, z=cz),
                 position_source=source,
+                position_sigma=math.nan,
             )
             for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source in zip(
                 poses.skeleton.keypoints,

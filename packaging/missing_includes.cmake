@@ -1,0 +1,15 @@
+# The ROS wheels of PyPI export an include path of the machine that built them, and CMake
+# refuses a target that names a folder which is not there. Nothing to do on an apt ROS.
+get_property(targets DIRECTORY PROPERTY IMPORTED_TARGETS)
+foreach(target IN LISTS targets)
+  if(target MATCHES "__rosidl_generator_py$")
+    get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
+    set(kept "")
+    foreach(folder IN LISTS folders)
+      if(EXISTS "${folder}")
+        list(APPEND kept "${folder}")
+      endif()
+    endforeach()
+    set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${kept}")
+  endif()
+endforeach()
