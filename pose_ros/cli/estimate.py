@@ -7,10 +7,10 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import cv2
 from tqdm import tqdm
@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"
     )
+    for name in ("keypoint", "link"):
+        group.add_argument(
+            f"--{name}-scale", type=float, metavar="F",
+            help=f"size of a {name} as a fraction of the image's longer side; "
+            "fits the person unless given",
+        )  # fmt: skip
     group.add_argument(
         "--out", metavar="PATTERN_OR_VIDEO",
         help="out/%%s.jpg (name of the input), out/%%04i.png (number), a folder, or out.mp4",
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when an input could not be read, 0 otherwise."""
     if args.frames is not None and args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
-    parts = overlay.parse_parts(args.overlay)
+    drawing = _drawing(args)
     estimator = build_estimator(args)
     hand_estimator = build_hands(args, estimator)
     summary = Summary()
@@ -77,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
                     record = to_record(frame, poses, estimator.network, hands)
                     lines.write(json.dumps(record, allow_nan=False) + "\n")
                 if writer:
-                    _write_overlay(writer, frame, poses, hands, parts)
+                    _write_overlay(writer, frame, poses, hands, drawing)
             source.close()
     if not args.quiet:
         print(summary.text(estimator, hand_estimator), file=sys.stderr)
@@ -181,11 +187,26 @@ def _progress(
                 return
 
 
+def _drawing(args: argparse.Namespace) -> dict[str, Any]:
+    """Return how people are drawn, as ``overlay.draw`` takes it."""
+    overlay.check_scale("--keypoint-scale", args.keypoint_scale)
+    overlay.check_scale("--link-scale", args.link_scale)
+    return {
+        "parts": overlay.parse_parts(args.overlay),
+        "keypoint_scale": args.keypoint_scale,
+        "link_scale": args.link_scale,
+    }
+
+
 def _write_overlay(
-    writer: ImageWriter, frame: Frame, poses: Poses, hands: Poses | None, parts: tuple[str, ...]
+    writer: ImageWriter,
+    frame: Frame,
+    poses: Poses,
+    hands: Poses | None,
+    drawing: Mapping[str, Any],
 ) -> None:
     image = frame.image.copy()
-    overlay.draw(image, poses, parts, hands=hands, channels=frame.channels)
+    overlay.draw(image, poses, hands=hands, channels=frame.channels, **drawing)
     if frame.channels == "rgb":
         cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)
     writer.write(frame, image)

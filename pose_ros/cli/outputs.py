@@ -33,7 +33,7 @@ def open_writer(target: str, fps: float = math.nan) -> ImageWriter:
 
     Args:
         target: ``out.mp4``, ``out/%s.jpg`` (the source's name), ``out/%04i.png``
-            (the frame's number), or a folder.
+            (numbered from 0), ``out/%s_%i.png`` (each source's frames), or a folder.
         fps: Of the video; 30 when NaN.
     """
     if Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target):
@@ -78,7 +78,11 @@ class VideoFile:
 
 
 class Pictures:
-    """One picture a frame, named by a pattern."""
+    """One picture a frame, named by a pattern.
+
+    Beside the source's name a number is that of the frame in its source; alone it counts
+    all pictures of the run, so that those of many sources have names of their own.
+    """
 
     def __init__(self, pattern: str) -> None:
         if pattern.endswith("/") or Path(pattern).is_dir():
@@ -92,7 +96,9 @@ class Pictures:
         Raises:
             OutputError: It cannot be written, or its name was used in this run.
         """
-        path = Path(fill_pattern(self._pattern, frame))
+        by_source = "%s" in self._pattern
+        number = frame.index if by_source else len(self._written)
+        path = Path(fill_pattern(self._pattern, frame.source, number))
         if path in self._written:
             raise OutputError(
                 f"{path} would be written twice: put the frame's number into the name, "
@@ -111,14 +117,14 @@ class Pictures:
         """Nothing is open."""
 
 
-def fill_pattern(pattern: str, frame: Frame) -> str:
-    """Return a file name: ``%s`` is the source's stem, ``%i``, ``%d``, ``%04i`` the index."""
+def fill_pattern(pattern: str, source: str, number: int) -> str:
+    """Return a file name: ``%s`` is the source's stem, ``%i``, ``%d``, ``%04i`` the number."""
 
     def fill(match: re.Match[str]) -> str:
         place = match.group(1)
         if place == "s":
-            return Path(frame.source).stem or "image"
-        return f"%{place[:-1]}d" % frame.index
+            return Path(source).stem or "image"
+        return f"%{place[:-1]}d" % number
 
     return _PLACE.sub(fill, pattern)
 

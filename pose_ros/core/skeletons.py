@@ -19,6 +19,8 @@ class Skeleton:
         links: Pairs of keypoint indices that a person draws as a line.
         left_right: Pairs of indices (left, right) that a mirror image swaps.
         subsets: Named selections of indices, such as ``upper_body``.
+        colors: What each keypoint is drawn in, red, green and blue of 0 to 255; none
+            where the drawing may choose. Skeletons of other colors are the same.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Skeleton:
     links: tuple[tuple[int, int], ...]
     left_right: tuple[tuple[int, int], ...] = ()
     subsets: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+    colors: tuple[tuple[int, int, int], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -36,6 +39,10 @@ class Skeleton:
                 raise OptionError(
                     f"skeleton {self.name}: expected indices below {count}, got {pair}"
                 )
+        if len(self.colors) not in (0, count):
+            raise OptionError(
+                f"skeleton {self.name}: expected {count} colors, got {len(self.colors)}"
+            )
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -79,6 +86,7 @@ class Skeleton:
             keypoints=tuple(self.keypoints[i] for i in kept),
             links=pairs(self.links),
             left_right=pairs(self.left_right),
+            colors=tuple(self.colors[i] for i in kept) if self.colors else (),
         )
 
 

@@ -6,7 +6,7 @@ A card is a YAML file of the folder ``models``; a user's own may lie anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -166,6 +166,7 @@ class Card:
         files: Its networks by role, such as ``detector``.
         threshold: Least score at which it finds somebody, where the user names none.
         decoder: What the family's code wants to know besides.
+        colors: Of its keypoints, red, green, blue; empty where the card has none.
     """
 
     name: str
@@ -178,13 +179,14 @@ class Card:
     files: Mapping[str, ModelFile]
     threshold: float = DEFAULT_THRESHOLD
     decoder: Mapping[str, Any] = field(default_factory=dict)
+    colors: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def contract(self) -> Contract:
         """What the family's code is told."""
         return Contract(
             network=self.name,
-            skeleton=skeletons.get(self.skeleton),
+            skeleton=replace(skeletons.get(self.skeleton), colors=self.colors),
             threshold=self.threshold,
             inputs={role: file.inputs for role, file in self.files.items()},
             outputs={role: file.outputs for role, file in self.files.items()},
@@ -216,6 +218,9 @@ def list_cards() -> list[Card]:
 def load_card(name_or_path: str | Path) -> Card:
     """Return a card by its name, or read one from a YAML file.
 
+    In names, capitals and underscores are as good as small letters and hyphens:
+    jetson-inference calls a network ``resnet18_body`` too.
+
     Raises:
         ModelError: There is none of that name, the file cannot be read, or a field
             is missing, unknown or wrong; the message names file and field.
@@ -224,9 +229,10 @@ def load_card(name_or_path: str | Path) -> Card:
     if path.suffix not in (".yaml", ".yml"):
         folder = share_path("models")
         known = sorted(p.stem for p in folder.glob("*.yaml"))
-        if str(name_or_path) not in known:
+        name = str(name_or_path).lower().replace("_", "-")
+        if name not in known:
             raise ModelError(f"unknown network {str(name_or_path)!r}; known: {', '.join(known)}")
-        path = folder / f"{name_or_path}.yaml"
+        path = folder / f"{name}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -254,13 +260,28 @@ def _card(fields: Fields) -> Card:
         if fields.has("threshold")
         else DEFAULT_THRESHOLD,
         decoder=fields.mapping("decoder"),
+        colors=_colors(fields) if fields.has("colors") else (),
     )
     fields.end()
     try:
-        skeletons.get(card.skeleton)
+        skeleton = skeletons.get(card.skeleton)
     except OptionError as error:
         raise ModelError(f"{fields.path}: skeleton: {error}") from None
+    if len(card.colors) not in (0, len(skeleton)):
+        raise fields.error("colors", f"{len(skeleton)}, one a keypoint", len(card.colors))
     return card
+
+
+def _colors(fields: Fields) -> tuple[tuple[int, int, int], ...]:
+    values = fields.take("colors")
+    if not isinstance(values, list) or not all(
+        isinstance(color, list)
+        and len(color) == 3
+        and all(type(n) is int and 0 <= n <= 255 for n in color)
+        for color in values
+    ):
+        raise fields.error("colors", "a list of [red, green, blue], each 0 to 255", values)
+    return tuple((red, green, blue) for red, green, blue in values)
 
 
 def _file(fields: Fields) -> ModelFile:

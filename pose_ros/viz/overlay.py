@@ -13,6 +13,14 @@ from pose_ros.errors import OptionError
 PARTS = ("box", "links", "keypoints")
 NONE = "none"
 
+# what jetson-inference understands as well
+_OTHER_WORDS = {
+    "boxes": ("box",),
+    "link": ("links",),
+    "keypoint": ("keypoints",),
+    "default": ("links", "keypoints"),
+}
+
 MIN_SCORE = 0.5
 """Least score, in [0, 1], of a keypoint that is drawn."""
 
@@ -40,16 +48,28 @@ Color = tuple[int, int, int]
 def parse_parts(text: str) -> tuple[str, ...]:
     """Read an overlay option such as ``box,links,keypoints`` or ``none``.
 
+    jetson-inference's ``boxes``, ``default`` and ``|`` for a comma will do, too.
+
     Raises:
         OptionError: A part is unknown.
     """
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    if parts == (NONE,):
+    words = [w.strip() for w in text.lower().replace("|", ",").split(",") if w.strip()]
+    if words == [NONE]:
         return ()
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown or not parts:
+    parts = [part for word in words for part in _OTHER_WORDS.get(word, (word,))]
+    if not parts or any(part not in PARTS for part in parts):
         raise OptionError(f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}")
-    return parts
+    return tuple(dict.fromkeys(parts))
+
+
+def check_scale(name: str, scale: float | None) -> None:
+    """Check a scale of ``draw`` that a user gave.
+
+    Raises:
+        OptionError: It is not in ]0, 1].
+    """
+    if scale is not None and not 0.0 < scale <= 1.0:
+        raise OptionError(f"{name} must be a fraction of the image's longer side, got {scale}")
 
 
 def draw(
@@ -60,8 +80,13 @@ def draw(
     hands: Poses | None = None,
     channels: Channels = "rgb",
     min_score: float = MIN_SCORE,
+    keypoint_scale: float | None = None,
+    link_scale: float | None = None,
 ) -> None:
     """Draw people in place; dots and lines are finer on who is small.
+
+    Keypoints have their skeleton's colors, where it has any, and a link has that of the
+    later of its ends; others have those of their side.
 
     Args:
         image: (H, W, 3) uint8, writable.
@@ -70,6 +95,9 @@ def draw(
         hands: Of these people, drawn without boxes.
         channels: Order of the image's color channels.
         min_score: Keypoints with a lower score, in [0, 1], and their links are left out.
+        keypoint_scale: Radius of a dot as a fraction of the image's longer side, for large
+            and small people alike; None for one that fits each.
+        link_scale: The same for the width of a line.
     """
     validate_image(image, channels)
     if not image.flags.c_contiguous or not image.flags.writeable:
@@ -82,9 +110,11 @@ def draw(
             _draw_box(image, pose, size, channels)
         fitting = _fitting_size(pose, size)
         if "links" in wanted:
-            _draw_links(image, pose, shown, max(1, round(LINK_SCALE * fitting)), channels)
+            width = LINK_SCALE * fitting if link_scale is None else link_scale * size
+            _draw_links(image, pose, shown, max(1, round(width)), channels)
         if "keypoints" in wanted:
-            _draw_keypoints(image, pose, shown, max(0.75, KEYPOINT_SCALE * fitting), channels)
+            radius = KEYPOINT_SCALE * fitting if keypoint_scale is None else keypoint_scale * size
+            _draw_keypoints(image, pose, shown, max(0.75, radius), channels)
 
 
 def _fitting_size(pose: Pose, size: int) -> float:
@@ -114,10 +144,12 @@ def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
 def _draw_links(
     image: Image, pose: Pose, shown: np.ndarray, thickness: int, channels: Channels
 ) -> None:
-    colors = _side_colors(pose)
+    colors = _keypoint_colors(pose)
     for a, b in pose.skeleton.links:
         if shown[a] and shown[b]:
             color = colors[a] if colors[a] == colors[b] else _MIDDLE
+            if pose.skeleton.colors:
+                color = colors[max(a, b)]
             cv2.line(
                 image,
                 _fixed_point(pose.keypoints[a]),
@@ -132,7 +164,7 @@ def _draw_links(
 def _draw_keypoints(
     image: Image, pose: Pose, shown: np.ndarray, radius: float, channels: Channels
 ) -> None:
-    colors = _side_colors(pose)
+    colors = _keypoint_colors(pose)
     for i in np.flatnonzero(shown):
         center = _fixed_point(pose.keypoints[i])
         rim = min(1.0, radius / 3)
@@ -142,7 +174,9 @@ def _draw_keypoints(
         cv2.circle(image, center, inner, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
-def _side_colors(pose: Pose) -> list[Color]:
+def _keypoint_colors(pose: Pose) -> list[Color]:
+    if pose.skeleton.colors:
+        return list(pose.skeleton.colors)
     whole = {"left": _LEFT, "right": _RIGHT}.get(pose.label or "", _MIDDLE)
     colors: list[Color] = [whole] * len(pose.skeleton)
     for left, right in pose.skeleton.left_right:

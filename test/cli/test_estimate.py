@@ -8,7 +8,6 @@ import pytest
 
 from pose_ros.cli.main import main
 from pose_ros.cli.outputs import fill_pattern
-from pose_ros.core.types import Frame
 from pose_ros.sources import open_source
 
 
@@ -122,7 +121,9 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--network", "nothing"], "blazepose-full"),
         (["--network", "blazehand-full", "--hands"], "blazehand21 has no left_wrist"),
         (["--hands", "--hand-network", "blazepose-full"], "finds no hands at the wrists"),
-        (["--overlay", "boxes"], "box,links,keypoints"),
+        (["--overlay", "bones"], "box,links,keypoints"),
+        (["--keypoint-scale", "0"], "--keypoint-scale must be a fraction"),
+        (["--link-scale", "2"], "--link-scale must be a fraction of the image's longer side"),
         (["--provider", "cuda"], "has no cuda"),
         (["--provider", "cpu", "--require-gpu"], "require_gpu"),
         (["--provider", "cpu", "--precision", "fp16"], "precision 'fp16' contradicts"),
@@ -158,5 +159,26 @@ def _providers():
     ],
 )
 def test_patterns(pattern, name):
-    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, index=7, source="folder/a b.png")
-    assert fill_pattern(pattern, frame) == name
+    assert fill_pattern(pattern, "folder/a b.png", 7) == name
+
+
+def test_pictures_are_numbered_through_all_inputs(pictures, tmp_path):
+    """As jetson-inference numbers them: ``humans_*.jpg`` to ``humans_%i.jpg``."""
+    arguments = ["estimate", str(pictures / "a*.png"), str(pictures / "b.png"), "--quiet"]
+    assert main([*arguments, "--out", str(tmp_path / "pose_%i.png")]) == 0
+    for number, name in enumerate(("a2.png", "a10.png", "b.png")):
+        drawn = cv2.imread(str(tmp_path / f"pose_{number}.png")).astype(int)
+        plain = cv2.imread(str(pictures / name)).astype(int)
+        assert np.mean(np.abs(drawn - plain).max(axis=2) > 60) < 0.1
+
+
+def test_sizes_of_what_is_drawn(pictures, tmp_path):
+    changed = []
+    for scale in ("0.002", "0.02"):
+        out = tmp_path / f"{scale}.png"
+        scales = ["--keypoint-scale", scale, "--link-scale", scale]
+        arguments = ["estimate", str(pictures / "b.png"), "--quiet", "--out", str(out)]
+        assert main([*arguments, "--overlay", "default", *scales]) == 0
+        difference = cv2.absdiff(cv2.imread(str(out)), cv2.imread(str(pictures / "b.png")))
+        changed.append((difference.max(axis=2) > 60).sum())
+    assert changed[1] > 4 * changed[0] > 0

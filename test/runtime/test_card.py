@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
+from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime.card import UrlOrigin, WheelOrigin, list_cards, load_card
 
 
@@ -49,6 +51,63 @@ def test_lite_is_the_file_that_its_card_names(data: Path) -> None:
     assert checksum.sha256
     assert checksum.git_blob
     assert checksum.fits(data / "blazepose" / "pose_landmark_lite.tflite")
+
+
+def test_contracts_of_jetson_inferences_networks() -> None:
+    """Inputs: ``poseNet.cpp`` and ``onnx_export.py``; maps: a quarter of the input's size."""
+    sizes = {
+        "resnet18-body": (224, 18, 42),
+        "resnet18-hand": (224, 21, 40),
+        "densenet121-body": (256, 18, 42),
+    }
+    for name, (size, parts, fields) in sizes.items():
+        card = load_card(name)
+        file = card.file("network")
+        cells = size // 4
+        assert file.signature.inputs == {"input": (1, 3, size, size)}
+        assert file.signature.outputs == {
+            "cmap": (1, parts, cells, cells),
+            "paf": (1, fields, cells, cells),
+        }
+        assert (card.family, card.threshold, card.license) == ("paf", 0.15, "MIT")
+        contract = card.contract
+        assert (len(contract.skeleton), 2 * len(contract.skeleton.links)) == (parts, fields)
+        assert len(set(contract.skeleton.colors)) == parts
+        # what PyTorch's normalization of colors in [0, 1] makes of black and of white
+        image = contract.image()
+        assert (image.width, image.height, image.fit) == (size, size, "stretch")
+        for value in (0, 255):
+            picture = np.full((4, 6, 3), value, np.uint8)
+            tensor = image.tensor(picture, "rgb")
+            for plane, mean, std in zip(
+                tensor[0], (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True
+            ):
+                assert np.allclose(plane, (value / 255 - mean) / std, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet18_body", "ResNet18-Body", "RESNET18_BODY"])
+def test_a_name_is_one_however_it_is_written(name: str) -> None:
+    assert load_card(name) == load_card("resnet18-body")
+
+
+def test_every_network_is_of_a_family_that_is_there() -> None:
+    for card in list_cards():
+        assert card.family in FAMILIES, card.name
+
+
+@pytest.mark.parametrize(
+    ("colors", "message"),
+    [
+        ("[[1, 2, 3]]", "colors: expected 33, one a keypoint, got 1"),
+        ("[[1, 2]]", r"colors: expected a list of \[red, green, blue\]"),
+        ("[[1, 2, 256]]", r"each 0 to 255, got \[\[1, 2, 256\]\]"),
+        ("red", "got 'red'"),
+    ],
+)
+def test_wrong_colors_are_refused(shop: Any, colors: str, message: str) -> None:
+    path = shop.write_card(lambda text: f"{text}colors: {colors}\n")
+    with pytest.raises(ModelError, match=message):
+        load_card(path)
 
 
 def test_own_card(shop: Any) -> None:

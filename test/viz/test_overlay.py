@@ -1,5 +1,7 @@
 """Overlays draw what they are asked to, where it is, and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pose_ros.errors import OptionError
 from pose_ros.viz import overlay
 
 SKELETON = skeletons.get("blazepose33")
+SHOULDER, ELBOW = (SKELETON.index(f"left_{name}") for name in ("shoulder", "elbow"))
 
 
 def person(points=None, scores=None, box=(40, 30, 120, 170)):
@@ -32,6 +35,31 @@ def test_a_link_is_drawn_between_its_ends_in_the_side_s_color():
     assert red > 200
     assert blue < 60
     assert image[70, 110].sum() == 0
+
+
+def test_a_skeletons_own_colors_go_before_those_of_the_sides():
+    colors = [(0, 0, 0)] * len(SKELETON)
+    colors[SHOULDER], colors[ELBOW] = (10, 200, 30), (40, 50, 250)
+    own = replace(SKELETON, colors=tuple(colors))
+    poses = person().replace(skeleton=own)
+    image = drawn(["links"], poses)
+    assert np.allclose(image[70, 100], colors[ELBOW], atol=25)  # the later of both ends
+    image = drawn(["keypoints"], poses)
+    assert np.allclose(image[50, 100], colors[SHOULDER], atol=2)
+    assert own == SKELETON
+    upper = own.subset("upper_body")
+    assert upper.colors == own.colors[:25]
+
+
+@pytest.mark.parametrize(("scale", "width"), [(0.01, 2), (0.05, 10), (0.1, 20)])
+def test_sizes_are_fractions_of_the_longer_side_when_asked_for(scale, width):
+    image = np.zeros((200, 160, 3), np.uint8)
+    overlay.draw(image, person(), ["links"], link_scale=scale)
+    assert np.count_nonzero(image[70, :, 0] > 127) == pytest.approx(width, abs=1)
+    image = np.zeros((200, 160, 3), np.uint8)
+    overlay.draw(image, person(), ["keypoints"], keypoint_scale=scale)
+    diameter = np.count_nonzero(image[50, :, 0] > 127)
+    assert diameter == pytest.approx(2 * width, abs=1)
 
 
 def test_channels_only_swap_the_colors():
@@ -112,13 +140,16 @@ def test_a_missing_box_is_not_drawn():
         ("box,links,keypoints", ("box", "links", "keypoints")),
         (" links , box", ("links", "box")),
         ("none", ()),
+        ("boxes|link,KEYPOINT", overlay.PARTS),
+        ("default", ("links", "keypoints")),
+        ("links,default", ("links", "keypoints")),
     ],
 )
 def test_the_option_is_read(text, parts):
     assert overlay.parse_parts(text) == parts
 
 
-@pytest.mark.parametrize("text", ["", "boxes", "none,box", ","])
+@pytest.mark.parametrize("text", ["", "bones", "none,box", ","])
 def test_the_option_refuses_what_it_does_not_know(text):
     with pytest.raises(OptionError, match="box,links,keypoints"):
         overlay.parse_parts(text)
