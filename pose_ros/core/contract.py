@@ -15,6 +15,7 @@ from pose_ros.errors import ModelError
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 Fit: TypeAlias = Literal["letterbox", "stretch"]
+Dtype: TypeAlias = Literal["float32", "uint8", "int32"]
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -58,9 +59,9 @@ class ImageInput:
         std: What it is then divided by.
         layout: ``nchw`` or ``nhwc``.
         channels: ``rgb`` or ``bgr``.
-        fit: ``letterbox`` keeps the proportions and fills the rest with the mean,
-            ``stretch`` does not.
-        dtype: ``float32`` or ``uint8``; the latter takes pixels as they are.
+        fit: ``letterbox`` keeps the proportions and fills the rest, ``stretch`` does not.
+        dtype: ``float32``; or ``uint8`` or ``int32``, which take pixels as they are.
+        fill: What the rest of a letterbox is filled with, 0 to 255; None for the mean.
     """
 
     width: int
@@ -70,7 +71,8 @@ class ImageInput:
     layout: Layout = "nchw"
     channels: Channels = "rgb"
     fit: Fit = "letterbox"
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Dtype = "float32"
+    fill: int | None = None
 
     def place(self, width: int, height: int) -> Placement:
         """Return where an image of a size lies in the input."""
@@ -100,16 +102,17 @@ class ImageInput:
         order = slice(None) if channels == self.channels else slice(None, None, -1)
         rows = slice(place.top, place.top + place.height)
         columns = slice(place.left, place.left + place.width)
-        # zero is the mean, once that is taken off
-        planes = np.zeros((3, self.height, self.width), self.dtype)
+        planes = np.empty((3, self.height, self.width), self.dtype)
         for plane, source, mean, std in zip(
             planes, cv2.split(scaled)[order], self.mean, self.std, strict=True
         ):
             target = plane[rows, columns]
-            if self.dtype == "uint8":
-                plane[:] = round(mean)
+            fill = mean if self.fill is None else self.fill
+            if self.dtype != "float32":
+                plane[:] = round(fill)
                 target[:] = source
             else:
+                plane[:] = (fill - mean) / std
                 np.subtract(source, np.float32(mean), out=target)
                 np.multiply(target, np.float32(1.0 / std), out=target)
         tensor = planes[None]

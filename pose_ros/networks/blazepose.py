@@ -94,6 +94,32 @@ def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> s
     return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
 
 
+def person_detector(session: Session) -> ssd.Detector:
+    """Take over the loaded network that finds people."""
+    return ssd.Detector(session, DETECTOR_SIZE, detect, low=-1.0)
+
+
+def find_people(
+    detector: ssd.Detector, image: Image, channels: Channels, threshold: float, tiles: int = 1
+) -> list[Region]:
+    """Run the detector on a whole image and, with ``tiles``, on parts of it.
+
+    Returns:
+        The square around each person, the surest person first.
+    """
+    height, width = image.shape[:2]
+    # one of many looks is asked for more, or many would find somebody anywhere
+    seen = detector(image, channels, threshold, tiles, tile_threshold=threshold**0.5)
+    scored: list[tuple[bool, float, int, Region]] = []
+    for i, (view, found) in enumerate(seen):
+        for score, points in zip(found.scores, found.points, strict=True):
+            region = Region.upright(points[0], points[1], REGION_SCALE)
+            if region is not None:
+                whole = i == 0 or is_whole(region, view, width, height)
+                scored.append((whole, float(score), i, region))
+    return distinct_regions(scored)
+
+
 def decode(
     raw: FloatArray, presence: float, heatmaps: FloatArray, world: FloatArray, region: Region
 ) -> Landmarks | None:
@@ -207,7 +233,7 @@ class BlazePose:
         self.network = contract.network
         self._threshold = contract.threshold
         self.options = options
-        self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect, low=-1.0)
+        self._detector = person_detector(sessions["detector"])
         self._landmarks = sessions["landmarks"]
         # memory that nobody writes to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
@@ -254,22 +280,8 @@ class BlazePose:
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
     ) -> list[Region]:
-        """Run the detector on a whole image and, with ``tiles``, on parts of it.
-
-        Returns:
-            The square around each person, the surest person first.
-        """
-        height, width = image.shape[:2]
-        # one of many looks is asked for more, or many would find somebody anywhere
-        seen = self._detector(image, channels, threshold, tiles, tile_threshold=threshold**0.5)
-        scored: list[tuple[bool, float, int, Region]] = []
-        for i, (view, found) in enumerate(seen):
-            for score, points in zip(found.scores, found.points, strict=True):
-                region = Region.upright(points[0], points[1], REGION_SCALE)
-                if region is not None:
-                    whole = i == 0 or is_whole(region, view, width, height)
-                    scored.append((whole, float(score), i, region))
-        return distinct_regions(scored)
+        """Find people with the detector; see ``find_people``."""
+        return find_people(self._detector, image, channels, threshold, tiles)
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]

@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 _SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
 _MAX_BINDINGS = 32
 
-_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
 
 # onnxruntime's own classes share no root, and with buffers that are kept it raises others
 _BROKE = (
@@ -59,6 +59,7 @@ class OrtSession:
         self._session = session
         self._inputs = session.get_inputs()
         self._outputs = [o.name for o in session.get_outputs()]
+        self._one_by_one = all(i.shape[:1] == [1] for i in self._inputs)
         self._provider = _provider_of(session)
         self._device = device or (None if self._provider == "cpu" else "cuda")
         self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
@@ -71,12 +72,16 @@ class OrtSession:
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
         """Run the network; inputs and outputs in the order of the file, or of ``select``.
 
-        The outputs belong to the caller: a later run leaves them as they are.
+        The outputs belong to the caller: a later run leaves them as they are. A batch is
+        given image by image to a network that takes one at a time.
 
         Raises:
             ModelError: The inputs do not fit the network.
             RuntimeUnavailableError: The provider broke down, a GPU without memory say.
         """
+        if self._one_by_one and len(inputs[0]) > 1:
+            rows = [self.run(*(i[n : n + 1] for i in inputs)) for n in range(len(inputs[0]))]
+            return [np.concatenate(values) for values in zip(*rows, strict=True)]
         if len(inputs) != len(self._inputs) or not all(map(_fits, inputs, self._inputs)):
             takes = ", ".join(f"{i.name} {i.shape} {i.type}" for i in self._inputs)
             got = ", ".join(f"{array.shape} {array.dtype}" for array in inputs)

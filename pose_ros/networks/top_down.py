@@ -1,0 +1,257 @@
+"""The estimator of networks that see one person at a time, in an upright box cut out around him.
+
+BlazePose's detector finds people; from then on each one's box is where his keypoints were. Boxes
+are grown and brought to the proportions of the network's input as open-mmlab/mmpose's
+``TopdownAffine`` does it, since it is what such networks are trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import cv2
+import numpy as np
+
+from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput
+from pose_ros.core.geometry import Region, extent, iou
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.networks import blazepose
+from pose_ros.networks.following import LEAST_COMMON, Follower, Found
+from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH
+
+ROLE = "network"
+"""The role of the card's one file."""
+
+DETECTOR_ROLE = "detector"
+"""The role of the session that finds people, which the card does not name."""
+
+KEYPOINT_THRESHOLD = 0.3
+"""Least score of a keypoint that counts as found: what mmpose's own programs draw."""
+
+BREADTH = 0.4
+"""Half the breadth of a body, in radii of the detector's circle around it."""
+
+FOLLOW_SCALE = 1.25
+"""Side of a followed person's box in sides of his keypoints' extent: heads and feet go on."""
+
+SAME_BOX = 0.5
+"""Overlap from which on a detected person is one who is followed."""
+
+SAME_BODY = 0.1
+"""How near each other, in sides of the person, the keypoints of one person found twice are."""
+
+Decode: TypeAlias = Callable[[Sequence[FloatArray]], tuple[FloatArray, FloatArray]]
+"""From a network's outputs for N boxes, in the card's order, to x y in the unit square of the
+box (N, K, 2), and scores in [0, 1] (N, K)."""
+
+
+@dataclass(frozen=True)
+class TopDownSettings:
+    """What a card's ``decoder`` may say of any such network.
+
+    Attributes:
+        padding: Side of what is cut out in sides of the person's box.
+        keypoint_threshold: Least score, in [0, 1], of a keypoint that is found.
+        unbiased: Whether the network was trained on UDP's transforms, which measure
+            from the center of the first pixel to that of the last.
+    """
+
+    padding: float = 1.25
+    keypoint_threshold: float = KEYPOINT_THRESHOLD
+    unbiased: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.padding <= 4.0:
+            raise ValueError(f"padding must be in [1, 4], got {self.padding}")
+        if not 0.0 <= self.keypoint_threshold <= 1.0:
+            raise ValueError(f"keypoint_threshold must be in [0, 1], got {self.keypoint_threshold}")
+
+    def span(self, image: ImageInput) -> FloatArray:
+        """Return the pixels, along x and y, between two opposite edges of a box in the input."""
+        size = np.array([image.width, image.height], np.float32)
+        return size - 1 if self.unbiased else size
+
+
+class TopDown:
+    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        sessions: Mapping[str, Session],
+        options: EstimatorOptions,
+        decode: Decode,
+        settings: TopDownSettings,
+    ) -> None:
+        """Take over a loaded network and a detector.
+
+        Args:
+            contract: How the network wants its image, its skeleton, and the least mean
+                score of a person's keypoints.
+            sessions: ``network``, and BlazePose's ``detector``.
+            options: May be replaced between two frames; ``threshold`` is the detector's.
+            decode: What makes keypoints of the network's outputs.
+            settings: Of the card.
+
+        Raises:
+            ModelError: The card does not say how the image goes in.
+        """
+        self.network = contract.network
+        self.options = options
+        self._input = contract.image(ROLE)
+        self._threshold = contract.threshold
+        self._session = sessions[ROLE]
+        self._detector = blazepose.person_detector(sessions[DETECTOR_ROLE])
+        self._decode = decode
+        self._settings = settings
+        self._follower = Follower(contract.skeleton)
+        self._points = len(contract.skeleton)
+        self.reset()
+
+    @property
+    def provider(self) -> str:
+        """What really runs the network."""
+        return self._session.provider
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The network's keypoints, or the upper body's with ``upper_body_only``."""
+        return self._follower.skeleton(self.options)
+
+    def reset(self) -> None:
+        """Begin a new stream: no tracks, no filters, ids from 0 on."""
+        self._follower.reset()
+        self._stamp = -np.inf
+        self._searched = -np.inf
+        self._boxes: list[FloatArray] = []
+
+    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+        """Find the people in one image; see ``Estimator.estimate``."""
+        validate_image(image, channels)
+        options = self.options
+        if options.static or stamp < self._stamp:
+            self._boxes, self._searched = [], -np.inf
+        self._stamp = stamp
+        followed = self._boxes[: options.max_people]
+        new: list[FloatArray] = []
+        waited = stamp - self._searched >= blazepose.SEARCH_PERIOD
+        if not followed or (len(followed) < options.max_people and waited):
+            new = self._search(image, channels, followed)
+        found = self._look(image, channels, followed, new)
+        if followed and not len(found.scores):
+            # everybody was lost: look at once, a robot should not miss a frame
+            found = self._look(image, channels, [], self._search(image, channels, []))
+        self._boxes = [_box_around(points) for points in found.keypoints]
+        return self._follower.follow(image, found, stamp, options)
+
+    def _search(
+        self, image: Image, channels: Channels, known: Sequence[FloatArray]
+    ) -> list[FloatArray]:
+        """Return the boxes of people in the whole image, besides those that are known."""
+        options = self.options
+        self._searched = self._stamp
+        threshold = options.threshold_or(DEFAULT_THRESHOLD)
+        regions = blazepose.find_people(
+            self._detector, image, channels, threshold, options.detect_tiles
+        )
+        boxes = [_box_of(region) for region in regions]
+        if known:
+            others = np.stack(known)
+            boxes = [box for box in boxes if float(iou(box, others).max()) < SAME_BOX]
+        return boxes[: options.max_people - len(known)]
+
+    def _look(
+        self,
+        image: Image,
+        channels: Channels,
+        followed: Sequence[FloatArray],
+        new: Sequence[FloatArray],
+    ) -> Found:
+        """Find the people in boxes, each once."""
+        boxes = [*followed, *new]
+        if not boxes:
+            return self._found([])
+        crops = [self._crop(image, channels, self._fit(box)) for box in boxes]
+        unit, scores = self._decode(self._session.run(np.concatenate(crops)))
+        known = scores >= self._settings.keypoint_threshold
+        people: list[tuple[FloatArray, FloatArray, float]] = []
+        for row, box in enumerate(boxes):
+            if known[row].sum() < LEAST_COMMON:
+                continue
+            score = float(scores[row][known[row]].mean())
+            least = self._threshold
+            if row < len(followed):
+                least = min(least, self.options.min_tracking_confidence)
+            x0, y0, width, height = self._fit(box)
+            place = np.array([x0, y0], np.float32)
+            points = place + unit[row] * np.array([width, height], np.float32)
+            points[~known[row]] = np.nan
+            if score >= least and not any(_same_body(points, other) for other, _, _ in people):
+                people.append((points, np.where(known[row], scores[row], 0.0), score))
+        return self._found(people)
+
+    def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> Found:
+        count = len(people), self._points
+        return Found(
+            np.array([points for points, _, _ in people], np.float32).reshape(*count, 2),
+            np.array([scores for _, scores, _ in people], np.float32).reshape(count),
+            np.array([score for _, _, score in people], np.float32),
+        )
+
+    def _fit(self, box: FloatArray) -> tuple[float, float, float, float]:
+        """Return x y width height of what is cut out for a box: grown, the input's proportions."""
+        width, height = ((box[2:] - box[:2]) * self._settings.padding).tolist()
+        aspect = self._input.width / self._input.height
+        width, height = max(width, height * aspect), max(height, width / aspect)
+        x, y = ((box[:2] + box[2:]) / 2).tolist()
+        return x - width / 2, y - height / 2, width, height
+
+    def _crop(
+        self, image: Image, channels: Channels, window: tuple[float, float, float, float]
+    ) -> FloatArray:
+        """Return the network's input for a window of the image, black outside of it."""
+        x, y, width, height = window
+        across, down = self._settings.span(self._input)
+        # pixel centers lie at whole coordinates, and bilinear without low-pass: as in training
+        to_image = np.array([[width / across, 0, x], [0, height / down, y]], np.float64)
+        crop = cv2.warpAffine(
+            image,
+            to_image,
+            (self._input.width, self._input.height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
+        return self._input.tensor(cast("Image", crop), channels)
+
+
+def _box_of(region: Region) -> FloatArray:
+    """Return the upright box of somebody whom BlazePose's detector found in a turned square."""
+    radius = region.size / REGION_SCALE / 2
+    along, across = WHOLE_REACH * radius, BREADTH * radius
+    sin, cos = abs(np.sin(region.rotation)), abs(np.cos(region.rotation))
+    half = np.array([sin * along + cos * across, cos * along + sin * across])
+    middle = np.array([region.x, region.y])
+    return np.concatenate([middle - half, middle + half]).astype(np.float32)
+
+
+def _box_around(points: FloatArray) -> FloatArray:
+    """Return the box in which somebody with these keypoints is looked for next."""
+    box = extent(points)
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * FOLLOW_SCALE
+    # of somebody seen edge-on or in part, no less than a strip
+    half = np.maximum(half, max(1.0, 0.2 * float(half.max())))
+    return np.concatenate([middle - half, middle + half]).astype(np.float32)
+
+
+def _same_body(points: FloatArray, other: FloatArray) -> bool:
+    """Whether two boxes ended on one person."""
+    distance = np.hypot(*(points - other).T)
+    common = np.isfinite(distance)
+    if common.sum() < LEAST_COMMON:
+        return False
+    side = float(np.nanmax(np.ptp(other[np.isfinite(other).all(axis=1)], axis=0)))
+    return float(distance[common].mean()) < SAME_BODY * max(side, 1.0)

@@ -1,0 +1,250 @@
+"""People found by BlazePose's own detector, and then one by one by networks that see markers.
+
+The networks run in onnxruntime; that they find what is drawn at an actor's joints tells that the
+crop, the decoder and the way back into the image agree.
+"""
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract, ImageInput, Value
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.protocols import Session
+from pose_ros.errors import ModelError
+from pose_ros.networks import heatmap, keypoints, simcc
+from pose_ros.networks.registry import FAMILIES, TOP_DOWN
+from pose_ros.runtime.card import load_card
+from pose_ros.runtime.model_store import model_path
+from pose_ros.runtime.session import open_session
+from pose_ros.sources.scenes import crossing
+from pose_ros.sources.synthetic import SyntheticSource
+from tools import markers
+from tools.onnx_writer import save
+
+SKELETON = skeletons.get("coco17")
+PALETTE = markers.colors(len(SKELETON))
+UNSEEN = [1, 2, 3, 4]
+"""Eyes and ears: their markers would cover each other."""
+WIDTH, HEIGHT = 192, 256
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BUILDERS = {
+    "heatmap": heatmap.estimator,
+    "simcc": simcc.estimator,
+    "keypoints": keypoints.top_down,
+}
+OUTPUTS = {
+    "heatmap": [("heatmaps", (1, 17, HEIGHT // 4, WIDTH // 4))],
+    "simcc": [("simcc_x", (1, 17, 2 * WIDTH)), ("simcc_y", (1, 17, 2 * HEIGHT))],
+    "keypoints": [("keypoints", (1, 17, 3))],
+}
+
+
+def contract(kind="heatmap", settings=None, threshold=0.5, outputs=None):
+    colors = [tuple(255 * value for value in triple) for triple in (MEAN, STD)]
+    image = ImageInput(WIDTH, HEIGHT, *colors)
+    return Contract(
+        "markers",
+        SKELETON,
+        threshold,
+        inputs={"network": (Value("image", "image", (1, 3, HEIGHT, WIDTH), image=image),)},
+        outputs={"network": tuple(Value(n, n, shape) for n, shape in outputs or OUTPUTS[kind])},
+        settings=settings or {},
+    )
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return open_session(model_path(load_card("blazepose-full"), "detector"), threads=1)
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Make the session of a kind of network."""
+    folder = tmp_path_factory.mktemp("networks")
+
+    def make(kind, **options):
+        path = folder / f"{kind}-{options}.onnx"
+        if not path.exists():
+            save(markers.network(kind, PALETTE, HEIGHT, WIDTH, mean=MEAN, std=STD, **options), path)
+        return open_session(path, threads=1)
+
+    return make
+
+
+def picture(source, missing=()):
+    """Return a frame with markers at the actors' joints, and where these are, actor by actor."""
+    frame = source.read()
+    image = frame.image[..., ::-1].copy() if frame.channels == "bgr" else frame.image.copy()
+    people = []
+    for truth in source.truths(frame.stamp):
+        points = np.array([truth.pixel(name) for name in SKELETON.keypoints], np.float32)
+        hidden = [
+            i
+            for i, n in enumerate(SKELETON.keypoints)
+            if not truth.visible[truth.skeleton.index(n)]
+        ]
+        points[[*UNSEEN, *missing, *hidden]] = np.nan
+        markers.draw(image, points, PALETTE, radius=4)
+        people.append(points)
+    return image, frame.stamp, people
+
+
+def actor(gesture="stand", **options):
+    return SyntheticSource(gesture, live=False, fps=10, **options)
+
+
+CASES = [
+    ("heatmap", {}, 2.5),
+    ("heatmap", {"refine": "dark"}, 0.8),
+    ("heatmap", {"refine": "none", "padding": 1.5}, 5.0),
+    ("simcc", {}, 2.0),
+    ("keypoints", {}, 0.8),
+    ("keypoints", {"unbiased": True}, 0.8),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "worst"), CASES)
+@pytest.mark.parametrize("gesture", ["stand", "raise_hands"])
+def test_markers_are_found_where_they_are_drawn(kind, settings, worst, gesture, networks, detector):
+    unbiased = settings.get("unbiased", False)
+    sessions = {"network": networks(kind, unbiased=unbiased), "detector": detector}
+    options = EstimatorOptions(static=True)
+    estimator = BUILDERS[kind](contract(kind, settings), sessions, options)
+    image, _, (points,) = picture(actor(gesture), missing=[9])
+    (pose,) = estimator.estimate(image)
+    assert pose.skeleton == estimator.skeleton == SKELETON
+    assert (pose.id, estimator.provider, estimator.network) == (0, "cpu", "markers")
+    found = np.isfinite(points[:, 0])
+    assert np.isfinite(pose.keypoints[:, 0]).tolist() == found.tolist()
+    assert np.hypot(*(pose.keypoints - points)[found].T).max() < worst
+    assert pose.score > 0.9
+    assert np.all(pose.keypoint_scores[~found] == 0)
+    (other,) = estimator.estimate(image[..., ::-1], channels="bgr")
+    assert np.allclose(pose.keypoints, other.keypoints, equal_nan=True)
+
+
+@pytest.mark.parametrize("free_batch", [True, False])
+def test_several_people_in_one_run_or_one_by_one(free_batch, networks, detector):
+    source = SyntheticSource(scene=crossing(), live=False, fps=10)
+    sessions = {"network": networks("keypoints", free_batch=free_batch), "detector": detector}
+    estimator = keypoints.top_down(
+        contract("keypoints"), sessions, EstimatorOptions(static=True, max_people=3)
+    )
+    image, _, people = picture(source)
+    poses = estimator.estimate(image)
+    assert len(poses) == len(people) > 1
+    for points in people:
+        seen = np.isfinite(points[:, 0])
+        distance = np.hypot(*(poses.keypoints - points)[:, seen].transpose(2, 0, 1))
+        assert np.nanmean(distance, axis=1).min() < 2.0
+    estimator.options = EstimatorOptions(static=True, max_people=1)
+    assert len(estimator.estimate(image)) == 1
+
+
+class Counted:
+    """A session that counts its runs and the images in them."""
+
+    def __init__(self, session):
+        self.session, self.runs, self.images = session, 0, 0
+        self.provider = session.provider
+
+    def run(self, *inputs):
+        self.runs += 1
+        self.images += len(inputs[0])
+        return self.session.run(*inputs)
+
+
+def test_somebody_is_followed_without_the_detector(networks, detector):
+    sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
+    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    source = actor("walk")
+    ids = []
+    for _ in range(15):
+        image, stamp, (points,) = picture(source)
+        (pose,) = estimator.estimate(image, stamp)
+        ids.append(pose.id)
+        assert np.nanmean(np.hypot(*(pose.keypoints - points).T)) < 12
+    assert ids == [0] * 15
+    assert sessions["detector"].runs == 1
+    assert sessions["network"].images == 15
+    # somewhere else at once: the detector looks again in the same image
+    image = np.roll(image, 240, axis=1)
+    assert len(estimator.estimate(image, stamp + 0.1)) == 1
+    assert sessions["detector"].runs == 2
+    # nobody: asked for in each image, and no id comes back after a jump
+    assert len(estimator.estimate(np.zeros_like(image), stamp + 0.2)) == 0
+    (pose,) = estimator.estimate(image, 0.0)
+    assert pose.id > 0
+    estimator.reset()
+    (pose,) = estimator.estimate(image, 0.0)
+    assert pose.id == 0
+
+
+def test_others_are_looked_for_now_and_then(networks, detector):
+    sessions = {"network": networks("keypoints"), "detector": Counted(detector)}
+    options = EstimatorOptions(max_people=2)
+    estimator = keypoints.top_down(contract("keypoints"), sessions, options)
+    image, _, _ = picture(actor())
+    for frame in range(11):
+        # whom the detector sees again is the one who is followed
+        assert estimator.estimate(image, frame / 10).ids.tolist() == [0]
+    assert sessions["detector"].runs == 3
+
+
+def test_somebody_of_whom_little_is_found_is_nobody(networks, detector):
+    sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
+    image, _, _ = picture(actor(), missing=range(7, 17))
+    assert (
+        len(keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions()).estimate(image))
+        == 1
+    )
+    image, _, _ = picture(actor(), missing=range(6, 17))
+    assert (
+        len(keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions()).estimate(image))
+        == 0
+    )
+
+
+def test_the_upper_body_alone(networks, detector):
+    sessions: dict[str, Session] = {"network": networks("simcc"), "detector": detector}
+    estimator = simcc.estimator(contract("simcc"), sessions, EstimatorOptions(upper_body_only=True))
+    poses = estimator.estimate(picture(actor())[0])
+    assert poses.skeleton.name == "coco17_upper_body"
+    assert poses.keypoints.shape == (1, 13, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "outputs", "message"),
+    [
+        ("heatmap", {"refien": "dark"}, None, "markers: decoder.refien: no such setting; known"),
+        ("heatmap", {"refine": "sharp"}, None, "expected quarter or dark or none, got 'sharp'"),
+        ("heatmap", {"blur": 4}, None, "decoder: blur must be odd"),
+        ("heatmap", {"blur": 1.5}, None, "decoder.blur: expected a whole number, got 1.5"),
+        ("heatmap", {"padding": True}, None, "decoder.padding: expected a number, got True"),
+        ("heatmap", {"padding": 0.5}, None, r"padding must be in \[1, 4\], got 0.5"),
+        ("heatmap", {"unbiased": 1}, None, "decoder.unbiased: expected true or false, got 1"),
+        ("simcc", {"keypoint_threshold": 2}, None, r"keypoint_threshold must be in \[0, 1\]"),
+        (
+            "heatmap",
+            {},
+            [("maps", (1, 18, 64, 48))],
+            r"expected 17 heatmaps .* coco17 as output of 'network', got maps \[1, 18, 64, 48\]",
+        ),
+        (
+            "simcc",
+            {"split_ratio": 3.0},
+            None,
+            r"x \[1, 17, 576\] and y \[1, 17, 768\] .*, got simcc_x \[1, 17, 384\], simcc_y",
+        ),
+        ("keypoints", {}, [("xy", (1, 21, 3))], r"expected 17 keypoints .*, got xy \[1, 21, 3\]"),
+    ],
+)
+def test_wrong_cards_are_refused(kind, settings, outputs, message):
+    sessions: dict[str, Session] = {}
+    with pytest.raises(ModelError, match=message):
+        BUILDERS[kind](contract(kind, settings, outputs=outputs), sessions, EstimatorOptions())
+
+
+def test_the_registry_knows_which_families_need_the_detector():
+    assert {FAMILIES[name] for name in TOP_DOWN} == set(BUILDERS.values())
