@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 
@@ -17,104 +17,9 @@ from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Valu
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
+from pose_ros.runtime.origins import Origin, PathOrigin, read_origin
 from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel that pip can fetch for a machine that need not be this one.
-
-    Attributes:
-        requirement: What pip calls it, with its version: ``name==1.2.3``.
-        python: Version of Python, such as ``3.11``.
-        abi: Such as ``cp311``.
-        platform: Such as ``manylinux_2_28_x86_64``.
-        sha256: Of the wheel.
-    """
-
-    requirement: str
-    python: str
-    abi: str
-    platform: str
-    sha256: str
-
-    @property
-    def file_name(self) -> str:
-        """Name of the wheel's file."""
-        name, version = self.requirement.split("==")
-        return f"{name.replace('-', '_')}-{version}-{self.abi}-{self.abi}-{self.platform}.whl"
-
-
-@dataclass(frozen=True)
-class WheelOrigin:
-    """The original file lies in a wheel.
-
-    Attributes:
-        wheel: The wheel that holds it.
-        member: Its path within the wheel.
-    """
-
-    wheel: Wheel
-    member: str
-
-    @property
-    def place(self) -> str:
-        """What a person fetches to have the file."""
-        return self.wheel.file_name
-
-    @property
-    def file_name(self) -> str:
-        """What the file is called there."""
-        return self.member
-
-
-@dataclass(frozen=True)
-class UrlOrigin:
-    """The original file has an address of its own.
-
-    Attributes:
-        url: Its http or https address.
-    """
-
-    url: str
-
-    @property
-    def place(self) -> str:
-        """What a person fetches to have the file."""
-        return self.url
-
-    @property
-    def file_name(self) -> str:
-        """What the file is called there."""
-        return self.url.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class ArchiveOrigin:
-    """The original file lies in a zip or tar archive that has an address.
-
-    Attributes:
-        url: The archive's http or https address.
-        member: The file's path within it.
-    """
-
-    url: str
-    member: str
-
-    @property
-    def place(self) -> str:
-        """What a person fetches to have the file."""
-        return self.url
-
-    @property
-    def file_name(self) -> str:
-        """What the file is called there."""
-        return self.member
-
-
-Origin: TypeAlias = WheelOrigin | UrlOrigin | ArchiveOrigin
-"""A place that an original file comes from."""
 
 FORMATS = ("tflite", "onnx")
 
@@ -139,6 +44,13 @@ class ModelFile:
     origins: tuple[Origin, ...]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+
+    @property
+    def own_path(self) -> Path | None:
+        """Where the user's own network lies that is run from there and not from the cache."""
+        if self.format != "onnx" or self.checksum.known:
+            return None
+        return next((o.path for o in self.origins if isinstance(o, PathOrigin)), None)
 
     @property
     def signature(self) -> Signature:
@@ -286,12 +198,14 @@ def _colors(fields: Fields) -> tuple[tuple[int, int, int], ...]:
 
 def _file(fields: Fields) -> ModelFile:
     format_ = fields.choice("format", FORMATS, FORMATS[0])
+    origins = tuple(read_origin(origin) for origin in fields.list_of_fields("origins"))
+    own = any(isinstance(origin, PathOrigin) for origin in origins)
     file = ModelFile(
         # it becomes a path: nothing may lead out of the cache
         file=fields.text("file", "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"),
         format=format_,
-        checksum=_checksum(fields, format_),
-        origins=tuple(_origin(origin) for origin in fields.list_of_fields("origins")),
+        checksum=_checksum(fields, format_, own),
+        origins=origins,
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
         outputs=tuple(_value(value) for value in fields.list_of_fields("outputs")),
     )
@@ -303,9 +217,11 @@ def _file(fields: Fields) -> ModelFile:
     return file
 
 
-def _checksum(fields: Fields, format_: str) -> Checksum:
-    """Read either of the two kinds, or both."""
-    if fields.choice("known_by", ("hash", "contract"), "hash") == "contract":
+def _checksum(fields: Fields, format_: str, own: bool) -> Checksum:
+    """Read either of the two kinds, or both; a user's own ONNX file needs none."""
+    hashed = fields.has("sha256") or fields.has("git_blob")
+    default = "contract" if own and format_ == "onnx" and not hashed else "hash"
+    if fields.choice("known_by", ("hash", "contract"), default) == "contract":
         if format_ != "onnx":
             raise fields.error("known_by", "a hash, for what is converted", "contract")
         return Checksum()
@@ -313,37 +229,6 @@ def _checksum(fields: Fields, format_: str) -> Checksum:
     sha256 = fields.sha256() if git_blob is None or fields.has("sha256") else None
     enough = fields.choice("enough", ("both", "either"), "both")
     return Checksum(sha256, git_blob, enough == "either")
-
-
-def _origin(fields: Fields) -> Origin:
-    origin: Origin
-    if fields.has("url"):
-        # http will do: it is the checksum that tells the file, not the way that it came
-        origin = UrlOrigin(_url(fields))
-    elif fields.has("archive"):
-        archive = fields.fields("archive")
-        origin = ArchiveOrigin(_url(archive), archive.text("member"))
-        archive.end()
-    else:
-        origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
-    fields.end()
-    return origin
-
-
-def _url(fields: Fields) -> str:
-    return fields.text("url", "https?://[!-~]+", "an http or https address")
-
-
-def _wheel(fields: Fields) -> Wheel:
-    wheel = Wheel(
-        requirement=fields.text("requirement", "[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "name==version"),
-        python=fields.text("python", r"3\.\d+", 'a version of Python, such as "3.11"'),
-        abi=fields.text("abi", r"\w+"),
-        platform=fields.text("platform", r"\w+"),
-        sha256=fields.sha256(),
-    )
-    fields.end()
-    return wheel
 
 
 def _value(fields: Fields) -> Value:

@@ -84,6 +84,8 @@ def model_path(
         ModelError: The card has no such role, or the file cannot be had.
     """
     file = card.file(role)
+    if file.own_path:
+        return _check_own(card, file.own_path)
     folder = cache_dir(models_dir)
     if _converted_state(folder, file) != "ok":
         get(card, models_dir, progress=progress)
@@ -124,7 +126,7 @@ def get(
             for left_over in folder.glob(f"{TEMPORARY}*"):
                 left_over.unlink(missing_ok=True)
             _get_originals(card, folder, paths, force, progress)
-            for file in card.files.values():
+            for file in _cached(card):
                 if force or _converted_state(folder, file) != "ok":
                     if file.format == "tflite":
                         progress(f"converting {file.file}")
@@ -134,7 +136,10 @@ def get(
             f"cannot write the model cache {folder}: {error.strerror or error}; "
             "name a folder with models_dir or XDG_CACHE_HOME that can be written and has room"
         ) from error
-    return {role: _onnx_path(folder, file) for role, file in card.files.items()}
+    return {
+        role: _check_own(card, file.own_path) if file.own_path else _onnx_path(folder, file)
+        for role, file in card.files.items()
+    }
 
 
 def status(card: Card, models_dir: StrPath | None = None) -> list[FileStatus]:
@@ -142,6 +147,9 @@ def status(card: Card, models_dir: StrPath | None = None) -> list[FileStatus]:
     folder = cache_dir(models_dir)
     result = []
     for role, file in card.files.items():
+        if file.own_path:
+            result.append(_own_status(card, role, file.own_path))
+            continue
         path = _onnx_path(folder, file)
         state = _converted_state(folder, file)
         detail = {
@@ -154,6 +162,23 @@ def status(card: Card, models_dir: StrPath | None = None) -> list[FileStatus]:
             state, detail = "damaged", f"{original_path(folder, file)} is not what was fetched"
         result.append(FileStatus(card.name, role, path, state, detail))
     return result
+
+
+def _cached(card: Card) -> list[ModelFile]:
+    """Return the files of a card that the cache keeps: all but those that are the user's own."""
+    return [file for file in card.files.values() if not file.own_path]
+
+
+def _check_own(card: Card, path: Path) -> Path:
+    if not path.is_file():
+        raise ModelError(f"{card.name}: there is no file {path}, which its card names")
+    return path
+
+
+def _own_status(card: Card, role: str, path: Path) -> FileStatus:
+    if path.is_file():
+        return FileStatus(card.name, role, path, "ok")
+    return FileStatus(card.name, role, path, "missing", f"{path} is not there")
 
 
 def _onnx_path(folder: Path, file: ModelFile) -> Path:
@@ -227,7 +252,7 @@ def _get_originals(
     card: Card, folder: Path, sources: list[Path], force: bool, progress: Progress
 ) -> None:
     """Bring the original files of a card into the cache."""
-    files = list(card.files.values())
+    files = _cached(card)
     missing = [file for file in files if force or not _is_original(folder, file)]
     if any(file.format == "tflite" for file in missing):
         tflite.require_packages()  # better said before a long download than after it

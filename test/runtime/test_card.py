@@ -11,7 +11,8 @@ import pytest
 
 from pose_ros.errors import ModelError
 from pose_ros.networks.registry import FAMILIES
-from pose_ros.runtime.card import UrlOrigin, WheelOrigin, list_cards, load_card
+from pose_ros.runtime.card import list_cards, load_card
+from pose_ros.runtime.origins import UrlOrigin, WheelOrigin
 
 
 def test_the_package_brings_cards() -> None:
@@ -153,7 +154,11 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (replaced("- wheel:", "- whale:"), r"origins\[0\].wheel: expected a value"),
         (replaced("tinynet==1.0", "tinynet"), r"origins\[0\].wheel.requirement: expected name=="),
         (replaced('python: "3.11"', "python: 3.11"), r"wheel.python: expected .*, got 3.11"),
-        (replaced("        member:", "        path: x\n        member:"), "path: expected no such"),
+        (
+            replaced("        member:", "        path: x\n        member:"),
+            "wheel: expected no such",
+        ),
+        (replaced("        member:", "        way: x\n        member:"), "way: expected no such"),
         (replaced("[1, 3, 4, 4]", "[2, 3, 4, 4]"), r"inputs\[0\].shape: expected whole numbers"),
         (replaced("[1, 3, 4, 4]", "[1, 3, true]"), r"inputs\[0\].shape: expected whole numbers"),
         (replaced("range: [0, 1]", "range: [1, 0]"), r"range: expected two numbers"),

@@ -373,3 +373,42 @@ def test_outputs_come_in_the_order_of_the_card(card: Make, web: Web, cache: Path
             session.select(wanted, "it")
         shapes = [output.shape[1] for output in session.run(np.zeros((1, 3, 32, 32), np.float32))]
         assert shapes == ([4, 2] if wanted else [2, 4])
+
+
+class TestTheUsersOwnFile:
+    """It is run where it lies: there is nothing to fetch and nothing to keep."""
+
+    @pytest.fixture
+    def made(self, card: Make) -> Card:
+        return card({"path": "net.onnx"}, drop=("sha256",))
+
+    def test_is_run_from_where_it_is(self, made: Card, cache: Path, tmp_path: Path) -> None:
+        own = tmp_path / "net.onnx"
+        own.write_bytes(NETWORK)
+        assert model_path(made, "network", cache) == own
+        assert get(made, cache) == {"network": own}
+        assert [(file.path, file.state) for file in status(made, cache)] == [(own, "ok")]
+        assert not (cache / "pose-net.onnx").exists()
+        # trained on: the new one is run, and no copy of the old one
+        own.write_bytes(OTHER)
+        assert model_path(made, "network", cache).read_bytes() == OTHER
+
+    def test_is_missing(self, made: Card, cache: Path, tmp_path: Path) -> None:
+        message = f"pose-net: there is no file {tmp_path}/net.onnx, which its card names"
+        for ask in (lambda: model_path(made, "network", cache), lambda: get(made, cache)):
+            with pytest.raises(ModelError, match=message):
+                ask()
+        assert [file.state for file in status(made, cache)] == ["missing"]
+
+    def test_with_a_hash_it_is_an_original_as_any_other(
+        self, card: Make, cache: Path, tmp_path: Path
+    ) -> None:
+        made = card({"path": "net.onnx"})
+        (tmp_path / "net.onnx").write_bytes(OTHER)
+        assert "net.onnx holds another net.onnx" in failure(made, cache)
+        (tmp_path / "net.onnx").write_bytes(NETWORK)
+        fetch(made, cache)
+
+    def test_of_another_format_needs_one(self, card: Make) -> None:
+        with pytest.raises(ModelError, match=r"network.sha256: expected a value"):
+            card({"path": "net.tflite"}, drop=("sha256",), format="tflite")
