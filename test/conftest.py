@@ -58,3 +58,17 @@ def lite_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, folder)
     model_store.get(load_card("blazepose-lite"), folder, sources=[source])
     return folder
+
+
+@pytest.fixture(scope="session")
+def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model cache with posenet-mobilenet from the test data: nothing is fetched."""
+    from pose_ros.runtime import model_store
+    from pose_ros.runtime.card import load_card
+
+    source = data / "posenet" / "posenet_mobilenet_v1_075_353_481_quant.tflite"
+    if not source.is_file():
+        pytest.skip(f"no test data: {source} is missing")
+    folder = tmp_path_factory.mktemp("posenet")
+    model_store.get(load_card("posenet-mobilenet"), folder, sources=[source])
+    return folder

@@ -40,6 +40,29 @@ def oks(found: Array, truth: Array, visible: NDArray[np.bool_], area: float) -> 
     return float(np.nan_to_num(similarity, nan=0.0)[visible].mean())
 
 
+def matched_oks(similarity: Array) -> Array:
+    """Return the similarity of each annotated person with the one found that is taken for it.
+
+    The best found choose first, each the person not yet taken that they are most like.
+
+    Args:
+        similarity: (N, M) the OKS of each found person, the surest first, with each
+            annotated one.
+
+    Returns:
+        (M,) in [0, 1]; 0 for whom nobody is left.
+    """
+    matched = np.zeros(similarity.shape[1])
+    free = np.ones(similarity.shape[1], bool)
+    for row in similarity:
+        if not free.any():
+            break
+        best = int(np.where(free, row, -1.0).argmax())
+        if row[best] > 0:
+            matched[best], free[best] = row[best], False
+    return matched
+
+
 def pck(found: Array, truth: Array, scale: float, threshold: float = 0.2) -> float:
     """Return the share of keypoints found within ``threshold`` times ``scale``.
 

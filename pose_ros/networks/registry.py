@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
-from pose_ros.networks import heatmap, keypoints, paf, simcc, yolo_pose
+from pose_ros.networks import heatmap, keypoints, paf, posenet, simcc, yolo_pose
 from pose_ros.networks.blazehand import BlazeHand
 from pose_ros.networks.blazepose import BlazePose
 
@@ -18,6 +18,7 @@ FAMILIES: dict[str, Callable[[Contract, Mapping[str, Session], EstimatorOptions]
     "keypoints": keypoints.whole_image,
     "keypoints-top-down": keypoints.top_down,
     "paf": paf.make,
+    "posenet": posenet.make,
     "simcc": simcc.estimator,
     "yolo-pose": yolo_pose.estimator,
 }

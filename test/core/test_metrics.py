@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.metrics import COCO_SIGMAS, id_switches, oks, pck
+from pose_ros.core.metrics import COCO_SIGMAS, id_switches, matched_oks, oks, pck
 
 TRUTH = np.random.default_rng(0).uniform(0, 100, (17, 2))
 ALL = np.ones(17, bool)
@@ -50,3 +50,16 @@ def test_pck_counts_what_is_near_enough():
 )
 def test_switches(frames, count):
     assert id_switches(frames) == count
+
+
+def test_who_is_found_is_matched_the_surest_first():
+    similarity = np.array(
+        [
+            [0.6, 0.0, 0.7],  # takes the last
+            [0.2, 0.0, 0.9],  # comes too late for it
+            [0.0, 0.0, 0.0],  # is nobody
+        ]
+    )
+    np.testing.assert_array_equal(matched_oks(similarity), [0.2, 0.0, 0.7])
+    np.testing.assert_array_equal(matched_oks(np.ones((5, 2))), [1.0, 1.0])
+    np.testing.assert_array_equal(matched_oks(np.zeros((0, 3))), [0.0, 0.0, 0.0])

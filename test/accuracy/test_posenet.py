@@ -1,0 +1,206 @@
+"""PoseNet with its makers' weights: TFLite's numbers, the makers' people, and COCO's."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+import pose_ros
+from pose_ros.core.metrics import COCO_KEYPOINTS, matched_oks, oks
+from pose_ros.networks.posenet import decode
+from pose_ros.networks.posenet_maps import SKELETON
+from pose_ros.runtime.card import load_card
+from pose_ros.runtime.session import open_session
+
+litert = importlib.import_module("ai_edge_litert.interpreter")
+KERNELS = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+NETWORK = "posenet-mobilenet"
+STRIDE = 16
+PICTURES = ("humans_2", "humans_4", "peds_2", "COCO_val2014_000000000474")
+
+
+def nearest(image, width, height):
+    """Resize as Pillow does it with NEAREST, which adds up the steps from pixel to pixel."""
+
+    def places(length, count):
+        step = length / count
+        return np.cumsum([step / 2] + [step] * (count - 1)).astype(int)
+
+    rows, columns = places(image.shape[0], height), places(image.shape[1], width)
+    return np.ascontiguousarray(image[rows[:, None], columns])
+
+
+@pytest.fixture(scope="module")
+def network(posenet_models):
+    """The converted network: images (353, 481, 3) uint8 RGB in, outputs by their names out."""
+    file = load_card(NETWORK).file("network")
+    session = open_session(posenet_models / f"{file.file}.onnx", "cpu", threads=1)
+
+    def run(image):
+        tensor = (image.transpose(2, 0, 1)[None].astype(np.float32) - 128) / 128
+        outputs = session.run(tensor)
+        return {value.tensor: out[0] for value, out in zip(file.outputs, outputs, strict=True)}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def interpret(data):
+    """The original file in TFLite, with XNNPACK or its own kernels: the same in and out."""
+    path = str(data / "posenet" / "posenet_mobilenet_v1_075_353_481_quant.tflite")
+    interpreters = {
+        "xnnpack": litert.Interpreter(path),
+        "kernels": litert.Interpreter(path, experimental_op_resolver_type=KERNELS),
+    }
+    for interpreter in interpreters.values():
+        interpreter.allocate_tensors()
+
+    def run(image, how):
+        interpreter = interpreters[how]
+        (detail,) = interpreter.get_input_details()
+        interpreter.set_tensor(detail["index"], image[None])
+        interpreter.invoke()
+        outputs = {}
+        for detail in interpreter.get_output_details():
+            scale, zero = detail["quantization"]
+            stored = interpreter.get_tensor(detail["index"])[0].transpose(2, 0, 1)
+            outputs[detail["name"]] = (stored.astype(np.float32) - zero) * np.float32(scale)
+        return outputs
+
+    return run
+
+
+def people(maps):
+    """Decode outputs by the names of the original file."""
+    forward, backward = np.split(maps["float_mid_offsets"], 2)
+    heatmaps, offsets = maps["float_heatmaps"], maps["float_short_offsets"]
+    return decode(heatmaps, offsets, forward, backward, STRIDE)
+
+
+def test_the_numbers_of_tflite(network, interpret, data):
+    """Whole numbers are rounded in many layers, and where two ways of rounding differ once,
+    all that follows may differ: TFLite's own kernels and XNNPACK do."""
+    equal, other, count = 0, 0, 0
+    for name in PICTURES:
+        image = cv2.imread(str(data / "images" / f"{name}.jpg"))[..., ::-1]
+        image = nearest(image, 481, 353)
+        ours, theirs, own = network(image), interpret(image, "xnnpack"), interpret(image, "kernels")
+        for output, values in theirs.items():
+            assert np.ptp(values) > 1
+            equal += int(np.isclose(ours[output], values, rtol=0, atol=1e-4).sum())
+            other += int(np.isclose(own[output], values, rtol=0, atol=1e-4).sum())
+            count += values.size
+    shares = f"ours {equal / count:.4%}, TFLite without it {other / count:.1%}"
+    print(f"numbers equal to those of TFLite with XNNPACK: {shares}")
+    assert count == len(PICTURES) * 115 * 23 * 31
+    assert equal / count > 0.99
+
+
+@pytest.fixture(scope="module")
+def couple(data):
+    """The makers' picture in the input's pixels, and what their program finds in it."""
+    folder = data / "posenet"
+    picture = folder / "test_couple.jpg"
+    if not picture.is_file():
+        pytest.skip(f"no test data: {picture} is missing")
+    image = nearest(cv2.imread(str(picture))[..., ::-1], 481, 353)
+    path = folder / "posenet_mobilenet_v1_075_353_481_quant_decoder_reference.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["keypoint_label"].lower() for row in rows[:17]] == list(SKELETON.keypoints)
+    points = [[float(row[f"keypoint_{key}"]) for key in ("x", "y", "score")] for row in rows]
+    return image, np.array(points).reshape(2, 17, 3), [float(r["pose_score"]) for r in rows[::17]]
+
+
+@pytest.mark.parametrize(
+    ("how", "pixels", "score"),
+    [
+        # the tolerances of the makers' own test
+        pytest.param("ours", 4.0, 0.1, id="converted"),
+        # the same file rounded as when the reference was made: what is left is the decoder's
+        pytest.param("kernels", 2.0, 0.05, id="TFLite's kernels"),
+    ],
+)
+def test_the_couple_of_the_makers(network, interpret, couple, how, pixels, score):
+    image, points, scores = couple
+    found = people(network(image) if how == "ours" else interpret(image, how))
+    assert len(found.scores) == 2
+    distance = np.abs(found.keypoints - points[..., :2]).max()
+    part = np.abs(found.keypoint_scores - points[..., 2]).max()
+    pose = np.abs(found.scores - scores).max()
+    print(f"{how}: {distance:.2f} px, score of a joint {part:.3f}, of a pose {pose:.4f}")
+    assert distance < pixels
+    assert max(part, pose) < score
+
+
+@pytest.fixture(scope="module")
+def annotated(data):
+    """COCO's photos and in each the people of whom keypoints are annotated."""
+    coco = json.loads((data / "coco_keypoints" / "test_coco.json").read_text(encoding="utf-8"))
+    photos = []
+    for image in coco["images"]:
+        mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
+        mine = [a for a in mine if a["num_keypoints"]]
+        photos.append((cv2.imread(str(data / "coco_keypoints" / image["file_name"])), mine))
+    return photos
+
+
+def meet(estimator, photos):
+    """Return the OKS of each annotated person, how many more are found, and ms a photo."""
+    order = [estimator.skeleton.index(name) for name in COCO_KEYPOINTS]
+    similarities, extra = [], 0
+    seconds = -time.process_time()
+    for image, people in photos:
+        poses = estimator.estimate(image, channels="bgr")
+        ranked = np.argsort(-poses.scores)
+        table = [[0.0] * len(people)] * len(poses)
+        for row, person in enumerate(ranked):
+            points = poses.keypoints[person, order].astype(np.float64)
+            table[row] = [
+                oks(points, truth[:, :2], truth[:, 2] > 0, annotation["area"])
+                for annotation in people
+                for truth in [np.array(annotation["keypoints"], float).reshape(17, 3)]
+            ]
+        matched = matched_oks(np.array(table).reshape(len(poses), len(people)))
+        similarities.append(matched)
+        extra += len(poses) - int((matched > 0).sum())
+    seconds += time.process_time()
+    return np.concatenate(similarities), extra, 1000 * seconds / len(photos)
+
+
+@pytest.mark.parametrize(
+    ("network", "tiles", "least_found", "least_oks"),
+    [
+        ("posenet-mobilenet", 1, 11, 0.68),
+        ("blazepose-full", 1, 4, 0.23),
+        ("blazepose-full", 2, 6, 0.44),
+        ("blazepose-full", 3, 7, 0.48),
+    ],
+)
+def test_people_of_coco(posenet_models, annotated, network, tiles, least_found, least_oks):
+    estimator = pose_ros.create_estimator(
+        network,
+        max_people=10,
+        detect_tiles=tiles,
+        static=True,
+        threads=1,
+        models_dir=posenet_models if network == NETWORK else None,
+    )
+    meet(estimator, annotated[:1])
+    similarity, extra, milliseconds = meet(estimator, annotated)
+    found = similarity >= 0.5
+    print(
+        f"{network}, {tiles} tiles: OKS {similarity.mean():.3f}, of the found "
+        f"{similarity[found].mean():.3f}; found {found.sum()} of {len(found)} at 0.5, "
+        f"{(similarity >= 0.75).sum()} at 0.75; {extra} more; {milliseconds:.0f} ms"
+    )
+    assert len(found) == 12
+    assert found.sum() >= least_found
+    assert similarity.mean() >= least_oks
