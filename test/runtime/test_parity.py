@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pose_ros.core.contract import Value
 from pose_ros.core.types import FloatArray, Image
 from pose_ros.runtime import model_store
-from pose_ros.runtime.card import Card, ModelFile, WheelOrigin, list_cards
+from pose_ros.runtime.card import Card, ModelFile, list_cards
+from pose_ros.runtime.origins import WheelOrigin
 from pose_ros.runtime.session import open_session
 from pose_ros.sources.synthetic import SyntheticSource
 
