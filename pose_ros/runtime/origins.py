@@ -122,7 +122,32 @@ class PathOrigin:
         return self.path.name
 
 
-Origin: TypeAlias = WheelOrigin | UrlOrigin | ArchiveOrigin | PathOrigin
+@dataclass(frozen=True)
+class ConvertedOrigin:
+    """The file is made by hand from one of another kind, with what is no dependency here.
+
+    Attributes:
+        url: The http or https address of that other file.
+        git_blob: Its id, for who has it from elsewhere.
+        command: What makes an ONNX file of it.
+    """
+
+    url: str
+    git_blob: str
+    command: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches and does to have the file."""
+        return f"{self.url} (git blob {self.git_blob}), make ONNX of it with `{self.command}`"
+
+    @property
+    def file_name(self) -> str:
+        """What the file that is made is called."""
+        return f"{self.url.rpartition('/')[2].rpartition('.')[0]}.onnx"
+
+
+Origin: TypeAlias = WheelOrigin | UrlOrigin | ArchiveOrigin | PathOrigin | ConvertedOrigin
 """A place that an original file comes from."""
 
 
@@ -143,6 +168,10 @@ def read_origin(fields: Fields) -> Origin:
         archive = fields.fields("archive")
         origin = ArchiveOrigin(_url(archive), archive.text("member"))
         archive.end()
+    elif fields.has("convert"):
+        other = fields.fields("convert")
+        origin = ConvertedOrigin(_url(other), other.git_blob(), other.text("command"))
+        other.end()
     else:
         origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
     fields.end()

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import csv
 import importlib
-import json
-import time
 
 import cv2
 import numpy as np
 import pytest
 
-import pose_ros
-from pose_ros.core.metrics import COCO_KEYPOINTS, matched_oks, oks
 from pose_ros.networks.posenet import decode
 from pose_ros.networks.posenet_maps import SKELETON
 from pose_ros.runtime.card import load_card
@@ -138,69 +134,3 @@ def test_the_couple_of_the_makers(network, interpret, couple, how, pixels, score
     print(f"{how}: {distance:.2f} px, score of a joint {part:.3f}, of a pose {pose:.4f}")
     assert distance < pixels
     assert max(part, pose) < score
-
-
-@pytest.fixture(scope="module")
-def annotated(data):
-    """COCO's photos and in each the people of whom keypoints are annotated."""
-    coco = json.loads((data / "coco_keypoints" / "test_coco.json").read_text(encoding="utf-8"))
-    photos = []
-    for image in coco["images"]:
-        mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
-        mine = [a for a in mine if a["num_keypoints"]]
-        photos.append((cv2.imread(str(data / "coco_keypoints" / image["file_name"])), mine))
-    return photos
-
-
-def meet(estimator, photos):
-    """Return the OKS of each annotated person, how many more are found, and ms a photo."""
-    order = [estimator.skeleton.index(name) for name in COCO_KEYPOINTS]
-    similarities, extra = [], 0
-    seconds = -time.process_time()
-    for image, people in photos:
-        poses = estimator.estimate(image, channels="bgr")
-        ranked = np.argsort(-poses.scores)
-        table = [[0.0] * len(people)] * len(poses)
-        for row, person in enumerate(ranked):
-            points = poses.keypoints[person, order].astype(np.float64)
-            table[row] = [
-                oks(points, truth[:, :2], truth[:, 2] > 0, annotation["area"])
-                for annotation in people
-                for truth in [np.array(annotation["keypoints"], float).reshape(17, 3)]
-            ]
-        matched = matched_oks(np.array(table).reshape(len(poses), len(people)))
-        similarities.append(matched)
-        extra += len(poses) - int((matched > 0).sum())
-    seconds += time.process_time()
-    return np.concatenate(similarities), extra, 1000 * seconds / len(photos)
-
-
-@pytest.mark.parametrize(
-    ("network", "tiles", "least_found", "least_oks"),
-    [
-        ("posenet-mobilenet", 1, 11, 0.68),
-        ("blazepose-full", 1, 4, 0.23),
-        ("blazepose-full", 2, 6, 0.44),
-        ("blazepose-full", 3, 7, 0.48),
-    ],
-)
-def test_people_of_coco(posenet_models, annotated, network, tiles, least_found, least_oks):
-    estimator = pose_ros.create_estimator(
-        network,
-        max_people=10,
-        detect_tiles=tiles,
-        static=True,
-        threads=1,
-        models_dir=posenet_models if network == NETWORK else None,
-    )
-    meet(estimator, annotated[:1])
-    similarity, extra, milliseconds = meet(estimator, annotated)
-    found = similarity >= 0.5
-    print(
-        f"{network}, {tiles} tiles: OKS {similarity.mean():.3f}, of the found "
-        f"{similarity[found].mean():.3f}; found {found.sum()} of {len(found)} at 0.5, "
-        f"{(similarity >= 0.75).sum()} at 0.75; {extra} more; {milliseconds:.0f} ms"
-    )
-    assert len(found) == 12
-    assert found.sum() >= least_found
-    assert similarity.mean() >= least_oks

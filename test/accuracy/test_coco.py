@@ -1,0 +1,86 @@
+"""The annotated people of COCO's pictures, found by every network that we have: OKS and recall."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+import pose_ros
+from pose_ros.core.metrics import COCO_KEYPOINTS, matched_oks, oks
+
+CACHES = {"openpose-mobilenet": "openpose_models", "posenet-mobilenet": "posenet_models"}
+
+
+@pytest.fixture(scope="module")
+def annotated(data):
+    """COCO's photos and in each the people of whom keypoints are annotated."""
+    path = data / "coco_keypoints" / "test_coco.json"
+    if not path.is_file():
+        pytest.skip(f"no test data: {path} is missing")
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    photos = []
+    for image in coco["images"]:
+        mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
+        mine = [a for a in mine if a["num_keypoints"]]
+        photos.append((cv2.imread(str(data / "coco_keypoints" / image["file_name"])), mine))
+    return photos
+
+
+def meet(estimator, photos):
+    """Return the OKS of each annotated person, how many more are found, and ms a photo."""
+    order = [estimator.skeleton.index(name) for name in COCO_KEYPOINTS]
+    similarities, extra = [], 0
+    seconds = -time.process_time()
+    for image, people in photos:
+        poses = estimator.estimate(image, channels="bgr")
+        ranked = np.argsort(-poses.scores)
+        table = [[0.0] * len(people)] * len(poses)
+        for row, person in enumerate(ranked):
+            points = poses.keypoints[person, order].astype(np.float64)
+            table[row] = [
+                oks(points, truth[:, :2], truth[:, 2] > 0, annotation["area"])
+                for annotation in people
+                for truth in [np.array(annotation["keypoints"], float).reshape(17, 3)]
+            ]
+        matched = matched_oks(np.array(table).reshape(len(poses), len(people)))
+        similarities.append(matched)
+        extra += len(poses) - int((matched > 0).sum())
+    seconds += time.process_time()
+    return np.concatenate(similarities), extra, 1000 * seconds / len(photos)
+
+
+@pytest.mark.parametrize(
+    ("network", "tiles", "least_found", "least_oks"),
+    [
+        ("openpose-mobilenet", 1, 10, 0.68),
+        ("posenet-mobilenet", 1, 11, 0.68),
+        ("blazepose-full", 1, 4, 0.23),
+        ("blazepose-full", 2, 6, 0.44),
+        ("blazepose-full", 3, 7, 0.48),
+    ],
+)
+def test_people_of_coco(request, annotated, network, tiles, least_found, least_oks):
+    cache = CACHES.get(network)
+    estimator = pose_ros.create_estimator(
+        network,
+        max_people=10,
+        detect_tiles=tiles,
+        static=True,
+        threads=1,
+        models_dir=request.getfixturevalue(cache) if cache else None,
+    )
+    meet(estimator, annotated[:1])
+    similarity, extra, milliseconds = meet(estimator, annotated)
+    found = similarity >= 0.5
+    print(
+        f"{network}, {tiles} tiles: OKS {similarity.mean():.3f}, of the found "
+        f"{similarity[found].mean():.3f}; found {found.sum()} of {len(found)} at 0.5, "
+        f"{(similarity >= 0.75).sum()} at 0.75; {extra} more; {milliseconds:.0f} ms"
+    )
+    assert len(found) == 12
+    assert found.sum() >= least_found
+    assert similarity.mean() >= least_oks

@@ -1,0 +1,38 @@
+"""A network whose original is made into ONNX by hand."""
+
+import shutil
+
+import pytest
+
+from pose_ros.errors import ModelError
+from pose_ros.runtime.card import load_card
+from pose_ros.runtime.model_store import get, status
+
+CARD = load_card("openpose-mobilenet")
+
+
+def test_what_to_do_is_said(tmp_path):
+    message = r"converted by hand.*graph_opt.pb \(git blob .*tf2onnx.*models get .* --from FILE"
+    with pytest.raises(ModelError, match=message):
+        get(CARD, tmp_path)
+
+
+def test_what_was_converted_is_taken_whatever_its_bytes(data, tmp_path):
+    source = data / "openpose" / "mobilenet_v2_small.onnx"
+    if not source.is_file():
+        pytest.skip(f"no test data: {source} is missing")
+    mine = tmp_path / "mine.onnx"
+    shutil.copy(source, mine)
+    with mine.open("ab") as file:
+        file.write(b"\x32\x05words")  # the format's field of documentation
+    for path in (source, mine):
+        folder = tmp_path / path.stem
+        get(CARD, folder, sources=[path])
+        assert [file.state for file in status(CARD, folder)] == ["ok"]
+
+
+def test_another_network_is_refused(tmp_path):
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"no network")
+    with pytest.raises(ModelError, match=r"other.onnx holds none of the files of openpose"):
+        get(CARD, tmp_path, sources=[other])
