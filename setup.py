@@ -24,7 +24,7 @@ from setuptools.command.build_ext import build_ext
 
 NAME = "pose_ros"
 ROOT = Path(__file__).resolve().parent
-SHARED = ("config", "launch", "models")
+SHARED = ("config", "launch", "models", "msg")
 TF_MESSAGES = "tf2_msgs"
 # Of the install tree: what only a sourced workspace reads, or what names the build's own folders.
 LEFT_OUT = (

@@ -36,6 +36,8 @@ from pose_ros.ros.node import stop_signals
 from pose_ros.ros.pose_node import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
+from pose_ros.sources.opening import scene_spec
+from pose_ros.sources.scenes import SCENES
 
 DEFAULT_SECONDS = 12.0
 # the first run may have to fetch models on a slow line
@@ -260,10 +262,15 @@ def parser() -> argparse.ArgumentParser:
         prog="pose-ros demo",
         description="Run camera_node and pose_node as two processes over ROS 2 and write the "
         "overlay video; on a synthetic actor when neither camera nor clip is named.",
+        epilog="pose-ros demo --scene NAME --write-bag FOLDER runs nothing but writes the scene "
+        "and its truth as a rosbag2, without ROS; add --help for its options.",
     )
     which = made.add_mutually_exclusive_group()
     which.add_argument("--camera", metavar="DEVICE", help="/dev/video0, 0, or a stream's address")
     which.add_argument("--clip", metavar="FILE", help="a video file or a folder of pictures")
+    which.add_argument(
+        "--scene", metavar="NAME[?OPTION=VALUE&...]", help=f"synthetic: {', '.join(SCENES)}"
+    )
     made.add_argument(
         "--seconds",
         type=float,
@@ -297,7 +304,8 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> None:
     # written so that NaN is refused too
     if not options.seconds > 0:
         raise OptionError(f"--seconds must be above 0, got {options.seconds:g}")
-    source = options.camera or options.clip or "synthetic"
+    scene = None if options.scene is None else scene_spec(options.scene)
+    source = options.camera or options.clip or scene or "synthetic"
     began = time.monotonic()
     with (
         VideoRecorder(options.out) as recorder,

@@ -142,7 +142,7 @@ def joints(posture: Posture, build: Build = AVERAGE) -> Joints:
 
 
 def point_at(
-    target: Float64Array, arm: Arm, bend_degrees: float, build: Build = AVERAGE
+    target: Float64Array, arm: Arm, bend_degrees: float = 0.0, build: Build = AVERAGE
 ) -> Posture:
     """Return the posture of somebody who stands and points at something with one arm.
 

@@ -16,7 +16,7 @@ from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
-from pose_ros.sources.scenes import SCENES
+from pose_ros.sources.scenes import SCENES, make_scene
 from pose_ros.sources.synthetic import (
     DEFAULT_FPS,
     DEFAULT_HEIGHT,
@@ -44,6 +44,7 @@ _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "fps": ("fps", float),
     "hfov": ("hfov_degrees", float),
     "camera_height": ("camera_height", float),
+    "camera_x": ("camera_x", float),
     "pitch": ("camera_pitch_degrees", float),
     "distance": ("distance", float),
     "seed": ("seed", int),
@@ -62,10 +63,10 @@ def open_synthetic(
 ) -> SyntheticSource:
     """Return the synthetic camera that ``synthetic[:NAME][?OPTION=VALUE&...]`` names.
 
-    The name is that of a gesture to hold or of a scene of several actors, such as
-    ``crossing``. Options: arm, width, height, fps, hfov (degrees), camera_height (meters),
-    pitch (degrees), distance (meters), seed, live (0 or 1). What the text says
-    goes before the arguments.
+    The name is that of a gesture to hold or of a scene, such as ``crossing`` or
+    ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height and camera_x
+    (meters above and ahead of ``base_link``), pitch (degrees), distance (meters), seed, live
+    (0 or 1). What the text says goes before the arguments.
 
     Raises:
         OptionError: A name or an option is unknown or out of its range.
@@ -73,9 +74,9 @@ def open_synthetic(
     head, _, query = spec.partition("?")
     _, _, word = head.partition(":")
     options: dict[str, Any] = {
-        "fps": fps or DEFAULT_FPS,
-        "width": width or DEFAULT_WIDTH,
-        "height": height or DEFAULT_HEIGHT,
+        "fps": DEFAULT_FPS if fps is None else fps,
+        "width": DEFAULT_WIDTH if width is None else width,
+        "height": DEFAULT_HEIGHT if height is None else height,
         "loop": loop,
         "live": live,
     }
@@ -89,11 +90,29 @@ def open_synthetic(
         except ValueError:
             raise OptionError(f"{spec}: {key} has no such value: {text!r}") from None
     if word in SCENES:
-        return SyntheticSource(scene=SCENES[word](), name=spec, **options)
+        if "arm" in options:
+            raise OptionError(f"{spec}: a scene has its own arms; leave that option out")
+        distance = options.pop("distance", None)
+        scene = make_scene(word, seed=options.get("seed"), distance=distance)
+        return SyntheticSource(scene=scene, name=spec, **options)
     if word and word not in GESTURES:
         known = ", ".join([*GESTURES, *SCENES])
         raise OptionError(f"{spec}: unknown gesture or scene {word!r}; known: {known}")
     return SyntheticSource(word or None, name=spec, **options)
+
+
+def scene_spec(text: str) -> str:
+    """Return what opens a scene that is named ``NAME[?OPTION=VALUE&...]``, once it is checked.
+
+    Raises:
+        OptionError: There is no such scene or option, or a value is out of its range.
+    """
+    name = text.partition("?")[0]
+    if name not in SCENES:
+        raise OptionError(f"unknown scene {name!r}; known: {', '.join(SCENES)}")
+    spec = f"synthetic:{text}"
+    open_synthetic(spec).close()
+    return spec
 
 
 def open_source(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.types import FloatArray
+from pose_ros.errors import OptionError
 from pose_ros.sources.body import Cone
 
 Box = tuple[int, int, int, int]
@@ -31,17 +32,33 @@ _NEAR = 0.05
 class View:
     """Where the camera stands, and its lens.
 
-    The world's axes are those of ``scene``: the origin on the floor below the camera.
+    The world's axes are those of ``base_link`` (REP-103, REP-105): the origin on the floor,
+    x where the camera looks, y to the left, z up.
 
     Attributes:
         camera: Undistorted intrinsics.
-        height: Of the camera above the floor, meters.
-        pitch_degrees: Positive: the camera looks down.
+        height: Of the camera above the floor, 0.1 to 10 meters.
+        pitch_degrees: Positive: the camera looks down; -80 to 80.
+        x: Of the camera ahead of the origin, -1 to 0.5 meters.
     """
 
     camera: Camera
     height: float
     pitch_degrees: float
+    x: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.height <= 10.0:
+            raise OptionError(f"camera height must be in [0.1, 10] meters, got {self.height}")
+        if not -80.0 <= self.pitch_degrees <= 80.0:
+            raise OptionError(f"camera pitch must be in [-80, 80] deg, got {self.pitch_degrees}")
+        if not -1.0 <= self.x <= 0.5:
+            raise OptionError(f"camera x must be in [-1, 0.5] meters, got {self.x}")
+
+    @property
+    def eye(self) -> Float64Array:
+        """(3,) meters: where the camera is in the world."""
+        return np.array([self.x, 0.0, self.height])
 
     @property
     def rotation(self) -> Float64Array:
@@ -54,18 +71,15 @@ class View:
 
     @property
     def transform(self) -> Float64Array:
-        """(4, 4) that takes meters in the optical frame to ``base_link``: the camera's pose.
-
-        ``base_link`` lies on the floor below the camera, x where the camera looks, z up.
-        """
+        """(4, 4) that takes meters in the optical frame to ``base_link``: the camera's pose."""
         pose = np.eye(4)
         pose[:3, :3] = self.rotation.T
-        pose[2, 3] = self.height
+        pose[:3, 3] = self.eye
         return pose
 
     def optical(self, world: Float64Array) -> Float64Array:
         """Return (..., 3) meters in the optical frame of points in the world."""
-        turned: Float64Array = (world - (0.0, 0.0, self.height)) @ self.rotation.T
+        turned: Float64Array = (world - self.eye) @ self.rotation.T
         return turned
 
     def place(self, cone: Cone) -> Cone:

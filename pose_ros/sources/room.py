@@ -44,12 +44,12 @@ def backdrop(
 
     Args:
         view: The camera.
-        depth: Meters to the wall at the back.
+        depth: Meters from ``base_link`` to the wall at the back.
         furniture: In the world.
         to_light: (3,) unit vector in the world: furniture throws its shadow the other way.
     """
     camera = view.camera
-    numbers = (*camera.matrix.ravel().tolist(), view.height, view.pitch_degrees, depth)
+    numbers = (*camera.matrix.ravel().tolist(), view.height, view.pitch_degrees, view.x, depth)
     return _kept(camera.width, camera.height, numbers, furniture, tuple(to_light.tolist()))
 
 
@@ -63,8 +63,8 @@ def _kept(
     to_light: tuple[float, float, float],
 ) -> Backdrop:
     matrix = np.array(numbers[:9]).reshape(3, 3)
-    view = View(Camera(width, height, matrix), numbers[9], numbers[10])
-    room = _Room(view, numbers[11], furniture, np.array(to_light))
+    view = View(Camera(width, height, matrix), *numbers[9:12])
+    room = _Room(view, numbers[12], furniture, np.array(to_light))
     # four rays a pixel: planks and edges are fine and, rendered once, cost nothing
     scale = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     fine = Camera(width * 2, height * 2, scale @ matrix)
@@ -102,8 +102,8 @@ class _Room:
         view = self.view
         x, y = np.meshgrid(np.arange(camera.width), rows)
         directions = camera.rays(np.stack([x, y], axis=-1)) @ view.rotation
-        eye = np.array([0.0, 0.0, view.height])
-        low = np.array([-_BEHIND_CAMERA, -_HALF_WIDTH, 0.0])
+        eye = view.eye
+        low = np.array([view.x - _BEHIND_CAMERA, -_HALF_WIDTH, 0.0])
         high = np.array([self.depth, _HALF_WIDTH, max(_CEILING, view.height + 0.5)])
         with np.errstate(divide="ignore", invalid="ignore"):
             # from inside of a box, each ray leaves through the nearest of three planes

@@ -1,7 +1,7 @@
 """What the synthetic camera looks at: actors, each on a way of his own, in a room.
 
-World axes: the origin is on the floor below the camera; x runs along the floor to
-where the camera looks, y to its left, z up.
+World axes are those of the robot's ``base_link``: the origin is on the floor, below the camera
+unless said otherwise; x runs along the floor to where the camera looks, y to its left, z up.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Scene:
 
     Attributes:
         actors: One or more.
-        depth: Meters from the camera to the wall at the back.
+        depth: Meters from the origin to the wall at the back.
         furniture: What stands about, and hides actors.
     """
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from pose_ros.errors import OptionError
+from pose_ros.sources.actor import Step
 from pose_ros.sources.body import Look
-from pose_ros.sources.path import Path, Waypoint
-from pose_ros.sources.scene import Actor, Scene
+from pose_ros.sources.figure import BROAD, SLIM, Arm
+from pose_ros.sources.furniture import Pillar, box, table
+from pose_ros.sources.path import TO_CAMERA, Path, Waypoint
+from pose_ros.sources.scene import AVERAGE_HEIGHT, Actor, Scene
 
 BLUE = Look()
 RED = Look(shirt=(168, 44, 40), trousers=(60, 58, 62), hair=(96, 66, 40))
@@ -42,9 +49,152 @@ def crossing(speed: float = 0.9, looks: tuple[Look, ...] = (BLUE, RED)) -> Scene
     return Scene(tuple(actors), depth=6.0)
 
 
-SCENES: dict[str, Callable[[], Scene]] = {
+def pointing(
+    seed: int = 0,
+    distance: float = 3.0,
+    *,
+    heading_degrees: float = TO_CAMERA,
+    targets: int = 8,
+    height: float = AVERAGE_HEIGHT,
+    hold_seconds: float = 1.6,
+) -> Scene:
+    """Return a scene in which somebody points at one target on the floor after the other.
+
+    The targets lie 1 to 3 m from his feet, from one side by way of his front to the other,
+    each on the side of the arm that points at it; the arms take turns, and hang in between.
+
+    Args:
+        seed: The same seed gives the same targets.
+        distance: Meters along the floor from the camera to him.
+        heading_degrees: Where his chest points; 180 is to the camera.
+        targets: How many, 1 or more.
+        height: Of him, meters.
+        hold_seconds: How long each is pointed at, the way of the arm included.
+    """
+    if targets < 1:
+        raise OptionError(f"expected 1 target or more, got {targets}")
+    generator = np.random.default_rng(seed)
+    steps: list[Step] = []
+    for number in range(targets):
+        arm: Arm = ("left", "right")[number % 2]
+        sign = 1.0 if arm == "left" else -1.0
+        azimuth = math.radians(heading_degrees + sign * generator.uniform(-10.0, 90.0))
+        reach = generator.uniform(1.0, 3.0)
+        spot = (distance + reach * math.cos(azimuth), reach * math.sin(azimuth), 0.0)
+        bend = float(generator.uniform(0.0, 20.0))
+        steps += [Step("stand", 1.0), Step("point_at", hold_seconds, arm, spot, bend)]
+    path = Path.standing(distance, 0.0, heading_degrees)
+    return Scene((Actor(path, tuple(steps), height=height),), max(6.0, distance + 2.0))
+
+
+def walking(seed: int = 0, *, rounds: int = 8) -> Scene:
+    """Return a scene in which somebody walks about and makes no gesture.
+
+    He goes 0.6 to 1.3 m/s between places 1.8 to 5 m ahead, and now and then stands a while.
+
+    Args:
+        seed: The same seed gives the same way.
+        rounds: Places that he goes to, 2 or more.
+    """
+    if rounds < 2:
+        raise OptionError(f"expected 2 places to go to or more, got {rounds}")
+    generator = np.random.default_rng(seed)
+    first = Waypoint(0.0, 3.0, 0.0)
+    way = [first]
+    for number in range(rounds):
+        last = way[-1]
+        x = float(generator.uniform(1.8, 5.0))
+        y = float(generator.uniform(-0.4, 0.4)) * x
+        x, y = (first.x, first.y) if number == rounds - 1 else (x, y)
+        walk = max(0.5, math.hypot(x - last.x, y - last.y) / generator.uniform(0.6, 1.3))
+        way.append(Waypoint(last.seconds + walk, x, y))
+        if number % 3 == 2:
+            way.append(Waypoint(way[-1].seconds + generator.uniform(0.5, 2.0), x, y))
+    return Scene((Actor(Path(tuple(way)), look=GREEN),), 6.7)
+
+
+def people(seed: int = 0) -> Scene:
+    """Return a scene of three people, 1.5 to 2.0 m tall, of three builds, who make gestures."""
+    steps = (Step("stand", 1.0), Step("raise_hand", 1.5), Step("stand", 1.0), Step("wave", 2.0))
+    floor = (Step("stand", 1.5), Step("point_at", 2.0, "left", (1.6, -0.6, 0.0)))
+    actors = (
+        Actor(Path.standing(2.8, 0.9, 190.0), steps, 1.5, SLIM, RED, "short"),
+        Actor(Path.standing(3.6, -0.1, 170.0), floor, 1.75, BROAD, BLUE, "broad"),
+        Actor(Path.standing(3.2, -1.1, 160.0), steps[1:] + steps[:1], 2.0, SLIM, GREEN, "tall"),
+    )
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(3) if seed else range(3)
+    looks = [actors[i].look for i in order]
+    dressed = tuple(replace(a, look=look) for a, look in zip(actors, looks, strict=True))
+    return Scene(dressed, 5.6)
+
+
+def table_scene() -> Scene:
+    """Return a scene in which somebody points at the floor from behind a table."""
+    steps = (
+        Step("stand", 1.0),
+        Step("point_at", 2.0, "right", (1.5, 1.6, 0.0)),
+        Step("stand", 1.0),
+        Step("point_at", 2.0, "left", (1.5, -1.6, 0.0)),
+    )
+    return Scene((Actor(Path.standing(3.0), steps),), 5.6, table(2.3, 0.0))
+
+
+def box_scene() -> Scene:
+    """Return a scene in which a box hides the legs of somebody who raises a hand and points."""
+    steps = (
+        Step("stand", 1.0),
+        Step("raise_hand", 1.5, "left"),
+        Step("point_at", 2.0, "right", (2.0, 1.2, 0.0)),
+    )
+    return Scene((Actor(Path.standing(2.8), steps),), 5.6, box(2.2, 0.0, (0.4, 1.0, 0.7), 12.0))
+
+
+def pillar_scene() -> Scene:
+    """Return a scene in which somebody walks behind a pillar, and back."""
+    way = (
+        Waypoint(0.0, 3.4, 1.3),
+        Waypoint(3.2, 3.4, -1.3),
+        Waypoint(4.0, 3.4, -1.3),
+        Waypoint(7.2, 3.4, 1.3),
+        Waypoint(8.0, 3.4, 1.3),
+    )
+    return Scene((Actor(Path(way), look=RED),), 5.6, (Pillar(2.6, 0.0, 0.2),))
+
+
+SCENES: dict[str, Callable[..., Scene]] = {
+    "pointing": pointing,
+    "walking": walking,
+    "people": people,
+    "table": table_scene,
+    "box": box_scene,
+    "pillar": pillar_scene,
     "crossing": crossing,
     "crossing_alike": lambda: crossing(looks=(BLUE, BLUE)),
     "crossing_three": lambda: crossing(looks=(BLUE, RED, GREEN)),
 }
-"""Scenes by name: two people in different or in the same clothes; three."""
+"""Scenes by name. Those that draw something take a ``seed``, some a ``distance``."""
+
+
+def make_scene(name: str, *, seed: int | None = None, distance: float | None = None) -> Scene:
+    """Return a scene by name.
+
+    Args:
+        name: One of ``SCENES``.
+        seed: For a scene that draws; others are the same whatever it is.
+        distance: Meters to the actor, for a scene that has one.
+
+    Raises:
+        OptionError: There is no scene of that name, or it has distances of its own.
+    """
+    if name not in SCENES:
+        raise OptionError(f"unknown scene {name!r}; known: {', '.join(SCENES)}")
+    takes = inspect.signature(SCENES[name]).parameters
+    options: dict[str, float] = {}
+    if seed is not None and "seed" in takes:
+        options["seed"] = seed
+    if distance is not None:
+        if "distance" not in takes:
+            raise OptionError(f"the scene {name} has its own distances")
+        options["distance"] = distance
+    return SCENES[name](**options)

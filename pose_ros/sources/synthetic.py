@@ -50,6 +50,7 @@ class SyntheticSource:
         hfov_degrees: float | None = None,
         camera_height: float = 1.1,
         camera_pitch_degrees: float = 2.0,
+        camera_x: float = 0.0,
         distance: float | None = None,
         seed: int = 0,
         live: bool = True,
@@ -74,6 +75,7 @@ class SyntheticSource:
                 what shows as much from top to bottom.
             camera_height: Meters above the floor.
             camera_pitch_degrees: Positive: the camera looks down.
+            camera_x: Meters of the camera ahead of ``base_link``.
             distance: Meters along the floor to the lone actor, 1 or more; None: 3.
             seed: Of the camera's noise.
             live: Frames come in real time and are stamped with Unix time; a
@@ -89,10 +91,6 @@ class SyntheticSource:
             raise OptionError(f"fps must be above 0 and at most 1000, got {fps}")
         if distance is not None and not (math.isfinite(distance) and distance >= 1.0):
             raise OptionError(f"distance must be 1 meter or more, got {distance}")
-        if not 0.1 <= camera_height <= 10.0:
-            raise OptionError(f"camera height must be in [0.1, 10] meters, got {camera_height}")
-        if not -80.0 <= camera_pitch_degrees <= 80.0:
-            raise OptionError(f"camera pitch must be in [-80, 80] deg, got {camera_pitch_degrees}")
         if hfov_degrees is None:
             hfov_degrees = _whole_body_hfov(width, height)
         self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
@@ -107,7 +105,7 @@ class SyntheticSource:
             raise OptionError("a scene has its own gestures, scripts and distances; give it alone")
         self._scene = scene
         self._fps = float(fps)
-        self._view = View(self._camera, camera_height, camera_pitch_degrees)
+        self._view = View(self._camera, camera_height, camera_pitch_degrees, camera_x)
         self._seed, self._live, self._loop, self._name = seed, live, loop, name
         self._period = max(1, round(scene.seconds * self._fps))
         self._renderer: Renderer | None = None
@@ -134,6 +132,11 @@ class SyntheticSource:
     def length(self) -> int | None:
         """Frames of a recording that does not loop; None when endless."""
         return None if self._live or self._loop else self._period
+
+    @property
+    def seconds(self) -> float:
+        """Length of the scene; it repeats for ever."""
+        return self._period / self._fps
 
     @property
     def camera(self) -> Camera:

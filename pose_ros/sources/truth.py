@@ -18,7 +18,7 @@ from pose_ros.sources.furniture import blocked
 from pose_ros.sources.raytrace import View, covers
 from pose_ros.sources.scene import Actor, Scene
 
-_SKIN = 0.01  # meters
+_SKIN = 0.02  # meters
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +29,15 @@ class Truth:
         name: The actor's.
         id: His place in the scene, from 0.
         skeleton: Names of the K joints; ``blazepose33``.
-        world: (K, 3) meters in the axes of ``base_link``: origin on the floor below the
-            camera, x along the floor to where the camera looks, y to the left, z up.
+        world: (K, 3) meters in ``base_link``: origin on the floor, x along the floor to where
+            the camera looks, y to the left, z up.
         camera: (K, 3) meters in the camera's optical frame.
         pixels: (K, 2) x right and y down; they may lie beyond the image, and are NaN
             behind the camera.
         visible: (K,) whether a joint lies in the image and behind nobody and nothing else.
         self_hidden: (K,) whether the actor's own body is in front of a joint.
         height: Meters from the floor to the top of his head.
-        gesture: What he does, such as ``point_at``.
+        gesture: What he does, such as ``point_at``; ``walk`` if he does nothing but go.
         arm: The one he does it with; None for both or neither.
         held: Whether the transition to the gesture is over.
         target: (3,) meters, in the world: what he points at, NaN unless he does.
@@ -102,7 +102,7 @@ def truths(scene: Scene, view: View, seconds: float) -> tuple[Truth, ...]:
         others = [cone for j, body in enumerate(bodies) if j != i for cone in body]
         if others:
             visible &= ~covers(optical, others).any(axis=1)
-        visible &= ~blocked(world, np.array([0.0, 0.0, view.height]), scene.furniture)
+        visible &= ~blocked(world, view.eye, scene.furniture)
         found.append(
             Truth(
                 name=actor.name,
@@ -123,10 +123,13 @@ def truths(scene: Scene, view: View, seconds: float) -> tuple[Truth, ...]:
 def _deed(actor: Actor, seconds: float) -> dict[str, Any]:
     """Return those fields of a truth that say what an actor does."""
     step, elapsed = actor.step(seconds)
+    gesture = step.gesture
+    if gesture == "stand" and actor.path.place(seconds).speed > 0.0:
+        gesture = "walk"
     target = (np.nan,) * 3 if step.target is None else step.target
     return {
-        "gesture": step.gesture,
-        "arm": None if step.gesture in TWO_ARMED else step.arm,
+        "gesture": gesture,
+        "arm": None if gesture in TWO_ARMED else step.arm,
         "held": len(actor.script) == 1 or elapsed >= TRANSITION_SECONDS,
         "target": np.array(target, np.float64),
     }

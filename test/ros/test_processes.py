@@ -268,6 +268,22 @@ def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
     assert "somebody in 0% of the frames" in program.said
 
 
+@pytest.mark.parametrize(
+    ("scene", "text"),
+    [
+        ("moon", "unknown scene 'moon'; known: pointing, walking"),
+        ("box?arm=left", "its own arms"),
+    ],
+)
+def test_demo_refuses_a_scene_that_it_has_not(
+    start: Start, tmp_path: Path, scene: str, text: str
+) -> None:
+    program = start("demo", "--scene", scene, "--out", str(tmp_path / "o.mp4"))
+    assert program.process.wait(START_SECONDS) == 1
+    assert text in program.said
+    assert "Traceback" not in program.said
+
+
 def test_demo_says_what_is_missing(start: Start, tmp_path: Path) -> None:
     program = start("demo", "--camera", "/dev/video99", "--out", str(tmp_path / "o.mp4"))
     assert program.process.wait(START_SECONDS) == 1
@@ -312,7 +328,7 @@ def test_demo_takes_its_nodes_along_even_when_it_is_killed(start: Start, tmp_pat
 
 def test_demo_stopped_by_hand_keeps_its_video(start: Start, tmp_path: Path) -> None:
     video = tmp_path / "o.mp4"
-    program = start("demo", "--seconds", "300", "--out", str(video))
+    program = start("demo", "--seconds", "300", "--scene", "walking", "--out", str(video))
     assert program.wait_for(" fps "), program.said
     time.sleep(1.0)
     assert program.end() == 0, program.said
