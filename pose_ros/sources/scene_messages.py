@@ -101,12 +101,12 @@ def poses_message(stamp: Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
     skeleton = truths[0].skeleton.name
     return _make(
         "pose_ros/msg/PoseArray",
-        stamp.header(),
-        NETWORK,
-        skeleton,
-        camera.width,
-        camera.height,
-        poses,
+        header=stamp.header(),
+        network=NETWORK,
+        skeleton=skeleton,
+        width=camera.width,
+        height=camera.height,
+        poses=poses,
     )
 
 
@@ -141,21 +141,31 @@ def _pose(truth: Truth, camera: Camera) -> Any:
     keypoint_type: Any = typestore().types["pose_ros/msg/Keypoint"]
     keypoints = [
         keypoint_type(
-            name,
-            *truth.pixels[i].tolist(),
-            float(scores[i]),
-            float(depths[i]),
-            _make("geometry_msgs/msg/Point", *offset[i].tolist()),
-            _make("geometry_msgs/msg/Point", *truth.camera[i].tolist()),
-            keypoint_type.SOURCE_MODEL,
+            name=name,
+            x=truth.pixels[i, 0].item(),
+            y=truth.pixels[i, 1].item(),
+            score=scores[i].item(),
+            z=depths[i].item(),
+            world=_make("geometry_msgs/msg/Point", *offset[i].tolist()),
+            position=_make("geometry_msgs/msg/Point", *truth.camera[i].tolist()),
+            position_source=keypoint_type.SOURCE_MODEL,
+            position_sigma=0.0,
         )
         for i, name in enumerate(truth.skeleton.keypoints)
     ]
     low, high = np.nanmin(truth.pixels, axis=0), np.nanmax(truth.pixels, axis=0)
     box = np.concatenate([low, high]).astype(np.float32)
-    return _make("pose_ros/msg/HumanPose", truth.id, 1.0, box, "", math.nan, keypoints)
+    return _make(
+        "pose_ros/msg/HumanPose",
+        id=truth.id,
+        score=1.0,
+        box=box,
+        label="",
+        label_score=math.nan,
+        keypoints=keypoints,
+    )
 
 
-def _make(name: str, *values: Any) -> Any:
-    """Return a message of a type by name, its fields in the order of their definition."""
-    return typestore().types[name](*values)
+def _make(name: str, *values: Any, **fields: Any) -> Any:
+    """Return a message of a type by name, its fields by name or in their order."""
+    return typestore().types[name](*values, **fields)
