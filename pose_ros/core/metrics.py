@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 Array = NDArray[np.float64]
 
@@ -43,23 +44,17 @@ def oks(found: Array, truth: Array, visible: NDArray[np.bool_], area: float) -> 
 def matched_oks(similarity: Array) -> Array:
     """Return the similarity of each annotated person with the one found that is taken for it.
 
-    The best found choose first, each the person not yet taken that they are most like.
+    Nobody is taken for two, and the sum is the greatest possible.
 
     Args:
-        similarity: (N, M) the OKS of each found person, the surest first, with each
-            annotated one.
+        similarity: (N, M) the OKS of each found person with each annotated one.
 
     Returns:
         (M,) in [0, 1]; 0 for whom nobody is left.
     """
+    rows, columns = linear_sum_assignment(-similarity)
     matched = np.zeros(similarity.shape[1])
-    free = np.ones(similarity.shape[1], bool)
-    for row in similarity:
-        if not free.any():
-            break
-        best = int(np.where(free, row, -1.0).argmax())
-        if row[best] > 0:
-            matched[best], free[best] = row[best], False
+    matched[columns] = similarity[rows, columns]
     return matched
 
 

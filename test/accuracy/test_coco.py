@@ -11,8 +11,11 @@ import pytest
 
 import pose_ros
 from pose_ros.core.metrics import COCO_KEYPOINTS, matched_oks, oks
+from pose_ros.runtime import model_store
+from pose_ros.runtime.card import load_card
 
 CACHES = {"openpose-mobilenet": "openpose_models", "posenet-mobilenet": "posenet_models"}
+OPTIONAL = ("posenet-mobilenet-641x481", "posenet-mobilenet-1281x721")
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +40,15 @@ def meet(estimator, photos):
     seconds = -time.process_time()
     for image, people in photos:
         poses = estimator.estimate(image, channels="bgr")
-        ranked = np.argsort(-poses.scores)
-        table = [[0.0] * len(people)] * len(poses)
-        for row, person in enumerate(ranked):
-            points = poses.keypoints[person, order].astype(np.float64)
-            table[row] = [
-                oks(points, truth[:, :2], truth[:, 2] > 0, annotation["area"])
-                for annotation in people
-                for truth in [np.array(annotation["keypoints"], float).reshape(17, 3)]
-            ]
+        table = [
+            oks(points.astype(np.float64), truth[:, :2], truth[:, 2] > 0, annotation["area"])
+            for points in poses.keypoints[:, order]
+            for annotation in people
+            for truth in [np.array(annotation["keypoints"], float).reshape(17, 3)]
+        ]
         matched = matched_oks(np.array(table).reshape(len(poses), len(people)))
         similarities.append(matched)
-        extra += len(poses) - int((matched > 0).sum())
+        extra += len(poses) - int((matched >= 0.1).sum())
     seconds += time.process_time()
     return np.concatenate(similarities), extra, 1000 * seconds / len(photos)
 
@@ -58,6 +58,8 @@ def meet(estimator, photos):
     [
         ("openpose-mobilenet", 1, 10, 0.68),
         ("posenet-mobilenet", 1, 11, 0.68),
+        ("posenet-mobilenet-641x481", 1, 11, 0.73),
+        ("posenet-mobilenet-1281x721", 1, 9, 0.68),
         ("blazepose-full", 1, 4, 0.23),
         ("blazepose-full", 2, 6, 0.44),
         ("blazepose-full", 3, 7, 0.48),
@@ -65,6 +67,10 @@ def meet(estimator, photos):
 )
 def test_people_of_coco(request, annotated, network, tiles, least_found, least_oks):
     cache = CACHES.get(network)
+    if network in OPTIONAL and any(
+        state.state == "missing" for state in model_store.status(load_card(network))
+    ):
+        pytest.skip(f"not there and never fetched by tests: pose-ros models get {network}")
     estimator = pose_ros.create_estimator(
         network,
         max_people=10,

@@ -52,14 +52,14 @@ def test_switches(frames, count):
     assert id_switches(frames) == count
 
 
-def test_who_is_found_is_matched_the_surest_first():
+def test_nobody_is_matched_twice():
     similarity = np.array(
         [
-            [0.6, 0.0, 0.7],  # takes the last
-            [0.2, 0.0, 0.9],  # comes too late for it
+            [0.6, 0.0, 0.7],  # would rather be the last
+            [0.2, 0.0, 0.9],  # is it more
             [0.0, 0.0, 0.0],  # is nobody
         ]
     )
-    np.testing.assert_array_equal(matched_oks(similarity), [0.2, 0.0, 0.7])
+    np.testing.assert_array_equal(matched_oks(similarity), [0.6, 0.0, 0.9])
     np.testing.assert_array_equal(matched_oks(np.ones((5, 2))), [1.0, 1.0])
     np.testing.assert_array_equal(matched_oks(np.zeros((0, 3))), [0.0, 0.0, 0.0])
