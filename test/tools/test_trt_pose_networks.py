@@ -23,7 +23,7 @@ NETWORKS = ("resnet18-body", "resnet18-hand", "densenet121-body")
 PUBLISHED_BYTES = {"resnet18-body": 83_063_243}
 """Of the file that jetson-inference downloads (AdrianChui23/jetson-exercise-tracker says it)."""
 
-# onnx-tensorrt, docs/operators.md of TensorRT 8.0: supported without a restriction that
+# onnx-tensorrt, docs/operators.md of TensorRT 10: supported without a restriction that
 # touches these networks
 TENSORRT = {
     *("Add", "AveragePool", "BatchNormalization", "Concat", "Conv", "ConvTranspose", "MaxPool"),
