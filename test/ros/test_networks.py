@@ -1,0 +1,63 @@
+"""Networks of other families through the same node: picture in, PoseArray out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+
+from pose_ros.core import skeletons
+from pose_ros.msg import PoseArray, Skeleton
+from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
+from pose_ros.ros.images import image_from_msg, image_to_msg
+from pose_ros.ros.pose_node import PoseNode
+from tools import paf_oracle
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+WIDE, HIGH = 3 * paf_oracle.SIZE, paf_oracle.SIZE
+
+
+@pytest.mark.parametrize("name", ["trt_body18", "trt_hand21"])
+def test_people_or_hands_of_a_picture_become_messages(ros: Any, tmp_path: Path, name: str) -> None:
+    oracle = paf_oracle.write(tmp_path, name)
+    places = [oracle.place(x, 0.5, size) for x, size in ((0.2, 0.22), (0.5, 0.2), (0.8, 0.24))]
+    # three times as wide as the network's input: the node stretches it, and its results back
+    picture = np.ascontiguousarray(oracle.picture(places, (1, 3))[..., ::-1])
+    parameters = {"network": str(oracle.card), "max_people": 5, "provider": "cpu", "threads": 1}
+    node = ros.add(
+        PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
+    )
+    assert node.autostart()
+    found = ros.collect(PoseArray, "pose/poses")
+    drawn = ros.collect(Image, "pose/overlay")
+    described = ros.collect(Skeleton, "pose/skeleton", LATCHED)
+    publisher = ros.node.create_publisher(Image, "image", 10)
+    assert ros.spin_until(publisher.get_subscription_count)
+    sent = image_to_msg(picture, "bgr", header_to_msg(100.5, "camera"))
+    assert ros.spin_until(lambda: publisher.publish(sent) or (found and drawn and described))
+
+    message = found[0]
+    assert (message.header.frame_id, stamp_from_msg(message.header.stamp)) == ("camera", 100.5)
+    assert (message.network, message.skeleton) == ("oracle", name)
+    assert (message.width, message.height) == (WIDE, HIGH)
+    skeleton = skeletons.get(name)
+    assert tuple(described[0].keypoints) == skeleton.keypoints
+    assert len(message.poses) == len(places)
+    people = sorted(message.poses, key=lambda pose: sum(point.x for point in pose.keypoints))
+    cell = np.array([WIDE, HIGH]) / paf_oracle.CELLS
+    for pose, place in zip(people, places, strict=True):
+        assert tuple(point.name for point in pose.keypoints) == skeleton.keypoints
+        points = np.array([(point.x, point.y) for point in pose.keypoints])
+        assert np.abs((points - (place * [WIDE, HIGH] - 0.5)) / cell).max() < 0.35
+        # what this network does not tell is said to be unknown
+        assert np.isnan([point.position.x for point in pose.keypoints]).all()
+    overlay, channels = image_from_msg(drawn[0])
+    assert overlay.shape == picture.shape
+    difference = cv2.absdiff(overlay if channels == "bgr" else overlay[..., ::-1], picture)
+    assert np.count_nonzero(difference.max(axis=2) > 60) > 500
