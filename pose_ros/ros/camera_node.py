@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from rclpy.lifecycle import LifecyclePublisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
-from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.errors import PoseRosError
+from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
@@ -23,7 +22,7 @@ from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.params import CameraParameters
 from pose_ros.sources import open_source
-from pose_ros.sources.calibration import Calibration, read_calibration
+from pose_ros.sources.calibration import Calibration
 
 # Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to
 # a reliable one is sent again. Five images of 1280x720 fit well into the shared memory.
@@ -65,8 +64,7 @@ class CameraNode(ManagedNode[CameraParameters]):
 
     def acquire(self) -> None:
         """Read the calibration and make the publishers."""
-        url = self.parameters.camera_info_url
-        self._calibration = read_calibration(calibration_path(url)) if url else None
+        self._calibration = read_calibration_url(self.parameters.camera_info_url)
         overrides = QoSOverridingOptions.with_default_policies()
         self._images, self._infos = (
             self.make_publisher(kind, topic, IMAGE_QOS, qos_overriding_options=overrides)
@@ -141,23 +139,14 @@ class CameraNode(ManagedNode[CameraParameters]):
         Raises:
             OptionError: The calibration is for another size.
         """
-        hfov = self.parameters.hfov
-        calibration = self._calibration
-        known = getattr(source, "camera", None)
-        if calibration is None and isinstance(known, Camera):
-            calibration = Calibration(known, source.name)
-        if calibration is None and hfov > 0:
-            calibration = Calibration(Camera.from_hfov(frame.width, frame.height, hfov))
-            self.get_logger().warning(
-                f"camera_info is made up from hfov {hfov:g} degrees, as if the lens had no "
-                "distortion; for measurements calibrate the camera and set camera_info_url"
-            )
+        calibration = calibration_of(
+            source, frame, self._calibration, self.parameters.hfov, self.get_logger().warning
+        )
         if calibration is None:
             self.get_logger().warning(
                 "camera_info says that the camera is not calibrated: set camera_info_url or hfov"
             )
             return CameraInfo(width=frame.width, height=frame.height)
-        calibration.check_size(frame.width, frame.height)
         return camera_info_to_msg(calibration, header_to_msg(0.0, ""))
 
     def _ended(self) -> None:
@@ -171,20 +160,6 @@ class CameraNode(ManagedNode[CameraParameters]):
             self.get_logger().error(f"{error}; activate the node again to go on")
         else:
             self.get_logger().error(f"capture ended: {error!r}")
-
-
-def calibration_path(url: str) -> str:
-    """Return the path that ``camera_info_url`` names: a path, or a ``file://`` address.
-
-    Raises:
-        OptionError: It is another kind of address.
-    """
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise OptionError(f"camera_info_url must be a path or file:///..., got {url}")
-    return unquote(parts.path)
 
 
 def main(args: Sequence[str] | None = None) -> int:

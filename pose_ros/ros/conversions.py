@@ -15,6 +15,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.camera import Camera
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray, Poses
+from pose_ros.errors import OptionError
 from pose_ros.msg import HumanPose, Keypoint, PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
 from pose_ros.sources.calibration import Calibration
@@ -171,16 +172,35 @@ def camera_info_to_msg(calibration: Calibration, header: Any) -> CameraInfo:
     return msg
 
 
-def camera_from_info(msg: Any) -> Camera:
-    """Return the intrinsics of a CameraInfo.
+def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
+    """Return the intrinsics of the images that a CameraInfo goes with.
+
+    Binning and the region that the driver cut out are taken into account.
+
+    Args:
+        msg: The CameraInfo.
+        rectified: Whether the images are rectified: P holds for them, and no lens distortion.
 
     Raises:
         OptionError: It is not calibrated (K is zero), or its values make no camera.
     """
+    if not any(msg.k):
+        raise OptionError(
+            "the camera is not calibrated (K is zero); calibrate it, as with camera_calibration's "
+            "cameracalibrator, and let its driver publish that"
+        )
+    matrix = np.array(msg.k, np.float64).reshape(3, 3)
+    if rectified:
+        # without the baseline in P's last column: what is seen is seen from this very camera
+        matrix = np.array(msg.p, np.float64).reshape(3, 4)[:, :3]
+    matrix[:2, 2] -= (msg.roi.x_offset, msg.roi.y_offset)
+    binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+    matrix[0] /= binning_x
+    matrix[1] /= binning_y
     return Camera(
-        width=msg.width,
-        height=msg.height,
-        matrix=np.array(msg.k, np.float64).reshape(3, 3),
+        width=(msg.roi.width or msg.width) // binning_x,
+        height=(msg.roi.height or msg.height) // binning_y,
+        matrix=matrix,
         distortion_model=msg.distortion_model,
-        distortion=np.array(msg.d, np.float64),
+        distortion=np.array([] if rectified else msg.d, np.float64),
     )

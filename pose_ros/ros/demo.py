@@ -33,7 +33,7 @@ from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.images import image_from_msg
 from pose_ros.ros.node import stop_signals
-from pose_ros.ros.pose_node import LATCHED_QOS, RESULT_QOS
+from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
 from pose_ros.sources.opening import scene_spec

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image as ImageMsg
 
-from pose_ros.core.types import Channels, Image, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, validate_image
 from pose_ros.errors import ImageError
 
 
@@ -23,7 +23,7 @@ class _Encoding:
         samples: Values a pixel in each row of the message.
         convert: OpenCV's code to RGB or BGR; None where it is that already.
         channels: What ``convert`` gives.
-        bits: 8 or 16 a sample.
+        sample: NumPy's type of a sample, without the byte order.
         rows: Rows of data a row of pixels: 1.5 for planar 4:2:0.
         even: Whether width and, where ``rows`` is 1.5, height must be even.
     """
@@ -31,7 +31,7 @@ class _Encoding:
     samples: int
     convert: int | None = None
     channels: Channels = "bgr"
-    bits: int = 8
+    sample: str = "u1"
     rows: float = 1.0
     even: bool = False
 
@@ -43,7 +43,7 @@ ENCODINGS: dict[str, _Encoding] = {
     "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB, "rgb"),
     "bgra8": _Encoding(4, cv2.COLOR_BGRA2BGR),
     "mono8": _Encoding(1, cv2.COLOR_GRAY2BGR),
-    "mono16": _Encoding(1, cv2.COLOR_GRAY2BGR, bits=16),
+    "mono16": _Encoding(1, cv2.COLOR_GRAY2BGR, sample="u2"),
     "yuyv": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, even=True),
     "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, even=True),
     "uyvy": _Encoding(2, cv2.COLOR_YUV2BGR_UYVY, even=True),
@@ -54,11 +54,39 @@ ENCODINGS: dict[str, _Encoding] = {
     "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerBGGR2BGR),
     "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGBRG2BGR),
     "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGRBG2BGR),
-    "bayer_rggb16": _Encoding(1, cv2.COLOR_BayerRGGB2BGR, bits=16),
-    "bayer_bggr16": _Encoding(1, cv2.COLOR_BayerBGGR2BGR, bits=16),
-    "bayer_gbrg16": _Encoding(1, cv2.COLOR_BayerGBRG2BGR, bits=16),
-    "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGRBG2BGR, bits=16),
+    "bayer_rggb16": _Encoding(1, cv2.COLOR_BayerRGGB2BGR, sample="u2"),
+    "bayer_bggr16": _Encoding(1, cv2.COLOR_BayerBGGR2BGR, sample="u2"),
+    "bayer_gbrg16": _Encoding(1, cv2.COLOR_BayerGBRG2BGR, sample="u2"),
+    "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGRBG2BGR, sample="u2"),
 }
+
+# REP-118
+DEPTH_ENCODINGS: dict[str, _Encoding] = {
+    "16UC1": _Encoding(1, sample="u2"),
+    "mono16": _Encoding(1, sample="u2"),  # what some drivers call it
+    "32FC1": _Encoding(1, sample="f4"),
+}
+
+
+def depth_from_msg(msg: Any) -> FloatArray:
+    """Return the depths of a sensor_msgs/Image: ``16UC1`` in millimeters, ``32FC1`` in meters.
+
+    Returns:
+        (H, W) meters along the optical axis; NaN where nothing was measured.
+
+    Raises:
+        ImageError: The encoding is no depth, or size, step and data do not agree.
+    """
+    encoding = DEPTH_ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        known = ", ".join(DEPTH_ENCODINGS)
+        raise ImageError(f"unknown depth encoding {msg.encoding!r}; known: {known}")
+    depth = _plane(msg, encoding).astype(np.float32)
+    if encoding.sample == "u2":
+        depth *= np.float32(1e-3)
+    # written so that NaN becomes NaN; too near and too far may be -inf and inf
+    depth[~((depth > 0) & (depth < np.inf))] = np.nan
+    return depth
 
 
 def image_from_msg(msg: Any) -> tuple[Image, Channels]:
@@ -81,7 +109,7 @@ def image_from_msg(msg: Any) -> tuple[Image, Channels]:
     if encoding.convert is None:
         return plane, encoding.channels
     image = cv2.cvtColor(plane, encoding.convert)
-    if encoding.bits == 16:
+    if encoding.sample == "u2":
         image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
     return np.asarray(image, np.uint8), encoding.channels
 
@@ -95,7 +123,7 @@ def _plane(msg: Any, encoding: _Encoding) -> NDArray[Any]:
         raise ImageError(f"{_name(msg)}: its width must be even")
     if encoding.rows != 1 and height % 2:
         raise ImageError(f"{_name(msg)}: its height must be even")
-    row_bytes = width * encoding.samples * encoding.bits // 8
+    row_bytes = width * encoding.samples * np.dtype(encoding.sample).itemsize
     if step < row_bytes:
         raise ImageError(f"{_name(msg)}: step is {step} bytes, a row needs {row_bytes}")
     rows = int(height * encoding.rows)
@@ -107,9 +135,10 @@ def _plane(msg: Any, encoding: _Encoding) -> NDArray[Any]:
     # bytes first: a step need not be a multiple of the sample's size
     raw = np.frombuffer(msg.data, np.uint8).reshape(rows, step)[:, :row_bytes]
     plane: NDArray[Any] = raw
-    if encoding.bits == 16:
-        order = ">u2" if msg.is_bigendian else "<u2"
-        plane = np.ascontiguousarray(raw).view(order).astype(np.uint16, copy=False)
+    if encoding.sample != "u1":
+        order = ">" if msg.is_bigendian else "<"
+        plane = np.ascontiguousarray(raw).view(order + encoding.sample)
+        plane = plane.astype(encoding.sample, copy=False)
     if encoding.samples > 1:
         plane = plane.reshape(rows, width, encoding.samples)  # splits an axis: still a view
     return plane

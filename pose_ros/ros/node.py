@@ -16,7 +16,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import (
     LifecycleNode,
-    LifecyclePublisher,
     LifecycleState,
     TransitionCallbackReturn,
 )
@@ -59,7 +58,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._state = "unconfigured"
         self._trouble = ""
         self._told = Level.OK
-        self._publishers_made: list[LifecyclePublisher] = []
+        self._publishers_made: list[Any] = []
         self.parameters: Table = params.declare(self, table)
         self.add_on_set_parameters_callback(
             params.on_set(table, lambda: self._state != "unconfigured")
@@ -73,14 +72,15 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         """``unconfigured``, ``inactive``, ``active`` or ``finalized``."""
         return self._state
 
-    def make_publisher(
-        self, kind: type, topic: str, qos: QoSProfile, **options: Any
-    ) -> LifecyclePublisher:
+    def make_publisher(self, kind: type, topic: str, qos: QoSProfile, **options: Any) -> Any:
         """Return a publisher that lets messages through while the node is active.
 
         It is destroyed when the node is cleaned up. ``options`` are rclpy's.
         """
-        publisher = self.create_lifecycle_publisher(kind, topic, qos, **options)
+        return self.adopt(self.create_lifecycle_publisher(kind, topic, qos, **options))
+
+    def adopt(self, publisher: Any) -> Any:
+        """Return a publisher, managed or not, that is destroyed when the node is cleaned up."""
         self._publishers_made.append(publisher)
         return publisher
 

@@ -8,6 +8,7 @@ node reads: there is no second place to keep in step.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,6 +64,20 @@ class Rule:
 def _parameter(default: Any, description: str, **rule: Any) -> Any:
     # Any: the annotation beside each field states its type, and mypy checks uses against it
     return dataclasses.field(default=default, metadata={"rule": Rule(description, **rule)})
+
+
+def parse_prefix(text: str) -> str:
+    """Check what a name on /tf and a topic may begin with.
+
+    Raises:
+        OptionError: It may not.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", text):
+        raise OptionError(
+            "id_prefix must be a lower-case letter, then letters, digits or underscores; "
+            f"got {text!r}"
+        )
+    return text
 
 
 _AUTOSTART = _parameter(
@@ -153,6 +168,28 @@ class PoseParameters:
     )
     publish_overlay: bool = _parameter(
         True, "Publish ~/overlay while somebody subscribes to it.", live=True
+    )
+    publish_tf: bool = _parameter(
+        True, "Send people as frames on /tf, where their meters are known."
+    )
+    publish_markers: bool = _parameter(
+        True, "Publish ~/markers while somebody subscribes to it.", live=True
+    )
+    min_joint_score: float = _parameter(
+        0.5,
+        "Least score of a joint that has a frame on /tf and a marker.",
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+    id_prefix: str = _parameter(
+        "p",
+        "Before a person's number in the names of frames and of REP-155's topics; where several "
+        "nodes run, give each its own.",
+        parse=parse_prefix,
+    )
+    rep155: bool = _parameter(
+        False, "Publish people on /humans/bodies too, as REP-155 asks; needs hri_msgs."
     )
     autostart: bool = _AUTOSTART
 

@@ -34,7 +34,7 @@ TEXT_SCALE = 0.016
 
 # RGB; the person's own left and right, and what lies in the middle
 _LEFT, _RIGHT, _MIDDLE = (255, 138, 0), (0, 217, 231), (240, 240, 240)
-_PEOPLE = (
+PEOPLE_COLORS = (
     *((46, 204, 113), (155, 89, 182), (241, 196, 15), (231, 76, 60), (52, 152, 219)),
     *((230, 126, 34), (26, 188, 156), (236, 112, 199), (149, 165, 166), (127, 140, 255)),
 )
@@ -126,7 +126,7 @@ def _fitting_size(pose: Pose, size: int) -> float:
 def _draw_box(image: Image, pose: Pose, size: int, channels: Channels) -> None:
     if not np.isfinite(pose.box).all():
         return
-    color = _ordered(_PEOPLE[pose.id % len(_PEOPLE)], channels)
+    color = _ordered(PEOPLE_COLORS[pose.id % len(PEOPLE_COLORS)], channels)
     x0, y0, x1, y1 = (round(float(v)) for v in np.clip(pose.box, -_FAR, _FAR))
     thickness = max(1, round(LINK_SCALE * size / 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thickness, cv2.LINE_AA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +16,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Poses, hand_id
+from pose_ros.sources.truth import Truth
 
 if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     # the rest of the suite runs on a machine without ROS
@@ -33,7 +34,7 @@ def _own_domain() -> None:
 
 @dataclass
 class FakeEstimator:
-    """An Estimator that finds one person where it is told to."""
+    """An Estimator that finds one person where it is told to, or whom ``find`` gives."""
 
     options: EstimatorOptions = field(default_factory=EstimatorOptions)
     network: str = "fake"
@@ -42,6 +43,7 @@ class FakeEstimator:
     images: list[Image] = field(default_factory=list)
     resets: int = 0
     act: Callable[[], None] = lambda: None
+    find: Callable[[float], Poses] | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -52,6 +54,8 @@ class FakeEstimator:
         self.stamps.append(stamp)
         self.images.append(image)
         self.act()
+        if self.find:
+            return self.find(stamp)
         points = len(self.skeleton)
         return Poses(
             skeleton=self.skeleton,
@@ -64,6 +68,29 @@ class FakeEstimator:
 
     def reset(self) -> None:
         self.resets += 1
+
+
+def _true_poses(
+    truths: Sequence[Truth], ids: Sequence[int] | None = None, *, meters: bool = True
+) -> Poses:
+    """Return what an estimator without any error would find of synthetic actors."""
+    shape = (len(truths), len(truths[0].skeleton) if truths else 33)
+    return Poses(
+        skeleton=truths[0].skeleton if truths else skeletons.get("blazepose33"),
+        ids=np.array([truth.id for truth in truths] if ids is None else ids, np.int64),
+        scores=np.ones(len(truths)),
+        boxes=np.array([(*t.pixels.min(axis=0), *t.pixels.max(axis=0)) for t in truths]).reshape(
+            -1, 4
+        ),
+        keypoints=np.array([truth.pixels for truth in truths]).reshape(*shape, 2),
+        keypoint_scores=np.ones(shape),
+        camera=np.array([t.camera for t in truths]).reshape(*shape, 3) if meters else None,
+    )
+
+
+@pytest.fixture
+def true_poses() -> Callable[..., Poses]:
+    return _true_poses
 
 
 @pytest.fixture

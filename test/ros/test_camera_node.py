@@ -16,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Camera
 from pose_ros.errors import OptionError
-from pose_ros.ros.camera_node import CameraNode, calibration_path
+from pose_ros.ros.camera_info import calibration_path
+from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.conversions import camera_from_info, stamp_from_msg
 from pose_ros.ros.images import image_from_msg
 from pose_ros.sources.calibration import Calibration, write_calibration

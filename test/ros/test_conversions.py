@@ -154,5 +154,32 @@ def test_camera_info() -> None:
 def test_an_uncalibrated_camera_info_is_no_camera() -> None:
     from sensor_msgs.msg import CameraInfo
 
-    with pytest.raises(OptionError, match="focal"):
+    with pytest.raises(OptionError, match="not calibrated"):
         camera_from_info(CameraInfo(width=640, height=480))
+
+
+def test_binning_and_a_region_belong_to_the_intrinsics() -> None:
+    from sensor_msgs.msg import CameraInfo
+
+    info = CameraInfo(width=640, height=480, binning_x=2, binning_y=2)
+    info.k = np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1])
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 40, 400, 300
+    camera = camera_from_info(info)
+    assert (camera.width, camera.height) == (200, 150)
+    whole = Camera(640, 480, np.array(info.k).reshape(3, 3))
+    point = np.array([0.2, -0.1, 2.0])
+    expected = (whole.project(point) - (100, 40)) / 2
+    np.testing.assert_allclose(camera.project(point), expected)
+
+
+def test_rectified_images_have_another_matrix_and_no_distortion() -> None:
+    from sensor_msgs.msg import CameraInfo
+
+    info = CameraInfo(width=640, height=480, distortion_model="plumb_bob", d=[0.1, 0, 0, 0, 0])
+    info.k = np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1])
+    # of the right eye: the last column is its distance to the left one
+    info.p = np.array([450.0, 0, 310, -54, 0, 450, 230, 0, 0, 0, 1, 0])
+    camera = camera_from_info(info, rectified=True)
+    np.testing.assert_array_equal(camera.matrix, [[450, 0, 310], [0, 450, 230], [0, 0, 1]])
+    assert not camera.distorted
+    assert camera_from_info(info).distorted

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from pose_ros.errors import ImageError
 from pose_ros.ros.images import (
     ENCODINGS,
+    depth_from_msg,
     image_from_compressed,
     image_from_msg,
     image_to_msg,
@@ -227,3 +228,37 @@ def test_there_and_back(channels: Any) -> None:
 def test_only_a_picture_becomes_a_message() -> None:
     with pytest.raises(ImageError):
         image_to_msg(np.zeros((4, 4), np.uint8), "rgb", Header())
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("padding", [0, 6])
+def test_depth_in_millimeters(big_endian: bool, padding: int) -> None:
+    millimeters = np.full((HEIGHT, WIDTH), 1500, ">u2" if big_endian else "<u2")
+    millimeters[3, 4], millimeters[5, 6] = 0, 65535
+    msg = message("16UC1", millimeters, padding)
+    msg.is_bigendian = int(big_endian)
+    depth = depth_from_msg(msg)
+    assert depth.dtype == np.float32
+    assert depth[0, 0] == pytest.approx(1.5)
+    assert depth[5, 6] == pytest.approx(65.535)
+    assert np.isnan(depth[3, 4])
+    assert np.isnan(depth).sum() == 1
+
+
+def test_depth_in_meters() -> None:
+    meters = np.full((HEIGHT, WIDTH), 2.25, "<f4")
+    meters[0, :5] = (np.nan, np.inf, -np.inf, 0.0, -1.0)
+    depth = depth_from_msg(message("32FC1", meters))
+    assert np.isnan(depth[0, :5]).all()
+    assert np.all(depth[1:] == 2.25)
+    assert np.isnan(meters[0, 0]), "the message itself is left as it is"
+    assert meters[0, 3] == 0.0
+
+
+def test_a_picture_is_no_depth() -> None:
+    with pytest.raises(ImageError, match="32FC1"):
+        depth_from_msg(image_to_msg(picture(), "rgb", Header()))
+    short = message("16UC1", np.zeros((HEIGHT, WIDTH), "<u2"))
+    del short.data[-1:]
+    with pytest.raises(ImageError, match="bytes"):
+        depth_from_msg(short)

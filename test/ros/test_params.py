@@ -73,7 +73,7 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "overlay", "box, keypoints", "box, keypoints"),
         (PoseParameters, "overlay", "none", "none"),
         (PoseParameters, "overlay", "box,none", "overlay must be none or some of"),
-        (PoseParameters, "overlay", "boxes", "overlay must be none or some of"),
+        (PoseParameters, "overlay", "faces", "overlay must be none or some of"),
         (CameraParameters, "source", 0, "0"),
         (CameraParameters, "source", 1.5, "source must be a text"),
         (CameraParameters, "rate", 30, 30.0),
@@ -110,6 +110,7 @@ def test_which_are_live() -> None:
     assert live == {
         *("threshold", "min_tracking_confidence", "reid_timeout", "detect_tiles"),
         *("upper_body_only", "smoothing", "overlay", "publish_overlay"),
+        *("publish_markers", "min_joint_score"),
     }
 
 

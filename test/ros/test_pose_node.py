@@ -257,7 +257,7 @@ def test_live_parameters_apply_to_the_next_frame(ros: Any, make: Make, fake: Any
         ("hands", True, "deactivate and clean up first"),
         ("autostart", True, "read-only"),
         ("threshold", 2.0, "threshold"),
-        ("overlay", "boxes", "box,links,keypoints"),
+        ("overlay", "faces", "box,links,keypoints"),
     ],
 )
 def test_other_changes_are_refused_with_a_reason(

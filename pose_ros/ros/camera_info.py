@@ -1,0 +1,155 @@
+"""What is known of the camera of the images: from camera_info, or from the node's own source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pose_ros.core.camera import Camera
+from pose_ros.core.protocols import Source
+from pose_ros.core.types import Frame
+from pose_ros.errors import OptionError
+from pose_ros.ros.conversions import camera_from_info
+from pose_ros.sources.calibration import Calibration, read_calibration
+
+AUTO, RAW, RECTIFIED = "auto", "raw", "rectified"
+
+
+def sibling(image_topic: str) -> str:
+    """Return the topic of an image topic's camera_info, as image_transport names it."""
+    return f"{image_topic.rpartition('/')[0]}/camera_info"
+
+
+def is_rectified(kind: str, image_topic: str) -> bool:
+    """Return whether images are rectified: K and D do not hold for them, but P does.
+
+    No message says so. By convention the name of the topic does, such as image_rect_color.
+
+    Args:
+        kind: ``raw``, ``rectified``, or ``auto`` to go by the topic.
+        image_topic: Where the images come from.
+    """
+    return kind == RECTIFIED or (kind == AUTO and "rect" in re.split("[/_]", image_topic))
+
+
+class CameraWatch:
+    """Keeps the camera of the newest camera_info, and says once why there is none.
+
+    ``take`` and ``camera_for`` may be called from two threads.
+
+    Args:
+        topic: Of the camera_info, for what is said.
+        rectified: Whether the images are.
+        warn: Told what is wrong, each kind of trouble once.
+    """
+
+    def __init__(self, topic: str, rectified: bool, warn: Callable[[str], None]) -> None:
+        self._topic, self._rectified, self._warn = topic, rectified, warn
+        self._camera: Camera | None = None
+        self._trouble = f"nothing on {topic}"
+        self._message: Any = None
+        self._told: set[str] = set()
+
+    def take(self, msg: Any) -> None:
+        """Take a camera_info; one that says the same as the last costs next to nothing."""
+        before, self._message = self._message, msg
+        if before is not None:
+            msg.header = before.header  # differs always, and says nothing about the lens
+            if msg == before:
+                return
+        camera = None
+        try:
+            camera = camera_from_info(msg, rectified=self._rectified)
+            self._trouble = ""
+        except OptionError as error:
+            self._say("calibration", f"no meters and no /tf: {self._topic}: {error}")
+        self._camera = camera
+
+    def camera_for(self, width: int, height: int) -> Camera | None:
+        """Return the camera of images of a size, or None where it is not known.
+
+        Args:
+            width: Pixels.
+            height: Pixels.
+        """
+        camera = self._camera
+        if camera is None or (camera.width, camera.height) == (width, height):
+            return camera
+        self._say(
+            "size",
+            f"{self._topic} is for {camera.width}x{camera.height} pixels, the images have "
+            f"{width}x{height}: no meters and no /tf; let the driver publish what fits them",
+        )
+        return None
+
+    def describe(self) -> str:
+        """Return one line for the diagnostics."""
+        camera = self._camera
+        if camera is None or self._trouble:
+            return self._trouble
+        lens = camera.distortion_model if camera.distorted else "no distortion"
+        return f"{camera.width}x{camera.height}, {camera.hfov_degrees:.0f} degrees wide, {lens}"
+
+    def _say(self, kind: str, text: str) -> None:
+        self._trouble = text
+        if kind not in self._told:
+            self._told.add(kind)
+            self._warn(text)
+
+
+def calibration_of(
+    source: Source,
+    frame: Frame,
+    given: Calibration | None,
+    hfov_degrees: float,
+    warn: Callable[[str], None],
+) -> Calibration | None:
+    """Return the calibration of the node's own source, or None where nothing is known.
+
+    Args:
+        source: Of the frames; a synthetic one knows its camera.
+        frame: One of them.
+        given: From the user's file, which goes before all else.
+        hfov_degrees: To make a camera up from as a last resort; 0: not.
+        warn: Told what the calibration lacks.
+
+    Raises:
+        OptionError: The calibration is for another size.
+    """
+    known = getattr(source, "camera", None)
+    if given is None and isinstance(known, Camera):
+        given = Calibration(known, source.name)
+    if given is None and hfov_degrees > 0:
+        given = Calibration(Camera.from_hfov(frame.width, frame.height, hfov_degrees))
+        warn(
+            f"camera_info is made up from hfov {hfov_degrees:g} degrees, as if the lens had no "
+            "distortion; for measurements calibrate the camera and set camera_info_url"
+        )
+    if given is not None:
+        given.check_size(frame.width, frame.height)
+    return given
+
+
+def read_calibration_url(url: str) -> Calibration | None:
+    """Read what ``camera_info_url`` names; None where it is empty.
+
+    Raises:
+        OptionError: It is another kind of address, or the file is no calibration.
+    """
+    return read_calibration(calibration_path(url)) if url else None
+
+
+def calibration_path(url: str) -> str:
+    """Return the path that ``camera_info_url`` names: a path, or a ``file://`` address.
+
+    Raises:
+        OptionError: It is another kind of address.
+    """
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise OptionError(f"camera_info_url must be a path or file:///..., got {url}")
+    return unquote(parts.path)

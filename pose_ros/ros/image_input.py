@@ -1,0 +1,117 @@
+"""Where the pose node's images come from: a topic, another node's memory, or its own source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMsg
+
+from pose_ros.core.protocols import Source
+from pose_ros.core.types import Channels, Frame, Image
+from pose_ros.errors import ImageError
+from pose_ros.ros.capture import Capture, CaptureEvents
+from pose_ros.ros.cdr import read_image
+from pose_ros.ros.conversions import header_to_msg
+from pose_ros.ros.images import image_from_compressed, image_from_msg
+from pose_ros.ros.node import ManagedNode
+from pose_ros.ros.params import PoseParameters
+
+IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+End = Callable[[], Any]
+
+
+class Picture(NamedTuple):
+    """An image on its way to the worker, which decodes it: a dropped one never is."""
+
+    header: Any
+    decode: Callable[[], tuple[Image, Channels]]
+
+
+@dataclass(frozen=True)
+class InputEvents:
+    """What an input tells its node, from whatever thread.
+
+    Attributes:
+        picture: An image.
+        refused: What came is no image.
+        ended: The source has no more; why, in words.
+        failed: The source broke, or there is a defect.
+    """
+
+    picture: Callable[[Picture], None]
+    refused: Callable[[ImageError], None]
+    ended: Callable[[str], None]
+    failed: Callable[[Exception], None]
+
+
+def picture_of(header: Any, frame: Frame) -> Picture:
+    """Return a frame in memory as what the worker takes."""
+    return Picture(header, lambda: (frame.image, frame.channels))
+
+
+def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> End:
+    """Take images from the topic; return what ends it."""
+    topic = node.resolve_topic_name("image")
+    compressed = node.parameters.image_transport == "compressed"
+    if compressed:
+        topic += "/compressed"  # of the topic as it was remapped, as image_transport does
+
+    def take_compressed(msg: Any) -> None:
+        events.picture(Picture(msg.header, partial(image_from_compressed, msg)))
+
+    def take_serialized(message: bytes) -> None:
+        try:
+            msg = read_image(message)
+        except ImageError as error:
+            events.refused(error)
+        else:
+            events.picture(Picture(msg.header, partial(image_from_msg, msg)))
+
+    subscription = node.create_subscription(
+        CompressedImage if compressed else ImageMsg,
+        topic,
+        take_compressed if compressed else take_serialized,
+        IMAGE_QOS,
+        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        # rclpy would copy the pixels into an array of its own: a sixth of the cost of a message
+        raw=not compressed,
+    )
+    node.get_logger().info(f"images from {topic}")
+    return lambda: node.destroy_subscription(subscription)
+
+
+def start_capture(
+    node: ManagedNode[PoseParameters],
+    source: Source,
+    events: InputEvents,
+    clock: Callable[[], float],
+) -> End:
+    """Capture from the node's own source; return what ends it.
+
+    Args:
+        node: For its parameters and its log.
+        source: It is closed with the capture.
+        events: Whom to tell.
+        clock: Unix seconds, from which a recording is stamped.
+    """
+
+    def take(frame: Frame, stamp: float) -> None:
+        events.picture(picture_of(header_to_msg(stamp, node.parameters.frame_id), frame))
+
+    captured = CaptureEvents(
+        frame=take,
+        ended=lambda: events.ended(f"{source.name} has ended"),
+        broke=events.failed,
+        behind=lambda: node.get_logger().warning(
+            f"{source.name} cannot be read as fast as it was recorded; it plays slower"
+        ),
+    )
+    node.get_logger().info(f"images from {source.name}")
+    return Capture(source, captured, 0.0, clock).stop

@@ -1,0 +1,135 @@
+"""Markers of people: where their joints are, one color each, and deleted when they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from pose_ros.core.types import Poses
+from pose_ros.ros.conversions import header_to_msg
+from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.pose_node import PoseNode
+from pose_ros.sources.synthetic import SyntheticSource
+
+HEADER = header_to_msg(100.25, "camera_optical_frame")
+PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+TruePoses = Callable[..., Poses]
+
+
+@pytest.fixture
+def truth() -> Any:
+    return SyntheticSource("point_right", live=False).truth(0.0)
+
+
+def points(marker: Any) -> np.ndarray[Any, Any]:
+    return np.array([(p.x, p.y, p.z) for p in marker.points])
+
+
+def actions(array: Any) -> dict[tuple[str, int], int]:
+    return {(marker.ns, marker.id): marker.action for marker in array.markers}
+
+
+def test_lines_and_spheres_are_where_the_joints_are(truth: Any, true_poses: TruePoses) -> None:
+    poses = true_poses([truth], [7])
+    lines, spheres = SkeletonMarkers().update(poses, HEADER, 0.5).markers
+    assert (lines.type, spheres.type) == (Marker.LINE_LIST, Marker.SPHERE_LIST)
+    assert (lines.id, spheres.id) == (7, 7)
+    np.testing.assert_allclose(points(spheres), truth.camera, atol=1e-6)
+    ends = np.array(truth.skeleton.links).ravel()
+    np.testing.assert_allclose(points(lines), truth.camera[ends], atol=1e-6)
+    for marker in (lines, spheres):
+        assert marker.header == HEADER
+        assert marker.color.a == 1.0
+        assert 0.005 < marker.scale.x < 0.1
+        assert marker.pose.orientation.w == 1.0
+        assert marker.lifetime.sec > 0
+
+
+def test_each_person_has_a_color_of_his_own(truth: Any, true_poses: TruePoses) -> None:
+    markers = SkeletonMarkers().update(true_poses([truth] * 3, [0, 1, 7]), HEADER, 0.5).markers
+    colors = {m.id: (m.color.r, m.color.g, m.color.b) for m in markers}
+    assert len(set(colors.values())) == 3
+
+
+def test_what_is_not_valid_is_left_out_with_its_lines(truth: Any, true_poses: TruePoses) -> None:
+    whole = true_poses([truth])
+    wrist, nose = whole.skeleton.index("left_wrist"), whole.skeleton.index("nose")
+    scores, camera = whole.keypoint_scores.copy(), np.array(whole.camera)
+    scores[0, wrist], camera[0, nose] = 0.3, np.nan
+    poses = whole.replace(keypoint_scores=scores, camera=camera)
+    lines, spheres = SkeletonMarkers().update(poses, HEADER, 0.5).markers
+    assert len(spheres.points) == 31
+    bad = {wrist, nose}
+    assert len(lines.points) == 2 * sum(not bad & set(ends) for ends in whole.skeleton.links)
+    assert np.isfinite(points(lines)).all()
+
+
+def test_who_is_gone_is_deleted_once(truth: Any, true_poses: TruePoses) -> None:
+    markers = SkeletonMarkers()
+    markers.update(true_poses([truth] * 2, [3, 4]), HEADER, 0.5)
+    found = actions(markers.update(true_poses([truth], [4]), HEADER, 0.5))
+    assert found == {
+        **{(namespace, 3): Marker.DELETE for namespace in ("links", "joints")},
+        **{(namespace, 4): Marker.ADD for namespace in ("links", "joints")},
+    }
+    assert set(actions(markers.clear())) == {("links", 4), ("joints", 4)}
+    assert not markers.clear().markers
+
+
+def test_without_meters_there_are_none(truth: Any, true_poses: TruePoses) -> None:
+    markers = SkeletonMarkers()
+    assert not markers.update(true_poses([truth], meters=False), HEADER, 0.5).markers
+    markers.update(true_poses([truth]), HEADER, 0.5)
+    gone = markers.update(true_poses([truth], meters=False), HEADER, 0.5)
+    assert set(actions(gone).values()) == {Marker.DELETE}
+
+
+def test_joints_without_a_link_have_no_empty_list(truth: Any, true_poses: TruePoses) -> None:
+    whole = true_poses([truth])
+    scores = np.zeros_like(whole.keypoint_scores)
+    scores[0, whole.skeleton.index("nose")] = 1.0
+    found = SkeletonMarkers().update(whole.replace(keypoint_scores=scores), HEADER, 0.5)
+    assert actions(found) == {("links", 0): Marker.DELETE, ("joints", 0): Marker.ADD}
+
+
+def test_the_node_deletes_who_is_lost_and_all_when_it_stops(
+    ros: Any, fake: Any, truth: Any, true_poses: TruePoses
+) -> None:
+    fake.find = lambda stamp: true_poses([truth] if stamp < 101 else [])
+    node = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
+    assert node.autostart()
+    found = ros.collect(MarkerArray, "pose/markers")
+    images = ros.node.create_publisher(Image, "image", 10)
+    assert ros.spin_until(images.get_subscription_count)
+    assert ros.spin_until(lambda: node.count_subscribers("pose/markers"))
+
+    def publish(stamp: float) -> Any:
+        return images.publish(image_to_msg(PICTURE, "bgr", header_to_msg(stamp, HEADER.frame_id)))
+
+    def told(action: int, stamp: float) -> bool:
+        publish(stamp)
+        return any(set(actions(array).values()) == {action} for array in found)
+
+    assert ros.spin_until(lambda: told(Marker.ADD, 100.0))
+    assert ros.spin_until(lambda: told(Marker.DELETE, 102.0))
+    found.clear()
+    assert ros.spin_until(lambda: told(Marker.ADD, 100.5))
+    ros.spin_for(0.2)
+    found.clear()
+    node.trigger_deactivate()
+    assert ros.spin_until(lambda: found)
+    assert set(actions(found[-1]).values()) == {Marker.DELETE}
+    node.set_parameters([Parameter("publish_markers", value=False)])
+    node.trigger_activate()
+    found.clear()
+    done = node._health.done_total
+    assert ros.spin_until(lambda: publish(100.0) or node._health.done_total > done + 2)
+    assert not found
