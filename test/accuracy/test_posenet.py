@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import time
 
 import cv2
 import numpy as np
@@ -84,6 +85,7 @@ def test_the_numbers_of_tflite(network, interpret, data):
     """Whole numbers are rounded in many layers, and where two ways of rounding differ once,
     all that follows may differ: TFLite's own kernels and XNNPACK do."""
     equal, other, count = 0, 0, 0
+    seconds = np.zeros(2)
     for name in PICTURES:
         image = cv2.imread(str(data / "images" / f"{name}.jpg"))[..., ::-1]
         image = nearest(image, 481, 353)
@@ -93,8 +95,14 @@ def test_the_numbers_of_tflite(network, interpret, data):
             equal += int(np.isclose(ours[output], values, rtol=0, atol=1e-4).sum())
             other += int(np.isclose(own[output], values, rtol=0, atol=1e-4).sum())
             count += values.size
+        for i, run in enumerate((network, lambda image: interpret(image, "xnnpack"))):
+            begin = time.process_time()
+            for _ in range(3):
+                run(image)
+            seconds[i] += (time.process_time() - begin) / (3 * len(PICTURES))
     shares = f"ours {equal / count:.4%}, TFLite without it {other / count:.1%}"
     print(f"numbers equal to those of TFLite with XNNPACK: {shares}")
+    print(f"CPU ms a run: ours {1000 * seconds[0]:.1f}, TFLite {1000 * seconds[1]:.1f}")
     assert count == len(PICTURES) * 115 * 23 * 31
     assert equal / count > 0.99
 

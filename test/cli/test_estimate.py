@@ -79,6 +79,25 @@ def test_json_to_stdout_and_upper_body_only(capsys):
     assert records[0]["poses"][0]["keypoints"][0]["z"] is None
 
 
+def test_another_network_tells_and_draws_the_same_way(data, posenet_models, tmp_path):
+    picture, lines = data / "images" / "humans_4.jpg", tmp_path / "out.jsonl"
+    words = ["--network", "posenet-mobilenet", "--models-dir", str(posenet_models), "--quiet"]
+    words += ["--max-people", "10", "--json", str(lines), "--out", str(tmp_path / "%s.jpg")]
+    assert main(["estimate", str(picture), *words]) == 0
+    (record,) = read_lines(lines)
+    assert (record["network"], record["skeleton"]) == ("posenet-mobilenet", "coco17")
+    assert len(record["poses"]) == 5
+    drawn = cv2.imread(str(tmp_path / "humans_4.jpg")).astype(int)
+    plain = cv2.imread(str(picture)).astype(int)
+    for person in record["poses"]:
+        assert [k["name"] for k in person["keypoints"][:2]] == ["nose", "left_eye"]
+        assert all(k["world"] is None for k in person["keypoints"])
+        seen = [k for k in person["keypoints"] if k["score"] >= 0.5]
+        assert len(seen) > 8
+        changed = [np.abs(drawn - plain)[round(k["y"]), round(k["x"])].max() for k in seen]
+        assert np.mean(np.array(changed) > 20) > 0.9
+
+
 def test_hands_are_told_and_drawn_at_the_wrists_of_their_people(data, tmp_path, capsys):
     picture, lines = data / "images" / "peds_3.jpg", tmp_path / "out.jsonl"
     arguments = ["estimate", str(picture), "--hands", "--json", str(lines)]

@@ -399,6 +399,26 @@ def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
         assert np.hypot(*away) < 20
 
 
+def test_a_network_of_another_family_finds_people(ros: Any, data: Any, posenet_models: Any) -> None:
+    import cv2
+
+    overrides = {
+        "network": "posenet-mobilenet", "models_dir": str(posenet_models), "max_people": 10
+    }  # fmt: skip
+    node = PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in overrides.items()])
+    assert ros.add(node).autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node)
+    picture = cv2.imread(str(data / "images" / "humans_4.jpg"))
+    message = image_to_msg(picture, "bgr", header_to_msg(100.0, "camera"))
+    assert ros.spin_until(lambda: publish(message) or poses)
+    found = poses_from_msg(poses[0])
+    assert (poses[0].network, found.skeleton.name, len(found)) == (
+        "posenet-mobilenet", "coco17", 5
+    )  # fmt: skip
+    assert found.world is None
+
+
 def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
     import cv2
 

@@ -13,6 +13,7 @@ from pose_ros.runtime.providers import (
     batch_is_free,
     check_precision,
     choose_providers,
+    cpu_flags,
     provider_options,
     session_entries,
 )
@@ -128,3 +129,21 @@ def test_options_are_texts_as_onnxruntime_wants_them():
 
 def test_threads_do_not_spin():
     assert session_entries()["session.intra_op.allow_spinning"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("line", "entry"),
+    [
+        ("flags\t\t: fpu avx2 avx512_vnni", "0"),
+        ("flags\t\t: fpu avx2 avx_vnni", "0"),
+        ("flags\t\t: fpu avx2 avx512bw", "1"),
+        ("Features\t: fp asimd asimddp", "1"),  # ARM, where onnxruntime does not look at it
+        (None, "1"),
+    ],
+)
+def test_sums_of_products_do_not_overflow(tmp_path, line, entry):
+    path = tmp_path / "cpuinfo"
+    if line is not None:
+        path.write_text(f"processor\t: 0\n{line}\nprocessor\t: 1\n{line}\n", encoding="utf-8")
+    assert session_entries(cpu_flags(path))["session.x64quantprecision"] == entry
+    assert session_entries()["session.x64quantprecision"] in ("0", "1")
