@@ -39,20 +39,29 @@ def assign(
         scores: Link by link, for each peak of the first part those of the second.
         threshold: Score that a pair has to exceed.
     """
-    counts, first = peaks.counts.tolist(), peaks.first.tolist()
-    ends, kept = [np.zeros((2, 0), np.intp)], [np.zeros(0, np.float32)]
-    begin = 0
-    for a, b in links:
-        pairs = counts[a] * counts[b]
-        if pairs:
-            table = scores[begin : begin + pairs].reshape(counts[a], counts[b])
-            begin += pairs
-            rows, columns = linear_sum_assignment(table, maximize=True)
-            kept.append(table[rows, columns])
-            ends.append(np.array((rows + first[a], columns + first[b])))
-    score = np.concatenate(kept)
-    chosen = score > threshold
-    return Edges(np.concatenate(ends, axis=1).T[chosen], score[chosen])
+    counts = peaks.counts.tolist()
+    rows, columns, begins, chosen = [], [], [0], []
+    for link, (a, b) in enumerate(links):
+        begin = begins[-1]
+        begins.append(begin + counts[a] * counts[b])
+        if begins[-1] > begin:
+            table = scores[begin : begins[-1]].reshape(counts[a], counts[b])
+            row, column = linear_sum_assignment(table, maximize=True)
+            rows.append(row)
+            columns.append(column)
+            chosen.append((link, len(row)))
+    if not chosen:
+        return Edges(np.zeros((0, 2), np.intp), np.zeros(0, np.float32))
+    link_of = np.repeat(*np.array(chosen, np.intp).T)
+    parts = np.array(links, np.intp).take(link_of, axis=0)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    width = peaks.counts.take(parts[:, 1])
+    score = scores.take(np.array(begins, np.intp).take(link_of) + row * width + column)
+    ends = peaks.first.take(parts)
+    ends[:, 0] += row
+    ends[:, 1] += column
+    enough = score > threshold
+    return Edges(ends[enough], score[enough])
 
 
 def join_all(peaks: Peaks, edges: Edges) -> list[list[int]]:

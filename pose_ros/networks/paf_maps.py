@@ -15,6 +15,11 @@ from pose_ros.errors import OptionError
 
 Indices: TypeAlias = NDArray[np.intp]
 
+LEAST_FIELD = np.float32(0.05)
+"""Less than this along the way is no field."""
+LEAST_SUPPORT = 0.8
+"""On how much of the way there has to be one. OpenPose asks for 0.95 of more samples."""
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -160,8 +165,18 @@ def find_peaks(
 
 
 @np.errstate(invalid="ignore")
-def score_links(paf: FloatArray, peaks: Peaks, layout: Topology, samples: int) -> FloatArray:
+def score_links(
+    paf: FloatArray, peaks: Peaks, layout: Topology, samples: int, *, supported: bool = False
+) -> FloatArray:
     """Return, for all pairs of peaks that a link may join, the field's mean along the way.
+
+    Args:
+        paf: (2 K or more, H, W).
+        peaks: Of all parts.
+        layout: Which parts a link joins, and which channels are its field.
+        samples: Points of the way at which the field is read.
+        supported: A pair of which the field is missing on some of the way has score 0: in a
+            row of people, one strong field may else join those at its ends.
 
     Returns:
         Link by link, for each peak of its first part those of its second: the mean of the
@@ -188,9 +203,18 @@ def score_links(paf: FloatArray, peaks: Peaks, layout: Topology, samples: int) -
     cell += (ax + share * dx).astype(np.int32)
     cells = cell.astype(np.intp)
     flat = paf.reshape(-1)
-    total: FloatArray = flat.take(cells + np.repeat(x_field, pairs)).sum(axis=0) * dx
-    total += flat.take(cells + np.repeat(y_field, pairs)).sum(axis=0) * dy
-    total /= np.float32(samples) * (np.sqrt(dx * dx + dy * dy) + np.float32(1e-5))
+    along_x = flat.take(cells + np.repeat(x_field, pairs))
+    along_y = flat.take(cells + np.repeat(y_field, pairs))
+    length = np.sqrt(dx * dx + dy * dy) + np.float32(1e-5)
+    total: FloatArray = along_x.sum(axis=0) * dx
+    total += along_y.sum(axis=0) * dy
+    total /= np.float32(samples) * length
+    if supported:
+        along_x *= dx
+        along_y *= dy
+        along_x += along_y
+        there = np.add.reduce(along_x > LEAST_FIELD * length, axis=0, dtype=np.int16)
+        total[there < LEAST_SUPPORT * samples] = 0.0
     return np.nan_to_num(total, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 

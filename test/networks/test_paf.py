@@ -166,6 +166,18 @@ def test_two_people_whom_one_wrong_link_connects():
     assert np.nanmax(np.abs(apart - people)) < 0.35
 
 
+def test_careful_wants_the_field_on_most_of_the_way():
+    pair = Topology(2, ((0, 1),), ((0, 1),))
+    cmap = np.zeros((2, 20, 40), np.float32)
+    cmap[0, 10, 5] = cmap[1, 10, 35] = 0.9
+    fields = np.zeros((2, 20, 40), np.float32)
+    fields[0, 10, 5:18] = 0.9  # the others may lie in between
+    assert len(decode(cmap, fields, pair)) == 1
+    assert len(decode(cmap, fields, pair, careful=True)) == 2
+    fields[0, 10, 5:33] = 0.9
+    assert len(decode(cmap, fields, pair, careful=True)) == 1
+
+
 def test_careful_never_gives_an_object_a_part_twice():
     """A neck that two heads are linked to: the weaker head is somebody else."""
     layout = Topology(3, ((0, 1), (2, 1)), ((0, 1), (2, 3)))
