@@ -37,6 +37,9 @@ EDGES = tuple(
 )
 """The tree of parts, in the order of the displacement maps: parent and child."""
 
+ARRIVED = 0.002
+"""Cells; a correction that is smaller is the last, since the next ones are smaller still."""
+
 Points: TypeAlias = NDArray[np.complex128]
 
 
@@ -114,15 +117,18 @@ class Maps:
             point: That position.
             refinements: How often each other one is corrected by the short offsets.
         """
-        points = np.zeros(PARTS, np.complex128)
+        points = [0j] * PARTS
         points[part] = point
         for source, target, field in _steps(part):
-            point = points.item(source)
+            point = points[source]
             point = self._inside(point + _sample(self.middle[field], point))
             for _ in range(refinements):
-                point = self._inside(point + _sample(self.short[target], point))
+                step = _sample(self.short[target], point)
+                point = self._inside(point + step)
+                if abs(step) < ARRIVED:
+                    break
             points[target] = point
-        return points
+        return np.array(points)
 
     def scores(self, points: Points) -> NDArray[np.float64]:
         """Return (17,) the score of each part at its position, in [0, 1]."""
@@ -131,9 +137,11 @@ class Maps:
         return scores
 
     def _inside(self, point: complex) -> complex:
-        height, width = self.short.shape[1:]
-        x = min(max(point.real, 0.0), width - 1.0)
-        return complex(x, min(max(point.imag, 0.0), height - 1.0))
+        _, height, width = self.heatmaps.shape
+        x, y = point.real, point.imag
+        if 0 <= x <= width - 1 and 0 <= y <= height - 1:
+            return point
+        return complex(min(max(x, 0.0), width - 1.0), min(max(y, 0.0), height - 1.0))
 
 
 def _vectors(maps: FloatArray, stride: int) -> Points:
