@@ -5,7 +5,8 @@ operators, time and memory. Architecture: trt_pose, ``trt_pose/models`` (ResNet-
 DenseNet-121 with the attention head); the body's and the hand's channels: ``human_pose.json``
 and ``hand_pose.json``. Normalizations are folded where PyTorch's export folds them.
 
-    python -m tools.trt_pose_networks resnet18-body net.onnx
+    python -m tools.trt_pose_networks resnet18-body net.onnx --card
+    pose-ros bench synthetic --network net.yaml
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+import yaml
 
 from tools.onnx_writer import Writer, save
 
@@ -78,6 +80,23 @@ def build(
     return w.finish(f"trt_pose_{network.replace('-', '_')}")
 
 
+def write_card(network: str, path: Path, names: Names = PUBLISHED) -> Path:
+    """Write a card beside a network's file, that of the published weights but for the origin."""
+    folder = Path(__file__).resolve().parents[1] / "models"
+    card = yaml.safe_load((folder / f"{network}.yaml").read_text(encoding="utf-8"))
+    card["name"] = path.stem.lower().replace("_", "-")
+    (file,) = card["files"].values()
+    for key in ("sha256", "git_blob", "enough", "known_by"):
+        file.pop(key, None)
+    file["origins"] = [{"path": path.name}]
+    values = (*file["inputs"], *file["outputs"])
+    for value, name in zip(values, (names.image, names.cmap, names.paf), strict=True):
+        value["tensor"] = name
+    written = path.with_suffix(".yaml")
+    written.write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
+    return written
+
+
 def _resnet18(w: Writer, image: str) -> str:
     value = w.relu(w.convolution(image, 64, 7, 2))
     value = w.node("MaxPool", value, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
@@ -112,16 +131,21 @@ def _densenet121(w: Writer, image: str) -> str:
 def main() -> None:
     """Write the network that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    choices = [f"{backbone}-{kind}" for backbone in SIZES for kind in PARTS]
+    choices = ("resnet18-body", "resnet18-hand", "densenet121-body")
     parser.add_argument("network", choices=choices)
     parser.add_argument("out", type=Path, metavar="FILE")
     parser.add_argument("--size", type=int, metavar="N", help="pixels along a side of the input")
     parser.add_argument("--free-batch", action="store_true", help="any number of images")
     parser.add_argument("--exported-names", action="store_true", help="input_0, output_0, output_1")
+    parser.add_argument("--card", action="store_true", help="write a card beside it as well")
     args = parser.parse_args()
+    if args.card and args.size:
+        parser.error("the card is one of the published size: leave out --size or --card")
     names = EXPORTED if args.exported_names else PUBLISHED
     model = build(args.network, names=names, size=args.size, free_batch=args.free_batch)
     print(save(model, args.out))
+    if args.card:
+        print(write_card(args.network, args.out, names))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import get, status
 from pose_ros.runtime.session import open_session, read_signature
 from tools.onnx_writer import save
-from tools.trt_pose_networks import EXPORTED, build
+from tools.trt_pose_networks import EXPORTED, build, write_card
 
 NETWORKS = ("resnet18-body", "resnet18-hand", "densenet121-body")
 
@@ -84,11 +84,15 @@ def test_the_batch_alone_is_free_when_it_is_asked_for(tmp_path: Path) -> None:
     assert cmap.shape == (3, 18, 16, 16)
 
 
-def test_names_of_an_export(tmp_path: Path) -> None:
-    path = save(build("resnet18-hand", size=32, names=EXPORTED), tmp_path / "net.onnx")
+def test_an_export_of_other_names_runs_by_a_card_of_its_own(tmp_path: Path) -> None:
+    path = save(build("resnet18-hand", names=EXPORTED), tmp_path / "net.onnx")
     signature = read_signature(path)
     assert list(signature.inputs) == ["input_0"]
     assert list(signature.outputs) == ["output_0", "output_1"]
+    card = write_card("resnet18-hand", path, EXPORTED)
+    estimator = pose_ros.create_estimator(str(card), threads=1)
+    assert (estimator.network, estimator.skeleton.name) == ("net", "trt_hand21")
+    assert len(estimator.estimate(np.zeros((120, 160, 3), np.uint8))) == 0
 
 
 def test_the_parts_of_the_architectures() -> None:
