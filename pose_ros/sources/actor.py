@@ -105,6 +105,26 @@ def _wave(seconds: float, arm: Arm) -> Posture:
     return _with_arm(arm, ArmAngles(82, 14, 176 - 24 * swing, 14))
 
 
+def _t_pose(_seconds: float, _arm: Arm) -> Posture:
+    level = ArmAngles(89, 3, 90, 3)
+    return Posture(left=level, right=level)
+
+
+def _cross_arms(_seconds: float, arm: Arm) -> Posture:
+    front, back = ArmAngles(50, 98, 100, 168), ArmAngles(32, 92, 97, 172)
+    return Posture(left=front, right=back) if arm == "left" else Posture(left=back, right=front)
+
+
+def _stop(_seconds: float, arm: Arm) -> Posture:
+    # the twist turns the palm to whoever is in front
+    return _with_arm(arm, ArmAngles(66, 66, 160, 84, -90.0))
+
+
+def _come_here(seconds: float, arm: Arm) -> Posture:
+    swing = math.cos(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
+    return _with_arm(arm, ArmAngles(48, 72, 122 - 36 * swing, 84))
+
+
 def stride(phase: float) -> Posture:
     """Return the posture of somebody who walks; ``phase`` in radians, a turn two steps."""
     swing = math.sin(phase)
@@ -144,9 +164,13 @@ GESTURES: dict[str, Callable[[float, Arm], Posture]] = {
     "raise_hands": _raise_hands,
     "wave": _wave,
     "walk": _walk,
+    "t_pose": _t_pose,
+    "cross_arms": _cross_arms,
+    "stop": _stop,
+    "come_here": _come_here,
 }
-MOVING_GESTURES = frozenset({"wave", "walk"})
-TWO_ARMED = frozenset({"stand", "raise_hands", "walk"})
+MOVING_GESTURES = frozenset({"wave", "walk", "come_here"})
+TWO_ARMED = frozenset({"stand", "raise_hands", "walk", "t_pose", "cross_arms"})
 """Gestures that do not care which arm a step names."""
 
 SCRIPT: tuple[Step, ...] = (
@@ -165,7 +189,7 @@ SCRIPT: tuple[Step, ...] = (
     Step("point_down", 0.6),
     Step("walk", 1.8),
 )
-"""The default script: every gesture, with each arm where it takes one; 12 s."""
+"""The default script: pointing, raised hands and a walk, with each arm; 12 s."""
 
 
 def hold(gesture: str, arm: Arm = "right") -> tuple[Step, ...]:

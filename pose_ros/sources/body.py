@@ -40,12 +40,20 @@ CLOTH = frozenset({SHIRT, TROUSERS})
 
 @dataclass(frozen=True)
 class Look:
-    """Colors by which one actor differs from another: red, green and blue, 0 to 255."""
+    """What one actor wears; colors are red, green and blue, 0 to 255.
+
+    Attributes:
+        shirt, trousers, hair, skin: Colors.
+        long_sleeves: Whether the shirt reaches the wrists; it leaves the forearms bare otherwise.
+        shorts: Whether the trousers end at the knees.
+    """
 
     shirt: Color = SHIRT.value
     trousers: Color = TROUSERS.value
     hair: Color = HAIR.value
     skin: Color = SKIN.value
+    long_sleeves: bool = False
+    shorts: bool = False
 
     def color(self, material: Material) -> Color:
         """Return the color of a material on this actor."""
@@ -75,11 +83,15 @@ class Cone(NamedTuple):
     flatness: float = 1.0
 
 
-def body(joints: Joints, build: Build = AVERAGE) -> list[Cone]:
+PLAIN = Look()
+
+
+def body(joints: Joints, build: Build = AVERAGE, look: Look = PLAIN) -> list[Cone]:
     """Return the round cones of the whole body, in the axes of the joints."""
     limbs = _trunk(joints, build.width)
+    forearm, shank = SHIRT if look.long_sleeves else SKIN, SKIN if look.shorts else TROUSERS
     for side in ("left", "right"):
-        limbs += _arm(joints, side) + _leg(joints, side)
+        limbs += _arm(joints, side, forearm) + _leg(joints, side, shank)
     cones = [
         limb._replace(radius_a=limb.radius_a * build.girth, radius_b=limb.radius_b * build.girth)
         for limb in limbs
@@ -149,16 +161,16 @@ def _head(joints: Joints) -> list[Cone]:
     return cones
 
 
-def _arm(joints: Joints, side: str) -> list[Cone]:
+def _arm(joints: Joints, side: str, forearm: Material) -> list[Cone]:
     shoulder, elbow = joints[f"{side}_shoulder"], joints[f"{side}_elbow"]
     wrist = joints[f"{side}_wrist"]
     hem = shoulder + 0.62 * (elbow - shoulder)
     belly = elbow + 0.22 * (wrist - elbow)
     return [
         Cone(shoulder, hem, 0.060, 0.053, SHIRT),
-        Cone(shoulder, elbow, 0.050, 0.040, SKIN),
-        Cone(elbow, belly, 0.039, 0.042, SKIN),
-        Cone(belly, wrist, 0.042, 0.028, SKIN),
+        Cone(shoulder, elbow, 0.050, 0.040, forearm),
+        Cone(elbow, belly, 0.039, 0.042, forearm),
+        Cone(belly, wrist, 0.042, 0.028, forearm),
     ]
 
 
@@ -179,14 +191,15 @@ def _hand(joints: Joints, side: str) -> list[Cone]:
     return cones
 
 
-def _leg(joints: Joints, side: str) -> list[Cone]:
+def _leg(joints: Joints, side: str, shank: Material) -> list[Cone]:
     hip, knee, ankle = (joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
     heel, toe = joints[f"{side}_heel"], joints[f"{side}_foot_index"]
+    bare = 0.88 if shank is SKIN else 1.0
     calf = knee + 0.28 * (ankle - knee) + np.array([-0.015, 0.0, 0.0])
     return [
         Cone(hip + (0, 0, 0.01), knee, 0.092, 0.060, TROUSERS),
-        Cone(knee, calf, 0.060, 0.060, TROUSERS),
-        Cone(calf, knee + 0.84 * (ankle - knee), 0.060, 0.050, TROUSERS),
+        Cone(knee, calf, 0.060 * bare, 0.060 * bare, shank),
+        Cone(calf, knee + 0.84 * (ankle - knee), 0.060 * bare, 0.050 * bare, shank),
         Cone(calf, ankle, 0.040, 0.034, SOCKS),
         Cone(ankle + (-0.01, 0, -0.035), ankle + 0.4 * (toe - ankle), 0.040, 0.036, SHOES),
         Cone(heel + (0.03, 0, 0), toe - 0.12 * (toe - heel), 0.036, 0.036, SHOES),

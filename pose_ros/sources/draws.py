@@ -165,13 +165,21 @@ def _draw_actor(
         rise = math.tan(math.radians(generator.uniform(-25.0, 40.0)))
         target_height = 0.8 * tall + reach * rise
     target: Point = (x + reach * math.cos(azimuth), y + reach * math.sin(azimuth), target_height)
+    (wardrobe,) = generator.spawn(1)
     bend = float(generator.uniform(0.0, 25.0))
     return Actor(
         Path.standing(x, y, heading % 360.0),
         (Step("point_at", 1.0, arm, target, bend),),
         height=tall,
         build=build,
-        look=Look(one(_CLOTHES), one(_TROUSERS), one(_HAIR), one(_SKIN)),
+        look=Look(
+            one(_CLOTHES),
+            one(_TROUSERS),
+            one(_HAIR),
+            one(_SKIN),
+            long_sleeves=bool(wardrobe.random() < 0.5),
+            shorts=bool(wardrobe.random() < 0.25),
+        ),
     )
 
 

@@ -45,7 +45,7 @@ class Actor:
             unless they have a gesture to make.
         height: Meters from the floor to the top of the head, 0.5 to 2.5.
         build: Slim or broad, and how long the limbs are.
-        look: Colors of clothes, skin and hair.
+        look: Clothes, and colors of skin and hair.
         name: For reports.
     """
 
@@ -89,6 +89,7 @@ class Actor:
         place = self.path.place(seconds)
         turn, origin = self._pose(place)
         size = self._size
+        posed = joints(self._posture(seconds, place), self.build)
         return [
             cone._replace(
                 a=origin + turn @ cone.a,
@@ -97,7 +98,7 @@ class Actor:
                 radius_b=cone.radius_b * size,
                 flat_axis=turn @ cone.flat_axis / size,
             )
-            for cone in body(joints(self._posture(seconds, place), self.build), self.build)
+            for cone in body(posed, self.build, self.look)
         ]
 
     def step(self, seconds: float) -> tuple[Step, float]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from pose_ros.errors import OptionError
-from pose_ros.sources.actor import Step
+from pose_ros.sources.actor import GESTURES, TWO_ARMED, Step
 from pose_ros.sources.body import Look
 from pose_ros.sources.figure import BROAD, SLIM, Arm
 from pose_ros.sources.furniture import Pillar, box, table
 from pose_ros.sources.path import TO_CAMERA, Path, Waypoint
-from pose_ros.sources.scene import AVERAGE_HEIGHT, Actor, Scene
+from pose_ros.sources.scene import ACTOR_TO_WALL, AVERAGE_HEIGHT, Actor, Scene
 
 BLUE = Look()
 RED = Look(shirt=(168, 44, 40), trousers=(60, 58, 62), hair=(96, 66, 40))
@@ -113,6 +113,23 @@ def walking(seed: int = 0, *, rounds: int = 8) -> Scene:
     return Scene((Actor(Path(tuple(way)), look=GREEN),), 6.7)
 
 
+def gestures(distance: float = 3.0, *, hold_seconds: float = 2.0) -> Scene:
+    """Return a scene in which somebody makes every gesture, with each arm if it takes one.
+
+    Args:
+        distance: Meters along the floor from the camera to him.
+        hold_seconds: How long each is held, the way of the arm included; he stands for 1 s
+            in between.
+    """
+    steps: list[Step] = []
+    for gesture in GESTURES:
+        if gesture not in ("stand", "walk"):
+            arms: tuple[Arm, ...] = ("right",) if gesture in TWO_ARMED else ("left", "right")
+            for arm in arms:
+                steps += [Step("stand", 1.0), Step(gesture, hold_seconds, arm)]
+    return Scene((Actor(Path.standing(distance), tuple(steps)),), distance + ACTOR_TO_WALL)
+
+
 def people(seed: int = 0) -> Scene:
     """Return a scene of three people, 1.5 to 2.0 m tall, of three builds, who make gestures."""
     steps = (Step("stand", 1.0), Step("raise_hand", 1.5), Step("stand", 1.0), Step("wave", 2.0))
@@ -163,6 +180,7 @@ def pillar_scene() -> Scene:
 
 
 SCENES: dict[str, Callable[..., Scene]] = {
+    "gestures": gestures,
     "pointing": pointing,
     "walking": walking,
     "people": people,

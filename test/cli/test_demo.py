@@ -34,7 +34,7 @@ def test_quiet_and_without_depth(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--scene", "moon"], "unknown scene 'moon'; known: pointing, walking, people"),
+        (["--scene", "moon"], "unknown scene 'moon'; known: gestures, pointing, walking, people"),
         (["--scene", "box?size=3"], "unknown option 'size'"),
         (["--scene", "box?live=1"], "live=0"),
         (["--fps", "0"], "fps must be above 0"),

@@ -271,7 +271,7 @@ def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scene", "text"),
     [
-        ("moon", "unknown scene 'moon'; known: pointing, walking"),
+        ("moon", "unknown scene 'moon'; known: gestures, pointing, walking"),
         ("box?arm=left", "its own arms"),
     ],
 )

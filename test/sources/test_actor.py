@@ -38,8 +38,8 @@ def held(gesture: str, arm: Arm, seconds: float = 0.25) -> Joints:
     return joints(posture_at(hold(gesture, arm), seconds))
 
 
-def test_script_shows_every_gesture_with_each_arm_in_8_to_12_seconds() -> None:
-    assert {step.gesture for step in SCRIPT} == set(GESTURES)
+def test_script_points_and_raises_hands_with_each_arm_in_8_to_12_seconds() -> None:
+    assert {step.gesture for step in SCRIPT} < set(GESTURES)
     shown = {(step.gesture, step.arm) for step in SCRIPT}
     one_armed = ("point_left", "point_right", "point_down", "point_forward", "raise_hand")
     assert shown.issuperset(itertools.product(one_armed, SIDES))
@@ -116,6 +116,24 @@ def test_arm_points_where_it_should(
 def test_pointing_down_differs_from_hanging() -> None:
     hanging, pointing = held("stand", "left"), held("point_down", "left")
     assert np.linalg.norm(hanging["left_wrist"] - pointing["left_wrist"]) > 0.2
+
+
+def test_crossed_arms_cross_and_the_named_one_is_in_front() -> None:
+    for arm, other in (SIDES, SIDES[::-1]):
+        found = held("cross_arms", arm)
+        inward = -1.0 if arm == "left" else 1.0
+        assert inward * (found[f"{arm}_wrist"] - found[f"{other}_wrist"])[1] > 0.05
+        middle = {s: (found[f"{s}_elbow"] + found[f"{s}_wrist"]) / 2 for s in SIDES}
+        assert middle[arm][0] > middle[other][0] + 0.03
+
+
+def test_who_says_stop_shows_the_palm() -> None:
+    found = held("stop", "right")
+    along = found["right_index"] - found["right_wrist"]
+    thumbward = found["right_index"] - found["right_pinky"]
+    assert along[2] > 0.08  # fingers up
+    palm = np.cross(thumbward, along)
+    assert palm[0] / np.linalg.norm(palm) > 0.8  # and the palm to the front
 
 
 def test_wave_moves_the_hand_above_the_shoulder() -> None:

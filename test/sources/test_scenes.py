@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError
+from pose_ros.sources.actor import GESTURES, TWO_ARMED
 from pose_ros.sources.opening import open_synthetic, scene_spec
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.scenes import SCENES, make_scene, pointing, walking
@@ -50,6 +51,13 @@ def test_somebody_points_at_all_targets_with_both_arms() -> None:
     rest = [truth for truth in truths if truth.gesture == "stand"]
     assert rest
     assert all(np.isnan(truth.target).all() and truth.arm is None for truth in rest)
+
+
+def test_every_gesture_is_made_with_each_arm() -> None:
+    made = {(found[0].gesture, found[0].arm) for found in track("gestures", 2.0) if found[0].held}
+    for gesture in set(GESTURES) - {"walk"}:
+        arms = {None} if gesture in TWO_ARMED else {"left", "right"}
+        assert {arm for name, arm in made if name == gesture} == arms, gesture
 
 
 def test_the_seed_chooses_the_targets() -> None:
@@ -148,7 +156,10 @@ def test_scene_spec() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: scene_spec("nowhere"), "unknown scene 'nowhere'; known: pointing, walking"),
+        (
+            lambda: scene_spec("nowhere"),
+            "'nowhere'; known: gestures, pointing, walking",
+        ),
         (lambda: scene_spec("wave"), "unknown scene 'wave'"),
         (lambda: scene_spec("box?distance=2"), "box has its own distances"),
         (lambda: scene_spec("box?arm=left"), "its own arms"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -15,7 +16,10 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources import open_source
-from pose_ros.sources.actor import Step
+from pose_ros.sources.actor import Step, hold
+from pose_ros.sources.body import Look
+from pose_ros.sources.path import Path
+from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.scenes import crossing
 from pose_ros.sources.synthetic import SyntheticSource
 from pose_ros.sources.truth import Truth
@@ -62,6 +66,20 @@ def test_the_picture_shows_the_truth(gesture: str, camera: dict[str, Any]) -> No
             assert is_skin(color_at(frame.image, elbow + 0.7 * (wrist - elbow))), side
             assert is_shirt(color_at(frame.image, truth.pixel(f"{side}_shoulder")))
         assert is_skin(color_at(frame.image, truth.pixel("nose")))
+
+
+def test_the_picture_shows_the_clothes() -> None:
+    actor = Actor(Path.standing(2.5), hold("raise_hands"))
+    dressed = replace(actor, look=Look(long_sleeves=True, shorts=True))
+    for person, sleeve in ((actor, is_skin), (dressed, is_shirt)):
+        source = SyntheticSource(scene=Scene((person,)), live=False)
+        (frame,), truth = frames(source, 1), source.truth(0.0)
+        elbow, wrist = truth.pixel("left_elbow"), truth.pixel("left_wrist")
+        assert sleeve(color_at(frame.image, (elbow + wrist) / 2))
+        knee, ankle = truth.pixel("left_knee"), truth.pixel("left_ankle")
+        shank = color_at(frame.image, (knee + ankle) / 2)
+        assert is_skin(shank) == person.look.shorts
+        assert not is_skin(color_at(frame.image, knee + 0.3 * (truth.pixel("left_hip") - knee)))
 
 
 def test_left_is_left() -> None:
