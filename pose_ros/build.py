@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
+from pose_ros.int8 import int8_path
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime.card import Card, load_card
 from pose_ros.runtime.model_store import model_path
+from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session
 
 DEFAULT_NETWORK = "blazepose-full"
@@ -52,7 +54,8 @@ def create_estimator(
         provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
         require_gpu: Raise rather than run on the CPU.
         threads: CPU threads for one run of a network, 1 to 64.
-        precision: ``fp32``, or ``fp16`` on a GPU: quicker and less exact.
+        precision: ``fp32``; quicker and less exact ``fp16`` on a GPU, and ``int8`` on the
+            CPU for networks whose card plans it.
         models_dir: Where model files are kept; the user's cache by default.
 
     Returns:
@@ -113,7 +116,7 @@ def create_body_hands(
         provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
         require_gpu: Raise rather than run on the CPU.
         threads: CPU threads for one run of a network, 1 to 64.
-        precision: ``fp32``, or ``fp16`` on a GPU.
+        precision: As for ``create_estimator``.
         models_dir: Where model files are kept; the user's cache by default.
 
     Returns:
@@ -155,9 +158,12 @@ def _open_sessions(
     precision: str,
 ) -> dict[str, Session]:
     """Load files of a card, fetching them when they are not there yet, by role."""
+    check_precision(precision, provider)
+    in_int8 = precision == "int8"
+    provider = "cpu" if in_int8 else provider
     sessions: dict[str, Session] = {}
     for role in roles:
-        path = model_path(card, role, models_dir)
+        path = (int8_path if in_int8 else model_path)(card, role, models_dir)
         session = open_session(
             path, provider, require_gpu=require_gpu, threads=threads, precision=precision
         )

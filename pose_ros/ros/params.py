@@ -143,7 +143,8 @@ class PoseParameters:
     threads: int = _parameter(2, "CPU threads of the network.", low=1, high=64)
     precision: str = _parameter(
         "fp32",
-        "Numbers that the network computes in; fp16 needs a GPU, and is quicker and less exact.",
+        "Numbers that the network computes in; quicker and less exact: fp16 on a GPU, int8 on a "
+        "CPU.",
         choices=PRECISIONS,
     )
     models_dir: str = _parameter("", "Folder of model files; empty: the user's cache folder.")

@@ -18,6 +18,7 @@ from pose_ros.errors import ModelError, OptionError
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
 from pose_ros.runtime.origins import Origin, PathOrigin, read_origin
+from pose_ros.runtime.quantization import Int8Plan
 from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path
 
@@ -36,6 +37,7 @@ class ModelFile:
         origins: Where to get it, in order of preference.
         inputs: In the order in which the session takes them.
         outputs: In the order in which the session gives them; others are pruned.
+        int8: Which part of it may be computed in whole numbers; None for nothing.
     """
 
     file: str
@@ -44,6 +46,7 @@ class ModelFile:
     origins: tuple[Origin, ...]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    int8: Int8Plan | None = None
 
     @property
     def own_path(self) -> Path | None:
@@ -208,6 +211,7 @@ def _file(fields: Fields) -> ModelFile:
         origins=origins,
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
         outputs=tuple(_value(value) for value in fields.list_of_fields("outputs")),
+        int8=_int8(fields.fields("int8")) if fields.has("int8") else None,
     )
     fields.end()
     for kind, values in (("inputs", file.inputs), ("outputs", file.outputs)):
@@ -215,6 +219,12 @@ def _file(fields: Fields) -> ModelFile:
         if len(set(names)) != len(names):
             raise fields.error(kind, "distinct names", names)
     return file
+
+
+def _int8(fields: Fields) -> Int8Plan:
+    plan = Int8Plan(first=fields.text("first"), last=fields.text("last"))
+    fields.end()
+    return plan
 
 
 def _checksum(fields: Fields, format_: str, own: bool) -> Checksum:

@@ -17,7 +17,7 @@ LONG_NAMES = {
 """onnxruntime's names, by ours."""
 
 PROVIDERS = ("auto", *LONG_NAMES)
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 MAX_THREADS = 64
 
 MAX_BATCH = 2 * MAX_PEOPLE
@@ -66,6 +66,8 @@ def check_precision(precision: str, provider: str) -> None:
         raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if precision == "fp16" and provider == "cpu":
         raise OptionError("precision 'fp16' contradicts provider 'cpu', which computes in fp32")
+    if precision == "int8" and provider not in ("auto", "cpu"):
+        raise OptionError(f"precision 'int8' is for provider 'cpu'; {provider} has fp16")
 
 
 def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:

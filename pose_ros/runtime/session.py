@@ -169,7 +169,8 @@ def open_session(
         require_gpu: Refuse to run on the CPU.
         threads: CPU threads for one run, 1 to 64.
         precision: ``fp32``, or ``fp16`` on a GPU: half the memory, less exact. Inputs
-            and outputs are float32 all the same.
+            and outputs are float32 all the same. ``int8`` says that the file is in
+            whole numbers, which are for the CPU.
         progress: Called with a line when something takes minutes.
 
     Raises:
@@ -179,8 +180,8 @@ def open_session(
     """
     if not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"threads must be in [1, {MAX_THREADS}], got {threads}")
-    chain = choose_providers(provider, require_gpu, ort.get_available_providers())
     check_precision(precision, provider)
+    chain = choose_providers(provider, require_gpu, ort.get_available_providers())
     asked = _SHORT_NAMES[chain[0]]
     reason = ""
     while True:

@@ -68,7 +68,7 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "provider", "cuda", "cuda"),
         (PoseParameters, "provider", "gpu", "provider must be one of auto, tensorrt, cuda, cpu"),
         (PoseParameters, "precision", "fp16", "fp16"),
-        (PoseParameters, "precision", "int4", "precision must be one of fp32, fp16"),
+        (PoseParameters, "precision", "int4", "precision must be one of fp32, fp16, int8"),
         (PoseParameters, "image_transport", "theora", "image_transport must be one of raw"),
         (PoseParameters, "overlay", "box, keypoints", "box, keypoints"),
         (PoseParameters, "overlay", "none", "none"),

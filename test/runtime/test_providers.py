@@ -58,8 +58,8 @@ def test_precisions_of_a_gpu(precision, provider):
     ("precision", "provider", "message"),
     [
         ("fp16", "cpu", "precision 'fp16' contradicts provider 'cpu'"),
-        ("fp64", "auto", "precision must be one of fp32, fp16, got 'fp64'"),
-        ("FP16", "cuda", "precision must be one of fp32, fp16, got 'FP16'"),
+        ("fp64", "auto", "precision must be one of fp32, fp16, int8, got 'fp64'"),
+        ("FP16", "cuda", "precision must be one of fp32, fp16, int8, got 'FP16'"),
     ],
 )
 def test_precision_that_is_not_there(precision, provider, message):
