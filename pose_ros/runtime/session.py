@@ -236,9 +236,11 @@ def in_fp16(path: Path) -> bytes:
         ImportError: The package onnx is not installed.
     """
     import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    converted = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    # the scales of whole numbers stay float32: an older opset knows no others
+    kept = [*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear", "QuantizeLinear"]
+    converted = convert_float_to_float16(onnx.load(path), keep_io_types=True, op_block_list=kept)
     content: bytes = converted.SerializeToString()
     return content
 

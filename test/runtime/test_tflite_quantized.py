@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.session import open_session
+from pose_ros.runtime.session import in_fp16, open_session
 from pose_ros.runtime.tflite import convert
 from pose_ros.runtime.tflite_reader import read_graph
 
@@ -146,6 +146,22 @@ def test_stored_weights_stay_small_and_int8(writer: Any) -> None:
     assert kept.dtype == np.int8
     np.testing.assert_array_equal(kept, (stored.astype(int) - 128).transpose(0, 3, 1, 2))
     assert constants[f"w{weights}_zero"] == 117 - 128
+
+
+def test_half_precision_leaves_whole_numbers_whole(writer: Any, tmp_path: Path) -> None:
+    image = writer.value((1, 8, 8, 4), **INPUT)
+    stored = whole(0, 255, (5, 3, 3, 4), "uint8")
+    weights = writer.value(stored.shape, stored, scale=0.012, zero_point=117)
+    result = convolution(
+        writer, image, weights, (1, 4, 4, 5), 0.012, scale=0.03, zero_point=90, dtype="uint8"
+    )
+    path, half = tmp_path / "network.onnx", tmp_path / "half.onnx"
+    path.write_bytes(convert(writer.finish([image], [result])))
+    half.write_bytes(in_fp16(path))
+    picture = RNG.uniform(-1, 1, (1, 4, 8, 8)).astype(np.float32)
+    (expected,), (found,) = (open_session(p, "cpu").run(picture) for p in (path, half))
+    assert np.ptp(expected) > 1
+    np.testing.assert_allclose(found, expected, atol=0.031)  # a step
 
 
 def convert_graph(data: bytes) -> Any:
