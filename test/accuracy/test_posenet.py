@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import pose_ros
 from pose_ros.networks.posenet import decode
 from pose_ros.networks.posenet_maps import SKELETON
 from pose_ros.runtime.card import load_card
@@ -22,6 +23,26 @@ KERNELS = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 NETWORK = "posenet-mobilenet"
 STRIDE = 16
 PICTURES = ("humans_2", "humans_4", "peds_2", "COCO_val2014_000000000474")
+FOUND = {
+    "COCO_val2014_000000000192": 3,
+    "COCO_val2014_000000000257": 1,  # and a mixture of those who are farther away
+    "COCO_val2014_000000000328": 3,
+    "COCO_val2014_000000000357": 0,  # 40 pixels high at most
+    "COCO_val2014_000000000395": 3,  # and a mixture of the nearest with somebody behind him
+    "COCO_val2014_000000000428": 1,
+    "COCO_val2014_000000000474": 1,
+    "COCO_val2014_000000000536": 3,
+    "COCO_val2014_000000000564": 1,
+    "COCO_val2014_000000000589": 1,
+    "humans_0": 2,
+    "humans_2": 2,
+    "humans_4": 5,
+    "humans_6": 4,
+    "humans_8": 2,
+    "peds_2": 2,
+    "peds_3": 5,
+}
+"""As many as docs/posenet.md says; each was looked at."""
 
 
 def nearest(image, width, height):
@@ -144,3 +165,41 @@ def test_the_couple_of_the_makers(network, interpret, couple, how, pixels, score
     print(f"{how}: {distance:.2f} px, score of a joint {part:.3f}, of a pose {pose:.4f}")
     assert distance < pixels
     assert max(part, pose) < score
+
+
+@pytest.fixture(scope="module")
+def estimator(posenet_models):
+    return pose_ros.create_estimator(NETWORK, static=True, max_people=10, models_dir=posenet_models)
+
+
+def test_everybody_in_the_pictures(data, estimator):
+    more = 0
+    for name, count in FOUND.items():
+        image = cv2.imread(str(data / "images" / f"{name}.jpg"))
+        poses = estimator.estimate(image, channels="bgr")
+        assert len(poses) >= count, name
+        more += len(poses) - count
+        seen = np.isfinite(poses.keypoints[..., 0])
+        assert (seen == (poses.keypoint_scores >= 0.1)).all()
+    assert more <= 2
+
+
+def test_a_mirror_image_has_the_mirrored_people(data, estimator):
+    """Left and right, x and y, and the borders beside the image: all at once."""
+    image = cv2.imread(str(data / "images" / "peds_3.jpg"))
+    swap = np.arange(17)
+    for left, right in SKELETON.left_right:
+        swap[[left, right]] = right, left
+    poses = estimator.estimate(image, channels="bgr")
+    mirrored = estimator.estimate(np.ascontiguousarray(image[:, ::-1]), channels="bgr")
+    back = mirrored.keypoints[:, swap] * (-1, 1) + (image.shape[1] - 1, 0)
+    for person in poses.keypoints[:4]:
+        medians = np.nanmedian(np.hypot(*np.moveaxis(back - person, -1, 0)), axis=1)
+        assert medians.min() < 8.0  # pixels; a cell of the maps is 34
+
+
+def test_colors_in_either_order(data, estimator):
+    image = cv2.imread(str(data / "images" / "humans_4.jpg"))
+    bgr = estimator.estimate(image, channels="bgr")
+    rgb = estimator.estimate(np.ascontiguousarray(image[..., ::-1]), channels="rgb")
+    np.testing.assert_allclose(rgb.keypoints, bgr.keypoints, atol=1e-3)
