@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
 from pose_ros.int8 import int8_path
 from pose_ros.networks.body_hands import BodyHands
-from pose_ros.networks.registry import FAMILIES
-from pose_ros.runtime.card import Card, load_card
+from pose_ros.networks.draft import Draft
+from pose_ros.networks.drafts import drafts
+from pose_ros.networks.registry import FAMILIES, TOP_DOWN
+from pose_ros.networks.top_down import DETECTOR_ROLE
+from pose_ros.runtime.card import Card, load_card, read_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
-from pose_ros.runtime.session import open_session
+from pose_ros.runtime.session import open_session, read_signature
+from pose_ros.runtime.signature import Signature, describe
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_NETWORK = "blazepose-full"
 DEFAULT_HAND_NETWORK = "blazehand-full"
@@ -40,7 +50,8 @@ def create_estimator(
     """Load a network, fetching its files when they are not there yet.
 
     Args:
-        network: Name of a model card, such as ``blazepose-full``.
+        network: Name of a model card, such as ``blazepose-full``; or the path of a card,
+            ``.yaml``, or of a network alone, ``.onnx``, that tells by itself what it is.
         threshold: Least score, in [0, 1], at which a person is newly found; None for
             the network's own.
         min_tracking_confidence: Least score, in [0, 1], at which a person is kept.
@@ -76,22 +87,75 @@ def create_estimator(
         static=static,
         upper_body_only=upper_body_only,
     )
-    card = load_card(network)
+    card = open_card(network)
     try:
         family = FAMILIES[card.family]
     except KeyError:
         known = ", ".join(FAMILIES)
         raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
-    sessions = _open_sessions(
-        card,
-        card.files,
-        models_dir,
-        provider,
+    open_sessions = functools.partial(
+        _open_sessions,
+        models_dir=models_dir,
+        provider=provider,
         require_gpu=require_gpu,
         threads=threads,
         precision=precision,
     )
+    sessions = open_sessions(card, card.files)
+    if card.family in TOP_DOWN:
+        sessions |= open_sessions(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
     return family(card.contract, sessions, options)
+
+
+def open_card(network: str | os.PathLike[str]) -> Card:
+    """Return the card of a network by its name, by its own path, or made for an ONNX file.
+
+    Raises:
+        ModelError: The network is unknown, its card is wrong, or what the file takes and
+            gives does not tell what it is.
+    """
+    path = Path(network).expanduser()
+    if path.suffix != ".onnx":
+        return load_card(path)
+    signature, fitting = guess(path)
+    if len(fitting) != 1 or fitting[0].questions:
+        guesses = [
+            f"{draft.family}, but it does not say {' and '.join(draft.questions)}"
+            if draft.questions
+            else draft.family
+            for draft in fitting
+        ]
+        raise ModelError(
+            f"{path} takes {describe(signature.inputs)} and gives {describe(signature.outputs)}; "
+            f"that fits {' or '.join(guesses) or 'no family'}. Say it on a card and name that: "
+            f"pose-ros models inspect {path} prints one to begin with"
+        )
+    (draft,) = fitting
+    _LOG.warning(
+        "%s is taken for %s of %s: %s; a card of its own may say otherwise",
+        path.name,
+        draft.family,
+        draft.skeletons[0],
+        "; ".join(draft.assumed) or "all else follows from its shapes",
+    )
+    return read_card(draft.card(card_name(path), path.name), path)
+
+
+def guess(path: Path) -> tuple[Signature, list[Draft]]:
+    """Return what an ONNX file takes and gives, and what it could be.
+
+    Raises:
+        ModelError: It is not there, or onnxruntime cannot load it.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no file {path}")
+    signature = read_signature(path)
+    return signature, drafts(signature.inputs, signature.outputs, signature.types)
+
+
+def card_name(path: Path) -> str:
+    """Return a network's name on a card for an ONNX file."""
+    return re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network"
 
 
 def create_body_hands(
@@ -138,8 +202,8 @@ def create_body_hands(
     sessions = _open_sessions(
         card,
         BodyHands.ROLES,
-        models_dir,
-        provider,
+        models_dir=models_dir,
+        provider=provider,
         require_gpu=require_gpu,
         threads=threads,
         precision=precision,
@@ -150,9 +214,9 @@ def create_body_hands(
 def _open_sessions(
     card: Card,
     roles: Iterable[str],
+    *,
     models_dir: str | os.PathLike[str] | None,
     provider: str,
-    *,
     require_gpu: bool,
     threads: int,
     precision: str,

@@ -7,7 +7,7 @@ whatever place and size, so that a test of crops, warps and decoders needs nobod
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import cv2
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tools.onnx_writer import Writer
 
-Kind: TypeAlias = Literal["heatmap", "simcc", "keypoints"]
+Kind: TypeAlias = Literal["heatmap", "simcc", "keypoints", "movenet"]
 FloatArray: TypeAlias = NDArray[np.float32]
 
 STRIDE = 4
@@ -57,13 +57,15 @@ def network(
     std: Sequence[float] = (1.0, 1.0, 1.0),
     free_batch: bool = True,
     unbiased: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """Return a network for one person's markers.
 
     Args:
         kind: Of its output: ``heatmaps`` (N, K, height / 4, width / 4); ``simcc_x`` (N, K,
             2 width) and ``simcc_y`` (N, K, 2 height); or ``keypoints`` (N, K, 3), x y score,
-            where 1 is the size of the input.
+            where 1 is the size of the input. As MoveNet gives them they are (1, 1, K, 3), y x
+            score, and its input is (1, height, width, 3) int32, pixels.
         palette: (K, 3) from ``colors``.
         height: Pixels of its input ``image``, (N, 3, height, width).
         width: As ``height``.
@@ -72,62 +74,103 @@ def network(
         free_batch: Whether it takes several at once.
         unbiased: Whether 1, of ``keypoints``, is the center of the last pixel and not its
             far edge.
+        names: What to call input and outputs instead.
     """
     count = len(palette)
+    called = names or {}
     w = Writer()
-
-    def array(values: ArrayLike, *shape: int) -> str:
-        made = np.array(values, np.float32)
-        return w.constant(made.reshape(shape) if shape else made)
-
-    image = w.input("image", (1, 3, height, width), free_batch=free_batch)
-    unit = w.node("Add", w.node("Mul", image, array(std, 1, 3, 1, 1)), array(mean, 1, 3, 1, 1))
-    pixels = w.node("Unsqueeze", w.node("Mul", unit, array(255.0)), axes=[1])
-    differences = w.node("Abs", w.node("Sub", pixels, array(palette, 1, count, 3, 1, 1)))
+    image = called.get("image", "image")
+    if kind == "movenet":
+        w.input(image, (1, height, width, 3))
+        whole = w.node("Cast", image, to=onnx.TensorProto.FLOAT)
+        planes = w.node("Transpose", whole, perm=[0, 3, 1, 2])
+    else:
+        w.input(image, (1, 3, height, width), free_batch=free_batch)
+        unit = w.node("Mul", image, _array(w, std, 1, 3, 1, 1))
+        unit = w.node("Add", unit, _array(w, mean, 1, 3, 1, 1))
+        planes = w.node("Mul", unit, _array(w, 255.0))
+    pixels = w.node("Unsqueeze", planes, axes=[1])
+    differences = w.node("Abs", w.node("Sub", pixels, _array(w, palette, 1, count, 3, 1, 1)))
     far = w.node("ReduceSum", differences, axes=[2], keepdims=0)
     # 1 where a pixel has the color, and 0 where it has another
-    near = w.node("Relu", w.node("Sub", array(1.0), w.node("Div", far, array(_NEAR))))
+    near = w.node("Relu", w.node("Sub", _array(w, 1.0), w.node("Div", far, _array(w, _NEAR))))
     amount = w.node("ReduceSum", near, axes=[2, 3], keepdims=1)
-    score = w.node("Min", w.node("Div", amount, array(_ENOUGH)), array(1.0))
-    if kind == "keypoints":
-        rows, columns = np.mgrid[:height, :width].astype(np.float32)
-        mass = w.node("Max", amount, array(1e-6))
-        middles = [
-            w.node("Div", w.node("ReduceSum", w.node("Mul", near, array(grid)), axes=[2, 3]), mass)
-            for grid in (columns / (width - unbiased), rows / (height - unbiased))
-        ]
-        joined = w.node("Concat", *middles, score, axis=3)
-        w.node("Squeeze", joined, axes=[2], name="keypoints")
-        w.output("keypoints", (1, count, 3), free_batch=free_batch)
-        return w.finish("markers")
-    along_x = _blurred(w, near, count, "x")
+    score = w.node("Min", w.node("Div", amount, _array(w, _ENOUGH)), _array(w, 1.0))
+    outputs: dict[str, tuple[str, tuple[int, ...]]]
     if kind == "heatmap":
-        blurred = _blurred(w, along_x, count, "y")
-        peak = w.node("ReduceMax", blurred, axes=[2, 3], keepdims=1)
-        map_ = w.node("Mul", w.node("Div", blurred, w.node("Max", peak, array(1e-6))), score)
-        starts, ends = w.constant(np.array([0, 0])), w.constant(np.array([height, width]))
-        axes, steps = w.constant(np.array([2, 3])), w.constant(np.array([STRIDE, STRIDE]))
-        w.node("Slice", map_, starts, ends, axes, steps, name="heatmaps")
-        shape = (1, count, height // STRIDE, width // STRIDE)
-        w.output("heatmaps", shape, free_batch=free_batch)
-        return w.finish("markers")
-    for axis, size in (("x", width), ("y", height)):
-        blurred = along_x if axis == "x" else _blurred(w, near, count, "y")
-        profile = w.node("ReduceSum", blurred, axes=[2 if axis == "x" else 3], keepdims=1)
-        peak = w.node("ReduceMax", profile, axes=[2, 3], keepdims=1)
-        sure = w.node("Mul", w.node("Div", profile, w.node("Max", peak, array(1e-6))), score)
-        bins = (1, BINS) if axis == "x" else (BINS, 1)
-        finer = w.node(
-            "Resize",
-            sure,
-            array([]),
-            array([1.0, 1.0, *bins]),
-            mode="linear",
-            coordinate_transformation_mode="asymmetric",
-        )
-        w.node("Squeeze", finer, axes=[2 if axis == "x" else 3], name=f"simcc_{axis}")
-        w.output(f"simcc_{axis}", (1, count, BINS * size), free_batch=free_batch)
-    return w.finish("markers")
+        maps = _maps(w, near, score, count, (height, width))
+        outputs = {"heatmaps": (maps, (count, height // STRIDE, width // STRIDE))}
+    elif kind == "simcc":
+        x, y = (_classes(w, near, score, count, axis) for axis in ("x", "y"))
+        outputs = {"simcc_x": (x, (count, BINS * width)), "simcc_y": (y, (count, BINS * height))}
+    else:
+        # MoveNet's 0 is the outer edge of the first pixel, and others' its center
+        first = 0.5 if kind == "movenet" else 0.0
+        middles = _middles(w, near, amount, (height, width), first=first, unbiased=unbiased)
+        if kind == "movenet":
+            joined = w.node("Concat", *middles[::-1], score, axis=3)
+            whole = w.node("Transpose", joined, perm=[0, 2, 1, 3])
+            outputs = {"keypoints": (whole, (1, count, 3))}
+        else:
+            joined = w.node("Concat", *middles, score, axis=3)
+            outputs = {"keypoints": (w.node("Squeeze", joined, axes=[2]), (count, 3))}
+    for name, (value, shape) in outputs.items():
+        w.node("Identity", value, name=called.get(name, name))
+        w.output(called.get(name, name), (1, *shape), free_batch=free_batch and kind != "movenet")
+    model = w.finish("markers")
+    if kind == "movenet":
+        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    return model
+
+
+def _array(w: Writer, values: ArrayLike, *shape: int) -> str:
+    made = np.array(values, np.float32)
+    return w.constant(made.reshape(shape) if shape else made)
+
+
+def _middles(
+    w: Writer, near: str, amount: str, size: tuple[int, int], *, first: float, unbiased: bool
+) -> list[str]:
+    """Add the center of mass along x and along y, (N, K, 1, 1) each."""
+    height, width = size
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    mass = w.node("Max", amount, _array(w, 1e-6))
+    grids = (columns + first) / (width - unbiased), (rows + first) / (height - unbiased)
+    sums = [
+        w.node("ReduceSum", w.node("Mul", near, _array(w, grid)), axes=[2, 3]) for grid in grids
+    ]
+    return [w.node("Div", total, mass) for total in sums]
+
+
+def _maps(w: Writer, near: str, score: str, count: int, size: tuple[int, int]) -> str:
+    """Add heatmaps whose highest cells have the score."""
+    blurred = _blurred(w, _blurred(w, near, count, "x"), count, "y")
+    sure = _scored(w, blurred, score)
+    starts, ends = w.constant(np.array([0, 0])), w.constant(np.array(size))
+    axes, steps = w.constant(np.array([2, 3])), w.constant(np.array([STRIDE, STRIDE]))
+    return w.node("Slice", sure, starts, ends, axes, steps)
+
+
+def _classes(w: Writer, near: str, score: str, count: int, axis: str) -> str:
+    """Add the rows of classes along an axis."""
+    across = 2 if axis == "x" else 3
+    profile = w.node("ReduceSum", _blurred(w, near, count, axis), axes=[across], keepdims=1)
+    bins = (1, BINS) if axis == "x" else (BINS, 1)
+    finer = w.node(
+        "Resize",
+        _scored(w, profile, score),
+        _array(w, []),
+        _array(w, [1.0, 1.0, *bins]),
+        mode="linear",
+        coordinate_transformation_mode="asymmetric",
+    )
+    return w.node("Squeeze", finer, axes=[across])
+
+
+def _scored(w: Writer, values: str, score: str) -> str:
+    """Add the values, scaled so that the highest of each keypoint is its score."""
+    peak = w.node("Max", w.node("ReduceMax", values, axes=[2, 3], keepdims=1), _array(w, 1e-6))
+    return w.node("Mul", w.node("Div", values, peak), score)
 
 
 def _blurred(w: Writer, value: str, count: int, axis: str) -> str:

@@ -1,4 +1,4 @@
-"""``pose-ros models``: list the networks, fetch them, check what was fetched."""
+"""``pose-ros models``: list the networks, fetch and check them, look into one of your own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, list_cards, load_card
 from pose_ros.runtime.model_store import FileStatus
+from pose_ros.runtime.signature import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="NAME", help="network (default: all that were fetched)"
     )
 
+    inspector = commands.add_parser(
+        "inspect",
+        parents=[machine],
+        help="show what an ONNX file takes and gives, and a card to begin with",
+    )
+    inspector.add_argument("file", type=Path, metavar="FILE", help="an ONNX file")
+
 
 def run(args: argparse.Namespace) -> int:
     """Run ``pose-ros models`` with parsed arguments; return the exit code."""
@@ -54,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         return list_models(args.models_dir, as_json=args.json)
     if args.action == "get":
         return get_models(args.names, args.models_dir, sources=args.sources, force=args.force)
+    if args.action == "inspect":
+        return inspect_model(args.file, as_json=args.json)
     return check_models(args.names, args.models_dir, as_json=args.json)
 
 
@@ -109,6 +121,60 @@ def check_models(
     return int(any(file.state in wrong for file in found))
 
 
+def inspect_model(path: Path, *, as_json: bool = False) -> int:
+    """Print what an ONNX file takes and gives, and cards for what it could be.
+
+    What is printed is itself a card, the rest of it in comments.
+
+    Raises:
+        ModelError: The file is not there, or is no network.
+    """
+    from pose_ros.build import card_name, guess  # onnxruntime takes long to import
+
+    signature, fitting = guess(path)
+    name = card_name(path)
+    if as_json:
+        found = {
+            "file": str(path),
+            "inputs": [
+                {"name": n, "shape": shape, "type": signature.types[n]}
+                for n, shape in signature.inputs.items()
+            ],
+            "outputs": [{"name": n, "shape": shape} for n, shape in signature.outputs.items()],
+            "fits": [
+                {
+                    "family": draft.family,
+                    "finds": draft.finds,
+                    "assumed": draft.assumed,
+                    "questions": draft.questions,
+                    "card": draft.card(name, path.name),
+                }
+                for draft in fitting
+            ],
+        }
+        print(json.dumps(found, indent=2))
+        return 0
+    types = ", ".join(signature.types.values())
+    print(f"# {path} takes {describe(signature.inputs)} as {types}")
+    print(f"# and gives {describe(signature.outputs)}.")
+    if not fitting:
+        print("# That fits none of the families that docs/own_network.md describes.")
+    for number, draft in enumerate(fitting):
+        print(f"#\n# {'or' if number else 'It fits'} {draft.family}: {draft.finds}")
+        for line in draft.assumed:
+            print(f"#   taken for granted: {line}")
+        for line in draft.questions:
+            print(f"#   you have to say: {line}")
+        text = yaml.safe_dump(
+            draft.card(name, path.name), sort_keys=False, default_flow_style=None, width=96
+        )
+        # a file is one card: any further one is in comments
+        print(
+            "".join(f"# {line}\n" if number else f"{line}\n" for line in text.splitlines()), end=""
+        )
+    return 0
+
+
 def _summary(files: list[FileStatus]) -> str:
     """Return the state of a card: that of its worst file."""
     states = {file.state for file in files}
@@ -122,7 +188,7 @@ def _describe(card: Card, state: str) -> dict[str, str]:
         "family": card.family,
         "title": card.title,
         "description": card.description,
-        "skeleton": card.skeleton,
+        "skeleton": card.skeleton.name,
         "license": card.license,
         "homepage": card.homepage,
     }

@@ -5,6 +5,7 @@ A card is a YAML file of the folder ``models``; a user's own may lie anywhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,15 +15,18 @@ import yaml
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
+from pose_ros.core.skeletons import Skeleton
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
-from pose_ros.runtime.origins import Origin, PathOrigin, read_origin
+from pose_ros.runtime.origins import Origin, PathOrigin, own_file, read_origin
 from pose_ros.runtime.quantization import Int8Plan
 from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path
 
 FORMATS = ("tflite", "onnx")
+
+_CACHE_NAME, _CACHE_NAME_MEANING = "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,12 @@ class ModelFile:
             {value.tensor if kept else value.name: value.shape for value in values}
             for values in (self.inputs, self.outputs)
         )
-        return Signature(inputs, outputs)
+        types = {
+            value.tensor if kept else value.name: value.image.dtype
+            for value in self.inputs
+            if value.image
+        }
+        return Signature(inputs, outputs, types)
 
 
 @dataclass(frozen=True)
@@ -75,33 +84,31 @@ class Card:
         family: Which code prepares its input and decodes its output.
         title: A few words for a list.
         description: A sentence or two.
-        skeleton: Name of the keypoints it finds.
-        license: SPDX identifier.
-        homepage: Where its makers describe it.
+        skeleton: The keypoints it finds.
+        license: SPDX identifier; empty where a user's own card does not say it.
+        homepage: Where its makers describe it; empty likewise.
         files: Its networks by role, such as ``detector``.
         threshold: Least score at which it finds somebody, where the user names none.
         decoder: What the family's code wants to know besides.
-        colors: Of its keypoints, red, green, blue; empty where the card has none.
     """
 
     name: str
     family: str
     title: str
     description: str
-    skeleton: str
+    skeleton: Skeleton
     license: str
     homepage: str
     files: Mapping[str, ModelFile]
     threshold: float = DEFAULT_THRESHOLD
     decoder: Mapping[str, Any] = field(default_factory=dict)
-    colors: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def contract(self) -> Contract:
         """What the family's code is told."""
         return Contract(
             network=self.name,
-            skeleton=replace(skeletons.get(self.skeleton), colors=self.colors),
+            skeleton=self.skeleton,
             threshold=self.threshold,
             inputs={role: file.inputs for role, file in self.files.items()},
             outputs={role: file.outputs for role, file in self.files.items()},
@@ -154,37 +161,91 @@ def load_card(name_or_path: str | Path) -> Card:
         raise ModelError(f"cannot read the model card {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return _card(Fields(path, "", content))
+    return read_card(content, path)
 
 
-def _card(fields: Fields) -> Card:
+def read_card(content: Any, path: Path) -> Card:
+    """Return a card by what is written on it.
+
+    Args:
+        content: As YAML gives it.
+        path: Where it stands, for messages; files of the user lie relative to its folder.
+
+    Raises:
+        ModelError: A field is missing, unknown or wrong.
+    """
+    fields = Fields(path, "", content)
     files = fields.fields("files")
     by_role = {role: _file(files.fields(role)) for role in files.keys()}  # noqa: SIM118
     if not by_role:
         raise files.error("", "at least one file", {})
+    name = fields.text("name", "[a-z0-9][a-z0-9-]*", "lower-case letters, digits and -")
+    origins = [origin for file in by_role.values() for origin in file.origins]
+    own = any(isinstance(origin, PathOrigin) for origin in origins)
+
+    def about(key: str, default: str) -> str:
+        # what is about a network of one's own is known without the card
+        return default if own and not fields.has(key) else fields.text(key)
+
     card = Card(
-        name=fields.text("name", "[a-z0-9][a-z0-9-]*", "lower-case letters, digits and -"),
+        name=name,
         family=fields.text("family"),
-        title=fields.text("title"),
-        description=fields.text("description"),
-        skeleton=fields.text("skeleton"),
-        license=fields.text("license"),
-        homepage=fields.text("homepage"),
+        title=about("title", name),
+        description=about("description", ""),
+        skeleton=_skeleton(fields),
+        license=about("license", ""),
+        homepage=about("homepage", ""),
         files=by_role,
         threshold=fields.number("threshold", 0, 1)
         if fields.has("threshold")
         else DEFAULT_THRESHOLD,
         decoder=fields.mapping("decoder"),
-        colors=_colors(fields) if fields.has("colors") else (),
     )
     fields.end()
+    return card
+
+
+def _skeleton(fields: Fields) -> Skeleton:
+    """Read the name of a skeleton, or a skeleton; and its colors, where there are any."""
+    value = fields.take("skeleton")
     try:
-        skeleton = skeletons.get(card.skeleton)
+        if isinstance(value, str):
+            skeleton = skeletons.get(value)
+        else:
+            skeleton = _own_skeleton(Fields(fields.path, "skeleton", value))
     except OptionError as error:
         raise ModelError(f"{fields.path}: skeleton: {error}") from None
-    if len(card.colors) not in (0, len(skeleton)):
-        raise fields.error("colors", f"{len(skeleton)}, one a keypoint", len(card.colors))
-    return card
+    colors = _colors(fields) if fields.has("colors") else ()
+    if len(colors) not in (0, len(skeleton)):
+        raise fields.error("colors", f"{len(skeleton)}, one a keypoint", len(colors))
+    return replace(skeleton, colors=colors)
+
+
+def _own_skeleton(fields: Fields) -> Skeleton:
+    keypoints = fields.take("keypoints")
+    if (
+        not isinstance(keypoints, list)
+        or not keypoints
+        or not all(isinstance(name, str) and name for name in keypoints)
+    ):
+        raise fields.error("keypoints", "a list of names", keypoints)
+
+    def pairs(key: str) -> tuple[tuple[int, int], ...]:
+        values = fields.take(key) if fields.has(key) else []
+        if not isinstance(values, list) or not all(
+            isinstance(pair, list) and len(pair) == 2 and all(name in keypoints for name in pair)
+            for pair in values
+        ):
+            raise fields.error(key, "a list of pairs of its keypoints' names", values)
+        return tuple((keypoints.index(a), keypoints.index(b)) for a, b in values)
+
+    name = fields.text("name")
+    if name in skeletons.SKELETONS:
+        # who reads a message finds a skeleton by its name
+        raise fields.error("name", "a name that pose_ros does not have yet", name)
+    skeleton = Skeleton(name, tuple(keypoints), pairs("links"), pairs("left_right"))
+    fields.end()
+    return skeleton
 
 
 def _colors(fields: Fields) -> tuple[tuple[int, int, int], ...]:
@@ -200,12 +261,20 @@ def _colors(fields: Fields) -> tuple[tuple[int, int, int], ...]:
 
 
 def _file(fields: Fields) -> ModelFile:
-    format_ = fields.choice("format", FORMATS, FORMATS[0])
-    origins = tuple(read_origin(origin) for origin in fields.list_of_fields("origins"))
+    # it becomes a path: nothing may lead out of the cache but what is the user's own
+    name = fields.text(
+        "file", f"{_CACHE_NAME}|.+[.]onnx", f"{_CACHE_NAME_MEANING}, or a .onnx file"
+    )
+    if name.endswith(".onnx"):
+        format_ = fields.choice("format", FORMATS[1:], FORMATS[1])
+        origins: tuple[Origin, ...] = (own_file(fields.path, name),)
+        name = re.sub("[^a-z0-9._-]+", "-", Path(name).stem.lower()).lstrip("._-") or "own"
+    else:
+        format_ = fields.choice("format", FORMATS, FORMATS[0])
+        origins = tuple(read_origin(origin) for origin in fields.list_of_fields("origins"))
     own = any(isinstance(origin, PathOrigin) for origin in origins)
     file = ModelFile(
-        # it becomes a path: nothing may lead out of the cache
-        file=fields.text("file", "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"),
+        file=name,
         format=format_,
         checksum=_checksum(fields, format_, own),
         origins=origins,
@@ -289,6 +358,11 @@ def _image(
         std = 255.0 * red, 255.0 * green, 255.0 * blue
         if min(std) <= 0:
             raise fields.error("std", "numbers above 0", [red, green, blue])
+        if max(*mean, *std) > 2 * 255.0:
+            numbers = [[n / 255.0 for n in triple] for triple in (mean, std)]
+            raise fields.error(
+                "mean and std", "numbers for colors in [0, 1], 255ths of those of pixels", numbers
+            )
     else:
         return None
     layout = fields.choice("layout", ("nchw", "nhwc"), "nchw")
@@ -304,5 +378,6 @@ def _image(
         layout=layout,
         channels=fields.choice("channels", ("rgb", "bgr"), "rgb"),
         fit=fields.choice("fit", ("letterbox", "stretch"), "letterbox"),
-        dtype=fields.choice("type", ("float32", "uint8"), "float32"),
+        dtype=fields.choice("type", ("float32", "uint8", "int32"), "float32"),
+        fill=round(fields.number("fill", 0, 255)) if fields.has("fill") else None,
     )

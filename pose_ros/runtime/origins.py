@@ -162,8 +162,7 @@ def read_origin(fields: Fields) -> Origin:
         # http will do: it is the checksum that tells the file, not the way that it came
         origin = UrlOrigin(_url(fields))
     elif fields.has("path"):
-        # from the card's folder on, wherever pose_ros was started
-        origin = PathOrigin(fields.path.absolute().parent / Path(fields.text("path")).expanduser())
+        origin = own_file(fields.path, fields.text("path"))
     elif fields.has("archive"):
         archive = fields.fields("archive")
         origin = ArchiveOrigin(_url(archive), archive.text("member"))
@@ -176,6 +175,11 @@ def read_origin(fields: Fields) -> Origin:
         origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
     fields.end()
     return origin
+
+
+def own_file(card: Path, path: str) -> PathOrigin:
+    """Return a file of the user: from the card's folder on, wherever pose_ros was started."""
+    return PathOrigin(card.absolute().parent / Path(path).expanduser())
 
 
 def _url(fields: Fields) -> str:

@@ -20,6 +20,9 @@ PROVIDERS = ("auto", *LONG_NAMES)
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_THREADS = 64
 
+EXACT_PRODUCTS = "session.x64quantprecision"
+"""onnxruntime's name for products of quantized numbers that do not overflow."""
+
 MAX_BATCH = 2 * MAX_PEOPLE
 """The largest batch that a TensorRT engine is built for: two hands of everybody."""
 
@@ -94,7 +97,7 @@ def session_entries(flags: Set[str] | None = None) -> dict[str, str]:
         "session.record_ep_graph_assignment_info": "1",
         # quantized networks: on x86 of before VNNI sums of products would overflow. With VNNI
         # they do not, but onnxruntime would slow down all the same, to half the speed
-        "session.x64quantprecision": "0" if flags & {"avx512_vnni", "avx_vnni"} else "1",
+        EXACT_PRODUCTS: "0" if flags & {"avx512_vnni", "avx_vnni"} else "1",
     }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
 from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.files import Progress, locked, print_progress
 from pose_ros.runtime.providers import (
+    EXACT_PRODUCTS,
     LONG_NAMES,
     MAX_THREADS,
     Inputs,
@@ -268,26 +270,47 @@ def _signature_of(session: ort.InferenceSession) -> Signature:
         {v.name: tuple(n if isinstance(n, int) else None for n in v.shape) for v in values}
         for values in (session.get_inputs(), session.get_outputs())
     )
-    return Signature(inputs, outputs)
+    return Signature(inputs, outputs, {i.name: _type_of(i) for i in session.get_inputs()})
+
+
+def _type_of(value: ort.NodeArg) -> str:
+    """Return the type of a tensor in NumPy's words; ``tensor(float)`` is float32."""
+    name: str = value.type.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+def _options(threads: int, entries: Mapping[str, str]) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors come as exceptions, and are not printed too
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
+    return options
 
 
 def _load(
     path: Path, chain: Sequence[str], precision: str, threads: int, progress: Progress
 ) -> OrtSession:
     """Load a file for the first provider of a chain; what that cannot run goes to the others."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    for key, value in session_entries().items():
-        options.add_session_config_entry(key, value)
 
     def load(model: str | bytes, inputs: Inputs = ()) -> OrtSession:
         providers = provider_options(chain, precision, inputs, engine_folder(path, precision))
         # left to itself, onnxruntime falls back with no more than a line on stdout
-        return OrtSession(
-            ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+        make = functools.partial(
+            ort.InferenceSession, model, providers=providers, enable_fallback=0
         )
+        entries = session_entries()
+        try:
+            session = make(_options(threads, entries))
+        except ort_errors.Fail:
+            if entries.get(EXACT_PRODUCTS) != "1":
+                raise
+            # onnxruntime 1.31 stumbles over quantized weights that several nodes share when
+            # it is to multiply them exactly
+            session = make(_options(threads, entries | {EXACT_PRODUCTS: "0"}))
+            _LOG.warning("%s: on this CPU its whole numbers may overflow", path.name)
+        return OrtSession(session)
 
     first = _SHORT_NAMES[chain[0]]
     if first == "tensorrt":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pose_ros.errors import ModelError
@@ -19,10 +19,12 @@ class Signature:
     Attributes:
         inputs: Shapes by name.
         outputs: Shapes by name.
+        types: Of the inputs, such as ``float32``; where one is not said, any will do.
     """
 
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def require(self, wanted: Signature, file: str) -> None:
         """Check that a file, of which this is the signature, is one that a card speaks of.
@@ -40,8 +42,14 @@ class Signature:
             fits = all(name in has and _fits(has[name], shape) for name, shape in wants.items())
             if not fits or (kind == "input" and len(has) > len(wants)):
                 raise ModelError(
-                    f"{file} does not fit its card: expected the {kind}s {_line(wants)}, "
-                    f"got {_line(has)}"
+                    f"{file} does not fit its card: expected the {kind}s {describe(wants)}, "
+                    f"got {describe(has)}"
+                )
+        for name, type_ in wanted.types.items():
+            if self.types.get(name, type_) != type_:
+                raise ModelError(
+                    f"{file} does not fit its card: expected the input {name} as {type_}, "
+                    f"got {self.types[name]}"
                 )
 
 
@@ -51,7 +59,8 @@ def _fits(has: Shape, wanted: Shape) -> bool:
     )
 
 
-def _line(values: Mapping[str, Shape]) -> str:
+def describe(values: Mapping[str, Shape]) -> str:
+    """Return names and shapes for a message; ``?`` is an axis that is free."""
     shapes = (
         f"{name} [{', '.join('?' if n is None else str(n) for n in shape)}]"
         for name, shape in values.items()

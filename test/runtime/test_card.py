@@ -139,7 +139,7 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (replaced("title: Tiny", "title: Tiny\nmood: good"), "mood: expected no such field"),
         (replaced("name: tiny", "name: Tiny One"), "name: expected lower-case"),
         (replaced("blazepose33", "octopus8"), "skeleton: unknown skeleton 'octopus8'"),
-        (replaced("file: tiny-detector", "file: ../evil"), "files.detector.file: expected"),
+        (replaced("file: tiny-detector", "file: ../evil"), "files.detector.file: expected lower"),
         (replaced("    sha256: ", "    sha256: x"), "files.detector.sha256: expected 64"),
         (replaced("    sha256: ", "    git_blob: "), "detector.git_blob: expected 40 lower-case"),
         (

@@ -14,6 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
 from pose_ros.runtime import session as sessions
+from pose_ros.runtime.providers import session_entries
 from pose_ros.runtime.session import OrtSession, engine_folder, in_fp16, open_session
 
 CPU, CUDA, RT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -284,3 +285,32 @@ def test_half_precision_without_its_package_is_one_clear_error(sums, gpu, monkey
         RuntimeUnavailableError, match=r'needs onnx: run pip install "pose_ros\[mod'
     ):
         open_session(sums, "cuda", precision="fp16")
+
+
+def test_quantized_weights_that_two_nodes_share(tmp_path, monkeypatch, caplog):
+    """onnxruntime cannot load them where it is to multiply them exactly."""
+    exact = session_entries(flags=set())
+    monkeypatch.setattr(sessions, "session_entries", lambda: exact)
+    helper, numpy_helper, kind = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
+    weights = np.array([[90, -30], [20, 100]], np.int8)
+    constants = {
+        "scale": np.float32(0.01), "zero": np.int8(0), "middle": np.uint8(128), "weights": weights
+    }  # fmt: skip
+    product = ["scale", "middle", "weights", "scale", "zero", "scale", "middle"]
+    graph = helper.make_graph(
+        [
+            helper.make_node("QuantizeLinear", ["x", "scale", "middle"], ["q"]),
+            helper.make_node("QLinearMatMul", ["q", *product], ["a"]),
+            helper.make_node("QLinearMatMul", ["a", *product], ["b"]),
+            helper.make_node("DequantizeLinear", ["b", "scale", "middle"], ["y"]),
+        ],
+        "shared",
+        [helper.make_tensor_value_info("x", kind, [1, 2])],
+        [helper.make_tensor_value_info("y", kind, [1, 2])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "shared.onnx")
+    (found,) = open_session(tmp_path / "shared.onnx").run(np.array([[0.5, 1.0]], np.float32))
+    assert np.allclose(found, [[0.5, 1]] @ (0.01 * weights) @ (0.01 * weights), atol=0.02)
+    assert "shared.onnx: on this CPU its whole numbers may overflow" in caplog.text

@@ -1,0 +1,293 @@
+"""What a network could be, going by what it takes and gives.
+
+Shapes do not tell everything. How colors are scaled is taken as the makers of such networks
+mostly do it, and said; what they do differently is left open, and nobody but the user can say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pose_ros.core import skeletons
+from pose_ros.networks.draft import PIXELS, TYPES, WHOLE, Draft, Picture, Shape, named, with_points
+from pose_ros.networks.paf_maps import topology
+from pose_ros.networks.yolo_pose import form_of
+
+LEAST_POINTS, MOST_POINTS = 5, 300
+MOST_ROWS = 2000
+"""Rows that are left after suppression; before it there are more."""
+STRIDES = (1, 2, 4, 8)
+"""Pixels of the input a cell of a heatmap, in networks that see one person."""
+SPLIT_RATIOS = (1, 2, 3, 4)
+
+_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+_IMAGENETS = "colors are normalized with ImageNet's mean and deviation"
+_FREE = "the size of its input, which is free: {} x {} is a guess"
+
+
+def drafts(
+    inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], types: Mapping[str, str]
+) -> list[Draft]:
+    """Return what a network could be.
+
+    Args:
+        inputs: Shapes by name, of the file.
+        outputs: The same of what it gives, in its order.
+        types: Of the inputs, such as ``float32``.
+    """
+    if len(inputs) != 1 or not outputs:
+        return []
+    ((name, shape),) = inputs.items()
+    picture = _picture(name, shape, types.get(name, ""))
+    if picture is None:
+        return []
+    ways = (_heatmaps, _simcc, _numbers, _rows, _fields, _posenet)
+    return [draft for way in ways for draft in way(picture, outputs)]
+
+
+def _picture(name: str, shape: Shape, type_: str) -> Picture | None:
+    if len(shape) != 4 or shape[0] not in (None, 1) or type_ not in TYPES:
+        return None
+    if shape[1] == 3:
+        return Picture(name, "nchw", shape[2], shape[3], type_)
+    if shape[3] == 3:
+        return Picture(name, "nhwc", shape[1], shape[2], type_)
+    return None
+
+
+def _heatmaps(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """One map a keypoint, of one person."""
+    shapes = list(outputs.values())
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        return
+    _, points, *cells = shapes[0]
+    known = (points, picture.height, picture.width, *cells)
+    if points is None or not _is_count(points) or None in known:
+        return
+    if not any([s * n for n in cells if n] == [picture.height, picture.width] for s in STRIDES):
+        return
+    yield Draft(
+        "heatmap",
+        f"one person at a time, {points} heatmaps of {cells[1]} x {cells[0]}",
+        points,
+        with_points(points),
+        picture.fields((256, 192), _IMAGENET),
+        named(outputs, ["heatmaps"]),
+        threshold=0.3,
+        assumed=(_IMAGENETS,) if picture.type == "float32" else (),
+    )
+
+
+def _simcc(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """A row of classes for x and one for y."""
+    names, shapes = list(outputs), list(outputs.values())
+    if len(shapes) != 2 or any(len(shape) != 3 for shape in shapes):
+        return
+    points = shapes[0][1]
+    if points is None or not _is_count(points) or shapes[1][1] != points:
+        return
+    for ratio in SPLIT_RATIOS:
+        wanted = [ratio * (picture.width or 0), ratio * (picture.height or 0)]
+        for order in ((0, 1), (1, 0)):
+            if [shapes[i][2] for i in order] != wanted:
+                continue
+            unclear = picture.width == picture.height and not names[0].endswith(("x", "y"))
+            if picture.width == picture.height and names[order[0]].endswith("y"):
+                continue  # of a square only the names tell
+            yield Draft(
+                "simcc",
+                f"one person at a time, {points} keypoints as {wanted[0]} and {wanted[1]} classes",
+                points,
+                with_points(points),
+                picture.fields((256, 192), _IMAGENET),
+                named({names[i]: shapes[i] for i in order}, ["x", "y"]),
+                threshold=0.3,
+                decoder={"split_ratio": ratio},
+                assumed=(_IMAGENETS,) if picture.type == "float32" else (),
+                open=("which output is x and which is y",) if unclear else (),
+            )
+            return
+
+
+def _numbers(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """Keypoints as numbers."""
+    shapes = list(outputs.values())
+    if len(shapes) != 1 or len(shapes[0]) not in (3, 4) or shapes[0][-1] not in (2, 3):
+        return
+    *people, points, values = shapes[0]
+    if points is None or not _is_count(points) or any(n not in (None, 1) for n in people):
+        return
+    scores = "with scores" if values == 3 else "without scores"
+    finds = f"{points} keypoints as numbers {scores}"
+    given = named(outputs, ["keypoints"])
+    if len(people) == 2 and values == 3 and picture.layout == "nhwc":
+        yield Draft(
+            "keypoints",
+            f"one person in the whole image, {finds}",
+            points,
+            with_points(points),
+            picture.fields((192, 192), PIXELS),
+            given,
+            threshold=0.3,
+            decoder={"order": "yx"},
+            assumed=("keypoints are y, x, score from 0 to 1, and pixels 0 to 255, as MoveNet's",),
+        )
+        return
+    unsaid = (
+        "whether x or y comes first (decoder: order)",
+        "whether they are normalized or pixels (decoder: units)",
+        "whether it sees the whole image (family keypoints) or one person (keypoints-top-down)",
+    )
+    for family, where in (
+        ("keypoints", "one person in the whole image"),
+        ("keypoints-top-down", "one person at a time"),
+    ):
+        yield Draft(
+            family,
+            f"{where}, {finds}",
+            points,
+            with_points(points),
+            picture.fields((256, 192), _IMAGENET),
+            given,
+            threshold=0.3,
+            decoder={"order": "xy", "units": "normalized"},
+            assumed=(_IMAGENETS,) if picture.type == "float32" else (),
+            open=unsaid,
+        )
+
+
+def _rows(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """Rows of a box, a score and keypoints."""
+    shapes = list(outputs.values())
+    for points in _row_points(shapes):
+        form = form_of(shapes, points)
+        if form is None:
+            continue
+        free = picture.height is None or picture.width is None
+        size = (640, 640)
+        filled = [tuple(n or MOST_ROWS for n in shape[1:]) for shape in shapes]
+        if form == "raw" and free and None in shapes[0]:
+            # 3 scales of 8, 16 and 32 pixels
+            rows = sum((size[0] // s) * (size[1] // s) for s in (8, 16, 32))
+            filled = [tuple(n or rows for n in shapes[0][1:])]
+        names = ["boxes", "keypoints"] if form == "pair" else ["rows"]
+        whole = {name: (1, *rest) for name, rest in zip(outputs, filled, strict=True)}
+        decoder, assumed = {}, ["colors are 0 to 1 and the rest of a letterbox is gray, 114"]
+        if picture.layout == "nhwc" and form != "pair":
+            decoder = {"units": "normalized"}
+            assumed.append("1 is the size of the input, as in what ultralytics exports to TFLite")
+        yield Draft(
+            "yolo-pose",
+            f"everybody, rows of {points} keypoints",
+            points,
+            with_points(points),
+            picture.fields(size, {"range": [0, 1]}) | {"fill": 114},
+            named(whole, names),
+            threshold=0.25,
+            decoder=decoder,
+            assumed=tuple(assumed),
+            open=(_FREE.format(*size),) if free else (),
+        )
+
+
+def _row_points(shapes: Sequence[Shape]) -> Iterator[int]:
+    """Yield how many keypoints rows could have: a skeleton's number first, then any."""
+    known = sorted({len(s) for s in WHOLE})
+    found = [n for n in known if form_of(shapes, n)]
+    if found:
+        yield from found
+    elif len(shapes) == 2 and len(shapes[1]) == 4:
+        points = shapes[1][2]
+        if points is not None and _is_count(points):
+            yield points
+    elif len(shapes) == 1 and len(shapes[0]) == 3:
+        # without a skeleton's number, no more than one class and scores for all points
+        sizes = [n for n in shapes[0][1:] if n is not None]
+        values = min(sizes, default=0) - 5
+        if values % 3 == 0 and _is_count(values // 3) and max(sizes) > MOST_ROWS / 2:
+            yield values // 3
+
+
+def _fields(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """Maps of the parts and fields of the links, of everybody."""
+    if len(outputs) not in (1, 2) or any(len(shape) != 4 for shape in outputs.values()):
+        return
+    for skeleton in WHOLE:
+        laid = topology(skeleton)
+        parts, channels = (laid.parts, laid.parts + 1), laid.channels
+        kinds = {"cmap": parts, "paf": (channels,)}
+        if len(outputs) == 1:
+            kinds = {"maps": tuple(n + channels for n in parts)}
+        for layout, axis in (("nchw", 1), ("nhwc", 3)):
+            found = _by_channels(outputs, kinds, axis)
+            if found is None or not skeleton.links:
+                continue
+            ours = skeleton.name.startswith("trt_") and len(outputs) == 2
+            free = picture.height is None or picture.width is None
+            image = picture.fields((368, 432), _IMAGENET)
+            across = (2, 3) if picture.layout == "nchw" else (1, 2)
+            height, width = (image["shape"][n] // 8 for n in across)
+            cells = (1, None, height, width) if axis == 1 else (1, height, width, None)
+            unsaid = ["how colors are scaled, and in which order they come"] if not ours else []
+            yield Draft(
+                "paf",
+                f"everybody, maps of {laid.parts} parts and fields of {len(laid.links)} links",
+                laid.parts,
+                (skeleton.name,),
+                image | ({"fit": "stretch"} if ours else {}),
+                named({tensor: _filled(shape, cells) for tensor, shape in found}, list(kinds)),
+                threshold=0.15,
+                decoder={"layout": layout} if layout != "nchw" else {},
+                assumed=(_IMAGENETS, "images are stretched, as trt_pose does") if ours else (),
+                open=(*unsaid, *((_FREE.format(432, 368),) if free else ())),
+            )
+
+
+def _posenet(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+    """PoseNet's maps, of everybody."""
+    points = len(skeletons.get("coco17"))
+    links = points - 1
+    several = {"forward": (2 * links,), "backward": (2 * links,)}
+    both = {"displacements": (4 * links,)}
+    for more in (several, both) if len(outputs) != 4 else (several,):
+        kinds = {"heatmaps": (points,), "offsets": (2 * points,)} | more
+        for axis in (1, 3):
+            found = _by_channels(outputs, kinds, axis)
+            if found is None or any(None in shape[1:] for _, shape in found):
+                continue
+            unsaid = ("which of the displacements is forward",) if more is several else ()
+            yield Draft(
+                "posenet",
+                f"everybody, heatmaps and offsets of {points} keypoints",
+                points,
+                ("coco17",),
+                picture.fields((353, 481), {"range": [-1, 1]}),
+                named(dict(found), list(kinds)),
+                threshold=0.5,
+                open=(*unsaid, "how colors are scaled"),
+            )
+
+
+def _by_channels(
+    outputs: Mapping[str, Shape], kinds: Mapping[str, tuple[int, ...]], axis: int
+) -> list[tuple[str, Shape]] | None:
+    """Return each kind's output, told by its channels; None when they are not these."""
+    if len(outputs) != len(kinds) or any(len(shape) != 4 for shape in outputs.values()):
+        return None
+    left = dict(outputs)
+    found = []
+    for counts in kinds.values():
+        tensor = next((name for name, shape in left.items() if shape[axis] in counts), None)
+        if tensor is None:
+            return None
+        found.append((tensor, left.pop(tensor)))
+    return found
+
+
+def _filled(shape: Shape, cells: Shape) -> Shape:
+    """Return a shape with what is free in it taken from another."""
+    return tuple(n or m for n, m in zip(shape, cells, strict=True))
+
+
+def _is_count(points: int) -> bool:
+    return LEAST_POINTS <= points <= MOST_POINTS
