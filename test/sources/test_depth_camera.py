@@ -6,6 +6,7 @@ import pytest
 from pose_ros.core.camera import Camera
 from pose_ros.errors import OptionError
 from pose_ros.sources.depth_camera import DepthSensor, to_millimeters
+from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource
@@ -62,6 +63,19 @@ def test_the_depth_belongs_to_the_frame() -> None:
         changed = np.abs(frame.image.astype(int) - background.image).max(axis=2) > 25
         assert body.sum() > 2000
         assert (changed & body).sum() > 0.9 * body.sum()
+
+
+def test_depth_is_the_same_whether_or_not_the_image_was_drawn() -> None:
+    spec = "synthetic:crossing_three?fps=2&width=160&height=120"
+    drawn, alone = open_synthetic(spec, live=False), open_synthetic(spec, live=False)
+    for _ in range(4):
+        frame = drawn.read()
+        assert frame is not None
+        depth = drawn.depth(frame.stamp)
+        np.testing.assert_array_equal(depth, alone.depth(frame.stamp))
+        depth[:] = 0.0
+        np.testing.assert_array_equal(drawn.depth(frame.stamp), alone.depth(frame.stamp))
+    np.testing.assert_array_equal(drawn.depth(0.5), alone.depth(0.5))
 
 
 def test_noise_grows_with_the_square_of_the_distance() -> None:
