@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="take them from this wheel or TFLite file and fetch nothing; may be repeated",
+        help="take them from this file, or this wheel or archive of them, and fetch nothing; "
+        "may be repeated",
     )
     getter.add_argument("--force", action="store_true", help="fetch again what is there")
 

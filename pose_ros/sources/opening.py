@@ -141,6 +141,7 @@ def open_source(
         SourceError: There is nothing of that name, or it cannot be opened.
         OptionError: An argument or an option in ``spec`` is out of its range.
     """
+    spec = _without_scheme(spec)
     head = spec.partition("?")[0].partition(":")[0]
     if head == "synthetic":
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
@@ -181,7 +182,7 @@ def expand_inputs(
     if not specs:
         raise SourceError(f"no input; expected {KINDS}")
     jobs: list[Callable[[], Source]] = []
-    for spec in specs:
+    for spec in map(_without_scheme, specs):
         synthetic = spec.partition("?")[0].partition(":")[0] == "synthetic"
         if synthetic or is_device(spec) or is_stream(spec):
             names: list[str] = [spec]
@@ -195,6 +196,13 @@ def expand_inputs(
         ]
     # unlike a generator, map goes on after an error
     return map(_call, jobs)
+
+
+def _without_scheme(spec: str) -> str:
+    """Return what an address of a file or device names: ``file://a.jpg`` is ``a.jpg``."""
+    for scheme in ("file://", "v4l2://"):
+        spec = spec.removeprefix(scheme)
+    return spec
 
 
 def _call(job: Callable[[], Source]) -> Source:

@@ -22,7 +22,9 @@ _OTHER_WORDS = {
 }
 
 MIN_SCORE = 0.5
-"""Least score, in [0, 1], of a keypoint that is drawn."""
+"""Least score, in [0, 1], at which a keypoint of MediaPipe's networks is drawn: they guess
+where each one is, and the score says whether it is to be seen. Other networks leave out what
+they do not find, and all that they find is drawn."""
 
 SPAN = 3.0
 """An image this many times as large as a person or hand has dots and lines just fitting."""
@@ -79,7 +81,7 @@ def draw(
     *,
     hands: Poses | None = None,
     channels: Channels = "rgb",
-    min_score: float = MIN_SCORE,
+    min_score: float | None = None,
     keypoint_scale: float | None = None,
     link_scale: float | None = None,
 ) -> None:
@@ -94,7 +96,8 @@ def draw(
         parts: Some of ``PARTS``.
         hands: Of these people, drawn without boxes.
         channels: Order of the image's color channels.
-        min_score: Keypoints with a lower score, in [0, 1], and their links are left out.
+        min_score: Keypoints with a lower score, in [0, 1], and their links are left out;
+            None for what suits the network, see ``MIN_SCORE``.
         keypoint_scale: Radius of a dot as a fraction of the image's longer side, for large
             and small people alike; None for one that fits each.
         link_scale: The same for the width of a line.
@@ -105,7 +108,10 @@ def draw(
     wanted = set(parts)
     size = max(image.shape[:2])
     for pose, boxed in [*((p, "box" in wanted) for p in poses), *((h, False) for h in hands or ())]:
-        shown = (pose.keypoint_scores >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
+        least = min_score
+        if least is None:
+            least = MIN_SCORE if pose.skeleton.name.startswith("blaze") else 0.0
+        shown = (pose.keypoint_scores >= least) & np.isfinite(pose.keypoints).all(axis=1)
         if boxed:
             _draw_box(image, pose, size, channels)
         fitting = _fitting_size(pose, size)

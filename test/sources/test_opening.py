@@ -122,6 +122,15 @@ def test_a_broken_picture_is_reported_as_one(folder: Path) -> None:
         source.read()
 
 
+def test_addresses_of_files_and_devices(folder: Path) -> None:
+    """As jetson-inference writes them."""
+    assert open_source(f"file://{folder}/clip.avi").length == 4
+    (source,) = expand_inputs([f"file://{folder}/p9.png"])
+    assert source.length == 1
+    with pytest.raises(SourceError, match="/dev/video99"):
+        open_source("v4l2:///dev/video99")
+
+
 def test_inputs_come_one_by_one_in_order(folder: Path) -> None:
     specs = [str(folder / "p*.png"), "synthetic:stand?fps=5", str(folder / "clip.avi")]
     found = list(expand_inputs(specs))

@@ -84,6 +84,18 @@ def test_unsure_keypoints_and_their_links_are_left_out():
     assert not drawn(["links", "keypoints"], poses).any()
 
 
+def test_networks_that_leave_out_what_they_do_not_find_have_all_the_rest_drawn():
+    skeleton = skeletons.get("trt_body18")
+    points = np.full((18, 2), np.nan)
+    points[[5, 7]] = (100, 50), (100, 90)
+    scores = np.where(np.isfinite(points).all(axis=1), 0.16, 0)
+    poses = Poses(skeleton, [3], [0.16], [(90, 40, 110, 100)], [points], [scores])
+    assert drawn(["links"], poses)[70, 100].any()
+    image = np.zeros((200, 160, 3), np.uint8)
+    overlay.draw(image, poses, ["links"], min_score=0.2)
+    assert not image.any()
+
+
 @pytest.mark.parametrize("far", [1e9, -1e9])
 def test_points_far_outside_do_no_harm(far):
     points = np.full((33, 2), far)
