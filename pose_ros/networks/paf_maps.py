@@ -201,10 +201,13 @@ def score_links(
     cell = (ay + share * dy).astype(np.int32)
     cell *= np.int32(width)
     cell += (ax + share * dx).astype(np.int32)
+    # one large array, which becomes the places of the x, then those of the y
     cells = cell.astype(np.intp)
     flat = paf.reshape(-1)
-    along_x = flat.take(cells + np.repeat(x_field, pairs))
-    along_y = flat.take(cells + np.repeat(y_field, pairs))
+    cells += np.repeat(x_field, pairs)
+    along_x = flat.take(cells)
+    cells += np.repeat(y_field - x_field, pairs)
+    along_y = flat.take(cells)
     length = np.sqrt(dx * dx + dy * dy) + np.float32(1e-5)
     total: FloatArray = along_x.sum(axis=0) * dx
     total += along_y.sum(axis=0) * dy

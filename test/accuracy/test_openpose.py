@@ -1,10 +1,18 @@
 """Part affinity fields of a real network: the clearly visible people of public pictures."""
 
+import gzip
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 import pose_ros
+from pose_ros.networks.paf import parse
+from pose_ros.runtime.card import load_card
+from pose_ros.runtime.session import open_session
+
+SIDES = ("left", "right")
 
 FOUND = {
     "COCO_val2014_000000000192.jpg": 4,
@@ -43,12 +51,12 @@ def test_everybody_in_the_pictures(data, estimator):
         more += len(poses) - count
         seen = np.isfinite(poses.keypoints[..., 0])
         assert (seen.sum(axis=1) >= 4).all()
-        assert (poses.keypoint_scores[seen] >= 0.1).all()
+        assert (poses.keypoint_scores[seen] >= 0.05).all()
         height, width = image.shape[:2]
         assert (poses.keypoints[seen] > -1).all()
         assert (poses.keypoints[seen] < (width, height)).all()
-    # fragments of people far behind, all in one picture
-    assert more <= 4
+    # one half hidden, and fragments of people far behind
+    assert more <= 5
 
 
 def test_a_mirror_image_has_the_mirrored_people(data, estimator):
@@ -74,3 +82,55 @@ def test_colors_in_either_order(data, estimator):
     bgr = estimator.estimate(image, channels="bgr")
     rgb = estimator.estimate(np.ascontiguousarray(image[..., ::-1]), channels="rgb")
     np.testing.assert_allclose(rgb.keypoints, bgr.keypoints, atol=1e-3)
+
+
+def frames_of(path):
+    capture = cv2.VideoCapture(str(path))
+    while (frame := capture.read()[1]) is not None:
+        yield frame
+
+
+def test_a_crowd(data, openpose_models, capsys):
+    """A clip of people in front of a crowd: no limbs across it, and the nearest is where
+    MediaPipe sees her."""
+    reference = data / "references" / "mediapipe_pose_dance_unsmoothed.json.gz"
+    expected = json.loads(gzip.decompress(reference.read_bytes()))["frames"]
+    card = load_card("openpose-mobilenet").contract
+    image_input, skeleton = card.image(), card.skeleton
+    session = open_session(openpose_models / "openpose-mobilenet.onnx", "cpu", threads=2)
+    names = [f"{side}_{joint}" for joint in ("shoulder", "hip", "knee") for side in SIDES]
+    columns, landmarks = [skeleton.index(name) for name in names], [11, 12, 23, 24, 25, 26]
+    size = np.array([image_input.width, image_input.height], np.float32)
+    long = {True: 0, False: 0}
+    errors, frames = [], 0
+    for index, frame in enumerate(frames_of(data / "video" / "dance.avi")):
+        if index % 16 or expected[index] is None:
+            continue
+        frames += 1
+        (maps,) = session.run(image_input.tensor(frame, "bgr"))
+        channels = maps[0].transpose(2, 0, 1)
+        place = image_input.place(frame.shape[1], frame.shape[0])
+        for careful in (False, True):
+            found = parse(
+                channels[:18], channels[19:], skeleton, card.threshold, careful=careful, min_parts=4
+            )
+            points = place.to_image(found.xy * size - 0.5)
+            for a, b in skeleton.links:
+                length = np.hypot(*(points[:, a] - points[:, b]).T)
+                long[careful] += int((length > frame.shape[1] / 6).sum())
+        truth = np.array(expected[index]["landmarks"])[landmarks, :2]
+        distance = np.hypot(*np.moveaxis(points[:, columns] - truth, -1, 0))
+        distance = distance[np.isfinite(distance).sum(axis=1) >= 4]
+        trunk = np.hypot(*(truth[:2].mean(axis=0) - truth[2:4].mean(axis=0)))
+        best = np.nanmedian(distance, axis=1).min() if len(distance) else np.inf
+        if best < 0.3 * trunk:
+            errors.append(best)
+    with capsys.disabled():
+        print(
+            f"\n{frames} frames: links longer than a sixth of the width {long[False]}, careful "
+            f"{long[True]}; dancer found in {len(errors)}, {np.median(errors):.0f} px off"
+        )
+    assert long[True] <= 3
+    assert long[False] >= 5 * max(long[True], 1)
+    assert len(errors) >= 0.65 * frames
+    assert np.median(errors) < 30

@@ -33,12 +33,15 @@ def find(scene, **options):
 
 def test_the_same_objects_as_trt_poses_parser(scenes):
     assert len(scenes) >= 20
+    worst = 0.0
     for name, scene in scenes.items():
         expected = scene["expected_xy"]
         found = find(scene)
         assert found.shape == expected.shape, name
         # in the same order too
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5, err_msg=name)
+        worst = max(worst, float(np.nanmax(np.abs(found - expected), initial=0)))
+    print(f"{len(scenes)} scenes, largest difference {worst:.1e}")
 
 
 def people_found(scene, found):
