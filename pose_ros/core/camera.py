@@ -6,12 +6,22 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pose_ros.errors import OptionError
 
 Float64Array = NDArray[np.float64]
+
+# Lens models of sensor_msgs/CameraInfo and how many coefficients OpenCV takes for each.
+_OPENCV_COUNTS = (4, 5, 8, 12, 14)
+_LENS_COUNTS: dict[str, tuple[int, ...]] = {
+    "plumb_bob": _OPENCV_COUNTS,
+    "rational_polynomial": _OPENCV_COUNTS,
+    "equidistant": (4,),
+}
+_UNDISTORTED_WITHIN = 0.1  # pixels, after the lens is applied again
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +131,75 @@ class Camera:
         xy = np.asarray(pixels, np.float64)
         homogeneous = np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
         found: Float64Array = homogeneous @ np.linalg.inv(self.matrix).T
+        return found
+
+    @property
+    def pinhole(self) -> Camera:
+        """The same camera without lens distortion, to which ``undistort`` leads."""
+        return Camera(self.width, self.height, self.matrix) if self.distorted else self
+
+    def undistort(self, pixels: ArrayLike) -> Float64Array:
+        """Return where pixels would be without lens distortion, with the same matrix.
+
+        Args:
+            pixels: (..., 2) x right and y down, as the camera gives them.
+
+        Returns:
+            (..., 2) pixels of ``pinhole``; NaN for NaN, and for what is so far beyond the
+            image's edge that the lens model maps nothing there.
+
+        Raises:
+            OptionError: The lens model is unknown or has another number of coefficients.
+        """
+        xy = np.array(pixels, np.float64)
+        if not self.distorted:
+            return xy
+        coefficients = self._lens()
+        flat = xy.reshape(-1, 1, 2)
+        known = np.isfinite(flat).all(axis=(1, 2))
+        found = np.full_like(flat, np.nan)
+        if known.any():
+            found[known] = self._solve_lens(flat[known], coefficients)
+        return found.reshape(xy.shape)
+
+    def _lens(self) -> Float64Array:
+        """Return the coefficients as OpenCV takes them; OptionError when it cannot."""
+        counts = _LENS_COUNTS.get(self.distortion_model)
+        if counts is None:
+            raise OptionError(
+                f"unknown lens model {self.distortion_model!r}; known: {', '.join(_LENS_COUNTS)}"
+            )
+        coefficients = self.distortion
+        if self.distortion_model == "equidistant" and not np.any(coefficients[4:]):
+            coefficients = coefficients[:4]  # some drivers pad D with zeros
+        if len(coefficients) not in counts:
+            raise OptionError(
+                f"expected {' or '.join(map(str, counts))} coefficients of a "
+                f"{self.distortion_model} lens, got {len(coefficients)}"
+            )
+        return coefficients
+
+    def _solve_lens(self, pixels: Float64Array, coefficients: Float64Array) -> Float64Array:
+        """Undistort (n, 1, 2) pixels; NaN where OpenCV's iteration found no true solution."""
+        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-9)
+        if self.distortion_model == "equidistant":
+            solved = cv2.fisheye.undistortPoints(
+                pixels, self.matrix, coefficients, criteria=criteria
+            )
+            again = cv2.fisheye.distortPoints(solved, self.matrix, coefficients)
+        else:
+            solved = cv2.undistortPointsIter(
+                pixels, self.matrix, coefficients, np.eye(3), np.eye(3), criteria
+            )
+            rays = cv2.convertPointsToHomogeneous(solved)
+            zero = np.zeros(3)
+            again, _ = cv2.projectPoints(rays, zero, zero, self.matrix, coefficients)
+        error = np.abs(np.asarray(again, np.float64).reshape(pixels.shape) - pixels)
+        plane = np.asarray(solved, np.float64) @ self.matrix[:2, :2].T + self.matrix[:2, 2]
+        # written so that NaN is left out too
+        found: Float64Array = np.where(
+            (error <= _UNDISTORTED_WITHIN).all(axis=2, keepdims=True), plane, np.nan
+        )
         return found
 
     def _require_undistorted(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum, unique
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +16,12 @@ from pose_ros.errors import ImageError, OptionError
 Image: TypeAlias = NDArray[np.uint8]
 FloatArray: TypeAlias = NDArray[np.float32]
 Channels: TypeAlias = Literal["rgb", "bgr"]
+
+# fields of Poses that may be None, and those that are not float32
+_OPTIONAL = frozenset(
+    {"depths", "world", "camera", "camera_sources", "camera_sigmas", "label_scores"}
+)
+_DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
 
 
 def validate_image(image: Any, channels: str = "rgb") -> None:
@@ -29,6 +36,18 @@ def validate_image(image: Any, channels: str = "rgb") -> None:
         raise ImageError(f"expected an (H, W, 3) uint8 array, got {image.shape} {image.dtype}")
     if channels not in ("rgb", "bgr"):
         raise ImageError(f"expected channels 'rgb' or 'bgr', got {channels!r}")
+
+
+@unique
+class CameraSource(IntEnum):
+    """Where a keypoint's meters in the camera's frame come from."""
+
+    NONE = 0
+    """There are none: they are NaN."""
+    MODEL = 1
+    """Worked out from the network's metric shape and what is known of the body."""
+    DEPTH = 2
+    """Measured by a depth camera."""
 
 
 def hand_id(person: int, side: int) -> int:
@@ -90,6 +109,8 @@ class Pose:
     depths: FloatArray | None = None
     world: FloatArray | None = None
     camera: FloatArray | None = None
+    camera_sources: NDArray[np.uint8] | None = None
+    camera_sigmas: FloatArray | None = None
     label: str | None = None
     label_score: float | None = None
 
@@ -129,6 +150,11 @@ class Poses:
         world: (N, K, 3) meters or None: hip-centered (a hand's: from about its
             middle), axes of the camera (x right, y down, z forward).
         camera: (N, K, 3) meters or None, in the camera's optical frame.
+        camera_sources: (N, K) uint8 or None: the ``CameraSource`` of each ``camera``, NONE
+            where it is NaN and only there.
+        camera_sigmas: (N, K) meters or None: how far each ``camera`` may be from the truth,
+            as a root mean square over all three axes; about two in three lie within it. NaN
+            where it is missing.
         labels: N words that say which of its kind each is, or None: ``left`` or
             ``right`` for hands, the person's own in an image that is not mirrored.
         label_scores: (N,) in [0, 1], how sure the labels are, or None.
@@ -143,6 +169,8 @@ class Poses:
     depths: FloatArray | None = None
     world: FloatArray | None = None
     camera: FloatArray | None = None
+    camera_sources: NDArray[np.uint8] | None = None
+    camera_sigmas: FloatArray | None = None
     labels: tuple[str, ...] | None = None
     label_scores: FloatArray | None = None
 
@@ -157,14 +185,16 @@ class Poses:
             "depths": (people, points),
             "world": (people, points, 3),
             "camera": (people, points, 3),
+            "camera_sources": (people, points),
+            "camera_sigmas": (people, points),
             "label_scores": (people,),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
-            if value is None and name in ("depths", "world", "camera", "label_scores"):
+            if value is None and name in _OPTIONAL:
                 continue
             # a view: freezing it must not freeze an array that the caller goes on using
-            array = np.asarray(value, np.int64 if name == "ids" else np.float32).view()
+            array = np.asarray(value, _DTYPES.get(name, np.float32)).view()
             if array.shape != shape:
                 raise OptionError(f"Poses.{name}: expected shape {shape}, got {array.shape}")
             array.flags.writeable = False
@@ -178,6 +208,25 @@ class Poses:
             # written so that NaN fails too
             if array is not None and not bool(np.all((array >= 0) & (array <= 1))):
                 raise OptionError(f"Poses.{name}: expected values in [0, 1]")
+        self._check_camera()
+
+    def _check_camera(self) -> None:
+        """Check that what is said about ``camera`` fits to it."""
+        known = None if self.camera is None else np.isfinite(self.camera).all(axis=2)
+        if self.camera_sources is not None:
+            has_source = self.camera_sources != CameraSource.NONE
+            if known is None or not np.array_equal(known, has_source):
+                raise OptionError("Poses.camera_sources: expected NONE where camera is NaN, only")
+            if np.any(self.camera_sources > max(CameraSource)):
+                raise OptionError(
+                    f"Poses.camera_sources: expected values up to {max(CameraSource):d}"
+                )
+        if self.camera_sigmas is not None:
+            positive = self.camera_sigmas >= 0  # False for NaN
+            if known is None or not np.array_equal(known, positive):
+                raise OptionError(
+                    "Poses.camera_sigmas: expected 0 or more, and NaN where camera is NaN"
+                )
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
@@ -206,6 +255,8 @@ class Poses:
             depths=None if self.depths is None else self.depths[person],
             world=None if self.world is None else self.world[person],
             camera=None if self.camera is None else self.camera[person],
+            camera_sources=None if self.camera_sources is None else self.camera_sources[person],
+            camera_sigmas=None if self.camera_sigmas is None else self.camera_sigmas[person],
             label=None if self.labels is None else self.labels[person],
             label_score=None if self.label_scores is None else float(self.label_scores[person]),
         )

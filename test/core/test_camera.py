@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -78,3 +79,50 @@ def test_distortion_is_refused_and_not_passed_over() -> None:
     for call in (camera.project, camera.rays):
         with pytest.raises(OptionError, match="plumb_bob"):
             call(np.ones((1, 3)))
+
+
+LENSES = [
+    ("plumb_bob", [-0.3, 0.1, 0.001, -0.002, 0.0]),
+    ("rational_polynomial", [0.5, -0.2, 0.001, 0.0, 0.05, 0.8, -0.1, 0.02]),
+    ("equidistant", [0.02, -0.01, 0.003, 0.0]),
+    ("equidistant", [0.02, -0.01, 0.003, 0.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize(("model", "coefficients"), LENSES)
+def test_undistort_undoes_the_lens(model: str, coefficients: list[float]) -> None:
+    camera = Camera(640, 480, K, model, np.array(coefficients))
+    points = np.random.default_rng(0).uniform(-1, 1, (2, 20, 3)) * (0.6, 0.45, 0) + (0, 0, 1)
+    zero, flat = np.zeros(3), points.reshape(-1, 1, 3)
+    if model == "equidistant":
+        pixels, _ = cv2.fisheye.projectPoints(flat, zero, zero, K, np.array(coefficients[:4]))
+    else:
+        pixels, _ = cv2.projectPoints(flat, zero, zero, K, np.array(coefficients))
+    pixels = pixels.reshape(2, 20, 2)
+    pixels[0, 0, 1] = np.nan
+    found = camera.undistort(pixels)
+    expected = camera.pinhole.project(points)
+    expected[0, 0] = np.nan
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert not camera.pinhole.distorted
+
+
+def test_undistort_gives_nothing_where_the_lens_has_nothing() -> None:
+    camera = Camera(640, 480, K, "plumb_bob", np.array([-0.3, 0.1, 0, 0, 0]))
+    assert np.all(np.isnan(camera.undistort([[1e5, 1e5], [-900.0, -900.0]])))
+    straight = Camera(640, 480, K)
+    np.testing.assert_array_equal(straight.undistort([[1e5, -3.0]]), [[1e5, -3.0]])
+    assert straight.pinhole is straight
+
+
+@pytest.mark.parametrize(
+    ("model", "coefficients", "text"),
+    [
+        ("fancy", [0.1], "'fancy'; known: plumb_bob"),
+        ("plumb_bob", [0.1, 0.1], "coefficients of a plumb_bob lens, got 2"),
+        ("equidistant", [0.1, 0, 0, 0, 0.1], "got 5"),
+    ],
+)
+def test_undistort_refuses(model: str, coefficients: list[float], text: str) -> None:
+    with pytest.raises(OptionError, match=text):
+        Camera(640, 480, K, model, np.array(coefficients)).undistort([[1.0, 2.0]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.types import Frame, Poses
+from pose_ros.core.types import CameraSource, Frame, Poses
 from pose_ros.errors import ImageError, OptionError
 
 SKELETON = skeletons.get("blazepose33")
@@ -102,3 +102,42 @@ def test_nobody_found_is_a_result_of_length_zero():
     nobody = Poses.empty(SKELETON)
     assert len(nobody) == 0
     assert list(nobody) == []
+
+
+def known_camera(**changes):
+    camera = np.ones((2, len(SKELETON), 3))
+    camera[0, 3] = np.nan
+    known = np.isfinite(camera[..., 0])
+    return {
+        "camera": camera,
+        "camera_sources": np.where(known, CameraSource.MODEL, CameraSource.NONE),
+        "camera_sigmas": np.where(known, 0.1, np.nan),
+        **changes,
+    }
+
+
+def test_meters_carry_their_source_and_sigma():
+    poses = make_poses(**known_camera())
+    assert poses.camera_sources.dtype == np.uint8
+    assert not poses.camera_sources.flags.writeable
+    assert poses[0].camera_sources[3] == CameraSource.NONE
+    assert np.isnan(poses[0].camera_sigmas[3])
+    assert poses[1].camera_sigmas[3] == np.float32(0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"camera": None}, "camera_sources: expected NONE"),
+        ({"camera": None, "camera_sources": None}, "camera_sigmas: expected 0 or more"),
+        ({"camera_sources": np.ones((2, 33))}, "camera_sources: expected NONE where"),
+        ({"camera_sources": np.zeros((2, 33))}, "camera_sources: expected NONE where"),
+        ({"camera_sources": np.ones((2, 32))}, "camera_sources: expected shape"),
+        ({"camera_sigmas": np.ones((2, 33))}, "camera_sigmas: expected 0 or more, and NaN"),
+        ({"camera_sigmas": -known_camera()["camera_sigmas"]}, "camera_sigmas: expected 0"),
+        ({"camera_sources": known_camera()["camera_sources"] * 7}, "values up to 2"),
+    ],
+)
+def test_sources_and_sigmas_fit_to_the_meters(changes, message):
+    with pytest.raises(OptionError, match=message):
+        make_poses(**known_camera(**changes))

@@ -1,0 +1,225 @@
+"""Where an arm points: all that is known of it as a probability over its two bones' leans.
+
+The network's own depth is weak when an arm points at the camera or away from it. The
+length that is missing in the image says how far the arm leans, but not to which side, and
+it says little about an arm that lies across the view. So all leans of upper arm and forearm
+are weighed, on a grid; of what is likely, the middle is taken, and its width is the
+uncertainty. Directions uniform on a sphere are uniform in a lean (Archimedes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_ros.core.camera import Float64Array
+
+# The cosine between a bone and the line of sight: -1 points at the camera, 1 away from it.
+_LEANS = np.linspace(-0.995, 0.995, 49)
+_ACROSS = np.sqrt(1.0 - _LEANS**2)
+
+# BlazePose shrinks an arm's depth by about half, measured on a dancer and on drawn people, and
+# bends elbows that are stretched: lean = _SHRINK x true + offset, with a sigma.
+_SHRINK = 0.5
+_NETWORK_UPPER = (0.05, 0.40)
+_NETWORK_FORE = (-0.15, 0.40)
+
+_ROUGHNESS = 0.03  # of a bone: what no other error stands for
+_STRETCHED_DEGREES = 25.0  # one sigma of the bend of an elbow
+_BEHIND = (-0.10, 0.15)  # arms seldom reach further behind the chest's plane than this; one sigma
+# Who reaches out looks there (Nickel and Stiefelhagen, "Visual recognition of pointing gestures
+# for human-robot interaction", 2007): concentration of the angle between face and arm on the
+# floor, a sigma of 40 degrees, since who points aside may look at the robot; and the same of
+# the choice between an arm and its mirror image, which looks alike. Less of arms that hang.
+_GAZE, _GAZE_SIDE = 2.0, 6.0
+_GAZE_FROM, _GAZE_FULL = 0.4, 0.8
+# Joints that the network holds for hidden are likely behind the body.
+_HIDDEN, _SEEN_LOGIT = 0.5, 2.5
+_WINDOW = 0.15  # of the arm's length: leans closer than this count as one answer
+# Of measured depths: shares of those that are of the joint, of something in front, of nothing.
+_OF_JOINT, _IN_FRONT, _ELSEWHERE = 0.9, 0.08, 0.02
+_REACH = 1.0  # meters, over which the other two are spread
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What is known of one arm before its depths.
+
+    Attributes:
+        shoulder: (3,) meters, optical frame.
+        rays: (2, 3) of elbow and wrist, z = 1.
+        lengths: (2,) meters of upper arm and forearm.
+        spread: One sigma of them, as a share.
+        sideways: (3,) meters across the ray: one sigma of shoulder, elbow and wrist.
+        shape: (3, 3) shoulder, elbow and wrist of the network's metric shape.
+        scores: (3,) visibility in [0, 1].
+        measured: (2,) meters along z of elbow and wrist; NaN where there is no depth.
+        measured_sigmas: (2,) meters.
+    """
+
+    shoulder: Float64Array
+    rays: Float64Array
+    lengths: Float64Array
+    spread: float
+    sideways: Float64Array
+    shape: Float64Array
+    scores: Float64Array
+    measured: Float64Array
+    measured_sigmas: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Bearing:
+    """How the body stands, as unit vectors in the optical frame.
+
+    Attributes:
+        toward: From the camera to the mid-hips.
+        up: From the hips to the shoulders.
+        front: Out of the chest.
+        gaze: Out of the face.
+    """
+
+    toward: Float64Array
+    up: Float64Array
+    front: Float64Array
+    gaze: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """An arm, placed.
+
+    Attributes:
+        depths: (2,) meters along z of elbow and wrist.
+        sigmas: (2,) meters along the line of sight, from the shoulder on.
+        by_depth: (2,) how likely each measured depth is of the joint itself, in [0, 1].
+    """
+
+    depths: Float64Array
+    sigmas: Float64Array
+    by_depth: Float64Array
+
+
+def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
+    """Place elbow and wrist."""
+    toward, shoulder = bearing.toward, reach.shoulder
+    upper, fore = reach.lengths
+    elbow_ray, wrist_ray = reach.rays
+    base = shoulder @ toward
+    elbow_depths = (base + upper * _LEANS) / (elbow_ray @ toward)
+    wrist_steps = upper * _LEANS[:, None] + fore * _LEANS
+    wrist_depths = (base + wrist_steps) / (wrist_ray @ toward)
+    elbows = elbow_depths[:, None] * elbow_ray
+    wrists = wrist_depths[..., None] * wrist_ray
+
+    upper_arms = elbows - shoulder
+    forearms = wrists - elbows[:, None]
+    arms = wrists - shoulder
+    upper_long = np.linalg.norm(upper_arms, axis=-1)
+    fore_long = np.linalg.norm(forearms, axis=-1)
+    long = np.maximum(np.linalg.norm(arms, axis=-1), 1e-6)
+
+    first = _across(upper_long, upper, np.hypot(*reach.sideways[:2]), reach.spread)
+    first += _network(reach.shape[1] - reach.shape[0], *_NETWORK_UPPER)
+    second = _across(fore_long, fore, np.hypot(*reach.sideways[1:]), reach.spread)
+    second += _network(reach.shape[2] - reach.shape[1], *_NETWORK_FORE)
+    cosine = np.sum(forearms * upper_arms[:, None], axis=-1)
+    cosine /= np.maximum(fore_long * upper_long[:, None], 1e-9)
+    bend = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    log_p = first[:, None] + second - 0.5 * (bend / _STRETCHED_DEGREES) ** 2
+    log_p += _behind(upper_arms @ bearing.front / np.maximum(upper_long, 1e-6))[:, None]
+    log_p += _behind(arms @ bearing.front / long)
+    log_p += _looked_at(arms, long, bearing)
+    logit = np.log(reach.scores[1] / (1.005 - reach.scores[1]))
+    log_p -= _HIDDEN * np.clip(logit - _SEEN_LOGIT, -3.0, 2.0) * wrist_steps / (upper + fore)
+
+    own = np.zeros((2, *wrist_steps.shape))
+    for i, depths in enumerate((elbow_depths[:, None], wrist_depths)):
+        if np.isfinite(reach.measured[i]):
+            evidence, own[i] = _measured(depths, reach.measured[i], reach.measured_sigmas[i])
+            log_p = log_p + evidence
+
+    p = np.exp(log_p - log_p.max())
+    p /= p.sum()
+    step = _densest(wrist_steps, p, _WINDOW * (upper + fore))
+    near = p * np.exp(-0.5 * ((wrist_steps - step) / (0.1 * (upper + fore))) ** 2)
+    near /= near.sum()
+    # where the window is, but in the middle of what it holds
+    step = float((near * wrist_steps).sum())
+    elbow_step = float((near.sum(axis=1) * _LEANS).sum()) * upper
+    squares = (
+        (p.sum(axis=1) * (upper * _LEANS - elbow_step) ** 2).sum(),
+        (p * (wrist_steps - step) ** 2).sum(),
+    )
+    return Arm(
+        depths=np.array(
+            [
+                (base + elbow_step) / (elbow_ray @ toward),
+                (base + step) / (wrist_ray @ toward),
+            ]
+        ),
+        sigmas=np.sqrt(squares),
+        by_depth=np.array([(near * share).sum() for share in own]),
+    )
+
+
+def _across(long: Float64Array, length: float, error: float, spread: float) -> Float64Array:
+    """Return the log-likelihood of what a bone measures across the view, for each lean."""
+    leaning = length * _LEANS
+    seen = np.sqrt(np.maximum(long**2 - leaning**2, 0.0))
+    sigma = np.sqrt(error**2 + (spread * length * _ACROSS) ** 2 + (_ROUGHNESS * length) ** 2)
+    found: Float64Array = -0.5 * ((seen - length * _ACROSS) / sigma) ** 2 - np.log(sigma)
+    return found
+
+
+def _network(bone: Float64Array, offset: float, sigma: float) -> Float64Array:
+    """Return the log-likelihood of the network's lean, for each lean."""
+    lean = bone[2] / max(float(np.linalg.norm(bone)), 1e-6)
+    found: Float64Array = -0.5 * ((lean - _SHRINK * _LEANS - offset) / sigma) ** 2
+    return found
+
+
+def _behind(forward: Float64Array) -> Float64Array:
+    """Return the log-prior of how far forward a unit vector points."""
+    limit, sigma = _BEHIND
+    found: Float64Array = -0.5 * (np.maximum(0.0, limit - forward) / sigma) ** 2
+    return found
+
+
+def _looked_at(arms: Float64Array, long: Float64Array, bearing: Bearing) -> Float64Array:
+    """Return the log-prior of arms that point where the face looks."""
+    toward, up = bearing.toward, bearing.up
+    level = arms - (arms @ up)[..., None] * up
+    share = np.linalg.norm(level, axis=-1) / long
+    raised = np.clip((share - _GAZE_FROM) / (_GAZE_FULL - _GAZE_FROM), 0.0, 1.0)
+    gaze = bearing.gaze - (bearing.gaze @ up) * up
+    # by how much more the arm points there than its mirror image does
+    gain = 2.0 * (arms @ toward) * (toward @ gaze) / long
+    side = -np.logaddexp(0.0, -_GAZE_SIDE * raised * gain)
+    found: Float64Array = side + _GAZE * raised * (level @ gaze) / long
+    return found
+
+
+def _measured(
+    depths: Float64Array, measured: float, sigma: float
+) -> tuple[Float64Array, Float64Array]:
+    """Return the log-likelihood of a measured depth, and how likely it is the joint's own.
+
+    A joint that is hidden lies behind what was measured.
+    """
+    joint = _OF_JOINT * np.exp(-0.5 * ((depths - measured) / sigma) ** 2)
+    joint /= sigma * np.sqrt(2.0 * np.pi)
+    front = _IN_FRONT / _REACH * (depths > measured)
+    total = joint + front + _ELSEWHERE / _REACH
+    return np.log(total), joint / total
+
+
+def _densest(values: Float64Array, weights: Float64Array, window: float) -> float:
+    """Return the value around which most of the weight lies."""
+    count = 97
+    low, high = float(values.min()), float(values.max())
+    histogram, edges = np.histogram(values, count, (low, high), weights=weights)
+    centers = (edges[1:] + edges[:-1]) / 2
+    kernel = np.exp(-0.5 * ((centers[:, None] - centers) / window) ** 2)
+    return float(centers[(kernel @ histogram).argmax()])

@@ -1,0 +1,106 @@
+"""Depth images that are registered to a camera's: meters at keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.errors import ImageError
+
+# REP-118: 16UC1 holds millimeters and 0 for what was not measured, 32FC1 meters and NaN.
+_ENCODINGS: dict[str, tuple[type[np.generic], float]] = {
+    "16UC1": (np.uint16, 0.001),
+    "mono16": (np.uint16, 0.001),
+    "32FC1": (np.float32, 1.0),
+}
+
+_LEAST_VALID = 0.2  # share of a patch
+_TWO_SURFACES = 0.15  # meters between the nearer and the farther part of a patch
+
+
+@dataclass(frozen=True, eq=False)
+class DepthImage:
+    """A depth image that lies pixel for pixel over the camera's image.
+
+    Attributes:
+        values: (H, W) as the message holds them.
+        encoding: ``16UC1`` (millimeters, 0 is missing) or ``32FC1`` (meters, NaN is
+            missing); ``mono16`` is read as ``16UC1``.
+        stamp: Seconds, on the clock of the camera's images.
+    """
+
+    values: NDArray[Any]
+    encoding: str
+    stamp: float
+
+    def __post_init__(self) -> None:
+        if self.encoding not in _ENCODINGS:
+            raise ImageError(
+                f"expected a depth image as {' or '.join(_ENCODINGS)}, got {self.encoding!r}"
+            )
+        kind, _ = _ENCODINGS[self.encoding]
+        if not isinstance(self.values, np.ndarray):
+            raise ImageError(f"expected an (H, W) depth image, got {type(self.values).__name__}")
+        if self.values.ndim != 2 or self.values.size == 0 or self.values.dtype != kind:
+            raise ImageError(
+                f"expected an (H, W) depth image of {kind.__name__} for {self.encoding}, got "
+                f"{self.values.shape} {self.values.dtype}"
+            )
+        if not np.isfinite(self.stamp):
+            raise ImageError(f"expected a finite stamp in seconds, got {self.stamp}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return int(self.values.shape[1]), int(self.values.shape[0])
+
+    def surfaces(
+        self, pixels: Float64Array, radii: Float64Array, near: float, far: float
+    ) -> Float64Array:
+        """Return how far away the surface at each keypoint is.
+
+        It is the median of a patch. Where a patch holds two surfaces, it is the nearer
+        one's: a limb is in front of the wall.
+
+        Args:
+            pixels: (K, 2) of the image as the camera gives it; NaN is missing.
+            radii: (K,) half the side of each patch, pixels.
+            near: Meters; nearer values do not count.
+            far: Meters; farther values do not count.
+
+        Returns:
+            (K,) meters along the optical axis; NaN where little was measured.
+        """
+        found = np.full(len(pixels), np.nan)
+        for i, ((x, y), radius) in enumerate(zip(pixels, radii, strict=True)):
+            if np.isfinite(x) and np.isfinite(y):
+                patch = self._patch(float(x), float(y), max(1, round(float(radius))))
+                found[i] = _nearer_median(patch, near, far)
+        return found
+
+    def _patch(self, x: float, y: float, radius: int) -> Float64Array:
+        """Return the values around a pixel in meters; empty beside the image."""
+        width, height = self.size
+        column, row = round(x), round(y)
+        if not (0 <= column < width and 0 <= row < height):
+            return np.zeros(0)
+        rows = slice(max(0, row - radius), row + radius + 1)
+        columns = slice(max(0, column - radius), column + radius + 1)
+        _, unit = _ENCODINGS[self.encoding]
+        return self.values[rows, columns].ravel().astype(np.float64) * unit
+
+
+def _nearer_median(patch: Float64Array, near: float, far: float) -> float:
+    with np.errstate(invalid="ignore"):
+        valid = patch[(patch > max(near, 0.0)) & (patch < far)]  # neither NaN nor 0
+    if len(valid) < max(1.0, _LEAST_VALID * len(patch)):
+        return float("nan")
+    valid.sort()
+    low, high = valid[len(valid) // 10], valid[-1 - len(valid) // 10]
+    if high - low > _TWO_SURFACES:
+        valid = valid[: np.searchsorted(valid, (low + high) / 2)]
+    return float((valid[(len(valid) - 1) // 2] + valid[len(valid) // 2]) / 2)

@@ -1,0 +1,201 @@
+"""From pixels to meters: where people are in the camera's optical frame.
+
+Trunk and legs are placed first (``trunk_fit``), then each arm (``arm_fit``), then what hangs
+on them (``placing``). What a depth camera measures enters all three, and bones are learned
+over time (``bone_memory``). docs/lifting.md says how good it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pose_ros.core.body_model import (
+    DEFAULT_HEIGHT,
+    DEFAULT_HEIGHT_SPREAD,
+    KNOWN_HEIGHT_SPREAD,
+    body_model,
+)
+from pose_ros.core.bone_memory import BoneMemory
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.placing import Measured, look, place, place_measured
+from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.trunk_fit import Floor, Size
+from pose_ros.core.types import Poses
+from pose_ros.errors import ImageError, OptionError
+
+DEPTH_SMOOTHING = OneEuroSettings(min_cutoff=1.0, beta=2.0)
+
+_LOST_AFTER = 64  # people whose bones are remembered
+
+
+@dataclass(frozen=True)
+class LiftOptions:
+    """Options that apply from the next frame on.
+
+    Attributes:
+        height: Of the people, meters, 0.5 to 2.5; None when unknown.
+        max_depth_skew: Seconds, 0 to 1, by which a depth image may be older or newer
+            than the image.
+        smoothing: Filter distances over time, by stamps.
+    """
+
+    height: float | None = None
+    max_depth_skew: float = 0.05
+    smoothing: bool = True
+
+    def __post_init__(self) -> None:
+        if self.height is not None:
+            _check_height(self.height)
+        if not 0.0 <= self.max_depth_skew <= 1.0:
+            raise OptionError(
+                f"max_depth_skew must be in [0, 1] seconds, got {self.max_depth_skew}"
+            )
+
+
+def _check_height(height: float) -> None:
+    if not 0.5 <= height <= 2.5:
+        raise OptionError(f"a height must be in [0.5, 2.5] meters, got {height}")
+
+
+def level_floor(camera_height: float, pitch_degrees: float, roll_degrees: float = 0.0) -> Floor:
+    """Return the floor below a camera that is mounted at a height and pitch.
+
+    Args:
+        camera_height: Meters above the floor, above 0.
+        pitch_degrees: Positive: the camera looks down.
+        roll_degrees: Positive: the camera is turned clockwise, seen from behind it.
+
+    Raises:
+        OptionError: The height is not above 0 or an angle not below 90 degrees.
+    """
+    if not 0.0 < camera_height < 100.0:
+        raise OptionError(f"camera height must be above 0 meters, got {camera_height}")
+    if not (abs(pitch_degrees) < 90.0 and abs(roll_degrees) < 90.0):
+        raise OptionError(
+            f"pitch and roll must be below 90 degrees, got {pitch_degrees}, {roll_degrees}"
+        )
+    pitch, roll = math.radians(pitch_degrees), math.radians(roll_degrees)
+    down = math.cos(pitch)
+    up = np.array([-down * math.sin(roll), -down * math.cos(roll), -math.sin(pitch)])
+    return Floor(camera_height, up)
+
+
+@dataclass
+class _Person:
+    """What is remembered of one id."""
+
+    memory: BoneMemory
+    height: float | None
+    filter: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(DEPTH_SMOOTHING))
+    present: bytes = b""
+
+    def smooth(self, points: Float64Array, stamp: float) -> Float64Array:
+        """Filter the distances of (K, 3) points; anew when others are there than before."""
+        known = np.isfinite(points[:, 2])
+        if known.tobytes() != self.present:
+            self.present = known.tobytes()
+            self.filter = OneEuroFilter(DEPTH_SMOOTHING)
+        smooth = points.copy()
+        if known.any():
+            depths = points[known, 2]
+            smooth[known] *= (self.filter(depths, stamp) / depths)[:, None]
+        return smooth
+
+
+class Lifter:
+    """Gives people of one stream of images their places in meters."""
+
+    def __init__(self, options: LiftOptions | None = None) -> None:
+        """``options`` may be replaced between two frames."""
+        self.options = options or LiftOptions()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream: nothing is remembered of anybody."""
+        self._people: dict[int, _Person] = {}
+        self._stamp = -math.inf
+
+    def lift(
+        self,
+        poses: Poses,
+        camera: Camera,
+        stamp: float = 0.0,
+        *,
+        floor: Floor | None = None,
+        depth: DepthImage | None = None,
+        heights: Mapping[int, float] | None = None,
+    ) -> Poses:
+        """Return the poses with ``camera``, ``camera_sources`` and ``camera_sigmas``.
+
+        Args:
+            poses: As a network finds them, in pixels of the camera's image.
+            camera: That took the image; lens distortion is undone for the keypoints.
+            stamp: Of the image in seconds, rising within a stream; a jump back forgets
+                everybody.
+            floor: Where the camera knows how it is mounted (``level_floor``); the lower
+                foot of each person is taken to be on it.
+            depth: Registered to the image, as large as it.
+            heights: Meters, of people by id, in place of the options' height.
+
+        Returns:
+            Keypoints that cannot be placed are NaN, with source NONE: those that were
+            not found, and those of networks without a metric shape where no depth was
+            measured.
+
+        Raises:
+            OptionError: The lens model is unknown, or a height is out of its range.
+            ImageError: The depth image has another size than the camera.
+        """
+        for known in (heights or {}).values():
+            _check_height(known)
+        if depth is not None:
+            if depth.size != (camera.width, camera.height):
+                raise ImageError(
+                    "expected a depth image registered to the camera's "
+                    f"{camera.width}x{camera.height} pixels, got {depth.size[0]}x{depth.size[1]}"
+                )
+            if abs(depth.stamp - stamp) > self.options.max_depth_skew:
+                depth = None
+        if stamp < self._stamp:
+            self.reset()
+        self._stamp = stamp
+        pixels = poses.keypoints.astype(np.float64)
+        rays = camera.pinhole.rays(camera.undistort(pixels))
+        people, count = poses.keypoint_scores.shape
+        points = np.full((people, count, 3), np.nan)
+        sources = np.zeros((people, count), np.uint8)
+        sigmas = np.full((people, count), np.nan)
+        measured = None if depth is None else Measured(depth, float(camera.matrix[0, 0]))
+        model = None if poses.world is None else body_model(poses.skeleton)
+        for i in range(people):
+            id_ = int(poses.ids[i])
+            height = heights[id_] if heights and id_ in heights else self.options.height
+            person = self._person(id_, height, stamp)
+            sight = look(poses[i], rays[i], measured, person.memory.size.height)
+            body = None if model is None else place(model, sight, person.memory, floor)
+            if body is None:
+                body = place_measured(sight, person.memory.size.height)
+            points[i], sources[i], sigmas[i] = body.result()
+            if self.options.smoothing:
+                points[i] = person.smooth(points[i], stamp)
+        return poses.replace(camera=points, camera_sources=sources, camera_sigmas=sigmas)
+
+    def _person(self, id_: int, height: float | None, stamp: float) -> _Person:
+        """Return what is remembered of an id; nothing yet when the height was changed."""
+        person = self._people.pop(id_, None)
+        if person is None or person.height != height:
+            if height is None:
+                size = Size(DEFAULT_HEIGHT, DEFAULT_HEIGHT_SPREAD)
+            else:
+                size = Size(height, KNOWN_HEIGHT_SPREAD)
+            person = _Person(BoneMemory(size), height)
+        self._people[id_] = person  # the last seen stand last
+        while len(self._people) > _LOST_AFTER:
+            del self._people[next(iter(self._people))]
+        person.memory.advance(stamp)
+        return person

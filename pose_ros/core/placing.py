@@ -1,0 +1,254 @@
+"""One body's keypoints, placed one after the other: the trunk, the arms, what hangs on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.arm_fit import Bearing, Reach, fit_arm
+from pose_ros.core.body_model import FOREARM, NETWORK_HEIGHT, UPPER_ARM, BodyModel, under_skin
+from pose_ros.core.bone_memory import BoneMemory
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.trunk_fit import Floor, Sight, Trunk, fit_trunk
+from pose_ros.core.types import CameraSource, Pose
+
+_SIDEWAYS = 0.007  # of the height: a keypoint's own error at score 1, one axis
+_SIDEWAYS_STATED = 0.011  # the same, with what joint and keypoint differ in
+_LEAST_SCORE = 0.1  # below it a keypoint's error grows no more
+_MEASURED_SCORE = 0.3  # of a keypoint at which depth is looked up
+_BODY = 1.1  # meters from the middle of a body, within which all of it is
+_PATCH = 0.5  # of a limb's radius
+_PATCH_LEAST = 0.012  # meters
+_SKIN_SIGMA = 0.45  # of the depth under the skin: people and clothes
+_SENSOR = (0.020, 0.002)  # meters, and meters by square meter of distance
+_SURE = 3.0  # sigmas within which a measured depth is the joint's own
+_FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
+_FOLLOWS_LEAST = 0.02  # meters
+_MOST_TURNED = 2.6  # radians
+_GAZE_TURN = 1.3  # BlazePose turns heads too little: 0.7 to 0.8 of the true angle
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A registered depth image.
+
+    Attributes:
+        depth: The image.
+        focal: Of its camera, pixels.
+    """
+
+    depth: DepthImage
+    focal: float
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One body while it is placed: K keypoints.
+
+    Attributes:
+        sight: What is seen of it.
+        height: Meters.
+        depths: (K,) meters along z, NaN until they are known; filled in place.
+        sigmas: (K,) meters, of them.
+        sources: (K,) of ``CameraSource``.
+    """
+
+    sight: Sight
+    height: float
+    depths: Float64Array
+    sigmas: Float64Array
+    sources: NDArray[np.uint8]
+
+    @classmethod
+    def unplaced(cls, sight: Sight, height: float) -> Body:
+        """Return a body of which nothing is known."""
+        count = len(sight.rays)
+        depths, sigmas = np.full((2, count), np.nan)
+        return cls(sight, height, depths, sigmas, np.zeros(count, np.uint8))
+
+    def put(
+        self,
+        keypoints: NDArray[np.intp],
+        depths: Float64Array,
+        sigmas: Float64Array,
+        measured: NDArray[np.bool_],
+    ) -> None:
+        """Fill in keypoints: their depths and sigmas, or what was measured of them."""
+        sight = self.sight
+        self.depths[keypoints] = depths
+        self.sigmas[keypoints] = np.where(measured, sight.measured_sigmas[keypoints], sigmas)
+        self.sources[keypoints] = np.where(measured, CameraSource.DEPTH, CameraSource.MODEL)
+
+    def agrees(
+        self, keypoints: NDArray[np.intp], depths: Float64Array, sigmas: Float64Array
+    ) -> NDArray[np.bool_]:
+        """Return where what was measured may be the keypoint at that depth, not an occluder."""
+        spread = np.hypot(self.sight.measured_sigmas[keypoints], sigmas)
+        near: NDArray[np.bool_] = np.abs(self.sight.measured[keypoints] - depths) <= _SURE * spread
+        return near
+
+    def result(self) -> tuple[Float64Array, NDArray[np.uint8], Float64Array]:
+        """Return ``camera``, ``camera_sources`` and ``camera_sigmas`` of ``Poses``."""
+        rays = self.sight.rays
+        points = self.depths[:, None] * rays
+        across = self.sight.sideways * (_SIDEWAYS_STATED / _SIDEWAYS) * self.height
+        along = self.sigmas * np.linalg.norm(rays, axis=1)
+        total = np.sqrt(along**2 + 2.0 * across**2)
+        known = np.isfinite(points).all(axis=1) & np.isfinite(total) & (self.depths > 0)
+        return (
+            np.where(known[:, None], points, np.nan),
+            np.where(known, self.sources, np.uint8(CameraSource.NONE)),
+            np.where(known, total, np.nan),
+        )
+
+
+def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -> Sight:
+    """Return what is seen of one body.
+
+    Args:
+        pose: The body.
+        rays: (K, 3) of its keypoints, z = 1.
+        seen: What measures depths; None without a depth camera.
+        height: Meters, of the body as far as is known.
+    """
+    scores = pose.keypoint_scores.astype(np.float64)
+    bounded = np.clip(scores, _LEAST_SCORE, 1.0)
+    nothing = np.full((len(scores), 3), np.nan)
+    measured, measured_sigmas = nothing[:, :2].T
+    if seen is not None:
+        skin = under_skin(pose.skeleton) * height
+        sure = (scores >= _MEASURED_SCORE)[:, None]
+        pixels = np.where(sure, pose.keypoints.astype(np.float64), np.nan)
+        measured, measured_sigmas = _measure(seen, pixels, skin)
+    return Sight(
+        rays=np.where((scores > 0)[:, None], rays, np.nan),
+        sideways=_SIDEWAYS / bounded,
+        shape=nothing if pose.world is None else pose.world.astype(np.float64),
+        scores=bounded,
+        measured=measured,
+        measured_sigmas=measured_sigmas,
+    )
+
+
+def _measure(
+    seen: Measured, pixels: Float64Array, skin: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return measured depths (K,) of joints, not of the skin over them, and their sigmas."""
+    first = seen.depth.surfaces(pixels, np.full(len(pixels), 2.0), 0.0, np.inf)
+    if not np.isfinite(first).any():
+        return first, first
+    middle = float(np.nanmedian(first))
+    radii = np.maximum(_PATCH * skin, _PATCH_LEAST) * seen.focal / middle
+    surfaces = seen.depth.surfaces(pixels, radii, middle - _BODY, middle + _BODY)
+    noise = _SENSOR[0] + _SENSOR[1] * surfaces**2
+    return surfaces + skin, np.hypot(noise, _SKIN_SIGMA * skin)
+
+
+def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | None) -> Body | None:
+    """Place a body with a metric shape; None when its trunk was not found."""
+    trunk = fit_trunk(model, sight, memory.size, floor)
+    if trunk is None:
+        return None
+    memory.learn_size(trunk.size)
+    body = Body.unplaced(sight, trunk.size.height)
+    sigmas = np.sqrt(np.diag(trunk.covariance))
+    # errors of measured depths are alike over a body: many of them make no joint surer, so
+    # that each keeps its own sigma
+    measured = body.agrees(model.joints, trunk.depths, sigmas)
+    body.put(model.joints, trunk.depths, sigmas, measured)
+    bearing = _bearing(model, sight, trunk)
+    for arm in model.arms:
+        _place_arm(np.array(arm), body, memory, bearing)
+    _place_followers(model, body)
+    return body
+
+
+def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
+    """Return how a placed trunk stands."""
+    points = trunk.depths[:, None] * sight.rays[model.joints]
+    left_shoulder, right_shoulder, left_hip, right_hip = points[2:6]
+    up = _unit(left_shoulder + right_shoulder - left_hip - right_hip)
+    front = _unit(np.cross(left_shoulder - right_shoulder, up))
+    shape = sight.shape
+    nose = int(np.flatnonzero(model.parents == model.joints[0])[0])
+    x, y, z = _unit(shape[nose] - shape[model.joints[:2]].mean(axis=0))
+    level, turn = math.hypot(x, z), _GAZE_TURN * math.atan2(x, -z)
+    turn = min(max(turn, -_MOST_TURNED), _MOST_TURNED)
+    gaze = np.array([level * math.sin(turn), y, -level * math.cos(turn)])
+    return Bearing(trunk.toward, up, front, _turn_to(trunk.toward) @ gaze)
+
+
+def _place_arm(arm: NDArray[np.intp], body: Body, memory: BoneMemory, bearing: Bearing) -> None:
+    """Fill in elbow and wrist of an arm, the indices of its shoulder, elbow and wrist."""
+    sight, shoulder, ends = body.sight, arm[0], arm[1:]
+    if not (np.isfinite(sight.rays[arm]).all() and np.isfinite(sight.shape[arm]).all()):
+        return
+    base = body.depths[shoulder] * sight.rays[shoulder]
+    factors, spread = memory.arms()
+    usual = np.array([UPPER_ARM, FOREARM]) * body.height
+    sideways = sight.sideways[arm] * body.height
+    placed = fit_arm(
+        Reach(
+            shoulder=base,
+            rays=sight.rays[ends],
+            lengths=usual * factors,
+            spread=spread,
+            sideways=sideways,
+            shape=sight.shape[arm],
+            scores=sight.scores[arm],
+            measured=sight.measured[ends],
+            measured_sigmas=sight.measured_sigmas[ends],
+        ),
+        bearing,
+    )
+    own = placed.by_depth > 0.5
+    depths = np.where(own, sight.measured[ends], placed.depths)
+    body.put(ends, depths, np.hypot(placed.sigmas, body.sigmas[shoulder]), own)
+    flat = np.diff(base @ bearing.toward * sight.rays[arm], axis=0)
+    flat -= np.outer(flat @ bearing.toward, bearing.toward)
+    memory.learn_arm(np.linalg.norm(flat, axis=1), usual, float(np.hypot(*sideways[:2])))
+
+
+def _place_followers(model: BodyModel, body: Body) -> None:
+    """Fill in face, hands and feet: their joint's depth and the network's offset from it."""
+    sight, ears = body.sight, model.joints[:2]
+    followers = np.flatnonzero(model.parents >= 0)
+    parents = model.parents[followers]
+    bases, base_sigmas = body.depths[parents], body.sigmas[parents]
+    origins = sight.shape[parents, 2]
+    # a face hangs between the ears, of which one is hidden at times
+    face = parents == ears[0]
+    bases[face], origins[face] = body.depths[ears].mean(), sight.shape[ears, 2].mean()
+    offsets = (sight.shape[followers, 2] - origins) * (body.height / NETWORK_HEIGHT)
+    guessed = bases + offsets
+    sigmas = np.hypot(base_sigmas, np.maximum(_FOLLOWS_LEAST, _FOLLOWS * np.abs(offsets)))
+    own = body.agrees(followers, guessed, sigmas)
+    body.put(followers, np.where(own, sight.measured[followers], guessed), sigmas, own)
+
+
+def place_measured(sight: Sight, height: float) -> Body:
+    """Place what was measured, of a network without a metric shape."""
+    body = Body.unplaced(sight, height)
+    known = np.isfinite(sight.measured)
+    if known.any():
+        middle = np.median(sight.measured[known])
+        own = np.flatnonzero(known & (np.abs(sight.measured - middle) < _BODY))
+        body.put(own, sight.measured[own], sight.measured_sigmas[own], np.ones(len(own), bool))
+    return body
+
+
+def _turn_to(toward: Float64Array) -> Float64Array:
+    """Return the (3, 3) rotation, by the shortest way, of the optical axis to a unit vector."""
+    x, y, z = toward
+    cross = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])
+    turn: Float64Array = np.eye(3) + cross + cross @ cross / (1.0 + z)
+    return turn
+
+
+def _unit(vector: Float64Array) -> Float64Array:
+    unit: Float64Array = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return unit
