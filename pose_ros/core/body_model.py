@@ -21,7 +21,7 @@ from pose_ros.core.skeletons import Skeleton
 
 DEFAULT_HEIGHT = 1.70
 """Meters: of somebody of whom nothing is known."""
-DEFAULT_HEIGHT_SPREAD = 0.08
+DEFAULT_HEIGHT_SPREAD = 0.085
 """One sigma of it, as a share."""
 KNOWN_HEIGHT_SPREAD = 0.01
 """The same of a height that the user gave: shoes and posture."""

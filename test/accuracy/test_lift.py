@@ -19,7 +19,7 @@ from pose_ros.sources.draws import draw_pointing
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.truth import Truth
 
-SEED, COUNT = 2026, 210
+SEED, COUNT = 2026, 216
 MAIN = [*range(11, 17), *range(23, 29)]  # shoulders to wrists, hips to ankles
 
 
