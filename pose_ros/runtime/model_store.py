@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from pose_ros.core.contract import Value
@@ -260,8 +260,7 @@ def _get_originals(
     for source in sources:
         found = take_source(folder, source, files)
         if not found:
-            names = ", ".join(origin.file_name for file in files for origin in file.origins)
-            raise ModelError(f"{source} holds none of the files of {card.name}: {names}")
+            raise ModelError(_not_in(source, card))
         missing = [file for file in missing if file not in found]
     if not sources:
         missing, reasons = fetch(folder, missing, progress)
@@ -281,11 +280,25 @@ def _is_original(folder: Path, file: ModelFile) -> bool:
     return not problem_of(file, original)
 
 
+def _not_in(source: Path, card: Card) -> str:
+    """Return the line about a file of the user's that is no file of the card."""
+    wanted: dict[str, str] = {}
+    for file in card.files.values():
+        for origin in file.origins:
+            wanted.setdefault(PurePosixPath(origin.file_name).name, origin.file_name)
+    line = f"{source} holds none of the files of {card.name}: {', '.join(wanted.values())}"
+    if source.suffix == ".onnx":
+        line += f"; a network of your own is run as it is: --network {source}"
+    return line
+
+
 def _how_to_get(card: Card, folder: Path, missing: list[ModelFile], reasons: list[str]) -> str:
     """Return the one line that says what is missing and which file to put where."""
     why = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
     # a file of several origins needs one of them; files of one wheel need it once
     places = dict.fromkeys(" or ".join(o.place for o in file.origins) for file in missing)
+    if all(origin.place in why for file in missing for origin in file.origins):
+        places = dict.fromkeys(["it"])  # the reasons have named the places
     names = ", ".join(
         f"its {file.origins[0].file_name} as {original_path(folder, file)}" for file in missing
     )

@@ -234,11 +234,12 @@ def test_from_what_the_user_has(
 
 
 def test_from_another_file(card: Make, web: Web, cache: Path, tmp_path: Path) -> None:
-    source = tmp_path / "download"
+    source = tmp_path / "mine.onnx"
     for content in (OTHER, tar_gz((MEMBER, OTHER)), tar_gz(("x.onnx", NETWORK)), b""):
         source.write_bytes(content)
         line = failure(card(in_archive(web)), cache, sources=[source])
-        assert f"{source} holds none of the files of pose-net: {MEMBER}" in line
+        assert f"{source} holds none of the files of pose-net: {MEMBER}; " in line
+        assert f"--network {source}" in line
 
 
 def test_a_damaged_file_is_fetched_again(card: Make, web: Web, cache: Path) -> None:
