@@ -109,6 +109,18 @@ def _attempt(url: str, path: Path, had: int, progress: Progress) -> int:
     return answer.start
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows where a server sends, but from https to no other scheme."""
+
+    def redirect_request(  # noqa: PLR0917 - as the base class has it
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            said = f"redirection from https to {newurl} is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, said, headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _request(url: str, path: Path, had: int) -> Any:
     headers = {"User-Agent": f"pose_ros/{__version__}"}
     if had:
@@ -117,7 +129,7 @@ def _request(url: str, path: Path, had: int) -> Any:
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
     try:
         # a new opener each time: the one that urllib keeps goes on with the proxies of its day
-        return urllib.request.build_opener().open(request, timeout=TIMEOUT)
+        return urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
             said = f"HTTP {error.code} {' '.join(str(error.reason).split())}".strip()

@@ -256,6 +256,13 @@ def test_certificates_of_the_environment(
         fetch(web, path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     fetch(web, path)
+    # what was asked for over https does not come over http
+    path.unlink()
+    web.answers = [redirect(f"http://127.0.0.1:{web.server_port}/plain")]
+    with pytest.raises(
+        ModelError, match="HTTP 302 redirection from https to http://.* not followed"
+    ):
+        fetch(web, path)
 
 
 def test_folder_that_cannot_be_written(web: Web, tmp_path: Path) -> None:
