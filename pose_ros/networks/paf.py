@@ -7,8 +7,8 @@ Peaks, scores and assignment give what the parser of NVIDIA-AI-IOT/trt_pose give
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pose_ros.networks.following import Found
 from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.paf_assembly import assign, join_all, join_strongest
 from pose_ros.networks.paf_maps import Peaks, Topology, find_peaks, score_links, topology
+from pose_ros.networks.settings import read_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +179,7 @@ class Settings:
         link_threshold: As for ``parse``, and so are those that follow.
     """
 
-    layout: str = "nchw"
+    layout: Literal["nchw", "nhwc"] = "nchw"
     link_threshold: float | None = None
     window: int = 5
     samples: int = 7
@@ -186,33 +187,14 @@ class Settings:
     min_parts: int = 4
     min_score: float = 0.0
 
-    @classmethod
-    def of(cls, contract: Contract) -> Settings:
-        """Read the settings of a card.
-
-        Raises:
-            ModelError: One of them is unknown or not of its kind.
-        """
-        kinds: Mapping[str, Any] = {"layout": str, "careful": bool, "link_threshold": float}
-        defaults = {field.name: field.default for field in fields(cls)}
-        values = {}
-        for name, value in contract.settings.items():
-            if name not in defaults:
-                known = ", ".join(defaults)
-                raise ModelError(f"{contract.network}: unknown decoder.{name}; known: {known}")
-            kind = kinds.get(name, type(defaults[name]))
-            if type(value) is not kind and not (kind is float and type(value) is int):
-                raise ModelError(
-                    f"{contract.network}: decoder.{name}: expected {kind.__name__}, got {value!r}"
-                )
-            values[name] = value
-        settings = cls(**values)
-        if settings.layout not in ("nchw", "nhwc"):
-            raise ModelError(
-                f"{contract.network}: decoder.layout: expected nchw or nhwc, "
-                f"got {settings.layout!r}"
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.window % 2 == 0:
+            raise ValueError(f"window must be odd, 1 or more, got {self.window}")
+        if self.samples < 2 or self.min_parts < 1:
+            raise ValueError(
+                "samples must be 2 or more and min_parts 1 or more, "
+                f"got {self.samples} and {self.min_parts}"
             )
-        return settings
 
 
 def make(contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions) -> OneShot:
@@ -233,7 +215,7 @@ def decoder(contract: Contract) -> Decode:
     Raises:
         ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
     """
-    settings, layout = Settings.of(contract), topology(contract.skeleton)
+    settings, layout = read_settings(contract, Settings), topology(contract.skeleton)
     outputs = contract.outputs.get(ROLE, ())
     _check_outputs(contract, layout, outputs, settings.layout)
     size = contract.image(ROLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pose_ros.core.contract import Contract, Value
@@ -16,8 +17,8 @@ def read_settings(contract: Contract, kind: type[T]) -> T:
 
     Args:
         contract: The card's.
-        kind: A dataclass with a default for every field, of types bool, int, float or
-            ``Literal``; it may refuse values with a ``ValueError``.
+        kind: A dataclass with a default for every field, of types bool, int, float, one of
+            them or None, or ``Literal``; it may refuse values with a ``ValueError``.
 
     Raises:
         ModelError: A setting is unknown or of another kind.
@@ -54,6 +55,10 @@ def describe(values: tuple[Value, ...]) -> str:
 
 def _expected(hint: Any, value: Any) -> str | None:
     """Return in words what a value should have been; None when it is."""
+    if get_origin(hint) is UnionType:
+        if value is None:
+            return None
+        hint = next(choice for choice in get_args(hint) if choice is not NoneType)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         return None if value in choices else " or ".join(map(str, choices))

@@ -307,9 +307,20 @@ def test_the_threshold_is_that_of_the_maps():
         ({"cmap": 18, "paf": 40}, {}, r"trt_body18 needs 42 channels .* paf, .*\[1, 40, "),
         ({"maps": 57}, {}, r"trt_body18 needs 60 or 61 channels .* maps, .*\[1, 57, "),
         ({"cmap": 18, "paf": 42}, {"layout": "nhwc"}, r"\[1, 18, 48, 64\] \(nhwc\)"),
-        ({"cmap": 18, "paf": 42}, {"layout": "chw"}, "nchw or nhwc, got 'chw'"),
-        ({"cmap": 18, "paf": 42}, {"min_parts": "4"}, "decoder.min_parts: expected int, got '4'"),
-        ({"cmap": 18, "paf": 42}, {"min_part": 4}, "unknown decoder.min_part; known: layout"),
+        ({"cmap": 18, "paf": 42}, {"layout": "chw"}, "expected nchw or nhwc, got 'chw'"),
+        (
+            {"cmap": 18, "paf": 42},
+            {"min_parts": "4"},
+            "min_parts: expected a whole number, got '4'",
+        ),
+        ({"cmap": 18, "paf": 42}, {"link_threshold": "x"}, "link_threshold: expected a number"),
+        ({"cmap": 18, "paf": 42}, {"window": 4}, "decoder: window must be odd, 1 or more, got 4"),
+        ({"cmap": 18, "paf": 42}, {"samples": 1}, "samples must be 2 or more"),
+        (
+            {"cmap": 18, "paf": 42},
+            {"min_part": 4},
+            "decoder.min_part: no such setting; known: layout",
+        ),
     ],
 )
 def test_a_card_that_does_not_fit(outputs, settings, message):
