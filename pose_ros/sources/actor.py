@@ -14,7 +14,7 @@ import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.errors import OptionError
-from pose_ros.sources.figure import AVERAGE, Arm, ArmAngles, Build, Posture, point_at
+from pose_ros.sources.figure import AVERAGE, UPRIGHT, Arm, ArmAngles, Build, Posture, point_at
 
 TRANSITION_SECONDS = 0.4
 STRIDE_LENGTH = 1.2
@@ -222,6 +222,7 @@ def posture_at(
     seconds: float,
     build: Build = AVERAGE,
     to_body: Callable[[Float64Array], Float64Array] = np.asarray,
+    stance: Posture = UPRIGHT,
 ) -> Posture:
     """Return the posture at a time of a script that repeats for ever.
 
@@ -232,13 +233,14 @@ def posture_at(
         seconds: Since it began for the first time.
         build: Of the body; where an arm points depends on it.
         to_body: Turns a step's target, (3,) meters, into body axes.
+        stance: How he stands and points.
     """
 
     def perform(step: Step, elapsed: float) -> Posture:
-        if step.target is None:
-            return GESTURES[step.gesture](elapsed, step.arm)
-        target = to_body(np.array(step.target, np.float64))
-        return point_at(target, step.arm, step.bend_degrees, build)
+        if step.target is not None:
+            target = to_body(np.array(step.target, np.float64))
+            return point_at(target, step.arm, step.bend_degrees, build, stance)
+        return stance if step.gesture == "stand" else GESTURES[step.gesture](elapsed, step.arm)
 
     i, elapsed = step_at(script, seconds)
     now = perform(script[i], elapsed)

@@ -105,11 +105,13 @@ def _trunk(joints: Joints, width: float) -> list[Cone]:
     neck = (joints["left_shoulder"] + joints["right_shoulder"]) / 2
     hips = (joints["left_hip"] + joints["right_hip"]) / 2
     across = _unit(joints["left_shoulder"] - joints["right_shoulder"])
+    hip_across = _unit(joints["left_hip"] - joints["right_hip"])
     up = _unit(neck - hips)
-    front = np.cross(across, up)
+    front, hip_front = np.cross(across, up), _unit(np.cross(hip_across, up))
 
-    def at(base: Float64Array, side: float, height: float, forward: float = 0.0) -> Float64Array:
-        point: Float64Array = base + across * (side * width) + up * height + front * forward
+    def at(base: Float64Array, side: float, height: float) -> Float64Array:
+        sideways = hip_across if base is hips else across
+        point: Float64Array = base + sideways * (side * width) + up * height
         return point
 
     cones = [
@@ -117,7 +119,7 @@ def _trunk(joints: Joints, width: float) -> list[Cone]:
         Cone(at(neck, -0.02, 0.035), at(neck, 0.02, 0.035), 0.060, 0.060, SHIRT, up, 0.45),
         Cone(at(neck, -0.105, -0.05), at(neck, 0.105, -0.05), 0.092, 0.092, SHIRT, front, 0.95),
         Cone(at(hips, -0.055, 0.100), at(hips, 0.055, 0.100), 0.104, 0.104, BELT, up, 0.25),
-        Cone(at(hips, -0.068, 0.02), at(hips, 0.068, 0.02), 0.108, 0.108, TROUSERS, front, 0.9),
+        Cone(at(hips, -0.068, 0.02), at(hips, 0.068, 0.02), 0.108, 0.108, TROUSERS, hip_front, 0.9),
     ]
     cones.append(Cone(at(neck, 0, -0.15), at(hips, 0, 0.16), 0.170, 0.148, SHIRT, front, 0.64))
     for side in (-1.0, 1.0):

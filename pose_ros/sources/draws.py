@@ -22,7 +22,7 @@ from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import Point, Step
 from pose_ros.sources.body import Color, Look
-from pose_ros.sources.figure import Arm, Build
+from pose_ros.sources.figure import UPRIGHT, Arm, ArmAngles, Build, Posture
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource
@@ -82,6 +82,7 @@ def draw_pointing(
     height: int = 480,
     distances: tuple[float, float] = (1.5, 5.0),
     facing_degrees: float = 75.0,
+    slack: float = 0.0,
 ) -> Iterator[Shot]:
     """Draw people who point, left and right arm in turn.
 
@@ -96,6 +97,9 @@ def draw_pointing(
         height: Pixels.
         distances: Meters along the floor from the camera; uniform.
         facing_degrees: How far the chest turns away from the camera at most, to either side.
+        slack: How far from bolt upright they stand, 0 to 2: with 1, hips and shoulders turn
+            against each other, trunks lean and bow, legs step and knees bend as people's do,
+            and the other arm hangs as it likes.
 
     Yields:
         Shots in which head, hips and the pointing arm are in the image.
@@ -105,12 +109,15 @@ def draw_pointing(
     """
     if not 1.0 <= distances[0] <= distances[1] <= ROOM_DEPTH - 1.0:
         raise OptionError(f"distances must rise within [1, {ROOM_DEPTH - 1:g}], got {distances}")
+    if not 0.0 <= slack <= 2.0:
+        raise OptionError(f"slack must be in [0, 2], got {slack:g}")
     generator = np.random.default_rng(seed)
     for number in range(count):
         arm: Arm = ("left", "right")[number % 2]
         while True:
             mount = MOUNTS[generator.integers(len(MOUNTS))]
-            actor = _draw_actor(generator, arm, distances, facing_degrees, math.radians(mount[2]))
+            hfov = math.radians(mount[2])
+            actor = _draw_actor(generator, arm, distances, facing_degrees, hfov, slack=slack)
             source = SyntheticSource(
                 scene=Scene((actor,), ROOM_DEPTH),
                 width=width,
@@ -139,6 +146,8 @@ def _draw_actor(
     distances: tuple[float, float],
     facing_degrees: float,
     hfov: float,
+    *,
+    slack: float,
 ) -> Actor:
     """Return somebody who stands in the camera's view and points."""
 
@@ -180,6 +189,36 @@ def _draw_actor(
             long_sleeves=bool(wardrobe.random() < 0.5),
             shorts=bool(wardrobe.random() < 0.25),
         ),
+        stance=_draw_stance(wardrobe, slack) if slack > 0.0 else UPRIGHT,
+    )
+
+
+def _draw_stance(generator: np.random.Generator, slack: float) -> Posture:
+    """Return how somebody stands, in degrees from upright in proportion to ``slack``."""
+
+    def about(middle: float, deviation: float) -> float:
+        return slack * float(middle + deviation * np.clip(generator.standard_normal(), -2, 2))
+
+    def hanging() -> ArmAngles:
+        rest = ArmAngles()
+        return ArmAngles(
+            rest.upper_elevation + abs(about(0.0, 7.0)),
+            rest.upper_azimuth + about(0.0, 30.0),
+            rest.fore_elevation + abs(about(0.0, 18.0)),
+            rest.fore_azimuth + about(0.0, 30.0),
+            about(0.0, 20.0),
+        )
+
+    return Posture(
+        left=hanging(),
+        right=hanging(),
+        left_thigh=2.0 + about(0.0, 7.0),
+        right_thigh=2.0 + about(0.0, 7.0),
+        left_knee=4.0 + abs(about(0.0, 8.0)),
+        right_knee=4.0 + abs(about(0.0, 8.0)),
+        lean=about(0.0, 3.0),
+        bow=about(3.0, 4.0),
+        twist=about(0.0, 9.0),
     )
 
 

@@ -108,6 +108,13 @@ class Posture(NamedTuple):
     """Positive: the head turns to the actor's left."""
     lean: float = 0.0
     """Positive: the trunk leans to the actor's left."""
+    bow: float = 0.0
+    """Positive: the trunk leans forward."""
+    twist: float = 0.0
+    """Positive: the shoulders turn to the actor's left, over hips that stay."""
+
+
+UPRIGHT = Posture()
 
 
 def joints(posture: Posture, build: Build = AVERAGE) -> Joints:
@@ -125,7 +132,7 @@ def joints(posture: Posture, build: Build = AVERAGE) -> Joints:
     }
     height = build.legs * max(drops.values()) + _ANKLE_HEIGHT
     hips = np.array([posture.advance, 0.0, height])
-    trunk = _turn_x(posture.lean)
+    trunk = _turn_y(posture.bow) @ _turn_x(-posture.lean) @ _turn_z(posture.twist)
     neck = hips + trunk @ np.array([0.0, 0.0, _SHOULDER_ABOVE_HIP])
     found["head"] = neck + trunk @ np.array([0.025, 0.0, _HEAD_ABOVE_SHOULDER])
     _put_face(found, trunk @ _turn_z(posture.head_turn))
@@ -142,7 +149,11 @@ def joints(posture: Posture, build: Build = AVERAGE) -> Joints:
 
 
 def point_at(
-    target: Float64Array, arm: Arm, bend_degrees: float = 0.0, build: Build = AVERAGE
+    target: Float64Array,
+    arm: Arm,
+    bend_degrees: float = 0.0,
+    build: Build = AVERAGE,
+    stance: Posture = UPRIGHT,
 ) -> Posture:
     """Return the posture of somebody who stands and points at something with one arm.
 
@@ -154,8 +165,9 @@ def point_at(
         arm: Which one.
         bend_degrees: Of the elbow, 0 for a stretched arm, to 120.
         build: Whose shoulder and arm.
+        stance: How he stands; it has the other arm, too.
     """
-    shoulder = joints(Posture(), build)[f"{arm}_shoulder"]
+    shoulder = joints(stance, build)[f"{arm}_shoulder"]
     mirror = np.array([1.0, 1.0 if arm == "left" else -1.0, 1.0])
     line = (np.asarray(target, np.float64) - shoulder) * mirror
     line /= np.linalg.norm(line)
@@ -168,9 +180,9 @@ def point_at(
     fore = math.cos(bend - rise) * line - math.sin(bend - rise) * swivel
     angles = ArmAngles(*_elevation_azimuth(upper), *_elevation_azimuth(fore))
     azimuth = math.degrees(math.atan2(target[1], target[0]))
-    turn = min(_HEAD_TURN_LIMIT, max(-_HEAD_TURN_LIMIT, azimuth))
-    posture = Posture(left=angles) if arm == "left" else Posture(right=angles)
-    return posture._replace(head_turn=turn)
+    turn = min(_HEAD_TURN_LIMIT, max(-_HEAD_TURN_LIMIT, azimuth - stance.twist))
+    found = stance._replace(left=angles) if arm == "left" else stance._replace(right=angles)
+    return found._replace(head_turn=turn)
 
 
 def _elevation_azimuth(direction: Float64Array) -> tuple[float, float]:

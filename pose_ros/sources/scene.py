@@ -23,7 +23,7 @@ from pose_ros.sources.actor import (
     stride,
 )
 from pose_ros.sources.body import Cone, Look, body
-from pose_ros.sources.figure import AVERAGE, Build, Joints, Posture, joints
+from pose_ros.sources.figure import AVERAGE, UPRIGHT, Build, Joints, Posture, joints
 from pose_ros.sources.furniture import Furniture
 from pose_ros.sources.path import Path, Place
 
@@ -47,6 +47,7 @@ class Actor:
         build: Slim or broad, and how long the limbs are.
         look: Clothes, and colors of skin and hair.
         name: For reports.
+        stance: How he stands and points where a step does not say otherwise.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Actor:
     build: Build = AVERAGE
     look: Look = field(default_factory=Look)
     name: str = "actor"
+    stance: Posture = UPRIGHT
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.height <= 2.5:
@@ -124,7 +126,7 @@ class Actor:
         def to_body(point: Float64Array) -> Float64Array:
             return np.asarray(np.linalg.solve(turn, point - origin), np.float64)
 
-        posture = posture_at(self.script, seconds, self.build, to_body)
+        posture = posture_at(self.script, seconds, self.build, to_body, self.stance)
         if place.speed <= 0.0:
             return posture
         # a whole number of strides a round: it begins as it ends

@@ -71,6 +71,27 @@ def test_the_same_seed_draws_the_same() -> None:
     assert np.any(other.truth.camera != SHOTS[0].truth.camera)
 
 
+def test_slack_changes_how_they_stand_and_not_what_they_do() -> None:
+    slack = list(draw_pointing(6, seed=5, width=160, height=120, slack=1.0))
+    for loose, upright in zip(slack, SHOTS, strict=False):
+        a, b = loose.truth, upright.truth
+        assert (a.height, a.arm) == (b.height, b.arm)
+        np.testing.assert_array_equal(a.target, b.target)
+        assert np.linalg.norm(a.world - b.world, axis=1).max() > 0.03
+        index = a.skeleton.index
+        for bone in (("left_hip", "left_knee"), ("right_elbow", "right_wrist")):
+            i, j = map(index, bone)
+            assert np.linalg.norm(a.world[i] - a.world[j]) == pytest.approx(
+                np.linalg.norm(b.world[i] - b.world[j])
+            )
+        shoulder, wrist = a.world[[index(f"{a.arm}_shoulder"), index(f"{a.arm}_wrist")]]
+        line, to_target = wrist - shoulder, a.target - shoulder
+        cosine = line @ to_target / np.linalg.norm(line) / np.linalg.norm(to_target)
+        assert cosine == pytest.approx(1.0, abs=1e-9)
+
+
 def test_refuses_what_is_beyond_the_room() -> None:
     with pytest.raises(OptionError, match=r"within \[1, 6\]"):
         next(draw_pointing(1, distances=(2.0, 8.0)))
+    with pytest.raises(OptionError, match=r"slack must be in \[0, 2\]"):
+        next(draw_pointing(1, slack=float("nan")))

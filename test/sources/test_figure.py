@@ -74,6 +74,39 @@ def test_the_line_from_shoulder_to_wrist_meets_the_target(arm: Arm, build: Build
             assert (upper - (upper @ line) / (line @ line) * line)[2] < 0
 
 
+def test_the_trunk_leans_bows_and_twists() -> None:
+    def middle(found: dict[str, np.ndarray], joint: str) -> np.ndarray:
+        return np.asarray((found[f"left_{joint}"] + found[f"right_{joint}"]) / 2)
+
+    def spine(posture: Posture) -> np.ndarray:
+        found = joints(posture)
+        return np.asarray(middle(found, "shoulder") - middle(found, "hip"))
+
+    assert spine(Posture(bow=20.0))[0] > 0.15
+    assert spine(Posture(lean=20.0))[1] > 0.15
+    found = joints(Posture(twist=30.0))
+    across = found["left_shoulder"] - found["right_shoulder"]
+    # the left shoulder goes back when they turn to the left
+    assert np.degrees(np.arctan2(-across[0], across[1])) == pytest.approx(30.0)
+    hips = found["left_hip"] - found["right_hip"]
+    np.testing.assert_allclose(hips[[0, 2]], 0.0, atol=1e-12)
+
+
+SLACK = Posture(bow=8.0, lean=-4.0, twist=15.0, left_thigh=12.0, left_knee=20.0)
+
+
+@pytest.mark.parametrize("arm", ["left", "right"])
+def test_who_stands_at_ease_points_as_well(arm: Arm) -> None:
+    target = np.array([1.6, 0.7, 0.3])
+    found = joints(point_at(target, arm, 15.0, AVERAGE, SLACK))
+    line, to_target = (end - found[f"{arm}_shoulder"] for end in (found[f"{arm}_wrist"], target))
+    cosine = line @ to_target / np.linalg.norm(line) / np.linalg.norm(to_target)
+    assert cosine == pytest.approx(1.0)
+    standing = joints(SLACK)
+    for name in ("left_ankle", "right_knee", "left_hip", "right_shoulder"):
+        np.testing.assert_allclose(found[name], standing[name], atol=1e-12)
+
+
 def test_the_other_arm_hangs_and_the_head_turns_to_the_target() -> None:
     found = joints(point_at(np.array([1.0, 1.0, 0.0]), "left"))
     hanging = joints(Posture())
