@@ -104,14 +104,17 @@ class Renderer:
         for box, share in shadows:
             part = _within(dark, box, x0, y0)
             np.maximum(part, share, out=part)
-        dark *= self._backdrop.floor[y0:y1, x0:x1]
+        floor = self._backdrop.floor[y0:y1, x0:x1]
+        dark *= floor
         crop *= 1.0 - 0.42 * dark[..., None]
-        nearest = self._backdrop.depth[y0:y1, x0:x1].copy()
+        # soles, which reach a little into the floor, are drawn over it
+        nearest = np.where(floor, np.float32(np.inf), self._backdrop.depth[y0:y1, x0:x1])
         for box, depth, colors in painted:
             part = _within(nearest, box, x0, y0)
             front = depth < part
             np.copyto(part, depth, where=front)
             np.copyto(_within(crop, box, x0, y0), colors, where=front[..., None])
+        np.minimum(nearest, self._backdrop.depth[y0:y1, x0:x1], out=nearest)
         self._nearest = (seconds, (x0, y0, x1, y1), nearest)
         return (x0, y0, x1, y1), _pixels(cv2.GaussianBlur(crop, (3, 3), _LENS_BLUR))
 
