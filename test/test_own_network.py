@@ -156,6 +156,13 @@ def stranger(path: Path, inputs: dict[str, Any], outputs: dict[str, Any], type_:
 
 
 IMAGE = {"image": (1, 3, 256, 192)}
+PIXELS = {
+    "name": "image",
+    "tensor": "input",
+    "shape": [1, 3, 256, 192],
+    "type": "int32",
+    "range": [0, 255],
+}
 TRT_POSE = {"paf": (1, 42, 56, 56), "cmap": (1, 18, 56, 56)}
 
 
@@ -240,7 +247,7 @@ def test_a_file_alone_that_says_what_it_is(
 @pytest.mark.parametrize(
     ("inputs", "outputs", "message"),
     [
-        (IMAGE, {"maps": (1, 21, 64, 48)}, "which skeleton it has: blazehand21 or trt_hand21"),
+        (IMAGE, {"maps": (1, 18, 64, 48)}, "which skeleton it has: trt_body18 or openpose_coco18"),
         (IMAGE, {"maps": (1, 16, 64, 48)}, "does not say what its 16 keypoints are"),
         (IMAGE, {"xy": (1, 17, 2)}, "keypoints-top-down, but it does not say whether x or y"),
         ({"image": (1, 3, 368, 432)}, {"all": (1, 57, 46, 54)}, "how colors are scaled"),
@@ -256,6 +263,21 @@ def test_a_file_alone_that_does_not_say_it(
     assert f"net.onnx takes {name} [1, 3, " in str(caught.value)
     assert "pose-ros models inspect" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_hands_cannot_be_looked_for_by_bodies(tmp_path: Path) -> None:
+    path = stranger(tmp_path / "net.onnx", IMAGE, {"maps": (1, 21, 64, 48)})
+    content = yaml.safe_load(
+        "{name: hands, family: heatmap, skeleton: trt_hand21, files: {network: {file: net.onnx}}}"
+    )
+    content["files"]["network"] |= {
+        "inputs": [{"name": "i", "tensor": "image", "shape": [1, 3, 256, 192], "range": [0, 1]}],
+        "outputs": [{"name": "maps", "tensor": "maps", "shape": [1, 21, 64, 48]}],
+    }
+    card = path.with_suffix(".yaml")
+    card.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ModelError, match="boxes are looked for of bodies, and trt_hand21 is of a"):
+        pose_ros.create_estimator(str(card))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -298,9 +320,14 @@ def outputs_of(shape: list[int], tensor: str = "output") -> Callable[[dict[str, 
         ),
         (outputs_of([1, 17, 64, 48], "maps"), r"expected the outputs maps .*, got output"),
         (image_with(tensor="data"), r"expected the inputs data .*, got input"),
-        (image_with(type="uint8"), "expected the input input as uint8, got float32"),
+        (
+            lambda card: card["files"]["network"].update(inputs=[PIXELS]),
+            "expected the input input as int32, got float32",
+        ),
         (image_with(shape=[1, 3, 192, 256]), r"inputs input \[1, 3, 192, 256\], got input"),
         (image_with(mean=[123.675, 116.28, 103.53]), "mean and std: expected numbers for colors"),
+        (image_with(type="uint8", mean=[0.5] * 3), r"range: expected \[0, 255\], as uint8 takes"),
+        (replaced(skeleton="trt_hand21"), "expected 21 heatmaps .* for trt_hand21"),
         (image_with(fill=300), r"fill: expected a number in \[0, 255\], got 300"),
         (replaced(skeleton="coco18"), "skeleton: unknown skeleton 'coco18'; known: blazepose33"),
         (replaced(skeleton="trt_body18"), "expected 18 heatmaps .* for trt_body18 as output"),

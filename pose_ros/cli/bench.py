@@ -11,11 +11,12 @@ import numpy as np
 
 from pose_ros.bench import parity, speed
 from pose_ros.bench.peer import MediaPipe
+from pose_ros.build import open_card
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.networks.blazepose import BlazePose
-from pose_ros.runtime.card import Card, load_card
+from pose_ros.runtime.card import Card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.sources import open_source
@@ -65,7 +66,7 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
             _in_one_stream(lambda i, stamp: estimator.estimate(frames[i], stamp))
         )
     }
-    contenders.update(_bare_networks(load_card(args.network), args))
+    contenders.update(_bare_networks(open_card(args.network), args))
     if not args.mediapipe:
         return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
     with MediaPipe(frames) as peer:
@@ -142,7 +143,10 @@ def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Bloc
     for role, file in card.files.items():
         path = model_path(card, role, args.models_dir)
         session = open_session(path, args.provider, threads=args.threads)
-        inputs = [np.zeros(value.shape, np.float32) for value in file.inputs]
+        inputs = [
+            np.zeros(value.shape, value.image.dtype if value.image else np.float32)
+            for value in file.inputs
+        ]
         blocks[f"its {role} network alone"] = speed.timed(
             lambda _, session=session, inputs=inputs: session.run(*inputs)  # type: ignore[misc]
         )

@@ -111,8 +111,8 @@ class Draft:
 
 
 def with_points(points: int) -> tuple[str, ...]:
-    """Return the names of the skeletons with so many keypoints."""
-    return tuple(s.name for s in WHOLE if len(s) == points)
+    """Return the names of the skeletons of bodies with so many keypoints."""
+    return tuple(s.name for s in WHOLE if len(s) == points and "wrist" not in s.keypoints)
 
 
 def named(outputs: Mapping[str, Shape], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -370,6 +370,9 @@ def _image(
     if len(shape) != 4 or shape[channel_axis] != 3:
         raise fields.error("shape", f"an image of 3 channels as {layout}", shape)
     height, width = (n for axis, n in enumerate(shape[1:], 1) if axis != channel_axis)
+    dtype = fields.choice("type", ("float32", "uint8", "int32"), "float32")
+    if dtype != "float32" and limits != (0.0, 255.0):
+        raise fields.error("range", f"[0, 255], as {dtype} takes pixels as they are", limits)
     return ImageInput(
         width=width,
         height=height,
@@ -378,6 +381,6 @@ def _image(
         layout=layout,
         channels=fields.choice("channels", ("rgb", "bgr"), "rgb"),
         fit=fields.choice("fit", ("letterbox", "stretch"), "letterbox"),
-        dtype=fields.choice("type", ("float32", "uint8", "int32"), "float32"),
+        dtype=dtype,
         fill=round(fields.number("fill", 0, 255)) if fields.has("fill") else None,
     )

@@ -56,6 +56,19 @@ def test_stretching_fills_the_input_and_letterboxing_leaves_the_mean():
     assert np.all(boxed[0, :, 48:] == 0)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "gray"), [("float32", 114 / 255), ("uint8", 114), ("int32", 114)]
+)
+def test_the_rest_of_a_letterbox_may_have_a_color_of_its_own(dtype, gray):
+    tensor = ImageInput(64, 64, dtype=dtype, fill=114).tensor(
+        np.full((100, 200, 3), 255, np.uint8), "rgb"
+    )
+    assert tensor.dtype == dtype
+    assert np.allclose(tensor[0, :, 16:48], 1.0 if dtype == "float32" else 255)
+    assert np.allclose(tensor[0, :, :16], gray)
+    assert np.allclose(tensor[0, :, 48:], gray)
+
+
 @pytest.mark.parametrize("given", ["rgb", "bgr"])
 @pytest.mark.parametrize("wanted", ["rgb", "bgr"])
 def test_channels_come_in_the_order_that_the_network_wants(given, wanted):

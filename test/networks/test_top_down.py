@@ -248,3 +248,12 @@ def test_wrong_cards_are_refused(kind, settings, outputs, message):
 
 def test_the_registry_knows_which_families_need_the_detector():
     assert {FAMILIES[name] for name in TOP_DOWN} == set(BUILDERS.values())
+
+
+def test_of_whom_half_is_missed_once_the_other_half_is_found_again(networks, detector):
+    sessions = {"network": networks("keypoints"), "detector": Counted(detector)}
+    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    for frame, missing in enumerate([(), range(11, 17), (), range(5), ()]):
+        (pose,) = estimator.estimate(picture(actor(), missing)[0], frame / 10)
+        assert np.isfinite(pose.keypoints[:, 0]).sum() == 13 - len(set(missing) - set(UNSEEN))
+    assert sessions["detector"].runs == 1
