@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
-from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError
 from pose_ros.ros.conversions import camera_from_info
 from pose_ros.sources.calibration import Calibration, read_calibration
 
-AUTO, RAW, RECTIFIED = "auto", "raw", "rectified"
+# images without any camera_info until that is said
+_PATIENCE = 30
 
 
 def sibling(image_topic: str) -> str:
@@ -31,7 +31,7 @@ def is_rectified(kind: str, image_topic: str) -> bool:
         kind: ``raw``, ``rectified``, or ``auto`` to go by the topic.
         image_topic: Where the images come from.
     """
-    return kind == RECTIFIED or (kind == AUTO and "rect" in re.split("[/_]", image_topic))
+    return kind == "rectified" or (kind == "auto" and "rect" in re.split("[/_]", image_topic))
 
 
 class CameraWatch:
@@ -50,6 +50,7 @@ class CameraWatch:
         self._camera: Camera | None = None
         self._trouble = f"nothing on {topic}"
         self._message: Any = None
+        self._waited = 0
         self._told: set[str] = set()
 
     def take(self, msg: Any) -> None:
@@ -61,8 +62,9 @@ class CameraWatch:
                 return
         camera = None
         try:
-            camera = camera_from_info(msg, rectified=self._rectified)
-            self._trouble = ""
+            found = camera_from_info(msg, rectified=self._rectified)
+            found.undistort((0.0, 0.0))  # it knows the lens model, or says so now
+            camera, self._trouble = found, ""
         except OptionError as error:
             self._say("calibration", f"no meters and no /tf: {self._topic}: {error}")
         self._camera = camera
@@ -75,6 +77,10 @@ class CameraWatch:
             height: Pixels.
         """
         camera = self._camera
+        if self._message is None:
+            self._waited += 1
+            if self._waited == _PATIENCE:
+                self._say("silence", f"nothing on {self._topic} yet: no meters and no /tf")
         if camera is None or (camera.width, camera.height) == (width, height):
             return camera
         self._say(
@@ -87,10 +93,7 @@ class CameraWatch:
     def describe(self) -> str:
         """Return one line for the diagnostics."""
         camera = self._camera
-        if camera is None or self._trouble:
-            return self._trouble
-        lens = camera.distortion_model if camera.distorted else "no distortion"
-        return f"{camera.width}x{camera.height}, {camera.hfov_degrees:.0f} degrees wide, {lens}"
+        return self._trouble if camera is None or self._trouble else _describe(camera)
 
     def _say(self, kind: str, text: str) -> None:
         self._trouble = text
@@ -99,18 +102,66 @@ class CameraWatch:
             self._warn(text)
 
 
+class OwnCamera:
+    """The camera of the node's own source.
+
+    Args:
+        source: Of the images; a synthetic one knows its camera.
+        given: From the user's file, which goes before all else.
+        hfov_degrees: To make a camera up from as a last resort; 0: not.
+        warn: Told once what the calibration lacks.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        given: Calibration | None,
+        hfov_degrees: float,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._source, self._given, self._hfov, self._warn = source, given, hfov_degrees, warn
+        self._size = (0, 0)
+        self._camera: Camera | None = None
+        self._trouble = "no image yet"
+
+    def camera_for(self, width: int, height: int) -> Camera | None:
+        """Return the camera of images of a size, or None where it is not known."""
+        if self._size != (width, height):
+            self._size = (width, height)
+            try:
+                found = calibration_of(
+                    self._source, self._size, self._given, self._hfov, self._warn
+                )
+                self._camera = found.camera if found else None
+                self._trouble = "not calibrated: set camera_info_url or hfov"
+            except OptionError as error:
+                self._camera, self._trouble = None, str(error)
+            if self._camera is None:
+                self._warn(f"no meters and no /tf: {self._trouble}")
+        return self._camera
+
+    def describe(self) -> str:
+        """Return one line for the diagnostics."""
+        return _describe(self._camera) if self._camera else self._trouble
+
+
+def _describe(camera: Camera) -> str:
+    lens = camera.distortion_model if camera.distorted else "no distortion"
+    return f"{camera.width}x{camera.height}, {camera.hfov_degrees:.0f} degrees wide, {lens}"
+
+
 def calibration_of(
     source: Source,
-    frame: Frame,
+    size: tuple[int, int],
     given: Calibration | None,
     hfov_degrees: float,
     warn: Callable[[str], None],
 ) -> Calibration | None:
-    """Return the calibration of the node's own source, or None where nothing is known.
+    """Return the calibration of a node's own source, or None where nothing is known.
 
     Args:
-        source: Of the frames; a synthetic one knows its camera.
-        frame: One of them.
+        source: Of the images; a synthetic one knows its camera.
+        size: Width and height of the images, pixels.
         given: From the user's file, which goes before all else.
         hfov_degrees: To make a camera up from as a last resort; 0: not.
         warn: Told what the calibration lacks.
@@ -122,13 +173,13 @@ def calibration_of(
     if given is None and isinstance(known, Camera):
         given = Calibration(known, source.name)
     if given is None and hfov_degrees > 0:
-        given = Calibration(Camera.from_hfov(frame.width, frame.height, hfov_degrees))
+        given = Calibration(Camera.from_hfov(*size, hfov_degrees))
         warn(
-            f"camera_info is made up from hfov {hfov_degrees:g} degrees, as if the lens had no "
+            f"the camera is made up from hfov {hfov_degrees:g} degrees, as if the lens had no "
             "distortion; for measurements calibrate the camera and set camera_info_url"
         )
     if given is not None:
-        given.check_size(frame.width, frame.height)
+        given.check_size(*size)
     return given
 
 

@@ -20,7 +20,7 @@ from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.node import ManagedNode, run
-from pose_ros.ros.params import CameraParameters
+from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.calibration import Calibration
 
@@ -140,7 +140,11 @@ class CameraNode(ManagedNode[CameraParameters]):
             OptionError: The calibration is for another size.
         """
         calibration = calibration_of(
-            source, frame, self._calibration, self.parameters.hfov, self.get_logger().warning
+            source,
+            (frame.width, frame.height),
+            self._calibration,
+            self.parameters.hfov,
+            self.get_logger().warning,
         )
         if calibration is None:
             self.get_logger().warning(

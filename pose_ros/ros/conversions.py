@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
+from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -58,8 +59,8 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
     depths = (unknown[..., 0] if poses.depths is None else poses.depths).tolist()
     world = (unknown if poses.world is None else poses.world).tolist()
     camera = (unknown if poses.camera is None else poses.camera).tolist()
-    known = ~np.isnan(unknown if poses.camera is None else poses.camera).any(axis=2)
-    sources = np.where(known, Keypoint.SOURCE_MODEL, Keypoint.SOURCE_NONE).tolist()
+    sigmas = (unknown[..., 0] if poses.camera_sigmas is None else poses.camera_sigmas).tolist()
+    sources = _sources(poses).tolist()
     msg = PoseArray(
         header=header, network=network, skeleton=poses.skeleton.name, width=width, height=height
     )
@@ -81,9 +82,9 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
                 world=Point(x=wx, y=wy, z=wz),
                 position=Point(x=cx, y=cy, z=cz),
                 position_source=source,
-                position_sigma=math.nan,
+                position_sigma=sigma,
             )
-            for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source in zip(
+            for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source, sigma in zip(
                 poses.skeleton.keypoints,
                 xy[i],
                 scores[i],
@@ -91,11 +92,22 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
                 world[i],
                 camera[i],
                 sources[i],
+                sigmas[i],
                 strict=True,
             )
         ]
         msg.poses.append(person)
     return msg
+
+
+def _sources(poses: Poses) -> NDArray[np.uint8]:
+    """Return (N, K) where positions come from: ``CameraSource`` has the message's numbers."""
+    if poses.camera_sources is not None:
+        return poses.camera_sources
+    found = np.full(poses.keypoint_scores.shape, Keypoint.SOURCE_NONE, np.uint8)
+    if poses.camera is not None:
+        found[np.isfinite(poses.camera).all(axis=2)] = Keypoint.SOURCE_MODEL
+    return found
 
 
 def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
@@ -119,6 +131,8 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     def optional(values: FloatArray) -> FloatArray | None:
         return None if np.isnan(values).all() else values
 
+    camera = optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3))
+    sources = table(lambda p: (p.position_source,), 1)[..., 0]
     labels = tuple(person.label for person in people)
     label_scores = np.array([person.label_score for person in people], np.float32)
 
@@ -131,7 +145,9 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         keypoint_scores=table(lambda p: (p.score,), 1)[..., 0],
         depths=optional(table(lambda p: (p.z,), 1)[..., 0]),
         world=optional(table(lambda p: (p.world.x, p.world.y, p.world.z), 3)),
-        camera=optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3)),
+        camera=camera,
+        camera_sources=None if camera is None else sources.astype(np.uint8),
+        camera_sigmas=optional(table(lambda p: (p.position_sigma,), 1)[..., 0]),
         labels=labels if any(labels) else None,
         label_scores=optional(label_scores),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator
-from pose_ros.ros.params import PoseParameters
+from pose_ros.ros.parameter_tables import PoseParameters
 
 
 def options_from(parameters: PoseParameters) -> EstimatorOptions:

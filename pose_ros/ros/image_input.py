@@ -20,7 +20,7 @@ from pose_ros.ros.cdr import read_image
 from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.images import image_from_compressed, image_from_msg
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.params import PoseParameters
+from pose_ros.ros.parameter_tables import PoseParameters
 
 IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 

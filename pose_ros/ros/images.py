@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image as ImageMsg
 
-from pose_ros.core.types import Channels, FloatArray, Image, validate_image
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.types import Channels, Image, validate_image
 from pose_ros.errors import ImageError
+from pose_ros.ros.conversions import stamp_from_msg
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ ENCODINGS: dict[str, _Encoding] = {
     "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGRBG2BGR, sample="u2"),
 }
 
-# REP-118
+# REP-118: millimeters and 0, or meters and NaN
 DEPTH_ENCODINGS: dict[str, _Encoding] = {
     "16UC1": _Encoding(1, sample="u2"),
     "mono16": _Encoding(1, sample="u2"),  # what some drivers call it
@@ -68,11 +70,8 @@ DEPTH_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_from_msg(msg: Any) -> FloatArray:
-    """Return the depths of a sensor_msgs/Image: ``16UC1`` in millimeters, ``32FC1`` in meters.
-
-    Returns:
-        (H, W) meters along the optical axis; NaN where nothing was measured.
+def depth_from_msg(msg: Any) -> DepthImage:
+    """Return a sensor_msgs/Image of depths; where the byte order allows, it copies nothing.
 
     Raises:
         ImageError: The encoding is no depth, or size, step and data do not agree.
@@ -81,12 +80,8 @@ def depth_from_msg(msg: Any) -> FloatArray:
     if encoding is None:
         known = ", ".join(DEPTH_ENCODINGS)
         raise ImageError(f"unknown depth encoding {msg.encoding!r}; known: {known}")
-    depth = _plane(msg, encoding).astype(np.float32)
-    if encoding.sample == "u2":
-        depth *= np.float32(1e-3)
-    # written so that NaN becomes NaN; too near and too far may be -inf and inf
-    depth[~((depth > 0) & (depth < np.inf))] = np.nan
-    return depth
+    stamp = stamp_from_msg(msg.header.stamp)
+    return DepthImage(_plane(msg, encoding), msg.encoding, stamp)
 
 
 def image_from_msg(msg: Any) -> tuple[Image, Channels]:

@@ -19,7 +19,7 @@ from pose_ros.ros.humans import Humans
 from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.params import PoseParameters
+from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.tf import make_broadcaster, transforms
 from pose_ros.viz.overlay import draw, parse_parts
 

@@ -1,14 +1,13 @@
-"""Every parameter of the nodes, declared once: default, range or choices, meaning, live or not.
+"""How parameters are declared once: default, range or choices, meaning, live or not.
 
-A node's parameters are one frozen dataclass. Its fields are the table that is
-declared with ROS and checked on every change, and an instance of it is what the
+A node's parameters are one frozen dataclass, of ``parameter_tables``. Its fields are the table
+that is declared with ROS and checked on every change, and an instance of it is what the
 node reads: there is no second place to keep in step.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,10 +20,7 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
-from pose_ros.core.options import MAX_PEOPLE, MAX_REID_TIMEOUT, MAX_TILES
 from pose_ros.errors import OptionError
-from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
-from pose_ros.viz.overlay import parse_parts
 
 Value = bool | int | float | str
 Table = TypeVar("Table")
@@ -47,7 +43,7 @@ class Rule:
         low: Least value, with ``high``; None where there is no range.
         high: Greatest value.
         choices: The allowed words; empty where any text will do.
-        parse: Reads a text that is more than one word of ``choices``; OptionError when it cannot.
+        parse: Reads what needs more than a range or choices; OptionError when it cannot.
         live: It may change at any time and applies to the next frame.
         fixed: It may never change once the node runs.
     """
@@ -56,177 +52,15 @@ class Rule:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
-    parse: Callable[[str], Any] | None = None
+    parse: Callable[[Any], Any] | None = None
     live: bool = False
     fixed: bool = False
 
 
-def _parameter(default: Any, description: str, **rule: Any) -> Any:
+def parameter(default: Any, description: str, **rule: Any) -> Any:
+    """Return the field of a table; ``rule`` is the rest of a ``Rule``."""
     # Any: the annotation beside each field states its type, and mypy checks uses against it
     return dataclasses.field(default=default, metadata={"rule": Rule(description, **rule)})
-
-
-def parse_prefix(text: str) -> str:
-    """Check what a name on /tf and a topic may begin with.
-
-    Raises:
-        OptionError: It may not.
-    """
-    if not re.fullmatch("[a-z][a-z0-9_]*", text):
-        raise OptionError(
-            "id_prefix must be a lower-case letter, then letters, digits or underscores; "
-            f"got {text!r}"
-        )
-    return text
-
-
-_AUTOSTART = _parameter(
-    False,
-    "Configure and activate by itself, where neither a launch file nor a manager does it.",
-    fixed=True,
-)
-
-
-@dataclass(frozen=True)
-class PoseParameters:
-    """Parameters of ``pose_node``."""
-
-    network: str = _parameter(
-        "blazepose-full", "Network that finds the people; pose-ros models list names them."
-    )
-    threshold: float = _parameter(
-        0.0,
-        "Least score at which a person is newly found; 0: the network's own, such as 0.5.",
-        low=0.0,
-        high=1.0,
-        live=True,
-    )
-    min_tracking_confidence: float = _parameter(
-        0.5, "Least score at which a found person is kept.", low=0.0, high=1.0, live=True
-    )
-    upper_body_only: bool = _parameter(
-        False, "Give the keypoints of the upper body only, without z.", live=True
-    )
-    hands: bool = _parameter(
-        False, "Find the hands of the people too, on ~/hands; needs a BlazePose network."
-    )
-    hand_network: str = _parameter(
-        "blazehand-full", "Network that finds the hands: blazehand-full or, quicker, -lite."
-    )
-    smoothing: bool = _parameter(True, "Filter keypoints over time, by stamps.", live=True)
-    static_image_mode: bool = _parameter(
-        False, "Treat every image by itself: no tracking, no smoothing."
-    )
-    max_people: int = _parameter(1, "Most people to look for.", low=1, high=MAX_PEOPLE)
-    reid_timeout: float = _parameter(
-        2.0,
-        "Seconds for which somebody out of sight keeps the id.",
-        low=0.0,
-        high=MAX_REID_TIMEOUT,
-        live=True,
-    )
-    detect_tiles: int = _parameter(
-        1,
-        "Tiles along the longer side in which small people are looked for too; 1 for none.",
-        low=1,
-        high=MAX_TILES,
-        live=True,
-    )
-    provider: str = _parameter(
-        "auto",
-        "What runs the network; auto takes the fastest that is there.",
-        choices=PROVIDERS,
-    )
-    require_gpu: bool = _parameter(
-        False, "Refuse to configure when the network would not run on a GPU."
-    )
-    threads: int = _parameter(2, "CPU threads of the network.", low=1, high=64)
-    precision: str = _parameter(
-        "fp32",
-        "Numbers that the network computes in; quicker and less exact: fp16 on a GPU, int8 on a "
-        "CPU.",
-        choices=PRECISIONS,
-    )
-    models_dir: str = _parameter("", "Folder of model files; empty: the user's cache folder.")
-    image_transport: str = _parameter(
-        "raw",
-        "Images come as image (raw) or as image/compressed (compressed).",
-        choices=("raw", "compressed"),
-    )
-    source: str = _parameter(
-        "",
-        "Capture by itself from this device, file, folder, stream or synthetic, with no image "
-        "topic; empty: take images from the topic.",
-    )
-    frame_id: str = _parameter(
-        "camera_optical_frame", "Optical frame of the images of the node's own source."
-    )
-    overlay: str = _parameter(
-        "box,links,keypoints",
-        "What to draw on ~/overlay: box, links, keypoints with commas between them, or none.",
-        parse=parse_parts,
-        live=True,
-    )
-    publish_overlay: bool = _parameter(
-        True, "Publish ~/overlay while somebody subscribes to it.", live=True
-    )
-    publish_tf: bool = _parameter(
-        True, "Send people as frames on /tf, where their meters are known."
-    )
-    publish_markers: bool = _parameter(
-        True, "Publish ~/markers while somebody subscribes to it.", live=True
-    )
-    min_joint_score: float = _parameter(
-        0.5,
-        "Least score of a joint that has a frame on /tf and a marker.",
-        low=0.0,
-        high=1.0,
-        live=True,
-    )
-    id_prefix: str = _parameter(
-        "p",
-        "Before a person's number in the names of frames and of REP-155's topics; where several "
-        "nodes run, give each its own.",
-        parse=parse_prefix,
-    )
-    rep155: bool = _parameter(
-        False, "Publish people on /humans/bodies too, as REP-155 asks; needs hri_msgs."
-    )
-    autostart: bool = _AUTOSTART
-
-
-@dataclass(frozen=True)
-class CameraParameters:
-    """Parameters of ``camera_node``."""
-
-    source: str = _parameter(
-        "synthetic",
-        "Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or synthetic.",
-    )
-    rate: float = _parameter(
-        0.0, "Frames a second; 0: as many as the source has.", low=0.0, high=1000.0
-    )
-    width: int = _parameter(
-        0, "Pixels to ask of a camera or the synthetic actor; 0: its own.", low=0, high=16384
-    )
-    height: int = _parameter(
-        0, "Pixels to ask of a camera or the synthetic actor; 0: its own.", low=0, high=16384
-    )
-    loop: bool = _parameter(False, "Play a file or folder again from its start when it ends.")
-    frame_id: str = _parameter(
-        "camera_optical_frame", "Optical frame of the images: x right, y down, z forward."
-    )
-    camera_info_url: str = _parameter(
-        "", "Calibration YAML, as camera_calibration writes it: a path or file:// address."
-    )
-    hfov: float = _parameter(
-        0.0,
-        "Horizontal field of view in degrees to make up a camera_info from, where there is no "
-        "calibration; 0: none.",
-        low=0.0,
-        high=179.0,
-    )
-    autostart: bool = _AUTOSTART
 
 
 def rules(table: type[Any]) -> dict[str, tuple[Value, Rule]]:

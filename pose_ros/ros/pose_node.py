@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, PoseRosError
 from pose_ros.networks.body_hands import hand_joints
@@ -25,9 +25,10 @@ from pose_ros.ros.image_input import (
     start_capture,
     subscribe_images,
 )
+from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.outputs import Outputs, Result
-from pose_ros.ros.params import PoseParameters
+from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.worker import Worker
 from pose_ros.sources import open_source
 
@@ -79,6 +80,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._subscribe = subscribe
         self._health = StreamHealth()
         self._outfit: Outfit | None = None
+        self._meters: Meters | None = None
         self._worker: Worker[Picture] | None = None
         self._end_input: Callable[[], Any] | None = None
         self._told_frame_id = False
@@ -112,8 +114,12 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._told_frame_id = False
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self._health.restart()
-        self._worker = Worker(partial(self._work, outfit), self._failed, "pose")
-        self._end_input = self._start_input()
+        source = None
+        if self._subscribe is None and self.parameters.source:
+            source = open_source(self.parameters.source)
+        self._meters = Meters(self, source)
+        self._worker = Worker(partial(self._work, outfit, self._meters), self._failed, "pose")
+        self._end_input = self._start_input(source)
 
     def stop(self) -> None:
         """Let no more images in, and wait for the one in work."""
@@ -125,6 +131,9 @@ class PoseNode(ManagedNode[PoseParameters]):
                 self.get_logger().error("the network does not end; it is left behind")
             self._worker = None
             self.outfit.outputs.stop()
+        if self._meters is not None:
+            self._meters.close()
+            self._meters = None
 
     def release(self) -> None:
         """Free the network."""
@@ -145,13 +154,14 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Return rates, drops, latency, and what runs the network."""
         report, estimator = self._health.report(), self.outfit.estimator
         values = [("network", estimator.network), ("provider", estimator.provider)]
-        return dataclasses.replace(report, values=[*values, *report.values])
+        meters = self._meters.values() if self._meters else []
+        return dataclasses.replace(report, values=[*values, *meters, *report.values])
 
     def hardware_id(self) -> str:
         """Return the topic or source of the images."""
         return self.parameters.source or self.resolve_topic_name("image")
 
-    def _start_input(self) -> Callable[[], Any]:
+    def _start_input(self, source: Source | None) -> Callable[[], Any]:
         events = InputEvents(
             picture=self._take,
             refused=self._take_refused,
@@ -160,8 +170,8 @@ class PoseNode(ManagedNode[PoseParameters]):
         )
         if self._subscribe is not None:
             return self._subscribe(lambda header, frame: self._take(picture_of(header, frame)))
-        if self.parameters.source:
-            return start_capture(self, open_source(self.parameters.source), events, self._now)
+        if source is not None:
+            return start_capture(self, source, events, self._now)
         return subscribe_images(self, events)
 
     def _say_end(self, text: str) -> None:
@@ -177,7 +187,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._worker is not None and not self._worker.put(picture):
             self._health.dropped()
 
-    def _work(self, outfit: Outfit, picture: Picture) -> None:
+    def _work(self, outfit: Outfit, meters: Meters, picture: Picture) -> None:
         """Find the people of one image and publish them; in the worker's thread."""
         estimator, hands, header = outfit.estimator, outfit.hands, picture.header
         found = None
@@ -190,6 +200,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             image, channels = picture.decode()
             began = time.perf_counter()
             poses = estimator.estimate(image, stamp, channels=channels)
+            poses = meters.lift(poses, stamp, image.shape[1], image.shape[0])
             if hands:
                 hands.options = options
                 found = hands.estimate(image, poses, stamp, channels=channels)

@@ -47,6 +47,12 @@ def some_poses(people: int = 2, *, full: bool = True) -> Poses:
         depths=random.normal(0, 50, shape) if full else None,
         world=world if full else None,
         camera=camera if full else None,
+        camera_sources=np.where(np.isnan(camera[..., 0]), 0, random.integers(1, 3, shape))
+        if full
+        else None,
+        camera_sigmas=np.where(np.isnan(camera[..., 0]), np.nan, random.uniform(0, 1, shape))
+        if full
+        else None,
     )
 
 
@@ -61,7 +67,7 @@ def test_poses_there_and_back(people: int, full: bool) -> None:
     back = poses_from_msg(msg)
     for name in ("ids", "scores", "boxes", "keypoints", "keypoint_scores"):
         np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
-    for name in ("depths", "world", "camera"):
+    for name in ("depths", "world", "camera", "camera_sources", "camera_sigmas"):
         if full and people:
             np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
         else:
@@ -99,7 +105,10 @@ def test_missing_is_nan_and_never_zero() -> None:
 def test_keypoints_have_names_and_sources() -> None:
     person = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[1]
     assert tuple(point.name for point in person.keypoints) == BLAZEPOSE.keypoints
-    assert {point.position_source for point in person.keypoints} == {Keypoint.SOURCE_MODEL}
+    assert {point.position_source for point in person.keypoints} == {
+        Keypoint.SOURCE_MODEL,
+        Keypoint.SOURCE_DEPTH,
+    }
 
 
 def test_poses_of_an_unknown_skeleton() -> None:

@@ -11,6 +11,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from pose_ros.core.depth import DepthImage
 from pose_ros.errors import ImageError
 from pose_ros.ros.images import (
     ENCODINGS,
@@ -230,29 +231,33 @@ def test_only_a_picture_becomes_a_message() -> None:
         image_to_msg(np.zeros((4, 4), np.uint8), "rgb", Header())
 
 
+def middle(depth: DepthImage) -> float:
+    """Return the depth in the middle in meters."""
+    pixels, radius = np.array([[WIDTH / 2, HEIGHT / 2]]), np.array([3.0])
+    return float(depth.surfaces(pixels, radius, 0.1, 100.0)[0])
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
 @pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize("padding", [0, 6])
-def test_depth_in_millimeters(big_endian: bool, padding: int) -> None:
+@pytest.mark.parametrize("padding", [0, 5])
+def test_depth_in_millimeters(encoding: str, big_endian: bool, padding: int) -> None:
     millimeters = np.full((HEIGHT, WIDTH), 1500, ">u2" if big_endian else "<u2")
-    millimeters[3, 4], millimeters[5, 6] = 0, 65535
-    msg = message("16UC1", millimeters, padding)
+    msg = message(encoding, millimeters, padding)
     msg.is_bigendian = int(big_endian)
+    msg.header.stamp.sec, msg.header.stamp.nanosec = 7, 250_000_000
     depth = depth_from_msg(msg)
-    assert depth.dtype == np.float32
-    assert depth[0, 0] == pytest.approx(1.5)
-    assert depth[5, 6] == pytest.approx(65.535)
-    assert np.isnan(depth[3, 4])
-    assert np.isnan(depth).sum() == 1
+    assert (depth.size, depth.stamp) == ((WIDTH, HEIGHT), 7.25)
+    assert middle(depth) == pytest.approx(1.5)
+    assert np.isnan(middle(depth_from_msg(message(encoding, millimeters * 0))))
 
 
-def test_depth_in_meters() -> None:
-    meters = np.full((HEIGHT, WIDTH), 2.25, "<f4")
-    meters[0, :5] = (np.nan, np.inf, -np.inf, 0.0, -1.0)
-    depth = depth_from_msg(message("32FC1", meters))
-    assert np.isnan(depth[0, :5]).all()
-    assert np.all(depth[1:] == 2.25)
-    assert np.isnan(meters[0, 0]), "the message itself is left as it is"
-    assert meters[0, 3] == 0.0
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_depth_in_meters(big_endian: bool) -> None:
+    meters = np.full((HEIGHT, WIDTH), 2.25, ">f4" if big_endian else "<f4")
+    msg = message("32FC1", meters)
+    msg.is_bigendian = int(big_endian)
+    assert middle(depth_from_msg(msg)) == pytest.approx(2.25)
+    assert np.isnan(middle(depth_from_msg(message("32FC1", (meters * np.nan).astype("<f4")))))
 
 
 def test_a_picture_is_no_depth() -> None:

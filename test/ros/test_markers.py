@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.types import Poses
+from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.share import share_path
 from pose_ros.sources.synthetic import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")
@@ -133,3 +136,24 @@ def test_the_node_deletes_who_is_lost_and_all_when_it_stops(
     done = node._health.done_total
     assert ros.spin_until(lambda: publish(100.0) or node._health.done_total > done + 2)
     assert not found
+
+
+def topics(tree: Any) -> set[str]:
+    """Return every topic that is named anywhere in a configuration."""
+    if isinstance(tree, dict):
+        return {name for pair in tree.items() for part in pair for name in topics(part)}
+    if isinstance(tree, list):
+        return {name for part in tree for name in topics(part)}
+    return {tree} if isinstance(tree, str) and tree.startswith("/") else set()
+
+
+@pytest.mark.parametrize("name", ["pose.rviz", "foxglove.json"])
+def test_viewers_are_set_to_what_the_nodes_publish(ros: Any, fake: Any, name: str) -> None:
+    camera = ros.add(CameraNode())
+    pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
+    for node in (camera, pose):
+        node.trigger_configure()
+    # JSON is YAML, too
+    shown = topics(yaml.safe_load(share_path("config", name).read_text(encoding="utf-8")))
+    assert "/pose/markers" in shown
+    assert [topic for topic in shown if not pose.count_publishers(topic)] == []

@@ -12,7 +12,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import params
 from pose_ros.ros.estimators import hands_from, options_from
-from pose_ros.ros.params import CameraParameters, PoseParameters
+from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 
 TABLES = (PoseParameters, CameraParameters)
 ALL = [(table, name) for table in TABLES for name in params.rules(table)]
@@ -74,6 +74,12 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "overlay", "none", "none"),
         (PoseParameters, "overlay", "box,none", "overlay must be none or some of"),
         (PoseParameters, "overlay", "faces", "overlay must be none or some of"),
+        (PoseParameters, "person_height", 1.8, 1.8),
+        (PoseParameters, "person_height", 0.0, 0.0),
+        (PoseParameters, "person_height", 0.3, "person_height: a height must be in [0.5, 2.5]"),
+        (PoseParameters, "image_kind", "crooked", "image_kind must be one of auto, raw, rectified"),
+        (PoseParameters, "id_prefix", "left_", "left_"),
+        (PoseParameters, "id_prefix", "7", "id_prefix must be a lower-case letter"),
         (CameraParameters, "source", 0, "0"),
         (CameraParameters, "source", 1.5, "source must be a text"),
         (CameraParameters, "rate", 30, 30.0),
@@ -110,7 +116,7 @@ def test_which_are_live() -> None:
     assert live == {
         *("threshold", "min_tracking_confidence", "reid_timeout", "detect_tiles"),
         *("upper_body_only", "smoothing", "overlay", "publish_overlay"),
-        *("publish_markers", "min_joint_score"),
+        *("publish_markers", "min_joint_score", "person_height", "max_depth_skew"),
     }
 
 

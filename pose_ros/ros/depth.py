@@ -1,0 +1,83 @@
+"""Depth images that go with color images: kept for a moment, and paired by stamp."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from pose_ros.core.depth import DepthImage
+from pose_ros.errors import ImageError
+from pose_ros.ros.cdr import read_image
+from pose_ros.ros.images import depth_from_msg
+
+# a depth image comes a little before or after its color image, not a quarter of a second
+_KEPT = 8
+
+
+class DepthBuffer:
+    """Keeps the last depth images; ``take`` and ``nearest`` may be called from two threads.
+
+    Args:
+        topic: Of the depth images, for what is said.
+        warn: Told what is wrong, each kind of trouble once.
+    """
+
+    def __init__(self, topic: str, warn: Callable[[str], None]) -> None:
+        self._topic, self._warn = topic, warn
+        self._kept: deque[DepthImage] = deque(maxlen=_KEPT)
+        self._told: set[str] = set()
+        self.used_total = 0
+        self.missed_total = 0
+
+    def take(self, message: bytes) -> None:
+        """Take a serialized sensor_msgs/Image."""
+        try:
+            self._kept.append(depth_from_msg(read_image(message)))
+        except ImageError as error:
+            self._say("message", f"{self._topic}: {error}")
+
+    def nearest(self, stamp: float, max_skew: float, width: int, height: int) -> DepthImage | None:
+        """Return the depth image nearest in time to an image, or None where none will do.
+
+        Args:
+            stamp: Of the image, seconds.
+            max_skew: Seconds by which the depth may be older or newer.
+            width: Of the image, pixels; a depth image that is registered to it has the same.
+            height: Of the image, pixels.
+        """
+        kept = list(self._kept)
+        best = min(kept, key=lambda depth: abs(depth.stamp - stamp)) if kept else None
+        if best is not None and not self._serves(best, stamp, max_skew, width, height):
+            best = None
+        self.used_total += best is not None
+        self.missed_total += best is None
+        return best
+
+    def describe(self) -> str:
+        """Return one line for the diagnostics."""
+        return f"{self._topic}: for {self.used_total} images, not for {self.missed_total}"
+
+    def _serves(
+        self, depth: DepthImage, stamp: float, max_skew: float, width: int, height: int
+    ) -> bool:
+        skew = abs(depth.stamp - stamp)
+        if skew > max_skew:
+            self._say(
+                "skew",
+                f"{self._topic}: the nearest depth is {skew:.3f} s away from the image and is "
+                f"not used; max_depth_skew is {max_skew:g} s",
+            )
+            return False
+        if depth.size != (width, height):
+            self._say(
+                "size",
+                f"{self._topic} has {depth.size[0]}x{depth.size[1]} pixels, the images have "
+                f"{width}x{height}, and it is not used: give the depth that is registered to them",
+            )
+            return False
+        return True
+
+    def _say(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._warn(text)

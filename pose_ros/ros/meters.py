@@ -1,0 +1,127 @@
+"""From pixels to meters in the node: the camera, the depth image, and what is known of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.protocols import Source
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+from pose_ros.ros.camera_info import (
+    CameraWatch,
+    OwnCamera,
+    is_rectified,
+    read_calibration_url,
+    sibling,
+)
+from pose_ros.ros.depth import DepthBuffer
+from pose_ros.ros.node import ManagedNode
+from pose_ros.ros.parameter_tables import PoseParameters
+
+INFO_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def lift_options_from(parameters: PoseParameters) -> LiftOptions:
+    """Return what the parameters say about people in meters.
+
+    Raises:
+        OptionError: The height is not one of people.
+    """
+    return LiftOptions(
+        height=parameters.person_height or None,
+        max_depth_skew=parameters.max_depth_skew,
+        smoothing=parameters.smoothing,
+    )
+
+
+class Meters:
+    """Gives people their places in meters while the node is active.
+
+    Args:
+        node: For its parameters, subscriptions and log.
+        source: The node's own; None where the images come from elsewhere, and camera_info
+            and depth from topics.
+
+    Raises:
+        OptionError: The parameters do not go together, or the calibration cannot be read.
+    """
+
+    def __init__(self, node: ManagedNode[PoseParameters], source: Source | None) -> None:
+        parameters = node.parameters
+        self._node = node
+        self._end: list[Callable[[], Any]] = []
+        self._lifter = Lifter(lift_options_from(parameters))
+        self._floor = None
+        if parameters.camera_height > 0:
+            self._floor = level_floor(parameters.camera_height, parameters.camera_pitch)
+        self._camera: CameraWatch | OwnCamera
+        self._depth: DepthBuffer | None = None
+        warn = node.get_logger().warning
+        if source is not None:
+            if parameters.use_depth:
+                raise OptionError("use_depth needs images from a topic; leave out source")
+            given = read_calibration_url(parameters.camera_info_url)
+            self._camera = OwnCamera(source, given, parameters.hfov, warn)
+        else:
+            self._camera = self._watch_camera(warn)
+            self._depth = self._watch_depth(warn) if parameters.use_depth else None
+
+    def lift(self, poses: Poses, stamp: float, width: int, height: int) -> Poses:
+        """Return the poses of an image with ``camera``, as far as that can be known.
+
+        Args:
+            poses: In pixels.
+            stamp: Of the image, seconds.
+            width: Of the image, pixels.
+            height: Of the image, pixels.
+        """
+        camera = self._camera.camera_for(width, height)
+        if camera is None:
+            return poses
+        options = lift_options_from(self._node.parameters)
+        if options != self._lifter.options:
+            self._lifter.options = options
+        depth = None
+        if self._depth:
+            depth = self._depth.nearest(stamp, options.max_depth_skew, width, height)
+        return self._lifter.lift(poses, camera, stamp, floor=self._floor, depth=depth)
+
+    def values(self) -> list[tuple[str, str]]:
+        """Return what the diagnostics tell."""
+        values = [("camera", self._camera.describe())]
+        if self._depth:
+            values.append(("depth", self._depth.describe()))
+        return values
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        while self._end:
+            self._end.pop()()
+
+    def _watch_camera(self, warn: Callable[[str], None]) -> CameraWatch:
+        node, images = self._node, self._node.resolve_topic_name("image")
+        topic = node.resolve_topic_name("camera_info")
+        if topic == node.resolve_topic_name("camera_info", only_expand=True):
+            topic = sibling(images)  # nobody has remapped it by itself
+        rectified = is_rectified(node.parameters.image_kind, images)
+        watch = CameraWatch(topic, rectified, warn)
+        self._subscribe(CameraInfo, topic, watch.take, INFO_QOS)
+        return watch
+
+    def _watch_depth(self, warn: Callable[[str], None]) -> DepthBuffer:
+        topic = self._node.resolve_topic_name("depth")
+        buffer = DepthBuffer(topic, warn)
+        self._subscribe(Image, topic, buffer.take, DEPTH_QOS, raw=True)
+        self._node.get_logger().info(f"depth from {topic}")
+        return buffer
+
+    def _subscribe(self, kind: Any, topic: str, take: Any, qos: QoSProfile, **more: Any) -> None:
+        subscription = self._node.create_subscription(kind, topic, take, qos, **more)
+        self._end.append(partial(self._node.destroy_subscription, subscription))

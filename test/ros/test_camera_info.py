@@ -1,0 +1,161 @@
+"""What a camera_info is worth: fitting, uncalibrated, for other images, of a lens nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo
+
+from pose_ros.core.camera import Camera
+from pose_ros.ros.camera_info import CameraWatch, OwnCamera, is_rectified, sibling
+from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
+from pose_ros.sources.calibration import Calibration
+from pose_ros.sources.pictures import PictureSource
+from pose_ros.sources.synthetic import SyntheticSource
+
+
+def info(width: int = 640, height: int = 480, stamp: float = 1.0) -> CameraInfo:
+    camera = Camera.from_hfov(width, height, 60)
+    return camera_info_to_msg(Calibration(camera), header_to_msg(stamp, "camera"))
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def watch(warnings: list[str]) -> CameraWatch:
+    return CameraWatch("/front/camera_info", False, warnings.append)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("/image", "/camera_info"),
+        ("/front/image_raw", "/front/camera_info"),
+        ("/a/b/c/image_rect_color", "/a/b/c/camera_info"),
+    ],
+)
+def test_it_is_the_sibling_of_the_images(image: str, expected: str) -> None:
+    assert sibling(image) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "topic", "expected"),
+    [
+        ("auto", "/front/image_raw", False),
+        ("auto", "/front/image_rect", True),
+        ("auto", "/front/image_rect_color", True),
+        ("auto", "/zed/rgb/color/rect/image", True),
+        ("auto", "/director/image", False),
+        ("raw", "/front/image_rect", False),
+        ("rectified", "/front/image", True),
+    ],
+)
+def test_rectified_images_are_known_by_their_topic(kind: str, topic: str, expected: bool) -> None:
+    assert is_rectified(kind, topic) == expected
+
+
+def test_a_camera_that_fits(watch: CameraWatch, warnings: list[str]) -> None:
+    assert watch.camera_for(640, 480) is None
+    assert "nothing on /front/camera_info" in watch.describe()
+    watch.take(info())
+    camera = watch.camera_for(640, 480)
+    assert camera is not None
+    assert camera.hfov_degrees == pytest.approx(60)
+    watch.take(info(stamp=2.0))
+    assert watch.camera_for(640, 480) is camera, "only the stamp has changed"
+    changed = info()
+    changed.k[0] *= 2  # it zooms
+    watch.take(changed)
+    assert watch.camera_for(640, 480) is not camera
+    assert warnings == []
+    assert "640x480, " in watch.describe()
+
+
+def test_rectified_images_have_no_distortion(warnings: list[str]) -> None:
+    msg = info()
+    msg.d = [0.1, 0.0, 0.0, 0.0, 0.0]
+    for rectified in (False, True):
+        watch = CameraWatch("/front/camera_info", rectified, warnings.append)
+        watch.take(msg)
+        camera = watch.camera_for(640, 480)
+        assert camera is not None
+        assert camera.distorted != rectified
+
+
+def zero_matrix() -> CameraInfo:
+    return CameraInfo(width=640, height=480)
+
+
+def other_size() -> CameraInfo:
+    return info(1280, 720)
+
+
+def unknown_lens() -> CameraInfo:
+    msg = info()
+    msg.distortion_model, msg.d = "bent", [0.1, 0.0, 0.0, 0.0, 0.0]
+    return msg
+
+
+def not_a_number() -> CameraInfo:
+    msg = info()
+    msg.k[0] = np.nan
+    return msg
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (zero_matrix, "not calibrated (K is zero)"),
+        (other_size, "is for 1280x720 pixels, the images have 640x480"),
+        (unknown_lens, "bent"),
+        (not_a_number, "finite camera matrix"),
+    ],
+)
+def test_what_does_not_serve_is_said_once_and_gone_when_it_does(
+    watch: CameraWatch, warnings: list[str], make: Any, words: str
+) -> None:
+    for _ in range(3):
+        watch.take(make())
+        assert watch.camera_for(640, 480) is None
+    assert len(warnings) == 1
+    assert words in warnings[0]
+    assert "no meters and no /tf" in warnings[0]
+    assert words in watch.describe()
+    watch.take(info())
+    assert watch.camera_for(640, 480) is not None
+    assert words not in watch.describe()
+
+
+def test_silence_is_said_once(watch: CameraWatch, warnings: list[str]) -> None:
+    for _ in range(100):
+        assert watch.camera_for(640, 480) is None
+    assert warnings == ["nothing on /front/camera_info yet: no meters and no /tf"]
+
+
+def test_a_source_that_knows_its_camera(warnings: list[str]) -> None:
+    source = SyntheticSource("stand", width=320, height=240)
+    own = OwnCamera(source, None, 0.0, warnings.append)
+    assert own.camera_for(320, 240) is source.camera
+    other = Calibration(Camera.from_hfov(320, 240, 90))
+    assert OwnCamera(source, other, 0.0, warnings.append).camera_for(320, 240) is other.camera
+    assert warnings == []
+
+
+def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
+    source = PictureSource([data / "images" / "peds_3.jpg"], name="a picture")
+    own = OwnCamera(source, None, 0.0, warnings.append)
+    for _ in range(2):
+        assert own.camera_for(320, 240) is None
+    assert warnings == ["no meters and no /tf: not calibrated: set camera_info_url or hfov"]
+    assert "set camera_info_url or hfov" in own.describe()
+    made_up = OwnCamera(source, None, 70.0, warnings.append).camera_for(320, 240)
+    assert made_up is not None
+    assert made_up.hfov_degrees == pytest.approx(70)
+    wrong = OwnCamera(source, Calibration(Camera.from_hfov(640, 480, 60)), 0.0, warnings.append)
+    assert wrong.camera_for(320, 240) is None
+    assert "is for 640x480 pixels" in warnings[-1]

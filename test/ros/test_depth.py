@@ -1,0 +1,85 @@
+"""Depth images are found by stamp, and what does not fit is not used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+
+from pose_ros.ros.conversions import header_to_msg
+from pose_ros.ros.depth import DepthBuffer
+
+
+def depth_message(stamp: float, millimeters: int = 1000, width: int = 8, height: int = 6) -> bytes:
+    msg = Image(header=header_to_msg(stamp, "camera"), encoding="16UC1", width=width, height=height)
+    msg.step = 2 * width
+    msg.data.frombytes(np.full((height, width), millimeters, "<u2").tobytes())
+    return bytes(serialize_message(msg))
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def buffer(warnings: list[str]) -> DepthBuffer:
+    return DepthBuffer("/depth", warnings.append)
+
+
+def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) -> None:
+    for stamp in (10.0, 10.033, 10.066):
+        buffer.take(depth_message(stamp, round(stamp * 100)))
+    for asked, expected in ((10.03, 10.033), (10.0, 10.0), (10.09, 10.066), (9.99, 10.0)):
+        depth = buffer.nearest(asked, 0.05, 8, 6)
+        assert depth is not None
+        assert depth.stamp == pytest.approx(expected, abs=1e-6)
+        assert np.all(depth.values == round(expected * 100))
+    assert warnings == []
+    assert "for 4 images, not for 0" in buffer.describe()
+
+
+def test_too_old_or_too_new_is_not_used_and_said_once(
+    buffer: DepthBuffer, warnings: list[str]
+) -> None:
+    assert buffer.nearest(10.0, 0.05, 8, 6) is None
+    assert warnings == [], "the first may be on its way"
+    buffer.take(depth_message(10.0))
+    assert buffer.nearest(10.06, 0.05, 8, 6) is None
+    assert buffer.nearest(9.94, 0.05, 8, 6) is None
+    assert buffer.nearest(10.04, 0.05, 8, 6) is not None
+    assert len(warnings) == 1
+    assert "max_depth_skew is 0.05 s" in warnings[0]
+
+
+def test_a_depth_of_another_size_is_not_used_and_said_once(
+    buffer: DepthBuffer, warnings: list[str]
+) -> None:
+    buffer.take(depth_message(10.0))
+    for _ in range(2):
+        assert buffer.nearest(10.0, 0.05, 16, 12) is None
+    assert len(warnings) == 1
+    assert "8x6 pixels, the images have 16x12" in warnings[0]
+
+
+def test_what_is_no_depth_is_said_once(buffer: DepthBuffer, warnings: list[str]) -> None:
+    picture = Image(header=header_to_msg(10.0, "camera"), encoding="rgb8", width=1, height=1)
+    picture.step = 3
+    picture.data.frombytes(b"123")
+    for _ in range(2):
+        buffer.take(bytes(serialize_message(picture)))
+    buffer.take(b"")
+    assert buffer.nearest(10.0, 0.05, 1, 1) is None
+    assert len(warnings) == 1
+    assert "unknown depth encoding 'rgb8'" in warnings[0]
+
+
+def test_few_are_kept_and_time_may_jump_back(buffer: DepthBuffer) -> None:
+    for stamp in np.arange(10.0, 20.0, 0.1):
+        buffer.take(depth_message(float(stamp)))
+    assert buffer.nearest(10.0, 0.05, 8, 6) is None
+    buffer.take(depth_message(10.0, 1234))
+    depth = buffer.nearest(10.0, 0.05, 8, 6)
+    assert depth is not None
+    assert depth.values[0, 0] == 1234

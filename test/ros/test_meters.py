@@ -1,0 +1,277 @@
+"""From images and camera_info to frames on /tf: against the actor's true joints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
+
+from pose_ros.core.camera import Camera
+from pose_ros.core.types import Poses
+from pose_ros.msg import Keypoint, PoseArray
+from pose_ros.ros.conversions import (
+    camera_info_to_msg,
+    header_to_msg,
+    poses_from_msg,
+    stamp_from_msg,
+)
+from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.meters import Meters
+from pose_ros.ros.pose_node import PoseNode
+from pose_ros.sources.calibration import Calibration
+from pose_ros.sources.depth_camera import to_millimeters
+from pose_ros.sources.synthetic import SyntheticSource
+
+FRAME_ID = "camera_optical_frame"
+START = 1000.0  # a stamp of zero means none
+
+TruePoses = Callable[..., Poses]
+
+
+@pytest.fixture
+def make(ros: Any) -> Callable[..., PoseNode]:
+    def made(*arguments: str, make_estimator: Any = None, **parameters: Any) -> PoseNode:
+        node: PoseNode = ros.add(
+            PoseNode(
+                make_estimator=make_estimator,
+                parameter_overrides=[Parameter(n, value=v) for n, v in parameters.items()],
+                cli_args=["--ros-args", *arguments],
+            )
+        )
+        return node
+
+    return made
+
+
+class Robot:
+    """Publishes what a camera's driver does, and hears what comes of it."""
+
+    def __init__(self, ros: Any, node: PoseNode, source: SyntheticSource, front: str = "") -> None:
+        self._ros, self._source = ros, source
+        make = ros.node.create_publisher
+        self._images = make(Image, f"{front}image", 5)
+        self._infos = make(CameraInfo, f"{front}camera_info", 5)
+        self._depths = make(Image, f"{front}depth", 5)
+        self.poses = ros.collect(PoseArray, "pose/poses")
+        self.frames = ros.collect(TFMessage, "/tf", 100)
+        calibration = Calibration(source.camera)
+        self.info = camera_info_to_msg(calibration, header_to_msg(START, FRAME_ID))
+        topics = [self._images, self._infos] + [self._depths] * node.parameters.use_depth
+        assert ros.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
+        assert ros.spin_until(lambda: all(node.count_publishers(t.topic_name) for t in topics))
+        assert ros.spin_until(lambda: node.count_subscribers("/tf"))
+
+    def send_info(self) -> None:
+        """Publish the camera_info, and let it arrive: nothing orders two topics."""
+        self._infos.publish(self.info)
+        self._ros.spin_for(0.1)
+
+    def send(self, count: int, *, depth: bool = False) -> list[float]:
+        """Publish some frames one after the other; return their stamps in the source."""
+        sent = []
+        for _ in range(count):
+            frame = self._source.read()
+            assert frame is not None
+            header = header_to_msg(START + frame.stamp, FRAME_ID)
+            if depth:
+                self._depths.publish(depth_image(self._source.measured_depth(frame.stamp), header))
+                self._ros.spin_for(0.05)
+            before = len(self.poses)
+            self._images.publish(image_to_msg(frame.image, frame.channels, header))
+            assert self._ros.spin_until(lambda n=before: len(self.poses) > n)
+            sent.append(frame.stamp)
+        return sent
+
+
+def depth_image(meters: Any, header: Any) -> Image:
+    height, width = meters.shape
+    msg = Image(header=header, encoding="16UC1", width=width, height=height, step=2 * width)
+    msg.data.frombytes(to_millimeters(meters).tobytes())
+    return msg
+
+
+def joints(msg: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return where each joint's frame is in the image's frame, by its name."""
+    found = {}
+    (root,) = [f for f in msg.transforms if f.header.frame_id == FRAME_ID]
+    turn, place = root.transform.rotation, root.transform.translation
+    rotation = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w])
+    for frame in msg.transforms:
+        if frame.header.frame_id == root.child_frame_id:
+            offset = frame.transform.translation
+            found[frame.child_frame_id] = rotation.apply([offset.x, offset.y, offset.z]) + [
+                place.x, place.y, place.z,
+            ]  # fmt: skip
+    return found
+
+
+def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
+    """The whole chain with the real network: image and camera_info in, frames on /tf out."""
+    source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
+    node = make("-r", "image:=/front/image", person_height=1.75)
+    assert node.autostart()
+    robot = Robot(ros, node, source, "/front/")
+    robot.send_info()
+    sent = robot.send(4)
+    assert ros.spin_until(lambda: len(robot.frames) == 4)
+    for stamp, msg, poses in zip(sent, robot.frames, robot.poses, strict=True):
+        assert msg.transforms[0].header == poses.header
+        truth = source.truth(stamp)
+        found = joints(msg)
+        for name in ("left_wrist", "right_wrist"):
+            (there,) = [place for frame, place in found.items() if frame.startswith(name)]
+            assert np.linalg.norm(there - truth.joint(name)) < 0.35
+        (person,) = poses.poses
+        sources = {point.position_source for point in person.keypoints}
+        assert sources == {Keypoint.SOURCE_MODEL}
+        assert all(0 < point.position_sigma < 2 for point in person.keypoints)
+
+
+def test_it_measures_where_there_is_depth(ros: Any, make: Any) -> None:
+    source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
+    node = make(use_depth=True)
+    assert node.autostart()
+    robot = Robot(ros, node, source)
+    robot.send_info()
+    robot.send(2, depth=True)
+    (person,) = robot.poses[-1].poses
+    measured = {p.name for p in person.keypoints if p.position_source == Keypoint.SOURCE_DEPTH}
+    assert len(measured) > 10
+    truth = source.truth(stamp_from_msg(robot.poses[-1].header.stamp) - START)
+    found = poses_from_msg(robot.poses[-1]).camera
+    assert found is not None
+    wrist = found[0, truth.skeleton.index("left_wrist")]
+    assert np.linalg.norm(wrist - truth.joint("left_wrist")) < 0.15
+    values = dict(node.report().values)
+    assert values["depth"] == "/depth: for 2 images, not for 0"
+    assert values["camera"].startswith("640x480, 63 degrees wide")
+
+
+def test_a_source_of_its_own_knows_its_camera(ros: Any, make: Any) -> None:
+    node = make(source="synthetic:stand?fps=10")
+    frames = ros.collect(TFMessage, "/tf", 100)
+    assert node.autostart()
+    assert ros.spin_until(lambda: len(frames) >= 2)
+    truth = SyntheticSource("stand", fps=10.0).truth(
+        stamp_from_msg(frames[-1].transforms[0].header.stamp)
+    )
+    (nose,) = [place for name, place in joints(frames[-1]).items() if name.startswith("nose")]
+    assert np.linalg.norm(nose - truth.joint("nose")) < 0.5
+    assert not node.get_subscriptions_info_by_topic("/camera_info")
+
+
+@pytest.fixture
+def seen(fake: Any, true_poses: TruePoses) -> Iterator[SyntheticSource]:
+    """A scene, and an estimator that sees it without any error, in pixels and as a shape."""
+    source = SyntheticSource("stand", live=False, fps=15.0, width=320, height=240)
+    (truth,) = source.truths(0.0)
+    hips = (truth.joint("left_hip") + truth.joint("right_hip")) / 2
+    world = (truth.camera - hips)[None]
+    poses = true_poses([truth], meters=False).replace(world=world)
+    fake.find = lambda _stamp: poses
+    return source  # type: ignore[return-value]
+
+
+def test_an_uncalibrated_camera_is_told_once_and_gives_no_meters(
+    ros: Any, make: Any, fake: Any, seen: Any, capfd: Any
+) -> None:
+    node = make(make_estimator=lambda _parameters: fake)
+    assert node.autostart()
+    robot = Robot(ros, node, seen)
+    robot.info = CameraInfo(width=320, height=240)
+    for _ in range(3):
+        robot.send_info()
+        robot.send(1)
+    assert poses_from_msg(robot.poses[-1]).camera is None
+    assert robot.frames == []
+    assert capfd.readouterr().err.count("not calibrated (K is zero)") == 1
+    robot.info = camera_info_to_msg(Calibration(seen.camera), header_to_msg(START, FRAME_ID))
+    robot.send_info()
+    robot.send(1)
+    assert ros.spin_until(lambda: robot.frames)
+    assert poses_from_msg(robot.poses[-1]).camera is not None
+
+
+def test_a_camera_info_of_another_size_is_told_once(
+    ros: Any, make: Any, fake: Any, seen: Any, capfd: Any
+) -> None:
+    node = make(make_estimator=lambda _parameters: fake)
+    assert node.autostart()
+    robot = Robot(ros, node, seen)
+    robot.info = camera_info_to_msg(
+        Calibration(Camera.from_hfov(640, 480, 60)), header_to_msg(START, FRAME_ID)
+    )
+    robot.send_info()
+    robot.send(3)
+    assert poses_from_msg(robot.poses[-1]).camera is None
+    told = capfd.readouterr().err
+    assert told.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
+
+
+def test_lens_distortion_is_undone(
+    ros: Any, make: Any, fake: Any, seen: Any, true_poses: TruePoses
+) -> None:
+    """The same person through a fisheye's eye is in the same place."""
+    import cv2
+
+    node = make(make_estimator=lambda _parameters: fake, person_height=1.75)
+    assert node.autostart()
+    robot = Robot(ros, node, seen)
+    robot.send_info()
+    robot.send(1)
+    straight = poses_from_msg(robot.poses[-1]).camera
+    assert straight is not None
+    lens = np.array([0.05, -0.01, 0.002, -0.001])
+    plain = fake.find(0.0)
+    rays = seen.camera.rays(plain.keypoints)[0, :, None, :2]
+    bent = cv2.fisheye.distortPoints(np.ascontiguousarray(rays), seen.camera.matrix, lens).reshape(
+        1, -1, 2
+    )
+    assert np.abs(bent - plain.keypoints).max() > 2.0
+    fake.find = lambda _stamp: plain.replace(keypoints=bent)
+    robot.info.distortion_model, robot.info.d = "equidistant", lens.tolist()
+    robot.send_info()
+    robot.send(1)
+    again = poses_from_msg(robot.poses[-1]).camera
+    np.testing.assert_allclose(again, straight, atol=0.02)
+
+
+def test_time_that_jumps_back_begins_anew(ros: Any, make: Any, fake: Any, seen: Any) -> None:
+    """A bag in a loop: the same stamps again, with the same result."""
+    node = make(make_estimator=lambda _parameters: fake)
+    assert node.autostart()
+    robot = Robot(ros, node, seen)
+    robot.send_info()
+    first = robot.send(3)
+    seen._next = 0
+    assert robot.send(3) == first
+    assert ros.spin_until(lambda: len(robot.frames) == 6)
+    for before, after in zip(robot.frames[:3], robot.frames[3:], strict=True):
+        assert before == after
+
+
+def test_depth_with_a_source_of_its_own_is_refused(make: Any, capfd: Any) -> None:
+    node = make(source="synthetic:stand", use_depth=True)
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert "use_depth needs images from a topic" in capfd.readouterr().err
+
+
+def test_camera_info_follows_the_images_unless_it_is_remapped_itself(make: Any) -> None:
+    for arguments, topic in (
+        (("-r", "image:=/front/image_raw"), "/front/camera_info"),
+        (("-r", "image:=/front/image_raw", "-r", "camera_info:=/lens"), "/lens"),
+        (("-r", "__ns:=/robot"), "/robot/camera_info"),
+    ):
+        node = make(*arguments, make_estimator=lambda _parameters: None, use_depth=True)
+        meters = Meters(node, None)
+        assert node.get_subscriptions_info_by_topic(topic)
+        meters.close()
+        assert not node.get_subscriptions_info_by_topic(topic)
