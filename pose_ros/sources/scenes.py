@@ -12,7 +12,7 @@ import numpy as np
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import GESTURES, TWO_ARMED, Step
 from pose_ros.sources.body import Look
-from pose_ros.sources.figure import BROAD, SLIM, Arm
+from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Arm, Build
 from pose_ros.sources.furniture import Pillar, box, table
 from pose_ros.sources.path import TO_CAMERA, Path, Waypoint
 from pose_ros.sources.scene import ACTOR_TO_WALL, AVERAGE_HEIGHT, Actor, Scene
@@ -56,6 +56,7 @@ def pointing(
     heading_degrees: float = TO_CAMERA,
     targets: int = 8,
     height: float = AVERAGE_HEIGHT,
+    build: Build = AVERAGE,
     hold_seconds: float = 1.6,
 ) -> Scene:
     """Return a scene in which somebody points at one target on the floor after the other.
@@ -69,6 +70,7 @@ def pointing(
         heading_degrees: Where his chest points; 180 is to the camera.
         targets: How many, 1 or more.
         height: Of him, meters.
+        build: Of him.
         hold_seconds: How long each is pointed at, the way of the arm included.
     """
     if targets < 1:
@@ -84,10 +86,13 @@ def pointing(
         bend = float(generator.uniform(0.0, 20.0))
         steps += [Step("stand", 1.0), Step("point_at", hold_seconds, arm, spot, bend)]
     path = Path.standing(distance, 0.0, heading_degrees)
-    return Scene((Actor(path, tuple(steps), height=height),), max(6.0, distance + 2.0))
+    actor = Actor(path, tuple(steps), height=height, build=build)
+    return Scene((actor,), max(6.0, distance + 2.0))
 
 
-def walking(seed: int = 0, *, rounds: int = 8) -> Scene:
+def walking(
+    seed: int = 0, *, rounds: int = 8, height: float = AVERAGE_HEIGHT, build: Build = AVERAGE
+) -> Scene:
     """Return a scene in which somebody walks about and makes no gesture.
 
     He goes 0.6 to 1.3 m/s between places 1.8 to 5 m ahead, and now and then stands a while.
@@ -95,6 +100,8 @@ def walking(seed: int = 0, *, rounds: int = 8) -> Scene:
     Args:
         seed: The same seed gives the same way.
         rounds: Places that he goes to, 2 or more.
+        height: Of him, meters.
+        build: Of him.
     """
     if rounds < 2:
         raise OptionError(f"expected 2 places to go to or more, got {rounds}")
@@ -110,7 +117,7 @@ def walking(seed: int = 0, *, rounds: int = 8) -> Scene:
         way.append(Waypoint(last.seconds + walk, x, y))
         if number % 3 == 2:
             way.append(Waypoint(way[-1].seconds + generator.uniform(0.5, 2.0), x, y))
-    return Scene((Actor(Path(tuple(way)), look=GREEN),), 6.7)
+    return Scene((Actor(Path(tuple(way)), height=height, build=build, look=GREEN),), 6.7)
 
 
 def gestures(distance: float = 3.0, *, hold_seconds: float = 2.0) -> Scene:

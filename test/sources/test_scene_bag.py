@@ -39,12 +39,12 @@ def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
 @pytest.fixture(scope="module", params=["sqlite3", "mcap"])
 def bag(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("bags") / "scene"
-    assert write_scene_bag(path, opened(), BagOptions(storage=request.param, seconds=1.5)) == 6
+    assert write_scene_bag(path, opened(), BagOptions(storage=request.param, seconds=2.5)) == 10
     return read(path)
 
 
 def test_all_topics_have_the_stamps_of_the_images(bag: Any) -> None:
-    stamps = [START_SECONDS * 10**9 + i * 250_000_000 for i in range(6)]
+    stamps = [START_SECONDS * 10**9 + i * 250_000_000 for i in range(10)]
     assert set(bag) == {
         "/camera/image_raw", "/camera/camera_info", "/camera/depth/image_raw",
         "/camera/depth/camera_info", "/tf", "/tf_static", "/truth/poses", "/truth/scene",
@@ -138,6 +138,24 @@ def test_the_truth_is_the_sources(bag: Any) -> None:
         assert [a["gesture"] for a in actors] == [truth.gesture for truth in truths]
         assert [a["height"] for a in actors] == [1.5, 1.75, 2.0]
         assert [a["target"] is None for a in actors] == [t.gesture != "point_at" for t in truths]
+
+
+def test_who_has_but_the_bag_finds_where_somebody_points(bag: Any) -> None:
+    base_from_optical = np.eye(4)
+    for link in bag["/tf_static"][0][1].transforms:
+        base_from_optical = base_from_optical @ matrix(link.transform)
+    path = [json.loads(m.data)["actors"][1] for _, m in bag["/truth/scene"]]
+    pointing = [i for i, a in enumerate(path) if a["gesture"] == "point_at" and a["held"]]
+    assert pointing
+    for i in pointing:
+        points = {p.name: p.position for p in bag["/truth/poses"][i][1].poses[1].keypoints}
+        shoulder, wrist = (
+            (base_from_optical @ [p.x, p.y, p.z, 1.0])[:3]
+            for p in (points["left_shoulder"], points["left_wrist"])
+        )
+        share = shoulder[2] / (shoulder[2] - wrist[2])
+        on_floor = shoulder + share * (wrist - shoulder)
+        np.testing.assert_allclose(on_floor, path[i]["target"], atol=1e-6)
 
 
 def test_meters_with_nan(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import GESTURES, TWO_ARMED
+from pose_ros.sources.figure import SLIM
 from pose_ros.sources.opening import open_synthetic, scene_spec
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.scenes import SCENES, make_scene, pointing, walking
@@ -68,6 +69,10 @@ def test_the_seed_chooses_the_targets() -> None:
     assert targets(1) != targets(2)
     by_name = make_scene("pointing", seed=2, distance=2.5).actors[0]
     assert by_name.path.waypoints[0].x == 2.5
+    small = SyntheticSource(scene=pointing(height=1.5, build=SLIM)).truth(0.0)
+    assert small.height == 1.5
+    assert 1.35 < small.world[:, 2].max() < 1.5
+    assert SyntheticSource(scene=walking(height=1.9)).truth(0.0).height == 1.9
     assert len({step.target for step in pointing(targets=3).actors[0].script} - {None}) == 3
 
 
