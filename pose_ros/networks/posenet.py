@@ -33,6 +33,9 @@ ROOT_THRESHOLD = 0.5
 REFINEMENTS = 5
 """How often a part's position is corrected by the short offsets."""
 
+WAY_BACK = 0.5
+"""Share of the way to a part by which the way back may miss, if it is more than the radius."""
+
 MAX_CANDIDATES = 100
 """How many parts are followed at most: even flat maps are decoded in milliseconds."""
 
@@ -67,6 +70,7 @@ def decode(
     root_threshold: float = ROOT_THRESHOLD,
     nms_radius: float = NMS_RADIUS,
     refinements: int = REFINEMENTS,
+    way_back: float | None = WAY_BACK,
 ) -> Found:
     """Find the people in a network's outputs for one image.
 
@@ -75,6 +79,9 @@ def decode(
     parts and so on through the whole body, each corrected by the short offsets there. A
     person's score is the mean of the parts' scores without those that lie on the same
     part of somebody with a higher score, so who is found twice counts little.
+
+    Beyond its sources, each way is followed back too: where it does not lead to where it
+    came from, it has come to somebody else, and the parts from there on are missing.
 
     Args:
         heatmaps: (17, h, w) log odds of each part.
@@ -87,10 +94,12 @@ def decode(
         root_threshold: Least score of the part by which a person is found, in [0, 1].
         nms_radius: Pixels of the network's input, above 0.
         refinements: How often a part's position is corrected.
+        way_back: Share of the way to a part by which the way back may miss; at least
+            ``nms_radius``. None does not look.
 
     Returns:
-        The people, best first. Keypoints are pixels of the network's input, none
-        beyond the outermost cells; none is missing, however low its score.
+        The people, best first. Keypoints are pixels of the network's input, none beyond
+        the outermost cells, however low their scores.
 
     Raises:
         ModelError: The shapes do not fit each other.
@@ -107,6 +116,9 @@ def decode(
         followed += 1
         points = maps.body(part, root, refinements)
         own = maps.scores(points)
+        if way_back is not None and own.mean() >= threshold:
+            lost = maps.astray(part, points, refinements, radius, way_back)
+            points[lost], own[lost] = np.nan, 0
         if own.mean() >= threshold:
             people.append(points)
             scores.append(own)
@@ -115,10 +127,10 @@ def decode(
     order = sorted(range(len(people)), key=lambda i: -scores[i].mean())
     totals = {}
     for rank, i in enumerate(order):
-        free = np.ones(PARTS, bool)
+        taken = np.zeros(PARTS, bool)
         for better in order[:rank]:
-            free &= np.abs(people[i] - people[better]) > radius
-        totals[i] = float(scores[i][free].sum() / PARTS)
+            taken |= np.abs(people[i] - people[better]) <= radius
+        totals[i] = float(scores[i][~taken].sum() / PARTS)
     kept = sorted((i for i in order if totals[i] >= threshold), key=lambda i: -totals[i])
     return _found([people[i] for i in kept], [scores[i] for i in kept], stride)._replace(
         scores=np.array([totals[i] for i in kept], np.float32)

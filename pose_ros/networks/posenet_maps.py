@@ -120,15 +120,44 @@ class Maps:
         points = [0j] * PARTS
         points[part] = point
         for source, target, field in _steps(part):
-            point = points[source]
-            point = self._inside(point + _sample(self.middle[field], point))
-            for _ in range(refinements):
-                step = _sample(self.short[target], point)
-                point = self._inside(point + step)
-                if abs(step) < ARRIVED:
-                    break
-            points[target] = point
+            points[target] = self._follow(points[source], field, target, refinements)
         return np.array(points)
+
+    def astray(
+        self, part: int, points: Points, refinements: int, radius: float, share: float
+    ) -> NDArray[np.bool_]:
+        """Return (17,) which parts do not lead back to where their way came from.
+
+        They are somebody else's, or nobody's, and so are all that were reached through
+        them.
+
+        Args:
+            part: From which the others were reached.
+            points: (17,) from ``body``.
+            refinements: As for ``body``.
+            radius: Cells by which the way back may always miss.
+            share: Share of the way by which it may.
+        """
+        lost = np.zeros(PARTS, bool)
+        for source, target, field in _steps(part):
+            start, end = points.item(source), points.item(target)
+            if not lost[source]:
+                back = (field + len(EDGES)) % (2 * len(EDGES))
+                miss = abs(self._follow(end, back, source, refinements) - start)
+                lost[target] = miss > max(radius, share * abs(end - start))
+            else:
+                lost[target] = True
+        return lost
+
+    def _follow(self, point: complex, field: int, target: int, refinements: int) -> complex:
+        """Return where a displacement leads, corrected by the short offsets there."""
+        point = self._inside(point + _sample(self.middle[field], point))
+        for _ in range(refinements):
+            step = _sample(self.short[target], point)
+            point = self._inside(point + step)
+            if abs(step) < ARRIVED:
+                break
+        return point
 
     def scores(self, points: Points) -> NDArray[np.float64]:
         """Return (17,) the score of each part at its position, in [0, 1]."""
@@ -172,7 +201,8 @@ def _sample(field: NDArray[Any], point: complex) -> complex:
     right, down = point.real - x, point.imag - y
     # on the last column and row there is no next one, and it would not count
     next_x, next_y = x + (right > 0), y + (down > 0)
-    above = field.item(y, x) * (1 - right) + field.item(y, next_x) * right
-    below = field.item(next_y, x) * (1 - right) + field.item(next_y, next_x) * right
+    at = field.item
+    above = at(y, x) * (1 - right) + at(y, next_x) * right
+    below = at(next_y, x) * (1 - right) + at(next_y, next_x) * right
     value: complex = above * (1 - down) + below * down
     return value

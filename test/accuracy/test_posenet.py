@@ -25,10 +25,10 @@ STRIDE = 16
 PICTURES = ("humans_2", "humans_4", "peds_2", "COCO_val2014_000000000474")
 FOUND = {
     "COCO_val2014_000000000192": 3,
-    "COCO_val2014_000000000257": 1,  # and a mixture of those who are farther away
+    "COCO_val2014_000000000257": 1,  # and a mixture of two who are farther away
     "COCO_val2014_000000000328": 3,
     "COCO_val2014_000000000357": 0,  # 40 pixels high at most
-    "COCO_val2014_000000000395": 3,  # and a mixture of the nearest with somebody behind him
+    "COCO_val2014_000000000395": 4,
     "COCO_val2014_000000000428": 1,
     "COCO_val2014_000000000474": 1,
     "COCO_val2014_000000000536": 3,
@@ -181,7 +181,7 @@ def test_everybody_in_the_pictures(data, estimator):
         more += len(poses) - count
         seen = np.isfinite(poses.keypoints[..., 0])
         assert (seen == (poses.keypoint_scores >= 0.1)).all()
-    assert more <= 2
+    assert more <= 1
 
 
 def test_a_mirror_image_has_the_mirrored_people(data, estimator):

@@ -133,12 +133,15 @@ def test_a_part_that_two_people_share_counts_for_the_better_one():
     first, second = person(160, 180), person(320, 180)
     wrist, other = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
     second[other] = second[wrist] = first[wrist] = (235, 190)  # they shake hands, as it were
-    found = find(draw([first, second], 481, 353, 16, odds=[5, 3]), 16)
+    maps = draw([first, second], 481, 353, 16, odds=[5, 3])
+    found = find(maps, 16, way_back=None)
     assert_found(found, [first, second])
     better, worse = found.scores
     assert better == pytest.approx(found.keypoint_scores[0].mean(), abs=1e-6)
     shared = found.keypoint_scores[1][wrist]
     assert worse == pytest.approx(found.keypoint_scores[1].mean() - shared / 17, abs=1e-6)
+    # and from that hand the way back leads to the arm of the better one
+    assert np.isnan(find(maps, 16).keypoints[1]).any(axis=1).nonzero()[0].tolist() == [wrist]
 
 
 def test_who_is_found_twice_counts_once():
@@ -158,6 +161,29 @@ def test_who_is_found_twice_counts_once():
     twice = find([heatmaps, *rest], 16, threshold=0.05)
     assert twice.scores[1] == pytest.approx(twice.keypoint_scores[1][elbow] / 17, abs=1e-6)
     assert_found(find([heatmaps, *rest], 16), [points])
+
+
+def test_a_way_that_leads_to_somebody_else_is_not_taken():
+    left, right = person(150, 180), person(330, 180)
+    heatmaps, offsets, forward, backward = draw([left, right], 481, 353, 16, odds=[4, 3])
+    knee, hip, ankle = (SKELETON.index(f"left_{name}") for name in ("knee", "hip", "ankle"))
+    edge = EDGES.index((hip, knee))
+    # from the hip of the one to the knee of the other, whose own hip is where the way back leads
+    near = np.hypot(*(left[hip] - np.mgrid[:23, :31][::-1].transpose(1, 2, 0) * 16).T).T < 40
+    dx, dy = right[knee] - left[hip]
+    forward[edge][near], forward[16 + edge][near] = dy, dx
+    wrong = np.zeros(17, bool)
+    wrong[[knee, ankle]] = True
+    maps = heatmaps, offsets, forward, backward
+    trusting = find(maps, 16, way_back=None)
+    np.testing.assert_allclose(trusting.keypoints[1][wrong], right[wrong], atol=0.01)
+    found = find(maps, 16)
+    assert len(found.scores) == 2
+    by_left = found.keypoints[np.argsort(found.keypoints[:, 0, 0])]
+    np.testing.assert_allclose(by_left[0][~wrong], left[~wrong], atol=0.01)
+    assert np.isnan(by_left[0][wrong]).all()
+    np.testing.assert_allclose(by_left[1], right, atol=0.01)
+    assert (np.sort(found.keypoint_scores[:, knee]) > 0.5).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("radius", "count"), [(20.0, 1), (5.0, 2)])
