@@ -19,7 +19,10 @@ from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``build_estimator`` to a parser."""
     group = parser.add_argument_group("network")
-    group.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME", help="%(default)s")
+    group.add_argument(
+        "--network", default=DEFAULT_NETWORK, metavar="NAME",
+        help="a network's name, or the path of your own: .onnx or a card, .yaml (%(default)s)",
+    )  # fmt: skip
     group.add_argument(
         "--threshold", type=float, metavar="T",
         help="least score, 0 to 1, at which a person is found (the network's own, such as 0.5)",

@@ -53,7 +53,9 @@ class PoseParameters:
     """Parameters of ``pose_node``."""
 
     network: str = parameter(
-        "blazepose-full", "Network that finds the people; pose-ros models list names them."
+        "blazepose-full",
+        "Network that finds the people: a name of pose-ros models list, or the path of your own, "
+        ".onnx or its card, .yaml.",
     )
     threshold: float = parameter(
         0.0,

@@ -17,7 +17,9 @@ from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
 from pose_ros.ros.images import image_from_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from tools import paf_oracle
+from pose_ros.sources.synthetic import SyntheticSource
+from tools import markers, paf_oracle
+from tools.onnx_writer import save
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WIDE, HIGH = 3 * paf_oracle.SIZE, paf_oracle.SIZE
@@ -61,3 +63,50 @@ def test_people_or_hands_of_a_picture_become_messages(ros: Any, tmp_path: Path, 
     assert overlay.shape == picture.shape
     difference = cv2.absdiff(overlay if channels == "bgr" else overlay[..., ::-1], picture)
     assert np.count_nonzero(difference.max(axis=2) > 60) > 500
+
+
+CARD = """
+name: seen
+family: keypoints-top-down
+skeleton: {name: arms4, keypoints: [left_shoulder, right_shoulder, left_wrist, right_wrist],
+           links: [[left_shoulder, left_wrist], [right_shoulder, right_wrist]]}
+files:
+  network:
+    file: seen.onnx
+    inputs: [{name: image, tensor: image, shape: [1, 3, 256, 192], range: [0, 1]}]
+    outputs: [{name: keypoints, tensor: keypoints, shape: [1, 4, 3]}]
+"""
+
+
+def test_a_network_and_a_skeleton_of_ones_own(ros: Any, tmp_path: Path) -> None:
+    card = tmp_path / "seen.yaml"
+    card.write_text(CARD, encoding="utf-8")
+    names = ("left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
+    palette = markers.colors(len(names))
+    save(markers.network("keypoints", palette, 256, 192), tmp_path / "seen.onnx")
+    source = SyntheticSource("raise_hands", live=False, fps=1)
+    frame = source.read()
+    assert frame
+    assert frame.channels == "bgr"
+    truth = source.truth(frame.stamp)
+    places = np.array([truth.pixel(name) for name in names], np.float32)
+    picture = frame.image.copy()
+    markers.draw(picture, places, palette[:, ::-1], radius=4)
+    parameters = {"network": str(card), "provider": "cpu", "threads": 1}
+    node = ros.add(
+        PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
+    )
+    assert node.autostart()
+    found = ros.collect(PoseArray, "pose/poses")
+    described = ros.collect(Skeleton, "pose/skeleton", LATCHED)
+    publisher = ros.node.create_publisher(Image, "image", 10)
+    assert ros.spin_until(publisher.get_subscription_count)
+    sent = image_to_msg(picture, "bgr", header_to_msg(7.25, "camera"))
+    assert ros.spin_until(lambda: publisher.publish(sent) or (found and described))
+
+    assert (described[0].name, tuple(described[0].keypoints)) == ("arms4", names)
+    assert (found[0].network, found[0].skeleton) == ("seen", "arms4")
+    (pose,) = found[0].poses
+    assert tuple(point.name for point in pose.keypoints) == names
+    points = np.array([(point.x, point.y) for point in pose.keypoints])
+    assert np.hypot(*(points - places).T).max() < 1.0
