@@ -9,8 +9,9 @@ threshold of the first part).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from pose_ros.errors import ModelError
 from pose_ros.networks.following import Found
 from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.posenet_maps import EDGES, PARTS, SKELETON, Maps, Points
+from pose_ros.networks.settings import read_settings
 
 NMS_RADIUS = 20.0
 """Pixels of the network's input, within which two parts of a kind are one person's."""
@@ -174,6 +176,28 @@ def _log_odds(score: float) -> float:
     return float(np.log(score / (1 - score)))
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The ``decoder`` of a card.
+
+    Attributes:
+        stride: Pixels of the network's input from cell to cell, one of ``STRIDES``; None
+            goes by the sizes.
+        scores: What the heatmaps hold.
+        nms_radius: Pixels of the network's input, above 0.
+    """
+
+    stride: int | None = None
+    scores: Literal["log_odds", "probabilities"] = "log_odds"
+    nms_radius: float = NMS_RADIUS
+
+    def __post_init__(self) -> None:
+        if self.stride is not None and self.stride not in STRIDES:
+            raise ValueError(f"expected a stride of {STRIDES}, got {self.stride}")
+        if not self.nms_radius > 0:
+            raise ValueError(f"expected an nms_radius above 0 pixels, got {self.nms_radius}")
+
+
 def make(contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions) -> OneShot:
     """Return the estimator of a network of this family.
 
@@ -188,8 +212,7 @@ def decoder(contract: Contract) -> Decode:
 
     The card calls them ``heatmaps``, ``offsets`` and, for several people, ``forward``
     and ``backward``, or ``displacements`` for both in one; each is (1, C, h, w) or
-    (1, h, w, C). Its ``decoder`` may say the ``stride``, which the sizes tell otherwise,
-    that ``scores`` are ``probabilities`` and not ``log_odds``, and the ``nms_radius``.
+    (1, h, w, C). Its ``decoder`` is ``Settings``.
 
     Raises:
         ModelError: An output is missing, or a shape or a setting is wrong.
@@ -209,10 +232,8 @@ def decoder(contract: Contract) -> Decode:
     for value in values:
         axes.append(_order(contract.network, value))
         shapes[value.name] = tuple(value.shape[1:][axis] for axis in axes[-1])
-    settings = _settings(contract)
-    stride = settings.get("stride") or _stride(contract.network, image, shapes["heatmaps"][1:])
-    nms_radius = float(settings.get("nms_radius", NMS_RADIUS))
-    probabilities = settings.get("scores") == "probabilities"
+    settings = read_settings(contract, Settings)
+    stride = settings.stride or _stride(contract.network, image, shapes["heatmaps"][1:])
 
     def people(outputs: Sequence[FloatArray], threshold: float) -> Found:
         maps = {
@@ -220,7 +241,7 @@ def decoder(contract: Contract) -> Decode:
             for name, output, order in zip(names, outputs, axes, strict=True)
         }
         heatmaps, offsets = maps["heatmaps"], maps["offsets"]
-        if probabilities:
+        if settings.scores == "probabilities":
             odds = np.clip(heatmaps, _LEAST, 1 - _LEAST)
             heatmaps = np.log(odds / (1 - odds))
         if len(maps) == 2:
@@ -231,7 +252,7 @@ def decoder(contract: Contract) -> Decode:
             forward, backward = maps["forward"], maps["backward"]
         found = decode(
             heatmaps, offsets, forward, backward, stride,
-            threshold=threshold, nms_radius=nms_radius,
+            threshold=threshold, nms_radius=settings.nms_radius,
         )  # fmt: skip
         return _clear(found, threshold)
 
@@ -263,26 +284,6 @@ def _stride(network: str, image: ImageInput, cells: Sequence[int]) -> int:
         f"{image.width} x {image.height} pixels have none of the strides "
         f"{', '.join(map(str, STRIDES))}"
     )
-
-
-def _settings(contract: Contract) -> Mapping[str, Any]:
-    """Return the card's ``decoder`` after a look at every field."""
-    fits: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "stride": (f"one of {STRIDES}", lambda value: value in STRIDES),
-        "scores": ("log_odds or probabilities", lambda v: v in ("log_odds", "probabilities")),
-        "nms_radius": ("pixels above 0", lambda v: isinstance(v, (int, float)) and v > 0),
-    }
-    for key, value in contract.settings.items():
-        if key not in fits:
-            raise ModelError(
-                f"{contract.network}: decoder.{key}: no such field; known: {', '.join(fits)}"
-            )
-        expected, is_right = fits[key]
-        if not is_right(value):
-            raise ModelError(
-                f"{contract.network}: decoder.{key}: expected {expected}, got {value!r}"
-            )
-    return contract.settings
 
 
 def _clear(found: Found, threshold: float) -> Found:

@@ -362,10 +362,11 @@ def draw_outputs(people, outputs):
             {"outputs": {"network": values(heatmaps=(17, 23, 32), offsets=(34, 23, 32))}},
             "maps of 32 x 23 cells for an image of 481 x 353 pixels have none of the strides 8, 16",
         ),
-        ({"settings": {"stride": 10}}, r"decoder.stride: expected one of \(8, 16, 32\), got 10"),
+        ({"settings": {"stride": 10}}, r"decoder: expected a stride of \(8, 16, 32\), got 10"),
+        ({"settings": {"stride": "16"}}, "decoder.stride: expected a whole number, got '16'"),
         ({"settings": {"scores": "logits"}}, "decoder.scores: expected log_odds or probabilities"),
-        ({"settings": {"nms_radius": 0}}, "decoder.nms_radius: expected pixels above 0, got 0"),
-        ({"settings": {"radius": 9}}, "decoder.radius: no such field; known: stride, scores, nms"),
+        ({"settings": {"nms_radius": 0}}, "decoder: expected an nms_radius above 0 pixels, got 0"),
+        ({"settings": {"radius": 9}}, "decoder.radius: no such setting; known: stride, scores,"),
     ],
 )
 def test_a_card_that_is_wrong_is_one_error(changes, message):
