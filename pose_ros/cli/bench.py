@@ -1,20 +1,22 @@
-"""``pose-ros bench``: how fast this machine is, against MediaPipe if asked, and how alike."""
+"""``pose-ros bench``: how fast this machine is, how like MediaPipe, and how good in meters."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from pose_ros.bench import parity, speed
+from pose_ros.bench import lifting, lifting_plot, parity, speed
 from pose_ros.bench.peer import MediaPipe
 from pose_ros.build import open_card
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
-from pose_ros.errors import OptionError, SourceError
+from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.runtime.card import Card
 from pose_ros.runtime.model_store import model_path
@@ -39,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parity", action="store_true", help="compare the landmarks with MediaPipe's, not the time"
     )
+    parser.add_argument(
+        "--lift", action="store_true",
+        help="how well drawn people are placed in meters, over --frames pictures, not the time",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=2026, help="of --lift (%(default)s)")
+    parser.add_argument("--plot", metavar="FILE", help="a picture of the errors of --lift")
     parser.add_argument("--frames", type=int, default=100, metavar="N", help="%(default)s")
     parser.add_argument(
         "--rounds", type=int, default=5, metavar="N", help="times through them (%(default)s)"
@@ -52,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     for name, least in (("frames", 10), ("rounds", 1)):
         if getattr(args, name) < least:
             raise OptionError(f"--{name} must be at least {least}, got {getattr(args, name)}")
+    if args.lift:
+        return place(args)
     frames = read_frames(args.input, args.frames)
     if args.parity:
         return compare(args, frames)
@@ -112,6 +122,21 @@ def compare(args: argparse.Namespace, frames: list[Image]) -> int:
     return 0
 
 
+def place(args: argparse.Namespace) -> int:
+    """Print how far drawn people are from where they are placed in meters."""
+    if args.plot and not Path(args.plot).resolve().parent.is_dir():
+        raise OutputError(f"cannot write the picture {args.plot}: there is no such folder")
+    args.static = True
+    frames = lifting.draw(build_estimator(args), args.frames, args.seed)
+    if not frames:
+        raise SourceError(f"{args.network} finds nobody in {args.frames} drawn pictures")
+    if args.plot and not _written(args.plot, lifting_plot.plot(frames)):
+        raise OutputError(f"cannot write the picture {args.plot}")
+    figures = lifting.report(frames)
+    print(json.dumps(figures) if args.json else lifting.table(figures))
+    return 0
+
+
 def read_frames(spec: str, count: int) -> list[Image]:
     """Return at most ``count`` RGB frames of one size, in memory.
 
@@ -129,6 +154,13 @@ def read_frames(spec: str, count: int) -> list[Image]:
     if len(frames) < 2 or len({frame.shape for frame in frames}) != 1:
         raise SourceError(f"{spec}: expected two or more frames of one size")
     return frames
+
+
+def _written(path: str, image: Image) -> bool:
+    try:
+        return bool(cv2.imwrite(path, image))
+    except cv2.error:  # a name without an ending that it knows
+        return False
 
 
 def _in_one_stream(estimate: Any) -> Any:

@@ -11,6 +11,7 @@ from pose_ros.core.trunk_fit import Size
 # Errors of one second are much the same from frame to frame: it counts as one observation.
 _INDEPENDENT_SECONDS = 1.0
 _LEAST_SPREAD = 0.01
+_NEWS = 1.01  # an image that makes the height hardly surer says nothing of it
 
 _FACTORS = np.exp(np.linspace(-0.15, 0.15, 21))
 _LEANS = np.linspace(0.0, 0.995, 40)
@@ -52,8 +53,8 @@ class BoneMemory:
     def learn_size(self, size: Size) -> None:
         """Take over what an image says, given what was known before it."""
         before, after = self._size.spread**-2, size.spread**-2
-        gained = max(0.0, self._weight * (after - before))
-        if gained <= 0.0:
+        gained = self._weight * (after - before)
+        if after < _NEWS * before or gained <= 0.0:
             return
         mean, seen = np.log(self._size.height), np.log(size.height)
         # the image's own share of the mean that came out

@@ -186,10 +186,12 @@ class _Problem:
         count, bones = len(joints), len(weights)
         depths, stretch, growth = state[:count], state[count:-1], state[-1]
         points = depths[:, None] * self.rays
-        vectors = weights @ points
-        lengths = self.size.height * model.lengths * np.exp(stretch[model.kinds] + growth)
+        # in heights of the body: where no meters are known, none shall be preferred
+        vectors = weights @ points / (self.size.height * np.exp(growth))
+        perspective = self.rays / (self.size.height * np.exp(growth))
+        lengths = model.lengths * np.exp(stretch[model.kinds])
         long = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
-        along = weights * (vectors @ self.rays.T) / long[:, None]
+        toward = vectors @ self.toward
 
         def block(size: int) -> Float64Array:
             return np.zeros((size, len(state)))
@@ -198,23 +200,23 @@ class _Problem:
         shape = np.where(self.found[:, None], sight.shape[joints], 0.0)
         bone_shapes = weights @ shape
         cosines = bone_shapes[:, 2] / np.maximum(np.linalg.norm(bone_shapes, axis=1), 1e-6)
-        across = np.sqrt(np.maximum(long**2 - (vectors @ self.toward) ** 2, 0.0)) / lengths
-        sideways = np.where(self.found, sight.sideways[joints], 0.0) * self.size.height
+        across = np.sqrt(np.maximum(long**2 - toward**2, 0.0)) / lengths
+        sideways = np.where(self.found, sight.sideways[joints], 0.0)
         error = np.sqrt((weights**2) @ sideways**2) * np.clip(across, _FORESHORTENED_LEAST, 1.0)
         sure = self.used / np.maximum(error, 1e-4)
         length = block(bones)
-        length[:, :count] = along
+        length[:, :count] = weights * (vectors @ perspective.T) / long[:, None]
         length[np.arange(bones), count + model.kinds] = -lengths
-        length[:, -1] = -lengths
+        length[:, -1] = -long
         found = [(length * sure[:, None], (long - lengths) * sure)]
 
         # how it leans, by the network
-        sure = self.used / (model.network * self.size.height * model.lengths)
+        sure = self.used / (model.network * model.lengths)
         lean = block(bones)
-        lean[:, :count] = weights * (self.rays @ self.toward)
-        lean[np.arange(bones), count + model.kinds] = lean[:, -1] = -cosines * lengths
-        leaning = vectors @ self.toward - cosines * lengths
-        found.append((lean * sure[:, None], leaning * sure))
+        lean[:, :count] = weights * (perspective @ self.toward)
+        lean[np.arange(bones), count + model.kinds] = -cosines * lengths
+        lean[:, -1] = -toward
+        found.append((lean * sure[:, None], (toward - cosines * lengths) * sure))
 
         # what people are like
         kinds = block(len(stretch) + 1)

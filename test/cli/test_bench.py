@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -24,12 +25,26 @@ def test_everything_is_timed_in_turns(capsys):
     assert set(found["ratios"]) == set(list(found["ms"])[1:])
 
 
+def test_lifting_is_measured_on_drawn_people(tmp_path, capsys):
+    picture = tmp_path / "errors.png"
+    arguments = ["--lift", "--frames", "10", "--seed", "3", "--plot", str(picture), "--json"]
+    assert main(["bench", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"height known", "nothing known", "depth camera"} <= set(found)
+    assert found["depth camera"]["joints median cm"] < found["nothing known"]["joints median cm"]
+    # on true pixels and shapes hardly anything is left to be wrong
+    assert found["height known, true pixels and shape"]["pointing median deg"] < 5.0
+    assert cv2.imread(str(picture)).shape == (900, 720, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--frames", "9"], "--frames must be at least 10, got 9"),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["no_such_clip.mp4"], "no_such_clip.mp4"),
+        (["--lift", "--network", "blazehand-full"], "not with blazehand-full"),
+        (["--lift", "--frames", "10", "--plot", "/no/such/folder.jpg"], "no such folder"),
     ],
 )
 def test_what_it_refuses(arguments, message, capsys):

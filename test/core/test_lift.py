@@ -402,6 +402,33 @@ def test_bones_are_learned_over_time():
     assert error(hurried, 0.01) > error(known, 20.1) + 1.0
 
 
+def test_nobody_grows_or_shrinks_where_no_meters_are_known():
+    generator = np.random.default_rng(3)
+    lifter = Lifter(LiftOptions(smoothing=False))
+    hips = []
+    for step in range(120):
+        poses = poses_of(person(1.7, arm=(1.0, 0.0, -0.5)))
+        keypoints = poses.keypoints + generator.normal(0, 3.0, poses.keypoints.shape)
+        lifted = lifter.lift(poses.replace(keypoints=keypoints), CAMERA, float(step))
+        hips.append(lifted.camera[0, 23:25, 2].mean())
+    assert np.mean(hips[-30:]) == pytest.approx(np.mean(hips[:30]), rel=0.01)
+    assert np.mean(hips) == pytest.approx(3.0, rel=0.03)
+
+
+def test_the_floor_teaches_a_height_that_outlasts_it():
+    floor = level_floor(1.2, 5.0)
+    body = person(1.9, place=(0.2, 0.0, 3.5))
+    body[:, 1] -= (floor.camera_height + body[27] @ floor.up - 0.045 * 1.9) / floor.up[1]
+    lifter = Lifter(LiftOptions(smoothing=False))
+    for step in range(10):
+        lifter.lift(poses_of(body), CAMERA, float(step), floor=floor)
+    nearer = body + (0.0, 0.0, -1.5)
+    told = lifter.lift(poses_of(nearer), CAMERA, 10.0).camera[0, 23:25, 2].mean()
+    blind = Lifter().lift(poses_of(nearer), CAMERA).camera[0, 23:25, 2].mean()
+    assert told == pytest.approx(2.0, rel=0.04)
+    assert abs(blind - 2.0) > 0.15
+
+
 def test_when_time_jumps_back_nothing_is_known_of_anybody():
     aside = poses_of(long_armed(arm=(1.0, 0.0, 0.0)))
     lifter = Lifter(LiftOptions(height=1.7))

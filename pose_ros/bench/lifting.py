@@ -1,0 +1,231 @@
+"""How well people are placed in meters: drawn people who point, through the real network."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.body_model import NETWORK_HEIGHT
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.protocols import Estimator
+from pose_ros.core.types import Image, Poses
+from pose_ros.errors import OptionError
+from pose_ros.sources.draws import draw_pointing
+from pose_ros.sources.raytrace import View
+from pose_ros.sources.truth import Truth
+
+MAIN_JOINTS = [*range(11, 17), *range(23, 29)]
+"""Shoulders to wrists and hips to ankles of ``blazepose33``."""
+
+DISTANCES = (1.5, 2.2, 3.0, 4.0, 5.0)
+"""Edges of the table's rows, meters."""
+
+# The cosine between the arm and the line from the camera.
+VIEWS = {
+    "at the camera": (-1.01, -0.8),
+    "nearer to it": (-0.8, -0.2),
+    "across the view": (-0.2, 0.2),
+    "away from it": (0.2, 1.01),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One picture's truth, what the network finds in it, and its depth image."""
+
+    image: Image
+    truth: Truth
+    poses: Poses
+    camera: Camera
+    view: View
+    depth: DepthImage
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the lifter is told.
+
+    Attributes:
+        height: The person's true height.
+        floor: The camera's true height and pitch.
+        depth: A depth camera's image, in millimeters.
+        pixels: Keypoints at their true places, not where the network sees them.
+        shape: The true metric shape, not the network's.
+    """
+
+    height: bool = False
+    floor: bool = False
+    depth: bool = False
+    pixels: bool = False
+    shape: bool = False
+
+
+SETTINGS = {
+    "height known": Setting(height=True),
+    "height and floor known": Setting(height=True, floor=True),
+    "nothing known": Setting(),
+    "floor known": Setting(floor=True),
+    "depth camera": Setting(depth=True),
+    "height known, true pixels": Setting(height=True, pixels=True),
+    "height known, true pixels and shape": Setting(height=True, pixels=True, shape=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Errors in N frames.
+
+    Attributes:
+        hips: (N,) of the depth of the mid-hips, signed, a share.
+        pointing: (N,) degrees between the true line from shoulder to wrist and the found one.
+        views: (N,) cosine between the true line and that from the camera to the hips.
+        distances: (N,) meters, true.
+        joints: (N, 33) meters.
+        sigmas: (N, 33) meters, as stated.
+        sources: (N, 33) of ``CameraSource``.
+        wrists: (N,) index of the pointing arm's wrist.
+    """
+
+    hips: Float64Array
+    pointing: Float64Array
+    views: Float64Array
+    distances: Float64Array
+    joints: Float64Array
+    sigmas: Float64Array
+    sources: NDArray[np.uint8]
+    wrists: NDArray[np.intp]
+
+    def of(self, rows: NDArray[np.bool_]) -> Errors:
+        """Return those of some frames."""
+        return Errors(*(values[rows] for values in vars(self).values()))
+
+    def summary(self) -> dict[str, float]:
+        """Return the figures of the report: percent, degrees, centimeters."""
+        hips, joints = 100.0 * np.abs(self.hips), self.joints[:, MAIN_JOINTS]
+        within = joints < self.sigmas[:, MAIN_JOINTS]
+        return {
+            "frames": float(len(self.hips)),
+            "hips median %": float(np.median(hips)),
+            "hips 95th %": float(np.percentile(hips, 95)),
+            "pointing median deg": float(np.median(self.pointing)),
+            "pointing 90th deg": float(np.percentile(self.pointing, 90)),
+            "joints median cm": float(100.0 * np.median(joints)),
+            "within sigma %": float(100.0 * within.mean()),
+        }
+
+
+def draw(estimator: Estimator, count: int, seed: int) -> list[Drawn]:
+    """Draw people who point and look for each; those that are not found are left out.
+
+    Raises:
+        OptionError: The network finds another skeleton than ``blazepose33``.
+    """
+    if estimator.skeleton.name != "blazepose33":
+        raise OptionError(
+            f"lifting is measured with a BlazePose, not with {estimator.network}, "
+            f"which finds {estimator.skeleton.name}"
+        )
+    found = []
+    for number, shot in enumerate(draw_pointing(count, seed)):
+        poses = estimator.estimate(shot.frame.image, float(number), channels=shot.frame.channels)
+        if not len(poses):
+            continue
+        millimeters = np.nan_to_num(shot.source.measured_depth(0.0) * 1000.0).astype(np.uint16)
+        depth = DepthImage(millimeters, "16UC1", 0.0)
+        view = shot.source.view
+        found.append(Drawn(shot.frame.image, shot.truth, poses, shot.camera, view, depth))
+    return found
+
+
+def lift(drawn: Drawn, setting: Setting) -> Poses:
+    """Return the first person of a picture, lifted."""
+    truth, view, poses = drawn.truth, drawn.view, drawn.poses
+    if setting.pixels:
+        # beyond the image too: what is asked is what the lifter makes of it
+        keypoints, scores = np.array(poses.keypoints), np.array(poses.keypoint_scores)
+        keypoints[0] = truth.pixels
+        poses = poses.replace(keypoints=keypoints, keypoint_scores=scores)
+    if setting.shape:
+        world = np.array(poses.world)
+        world[0] = _network_shape(truth)
+        poses = poses.replace(world=world)
+    lifter = Lifter(LiftOptions(height=truth.height if setting.height else None))
+    return lifter.lift(
+        poses,
+        drawn.camera,
+        floor=level_floor(view.height, view.pitch_degrees) if setting.floor else None,
+        depth=drawn.depth if setting.depth else None,
+    )
+
+
+def measure(frames: Sequence[Drawn], setting: Setting) -> Errors:
+    """Return the errors of each frame, looked at by itself."""
+    rows = []
+    for drawn in frames:
+        truth, lifted = drawn.truth, lift(drawn, setting)
+        arm = truth.arm or "right"
+        shoulder, wrist = (truth.skeleton.index(f"{arm}_{part}") for part in ("shoulder", "wrist"))
+        assert lifted.camera is not None  # noqa: S101 - that is what lift does
+        assert lifted.camera_sigmas is not None  # noqa: S101
+        assert lifted.camera_sources is not None  # noqa: S101
+        points = lifted.camera[0].astype(np.float64)
+        line, true_line = points[wrist] - points[shoulder], truth.pointing(arm)
+        cosine = line @ true_line / np.linalg.norm(line)
+        true_hips = truth.camera[23:25].mean(axis=0)
+        rows.append(
+            (
+                points[23:25, 2].mean() / true_hips[2] - 1.0,
+                np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))),
+                true_line @ true_hips / np.linalg.norm(true_hips),
+                np.linalg.norm(true_hips),
+                np.linalg.norm(points - truth.camera, axis=1),
+                lifted.camera_sigmas[0],
+                lifted.camera_sources[0],
+                wrist,
+            )
+        )
+    return Errors(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def report(frames: Sequence[Drawn]) -> dict[str, dict[str, float]]:
+    """Return the figures of all settings, and of the first one by distance and direction."""
+    found = {name: measure(frames, setting).summary() for name, setting in SETTINGS.items()}
+    for name in ("height known", "depth camera"):
+        errors = measure(frames, SETTINGS[name])
+        for near, far in itertools.pairwise(DISTANCES):
+            rows = (errors.distances >= near) & (errors.distances < far)
+            if rows.any():
+                found[f"{name}, {near:g} to {far:g} m"] = errors.of(rows).summary()
+        for view, (low, high) in VIEWS.items():
+            rows = (errors.views >= low) & (errors.views < high)
+            if rows.any():
+                found[f"{name}, arm {view}"] = errors.of(rows).summary()
+    return found
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    """Return a report as lines of text."""
+    width = max(map(len, figures))
+    columns = list(next(iter(figures.values())))
+    lines = ["  ".join([" " * width, *columns])]
+    for name, values in figures.items():
+        cells = [f"{value:>{len(column)}.3g}" for column, value in values.items()]
+        lines.append("  ".join([name.ljust(width), *cells]))
+    return "\n".join(lines)
+
+
+def _network_shape(truth: Truth) -> Float64Array:
+    """Return the true joints as a perfect network would give them: along the ray to the hips."""
+    hips = truth.camera[23:25].mean(axis=0)
+    ahead = hips / np.linalg.norm(hips)
+    right = np.cross([0.0, 1.0, 0.0], ahead)
+    right /= np.linalg.norm(right)
+    axes = np.array([right, np.cross(ahead, right), ahead])
+    shape: Float64Array = (truth.camera - hips) @ axes.T * (NETWORK_HEIGHT / truth.height)
+    return shape
