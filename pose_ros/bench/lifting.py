@@ -209,6 +209,32 @@ def report(frames: Sequence[Drawn]) -> dict[str, dict[str, float]]:
     return found
 
 
+def keypoint_offsets(frames: Sequence[Drawn]) -> dict[str, dict[str, float]]:
+    """Return by how much the network's pixels differ from the true ones, apart from lifting.
+
+    In centimeters at the joint: the median outward along the bone that ends there and to its
+    side (of shoulders and hips, along the line between them and down), and of the distance.
+    """
+    found = {}
+    for pair in ((11, 12), (13, 14), (15, 16), (23, 24), (25, 26), (27, 28)):
+        rows = []
+        for drawn in frames:
+            truth = drawn.truth
+            for own, other in (pair, pair[::-1]):
+                before = other if own in (11, 12, 23, 24) else own - 2
+                along = truth.pixels[own] - truth.pixels[before]
+                along = along / max(float(np.linalg.norm(along)), 1e-6)
+                aside = np.array([-along[1], along[0]])
+                aside *= np.sign(aside[1]) or 1.0
+                scale = 100.0 * truth.camera[own, 2] / drawn.camera.matrix[0, 0]
+                error = (drawn.poses.keypoints[0, own] - truth.pixels[own]) * scale
+                rows.append((error @ along, error @ aside, np.linalg.norm(error)))
+        outward, down, distance = np.median(rows, axis=0).tolist()
+        name = frames[0].truth.skeleton.keypoints[pair[0]].removeprefix("left_")
+        found[name] = {"outward cm": outward, "down cm": down, "distance cm": distance}
+    return found
+
+
 def table(figures: dict[str, dict[str, float]]) -> str:
     """Return a report as lines of text."""
     width = max(map(len, figures))

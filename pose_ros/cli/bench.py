@@ -132,8 +132,11 @@ def place(args: argparse.Namespace) -> int:
         raise SourceError(f"{args.network} finds nobody in {args.frames} drawn pictures")
     if args.plot and not _written(args.plot, lifting_plot.plot(frames)):
         raise OutputError(f"cannot write the picture {args.plot}")
-    figures = lifting.report(frames)
-    print(json.dumps(figures) if args.json else lifting.table(figures))
+    figures, keypoints = lifting.report(frames), lifting.keypoint_offsets(frames)
+    if args.json:
+        print(json.dumps({"lifting": figures, "keypoints": keypoints}))
+    else:
+        print(lifting.table(figures), lifting.table(keypoints), sep="\n\n")
     return 0
 
 

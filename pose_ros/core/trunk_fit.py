@@ -17,6 +17,7 @@ from pose_ros.core.body_model import ANKLE_ABOVE_FLOOR, BodyModel
 from pose_ros.core.camera import Float64Array
 
 _ITERATIONS = 10
+_SETTLED = 1e-4  # meters, and shares
 _LONGEST_STEP = 0.3  # share of the distance
 _NEAREST = 0.1  # meters
 _FORESHORTENED_LEAST = 0.15  # share of a bone's length that its sideways error counts at least
@@ -124,7 +125,7 @@ def fit_trunk(model: BodyModel, sight: Sight, size: Size, floor: Floor | None) -
         step[:count] = np.clip(step[:count], -limit, limit)
         state = state + step
         state[:count] = np.maximum(state[:count], _NEAREST)
-        if np.abs(step).max() < 1e-5:
+        if np.abs(step).max() < _SETTLED:
             break
     information, _ = problem.linearize(state)
     covariance = np.asarray(np.linalg.inv(information), np.float64)

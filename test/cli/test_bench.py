@@ -29,7 +29,9 @@ def test_lifting_is_measured_on_drawn_people(tmp_path, capsys):
     picture = tmp_path / "errors.png"
     arguments = ["--lift", "--frames", "10", "--seed", "3", "--plot", str(picture), "--json"]
     assert main(["bench", *arguments]) == 0
-    found = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)
+    assert all(0.2 < row["distance cm"] < 6.0 for row in told["keypoints"].values())
+    found = told["lifting"]
     assert {"height known", "nothing known", "depth camera"} <= set(found)
     assert found["depth camera"]["joints median cm"] < found["nothing known"]["joints median cm"]
     # on true pixels and shapes hardly anything is left to be wrong
