@@ -110,9 +110,6 @@ def test_cards_of_the_page_find_people(
     assert pose.score > 0.9
 
 
-ROWS = {"output0": oracle.Output((1, 56, 8400), 0, 640)}
-
-
 def rows() -> Array:
     """Rows of two people, and one of them twice."""
     rng = np.random.default_rng(0)
@@ -128,13 +125,22 @@ def rows() -> Array:
     return found
 
 
-def test_the_card_of_rows_finds_people(checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("units", ["pixels", "normalized"])
+def test_the_card_of_rows_finds_people(units: str, checkout: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(blocks(checkout)["yolo11n-pose"])
+    content["decoder"]["units"] = units
     path = tmp_path / "card.yaml"
-    path.write_text(blocks(checkout)["yolo11n-pose"], encoding="utf-8")
-    values = {"output0": rows()[None]}
-    save(oracle.build(ROWS, 640, 640, input_name="images"), tmp_path / "yolo11n-pose.onnx")
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    size = 640 if units == "normalized" else 1
+    given = rows()
+    given[:4] /= size
+    given[5::3] /= size
+    given[6::3] /= size
+    outputs = {"output0": oracle.Output((1, 56, 8400), 0, 640 / size)}
+    save(oracle.build(outputs, 640, 640, input_name="images"), tmp_path / "yolo11n-pose.onnx")
     estimator = pose_ros.create_estimator(str(path), static=True, max_people=5)
-    poses = estimator.estimate(oracle.picture(ROWS, values, 640, 640))
+    picture = oracle.picture(outputs, {"output0": given[None]}, 640, 640)
+    poses = estimator.estimate(picture)
     assert np.allclose(poses.scores, [0.9, 0.5], atol=0.01)
     truth = rows()[5:, [7, 11]].T.reshape(2, 17, 3)
     assert np.allclose(poses.keypoints, truth[..., :2] - 0.5, atol=0.02)

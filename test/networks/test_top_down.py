@@ -12,7 +12,7 @@ from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
-from pose_ros.networks import heatmap, keypoints, simcc
+from pose_ros.networks import heatmap, keypoints, simcc, top_down
 from pose_ros.networks.registry import FAMILIES, TOP_DOWN
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
@@ -72,7 +72,7 @@ def networks(tmp_path_factory):
     return make
 
 
-def picture(source, missing=()):
+def picture(source, missing=(), radius=4):
     """Return a frame with markers at the actors' joints, and where these are, actor by actor."""
     frame = source.read()
     image = frame.image[..., ::-1].copy() if frame.channels == "bgr" else frame.image.copy()
@@ -85,7 +85,7 @@ def picture(source, missing=()):
             if not truth.visible[truth.skeleton.index(n)]
         ]
         points[[*UNSEEN, *missing, *hidden]] = np.nan
-        markers.draw(image, points, PALETTE, radius=4)
+        markers.draw(image, points, PALETTE, radius)
         people.append(points)
     return image, frame.stamp, people
 
@@ -181,15 +181,31 @@ def test_somebody_is_followed_without_the_detector(networks, detector):
     assert pose.id == 0
 
 
-def test_others_are_looked_for_now_and_then(networks, detector):
-    sessions = {"network": networks("keypoints"), "detector": Counted(detector)}
+@pytest.mark.parametrize(("same_box", "looks"), [(top_down.SAME_BOX, 11), (1.1, 13)])
+def test_others_are_looked_for_now_and_then(same_box, looks, networks, detector, monkeypatch):
+    # whom the detector sees again is the one who is followed: by the box, or else by the body
+    monkeypatch.setattr(top_down, "SAME_BOX", same_box)
+    sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
     options = EstimatorOptions(max_people=2)
     estimator = keypoints.top_down(contract("keypoints"), sessions, options)
     image, _, _ = picture(actor())
     for frame in range(11):
-        # whom the detector sees again is the one who is followed
         assert estimator.estimate(image, frame / 10).ids.tolist() == [0]
     assert sessions["detector"].runs == 3
+    assert sessions["network"].images == looks
+
+
+def test_less_is_asked_of_whoever_is_followed(networks, detector):
+    sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
+    settings = {"keypoint_threshold": 0.1}
+    options = EstimatorOptions(min_tracking_confidence=0.2)
+    estimator = keypoints.top_down(contract("keypoints", settings, 0.9), sessions, options)
+    sure, unsure = picture(actor())[0], picture(actor(), radius=2)[0]
+    assert len(estimator.estimate(unsure, 0.0)) == 0
+    (pose,) = estimator.estimate(sure, 0.1)
+    assert pose.score > 0.9
+    (pose,) = estimator.estimate(unsure, 0.2)
+    assert 0.2 < pose.score < 0.9
 
 
 def test_somebody_of_whom_little_is_found_is_nobody(networks, detector):
