@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from pose_ros.cli.main import main
 from pose_ros.errors import ModelError
 from pose_ros.runtime import archive, tflite
 from pose_ros.runtime.card import Card, load_card
@@ -128,6 +129,20 @@ def _without_converter(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a converter was asked for")
 
     monkeypatch.setattr(tflite, "require_packages", missing)
+
+
+def test_on_the_command_line(
+    card: Make, web: Web, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web.answers = [whole(ARCHIVE[:-50], keep=20), whole(ARCHIVE)]
+    card(in_archive(web))
+    command = ["models", "get", str(tmp_path / "pose-net.yaml"), "--models-dir", str(cache)]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{cache / 'pose-net.onnx'}\n"
+    assert err.startswith(f"fetching {web.url}\nthe connection broke after 20 of ")
+    assert main(["models", "check", *command[2:]]) == 0
+    assert capsys.readouterr().out == f"ok        pose-net network: {cache / 'pose-net.onnx'}\n"
 
 
 @pytest.mark.usefixtures("_without_converter")
