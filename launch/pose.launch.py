@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from launch.actions import (
@@ -65,6 +66,17 @@ ARGUMENTS = [
         description="Filter keypoints over time; empty: as in config/pose.yaml",
     ),
     DeclareLaunchArgument(
+        "person_height",
+        default_value="",
+        description="Height of the people in meters; empty: as in config/pose.yaml",
+    ),
+    DeclareLaunchArgument(
+        "depth_topic",
+        default_value="",
+        description="Topic of depth images that are registered to the images; empty: as in "
+        "config/pose.yaml",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value=PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.yaml"]),
         description="Parameter file of the pose node; the arguments above go before it",
@@ -79,7 +91,7 @@ ARGUMENTS = [
         "rviz",
         default_value="false",
         choices=TRUTH,
-        description="Show the overlay in RViz (package rviz2)",
+        description="Show people and the overlay in RViz (package rviz2)",
     ),
 ]
 
@@ -112,9 +124,14 @@ def end_all(_event: Any, context: LaunchContext) -> list[Any]:
     return [] if context.is_shutdown else [Shutdown(reason="a node has ended")]
 
 
-def managed_node(name: str, parameters: list[Any], image_topic: str) -> LifecycleNode:
+def managed_node(
+    name: str, parameters: list[Any], image_topic: str, depth_topic: str = ""
+) -> LifecycleNode:
     """Return a node of this package; what is launched ends with it."""
     parent, slash, _ = image_topic.rpartition("/")
+    remappings = [("image", image_topic), ("camera_info", f"{parent}{slash}camera_info")]
+    if depth_topic:
+        remappings.append(("depth", depth_topic))
     return LifecycleNode(
         package="pose_ros",
         executable=f"{name}_node",
@@ -122,9 +139,34 @@ def managed_node(name: str, parameters: list[Any], image_topic: str) -> Lifecycl
         namespace="",
         output="screen",
         parameters=parameters,
-        remappings=[("image", image_topic), ("camera_info", f"{parent}{slash}camera_info")],
+        remappings=remappings,
         on_exit=end_all,
     )
+
+
+def parameters_asked(value: Callable[[str], str]) -> dict[str, Any]:
+    """Return the parameters of the pose node that the arguments set.
+
+    What is not set is left to the parameter file.
+    """
+    asked: dict[str, Any] = {
+        name: value(name) == "true"
+        for name in ("upper_body_only", "hands", "smoothing")
+        if value(name)
+    }
+    if value("network"):
+        asked["network"] = value("network")
+    for name, meaning in (("threshold", "from 0 to 1"), ("person_height", "of meters")):
+        if value(name):
+            try:
+                asked[name] = float(value(name))
+            except ValueError:
+                raise RuntimeError(
+                    f"{name} must be a number {meaning}, got {value(name)!r}"
+                ) from None
+    if value("depth_topic"):
+        asked["use_depth"] = True
+    return asked
 
 
 def launch_nodes(context: LaunchContext) -> list[Any]:
@@ -136,21 +178,8 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
     if value("gesture") == "true":
         raise RuntimeError("gesture:=true is not available yet; leave it out")
     share = FindPackageShare("pose_ros")
-    asked: dict[str, Any] = {
-        name: value(name) == "true"
-        for name in ("upper_body_only", "hands", "smoothing")
-        if value(name)  # else the parameter file's own holds
-    }
-    if value("network"):
-        asked["network"] = value("network")
-    if value("threshold"):
-        try:
-            asked["threshold"] = float(value("threshold"))
-        except ValueError:
-            raise RuntimeError(
-                f"threshold must be a number from 0 to 1, got {value('threshold')!r}"
-            ) from None
-    pose = managed_node("pose", [value("params_file"), asked], value("image_topic"))
+    parameters = [value("params_file"), parameters_asked(value)]
+    pose = managed_node("pose", parameters, value("image_topic"), value("depth_topic"))
     actions: list[Any] = [
         when(pose, "configuring", "inactive", change(pose, Transition.TRANSITION_ACTIVATE)),
         pose,

@@ -50,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--threshold", type=float, metavar="SCORE", help="least score of a new person, 0 to 1"
     )
+    made.add_argument("--person-height", type=float, metavar="METERS", help="height of the people")
+    made.add_argument(
+        "--depth-topic", metavar="TOPIC", help="topic of depth images registered to the images"
+    )
     for name, text in (
         ("--upper-body-only", "give the upper body's keypoints only"),
         ("--hands", "find the hands of the people too"),
@@ -62,11 +66,17 @@ def parser() -> argparse.ArgumentParser:
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
-    named = ("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing")
+    named = (
+        *("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing"),
+        "person_height",
+    )
     asked = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     parent, _, _ = options.image_topic.rpartition("/")
     info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"
     remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]
+    if options.depth_topic:
+        asked["use_depth"] = True
+        remap += ["-r", f"depth:={options.depth_topic}"]
     if not options.camera:
         return [PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
     camera = CameraNode(cli_args=remap, parameter_overrides=_parameters({"source": options.camera}))

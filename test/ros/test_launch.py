@@ -38,7 +38,7 @@ def test_every_argument_is_described(module: Any) -> None:
     found = {argument.name: argument.description for argument in module.ARGUMENTS}
     assert set(found) >= {
         *("camera", "image_topic", "network", "threshold", "upper_body_only", "smoothing"),
-        *("hands", "gesture", "rviz"),
+        *("hands", "gesture", "rviz", "person_height", "depth_topic"),
     }
     assert all(found.values())
 
@@ -55,19 +55,28 @@ def test_what_is_not_asked_for_is_left_to_the_parameter_file(
     given: list[Any] = []
     managed_node = module.managed_node
 
-    def recorded(name: str, parameters: list[Any], image_topic: str) -> Any:
+    def recorded(name: str, parameters: list[Any], *topics: str) -> Any:
         given.append(parameters[-1])
-        return managed_node(name, parameters, image_topic)
+        return managed_node(name, parameters, *topics)
 
     monkeypatch.setattr(module, "managed_node", recorded)
     nodes(module)
     nodes(module, hands="true", smoothing="false", threshold="0.25")
-    assert given == [{}, {"hands": True, "smoothing": False, "threshold": 0.25}]
+    nodes(module, person_height="1.8", depth_topic="/front/depth")
+    assert given == [
+        {},
+        {"hands": True, "smoothing": False, "threshold": 0.25},
+        {"person_height": 1.8, "use_depth": True},
+    ]
 
 
 @pytest.mark.parametrize(
     ("argument", "value", "words"),
-    [("gesture", "true", "not available yet"), ("threshold", "high", "from 0 to 1")],
+    [
+        ("gesture", "true", "not available yet"),
+        ("threshold", "high", "from 0 to 1"),
+        ("person_height", "tall", "of meters"),
+    ],
 )
 def test_what_is_refused(module: Any, argument: str, value: str, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):

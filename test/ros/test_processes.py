@@ -186,6 +186,7 @@ ACTOR = "synthetic:stand"
         ("up", ["--camera", ACTOR], "[camera]: active", signal.SIGINT),
         ("up", [f"camera:={ACTOR}"], "[camera]: active", signal.SIGTERM),
         ("up", ["image_topic:=/a/image_raw", "smoothing:=false"], "/a/image_raw", signal.SIGINT),
+        ("up", ["depth_topic:=/a/depth", "person_height:=1.8"], "from /a/depth", signal.SIGINT),
     ],
 )
 def test_a_signal_ends_it_cleanly(
