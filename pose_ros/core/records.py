@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.types import Frame, Pose, Poses, person_of_hand
+from pose_ros.core.types import CameraSource, Frame, Pose, Poses, person_of_hand
 
 _DIGITS = 4
 
@@ -57,10 +57,20 @@ def _pose(pose: Pose) -> dict[str, Any]:
                 "z": None if pose.depths is None else _number(pose.depths[i]),
                 "world": _point(pose.world, i),
                 "camera": _point(pose.camera, i),
+                "camera_source": _source(pose, i),
+                "camera_sigma": None
+                if pose.camera_sigmas is None
+                else _number(pose.camera_sigmas[i]),
             }
             for i, name in enumerate(pose.skeleton.keypoints)
         ],
     }
+
+
+def _source(pose: Pose, index: int) -> str | None:
+    if pose.camera_sources is None or pose.camera_sources[index] == CameraSource.NONE:
+        return None
+    return CameraSource(int(pose.camera_sources[index])).name.lower()
 
 
 def _point(points: NDArray[np.float32] | None, index: int) -> list[float | None] | None:

@@ -27,9 +27,22 @@ def test_what_is_missing_is_null():
     assert person["keypoints"][0] == {
         "name": "nose", "x": 5.5, "y": 5.5, "score": 1.0,
         "z": None, "world": None, "camera": [2.0, 2.0, 2.0],
+        "camera_source": None, "camera_sigma": None,
     }  # fmt: skip
     assert person["keypoints"][1]["x"] is None
     assert person["keypoints"][1]["camera"] is None
+
+
+def test_where_meters_come_from_and_how_sure_they_are():
+    camera, sources, sigmas = np.ones((1, 33, 3)), np.ones((1, 33)), np.full((1, 33), 0.25)
+    camera[0, 1], sources[0, :3], sigmas[0, 1] = np.nan, (2, 0, 1), np.nan
+    poses = Poses(
+        SKELETON, [7], [0.5], [[0, 1, 2, 3]], np.zeros((1, 33, 2)), np.ones((1, 33)),
+        camera=camera, camera_sources=sources, camera_sigmas=sigmas,
+    )  # fmt: skip
+    points = to_record(FRAME, poses, "x")["poses"][0]["keypoints"]
+    told = [(point["camera_source"], point["camera_sigma"]) for point in points[:3]]
+    assert told == [("depth", 0.25), (None, None), ("model", 0.25)]
 
 
 def test_labels_are_told():
