@@ -64,6 +64,7 @@ bench: setup  ## speed in turns with MediaPipe's own Python; CLIP=file.mp4 or an
 .PHONY: parity
 parity: setup  ## the landmarks against MediaPipe's own; CLIP=file.mp4 or an actor
 	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --parity --no-smoothing
+	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --parity --static --network blazehand-full --max-people 2
 
 .PHONY: clean
 clean:  ## remove all that was built; models stay in their cache

@@ -211,6 +211,18 @@ def create_body_hands(
     return BodyHands(card.contract, sessions, options)
 
 
+def network_path(
+    card: Card, role: str, models_dir: str | os.PathLike[str] | None, precision: str
+) -> Path:
+    """Return the file of a card that is run in a precision, made when it is not there yet.
+
+    Raises:
+        ModelError: It cannot be had.
+        RuntimeUnavailableError: ``int8`` cannot be made here.
+    """
+    return (int8_path if precision == "int8" else model_path)(card, role, models_dir)
+
+
 def _open_sessions(
     card: Card,
     roles: Iterable[str],
@@ -223,11 +235,11 @@ def _open_sessions(
 ) -> dict[str, Session]:
     """Load files of a card, fetching them when they are not there yet, by role."""
     check_precision(precision, provider)
-    in_int8 = precision == "int8"
-    provider = "cpu" if in_int8 else provider
+    if precision == "int8":
+        provider = "cpu"
     sessions: dict[str, Session] = {}
     for role in roles:
-        path = (int8_path if in_int8 else model_path)(card, role, models_dir)
+        path = network_path(card, role, models_dir, precision)
         session = open_session(
             path, provider, require_gpu=require_gpu, threads=threads, precision=precision
         )

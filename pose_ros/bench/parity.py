@@ -17,15 +17,18 @@ from pose_ros.networks.blazepose import BlazePose
 
 Array = NDArray[np.float64]
 
+ANATOMICAL = {"Left": "right", "Right": "left"}
+"""What a hand is that MediaPipe names, which takes the image for a mirror's."""
+
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two answers for one frame lie apart; arrays are over the 33 landmarks.
+    """How far two answers for one person or hand lie apart; arrays are over the landmarks.
 
     Attributes:
         pixels: Distance in pixels.
         relative: Distance over the diagonal of the landmarks' box.
-        score: Difference of the visibility.
+        score: Difference of the visibility, or of the one score of a hand's side.
         world_m: Distance in meters.
     """
 
@@ -50,13 +53,37 @@ def difference(poses: Poses, expected: dict[str, Any] | None) -> Difference | No
     )
 
 
+def hand_differences(hands: Poses, expected: Sequence[dict[str, Any]]) -> list[Difference]:
+    """Compare one frame's hands with MediaPipe's, each with the nearest one of its side."""
+    found = []
+    for answer in expected:
+        landmarks = np.array(answer["landmarks"])
+        same = [hand for hand in hands if hand.label == ANATOMICAL[answer["handedness"]]]
+        away = [np.hypot(*(hand.keypoints - landmarks[:, :2]).T) for hand in same]
+        if not away:
+            continue
+        best = int(np.argmin([distance.mean() for distance in away]))
+        hand, pixels = same[best], away[best]
+        world = np.full((len(landmarks), 3), np.nan) if hand.world is None else hand.world
+        found.append(
+            Difference(
+                pixels=pixels,
+                relative=pixels / np.hypot(*np.ptp(landmarks[:, :2], axis=0)),
+                score=np.abs([(hand.label_score or 0.0) - answer["score"]]),
+                world_m=np.linalg.norm(world - answer["world"], axis=1),
+            )
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The differences over many frames.
 
     Attributes:
         frames: Number of frames compared.
-        disagreements: Frames in which only one of the two found somebody.
+        disagreements: Frames in which only one of the two found somebody, or in which the
+            sides of the hands differ.
         differences: Of the frames in which both did.
     """
 
@@ -154,4 +181,41 @@ def compare(
         frames=len(frames),
         disagreements=sum((len(poses) == 0) != (answer is None) for poses, answer in pairs),
         differences=[d for d in differences if d is not None],
+    )
+
+
+def compare_hands(
+    estimator: Estimator,
+    frames: Sequence[Image],
+    *,
+    static: bool,
+    complexity: int = 1,
+) -> Comparison:
+    """Run BlazeHand and MediaPipe's hands over the same frames, at 30 frames a second.
+
+    Args:
+        estimator: BlazeHand; it is best not to let it smooth, for MediaPipe does not.
+        frames: (H, W, 3) uint8 RGB of one size.
+        static: Each frame by itself.
+        complexity: MediaPipe's: 0 lite, 1 full.
+    """
+    with MediaPipe(frames) as peer:
+        peer.open(
+            "hands",
+            static_image_mode=static,
+            max_num_hands=estimator.options.max_people,
+            model_complexity=complexity,
+        )
+        expected = peer.run(0, len(frames))["results"]
+    estimator.reset()
+    found = [estimator.estimate(frame, i / 30) for i, frame in enumerate(frames)]
+    pairs = list(zip(found, expected, strict=True))
+    sides = [
+        sorted(hands.labels or ()) == sorted(ANATOMICAL[one["handedness"]] for one in answer)
+        for hands, answer in pairs
+    ]
+    return Comparison(
+        frames=len(frames),
+        disagreements=sides.count(False),
+        differences=[d for hands, answer in pairs for d in hand_differences(hands, answer)],
     )

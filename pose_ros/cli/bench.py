@@ -13,13 +13,12 @@ import numpy as np
 
 from pose_ros.bench import lifting, lifting_plot, parity, speed
 from pose_ros.bench.peer import MediaPipe
-from pose_ros.build import open_card
+from pose_ros.build import network_path, open_card
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.runtime.card import Card
-from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.sources import open_source
 
@@ -80,11 +79,10 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
     if not args.mediapipe:
         return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
     with MediaPipe(frames) as peer:
+        complexity = _complexity(args)
         if args.network in HANDS:
-            complexity = HANDS[args.network]
             peer.open("hands", max_num_hands=args.max_people, model_complexity=complexity)
         else:
-            complexity = _complexity(args)
             smooth = not args.no_smoothing
             peer.open("pose", smooth_landmarks=smooth, model_complexity=complexity)
 
@@ -99,14 +97,20 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
 def compare(args: argparse.Namespace, frames: list[Image]) -> int:
     """Print how far the landmarks lie from MediaPipe's."""
     estimator = build_estimator(args)
-    complexity = _complexity(args)
-    smooth = not args.no_smoothing
-    results = {
-        "picture by picture" if args.static else "as a clip": parity.compare(
-            estimator, frames, static=args.static, smooth=smooth, complexity=complexity
+    complexity, static = _complexity(args), args.static
+    how = "picture by picture" if static else "as a clip"
+    if args.network in HANDS:
+        compared = parity.compare_hands(estimator, frames, static=static, complexity=complexity)
+    else:
+        compared = parity.compare(
+            estimator,
+            frames,
+            static=static,
+            smooth=not args.no_smoothing,
+            complexity=complexity,
         )
-    }
-    if isinstance(estimator, BlazePose) and not args.static:
+    results = {how: compared}
+    if isinstance(estimator, BlazePose) and not static:
         results["step by step"] = parity.compare_steps(estimator, frames, complexity)
     figures = {
         name: {"frames": result.frames, "disagreements": result.disagreements, **result.figures()}
@@ -176,7 +180,7 @@ def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Bloc
     """Return the engine's own time for each network of a card, on a fixed input."""
     blocks = {}
     for role, file in card.files.items():
-        path = model_path(card, role, args.models_dir)
+        path = network_path(card, role, args.models_dir, args.precision)
         session = open_session(path, args.provider, threads=args.threads)
         inputs = [
             np.zeros(value.shape, value.image.dtype if value.image else np.float32)
@@ -190,10 +194,10 @@ def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Bloc
 
 def _complexity(args: argparse.Namespace) -> int:
     try:
-        return POSES[args.network]
+        return (POSES | HANDS)[args.network]
     except KeyError:
-        known = ", ".join(POSES)
-        raise OptionError(f"only {known} can be compared with MediaPipe so") from None
+        known = ", ".join(POSES | HANDS)
+        raise OptionError(f"only {known} can be compared with MediaPipe") from None
 
 
 def _print(timings: dict[str, speed.Timing], args: argparse.Namespace) -> int:

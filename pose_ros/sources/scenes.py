@@ -153,6 +153,23 @@ def people(seed: int = 0) -> Scene:
     return Scene(dressed, 5.6)
 
 
+def five() -> Scene:
+    """Return a scene of five people beside each other, who wave and raise a hand in turns."""
+    steps = (Step("stand", 1.0), Step("raise_hand", 1.5), Step("stand", 1.0), Step("wave", 2.0))
+    looks = (BLUE, RED, GREEN, BLUE, RED)
+    actors = tuple(
+        Actor(
+            Path.standing(3.8 + 0.3 * (i % 2), 0.9 * (2 - i)),
+            steps[i % 4 :] + steps[: i % 4],
+            height=1.6 + 0.08 * i,
+            look=look,
+            name=f"actor {i}",
+        )
+        for i, look in enumerate(looks)
+    )
+    return Scene(actors, 6.0)
+
+
 def table_scene() -> Scene:
     """Return a scene in which somebody points at the floor from behind a table."""
     steps = (
@@ -191,6 +208,7 @@ SCENES: dict[str, Callable[..., Scene]] = {
     "pointing": pointing,
     "walking": walking,
     "people": people,
+    "five": five,
     "table": table_scene,
     "box": box_scene,
     "pillar": pillar_scene,

@@ -1,12 +1,14 @@
 """``pose-ros bench``: what it times, and what it refuses."""
 
+import gzip
 import json
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
-from pose_ros.bench import parity, speed
+from pose_ros.bench import parity, peer, speed
 from pose_ros.cli.main import main
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
@@ -94,3 +96,67 @@ def test_a_difference_is_measured_over_the_box():
     assert np.allclose(found.world_m, 0.1 * np.sqrt(3))
     assert parity.difference(poses, None) is None
     assert parity.difference(Poses.empty(skeleton), expected) is None
+
+
+RECORDED = """
+import json, sys
+answers = json.loads(open({path!r}).read())
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {{}}
+    if request["op"] == "run":
+        results = answers[request["first"]:request["last"]]
+        answer = {{"wall": 0.1 * len(results), "cpu": 0.2 * len(results), "results": results}}
+    print(json.dumps(answer), flush=True)
+"""
+"""Answers as ``mediapipe_worker`` does, with what MediaPipe once found."""
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    """A stand-in for the process that runs MediaPipe, given MediaPipe's recorded answers."""
+
+    def use(answers):
+        path, script = tmp_path / "answers.json", tmp_path / "worker.py"
+        path.write_text(json.dumps(answers))
+        script.write_text(RECORDED.format(path=str(path)))
+        monkeypatch.setattr(peer, "mediapipe_python", lambda: sys.executable)
+        monkeypatch.setattr(peer, "_WORKER", script)
+
+    return use
+
+
+def test_hands_are_compared_with_mediapipe_s(recorded, data, capsys):
+    reference = data / "references" / "mediapipe_hands_images.json"
+    known = json.loads(reference.read_text())["images"]
+    pictures = sorted((data / "hands").glob("*.jpg"))
+    recorded([known[path.name] for path in pictures])
+    arguments = ["bench", str(data / "hands" / "*.jpg"), "--parity", "--static", "--json"]
+    assert main([*arguments, "--network", "blazehand-full", "--max-people", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)["picture by picture"]
+    assert (found["frames"], found["disagreements"]) == (8, 0)
+    assert found["distance, mean, % of the box's diagonal"] < 0.01
+    assert found["score, mean difference"] < 0.01
+    assert found["world, mean, mm"] < 0.5
+
+
+def test_people_are_compared_with_mediapipe_s_and_timed(recorded, data, capsys):
+    with gzip.open(data / "references" / "mediapipe_pose_dance_unsmoothed.json.gz") as file:
+        recorded(json.load(file)["frames"])
+    arguments = ["bench", str(data / "video" / "dance.avi"), "--frames", "10", "--json"]
+    assert main([*arguments, "--parity", "--no-smoothing"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["as a clip", "step by step"]
+    assert (found["as a clip"]["frames"], found["as a clip"]["disagreements"]) == (10, 0)
+    assert found["as a clip"]["distance, mean, % of the box's diagonal"] < 1
+    assert main([*arguments, "--mediapipe", "--rounds", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ms"]["MediaPipe"] == [100.0, 100.0, 200.0, 200.0]
+    assert found["ratios"]["MediaPipe"][0] > 0
+
+
+def test_what_mediapipe_does_not_have_is_not_compared(monkeypatch, capsys):
+    monkeypatch.setattr("pose_ros.cli.bench.build_estimator", lambda _args: None)
+    arguments = ["bench", "synthetic:stand", "--frames", "10", "--network", "posenet", "--parity"]
+    assert main(arguments) == 1
+    assert "blazehand-full can be compared with MediaPipe" in capsys.readouterr().err
