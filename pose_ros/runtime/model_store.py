@@ -131,6 +131,9 @@ def get(
                     if file.format == "tflite":
                         progress(f"converting {file.file}")
                     _write_converted(folder, file)
+                    if not file.checksum.known:
+                        digest = sha256_of(_onnx_path(folder, file))
+                        progress(f"{file.file}: its hash was not known; this one has {digest}")
     except OSError as error:
         raise ModelError(
             f"cannot write the model cache {folder}: {error.strerror or error}; "

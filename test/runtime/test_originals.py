@@ -312,7 +312,9 @@ class TestWithoutAHash:
 
     def test_out_of_an_archive(self, made: Card, web: Web, cache: Path) -> None:
         web.answers = [whole(ARCHIVE)]
-        fetch(made, cache)
+        digest = hashlib.sha256(NETWORK).hexdigest()
+        line = f"pose-net: its hash was not known; this one has {digest}"
+        assert fetch(made, cache)[-1] == line
         (cache / "pose-net.onnx").write_bytes(OTHER)
         assert [file.state for file in status(made, cache)] == ["damaged"]
         fetch(made, cache)
