@@ -18,11 +18,14 @@ from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
+from pose_ros.ros.drawn_scene import SceneOutputs
 from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.calibration import Calibration
+from pose_ros.sources.opening import is_synthetic
+from pose_ros.sources.synthetic import SyntheticSource
 
 # Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to
 # a reliable one is sent again. Five images of 1280x720 fit well into the shared memory.
@@ -33,6 +36,8 @@ Receiver = Callable[[Any, Frame], None]
 
 class CameraNode(ManagedNode[CameraParameters]):
     """Publishes ``image`` and ``camera_info`` with the stamps of the captures.
+
+    A drawn scene gives ``depth`` besides, and the camera's place on /tf_static.
 
     A live source is stamped when it was captured. A recording starts at the
     node's time when it is activated, and keeps its own spacing from there.
@@ -46,6 +51,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._info: CameraInfo | None = None
         self._images: LifecyclePublisher | None = None
         self._infos: LifecyclePublisher | None = None
+        self._scene: SceneOutputs | None = None
         self._capture: Capture | None = None
         self._receivers: list[Receiver] = []
 
@@ -70,6 +76,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             self.make_publisher(kind, topic, IMAGE_QOS, qos_overriding_options=overrides)
             for kind, topic in ((Image, "image"), (CameraInfo, "camera_info"))
         )
+        self._scene = SceneOutputs(self) if is_synthetic(self.parameters.source) else None
 
     def start(self) -> None:
         """Open the source: a device is taken only while the node is active."""
@@ -82,6 +89,8 @@ class CameraNode(ManagedNode[CameraParameters]):
             loop=p.loop,
         )
         self._info = None
+        if self._scene and isinstance(source, SyntheticSource):
+            self._scene.place_camera(source, p.frame_id)
         self._health.restart()
         events = CaptureEvents(
             frame=lambda frame, stamp: self._publish(source, frame, stamp),
@@ -130,6 +139,8 @@ class CameraNode(ManagedNode[CameraParameters]):
         # a copy of the image for nobody would be the largest part of the work
         if self._images is not None and self._images.get_subscription_count() > 0:
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
+        if self._scene and isinstance(source, SyntheticSource):
+            self._scene.publish(source, frame, header)
         now = self._now()
         self._health.done(now - stamp, now - began)
 

@@ -52,6 +52,11 @@ _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 
 
+def is_synthetic(spec: str) -> bool:
+    """Return whether a source's name is that of a drawn scene."""
+    return spec.partition("?")[0].partition(":")[0] == "synthetic"
+
+
 def open_synthetic(
     spec: str,
     *,
@@ -142,8 +147,7 @@ def open_source(
         OptionError: An argument or an option in ``spec`` is out of its range.
     """
     spec = _without_scheme(spec)
-    head = spec.partition("?")[0].partition(":")[0]
-    if head == "synthetic":
+    if is_synthetic(spec):
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
     if is_device(spec) or is_stream(spec):
         return CameraSource(CaptureRequest(spec, width, height, fps))
@@ -183,8 +187,7 @@ def expand_inputs(
         raise SourceError(f"no input; expected {KINDS}")
     jobs: list[Callable[[], Source]] = []
     for spec in map(_without_scheme, specs):
-        synthetic = spec.partition("?")[0].partition(":")[0] == "synthetic"
-        if synthetic or is_device(spec) or is_stream(spec):
+        if is_synthetic(spec) or is_device(spec) or is_stream(spec):
             names: list[str] = [spec]
         else:
             paths = _matches(spec)

@@ -13,14 +13,18 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.camera import Camera
 from pose_ros.errors import OptionError
 from pose_ros.ros.camera_info import calibration_path
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.conversions import camera_from_info, stamp_from_msg
-from pose_ros.ros.images import image_from_msg
+from pose_ros.ros.drawn_scene import STATIC_QOS
+from pose_ros.ros.images import depth_from_msg, image_from_msg
 from pose_ros.sources.calibration import Calibration, write_calibration
+from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.synthetic import SyntheticSource
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 ACTOR = "synthetic:stand?width=64&height=48&fps=20&hfov=60"
@@ -210,3 +214,32 @@ def test_calibration_path(url: str, path: str | None) -> None:
             calibration_path(url)
     else:
         assert calibration_path(url) == path
+
+
+def test_a_drawn_scene_has_depth_and_a_place_for_its_camera(ros: Any) -> None:
+    node = camera(ros, source=f"{ACTOR}&camera_height=1.2", frame_id="eye")
+    mountings = ros.collect(TFMessage, "/tf_static", STATIC_QOS)
+    depths = ros.collect(Image, "depth", qos_profile_sensor_data)
+    images = ros.collect(Image, "image", qos_profile_sensor_data)
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(depths) >= 2 and len(images) >= 2 and mountings)
+    (mounting,) = mountings[0].transforms
+    assert (mounting.header.frame_id, mounting.child_frame_id) == ("base_link", "eye")
+    assert mounting.transform.translation.z == pytest.approx(1.2)
+    depth = depth_from_msg(depths[-1])
+    assert depth.stamp in {stamp_from_msg(msg.header.stamp) for msg in images}
+    assert depths[-1].header.frame_id == "eye"
+    source = open_synthetic(f"{ACTOR}&camera_height=1.2", live=False)
+    assert isinstance(source, SyntheticSource)
+    error = depth.values - source.depth(depth.stamp)
+    source.close()
+    # as a stereo camera measures it: holes, and centimeters of error, which grow with distance
+    assert 0.5 < np.isfinite(error).mean() <= 1.0
+    assert np.nanmedian(np.abs(error)) < 0.1
+
+
+def test_what_is_not_drawn_has_no_depth(ros: Any, clip: Path) -> None:
+    node = camera(ros, source=str(clip))
+    assert node.trigger_configure() == SUCCESS
+    assert ros.spin_until(lambda: ros.node.count_publishers("image"))
+    assert not ros.node.count_publishers("depth")
