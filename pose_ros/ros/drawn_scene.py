@@ -64,5 +64,5 @@ class SceneOutputs:
         depth = source.measured_depth(frame.stamp)
         height, width = depth.shape
         msg = Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width)
-        msg.data.frombytes(np.ascontiguousarray(depth, "<f4"))
+        msg.data.frombytes(np.ascontiguousarray(depth, "<f4").view(np.uint8).data)
         self._depth.publish(msg)
