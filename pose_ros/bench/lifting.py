@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,6 +58,7 @@ class Setting:
         depth: A depth camera's image, in millimeters.
         pixels: Keypoints at their true places, not where the network sees them.
         shape: The true metric shape, not the network's.
+        plain: OpenCV's ``solvePnP`` of the metric shape takes the lifter's place.
     """
 
     height: bool = False
@@ -64,6 +66,7 @@ class Setting:
     depth: bool = False
     pixels: bool = False
     shape: bool = False
+    plain: bool = False
 
 
 SETTINGS = {
@@ -72,6 +75,7 @@ SETTINGS = {
     "nothing known": Setting(),
     "floor known": Setting(floor=True),
     "depth camera": Setting(depth=True),
+    "plain PnP": Setting(plain=True),
     "height known, true pixels": Setting(height=True, pixels=True),
     "height known, true pixels and shape": Setting(height=True, pixels=True, shape=True),
 }
@@ -87,7 +91,7 @@ class Errors:
         views: (N,) cosine between the true line and that from the camera to the hips.
         distances: (N,) meters, true.
         joints: (N, 33) meters.
-        sigmas: (N, 33) meters, as stated.
+        sigmas: (N, 33) meters, as stated; NaN where none are.
         sources: (N, 33) of ``CameraSource``.
         wrists: (N,) index of the pointing arm's wrist.
     """
@@ -155,6 +159,8 @@ def lift(drawn: Drawn, setting: Setting) -> Poses:
         world = np.array(poses.world)
         world[0] = _network_shape(truth)
         poses = poses.replace(world=world)
+    if setting.plain:
+        return poses.replace(camera=_plain_pnp(poses, drawn.camera))
     lifter = Lifter(LiftOptions(height=truth.height if setting.height else None))
     return lifter.lift(
         poses,
@@ -172,9 +178,10 @@ def measure(frames: Sequence[Drawn], setting: Setting) -> Errors:
         arm = truth.arm or "right"
         shoulder, wrist = (truth.skeleton.index(f"{arm}_{part}") for part in ("shoulder", "wrist"))
         assert lifted.camera is not None  # noqa: S101 - that is what lift does
-        assert lifted.camera_sigmas is not None  # noqa: S101
-        assert lifted.camera_sources is not None  # noqa: S101
         points = lifted.camera[0].astype(np.float64)
+        sigmas, sources = np.full(len(points), np.nan), np.zeros(len(points), np.uint8)
+        if lifted.camera_sigmas is not None and lifted.camera_sources is not None:
+            sigmas, sources = lifted.camera_sigmas[0].astype(float), lifted.camera_sources[0]
         line, true_line = points[wrist] - points[shoulder], truth.pointing(arm)
         cosine = line @ true_line / np.linalg.norm(line)
         true_hips = truth.camera[23:25].mean(axis=0)
@@ -185,8 +192,8 @@ def measure(frames: Sequence[Drawn], setting: Setting) -> Errors:
                 true_line @ true_hips / np.linalg.norm(true_hips),
                 np.linalg.norm(true_hips),
                 np.linalg.norm(points - truth.camera, axis=1),
-                lifted.camera_sigmas[0],
-                lifted.camera_sources[0],
+                sigmas,
+                sources,
                 wrist,
             )
         )
@@ -244,6 +251,23 @@ def table(figures: dict[str, dict[str, float]]) -> str:
         cells = [f"{value:>{len(column)}.3g}" for column, value in values.items()]
         lines.append("  ".join([name.ljust(width), *cells]))
     return "\n".join(lines)
+
+
+def _plain_pnp(poses: Poses, camera: Camera) -> Float64Array:
+    """Return (N, 33, 3) meters: each network's shape as a rigid body, placed by its pixels."""
+    found = np.full((*poses.keypoint_scores.shape, 3), np.nan)
+    for i, pose in enumerate(poses):
+        assert pose.world is not None  # noqa: S101 - BlazePose has one
+        seen = pose.keypoint_scores > 0.5
+        shape, pixels = pose.world.astype(np.float64), pose.keypoints.astype(np.float64)
+        if seen.sum() < 6:
+            continue
+        points = (shape[seen], pixels[seen], camera.matrix, None)
+        _, turn, shift = cv2.solvePnP(*points, flags=cv2.SOLVEPNP_SQPNP)
+        turn, shift = cv2.solvePnPRefineLM(*points, turn, shift)
+        rotation, _ = cv2.Rodrigues(turn)
+        found[i] = shape @ rotation.T + shift.ravel()
+    return found
 
 
 def _network_shape(truth: Truth) -> Float64Array:
