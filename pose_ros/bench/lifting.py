@@ -262,7 +262,7 @@ def _plain_pnp(poses: Poses, camera: Camera) -> Float64Array:
         shape, pixels = pose.world.astype(np.float64), pose.keypoints.astype(np.float64)
         if seen.sum() < 6:
             continue
-        points = (shape[seen], pixels[seen], camera.matrix, None)
+        points = (shape[seen], pixels[seen], camera.matrix, np.zeros(5))
         _, turn, shift = cv2.solvePnP(*points, flags=cv2.SOLVEPNP_SQPNP)
         turn, shift = cv2.solvePnPRefineLM(*points, turn, shift)
         rotation, _ = cv2.Rodrigues(turn)

@@ -1,11 +1,10 @@
 """What is known of a body before it is seen: how long its bones are, how deep its joints lie.
 
-Lengths are shares of the body's height, between centers of joints. They are the mean of
-two published tables: Drillis and Contini, "Body Segment Parameters", 1966, as Winter,
-"Biomechanics and Motor Control of Human Movement", gives it, and de Leva, "Adjustments to
-Zatsiorsky-Seluyanov's segment inertia parameters", 1996, mean of women and men. Where the
-networks' keypoint is not the tables' landmark (breadths, ears), they are those of
-BlazePose's own metric shape on photos.
+Lengths are shares of the body's height, between centers of joints. They lie between two
+published tables (Drillis and Contini, "Body Segment Parameters", 1966, as Winter,
+"Biomechanics and Motor Control of Human Movement", gives it; de Leva, "Adjustments to
+Zatsiorsky-Seluyanov's segment inertia parameters", 1996, mean of women and men) and BlazePose's
+own metric shape on photos, from which breadths and ears are. docs/lifting.md compares them.
 """
 
 from __future__ import annotations
