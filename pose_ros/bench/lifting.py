@@ -24,7 +24,7 @@ from pose_ros.sources.truth import Truth
 MAIN_JOINTS = [*range(11, 17), *range(23, 29)]
 """Shoulders to wrists and hips to ankles of ``blazepose33``."""
 
-DISTANCES = (1.5, 2.2, 3.0, 4.0, 5.0)
+DISTANCES = (1.5, 2.2, 3.0, 4.0, 6.0)
 """Edges of the table's rows, meters."""
 
 # The cosine between the arm and the line from the camera.
