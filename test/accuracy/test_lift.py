@@ -39,7 +39,7 @@ def within_one_sigma(errors: Errors, columns: np.ndarray | list[int]) -> float:
 
 def test_with_the_height_known(frames, say):
     errors = measure(frames, Setting(height=True))
-    say("height known, ", errors.summary())
+    say(lifting.table({"height known": errors.summary()}))
     hips = np.abs(errors.hips)
     assert np.median(hips) <= 0.04
     assert np.percentile(hips, 95) <= 0.08
@@ -73,17 +73,17 @@ def test_an_arm_across_the_view_is_stated_as_unsure(frames):
 
 def test_with_the_height_unknown(frames, say):
     errors = measure(frames, Setting())
-    say("height unknown, ", errors.summary())
+    say(lifting.table({"height unknown": errors.summary()}))
     assert np.median(np.abs(errors.hips)) <= 0.09  # they are 1.5 to 2.0 m tall
     assert np.median(errors.pointing) <= 7.0
     on_floor = measure(frames, Setting(floor=True))
-    say("height unknown, floor known, ", on_floor.summary())
+    say(lifting.table({"height unknown, floor known": on_floor.summary()}))
     assert np.median(np.abs(on_floor.hips)) <= 0.04
 
 
 def test_with_depth(frames, say):
     errors = measure(frames, Setting(depth=True))
-    say("with depth, height unknown, ", errors.summary())
+    say(lifting.table({"with depth, height unknown": errors.summary()}))
     assert np.median(errors.joints[:, MAIN_JOINTS]) <= 0.04
     assert np.median(errors.pointing) <= 5.0
     assert np.percentile(errors.pointing, 90) <= 16.0
