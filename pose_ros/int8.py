@@ -24,13 +24,23 @@ from pose_ros.runtime.model_store import cache_dir, model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.sources import open_source
 
-SCENES = ("synthetic?fps=2&live=0", "synthetic:crossing?fps=2&live=0")
-"""What a network is fitted to."""
+SCENES = {
+    "blazepose": ("synthetic?fps=2&live=0", "synthetic:crossing?fps=2&live=0"),
+    "blazehand": (
+        "synthetic?fps=2&live=0",
+        "synthetic:wave?fps=5&live=0&distance=1.6",
+        "synthetic:raise_hand?fps=3&live=0&distance=2",
+    ),
+}
+"""What a network is fitted to, by the family of its card."""
 
-OTHER_SCENES = (
-    "synthetic:crossing_three?fps=3&live=0&seed=1&camera_height=1.5&pitch=8",
-    "synthetic?fps=1.1&live=0&seed=1&distance=2.2",
-)
+OTHER_SCENES = {
+    "blazepose": (
+        "synthetic:crossing_three?fps=3&live=0&seed=1&camera_height=1.5&pitch=8",
+        "synthetic?fps=1.1&live=0&seed=1&distance=2.2",
+    ),
+    "blazehand": ("synthetic:gestures?fps=1&live=0&seed=1",),
+}
 """On what the loss is measured."""
 
 MAX_LOSS = 0.02
@@ -42,13 +52,13 @@ class Loss:
     """How far keypoints move from where the network in float32 has them.
 
     Attributes:
-        people: Number of people that it was measured on.
+        count: Number of people or hands that it was measured on.
         mean: Distance in diagonals of the box around the keypoints.
         p99: Its 99th percentile.
         world_m: Mean distance in meters; None where there is none.
     """
 
-    people: int
+    count: int
     mean: float
     p99: float
     world_m: float | None
@@ -56,8 +66,8 @@ class Loss:
     def __str__(self) -> str:
         world = "" if self.world_m is None else f", {1000 * self.world_m:.0f} mm in the world"
         return (
-            f"keypoints move by {100 * self.mean:.2f}% of a person's box in the mean, "
-            f"{100 * self.p99:.1f}% at the 99th percentile{world} ({self.people} drawn people)"
+            f"keypoints move by {100 * self.mean:.2f}% of their box's diagonal in the mean, "
+            f"{100 * self.p99:.1f}% at the 99th percentile{world} ({self.count} drawn examples)"
         )
 
 
@@ -79,7 +89,7 @@ def int8_path(
         ModelError: No file of the card has a plan, or files cannot be had or written.
         RuntimeUnavailableError: A package is missing, or the loss is too great here.
     """
-    if not any(file.int8 for file in card.files.values()):
+    if card.family not in SCENES or not any(file.int8 for file in card.files.values()):
         raise ModelError(f"{card.name} has no precision int8: use fp32, or fp16 on a GPU")
     original, file = model_path(card, role, models_dir, progress), card.file(role)
     if file.int8 is None:
@@ -89,7 +99,7 @@ def int8_path(
     facts: dict[str, object] = {
         "plan": asdict(file.int8),
         "from": sha256_of(original),
-        "scenes": SCENES,
+        "scenes": SCENES[card.family],
         "version": quantization.QUANTIZER_VERSION,
     }
     recipe = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -147,7 +157,7 @@ def _samples(card: Card, sessions: Mapping[str, Session], role: str) -> list[Flo
     recorder = _Recorder(sessions[role])
     options = EstimatorOptions(max_people=3, smoothing=False)
     estimator = FAMILIES[card.family](card.contract, {**sessions, role: recorder}, options)
-    for spec in SCENES:
+    for spec in SCENES[card.family]:
         estimator.reset()
         for frame in _frames(spec):
             estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
@@ -159,7 +169,7 @@ def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Ses
     make, options = FAMILIES[card.family], EstimatorOptions(static=True)
     exact, other = (make(card.contract, nets, options) for nets in (sessions, changed))
     distances, worlds = [], []
-    for spec in OTHER_SCENES:
+    for spec in OTHER_SCENES[card.family]:
         for frame in _frames(spec):
             a, b = (e.estimate(frame.image, channels=frame.channels) for e in (exact, other))
             if len(a) == len(b) == 1:
@@ -170,7 +180,7 @@ def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Ses
     if not distances:
         raise ModelError(f"{card.name} finds nobody in drawn scenes: it cannot be had in int8")
     return Loss(
-        people=len(distances),
+        count=len(distances),
         mean=float(np.nanmean(distances)),
         p99=float(np.nanpercentile(distances, 99)),
         world_m=float(np.nanmean(worlds)) if worlds else None,

@@ -54,7 +54,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="%(default)s; quicker and less exact: fp16 on a GPU, int8 on a CPU (blazepose-full)",
+        help="%(default)s; quicker and less exact: fp16 on a GPU, int8 on a CPU, of some",
     )  # fmt: skip
     group.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
 

@@ -6,6 +6,32 @@ import numpy as np
 import pose_ros
 
 
+def test_hands_in_whole_numbers_stay_near(data, capsys):
+    exact, whole = (
+        pose_ros.create_estimator("blazehand-full", static=True, max_people=2, precision=precision)
+        for precision in ("fp32", "int8")
+    )
+    paths = sorted([*data.glob("hands/*.jpg"), *data.glob("images/*.jpg")])
+    distances, worlds = [], []
+    for image in map(cv2.imread, map(str, paths)):
+        a, b = (e.estimate(image, channels="bgr") for e in (exact, whole))
+        assert a.labels == b.labels
+        for one, other in zip(a, b, strict=True):
+            away = np.hypot(*(one.keypoints - other.keypoints).T)
+            distances.append(away / np.hypot(*np.ptp(one.keypoints, axis=0)))
+            if one.world is not None and other.world is not None:
+                worlds.append(np.linalg.norm(one.world - other.world, axis=1))
+    with capsys.disabled():
+        print(
+            f"\n{len(distances)} hands in int8: mean {100 * np.mean(distances):.2f}% of the box's "
+            f"diagonal, p99 {100 * np.percentile(distances, 99):.1f}%, "
+            f"world {1000 * np.mean(worlds):.1f} mm"
+        )
+    assert len(distances) >= 6
+    assert np.mean(distances) < 0.008
+    assert np.mean(worlds) < 0.002
+
+
 def test_landmarks_in_whole_numbers_stay_near(data, capsys):
     exact = pose_ros.create_estimator(static=True)
     whole = pose_ros.create_estimator(static=True, precision="int8")
