@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -12,6 +13,9 @@ from pose_ros.ros.images import depth_from_msg
 
 # a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8
+# so long does an image wait for its depth, unless that was in vain so many times in a row
+_WAIT_SECONDS = 0.05
+_PATIENCE = 5
 
 
 class DepthBuffer:
@@ -26,18 +30,26 @@ class DepthBuffer:
         self._topic, self._warn = topic, warn
         self._kept: deque[DepthImage] = deque(maxlen=_KEPT)
         self._told: set[str] = set()
+        self._arrived = threading.Condition()
+        self._in_vain = 0
         self.used_total = 0
         self.missed_total = 0
 
     def take(self, message: bytes) -> None:
         """Take a serialized sensor_msgs/Image."""
         try:
-            self._kept.append(depth_from_msg(read_image(message)))
+            depth = depth_from_msg(read_image(message))
         except ImageError as error:
             self._say("message", f"{self._topic}: {error}")
+            return
+        with self._arrived:
+            self._kept.append(depth)
+            self._arrived.notify_all()
 
     def nearest(self, stamp: float, max_skew: float, width: int, height: int) -> DepthImage | None:
         """Return the depth image nearest in time to an image, or None where none will do.
+
+        Where there is none yet, it waits for a moment: a depth image may be the later one.
 
         Args:
             stamp: Of the image, seconds.
@@ -45,8 +57,18 @@ class DepthBuffer:
             width: Of the image, pixels; a depth image that is registered to it has the same.
             height: Of the image, pixels.
         """
-        kept = list(self._kept)
-        best = min(kept, key=lambda depth: abs(depth.stamp - stamp)) if kept else None
+
+        def found() -> DepthImage | None:
+            return min(self._kept, key=lambda depth: abs(depth.stamp - stamp), default=None)
+
+        def near() -> bool:
+            depth = found()
+            return depth is not None and abs(depth.stamp - stamp) <= max_skew
+
+        with self._arrived:
+            wait = _WAIT_SECONDS if self._in_vain < _PATIENCE else 0.0
+            self._in_vain = 0 if self._arrived.wait_for(near, wait) else self._in_vain + 1
+            best = found()
         if best is not None and not self._serves(best, stamp, max_skew, width, height):
             best = None
         self.used_total += best is not None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
+from pose_ros.ros import depth
 from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.depth import DepthBuffer
 
@@ -32,10 +36,10 @@ def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) 
     for stamp in (10.0, 10.033, 10.066):
         buffer.take(depth_message(stamp, round(stamp * 100)))
     for asked, expected in ((10.03, 10.033), (10.0, 10.0), (10.09, 10.066), (9.99, 10.0)):
-        depth = buffer.nearest(asked, 0.05, 8, 6)
-        assert depth is not None
-        assert depth.stamp == pytest.approx(expected, abs=1e-6)
-        assert np.all(depth.values == round(expected * 100))
+        got = buffer.nearest(asked, 0.05, 8, 6)
+        assert got is not None
+        assert got.stamp == pytest.approx(expected, abs=1e-6)
+        assert np.all(got.values == round(expected * 100))
     assert warnings == []
     assert "for 4 images, not for 0" in buffer.describe()
 
@@ -80,6 +84,51 @@ def test_few_are_kept_and_time_may_jump_back(buffer: DepthBuffer) -> None:
         buffer.take(depth_message(float(stamp)))
     assert buffer.nearest(10.0, 0.05, 8, 6) is None
     buffer.take(depth_message(10.0, 1234))
-    depth = buffer.nearest(10.0, 0.05, 8, 6)
-    assert depth is not None
-    assert depth.values[0, 0] == 1234
+    got = buffer.nearest(10.0, 0.05, 8, 6)
+    assert got is not None
+    assert got.values[0, 0] == 1234
+
+
+def seek(buffer: DepthBuffer, found: list[Any]) -> threading.Thread:
+    """Look for a depth in a thread of its own."""
+    thread = threading.Thread(
+        target=lambda: found.append(buffer.nearest(10.0, 0.05, 8, 6)), daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def test_it_waits_a_moment_for_the_one_that_comes_later(
+    buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    buffer.take(depth_message(9.0))
+    found: list[Any] = []
+    seeker = seek(buffer, found)
+    seeker.join(0.1)
+    buffer.take(depth_message(9.5))
+    seeker.join(0.1)
+    assert seeker.is_alive(), "these are too old"
+    buffer.take(depth_message(10.0))
+    seeker.join()
+    assert found[0].stamp == 10.0
+
+
+def test_it_does_not_wait_for_ever_in_vain(
+    buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
+    for _ in range(5):
+        assert buffer.nearest(10.0, 0.05, 8, 6) is None
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    assert buffer.nearest(10.0, 0.05, 8, 6) is None
+    buffer.take(depth_message(10.0))
+    assert buffer.nearest(10.0, 0.05, 8, 6) is not None
+    found: list[Any] = []
+    for _ in range(8):
+        buffer.take(depth_message(0.0))
+    seeker = seek(buffer, found)
+    seeker.join(0.1)
+    assert seeker.is_alive(), "it came once, so it is worth waiting again"
+    buffer.take(depth_message(10.0))
+    seeker.join()
