@@ -132,7 +132,13 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         return None if np.isnan(values).all() else values
 
     camera = optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3))
-    sources = table(lambda p: (p.position_source,), 1)[..., 0]
+    sources = table(lambda p: (p.position_source,), 1)[..., 0].astype(np.uint8)
+    sigmas = table(lambda p: (p.position_sigma,), 1)[..., 0]
+    if camera is not None:
+        known = np.isfinite(camera).all(axis=2)
+        sources[~known], sigmas[~known] = Keypoint.SOURCE_NONE, np.nan
+        if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
+            sigmas[:] = np.nan
     labels = tuple(person.label for person in people)
     label_scores = np.array([person.label_score for person in people], np.float32)
 
@@ -146,8 +152,8 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         depths=optional(table(lambda p: (p.z,), 1)[..., 0]),
         world=optional(table(lambda p: (p.world.x, p.world.y, p.world.z), 3)),
         camera=camera,
-        camera_sources=None if camera is None else sources.astype(np.uint8),
-        camera_sigmas=optional(table(lambda p: (p.position_sigma,), 1)[..., 0]),
+        camera_sources=None if camera is None else sources,
+        camera_sigmas=None if camera is None else optional(sigmas),
         labels=labels if any(labels) else None,
         label_scores=optional(label_scores),
     )

@@ -88,6 +88,8 @@ class Meters:
         options = lift_options_from(self._node.parameters)
         if options != self._lifter.options:
             self._lifter.options = options
+        if self._node.parameters.static_image_mode:
+            self._lifter.reset()  # an id says nothing about who it was in another image
         depth = None
         if self._depth:
             depth = self._depth.nearest(stamp, options.max_depth_skew, width, height)

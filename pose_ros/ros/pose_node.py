@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.types import Frame
-from pose_ros.errors import ImageError, PoseRosError
+from pose_ros.errors import ImageError, OptionError, PoseRosError
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
@@ -117,7 +117,12 @@ class PoseNode(ManagedNode[PoseParameters]):
         source = None
         if self._subscribe is None and self.parameters.source:
             source = open_source(self.parameters.source)
-        self._meters = Meters(self, source)
+        try:
+            self._meters = Meters(self, source)
+        except OptionError:
+            if source is not None:
+                source.close()
+            raise
         self._worker = Worker(partial(self._work, outfit, self._meters), self._failed, "pose")
         self._end_input = self._start_input(source)
 

@@ -111,6 +111,21 @@ def test_keypoints_have_names_and_sources() -> None:
     }
 
 
+def test_what_others_leave_out_about_positions_is_unknown() -> None:
+    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    hidden = msg.poses[0].keypoints[3]
+    hidden.position_source, hidden.position_sigma = Keypoint.SOURCE_MODEL, 0.0  # NaN has neither
+    back = poses_from_msg(msg)
+    assert back.camera_sources is not None
+    assert back.camera_sigmas is not None
+    assert back.camera_sources[0, 3] == Keypoint.SOURCE_NONE
+    assert np.isnan(back.camera_sigmas[0, 3])
+    msg.poses[1].keypoints[5].position_sigma = math.nan
+    back = poses_from_msg(msg)
+    assert back.camera is not None
+    assert back.camera_sigmas is None
+
+
 def test_poses_of_an_unknown_skeleton() -> None:
     msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
     msg.skeleton = "octopus8"

@@ -257,6 +257,13 @@ def test_time_that_jumps_back_begins_anew(ros: Any, make: Any, fake: Any, seen: 
         assert before == after
 
 
+def test_a_calibration_that_is_not_there_is_refused(make: Any, capfd: Any) -> None:
+    node = make(source="synthetic:stand", camera_info_url="/no/such.yaml")
+    node.trigger_configure()
+    assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert "/no/such.yaml" in capfd.readouterr().err
+
+
 def test_depth_with_a_source_of_its_own_is_refused(make: Any, capfd: Any) -> None:
     node = make(source="synthetic:stand", use_depth=True)
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
