@@ -1,0 +1,216 @@
+"""Which gesture is which command, and the rules that a robot is commanded by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeAlias
+
+from pose_ros.core.operators import Choice
+from pose_ros.core.velocity import VelocityLimits
+from pose_ros.errors import OptionError
+
+
+@dataclass(frozen=True)
+class TwistAction:
+    """Drive while the gesture is held.
+
+    Attributes:
+        linear: m/s forward, backward below 0.
+        angular: rad/s to the left, to the right below 0.
+        proportional: Both are those of an arm that points straight away from the camera
+            (``linear``) and straight to the image's left (``angular``); in between they go
+            with the direction.
+    """
+
+    linear: float = 0.0
+    angular: float = 0.0
+    proportional: bool = False
+
+
+@dataclass(frozen=True)
+class GoalAction:
+    """Drive to where the person points.
+
+    Attributes:
+        hold: The goal is canceled when the gesture ends.
+    """
+
+    hold: bool = True
+
+
+@dataclass(frozen=True)
+class StopAction:
+    """Stand still while the gesture is held; it counts whoever makes it."""
+
+
+@dataclass(frozen=True)
+class EventAction:
+    """Tell somebody, once for each time that the gesture is made.
+
+    Attributes:
+        name: What to say.
+        service: Of std_srvs/Trigger, to call as well; empty: none.
+    """
+
+    name: str
+    service: str = ""
+
+
+Action: TypeAlias = TwistAction | GoalAction | StopAction | EventAction
+
+_ACTIONS: dict[str, type[Any]] = {
+    "twist": TwistAction,
+    "goal": GoalAction,
+    "stop": StopAction,
+    "event": EventAction,
+}
+_SIDES = ("left", "right", "both")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A gesture and what it commands.
+
+    Attributes:
+        gesture: Its name.
+        side: The person's ``left``, ``right`` or ``both``; empty: whichever.
+        action: What to do.
+    """
+
+    gesture: str
+    side: str
+    action: Action
+
+    def fits(self, gesture: str, side: str) -> bool:
+        """Whether this is the gesture."""
+        return self.gesture == gesture and self.side in ("", side)
+
+
+@dataclass(frozen=True)
+class CommandConfig:
+    """The rules of a ``Commander``.
+
+    Attributes:
+        engage: Gesture of whoever wants to command.
+        release: Gesture by which the operator lets go; empty: none.
+        engage_time: Seconds for which ``engage`` has to be held, in images.
+        operator: Who is the operator when several hold it: the ``nearest``, or the ``first``.
+        timeout: Seconds after which the last image is too old to move by.
+        lost_time: Seconds out of sight, or without images, after which the operator is let go.
+        lock_timeout: Seconds after which a lock counts as set when it has not been heard of;
+            0: it does not have to be.
+        max_sigma: Radians; a direction that is less certain moves nothing.
+        dead_zone: In [0, 1); what a direction has less of than this is 0.
+        goal_step: Meters by which the spot that is pointed at has to move for a new goal.
+        zero_time: Seconds for which zero is sent on after the last movement, when nobody is
+            engaged any more.
+        compare_clock: Whether the stamps of the images are of the clock that is passed in;
+            False for a replay.
+        limits: Of speed and acceleration.
+        bindings: What each gesture commands; the first that fits counts.
+    """
+
+    engage: str = "raise_hand"
+    release: str = "arms_crossed"
+    engage_time: float = 1.0
+    operator: Choice = "nearest"
+    timeout: float = 0.3
+    lost_time: float = 1.0
+    lock_timeout: float = 0.0
+    max_sigma: float = 0.35
+    dead_zone: float = 0.2
+    goal_step: float = 0.5
+    zero_time: float = 1.0
+    compare_clock: bool = True
+    limits: VelocityLimits = field(default_factory=VelocityLimits)
+    bindings: tuple[Binding, ...] = ()
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "engage_time": (0.0, 10.0),
+            "timeout": (0.05, 2.0),
+            "lost_time": (0.0, 10.0),
+            "lock_timeout": (0.0, 60.0),
+            "max_sigma": (0.01, 1.5),
+            "dead_zone": (0.0, 0.9),
+            "goal_step": (0.05, 10.0),
+            "zero_time": (0.1, 60.0),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise OptionError(f"{name} must be in [{low:g}, {high:g}], got {value}")
+        if self.operator not in ("nearest", "first"):
+            raise OptionError(f"operator must be nearest or first, got {self.operator!r}")
+        if not self.engage:
+            raise OptionError("engage must name a gesture: without one nothing would ever move")
+        if self.engage == self.release:
+            raise OptionError(f"engage and release must differ, both are {self.engage!r}")
+        for binding in self.bindings:
+            if binding.gesture in (self.engage, self.release):
+                raise OptionError(
+                    f"commands: {binding.gesture} engages or releases and can be no command"
+                )
+
+    def action(self, gesture: str, side: str) -> Action | None:
+        """Return what a gesture commands, if anything."""
+        fitting = (b.action for b in self.bindings if b.fits(gesture, side))
+        return next(fitting, None)
+
+
+def read_bindings(commands: Any, gestures: Collection[str]) -> tuple[Binding, ...]:
+    """Return the bindings of a mapping, such as YAML gives it.
+
+    Args:
+        commands: From a gesture, with a side before it or not (``left point``), to its
+            command: ``{do: twist, linear: 0.2}``, or the word alone (``stop``).
+        gestures: The names that are known.
+
+    Raises:
+        OptionError: A gesture or a setting is unknown, missing or of another kind.
+    """
+    if not isinstance(commands, Mapping):
+        raise OptionError(f"commands must map gestures to commands, got {commands!r}")
+    # a side of its own goes before any side
+    bindings = [_binding(key, value, gestures) for key, value in commands.items()]
+    return tuple(sorted(bindings, key=lambda binding: not binding.side))
+
+
+def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
+    words = str(key).split()
+    side, name = (words[0], words[1]) if len(words) == 2 else ("", str(key))
+    if name not in gestures:
+        raise OptionError(f"commands: {key!r} is no gesture; known: {', '.join(gestures)}")
+    if side and side not in _SIDES:
+        raise OptionError(f"commands: {key!r}: expected {', '.join(_SIDES)} before the gesture")
+    settings = {"do": value} if isinstance(value, str) else value
+    if not isinstance(settings, Mapping) or settings.get("do") not in tuple(_ACTIONS):
+        allowed = ", ".join(_ACTIONS)
+        raise OptionError(f"commands: {key}: do must be one of {allowed}; got {value!r}")
+    kind = _ACTIONS[settings["do"]]
+    known = {f.name: f for f in fields(kind)}
+    given = {setting: chosen for setting, chosen in settings.items() if setting != "do"}
+    for setting, chosen in given.items():
+        if setting not in known:
+            raise OptionError(
+                f"commands: {key}: no setting {setting!r}; known: {', '.join(known) or 'none'}"
+            )
+        given[setting] = _checked(f"commands: {key}: {setting}", chosen, known[setting].type)
+    missing = [f.name for f in known.values() if f.default is MISSING and f.name not in given]
+    if missing:
+        raise OptionError(f"commands: {key}: {missing[0]} is missing")
+    return Binding(name, side, kind(**given))
+
+
+def _checked(what: str, value: Any, kind: Any) -> Any:
+    """Return a setting in its field's type; annotations are texts."""
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "float" and type(value) in (int, float) and math.isfinite(value):
+        return float(value)
+    if kind == "str" and isinstance(value, str):
+        return value
+    words = {"bool": "true or false", "float": "a finite number", "str": "a text"}[kind]
+    raise OptionError(f"{what} must be {words}, got {value!r}")

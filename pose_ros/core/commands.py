@@ -1,0 +1,395 @@
+"""From gestures to what a robot is asked to do, so that in doubt it stands still.
+
+Nothing here has a clock or a queue: whoever holds a ``Commander`` tells it of each image and
+asks it, by a timer of his own, what to send next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from pose_ros.core.command_config import (
+    CommandConfig,
+    EventAction,
+    GoalAction,
+    StopAction,
+    TwistAction,
+)
+from pose_ros.core.freshness import Arrival, Freshness
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.operators import Engagement, Operator, Person
+from pose_ros.core.velocity import VelocityLimiter
+from pose_ros.errors import OptionError
+
+
+class State(Enum):
+    """How the robot stands to the people before it."""
+
+    DISENGAGED = "disengaged"
+    """It heeds nobody but who wants to engage."""
+    ENGAGING = "engaging"
+    """Somebody holds the gesture that engages."""
+    ENGAGED = "engaged"
+    """It waits for the operator's command."""
+    COMMANDING = "commanding"
+    STOPPED = "stopped"
+    """Something keeps it from moving; the reason says what."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to drive to.
+
+    Attributes:
+        position: x, y, z in meters in ``frame_id``.
+        yaw: Radians about z, in which the robot shall look there.
+        frame_id: Of a frame whose z points up.
+    """
+
+    position: tuple[float, float, float]
+    yaw: float
+    frame_id: str
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (*self.position, self.yaw))):
+            raise OptionError(f"expected a goal of finite numbers, got {self.position} {self.yaw}")
+
+
+Kind: TypeAlias = Literal["none", "twist", "goal", "stop"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to send now.
+
+    Attributes:
+        kind: ``twist``: the speeds, and no goal any more; ``goal``: the goal, once; ``stop``:
+            zero speed, and no goal any more; ``none``: nothing.
+        state: Of the commander.
+        reason: Why it is so, in words; empty where there is nothing to say.
+        linear: m/s forward; finite, as ``angular``.
+        angular: rad/s to the left.
+        goal: For ``goal``.
+        events: What to tell, whatever the kind.
+    """
+
+    kind: Kind
+    state: State
+    reason: str = ""
+    linear: float = 0.0
+    angular: float = 0.0
+    goal: Goal | None = None
+    events: tuple[EventAction, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.linear) or not math.isfinite(self.angular):
+            raise OptionError(f"expected finite speeds, got {self.linear}, {self.angular}")
+
+
+_Held: TypeAlias = tuple[str, str]  # name and side of a gesture
+
+
+class Commander:
+    """Turns the gestures of one operator into commands.
+
+    ``observe`` is to be called with each image, ``tick`` at a steady rate; stamps and ``now``
+    are seconds. What the operator commands lives while its gesture is seen to be held, and
+    whatever interrupts it ends it: a gesture that is still held then commands nothing until
+    it has been let go and made anew.
+    """
+
+    def __init__(self, config: CommandConfig) -> None:
+        self.config = config
+        self._fresh = Freshness(config.timeout, compare_clock=config.compare_clock)
+        self._limiter = VelocityLimiter(config.limits)
+        self._engagement = Engagement(config.engage_time, config.operator)
+        self._operator: Operator | None = None
+        self._state, self._reason = State.DISENGAGED, "nobody has engaged"
+        self._action: TwistAction | GoalAction | None = None
+        self._wanted = (0.0, 0.0)
+        self._goal: Goal | None = None  # the one that was sent, while it lives
+        self._next_goal: Goal | None = None
+        self._events: list[EventAction] = []
+        self._told: set[_Held] = set()
+        # gestures that have to be let go before they command; None: all that are held next
+        self._spent: set[_Held] | None = None
+        self._locked = False
+        self._lock_heard = -math.inf
+        self._barred = ""
+        self._moved = False  # by the last tick
+        self._ticked = self._zero_until = -math.inf
+
+    @property
+    def state(self) -> State:
+        """What the next ``tick`` starts from."""
+        return self._state
+
+    @property
+    def reason(self) -> str:
+        """Why the state is what it is."""
+        return self._reason
+
+    @property
+    def operator(self) -> int | None:
+        """Id of the operator."""
+        return None if self._operator is None else self._operator.id
+
+    def observe(
+        self,
+        gestures: Sequence[Gesture],
+        people: Sequence[Person],
+        stamp: float,
+        now: float,
+        goals: Mapping[int, Goal | str] | None = None,
+    ) -> None:
+        """Take in an image.
+
+        Args:
+            gestures: Made in it, by whomever.
+            people: All who are in it.
+            stamp: Its own.
+            now: The time.
+            goals: Where people point, by id; or why that is not known.
+        """
+        arrival, trouble = self._fresh.take(stamp, now)
+        if arrival is Arrival.SAME:
+            return  # as good as no image: the timeout runs on
+        if arrival is Arrival.JUMP:
+            self._let_go(State.STOPPED, trouble)
+            return
+        if arrival is Arrival.GAP:
+            self._engagement.clear()
+            self._interrupt(trouble)
+        if self._locked or self._barred:
+            return
+        present = {person.id for person in people}
+        held = [g for g in gestures if g.event != "ended" and g.person in present]
+        if self._operator is None:
+            self._look_for_operator(held, people, stamp)
+            return
+        presence, trouble = self._operator.update(people, stamp)
+        if presence == "doubtful":
+            self._let_go(State.STOPPED, f"{trouble}: engage anew")
+        elif presence == "missing":
+            if self._operator.unseen(stamp) > self.config.lost_time:
+                self._let_go(State.DISENGAGED, trouble)
+            else:
+                self._interrupt(trouble)
+        else:
+            self._heed(self._operator.id, held, goals or {})
+
+    def tick(self, now: float) -> Command:
+        """Return what to send now."""
+        trouble = self._fresh.clock_jumped(now)
+        if trouble:
+            self._let_go(State.STOPPED, trouble)
+            self._moved = False
+            self._ticked = self._zero_until = self._lock_heard = -math.inf
+            return Command("stop", self._state, self._reason)
+        elapsed, self._ticked = now - self._ticked, now
+        self._check_lock(now)
+        self._check_images(now)
+        events, self._events = tuple(self._events), []
+        if self._state is State.COMMANDING:
+            self._moved = True
+            if self._goal is not None or self._next_goal is not None:
+                return self._drive_to(events)
+            linear, angular = self._limiter.step(*self._wanted, elapsed)
+            return Command("twist", self._state, self._reason, linear, angular, events=events)
+        # zero at once: how hard it brakes is for the base to say
+        self._limiter.halt()
+        if self._moved:
+            self._moved, self._zero_until = False, now + self.config.zero_time
+        talks = self._operator is not None or now < self._zero_until
+        kind: Kind = "stop" if talks else "none"
+        return Command(kind, self._state, self._reason, events=events)
+
+    def lock(self, locked: bool, now: float) -> None:
+        """Take in what somebody says who locks all movement, or unlocks it."""
+        self._lock_heard = now
+        if locked and not self._locked:
+            self._let_go(State.STOPPED, "locked")
+        elif self._locked and not locked:
+            self._let_go(State.DISENGAGED, "unlocked: engage anew")
+        self._locked = locked
+
+    def stop(self, reason: str) -> None:
+        """End all and let the operator go, as a stop button or an exception does."""
+        self._let_go(State.STOPPED, f"{reason}: engage anew")
+
+    def bar(self, reason: str) -> None:
+        """Let nothing move and nobody engage while there is a reason; empty: go on."""
+        if reason == self._barred:
+            return
+        self._barred = reason
+        self._let_go(State.STOPPED if reason else State.DISENGAGED, reason)
+
+    def finish_goal(self, reason: str) -> None:
+        """Take in that the robot is where it was sent to, or has given up."""
+        if self._goal is not None:
+            self._interrupt(reason, State.ENGAGED)
+
+    def _look_for_operator(
+        self, held: Sequence[Gesture], people: Sequence[Person], stamp: float
+    ) -> None:
+        holding = [g.person for g in held if g.name == self.config.engage]
+        chosen, ready = self._engagement.update(holding, people, stamp)
+        if chosen is None:
+            if self._state is State.ENGAGING:
+                self._let_go(State.DISENGAGED, "the gesture that engages was let go too early")
+        elif not ready:
+            self._state = State.ENGAGING
+            self._reason = f"person {chosen.id} holds {self.config.engage}"
+        else:
+            self._engagement.clear()
+            self._operator = Operator(chosen, stamp)
+            self._told = {_key(g) for g in held if g.person == chosen.id}
+            self._spent = set(self._told)  # nothing that began before counts
+            self._state, self._reason = State.ENGAGED, f"operator {chosen.id}"
+
+    def _heed(
+        self, operator: int, held: Sequence[Gesture], goals: Mapping[int, Goal | str]
+    ) -> None:
+        """Do what the operator says, who is there."""
+        config = self.config
+        stopping = [g for g in held if isinstance(config.action(g.name, g.side), StopAction)]
+        if stopping:
+            self._interrupt(f"person {stopping[0].person} shows {stopping[0].name}")
+            return
+        own = {_key(g): g for g in held if g.person == operator}
+        if any(name == config.release for name, _ in own):
+            self._let_go(State.DISENGAGED, f"operator {operator} has let go")
+            return
+        self._spent = set(own) if self._spent is None else self._spent & own.keys()
+        self._tell(own)
+        moving = {
+            key: g
+            for key, g in own.items()
+            if isinstance(config.action(*key), TwistAction | GoalAction)
+        }
+        if not moving:
+            self._rest(f"operator {operator}")
+        elif len(moving) > 1:
+            names = " and ".join(" ".join(key[::-1]).strip() for key in moving)
+            self._interrupt(f"{names} at once: make one gesture", State.ENGAGED)
+        elif moving.keys() & self._spent:
+            (gesture,) = moving.values()
+            self._rest(f"let {gesture.name} go and make it anew")
+        else:
+            (gesture,) = moving.values()
+            self._move(gesture, goals.get(operator, "nothing is known of where it is"))
+
+    def _tell(self, own: Mapping[_Held, Gesture]) -> None:
+        for key in own.keys() - self._told:
+            action = self.config.action(*key)
+            if isinstance(action, EventAction):
+                self._events.append(action)
+        self._told = set(own)
+
+    def _rest(self, reason: str) -> None:
+        """Wait for a command; a goal that needs no holding goes on."""
+        if isinstance(self._action, GoalAction) and not self._action.hold:
+            return
+        self._end_motion()
+        self._state, self._reason = State.ENGAGED, reason
+
+    def _move(self, gesture: Gesture, goal: Goal | str) -> None:
+        action = self.config.action(gesture.name, gesture.side)
+        if isinstance(action, GoalAction):
+            trouble = goal if isinstance(goal, str) else ""
+            if isinstance(goal, Goal):
+                self._aim(action, goal)
+        else:
+            assert isinstance(action, TwistAction)  # noqa: S101
+            trouble = self._steer(action, gesture)
+        if trouble:
+            self._end_motion()
+            self._state, self._reason = State.ENGAGED, f"{gesture.name}: {trouble}"
+        else:
+            self._action = action
+            self._state = State.COMMANDING
+            self._reason = f"operator {gesture.person}: {gesture.name}"
+
+    def _aim(self, action: GoalAction, goal: Goal) -> None:
+        if self._goal is not None and self._action == action:
+            same = goal.frame_id == self._goal.frame_id
+            if same and math.dist(goal.position, self._goal.position) < self.config.goal_step:
+                return
+        self._wanted = (0.0, 0.0)
+        self._next_goal = goal
+
+    def _steer(self, action: TwistAction, gesture: Gesture) -> str:
+        """Set the speeds that are wanted; return what is wrong, if anything."""
+        linear, angular = action.linear, action.angular
+        if action.proportional:
+            ray = gesture.ray
+            if ray is None:
+                return "nothing is known of its direction"
+            if not ray.sigma <= self.config.max_sigma:
+                return f"its direction is known to {ray.sigma:.2f} radians only"
+            # optical axes: x to the right, z away from the camera, which looks ahead
+            right, _, ahead = (self._beyond_dead_zone(float(part)) for part in ray.direction)
+            linear, angular = linear * ahead, -angular * right
+        if not math.isfinite(linear) or not math.isfinite(angular):
+            return "its speed is no number"
+        self._goal = self._next_goal = None
+        self._wanted = (linear, angular)
+        return ""
+
+    def _beyond_dead_zone(self, part: float) -> float:
+        return part if abs(part) >= self.config.dead_zone else 0.0
+
+    def _drive_to(self, events: tuple[EventAction, ...]) -> Command:
+        self._limiter.halt()
+        if self._next_goal is None:
+            return Command("none", self._state, self._reason, events=events)
+        self._goal, self._next_goal = self._next_goal, None
+        return Command("goal", self._state, self._reason, goal=self._goal, events=events)
+
+    def _check_lock(self, now: float) -> None:
+        patience = self.config.lock_timeout
+        if patience and not self._locked and now - self._lock_heard > patience:
+            self._let_go(State.STOPPED, f"nothing is heard of the lock for {patience:g} s")
+
+    def _check_images(self, now: float) -> None:
+        trouble = self._fresh.stale(now)
+        if not trouble or self._locked or self._barred:
+            return
+        self._engagement.clear()
+        if self._operator is None:
+            if self._state in (State.DISENGAGED, State.ENGAGING):
+                self._state, self._reason = State.DISENGAGED, trouble
+        elif self._fresh.age(now) > max(self.config.lost_time, self.config.timeout):
+            self._let_go(State.DISENGAGED, trouble)
+        else:
+            self._interrupt(trouble)
+
+    def _interrupt(self, reason: str, state: State = State.STOPPED) -> None:
+        """End what is commanded; the operator stays, and has to make gestures anew."""
+        self._end_motion()
+        self._spent = None
+        if self._operator is not None:
+            self._state, self._reason = state, reason
+
+    def _let_go(self, state: State, reason: str) -> None:
+        """End what is commanded and have no operator."""
+        self._end_motion()
+        self._engagement.clear()
+        self._operator, self._spent = None, None
+        self._told.clear()
+        self._events.clear()
+        self._state, self._reason = state, reason
+
+    def _end_motion(self) -> None:
+        self._action = None
+        self._wanted = (0.0, 0.0)
+        self._goal = self._next_goal = None
+        self._limiter.halt()
+
+
+def _key(gesture: Gesture) -> _Held:
+    return gesture.name, gesture.side

@@ -1,0 +1,167 @@
+"""The one person who commands: who becomes it, and whether it is still the same one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from pose_ros.core.types import Pose, Poses
+
+Choice: TypeAlias = Literal["nearest", "first"]
+
+# What the trunk of somebody does who stands and commands; meters in the plane of the image.
+MAX_SPEED = 2.5
+MAX_STEP = 0.4
+"""How far it may seem to have moved from one image to the next without any speed."""
+MAX_SCALE_RATIO = 1.6
+MIN_SEPARATION = 0.35
+"""Nearer to each other in the image, two people may be mistaken for each other."""
+
+_TRUNK, _SHOULDERS, _BODY = 0.5, 0.36, 1.7  # meters, of a grown person
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in an image.
+
+    Attributes:
+        id: As the tracker has it.
+        center: x, y in pixels, of the trunk.
+        scale: Pixels a meter there, above 0.
+        distance: Meters from the camera; NaN: unknown.
+    """
+
+    id: int
+    center: tuple[float, float]
+    scale: float
+    distance: float = math.nan
+
+    def gap(self, other: Person) -> float:
+        """Return how far somebody's center is from this one's, in meters of the nearer one."""
+        pixels = math.dist(self.center, other.center)
+        return pixels / max(self.scale, other.scale)
+
+
+def people_from(poses: Poses) -> tuple[Person, ...]:
+    """Return the people of an image, without those of whom no place is known."""
+    return tuple(person for pose in poses if (person := _person(pose)) is not None)
+
+
+def _person(pose: Pose) -> Person | None:
+    names = pose.skeleton.keypoints
+
+    def middle(joint: str) -> np.ndarray:
+        pair = [f"{side}_{joint}" for side in ("left", "right")]
+        if not set(pair) <= set(names):
+            return np.full((2, 2), np.nan)
+        return np.array([pose.keypoint(name)[:2] for name in pair], np.float64)
+
+    shoulders, hips = middle("shoulder"), middle("hip")
+    trunk = float(np.linalg.norm(shoulders.mean(axis=0) - hips.mean(axis=0)))
+    width = float(np.linalg.norm(shoulders[0] - shoulders[1]))
+    x0, y0, x1, y1 = (float(edge) for edge in pose.box)
+    # the trunk from the front or the side, whichever is seen at its full length
+    scale = np.nanmax([trunk / _TRUNK, width / _SHOULDERS, 0.0])
+    center = shoulders.mean(axis=0)
+    if not scale > 0.0 or not np.isfinite(center).all():
+        scale, center = max(x1 - x0, y1 - y0) / _BODY, np.array([x0 + x1, y0 + y1]) / 2
+    if not np.isfinite([scale, *center]).all() or not scale > 0.0:
+        return None
+    distance = math.nan
+    if pose.camera is not None and np.isfinite(pose.camera).all(axis=1).any():
+        distance = float(np.nanmedian(np.linalg.norm(pose.camera, axis=1)))
+    return Person(pose.id, (float(center[0]), float(center[1])), float(scale), distance)
+
+
+class Engagement:
+    """Who holds the gesture that engages, and since when.
+
+    Args:
+        seconds: For how long it has to be held.
+        choice: Who wins: the ``nearest`` of those who hold it, or who is ready ``first``.
+    """
+
+    def __init__(self, seconds: float, choice: Choice) -> None:
+        self._seconds = seconds
+        self._choice = choice
+        self._since: dict[int, float] = {}
+
+    def clear(self) -> None:
+        """Let everybody begin anew."""
+        self._since = {}
+
+    def update(
+        self, holding: Iterable[int], people: Sequence[Person], stamp: float
+    ) -> tuple[Person | None, bool]:
+        """Note an image.
+
+        Args:
+            holding: Ids of those who hold the gesture in it.
+            people: All who are in it.
+            stamp: Its own, seconds; later than the last one's.
+
+        Returns:
+            Who is the next to be the operator, if anybody, and whether for long enough.
+        """
+        ids = [person.id for person in people]
+        # of somebody who is there twice it is not known which of both holds it
+        held = {person for person in holding if ids.count(person) == 1}
+        self._since = {person: self._since.get(person, stamp) for person in held}
+        candidates = [person for person in people if person.id in held]
+        if not candidates:
+            return None, False
+        chosen = nearest(candidates)
+        if self._choice == "first":
+            earliest = min(self._since.values())
+            chosen = nearest([p for p in candidates if self._since[p.id] == earliest])
+        return chosen, stamp - self._since[chosen.id] >= self._seconds
+
+
+def nearest(people: Sequence[Person]) -> Person:
+    """Return who is nearest: by distance where all are known, otherwise who is largest."""
+    if all(math.isfinite(person.distance) for person in people):
+        return min(people, key=lambda person: person.distance)
+    return max(people, key=lambda person: person.scale)
+
+
+Presence: TypeAlias = Literal["there", "missing", "doubtful"]
+
+
+class Operator:
+    """Follows one person by id, and doubts the id where the body is another's.
+
+    Args:
+        person: Who it is.
+        stamp: Of the image that it was chosen in, seconds.
+    """
+
+    def __init__(self, person: Person, stamp: float) -> None:
+        self.id = person.id
+        self._last = person
+        self._seen = stamp
+
+    def unseen(self, stamp: float) -> float:
+        """Return for how many seconds the operator has not been seen."""
+        return stamp - self._seen
+
+    def update(self, people: Sequence[Person], stamp: float) -> tuple[Presence, str]:
+        """Look for the operator in an image; return how it stands, with the reason."""
+        found = [person for person in people if person.id == self.id]
+        if not found:
+            return "missing", f"operator {self.id} is out of sight"
+        if len(found) > 1:
+            return "doubtful", f"operator {self.id} is there {len(found)} times"
+        (person,) = found
+        for other in people:
+            if other is not person and person.gap(other) < MIN_SEPARATION:
+                return "doubtful", f"person {other.id} is before or behind operator {self.id}"
+        reach = MAX_STEP + MAX_SPEED * max(self.unseen(stamp), 0.0)
+        ratio = max(person.scale, self._last.scale) / min(person.scale, self._last.scale)
+        if not (person.gap(self._last) <= reach and ratio <= MAX_SCALE_RATIO):
+            return "doubtful", f"the id of operator {self.id} has gone to another body"
+        self._last, self._seen = person, stamp
+        return "there", ""
