@@ -27,6 +27,9 @@ MAIN_JOINTS = [*range(11, 17), *range(23, 29)]
 DISTANCES = (1.5, 2.2, 3.0, 4.0, 6.0)
 """Edges of the table's rows, meters."""
 
+ARM_SIGMAS = (0.0, 0.08, 0.16, 1.0)
+"""The same of how unsure an arm is, as it is stated."""
+
 # The cosine between the arm and the line from the camera.
 VIEWS = {
     "at the camera": (-1.01, -0.8),
@@ -104,6 +107,12 @@ class Errors:
     sigmas: Float64Array
     sources: NDArray[np.uint8]
     wrists: NDArray[np.intp]
+
+    def arms(self) -> Float64Array:
+        """Return how unsure the pointing wrist is from its shoulder on: (N,) meters, stated."""
+        rows = np.arange(len(self.wrists))
+        wrists, shoulders = self.sigmas[rows, self.wrists], self.sigmas[rows, self.wrists - 4]
+        return np.sqrt(np.maximum(wrists**2 - shoulders**2, 0.0))
 
     def of(self, rows: NDArray[np.bool_]) -> Errors:
         """Return those of some frames."""
@@ -209,6 +218,11 @@ def report(frames: Sequence[Drawn]) -> dict[str, dict[str, float]]:
             rows = (errors.distances >= near) & (errors.distances < far)
             if rows.any():
                 found[f"{name}, {near:g} to {far:g} m"] = errors.of(rows).summary()
+        stated = errors.arms()
+        for low, high in itertools.pairwise(ARM_SIGMAS):
+            rows = (stated >= low) & (stated < high)
+            if rows.any():
+                found[f"{name}, arm sigma {low:g} to {high:g} m"] = errors.of(rows).summary()
         for view, (low, high) in VIEWS.items():
             rows = (errors.views >= low) & (errors.views < high)
             if rows.any():

@@ -64,11 +64,17 @@ def test_stated_sigmas_hold(frames):
 
 def test_an_arm_across_the_view_is_stated_as_unsure(frames):
     errors = measure(frames, Setting(height=True))
-    rows = np.arange(len(errors.wrists))
-    wrists, shoulders = errors.sigmas[rows, errors.wrists], errors.sigmas[rows, errors.wrists - 4]
-    arm = np.sqrt(np.maximum(wrists**2 - shoulders**2, 0.0))
+    arm = errors.arms()
     across, nearer = np.abs(errors.views) < 0.2, errors.views < -0.7
     assert np.median(arm[across]) >= 1.3 * np.median(arm[nearer])
+
+
+def test_an_arm_that_is_stated_as_sure_points_where_it_is_said_to(frames):
+    errors = measure(frames, Setting(height=True))
+    sure = errors.arms() < 0.08
+    assert np.mean(sure) >= 0.25
+    assert np.percentile(errors.pointing[sure], 90) <= 12.0
+    assert np.percentile(errors.pointing[~sure], 90) >= 24.0
 
 
 def test_with_the_height_unknown(frames, say):
