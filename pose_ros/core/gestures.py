@@ -1,17 +1,116 @@
-"""Gestures of people, from their poses and the images' stamps."""
+"""Gestures of people, from their poses and the images' stamps.
+
+What a gesture looks like is a function in ``body_gestures`` or ``hand_gestures`` and a line in
+one of the tables below; that it is held, for whom and since when is the same for all.
+"""
 
 from __future__ import annotations
 
+import functools
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pose_ros.core.pointing import Ray
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pose_ros.core import body_gestures as body
+from pose_ros.core import hand_gestures as hand
+from pose_ros.core.arms import SIDES, ArmSide, BodyView, view_body
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.holding import Event, Hold
+from pose_ros.core.joint_memory import JointReader, Joints
+from pose_ros.core.pointing import Ray, RayKind, arm_ray
+from pose_ros.core.types import Pose, Poses, person_of_hand
 from pose_ros.errors import OptionError
 
-__all__ = ["Event", "Gesture", "Ray", "Side"]
+__all__ = ["Event", "Gesture", "GestureOptions", "GestureRecognizer", "Ray", "Side"]
 
 Side: TypeAlias = Literal["left", "right", "both", ""]
-Event: TypeAlias = Literal["started", "held", "ended"]
+_Key: TypeAlias = tuple[str, Side]
+_BodyTest: TypeAlias = tuple[_Key, tuple[ArmSide, ...], Callable[[Sequence[BodyView], float], bool]]
+
+# An arm makes one gesture at a time: that which stands first. A T is no pointing.
+TWO_ARMED: dict[str, Callable[[Sequence[BodyView], float], bool]] = {
+    "stop": body.raises_both_hands,
+    "raise_hand": body.raises_both_hands,
+    "t_pose": body.makes_t,
+    "arms_crossed": body.crosses_arms,
+}
+ONE_ARMED: dict[str, Callable[[Sequence[BodyView], ArmSide, float], bool]] = {
+    "wave": body.waves,
+    "come_here": body.beckons,
+    "stop": body.holds_hand_out,
+    "raise_hand": body.raises_hand,
+    "point": body.points,
+}
+HANDS: dict[str, Callable[[hand.HandView, float], bool]] = {
+    "open_palm": hand.opens_palm,
+    "fist": hand.makes_fist,
+    "finger_point": hand.points_finger,
+    "thumb_up": hand.puts_thumb_up,
+    "thumb_down": hand.puts_thumb_down,
+    "victory": hand.shows_victory,
+    "ok": hand.shows_ok,
+}
+MOVING = frozenset({"wave", "come_here"})
+"""Gestures that are recognized by having moved for a while: no hold time comes on top."""
+POINTING = frozenset({"point"})
+"""Gestures that have a ray."""
+NAMES = tuple(dict.fromkeys([*TWO_ARMED, *ONE_ARMED, *HANDS]))
+
+_VIEW_SECONDS = 3.0  # of the past that gestures may look at
+_UP = (0.0, -1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class GestureOptions:
+    """Options that apply from the next image on.
+
+    Attributes:
+        hold_time: Seconds, 0 to 10, for which a gesture has to be seen before it starts.
+        release_time: Seconds, 0 to 2, for which a gesture that goes on may look otherwise.
+        joint_memory: Seconds, 0 to 1, for which a joint that is missing counts as where it
+            was; all that needs it ends after that.
+        max_gap: Seconds, above 0 to 5, between two images; after a longer gap all begins anew.
+        min_score: In [0, 1], least score of a joint that is not missing.
+        ray: What a pointing ray leads along: ``shoulder_wrist``, ``elbow_wrist`` or
+            ``eye_wrist``.
+        stop: What means stop: ``palm``, a palm held out in front; ``both_up``, both hands up;
+            or ``either``.
+    """
+
+    hold_time: float = 0.4
+    release_time: float = 0.15
+    joint_memory: float = 0.2
+    max_gap: float = 0.5
+    min_score: float = 0.5
+    ray: RayKind = "shoulder_wrist"
+    stop: Literal["palm", "both_up", "either"] = "palm"
+
+    def __post_init__(self) -> None:
+        limits = {
+            "hold_time": 10.0,
+            "release_time": 2.0,
+            "joint_memory": 1.0,
+            "max_gap": 5.0,
+            "min_score": 1.0,
+        }
+        for name, most in limits.items():
+            value = getattr(self, name)
+            if not 0.0 <= value <= most:
+                raise OptionError(f"{name} must be in [0, {most:g}], got {value}")
+        if self.max_gap == 0.0:
+            raise OptionError("max_gap must be above 0 seconds")
+        choices = {
+            "ray": ("shoulder_wrist", "elbow_wrist", "eye_wrist"),
+            "stop": ("palm", "both_up", "either"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise OptionError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -19,14 +118,14 @@ class Gesture:
     """What somebody does with an arm, both arms or a hand, in one image.
 
     Attributes:
-        name: Such as ``point``.
+        name: One of ``NAMES``.
         side: The person's own left or right, ``both`` arms, or empty where nobody says which
             hand it is.
         person: Id of the person.
         event: ``started`` in the first image that it is recognized in, after it has been seen
             for the hold time; ``held`` in the next ones; ``ended`` once, in the first image
             that it is not recognized in any more.
-        confidence: In [0, 1], from the scores of the joints that it was seen by.
+        confidence: In [0, 1], the least score of the joints that it was seen by.
         since: Stamp in seconds of the image in which it was first seen, the hold time before
             it started.
         ray: Where it points, if it does.
@@ -43,3 +142,201 @@ class Gesture:
     def __post_init__(self) -> None:
         if not 0.0 <= self.confidence <= 1.0:
             raise OptionError(f"Gesture.confidence must be in [0, 1], got {self.confidence}")
+
+
+class GestureRecognizer:
+    """Recognizes the gestures of the people in one stream of images, by their ids."""
+
+    def __init__(self, options: GestureOptions | None = None) -> None:
+        """``options`` may be replaced between two images."""
+        self.options = options or GestureOptions()
+        self._stamp = -math.inf
+        self._bodies: dict[int, _Body] = {}
+        self._hands: dict[int, _Hand] = {}
+
+    def reset(self) -> None:
+        """Begin a new stream: nothing is remembered of anybody, and nothing is told to end."""
+        self._stamp = -math.inf
+        self._bodies, self._hands = {}, {}
+
+    def update(
+        self,
+        poses: Poses,
+        stamp: float,
+        *,
+        hands: Poses | None = None,
+        up: ArrayLike | None = None,
+    ) -> tuple[Gesture, ...]:
+        """Return what the people in an image do, and what ended with it.
+
+        Args:
+            poses: The people; of a skeleton that is a hand's, hands.
+            stamp: Of the image in seconds, rising within a stream; a jump back or a gap ends
+                all gestures and begins anew.
+            hands: Their hands in the same image, with ids of ``hand_id``.
+            up: (3,) against gravity in the camera's optical frame; that of a level camera
+                if not given.
+
+        Returns:
+            Gestures that are held, and those that ended in this image.
+
+        Raises:
+            OptionError: ``up`` has no direction.
+        """
+        against_gravity = np.array(_UP if up is None else up, np.float64)
+        length = float(np.linalg.norm(against_gravity))
+        if against_gravity.shape != (3,) or not 0.0 < length < math.inf:
+            raise OptionError(f"expected up as a vector of 3 numbers, got {up!r}")
+        against_gravity /= length
+        found: list[Gesture] = []
+        if not 0.0 <= stamp - self._stamp <= self.options.max_gap:
+            for someone in (*self._bodies.values(), *self._hands.values()):
+                found += someone.end()
+            self.reset()
+        self._stamp = stamp
+        if "thumb_tip" in poses.skeleton.keypoints:
+            found += self._update_hands(poses, against_gravity, of_people=False)
+        else:
+            found += self._update_bodies(poses, against_gravity)
+        if hands is not None:
+            found += self._update_hands(hands, against_gravity, of_people=True)
+        return tuple(found)
+
+    def _update_bodies(self, poses: Poses, up: Float64Array) -> Iterator[Gesture]:
+        for pose in poses:
+            body_ = self._bodies.setdefault(pose.id, _Body(pose.id))
+            yield from body_.update(pose, self._stamp, up, self.options)
+        yield from self._forget(self._bodies, poses)
+
+    def _update_hands(
+        self, poses: Poses, up: Float64Array, *, of_people: bool
+    ) -> Iterator[Gesture]:
+        for pose in poses:
+            person = person_of_hand(pose.id) if of_people else pose.id
+            hand_ = self._hands.setdefault(pose.id, _Hand(person))
+            yield from hand_.update(pose, self._stamp, up, self.options)
+        yield from self._forget(self._hands, poses)
+
+    def _forget(
+        self, remembered: dict[int, _Body] | dict[int, _Hand], poses: Poses
+    ) -> Iterator[Gesture]:
+        """End what those did who have not been seen for too long."""
+        for id_ in set(remembered) - set(poses.ids.tolist()):
+            if self._stamp - remembered[id_].stamp > self.options.joint_memory:
+                yield from remembered.pop(id_).end()
+
+
+class _Someone:
+    """What is remembered of one body or hand."""
+
+    def __init__(self, person: int) -> None:
+        self.stamp = -math.inf
+        self._person = person
+        self._reader = JointReader(of_shape=True)
+        self._holds: dict[_Key, Hold] = {}
+        # of the image in which it was last seen: a gesture that is let go points nowhere else
+        self._last: dict[_Key, tuple[float, Ray | None]] = {}
+
+    def end(self) -> Iterator[Gesture]:
+        """End all that is held."""
+        for key in self._holds:
+            yield from self._end(key)
+
+    def _read(self, pose: Pose, stamp: float, options: GestureOptions) -> Joints:
+        self.stamp = stamp
+        return self._reader.read(
+            pose, stamp, min_score=options.min_score, seconds=options.joint_memory
+        )
+
+    def _step(self, key: _Key, seen: bool | None, options: GestureOptions) -> Iterator[Gesture]:
+        hold = self._holds[key]
+        since = hold.since
+        hold_time = 0.0 if key[0] in MOVING else options.hold_time
+        event = hold.step(seen, self.stamp, hold_time, options.release_time)
+        yield from self._tell(key, event, since if event == "ended" else hold.since)
+
+    def _end(self, key: _Key) -> Iterator[Gesture]:
+        since = self._holds[key].since
+        yield from self._tell(key, self._holds[key].end(), since)
+
+    def _tell(self, key: _Key, event: Event | None, since: float) -> Iterator[Gesture]:
+        if event is not None:
+            confidence, ray = self._last[key]
+            ray = None if event == "ended" else ray
+            yield Gesture(*key, self._person, event, confidence, since, ray)
+
+
+class _Body(_Someone):
+    def __init__(self, person: int) -> None:
+        super().__init__(person)
+        self._placed = JointReader()
+        self._views: deque[BodyView] = deque()
+
+    def update(
+        self, pose: Pose, stamp: float, up: Float64Array, options: GestureOptions
+    ) -> Iterator[Gesture]:
+        """Take in the next image of this person."""
+        joints = self._read(pose, stamp, options)
+        placed = self._placed.read(
+            pose, stamp, min_score=options.min_score, seconds=options.joint_memory
+        )
+        metric = joints.space != "image"
+        view = view_body(joints.points, joints.scores, stamp, up, metric=metric)
+        self._views.append(view)
+        while stamp - self._views[0].stamp > _VIEW_SECONDS:
+            self._views.popleft()
+        taken: set[ArmSide] = set()  # arms that make a gesture
+        begun: set[ArmSide] = set()  # arms that may be about to
+        for key, sides, test in _body_tests(options.stop):
+            hold = self._holds.setdefault(key, Hold())
+            if taken.intersection(sides):
+                yield from self._end(key)
+                continue
+            arms = [arm for arm in map(view.arm, sides) if arm is not None]
+            seen = None
+            if len(arms) == len(sides):
+                seen = test(self._views, float(hold.held))
+                seen = seen and (hold.held or not begun.intersection(sides))
+            if seen:
+                ray = arm_ray(placed, sides[0], options.ray) if key[0] in POINTING else None
+                self._last[key] = min(arm.score for arm in arms), ray
+                begun.update(sides)
+            yield from self._step(key, seen, options)
+            if hold.held:
+                taken.update(sides)
+
+
+class _Hand(_Someone):
+    def update(
+        self, pose: Pose, stamp: float, up: Float64Array, options: GestureOptions
+    ) -> Iterator[Gesture]:
+        """Take in the next image of this hand."""
+        joints = self._read(pose, stamp, options)
+        view = hand.view_hand(joints.points, joints.scores, up)
+        side: Side = pose.label if pose.label in SIDES else ""
+        for name, test in HANDS.items():
+            key: _Key = (name, side)
+            hold = self._holds.setdefault(key, Hold())
+            seen = None if view is None else test(view, float(hold.held))
+            if view is not None and seen:
+                self._last[key] = view.score, None
+            yield from self._step(key, seen, options)
+
+
+@functools.cache
+def _body_tests(stop: str) -> tuple[_BodyTest, ...]:
+    """Return the gestures of the arms, those first that others are not seen beside."""
+    tests: list[_BodyTest] = []
+    for name, both in TWO_ARMED.items():
+        if name != "stop" or stop != "palm":
+            tests.append(((name, "both"), SIDES, both))
+    for name, one in ONE_ARMED.items():
+        if name != "stop" or stop != "both_up":
+            tests += [((name, side), (side,), _for_side(one, side)) for side in SIDES]
+    return tuple(tests)
+
+
+def _for_side(
+    test: Callable[[Sequence[BodyView], ArmSide, float], bool], side: ArmSide
+) -> Callable[[Sequence[BodyView], float], bool]:
+    return lambda views, slack: test(views, side, slack)

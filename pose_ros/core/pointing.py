@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pose_ros.core.arms import ArmSide
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.joint_memory import Joints
 from pose_ros.errors import OptionError
+
+RayKind: TypeAlias = Literal["shoulder_wrist", "elbow_wrist", "eye_wrist"]
+_SHAPE_SIGMA = 0.22  # radians, of a ray of which only the body's shape is known
+_IMAGE_SIGMA = 0.10  # radians, in the image
+_LEAST_SIGMA, _MOST_SIGMA = 0.03, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,3 +52,44 @@ class Ray:
             raise OptionError(f"Ray.direction: expected a unit vector, got {self.direction}")
         if not 0.0 < self.sigma < math.inf:
             raise OptionError(f"Ray.sigma: expected radians above 0, got {self.sigma}")
+
+
+def arm_ray(joints: Joints, side: ArmSide, kind: RayKind) -> Ray | None:
+    """Return the ray along an arm.
+
+    Args:
+        joints: Of the body.
+        side: Of the arm.
+        kind: From where it leads through the wrist.
+
+    Returns:
+        None where a joint is missing or both are one.
+    """
+    starts = {
+        "shoulder_wrist": (f"{side}_shoulder",),
+        "elbow_wrist": (f"{side}_elbow",),
+        "eye_wrist": ("left_eye", "right_eye"),
+    }[kind]
+    points, sigmas, wrist = joints.points, joints.sigmas, f"{side}_wrist"
+    if not all(name in points for name in (*starts, wrist)):
+        return None
+    origin = np.mean([points[name] for name in starts], axis=0)
+    line = points[wrist] - origin
+    length = float(np.linalg.norm(line))
+    if not length > 0.0:
+        return None
+    origin_sigma = math.nan
+    sigma = _IMAGE_SIGMA if joints.space == "image" else _SHAPE_SIGMA
+    if joints.space == "camera":
+        origin_sigma = max(sigmas[name] for name in starts)
+        # what is wrong with both moves the ray and does not turn it
+        squared = sigmas[wrist] ** 2 - origin_sigma**2
+        if not math.isnan(squared):
+            sigma = math.sqrt(max(0.0, squared)) / length
+    return Ray(
+        origin=origin if joints.space != "world" else np.full(3, np.nan),
+        direction=line / length,
+        sigma=min(_MOST_SIGMA, max(_LEAST_SIGMA, sigma)),
+        metric=joints.space != "image",
+        origin_sigma=origin_sigma,
+    )

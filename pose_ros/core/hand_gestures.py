@@ -1,0 +1,156 @@
+"""Gestures of one hand, from the angles of its joints: how the hand is turned does not matter.
+
+Each function says whether a hand makes its gesture. ``slack`` is 0 for a gesture that is to
+begin and 1 for one that goes on, which may look a little less like itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_ros.core.arms import elevation
+from pose_ros.core.camera import Float64Array
+
+FINGERS = ("index", "middle", "ring", "pinky")
+
+# what is between these is neither straight nor curled
+_STRAIGHT, _CURLED = 38.0, 72.0
+
+_NEEDED = (
+    *("wrist", "thumb_mcp", "thumb_ip", "thumb_tip"),
+    *(f"{finger}_{joint}" for finger in FINGERS for joint in ("mcp", "pip", "tip")),
+)
+
+
+@dataclass(frozen=True)
+class HandView:
+    """The angles of a hand in one image, in degrees.
+
+    Attributes:
+        bends: Of each finger: between its first bone and the way from there to the tip.
+        knuckles: Of each finger: between the palm and the first bone.
+        thumb_bend: Of the thumb's last joint.
+        thumb_aside: Between the thumb and the way from the little finger's knuckle to the
+            index finger's: small for a thumb that sticks out, 90 and more for a folded one.
+        thumb_rise: Of the thumb: 0 points down, 180 up.
+        spread: Between index and middle finger.
+        pinch: From the thumb's tip to the index finger's, in lengths of the palm.
+        score: In [0, 1], the least of all joints that were asked for.
+    """
+
+    bends: Mapping[str, float]
+    knuckles: Mapping[str, float]
+    thumb_bend: float
+    thumb_aside: float
+    thumb_rise: float
+    spread: float
+    pinch: float
+    score: float
+
+    def straight(self, *fingers: str, slack: float) -> bool:
+        """Whether all of these fingers are stretched."""
+        return all(self.bends[finger] <= _STRAIGHT + 10.0 * slack for finger in fingers)
+
+    def curled(self, *fingers: str, slack: float) -> bool:
+        """Whether all of these fingers are curled up."""
+        return all(self.bends[finger] >= _CURLED - 10.0 * slack for finger in fingers)
+
+
+def view_hand(
+    points: Mapping[str, Float64Array], scores: Mapping[str, float], up: Float64Array
+) -> HandView | None:
+    """Return the angles of a hand.
+
+    Args:
+        points: Joints that were found, by the names of ``blazehand21`` or ``trt_hand21``:
+            (3,) in the axes of the camera. In an image without meters: pixels, and z = 0.
+        scores: Of the joints, in [0, 1].
+        up: (3,) unit vector against gravity, in the same axes.
+
+    Returns:
+        None where a joint is missing.
+    """
+    if not all(name in points for name in _NEEDED):
+        return None
+
+    def way(start: str, end: str) -> Float64Array:
+        return points[end] - points[start]
+
+    palm = float(np.linalg.norm(way("wrist", "middle_mcp")))
+    thumb = way("thumb_mcp", "thumb_tip")
+    length = float(np.linalg.norm(thumb))
+    if palm <= 0.0 or length <= 0.0:
+        return None
+    index, middle = way("index_mcp", "index_tip"), way("middle_mcp", "middle_tip")
+    return HandView(
+        bends={
+            f: _angle(way(f"{f}_mcp", f"{f}_pip"), way(f"{f}_pip", f"{f}_tip")) for f in FINGERS
+        },
+        knuckles={
+            f: _angle(way("wrist", f"{f}_mcp"), way(f"{f}_mcp", f"{f}_pip")) for f in FINGERS
+        },
+        thumb_bend=_angle(way("thumb_mcp", "thumb_ip"), way("thumb_ip", "thumb_tip")),
+        thumb_aside=_angle(thumb, way("pinky_mcp", "index_mcp")),
+        thumb_rise=elevation(np.array([0.0, 0.0, float(thumb @ up) / length])),
+        spread=_angle(index, middle),
+        pinch=float(np.linalg.norm(way("thumb_tip", "index_tip"))) / palm,
+        score=min(scores[name] for name in _NEEDED),
+    )
+
+
+def opens_palm(hand: HandView, slack: float) -> bool:
+    """Whether all five fingers are stretched."""
+    flat = all(angle <= 50.0 + 10.0 * slack for angle in hand.knuckles.values())
+    thumb = hand.thumb_bend <= 45.0 + 10.0 * slack and hand.thumb_aside <= 80.0 + 8.0 * slack
+    return flat and thumb and hand.straight(*FINGERS, slack=slack)
+
+
+def makes_fist(hand: HandView, slack: float) -> bool:
+    """Whether all fingers are curled up and the thumb does not stick out."""
+    folded = hand.thumb_aside >= 65.0 - 8.0 * slack
+    return folded and hand.curled(*FINGERS, slack=slack)
+
+
+def points_finger(hand: HandView, slack: float) -> bool:
+    """Whether the index finger alone is stretched; the thumb may be."""
+    return hand.straight("index", slack=slack) and hand.curled(*FINGERS[1:], slack=slack)
+
+
+def puts_thumb_up(hand: HandView, slack: float) -> bool:
+    """Whether the thumb sticks out of a fist, and up."""
+    return _sticks_thumb_out(hand, slack) and hand.thumb_rise >= 140.0 - 10.0 * slack
+
+
+def puts_thumb_down(hand: HandView, slack: float) -> bool:
+    """Whether the thumb sticks out of a fist, and down."""
+    return _sticks_thumb_out(hand, slack) and hand.thumb_rise <= 40.0 + 10.0 * slack
+
+
+def shows_victory(hand: HandView, slack: float) -> bool:
+    """Whether index and middle finger alone are stretched, and apart."""
+    apart = hand.spread >= 12.0 - 4.0 * slack
+    two = hand.straight("index", "middle", slack=slack)
+    return apart and two and hand.curled("ring", "pinky", slack=slack)
+
+
+def shows_ok(hand: HandView, slack: float) -> bool:
+    """Whether thumb and index finger make a ring, and the others are stretched."""
+    ring = hand.pinch <= 0.4 + 0.1 * slack and hand.bends["index"] >= 30.0 - 10.0 * slack
+    return ring and hand.straight(*FINGERS[1:], slack=slack)
+
+
+def _sticks_thumb_out(hand: HandView, slack: float) -> bool:
+    out = hand.thumb_aside <= 55.0 + 8.0 * slack and hand.thumb_bend <= 45.0 + 10.0 * slack
+    return out and hand.curled(*FINGERS, slack=slack)
+
+
+def _angle(a: Float64Array, b: Float64Array) -> float:
+    """Return the degrees between two vectors; NaN where one has no direction."""
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if lengths <= 0.0:
+        return math.nan
+    return math.degrees(math.acos(min(1.0, max(-1.0, float(a @ b) / lengths))))

@@ -1,0 +1,218 @@
+"""Gestures from true joints: their events, their ends, and what is unknown."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.arms import view_body
+from pose_ros.core.gestures import GestureOptions, GestureRecognizer
+from pose_ros.core.holding import Hold
+from pose_ros.core.joint_memory import JointMemory
+from pose_ros.core.swings import swings
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+from pose_ros.sources.actor import GESTURES
+from pose_ros.sources.figure import joints
+
+SKELETON = skeletons.get("blazepose33")
+PERIOD = 1 / 15
+# from the actor's axes (out of the chest, left, up) to those of a camera 3 m ahead of him
+TO_CAMERA = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
+
+
+def person(gesture, arm="right", seconds=0.0, *, id_=7, missing=(), score=0.9, space="camera"):
+    found = joints(GESTURES[gesture](seconds, arm))
+    points = np.array([found[name] for name in SKELETON.keypoints]) @ TO_CAMERA.T
+    points += (0.0, 1.0, 3.0)
+    pixels = 500.0 * points[:, :2] / points[:, 2:] + (320.0, 240.0)
+    scores = np.full(33, score)
+    for name in missing:
+        i = SKELETON.index(name)
+        points[i] = pixels[i] = np.nan
+        scores[i] = 0.0
+    metric = {} if space == "image" else {space: points[None]}
+    return Poses(
+        skeleton=SKELETON,
+        ids=[id_],
+        scores=[0.9],
+        boxes=np.zeros((1, 4)),
+        keypoints=pixels[None],
+        keypoint_scores=scores[None],
+        **metric,
+    )
+
+
+def play(recognizer, seconds, make, start=0.0):
+    """Show somebody at 15 Hz; return (stamp, gesture) of all that is told."""
+    told = []
+    for i in range(round(seconds / PERIOD)):
+        stamp = start + i * PERIOD
+        told += [(stamp, gesture) for gesture in recognizer.update(make(stamp), stamp)]
+    return told
+
+
+@pytest.mark.parametrize("space", ["camera", "world", "image"])
+@pytest.mark.parametrize("arm", ["left", "right"])
+def test_a_pointing_arm_starts_is_held_and_ends(arm, space):
+    recognizer = GestureRecognizer()
+    gesture = f"point_{arm}"
+    told = play(recognizer, 1.0, lambda _: person(gesture, arm, score=0.8, space=space))
+    assert {(g.name, g.side, g.person) for _, g in told} == {("point", arm, 7)}
+    assert [g.event for _, g in told] == ["started"] + ["held"] * (len(told) - 1)
+    stamp, first = told[0]
+    # what rests is seen from the moment on at which its speed is known
+    assert first.since == pytest.approx(4 * PERIOD)
+    assert stamp - first.since == pytest.approx(0.4)
+    assert first.confidence == pytest.approx(0.8)
+    told = play(recognizer, 1.0, lambda _: person("stand"), start=1.0)
+    assert told[-1][1].event == "ended"
+    assert told[-1][0] <= 1.0 + 0.15 + PERIOD
+    assert told[-1][1].ray is None
+
+
+def test_a_ray_points_from_the_body_outwards():
+    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left"))
+    ray = told[0][1].ray
+    assert ray.metric
+    assert ray.direction[0] > 0.95  # his left is the camera's right, as he faces it
+    told = play(GestureRecognizer(), 1.0, lambda _: person("point_forward"))
+    assert told[0][1].ray.direction[2] < -0.9
+    for kind in ("elbow_wrist", "eye_wrist"):
+        options = GestureOptions(ray=kind)
+        told = play(GestureRecognizer(options), 1.0, lambda _: person("point_down"))
+        assert told[0][1].ray.direction[1] > 0.5
+    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="image"))
+    ray = told[0][1].ray
+    assert not ray.metric
+    assert ray.direction[0] > 0.95
+    assert ray.direction[2] == ray.origin[2] == 0.0
+    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="world"))
+    assert np.isnan(told[0][1].ray.origin).all()
+
+
+@pytest.mark.parametrize("joint", ["shoulder", "elbow", "wrist"])
+@pytest.mark.parametrize(
+    "gesture", ["point_left", "raise_hand", "t_pose", "cross_arms", "stop", "wave", "come_here"]
+)
+def test_what_a_gesture_is_told_by_must_not_be_missing(gesture, joint):
+    missing = [f"left_{joint}"]
+    told = play(GestureRecognizer(), 3.0, lambda t: person(gesture, "left", t, missing=missing))
+    assert [g for _, g in told if g.side != "right"] == []
+
+
+def test_joints_without_a_sure_score_are_missing():
+    make = lambda _: person("point_left", "left", score=0.4)  # noqa: E731
+    assert play(GestureRecognizer(), 1.0, make) == []
+    assert play(GestureRecognizer(GestureOptions(min_score=0.3)), 1.0, make) != []
+
+
+def test_a_joint_may_be_missing_for_a_moment_only():
+    recognizer = GestureRecognizer()
+    assert play(recognizer, 1.0, lambda _: person("point_left", "left"))
+    gone = person("point_left", "left", missing=["left_wrist"])
+    events = [g.event for _, g in play(recognizer, 0.4, lambda _: gone, start=1.0)]
+    assert events[:2] == ["held", "held"]
+    assert events[-1] == "ended"
+    assert len(events) <= 4
+
+
+def test_who_is_gone_makes_no_gesture():
+    recognizer = GestureRecognizer()
+    play(recognizer, 1.0, lambda _: person("point_left", "left"))
+    told = play(recognizer, 1.0, lambda _: Poses.empty(SKELETON), start=1.0)
+    assert [g.event for _, g in told] == ["ended"]
+    assert told[0][0] <= 1.0 + 0.2 + PERIOD
+
+
+@pytest.mark.parametrize("stamp", [0.2, 3.0])
+def test_stamps_that_jump_end_all(stamp):
+    recognizer = GestureRecognizer()
+    play(recognizer, 1.0, lambda _: person("point_left", "left"))
+    told = recognizer.update(person("point_left", "left"), stamp)
+    assert [g.event for g in told] == ["ended"]
+
+
+def test_up_is_against_gravity():
+    recognizer = GestureRecognizer()
+    lying = [0.0, 0.0, 1.0]  # the camera looks at the ceiling
+    told = [recognizer.update(person("raise_hand"), i * PERIOD, up=lying) for i in range(15)]
+    assert "raise_hand" not in {gesture.name for gestures in told for gesture in gestures}
+    with pytest.raises(OptionError, match="up"):
+        recognizer.update(person("stand"), 1.0, up=[0.0, 0.0, 0.0])
+
+
+def test_both_hands_up_mean_what_the_options_say():
+    def told(stop, gesture):
+        found = play(GestureRecognizer(GestureOptions(stop=stop)), 1.0, lambda _: person(gesture))
+        return {(g.name, g.side) for _, g in found}
+
+    assert told("palm", "raise_hands") == {("raise_hand", "both")}
+    assert told("both_up", "raise_hands") == {("stop", "both")}
+    assert told("either", "raise_hands") == {("stop", "both")}
+    assert told("palm", "stop") == {("stop", "right")}
+    assert told("both_up", "stop") == set()
+    assert told("either", "stop") == {("stop", "right")}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"hold_time": -0.1}, "hold_time"),
+        ({"min_score": math.nan}, "min_score"),
+        ({"max_gap": 0.0}, "max_gap"),
+        ({"ray": "nose"}, "ray"),
+        ({"stop": "never"}, "stop"),
+    ],
+)
+def test_options_are_checked(options, expected):
+    with pytest.raises(OptionError, match=expected):
+        GestureOptions(**options)
+
+
+def test_hold_bridges_what_looks_otherwise_but_not_what_is_unknown():
+    hold = Hold()
+    steps = [hold.step(seen, i * 0.1, 0.2, 0.1) for i, seen in enumerate([1, 0, 1, 0, 1, 0, 0])]
+    assert steps == [None, None, "started", "held", "held", "held", "ended"]
+    hold = Hold()
+    assert [hold.step(True, 0.0, 0.0, 1.0), hold.step(None, 0.1, 0.0, 1.0)] == ["started", "ended"]
+    assert math.isnan(hold.since)
+
+
+def test_swings_are_those_that_come_back():
+    stamps = [0.1 * i for i in range(9)]
+    values = [0, 10, 20, 18, 30, 10, 0, 12, 25]
+    found = swings(stamps, values, 10.0)
+    assert [(round(s.start, 1), round(s.end, 1), s.size) for s in found] == [
+        (0.0, 0.4, 30),
+        (0.4, 0.6, -30),
+        (0.6, 0.8, 25),
+    ]
+    assert swings(stamps, [0, 1, 0, 2, 0, 3, 0, 4, 0], 10.0) == []
+    assert swings([], [], 1.0) == []
+
+
+def test_a_missing_joint_moves_along_with_the_body():
+    memory = JointMemory()
+    points, values = np.array([[0.0, 0.0, 3.0], [1.0, 0.0, 3.0]]), np.ones((2, 1))
+    memory.fill(points, values, 0.0, 0.2)
+    moved = points + (0.1, 0.0, 0.0)
+    moved[1] = np.nan
+    filled, _ = memory.fill(moved, 0 * values, 0.1, 0.2)
+    np.testing.assert_allclose(filled[1], (1.1, 0.0, 3.0))
+    filled, _ = memory.fill(moved, 0 * values, 0.3, 0.2)
+    assert np.isnan(filled[1]).all()
+
+
+def test_without_meters_nothing_is_known_of_the_front():
+    points = {
+        "left_shoulder": np.array([340.0, 100.0, 0.0]),
+        "left_elbow": np.array([340.0, 150.0, 0.0]),
+        "left_wrist": np.array([340.0, 190.0, 0.0]),
+    }
+    view = view_body(points, dict.fromkeys(points, 1.0), 0.0, np.array([0, -1.0, 0]), metric=False)
+    assert view.right is None
+    # of one shoulder nobody can say what is outwards either
+    assert np.isnan(view.left.line[:2]).all()
+    assert view.left.line[2] == pytest.approx(-1.0)
