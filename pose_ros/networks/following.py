@@ -80,7 +80,9 @@ class Follower:
             image: (H, W, 3) uint8, for the color of clothes.
             found: Whom the network finds in it.
             stamp: Seconds; a jump back forgets everybody, but no id is used again.
-            options: ``max_people`` keeps those who are followed, then the surest.
+            options: ``max_people`` keeps those who are followed, then the surest and largest.
+                ``min_tracking_confidence`` does not count: whom the network did not find
+                anew nobody holds on to.
         """
         if options.static:
             self.reset()
@@ -125,8 +127,14 @@ class Follower:
                 else None,
                 origins=frozenset(alike),
             )
-        order = sorted(bodies, key=lambda p: (not bodies[p].origins, -found.scores[p]))
-        order = order[: options.max_people]
+        # a robot is meant by who is near it rather than by a sharper face in the background
+        chosen = sorted(
+            bodies, key=lambda p: (not bodies[p].origins, -found.scores[p] * bodies[p].size)
+        )
+        order = sorted(
+            chosen[: options.max_people],
+            key=lambda p: (not bodies[p].origins, -found.scores[p]),
+        )
         return order, [bodies[person] for person in order]
 
     def _measure(self, points: FloatArray) -> tuple[NDArray[np.float64], float]:

@@ -110,6 +110,14 @@ def test_one_who_is_followed_goes_before_another_who_is_surer():
     assert second.box[0] < 150
 
 
+def test_one_who_is_near_goes_before_another_who_is_a_little_surer():
+    estimator, script = make(max_people=1)
+    near = PERSON * 1.8 + np.array([200, 260], np.float32)
+    script.people = [at(450, 200, 0.9), (near, 0.7)]
+    (pose,) = estimator.estimate(IMAGE)
+    assert np.allclose(pose.keypoints, near, atol=1e-3)
+
+
 def test_somebody_cut_by_the_image_keeps_the_id():
     estimator, script = make()
     script.people = [at(300, 200)]
