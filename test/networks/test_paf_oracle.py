@@ -88,9 +88,8 @@ def test_the_maps_of_scenes_give_the_people_of_the_decoder(data: Path, tmp_path:
             found = estimator.estimate(oracle.picture_of(cmap, field))
             settings = {"careful": True, "min_parts": 4}
             wanted = paf.parse(cmap, field, skeletons.get(skeleton), 0.1, **settings)
-            best = np.argsort(-np.nanmean(np.where(wanted.scores, wanted.scores, np.nan), axis=1))
-            expected = wanted.xy[best[:10]] * SIZE - 0.5
-            assert len(found) == len(expected)
+            expected = wanted.xy * SIZE - 0.5
+            assert len(found) == min(10, len(expected))
             for pose in found:
                 differences = np.abs(expected - pose.keypoints)
                 same = (np.isnan(expected) == np.isnan(pose.keypoints)).all(axis=(1, 2))
