@@ -9,8 +9,10 @@ rounding (the same paper).
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -89,7 +91,7 @@ def quantize(path: Path, plan: Int8Plan, samples: Sequence[FloatArray]) -> bytes
             sample = next(self.rest, None)
             return None if sample is None else {name: sample}
 
-    with tempfile.TemporaryDirectory(prefix="pose_ros-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pose_ros-") as folder, _without_chatter():
         result = Path(folder) / "int8.onnx"
         tool.quantize_static(
             model,
@@ -103,6 +105,18 @@ def quantize(path: Path, plan: Int8Plan, samples: Sequence[FloatArray]) -> bytes
             nodes_to_exclude=[n.name for n in model.graph.node if n.name not in chosen],
         )
         return result.read_bytes()
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what the tool tells the root logger of each weight from those who show such lines."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _chosen(model: Model, plan: Int8Plan, path: Path) -> set[str]:
