@@ -13,9 +13,11 @@ from pose_ros.ros.images import depth_from_msg
 
 # a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8
-# so long does an image wait for its depth, unless that was in vain so many times in a row
-_WAIT_SECONDS = 0.05
+# so long does an image wait for its depth; when that was in vain so many times in a row, only
+# one in so many does
+_WAIT_SECONDS = 0.1
 _PATIENCE = 5
+_RETRY = 10
 
 
 class DepthBuffer:
@@ -66,8 +68,11 @@ class DepthBuffer:
             return depth is not None and abs(depth.stamp - stamp) <= max_skew
 
         with self._arrived:
-            wait = _WAIT_SECONDS if self._in_vain < _PATIENCE else 0.0
-            self._in_vain = 0 if self._arrived.wait_for(near, wait) else self._in_vain + 1
+            # before the first has come there is nothing to wait for: discovery takes its time
+            if self._kept:
+                hopeful = self._in_vain < _PATIENCE or self._in_vain % _RETRY == 0
+                came = self._arrived.wait_for(near, _WAIT_SECONDS if hopeful else 0.0)
+                self._in_vain = 0 if came else self._in_vain + 1
             best = found()
         if best is not None and not self._serves(best, stamp, max_skew, width, height):
             best = None
@@ -84,11 +89,12 @@ class DepthBuffer:
     ) -> bool:
         skew = abs(depth.stamp - stamp)
         if skew > max_skew:
-            self._say(
-                "skew",
-                f"{self._topic}: the nearest depth is {skew:.3f} s away from the image and is "
-                f"not used; max_depth_skew is {max_skew:g} s",
-            )
+            if self._in_vain >= _PATIENCE:  # one may be lost
+                self._say(
+                    "skew",
+                    f"{self._topic}: the nearest depth is {skew:.3f} s away from the image and "
+                    f"is not used; max_depth_skew is {max_skew:g} s",
+                )
             return False
         if depth.size != (width, height):
             self._say(

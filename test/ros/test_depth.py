@@ -45,14 +45,17 @@ def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) 
 
 
 def test_too_old_or_too_new_is_not_used_and_said_once(
-    buffer: DepthBuffer, warnings: list[str]
+    buffer: DepthBuffer, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
     assert buffer.nearest(10.0, 0.05, 8, 6) is None
-    assert warnings == [], "the first may be on its way"
     buffer.take(depth_message(10.0))
-    assert buffer.nearest(10.06, 0.05, 8, 6) is None
-    assert buffer.nearest(9.94, 0.05, 8, 6) is None
+    for stamp in (10.06, 9.94):
+        assert buffer.nearest(stamp, 0.05, 8, 6) is None
     assert buffer.nearest(10.04, 0.05, 8, 6) is not None
+    assert warnings == [], "some may be lost"
+    for _ in range(7):
+        assert buffer.nearest(10.06, 0.05, 8, 6) is None
     assert len(warnings) == 1
     assert "max_depth_skew is 0.05 s" in warnings[0]
 
@@ -89,10 +92,10 @@ def test_few_are_kept_and_time_may_jump_back(buffer: DepthBuffer) -> None:
     assert got.values[0, 0] == 1234
 
 
-def seek(buffer: DepthBuffer, found: list[Any]) -> threading.Thread:
+def seek(buffer: DepthBuffer, found: list[Any], stamp: float = 10.0) -> threading.Thread:
     """Look for a depth in a thread of its own."""
     thread = threading.Thread(
-        target=lambda: found.append(buffer.nearest(10.0, 0.05, 8, 6)), daemon=True
+        target=lambda: found.append(buffer.nearest(stamp, 0.05, 8, 6)), daemon=True
     )
     thread.start()
     return thread
@@ -117,18 +120,20 @@ def test_it_waits_a_moment_for_the_one_that_comes_later(
 def test_it_does_not_wait_for_ever_in_vain(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    assert buffer.nearest(10.0, 0.05, 8, 6) is None, "no depth at all: no wait"
+    buffer.take(depth_message(0.0))
     monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
     for _ in range(5):
         assert buffer.nearest(10.0, 0.05, 8, 6) is None
     monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
-    assert buffer.nearest(10.0, 0.05, 8, 6) is None
-    buffer.take(depth_message(10.0))
-    assert buffer.nearest(10.0, 0.05, 8, 6) is not None
+    for _ in range(5):
+        assert buffer.nearest(10.0, 0.05, 8, 6) is None
     found: list[Any] = []
-    for _ in range(8):
-        buffer.take(depth_message(0.0))
-    seeker = seek(buffer, found)
-    seeker.join(0.1)
-    assert seeker.is_alive(), "it came once, so it is worth waiting again"
-    buffer.take(depth_message(10.0))
-    seeker.join()
+    for stamp in (10.0, 20.0):  # the tenth tries again; and as it came, so does the next
+        seeker = seek(buffer, found, stamp)
+        seeker.join(0.1)
+        assert seeker.is_alive()
+        buffer.take(depth_message(stamp))
+        seeker.join()
+        assert found[-1].stamp == stamp
