@@ -74,6 +74,24 @@ def elevation(direction: Float64Array) -> float:
     return math.degrees(math.acos(min(1.0, max(-1.0, -float(direction[2])))))
 
 
+def lean(points: Mapping[str, Float64Array], up: Float64Array) -> Float64Array:
+    """Return what is up for the arms of a network's metric shape: halfway to the trunk's end.
+
+    Seen from above or below, such a shape leans as a whole by up to half the camera's pitch,
+    and the trunk with it.
+
+    Args:
+        points: Joints that were found, by name, (3,) meters.
+        up: (3,) unit vector against gravity.
+    """
+    names = [f"{side}_{joint}" for joint in ("shoulder", "hip") for side in SIDES]
+    if not all(name in points for name in names):
+        return up
+    shoulders, hips = (points[a] + points[b] for a, b in (names[:2], names[2:]))
+    between = _unit(_unit(shoulders - hips) + up)
+    return between if np.isfinite(between).all() else up
+
+
 def view_body(
     points: Mapping[str, Float64Array],
     scores: Mapping[str, float],

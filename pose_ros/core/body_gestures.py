@@ -25,8 +25,10 @@ def points(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether an arm is stretched out, neither hanging nor up, and rests."""
     arm = _arm(views[-1], side)
     rise = elevation(arm.line)
+    # with the forearm up, a bent arm waves or means stop
+    most_bend = 60.0 if elevation(arm.fore) <= 118.0 + 10.0 * slack else 35.0
     return (
-        arm.bend <= 60.0 + 15.0 * slack
+        arm.bend <= most_bend + 15.0 * slack
         and 33.0 - 6.0 * slack <= rise <= 135.0 + 5.0 * slack
         and arm.reach >= 0.75 - 0.1 * slack
         and _speed(views, side) <= 1.0 + 2.0 * slack
@@ -37,8 +39,8 @@ def raises_hand(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether a hand is held up, the elbow above the shoulder."""
     arm = _arm(views[-1], side)
     return (
-        elevation(arm.upper) >= 112.0 - 12.0 * slack
-        and elevation(arm.fore) >= 140.0 - 12.0 * slack
+        elevation(arm.upper) >= 110.0 - 12.0 * slack
+        and elevation(arm.fore) >= 134.0 - 12.0 * slack
         and arm.wrist[2] >= 0.65 - 0.1 * slack
         and _speed(views, side) <= 1.0 + 1.6 * slack
     )
@@ -58,9 +60,10 @@ def holds_hand_out(views: Sequence[BodyView], side: ArmSide, slack: float) -> bo
     arm = _arm(views[-1], side)
     return (
         48.0 - 6.0 * slack <= elevation(arm.upper) <= 105.0
-        and elevation(arm.fore) >= 122.0 - 12.0 * slack
+        and elevation(arm.fore) >= 114.0 - 10.0 * slack
+        and arm.bend >= 62.0 - 8.0 * slack
         and bool(arm.wrist[0] >= 0.35 - 0.1 * slack)
-        and bool(arm.wrist[1] <= (0.62 + 0.15 * slack) * arm.wrist[0])
+        and bool(arm.wrist[1] <= (0.72 + 0.15 * slack) * arm.wrist[0])
         and _speed(views, side) <= 0.8 + 1.6 * slack
     )
 
@@ -107,7 +110,7 @@ def beckons(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
         lifted = elevation(arm.fore)
         return lifted if lifted >= 50.0 and abs(arm.fore[1]) <= 0.6 else None
 
-    return _swings(views, side, lift, 30.0, slack)
+    return _swings(views, side, lift, 26.0, slack)
 
 
 def _swings(

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core import body_gestures as body
 from pose_ros.core import hand_gestures as hand
-from pose_ros.core.arms import SIDES, ArmSide, BodyView, view_body
+from pose_ros.core.arms import SIDES, ArmSide, BodyView, lean, view_body
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
@@ -280,6 +280,8 @@ class _Body(_Someone):
         placed = self._placed.read(
             pose, stamp, min_score=options.min_score, seconds=options.joint_memory
         )
+        if joints.space == "world":
+            up = lean(joints.points, up)
         metric = joints.space != "image"
         view = view_body(joints.points, joints.scores, stamp, up, metric=metric)
         self._views.append(view)

@@ -36,16 +36,19 @@ def swings(stamps: Sequence[float], values: Sequence[float], least: float) -> li
     start = farthest = 0
     direction = 0.0
 
-    def swing() -> Swing:
+    def present() -> Swing:
         return Swing(stamps[start], stamps[farthest], values[farthest] - values[start])
 
     for i, value in enumerate(values):
         ahead = value - values[farthest]
+        if direction == 0.0 and ahead != 0.0:
+            direction = math.copysign(1.0, ahead)
         if ahead * direction > 0.0:
             farthest = i
         elif abs(ahead) >= least:
-            if direction:
-                found.append(swing())
-                start = farthest
-            direction, farthest = math.copysign(1.0, ahead), i
-    return [*found, swing()] if direction else found
+            found.append(present())
+            direction, start, farthest = -direction, farthest, i
+    if values:
+        found.append(present())
+    # before its first turning point a series may have come a little way only
+    return [swing for swing in found if abs(swing.size) >= least]
