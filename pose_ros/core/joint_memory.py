@@ -25,12 +25,14 @@ class Joints:
         points: (3,) in ``space``, axes x right, y down, z forward; of pixels z is 0.
         scores: In [0, 1].
         sigmas: Meters, 1 sigma over all three axes; NaN where it is unknown.
+        measured: Names of those whose meters a depth camera measured.
         space: What the points are.
     """
 
     points: dict[str, Float64Array]
     scores: dict[str, float]
     sigmas: dict[str, float]
+    measured: frozenset[str]
     space: Space
 
 
@@ -113,7 +115,9 @@ class JointReader:
             self._memory, self._space, self._space_seen = JointMemory(), best, stamp
         points = np.where(known[:, None], spaces[self._space], np.nan)
         sigmas = np.full(len(known), np.nan) if pose.camera_sigmas is None else pose.camera_sigmas
-        values = np.column_stack([pose.keypoint_scores, sigmas]).astype(np.float64)
+        sources = np.zeros(len(known)) if pose.camera_sources is None else pose.camera_sources
+        measured = sources == CameraSource.DEPTH
+        values = np.column_stack([pose.keypoint_scores, sigmas, measured]).astype(np.float64)
         points, values = self._memory.fill(points, values, stamp, seconds)
         names = pose.skeleton.keypoints
         there = np.flatnonzero(_known(points)).tolist()
@@ -121,6 +125,7 @@ class JointReader:
             points={names[i]: points[i] for i in there},
             scores={names[i]: float(values[i, 0]) for i in there},
             sigmas={names[i]: float(values[i, 1]) for i in there},
+            measured=frozenset(names[i] for i in there if values[i, 2]),
             space=self._space,
         )
 
