@@ -27,6 +27,8 @@ from pose_ros.ros.meters import Meters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.calibration import Calibration
 from pose_ros.sources.depth_camera import to_millimeters
+from pose_ros.sources.path import Path
+from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource
 
 FRAME_ID = "camera_optical_frame"
@@ -213,6 +215,37 @@ def test_a_camera_info_of_another_size_is_told_once(
     assert poses_from_msg(robot.poses[-1]).camera is None
     told = capfd.readouterr().err
     assert told.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
+
+
+def test_a_floor_or_a_height_that_is_known_tells_how_far_somebody_is(
+    ros: Any, make: Any, fake: Any, true_poses: TruePoses
+) -> None:
+    """A small person looks far away, unless his feet say where he is, or somebody how tall."""
+    scene = Scene((Actor(Path.standing(3.0), height=1.5),))
+    source = SyntheticSource(scene=scene, live=False, camera_height=1.1, camera_pitch_degrees=5.0)
+    (truth,) = source.truths(0.0)
+    hips = (truth.joint("left_hip") + truth.joint("right_hip")) / 2
+    # as networks give shapes: of a person of about average height
+    shape = (truth.camera - hips)[None] * 1.7 / 1.5
+    fake.find = lambda _stamp: true_poses([truth], meters=False).replace(world=shape)
+    errors = {}
+    for name, known in (
+        ("nothing", {}),
+        ("floor", {"camera_height": 1.1, "camera_pitch": 5.0}),
+        ("height", {"person_height": 1.5}),
+    ):
+        node = make(make_estimator=lambda _parameters: fake, **known)
+        assert node.autostart()
+        robot = Robot(ros, node, source)
+        robot.send_info()
+        robot.send(1)
+        found = poses_from_msg(robot.poses[-1]).camera
+        assert found is not None
+        errors[name] = np.linalg.norm(found[0, 23:25].mean(axis=0) - hips)
+        node.close()
+    assert errors["nothing"] > 0.2
+    assert errors["floor"] < 0.15
+    assert errors["height"] < 0.15
 
 
 def test_lens_distortion_is_undone(
