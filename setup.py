@@ -48,6 +48,7 @@ REQUIRES = [
 # Needed at run time, in the version that the messages are built with: no other one loads them.
 ROS_REQUIRES = {
     "ros-rclpy": "[fastrtps]",
+    "ros-action-msgs": "",
     "ros-diagnostic-msgs": "",
     "ros-geometry-msgs": "",
     "ros-lifecycle-msgs": "",

@@ -1,4 +1,4 @@
-"""Camera and pose node, brought up to active: ros2 launch pose_ros pose.launch.py camera:=0."""
+"""The nodes, brought up to active: ros2 launch pose_ros pose.launch.py camera:=0."""
 
 from __future__ import annotations
 
@@ -85,7 +85,14 @@ ARGUMENTS = [
         "gesture",
         default_value="false",
         choices=TRUTH,
-        description="Gestures and robot commands from poses; not available yet",
+        description="Gestures, and robot commands from them: docs/commands.md",
+    ),
+    DeclareLaunchArgument(
+        "gesture_params_file",
+        default_value=PathJoinSubstitution(
+            [FindPackageShare("pose_ros"), "config", "gestures.yaml"]
+        ),
+        description="Parameter file of the gesture node",
     ),
     DeclareLaunchArgument(
         "rviz",
@@ -175,8 +182,6 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
     def value(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
-    if value("gesture") == "true":
-        raise RuntimeError("gesture:=true is not available yet; leave it out")
     share = FindPackageShare("pose_ros")
     parameters = [value("params_file"), parameters_asked(value)]
     pose = managed_node("pose", parameters, value("image_topic"), value("depth_topic"))
@@ -202,6 +207,19 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
             when(camera, "configuring", "inactive", ready("camera")),
             camera,
             change(camera, Transition.TRANSITION_CONFIGURE),
+        ]
+    if value("gesture") == "true":
+        asked = parameters_asked(value)
+        # it takes the hands that the pose node is asked for here; else each file's own holds
+        hands = {name: asked[name] for name in ("hands",) if name in asked}
+        parameters = [value("gesture_params_file"), hands]
+        gesture = managed_node("gesture", parameters, value("image_topic"))
+        actions += [
+            when(
+                gesture, "configuring", "inactive", change(gesture, Transition.TRANSITION_ACTIVATE)
+            ),
+            gesture,
+            change(gesture, Transition.TRANSITION_CONFIGURE),
         ]
     if value("rviz") == "true":
         config = PathJoinSubstitution([share, "config", "pose.rviz"])

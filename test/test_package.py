@@ -123,7 +123,7 @@ def test_launch_file_compiles():
     assert "generate_launch_description" in namespace
 
 
-@pytest.mark.parametrize("node", ["camera_node", "pose_node"])
+@pytest.mark.parametrize("node", ["camera_node", "gesture_node", "pose_node"])
 def test_node_is_where_ros2_run_looks(node):
     path = Path(sys.prefix) / "lib" / "pose_ros" / node
     assert os.access(path, os.X_OK)

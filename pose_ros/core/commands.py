@@ -48,15 +48,20 @@ class Goal:
         position: x, y, z in meters in ``frame_id``.
         yaw: Radians about z, in which the robot shall look there.
         frame_id: Of a frame whose z points up.
+        stamp: Of the image in which it was pointed at, seconds.
     """
 
     position: tuple[float, float, float]
     yaw: float
     frame_id: str
+    stamp: float
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (*self.position, self.yaw))):
-            raise OptionError(f"expected a goal of finite numbers, got {self.position} {self.yaw}")
+        if not all(map(math.isfinite, (*self.position, self.yaw, self.stamp))):
+            raise OptionError(
+                "expected a goal of finite numbers, "
+                f"got {self.position}, {self.yaw} at {self.stamp}"
+            )
 
 
 Kind: TypeAlias = Literal["none", "twist", "goal", "stop"]

@@ -94,5 +94,6 @@ class Freshness:
             return "the stamps of the images stand still"
         latency = self._arrived - self._stamp
         if self._compare and latency > self._timeout:
-            return f"the images are {latency:.2f} s old when their poses come"
-        return f"no image for {self.age(now):.2f} s"
+            return f"the images are {latency:.1f} s old when their poses come"
+        age = self.age(now)
+        return f"no image for {age:.1f} s" if age < 1.0 else f"no image for {age:.0f} s"

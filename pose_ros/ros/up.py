@@ -1,4 +1,4 @@
-"""Camera and pose node in one process, frames handed over in memory, for `pose-ros up`.
+"""The nodes in one process, frames handed over in memory, for `pose-ros up`.
 
 All topics are there for whoever subscribes; it serves where ros2 launch is not.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from rclpy.parameter import Parameter
 
 from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
 
@@ -33,8 +34,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser; the options are the launch file's arguments."""
     made = argparse.ArgumentParser(
         prog="pose-ros up",
-        description="Run camera and pose node in one process. Options may be written as those of "
-        "ros2 launch too (camera:=/dev/video0). Parameters and remappings follow --ros-args.",
+        description="Run camera, pose and gesture node in one process. Options may be written as "
+        "those of ros2 launch too (camera:=/dev/video0). Parameters and remappings follow "
+        "--ros-args.",
     )
     made.add_argument(
         "--camera",
@@ -58,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         ("--upper-body-only", "give the upper body's keypoints only"),
         ("--hands", "find the hands of the people too"),
         ("--smoothing", "filter keypoints over time"),
+        ("--gesture", "run the gesture node too, which commands a robot"),
     ):
         made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
     return made
@@ -77,13 +80,17 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     if options.depth_topic:
         asked["use_depth"] = True
         remap += ["-r", f"depth:={options.depth_topic}"]
+    others: list[ManagedNode[Any]] = []
+    if options.gesture:
+        hands = {name: asked[name] for name in ("hands",) if name in asked}
+        others.append(GestureNode(parameter_overrides=_parameters(hands)))
     if not options.camera:
-        return [PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
+        return [*others, PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
     camera = CameraNode(cli_args=remap, parameter_overrides=_parameters({"source": options.camera}))
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)
     )
-    return [pose, camera]
+    return [*others, pose, camera]
 
 
 def _parameters(values: dict[str, Any]) -> list[Parameter]:

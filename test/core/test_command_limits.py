@@ -110,6 +110,6 @@ def test_what_is_no_number_never_leaves(make_scene: Any, value: float) -> None:
     with pytest.raises(OptionError, match="finite"):
         Command("twist", State.COMMANDING, linear=value)
     with pytest.raises(OptionError, match="finite"):
-        Goal((0.0, value, 0.0), 0.0, "map")
+        Goal((0.0, value, 0.0), 0.0, "map", 1000.0)
     with pytest.raises(OptionError, match="must be"):
         VelocityLimits(max_linear=value)

@@ -19,7 +19,7 @@ STEP = 0.05
 TIMEOUT = 0.3
 HERE = Person(3, (300.0, 200.0), 200.0, 2.5)
 OTHER = Person(8, (700.0, 200.0), 150.0, 3.5)
-GOAL = Goal((1.0, 2.0, 0.0), 0.5, "map")
+GOAL = Goal((1.0, 2.0, 0.0), 0.5, "map", 1000.0)
 
 
 def gesture(name: str, person: int = 3, event: Any = "held", **options: Any) -> Gesture:

@@ -47,6 +47,7 @@ def test_which_nodes_start(module: Any) -> None:
     assert nodes(module) == ["pose_node"]
     assert nodes(module, camera="/dev/video0") == ["pose_node", "camera_node"]
     assert nodes(module, rviz="true") == ["pose_node", "rviz2"]
+    assert nodes(module, gesture="true") == ["pose_node", "gesture_node"]
 
 
 def test_what_is_not_asked_for_is_left_to_the_parameter_file(
@@ -68,12 +69,15 @@ def test_what_is_not_asked_for_is_left_to_the_parameter_file(
         {"hands": True, "smoothing": False, "threshold": 0.25},
         {"person_height": 1.8, "use_depth": True},
     ]
+    given.clear()
+    nodes(module, gesture="true")
+    nodes(module, gesture="true", hands="true")
+    assert given == [{}, {}, {"hands": True}, {"hands": True}]
 
 
 @pytest.mark.parametrize(
     ("argument", "value", "words"),
     [
-        ("gesture", "true", "not available yet"),
         ("threshold", "high", "from 0 to 1"),
         ("person_height", "tall", "of meters"),
     ],

@@ -12,9 +12,10 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import params
 from pose_ros.ros.estimators import hands_from, options_from
+from pose_ros.ros.gesture_parameters import GestureParameters
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 
-TABLES = (PoseParameters, CameraParameters)
+TABLES = (PoseParameters, CameraParameters, GestureParameters)
 ALL = [(table, name) for table in TABLES for name in params.rules(table)]
 
 
@@ -80,6 +81,13 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "image_kind", "crooked", "image_kind must be one of auto, raw, rectified"),
         (PoseParameters, "id_prefix", "left_", "left_"),
         (PoseParameters, "id_prefix", "7", "id_prefix must be a lower-case letter"),
+        (GestureParameters, "commands", "stop: stop", "stop: stop"),
+        (GestureParameters, "commands", "", ""),
+        (GestureParameters, "commands", "{", "commands cannot be read as YAML"),
+        (GestureParameters, "commands", "jump: stop", "commands: 'jump' is no gesture; known: "),
+        (GestureParameters, "timeout", 0.0, "timeout must be in [0.05, 2], got 0.0"),
+        (GestureParameters, "operator", "loudest", "operator must be one of nearest, first"),
+        (GestureParameters, "engage", "wink", "engage: 'wink' is no gesture"),
         (CameraParameters, "source", 0, "0"),
         (CameraParameters, "source", 1.5, "source must be a text"),
         (CameraParameters, "rate", 30, 30.0),
@@ -154,13 +162,19 @@ def test_a_bad_value_from_outside_is_named_with_its_range(ros: Any) -> None:
         declare(ros, PoseParameters, Parameter("threshold", value=2.0))
 
 
-@pytest.mark.parametrize("file", ["pose.yaml", "camera.yaml"])
-def test_parameter_files_hold_the_defaults(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "table"),
+    [
+        ("pose.yaml", PoseParameters),
+        ("camera.yaml", CameraParameters),
+        ("gestures.yaml", GestureParameters),
+    ],
+)
+def test_parameter_files_hold_the_defaults(file: str, table: type[Any]) -> None:
     import yaml
 
     from pose_ros.share import share_path
 
-    table = PoseParameters if file == "pose.yaml" else CameraParameters
     given = yaml.safe_load(share_path("config", file).read_text())["/**"]["ros__parameters"]
     defaults = dataclasses.asdict(table())
     del defaults["autostart"]  # of a launch's nodes a launch file takes care

@@ -1,0 +1,475 @@
+"""The gesture node in this process, with a recognizer that sees what a test needs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from action_msgs.srv import CancelGoal
+from diagnostic_msgs.msg import DiagnosticArray, KeyValue
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Bool, Empty, String
+from std_srvs.srv import Trigger
+
+from pose_ros.core import skeletons
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.types import Poses
+from pose_ros.msg import PoseArray
+from pose_ros.ros.conversions import header_to_msg, poses_to_msg, stamp_from_msg, stamp_to_msg
+from pose_ros.ros.gesture_node import GestureNode
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+COMMANDS = """\
+come_here: {do: twist, linear: 0.2}
+stop: stop
+wave: {do: event, name: hello, service: greet}
+"""
+
+
+@dataclass
+class FakeRecognizer:
+    """Sees person 7 make the gestures that it is told to see."""
+
+    names: Sequence[str] = ()
+    act: Callable[[], None] = lambda: None
+    stamps: list[float] = field(default_factory=list)
+    hands: list[Poses | None] = field(default_factory=list)
+
+    def update(self, poses: Poses, stamp: float, *, hands: Any = None, **_: Any) -> Any:
+        self.stamps.append(stamp)
+        self.hands.append(hands)
+        self.act()
+        return [Gesture(name, "left", 7, "held", 0.9, 0.0) for name in self.names]
+
+
+def somebody(person: int = 7) -> Poses:
+    skeleton = skeletons.get("coco17")
+    points = len(skeleton)
+    return Poses(
+        skeleton=skeleton,
+        ids=np.array([person]),
+        scores=np.array([0.9]),
+        boxes=np.array([[100, 50, 200, 390]]),
+        keypoints=np.full((1, points, 2), np.nan),
+        keypoint_scores=np.zeros((1, points)),
+    )
+
+
+class Stage:
+    """A gesture node, somebody before a camera, and a robot that listens."""
+
+    def __init__(self, ros: Any, **parameters: Any) -> None:
+        self.ros = ros
+        self.seen = FakeRecognizer()
+        given = {"commands": COMMANDS, "engage_time": 0.1, "timeout": 0.5, **parameters}
+        simulated = given.pop("use_sim_time", False)
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        overrides.append(Parameter("use_sim_time", value=simulated))
+        self.node: GestureNode = ros.add(
+            GestureNode(make_recognizer=lambda _p: self.seen, parameter_overrides=overrides)
+        )
+        kind = TwistStamped if parameters.get("stamped", True) else Twist
+        self.speeds = ros.collect(kind, "cmd_vel", 1000)
+        self.states = ros.collect(KeyValue, "gesture/state", LATCHED)
+        self.poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
+        self.stamp: Callable[[], float] = time.time
+
+    def up(self) -> None:
+        assert self.node.autostart()
+        ready = lambda: (  # noqa: E731
+            self.poses.get_subscription_count() and self.node.count_subscribers("cmd_vel")
+        )
+        assert self.ros.spin_until(ready)
+
+    def show(self) -> None:
+        header = header_to_msg(self.stamp(), "camera")
+        self.poses.publish(poses_to_msg(somebody(), header, "fake", 640, 480))
+        end = time.monotonic() + 0.03
+        while time.monotonic() < end:
+            self.ros.executor.spin_once(timeout_sec=0.01)
+
+    def until(self, condition: Callable[[], Any], *names: str) -> bool:
+        """Show images with these gestures until the condition holds."""
+        self.seen.names = names
+
+        def shown() -> Any:
+            self.show()
+            return condition()
+
+        return bool(self.ros.spin_until(shown))
+
+    def is_in(self, state: str) -> Callable[[], bool]:
+        return lambda: bool(self.states) and self.states[-1].key == state
+
+    def engage(self) -> None:
+        assert self.until(self.is_in("engaged"), "raise_hand"), self.states
+        self.until(lambda: True)
+
+    def drive(self) -> None:
+        """Engage, and command until the robot moves at full speed."""
+        self.engage()
+        full = lambda: self.speeds and self.linear() == pytest.approx(0.2)  # noqa: E731
+        assert self.until(full, "come_here"), self.states
+
+    def linear(self) -> float:
+        last = self.speeds[-1]
+        return float((last.twist if isinstance(last, TwistStamped) else last).linear.x)
+
+    def stands(self) -> bool:
+        """Wait, without an image, until zero is the last thing that was said."""
+        return bool(self.ros.spin_until(lambda: self.linear() == 0.0))
+
+
+@pytest.fixture
+def make(ros: Any) -> Callable[..., Stage]:
+    return lambda **parameters: Stage(ros, **parameters)
+
+
+def test_from_a_gesture_to_a_speed_and_back(make: Any) -> None:
+    stage = make()
+    stage.up()
+    stage.drive()
+    assert stage.speeds[-1].header.frame_id == "base_link"
+    assert stage.speeds[-1].twist.angular.z == 0.0
+    assert all(msg.twist.linear.x <= 0.2 + 1e-9 for msg in stage.speeds)
+    assert stage.until(lambda: stage.linear() == 0.0)
+    assert stage.until(stage.is_in("engaged"))
+
+
+def test_a_plain_twist_where_it_is_asked_for(make: Any) -> None:
+    stage = make(stamped=False)
+    stage.up()
+    stage.drive()
+    assert isinstance(stage.speeds[-1], Twist)
+
+
+def test_nothing_is_said_before_somebody_engages(make: Any) -> None:
+    stage = make()
+    stage.up()
+    stage.until(lambda: len(stage.seen.stamps) > 20, "come_here", "wave")
+    assert stage.speeds == []
+    assert stage.is_in("disengaged")()
+
+
+def last_nonzero(stage: Stage) -> float:
+    moving = [msg for msg in stage.speeds if msg.twist.linear.x or msg.twist.angular.z]
+    return stamp_from_msg(moving[-1].header.stamp)
+
+
+def test_zero_when_the_images_stop(make: Any) -> None:
+    """As when the camera hangs, or no message gets through any more."""
+    stage = make()
+    stage.up()
+    stage.drive()
+    assert stage.stands()
+    # by the node's own clock: no command to move is older than the last image allows
+    assert last_nonzero(stage) <= stage.seen.stamps[-1] + 0.5
+    assert stage.ros.spin_until(stage.is_in("disengaged"))
+    assert "no image for" in stage.states[-1].value
+
+
+def test_zero_when_the_images_stand_still(make: Any) -> None:
+    stage = make()
+    stage.up()
+    stage.drive()
+    frozen = stage.seen.stamps[-1]
+    stage.stamp = lambda: frozen
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    assert last_nonzero(stage) <= frozen + 0.5
+    assert "stand still" in stage.states[-1].value
+
+
+def test_zero_when_a_callback_hangs(make: Any) -> None:
+    """What sends zero does not wait for what takes images in."""
+    stage = make()
+    stage.up()
+    stage.drive()
+    let_go = threading.Event()
+    ends = [time.monotonic() + 10.0]
+    stopped: list[bool] = []
+
+    def hang() -> None:
+        if not let_go.is_set():
+            # nobody spins now: the state is read where it is made
+            while stage.node._commander.state.value == "commanding":
+                assert time.monotonic() < ends[0]
+                time.sleep(0.01)
+            stopped.append(True)
+            let_go.set()
+
+    stage.seen.act = hang
+    assert stage.until(lambda: stopped, "come_here")
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+
+
+def test_zero_on_an_exception(make: Any, capfd: Any) -> None:
+    stage = make()
+    health = stage.ros.collect(DiagnosticArray, "/diagnostics")
+    stage.up()
+    stage.drive()
+
+    def fail() -> None:
+        raise ValueError("a defect")
+
+    stage.seen.act = fail
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    assert stage.until(stage.is_in("stopped"), "come_here")
+    assert "a defect" in stage.states[-1].value
+    assert "Traceback" in capfd.readouterr().err
+    told = lambda: any(  # noqa: E731
+        status.level == b"\x02" and "a defect" in status.message
+        for msg in health
+        for status in msg.status
+    )
+    assert stage.until(told)
+    # it works again when it works again, from the start
+    stage.seen.act = lambda: None
+    stage.until(lambda: len(stage.seen.stamps), "come_here")
+    assert stage.linear() == 0.0
+    stage.drive()
+
+
+def test_zero_when_the_commander_fails(make: Any, monkeypatch: Any) -> None:
+    stage = make()
+    stage.up()
+    stage.drive()
+
+    def fail(_now: float) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(stage.node._commander, "tick", fail)
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+
+
+@pytest.mark.parametrize("way", ["deactivate", "shutdown", "close"])
+def test_zero_is_the_last_word(make: Any, way: str) -> None:
+    stage = make()
+    stage.up()
+    stage.drive()
+    if way == "close":
+        stage.ros.executor.remove_node(stage.node)
+        stage.node.close()
+        stage.ros._managed.remove(stage.node)
+    else:
+        assert getattr(stage.node, f"trigger_{way}")() == SUCCESS
+    assert stage.stands()
+    count = len(stage.speeds)
+    stage.until(lambda: True, "come_here")
+    stage.ros.spin_for(0.3)
+    assert len(stage.speeds) == count
+
+
+def test_it_begins_anew_when_it_is_activated_again(make: Any) -> None:
+    stage = make()
+    stage.up()
+    for _ in range(2):
+        stage.drive()
+        assert stage.node.trigger_deactivate() == SUCCESS
+        assert stage.stands()
+        assert stage.node.trigger_activate() == SUCCESS
+        seen = len(stage.seen.stamps)
+        assert stage.until(lambda s=seen: len(stage.seen.stamps) > s + 10, "come_here")
+        assert stage.linear() == 0.0
+    assert stage.node.trigger_deactivate() == SUCCESS
+    assert stage.node.trigger_cleanup() == SUCCESS
+    assert stage.node.autostart()
+
+
+def test_the_lock_wins(make: Any) -> None:
+    stage = make()
+    lock = stage.ros.node.create_publisher(Bool, "gesture/lock", 10)
+    stage.up()
+    stage.drive()
+    assert stage.ros.spin_until(lock.get_subscription_count)
+    lock.publish(Bool(data=True))
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    assert stage.until(stage.is_in("stopped"), "raise_hand")
+    assert stage.states[-1].value == "locked"
+    count = len(stage.seen.stamps)
+    assert stage.until(lambda: len(stage.seen.stamps) > count + 20, "raise_hand")
+    assert stage.states[-1].value == "locked"
+    lock.publish(Bool(data=False))
+    stage.drive()
+
+
+def test_a_latched_lock_is_heard_of_afterwards(make: Any) -> None:
+    stage = make()
+    lock = stage.ros.node.create_publisher(Bool, "gesture/lock", LATCHED)
+    lock.publish(Bool(data=True))
+    assert stage.node.trigger_configure() == SUCCESS
+    assert stage.ros.spin_until(lambda: stage.node._locked)
+    assert stage.node.trigger_activate() == SUCCESS
+    assert stage.until(lambda: len(stage.seen.stamps) > 20, "raise_hand")
+    assert stage.states[-1].value == "locked"
+
+
+def test_the_stop_topic_wins(make: Any) -> None:
+    stage = make()
+    stop = stage.ros.node.create_publisher(Empty, "gesture/stop", 10)
+    stage.up()
+    stage.drive()
+    assert stage.ros.spin_until(stop.get_subscription_count)
+    stop.publish(Empty())
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    assert stage.until(stage.is_in("stopped"), "come_here")
+    count = len(stage.seen.stamps)
+    assert stage.until(lambda: len(stage.seen.stamps) > count + 10, "come_here")
+    assert stage.is_in("stopped")()
+    stage.drive()
+
+
+def test_an_event_is_told_and_its_service_called(make: Any) -> None:
+    stage = make()
+    calls: list[Any] = []
+
+    def answer(_request: Any, response: Any) -> Any:
+        calls.append(True)
+        response.success = True
+        return response
+
+    stage.ros.node.create_service(Trigger, "greet", answer)
+    events = stage.ros.collect(String, "gesture/event")
+    stage.up()
+    client = stage.node._robot._triggers["greet"]
+    assert stage.ros.spin_until(client.service_is_ready)
+    stage.engage()
+    assert stage.until(lambda: events and calls, "wave")
+    assert [event.data for event in events] == ["hello"]
+    assert len(calls) == 1
+
+
+class TestSimulatedTime:
+    """A simulation's clock, or that of a bag that is played."""
+
+    @pytest.fixture
+    def clock(self, ros: Any) -> Any:
+        return ros.node.create_publisher(Clock, "/clock", 10)
+
+    def begin(self, make: Any, clock: Any, **parameters: Any) -> Any:
+        stage = make(use_sim_time=True, **parameters)
+        began = time.monotonic()
+
+        def stamp() -> float:
+            now = 1000.0 + time.monotonic() - began
+            clock.publish(Clock(clock=stamp_to_msg(now)))
+            return now
+
+        stage.stamp = stamp
+        stage.up()
+        assert stage.ros.spin_until(clock.get_subscription_count)
+        return stage
+
+    def test_it_commands_nothing(self, make: Any, clock: Any) -> None:
+        stage = self.begin(make, clock)
+        assert stage.until(lambda: len(stage.seen.stamps) > 20, "raise_hand")
+        stage.until(lambda: True)
+        assert stage.until(lambda: len(stage.seen.stamps) > 40, "come_here")
+        assert stage.is_in("stopped")()
+        assert "set allow_replay" in stage.states[-1].value
+        assert stage.speeds == []
+
+    def test_unless_that_is_allowed_and_the_clock_goes_on(self, make: Any, clock: Any) -> None:
+        stage = self.begin(make, clock, allow_replay=True)
+        stage.drive()
+        # the player is gone: neither clock nor images
+        assert stage.stands()
+        assert stage.ros.spin_until(lambda: "the clock stands still" in stage.states[-1].value)
+
+
+def test_a_bag_without_its_clock_commands_nothing_unless_that_is_allowed(make: Any) -> None:
+    stage = make()
+    stage.stamp = lambda: time.time() - 86400.0
+    stage.up()
+    assert stage.until(lambda: len(stage.seen.stamps) > 20, "raise_hand")
+    assert stage.is_in("disengaged")()
+    assert "old when their poses come" in stage.states[-1].value
+    assert stage.speeds == []
+    stage.node.trigger_deactivate()
+    stage.node.trigger_cleanup()
+    stage.node.set_parameters([Parameter("allow_replay", value=True)])
+    stage.up()
+    stage.drive()
+
+
+def test_hands_come_with_the_poses_of_their_image(make: Any) -> None:
+    stage = make(hands=True)
+    hands = stage.ros.node.create_publisher(PoseArray, "pose/hands", 10)
+    stage.up()
+    assert stage.ros.spin_until(hands.get_subscription_count)
+    skeleton = skeletons.get("blazehand21")
+    header = header_to_msg(time.time(), "camera")
+    stage.poses.publish(poses_to_msg(somebody(), header, "fake", 640, 480))
+    stage.ros.spin_for(0.2)
+    assert stage.seen.stamps == []
+    hands.publish(poses_to_msg(Poses.empty(skeleton), header, "fake", 640, 480))
+    assert stage.ros.spin_until(lambda: stage.seen.stamps)
+    assert stage.seen.hands[0] is not None
+    # hands that do not come are not waited for longer than until the next image
+    stage.show()
+    stage.show()
+    assert stage.ros.spin_until(lambda: len(stage.seen.stamps) == 2)
+    assert stage.seen.hands[1] is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"engage": "arms_crossed"}, "engage and release must differ"),
+        ({"commands": "raise_hand: stop"}, "raise_hand engages or releases"),
+        ({"goal_action": True}, "goal_action needs Nav2's package nav2_msgs"),
+        ({"engage": ""}, "without one nothing would ever move"),
+    ],
+)
+def test_what_does_not_go_together_leaves_it_unconfigured(
+    make: Any, capfd: Any, parameters: dict[str, Any], words: str
+) -> None:
+    stage = make(**parameters)
+    assert stage.node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert stage.node.state == "unconfigured"
+    assert words in capfd.readouterr().err
+
+
+def test_poses_of_an_unknown_skeleton_are_refused(make: Any) -> None:
+    stage = make()
+    health = stage.ros.collect(DiagnosticArray, "/diagnostics")
+    stage.up()
+    header = header_to_msg(time.time(), "camera")
+    msg = poses_to_msg(somebody(), header, "fake", 640, 480)
+    msg.skeleton = "martian"
+
+    def told() -> bool:
+        stage.poses.publish(msg)
+        return any("martian" in status.message for m in health for status in m.status)
+
+    assert stage.ros.spin_until(told)
+    assert stage.seen.stamps == []
+
+
+def test_a_goal_is_called_off(ros: Any, make: Any) -> None:
+    stage = make()
+    calls: list[Any] = []
+
+    def answer(request: Any, response: Any) -> Any:
+        calls.append(request.goal_info)
+        return response
+
+    ros.node.create_service(CancelGoal, "navigate_to_pose/_action/cancel_goal", answer)
+    stage.up()
+    robot = stage.node._robot
+    assert ros.spin_until(robot._cancel.service_is_ready)
+    robot._driving = object()
+    robot.halt(time.time())
+    assert ros.spin_until(lambda: calls)
+    # of no id and no stamp: all goals
+    assert not any(calls[0].goal_id.uuid)
+    assert calls[0].stamp.sec == 0
