@@ -71,13 +71,13 @@ class Reach:
 
 @dataclass(frozen=True, eq=False)
 class Bearing:
-    """How the body stands, as unit vectors in the optical frame.
+    """How the body stands, as (3,) unit vectors in the optical frame.
 
     Attributes:
         toward: From the camera to the mid-hips.
         up: From the hips to the shoulders.
         front: Out of the chest.
-        gaze: Out of the face.
+        gaze: Out of the face; zeros where the face was not found.
     """
 
     toward: Float64Array

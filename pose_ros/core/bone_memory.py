@@ -16,6 +16,7 @@ _NEWS = 1.01  # an image that makes the height hardly surer says nothing of it
 _FACTORS = np.exp(np.linspace(-0.15, 0.15, 21))
 _LEANS = np.linspace(0.0, 0.995, 40)
 _OUTLIERS = 0.2
+_PLAUSIBLE = 1e-3  # of the best length's likelihood: below it the bone is no bone of this body
 _ROUGHNESS = 0.04  # share of the length
 
 
@@ -78,6 +79,8 @@ class BoneMemory:
             sigma = np.hypot(error, _ROUGHNESS * lengths[i])
             across = long * np.sqrt(1.0 - _LEANS**2)
             likely = np.exp(-0.5 * ((seen[i] - across) / sigma) ** 2).mean(axis=1)
+            if likely.max() < _PLAUSIBLE:
+                continue
             # only how it differs with the length matters: it may be an outlier too
             likely = (1.0 - _OUTLIERS) * likely / likely.max() + _OUTLIERS
             self._arms[i] += self._weight * np.log(likely)

@@ -176,6 +176,8 @@ def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
     shape = sight.shape
     nose = int(np.flatnonzero(model.parents == model.joints[0])[0])
     x, y, z = _unit(shape[nose] - shape[model.joints[:2]].mean(axis=0))
+    if not math.isfinite(x + y + z):
+        return Bearing(trunk.toward, up, front, np.zeros(3))
     level, turn = math.hypot(x, z), _GAZE_TURN * math.atan2(x, -z)
     turn = min(max(turn, -_MOST_TURNED), _MOST_TURNED)
     gaze = np.array([level * math.sin(turn), y, -level * math.cos(turn)])
@@ -208,9 +210,10 @@ def _place_arm(arm: NDArray[np.intp], body: Body, memory: BoneMemory, bearing: B
     own = placed.by_depth > 0.5
     depths = np.where(own, sight.measured[ends], placed.depths)
     body.put(ends, depths, np.hypot(placed.sigmas, body.sigmas[shoulder]), own)
-    flat = np.diff(base @ bearing.toward * sight.rays[arm], axis=0)
-    flat -= np.outer(flat @ bearing.toward, bearing.toward)
-    memory.learn_arm(np.linalg.norm(flat, axis=1), usual, float(np.hypot(*sideways[:2])))
+    # as if all of the arm were as far along the line of sight as the shoulder
+    rays = sight.rays[arm] / (sight.rays[arm] @ bearing.toward)[:, None]
+    seen = np.linalg.norm(np.diff(base @ bearing.toward * rays, axis=0), axis=1)
+    memory.learn_arm(seen, usual, float(np.hypot(*sideways[:2])))
 
 
 def _place_followers(model: BodyModel, body: Body) -> None:

@@ -493,3 +493,43 @@ def test_refuses_bad_heights_and_depth_of_another_size():
 def test_hands_and_other_skeletons_have_no_body_model():
     assert body_model(skeletons.get("blazehand21")) is None
     assert body_model(BLAZEPOSE) is not None
+
+
+@pytest.mark.parametrize("x", [-2.2, 0.0, 2.2])
+def test_arms_are_learned_alike_everywhere_in_a_wide_image(x):
+    wide = Camera.from_hfov(1280, 720, 100.0)
+    body = person(arm=(1.0, 0.0, 0.0), place=(0.0, 0.5, 3.0))
+    across = np.array([3.0, 0.0, -x]) / np.hypot(3.0, x)  # to the line of sight
+    # somebody at the edge who holds both arms across the view
+    body = body + (x, 0.0, 0.0)
+    for shoulder, sign in ((11, 1.0), (12, -1.0)):
+        body[shoulder + 2] = body[shoulder] + sign * 1.7 * UPPER_ARM * across
+        body[shoulder + 4] = body[shoulder + 2] + sign * 1.7 * FOREARM * across
+    lifter = Lifter(LiftOptions(height=1.7, smoothing=False))
+    poses = poses_of(body).replace(keypoints=wide.project(body)[None])
+    for step in range(20):
+        lifted = lifter.lift(poses, wide, float(step))
+    points = lifted.camera[0].astype(np.float64)
+    assert np.linalg.norm(points[13] - points[11]) == pytest.approx(1.7 * UPPER_ARM, rel=0.08)
+
+
+def test_an_arm_that_was_once_somewhere_else_is_placed_again():
+    poses = poses_of(person())
+    keypoints = np.array(poses.keypoints)
+    keypoints[0, 13:17] += 5000.0
+    lifter = Lifter(LiftOptions(height=1.7, smoothing=False))
+    before = checked(lifter.lift(poses, CAMERA, 0.0))
+    lifter.lift(poses.replace(keypoints=keypoints), CAMERA, 1.0)
+    after = checked(lifter.lift(poses, CAMERA, 2.0))
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_without_a_face_arms_are_placed():
+    body = person()
+    poses = poses_of(body)
+    keypoints, scores = np.array(poses.keypoints), np.array(poses.keypoint_scores)
+    world = np.array(poses.world)
+    keypoints[0, :11], scores[0, :11], world[0, :11] = np.nan, 0.0, np.nan
+    faceless = poses.replace(keypoints=keypoints, keypoint_scores=scores, world=world)
+    points = checked(Lifter(LiftOptions(height=1.7)).lift(faceless, CAMERA))[0]
+    assert angle(points[15] - points[11], body[15] - body[11]) < 15.0
