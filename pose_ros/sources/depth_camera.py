@@ -50,8 +50,8 @@ class DepthSensor:
     def __post_init__(self) -> None:
         positive = (self.baseline, self.disparity_step, self.near, self.far - self.near)
         others = (self.disparity_error, self.grazing_degrees, self.dropout)
-        # written so that NaN fails too
-        if not (min(positive) > 0 and min(others) >= 0 and self.dropout < 1):
+        finite = np.isfinite((*positive, *others)).all()
+        if not (finite and min(positive) > 0 and min(others) >= 0 and self.dropout < 1):
             raise OptionError(f"expected positive sizes, near below far, a share; got {self}")
 
     def measure(

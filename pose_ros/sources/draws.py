@@ -109,6 +109,10 @@ def draw_pointing(
     """
     if not 1.0 <= distances[0] <= distances[1] <= ROOM_DEPTH - 1.0:
         raise OptionError(f"distances must rise within [1, {ROOM_DEPTH - 1:g}], got {distances}")
+    if count < 0 or seed < 0:
+        raise OptionError(f"count and seed must be 0 or more, got {count}, {seed}")
+    if not 0.0 <= facing_degrees <= 180.0:
+        raise OptionError(f"facing_degrees must be in [0, 180], got {facing_degrees:g}")
     if not 0.0 <= slack <= 2.0:
         raise OptionError(f"slack must be in [0, 2], got {slack:g}")
     generator = np.random.default_rng(seed)

@@ -57,8 +57,6 @@ DEPTHS = ("16UC1", "32FC1", "none")
 START_SECONDS = 1_700_000_000
 """Unix time of the first image: a stamp of zero means none."""
 
-"""Unix time of the first image: a stamp of zero means none."""
-
 ODOM, BASE, _LINK = "odom", "base_link", "camera_link"
 _TOPICS = {
     "image": ("/camera/image_raw", "sensor_msgs/msg/Image"),

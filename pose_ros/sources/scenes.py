@@ -224,14 +224,17 @@ def make_scene(name: str, *, seed: int | None = None, distance: float | None = N
 
     Args:
         name: One of ``SCENES``.
-        seed: For a scene that draws; others are the same whatever it is.
+        seed: 0 or more, for a scene that draws; others are the same whatever it is.
         distance: Meters to the actor, for a scene that has one.
 
     Raises:
-        OptionError: There is no scene of that name, or it has distances of its own.
+        OptionError: There is no scene of that name, it has distances of its own, or an
+            argument is out of its range.
     """
     if name not in SCENES:
         raise OptionError(f"unknown scene {name!r}; known: {', '.join(SCENES)}")
+    if seed is not None and seed < 0:
+        raise OptionError(f"seed must be 0 or more, got {seed}")
     takes = inspect.signature(SCENES[name]).parameters
     options: dict[str, float] = {}
     if seed is not None and "seed" in takes:

@@ -77,7 +77,7 @@ class SyntheticSource:
             camera_pitch_degrees: Positive: the camera looks down.
             camera_x: Meters of the camera ahead of ``base_link``.
             distance: Meters along the floor to the lone actor, 1 or more; None: 3.
-            seed: Of the camera's noise.
+            seed: Of the camera's noise, 0 or more.
             live: Frames come in real time and are stamped with Unix time; a
                 reader that is late misses frames. Otherwise they come as fast
                 as they are read, with media time from 0.
@@ -91,6 +91,8 @@ class SyntheticSource:
             raise OptionError(f"fps must be above 0 and at most 1000, got {fps}")
         if distance is not None and not (math.isfinite(distance) and distance >= 1.0):
             raise OptionError(f"distance must be 1 meter or more, got {distance}")
+        if seed < 0:
+            raise OptionError(f"seed must be 0 or more, got {seed}")
         if hfov_degrees is None:
             hfov_degrees = _whole_body_hfov(width, height)
         self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)

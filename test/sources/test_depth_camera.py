@@ -160,6 +160,9 @@ def test_millimeters() -> None:
         {"near": 3.0, "far": 2.0},
         {"dropout": 1.0},
         {"disparity_error": float("nan")},
+        {"near": float("nan")},
+        {"far": float("inf")},
+        {"grazing_degrees": float("nan")},
     ],
 )
 def test_refuses(options: dict[str, float]) -> None:

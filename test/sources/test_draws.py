@@ -95,3 +95,7 @@ def test_refuses_what_is_beyond_the_room() -> None:
         next(draw_pointing(1, distances=(2.0, 8.0)))
     with pytest.raises(OptionError, match=r"slack must be in \[0, 2\]"):
         next(draw_pointing(1, slack=float("nan")))
+    with pytest.raises(OptionError, match="got 1, -1"):
+        next(draw_pointing(1, seed=-1))
+    with pytest.raises(OptionError, match="facing_degrees"):
+        next(draw_pointing(1, facing_degrees=float("nan")))

@@ -171,6 +171,7 @@ def test_scene_spec() -> None:
         (lambda: scene_spec("pointing?hfov=0"), "hfov"),
         (lambda: scene_spec("pointing?camera_x=3"), "camera x"),
         (lambda: scene_spec("pointing?fps=0"), "fps"),
+        (lambda: scene_spec("pointing?seed=-1"), "seed must be 0 or more"),
         (lambda: open_synthetic("synthetic", fps=0), "fps"),
         (lambda: make_scene("nowhere"), "unknown scene"),
         (lambda: pointing(targets=0), "1 target"),

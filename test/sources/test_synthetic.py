@@ -302,6 +302,7 @@ def test_kept_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"fps": 0}, "fps"),
         ({"fps": float("nan")}, "fps"),
         ({"distance": 0.5}, "distance"),
+        ({"seed": -1}, "seed"),
         ({"camera_height": 0.0}, "camera height"),
         ({"camera_pitch_degrees": 90}, "pitch"),
         ({"hfov_degrees": 180}, "hfov"),
