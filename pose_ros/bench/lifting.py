@@ -17,6 +17,7 @@ from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
 from pose_ros.errors import OptionError
+from pose_ros.sources.depth_camera import to_millimeters
 from pose_ros.sources.draws import draw_pointing
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.truth import Truth
@@ -149,8 +150,7 @@ def draw(estimator: Estimator, count: int, seed: int) -> list[Drawn]:
         poses = estimator.estimate(shot.frame.image, float(number), channels=shot.frame.channels)
         if not len(poses):
             continue
-        millimeters = np.nan_to_num(shot.source.measured_depth(0.0) * 1000.0).astype(np.uint16)
-        depth = DepthImage(millimeters, "16UC1", 0.0)
+        depth = DepthImage(to_millimeters(shot.source.measured_depth(0.0)), "16UC1", 0.0)
         view = shot.source.view
         found.append(Drawn(shot.frame.image, shot.truth, poses, shot.camera, view, depth))
     return found

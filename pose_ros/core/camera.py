@@ -47,7 +47,7 @@ class Camera:
     distortion: Float64Array = field(default_factory=lambda: np.zeros(5))
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
+        if not (self.width >= 1 and self.height >= 1):  # NaN is refused too
             raise OptionError(
                 f"expected a camera of at least 1x1 pixels, got {self.width}x{self.height}"
             )

@@ -66,15 +66,17 @@ def level_floor(camera_height: float, pitch_degrees: float, roll_degrees: float 
     """Return the floor below a camera that is mounted at a height and pitch.
 
     Args:
-        camera_height: Meters above the floor, above 0.
+        camera_height: Meters above the floor, above 0 and below 100.
         pitch_degrees: Positive: the camera looks down.
         roll_degrees: Positive: the camera is turned clockwise, seen from behind it.
 
     Raises:
-        OptionError: The height is not above 0 or an angle not below 90 degrees.
+        OptionError: The height is out of its range, or an angle not below 90 degrees.
     """
     if not 0.0 < camera_height < 100.0:
-        raise OptionError(f"camera height must be above 0 meters, got {camera_height}")
+        raise OptionError(
+            f"camera height must be above 0 and below 100 meters, got {camera_height}"
+        )
     if not (abs(pitch_degrees) < 90.0 and abs(roll_degrees) < 90.0):
         raise OptionError(
             f"pitch and roll must be below 90 degrees, got {pitch_degrees}, {roll_degrees}"
@@ -149,8 +151,11 @@ class Lifter:
 
         Raises:
             OptionError: The lens model is unknown, or a height is out of its range.
-            ImageError: The depth image has another size than the camera.
+            ImageError: The depth image has another size than the camera, or the stamp is
+                not finite.
         """
+        if not math.isfinite(stamp):
+            raise ImageError(f"expected a finite stamp in seconds, got {stamp}")
         for known in (heights or {}).values():
             _check_height(known)
         if depth is not None:

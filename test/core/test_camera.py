@@ -17,6 +17,7 @@ K = np.array([[500.0, 0, 320], [0, 510, 240], [0, 0, 1]])
     [
         ({"width": 0}, "0x480"),
         ({"height": -1}, "640x-1"),
+        ({"width": np.nan}, "nanx480"),
         ({"matrix": np.eye(2)}, r"\(2, 2\)"),
         ({"matrix": np.zeros((3, 3))}, "positive focal"),
         ({"matrix": np.diag([5.0, 5.0, 2.0])}, "last row"),

@@ -195,6 +195,7 @@ def test_level_floor_is_below_the_camera():
     [
         ((0.0, 0.0), "height"),
         ((np.nan, 0.0), "height"),
+        ((150.0, 0.0), "below 100"),
         ((1.0, 90.0), "pitch"),
         ((1, 0, -95), "roll"),
     ],
@@ -485,6 +486,8 @@ def test_refuses_bad_heights_and_depth_of_another_size():
     poses = poses_of(person())
     with pytest.raises(OptionError, match="height"):
         Lifter().lift(poses, CAMERA, heights={0: 9.0})
+    with pytest.raises(ImageError, match="finite stamp"):
+        Lifter().lift(poses, CAMERA, float("nan"))
     small = DepthImage(np.ones((240, 320), np.float32), "32FC1", 0.0)
     with pytest.raises(ImageError, match="640x480 pixels, got 320x240"):
         Lifter().lift(poses, CAMERA, depth=small)
