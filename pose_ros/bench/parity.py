@@ -92,7 +92,7 @@ class Comparison:
     differences: Sequence[Difference]
 
     def figures(self) -> dict[str, float]:
-        """Return means and percentiles by name; NaN when nobody was found."""
+        """Return means and percentiles by name; none when nobody was found."""
         if not self.differences:
             return {}
         relative, pixels, score, world = (

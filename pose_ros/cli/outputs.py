@@ -101,8 +101,8 @@ class Pictures:
         path = Path(fill_pattern(self._pattern, frame.source, number))
         if path in self._written:
             raise OutputError(
-                f"{path} would be written twice: put the frame's number into the name, "
-                "as in --out out/%s_%04i.jpg, or write a video, --out out.mp4"
+                f"{path} would be written twice: let all pictures be numbered, "
+                "as in --out out/%04i.jpg, or write a video, --out out.mp4"
             )
         _make_folder(path)
         try:

@@ -130,7 +130,7 @@ def select(
         threshold: Least mean score of a person, in [0, 1].
         keypoint_threshold: Least score of a keypoint that is found, in [0, 1].
     """
-    known = scores >= keypoint_threshold
+    known = (scores >= keypoint_threshold) & np.isfinite(keypoints).all(axis=2)
     count = known.sum(axis=1)
     mean = np.where(known, scores, 0.0).sum(axis=1) / np.maximum(count, 1)
     kept = (count >= LEAST_COMMON) & (mean >= threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -69,4 +70,6 @@ def _expected(hint: Any, value: Any) -> str | None:
     }
     accepted, words = kinds[hint]
     # a bool is an int in Python
-    return None if type(value) in accepted else words
+    if type(value) not in accepted:
+        return words
+    return None if math.isfinite(value) else "a finite number"

@@ -188,7 +188,7 @@ class TopDown:
             return self._found([]), []
         crops = [self._crop(image, channels, self._fit(box)) for box in boxes]
         unit, scores = self._decode(self._session.run(np.concatenate(crops)))
-        known = scores >= self._settings.keypoint_threshold
+        known = (scores >= self._settings.keypoint_threshold) & np.isfinite(unit).all(axis=2)
         people: list[tuple[FloatArray, FloatArray, float]] = []
         for row, box in enumerate(boxes):
             if known[row].sum() < LEAST_COMMON:

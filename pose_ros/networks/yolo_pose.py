@@ -160,7 +160,7 @@ def _found(keypoints: FloatArray, scores: FloatArray, scale: FloatArray, thresho
         point_scores = np.clip(keypoints[..., 2], 0.0, 1.0)
     else:
         point_scores = np.repeat(scores[:, None], keypoints.shape[1], axis=1)
-    known = point_scores >= threshold
+    known = (point_scores >= threshold) & np.isfinite(keypoints).all(axis=2)
     # edges of pixels lie at whole numbers there, their centers here
     places = keypoints[..., :2] * scale - np.float32(0.5)
     return Found(

@@ -36,7 +36,6 @@ _DAMAGES = (
     tarfile.TarError,
     lzma.LZMAError,
     zlib.error,
-    gzip.BadGzipFile,
     EOFError,
     NotImplementedError,  # zipfile: a compression that it does not know
     RuntimeError,  # zipfile: a password
@@ -62,7 +61,10 @@ def read_members(archive: Path, names: Collection[str]) -> list[tuple[str, bytes
     read = _read_zip if zipfile.is_zipfile(archive) else _read_tar
     try:
         return read(archive, names)
-    except _DAMAGES as error:
+    except (*_DAMAGES, OSError) as error:
+        # what the system says has a number, what bz2 says of a damaged stream has none
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{archive} is a damaged archive: {reason}") from None
 

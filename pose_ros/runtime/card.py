@@ -5,6 +5,7 @@ A card is a YAML file of the folder ``models``; a user's own may lie anywhere.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -325,10 +326,10 @@ def _value(fields: Fields) -> Value:
         if (
             not isinstance(limits, list)
             or len(limits) != 2
-            or not all(type(n) in (int, float) for n in limits)
+            or not all(type(n) in (int, float) and math.isfinite(n) for n in limits)
             or not limits[0] < limits[1]
         ):
-            raise fields.error("range", "two numbers, the lesser first", limits)
+            raise fields.error("range", "two finite numbers, the lesser first", limits)
         limits = (float(limits[0]), float(limits[1]))
     value = Value(
         name=fields.text("name"),

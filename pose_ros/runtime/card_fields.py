@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,9 @@ class Fields:
         if (
             not isinstance(values, list)
             or len(values) != 3
-            or not all(type(n) in (int, float) for n in values)
+            or not all(type(n) in (int, float) and math.isfinite(n) for n in values)
         ):
-            raise self.error(key, "three numbers", values)
+            raise self.error(key, "three finite numbers", values)
         a, b, c = values
         return float(a), float(b), float(c)
 

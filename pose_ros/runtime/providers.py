@@ -50,7 +50,7 @@ def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> 
         provider = "cuda" if LONG_NAMES["cuda"] in available else "cpu"
     if LONG_NAMES[provider] not in available or (require_gpu and provider == "cpu"):
         have = ", ".join(short for short, long in LONG_NAMES.items() if long in available)
-        lacking = "a GPU provider" if provider == "cpu" else provider
+        lacking = "provider for a GPU" if provider == "cpu" else provider
         raise RuntimeUnavailableError(
             f"this onnxruntime has no {lacking} (it has {have}); "
             'for a GPU install onnxruntime-gpu: pip install "pose_ros[gpu]"'

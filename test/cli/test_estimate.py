@@ -1,6 +1,7 @@
 """``pose-ros estimate`` over pictures, videos and the synthetic actor, with the real network."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -145,6 +146,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--link-scale", "2"], "--link-scale must be a fraction of the image's longer side"),
         (["--provider", "cuda"], "has no cuda"),
         (["--provider", "cpu", "--require-gpu"], "require_gpu"),
+        (["--require-gpu"], "this onnxruntime has no provider for a GPU (it has cpu)"),
         (["--provider", "cpu", "--precision", "fp16"], "precision 'fp16' contradicts"),
         (["--frames", "0"], "--frames"),
         (["--out", "same.jpg"], "written twice"),
@@ -153,7 +155,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
 )
 def test_what_cannot_be_done_is_one_line(pictures, tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.chdir(tmp_path)
-    if options[:2] == ["--provider", "cuda"] and "CUDAExecutionProvider" in _providers():
+    if "has no" in message and "CUDAExecutionProvider" in _providers():
         pytest.skip("this onnxruntime has CUDA")
     assert main(["estimate", str(pictures), "--quiet", *options]) == 1
     error = capsys.readouterr().err
@@ -179,6 +181,15 @@ def _providers():
 )
 def test_patterns(pattern, name):
     assert fill_pattern(pattern, "folder/a b.png", 7) == name
+
+
+def test_what_is_advised_for_pictures_of_one_name_helps(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    twice = ["estimate", *[str(pictures / "b.png")] * 2, "--quiet", "--out"]
+    assert main([*twice, "out/%s.jpg"]) == 1
+    (advised,) = re.findall(r"--out (\S*%\S*),", capsys.readouterr().err)
+    assert main([*twice, advised]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0000.jpg", "0001.jpg", "b.jpg"]
 
 
 def test_pictures_are_numbered_through_all_inputs(pictures, tmp_path):

@@ -34,3 +34,12 @@ def test_people_are_told_by_the_mean_of_what_is_found_of_them():
     assert np.allclose(found.scores, [0.8])
     assert np.isfinite(found.keypoints[0, :, 0]).tolist() == [True] * 3 + [False] * 2
     assert np.allclose(found.keypoint_scores, [[0.8, 0.8, 0.8, 0, 0]])
+
+
+def test_what_is_no_number_is_missing():
+    places = np.ones((1, 5, 2), np.float32)
+    places[0, 1], places[0, 2, 0] = np.nan, np.inf
+    found = keypoints.select(places, np.full((1, 5), 0.9, np.float32), 0.5, 0.3)
+    assert np.isnan(found.keypoints[0]).any(axis=1).tolist() == [False, True, True, False, False]
+    assert np.isnan(found.keypoints[0, 2]).all()
+    assert np.allclose(found.keypoint_scores, [[0.9, 0, 0, 0.9, 0.9]])

@@ -253,6 +253,7 @@ def test_the_upper_body_alone(networks, detector):
             None,
             r"x \[1, 17, 576\] and y \[1, 17, 768\] .*, got simcc_x \[1, 17, 384\], simcc_y",
         ),
+        ("simcc", {"split_ratio": np.nan}, None, "decoder.split_ratio: expected a finite number"),
         ("keypoints", {}, [("xy", (1, 21, 3))], r"expected 17 keypoints .*, got xy \[1, 21, 3\]"),
     ],
 )
@@ -260,6 +261,32 @@ def test_wrong_cards_are_refused(kind, settings, outputs, message):
     sessions: dict[str, Session] = {}
     with pytest.raises(ModelError, match=message):
         BUILDERS[kind](contract(kind, settings, outputs=outputs), sessions, EstimatorOptions())
+
+
+class Broken:
+    """A network that breaks down: sure of what is no number."""
+
+    provider = "cpu"
+
+    def __init__(self, value):
+        self.value = value
+
+    def run(self, *inputs):
+        keypoints = np.full((len(inputs[0]), 17, 3), 0.9, np.float32)
+        keypoints[:, :, 0] = np.linspace(0.2, 0.8, 17)
+        keypoints[:, 5, 1] = self.value
+        return [keypoints]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_missing(value, detector):
+    sessions: dict[str, Session] = {"network": Broken(value), "detector": detector}
+    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    for _ in range(2):
+        (pose,) = estimator.estimate(picture(actor())[0])
+        assert np.flatnonzero(~np.isfinite(pose.keypoints).all(axis=1)).tolist() == [5]
+        assert np.isnan(pose.keypoints[5]).all()
+        assert pose.keypoint_scores[5] == 0
 
 
 def test_the_registry_knows_which_families_need_the_detector():

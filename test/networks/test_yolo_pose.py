@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from pose_ros.core import skeletons
+from pose_ros.core.contract import Contract, ImageInput, Value
+from pose_ros.core.options import EstimatorOptions
 from pose_ros.networks import yolo_pose
 
 POINTS = 17
@@ -73,3 +76,34 @@ def test_of_boxes_that_overlap_the_surest_stays():
     assert kept.tolist() == [0, 1]
     assert yolo_pose.suppress(BOXES[order], SCORES[order], 0.95) == [0, 1, 2]
     assert yolo_pose.suppress(BOXES[:0], SCORES[:0], 0.7) == []
+
+
+class Rows:
+    """A network that gives the same rows whatever it sees."""
+
+    provider = "cpu"
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def run(self, *_):
+        return self.outputs
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_missing(value):
+    outputs = final()
+    outputs[0][0, 0, 6 + 3 * 9] = value
+    image = ImageInput(640, 640, (0.0,) * 3, (255.0,) * 3)
+    contract = Contract(
+        "rows",
+        skeletons.get("coco17"),
+        0.8,
+        inputs={"network": (Value("image", "image", (1, 3, 640, 640), image=image),)},
+        outputs={"network": (Value("rows", "rows", outputs[0].shape),)},
+        settings={"keypoint_threshold": 0.1},
+    )
+    estimator = yolo_pose.estimator(contract, {"network": Rows(outputs)}, EstimatorOptions())
+    (pose,) = estimator.estimate(np.zeros((480, 640, 3), np.uint8))
+    assert np.flatnonzero(np.isnan(pose.keypoints).any(axis=1)).tolist() == [9]
+    assert pose.keypoint_scores[9] == 0

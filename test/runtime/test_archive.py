@@ -175,6 +175,19 @@ def test_a_cut_archive_is_one_line(tmp_path: Path, kind: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\x00"])
+def test_nonsense_that_begins_like_an_archive_is_one_line(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "nonsense"
+    path.write_bytes(start + b"nonsense" * 100)
+    with pytest.raises(ModelError, match=f"^{path} is a damaged archive: "):
+        read(path)
+
+
+def test_what_the_system_says_of_an_archive_stays_its_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "nothing.tar")
+
+
 def outcome(path: Path) -> list[tuple[str, bytes]] | str:
     """Return what an archive holds, or the line about what is wrong with it."""
     try:

@@ -161,7 +161,12 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (replaced("        member:", "        way: x\n        member:"), "way: expected no such"),
         (replaced("[1, 3, 4, 4]", "[2, 3, 4, 4]"), r"inputs\[0\].shape: expected whole numbers"),
         (replaced("[1, 3, 4, 4]", "[1, 3, true]"), r"inputs\[0\].shape: expected whole numbers"),
-        (replaced("range: [0, 1]", "range: [1, 0]"), r"range: expected two numbers"),
+        (replaced("range: [0, 1]", "range: [1, 0]"), r"range: expected two finite numbers"),
+        (replaced("range: [0, 1]", "range: [-.inf, 1]"), r"range: expected two finite numbers"),
+        (
+            replaced("range: [0, 1]", "mean: [.nan, 0, 0], std: [1, 1, 1]"),
+            r"mean: expected three finite numbers",
+        ),
         (replaced("range: [0, 1]", "rnage: [0, 1]"), r"inputs\[0\].rnage: expected no such"),
         (replaced("files:", "files: []\nx:"), "files: expected a mapping"),
         (lambda text: "- 1", "the card: expected a mapping"),
