@@ -22,8 +22,18 @@ _SWINGS = 3
 
 
 def points(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
-    """Whether an arm is stretched out, neither hanging nor up, and rests."""
+    """Whether an arm is stretched out, neither hanging nor up, and rests.
+
+    Whoever stretches out both balances, carries or pushes something: that does not begin to
+    point.
+    """
+    other = views[-1].arm("right" if side == "left" else "left")
+    alone = slack > 0.0 or other is None or not _stretched(other, 0.0)
     arm = _arm(views[-1], side)
+    return alone and _stretched(arm, slack) and _speed(views, side) <= 1.0 + 2.0 * slack
+
+
+def _stretched(arm: Arm, slack: float) -> bool:
     rise = elevation(arm.line)
     # with the forearm up, a bent arm waves or means stop
     most_bend = 60.0 if elevation(arm.fore) <= 118.0 + 10.0 * slack else 35.0
@@ -31,7 +41,6 @@ def points(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
         arm.bend <= most_bend + 15.0 * slack
         and 33.0 - 6.0 * slack <= rise <= 135.0 + 5.0 * slack
         and arm.reach >= 0.75 - 0.1 * slack
-        and _speed(views, side) <= 1.0 + 2.0 * slack
     )
 
 

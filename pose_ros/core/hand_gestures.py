@@ -112,7 +112,9 @@ def opens_palm(hand: HandView, slack: float) -> bool:
 def makes_fist(hand: HandView, slack: float) -> bool:
     """Whether all fingers are curled up and the thumb does not stick out."""
     folded = hand.thumb_aside >= 65.0 - 8.0 * slack
-    return folded and hand.curled(*FINGERS, slack=slack)
+    # fingers around a handle are curled too, less so in all
+    closed = all(hand.knuckles[f] + hand.bends[f] >= 130.0 - 10.0 * slack for f in FINGERS)
+    return folded and closed and hand.curled(*FINGERS, slack=slack)
 
 
 def points_finger(hand: HandView, slack: float) -> bool:

@@ -1,0 +1,207 @@
+"""How well scripted gestures are recognized, on true joints with noise and through BlazePose.
+
+The tables of docs/gestures.md are what this prints. A gesture counts as recognized when it
+starts while its step of the script is played; every other start is counted where it happens.
+"""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+import pytest
+
+import pose_ros
+from pose_ros.core import skeletons
+from pose_ros.core.camera import Camera
+from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.types import Poses
+from pose_ros.sources.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step
+from pose_ros.sources.path import Path
+from pose_ros.sources.raytrace import View
+from pose_ros.sources.scene import ACTOR_TO_WALL, Actor, Scene
+from pose_ros.sources.scenes import walking
+from pose_ros.sources.synthetic import SyntheticSource
+
+SKELETON = skeletons.get("blazepose33")
+# What the actor does, and what it is called when it is seen.
+CALLED = {
+    **dict.fromkeys(("point_left", "point_right", "point_down", "point_forward"), "point"),
+    "raise_hand": "raise_hand",
+    "raise_hands": "raise_hand",
+    "wave": "wave",
+    "t_pose": "t_pose",
+    "cross_arms": "arms_crossed",
+    "stop": "stop",
+    "come_here": "come_here",
+}
+DISTANCES = (1.5, 2.7, 4.0)
+LENSES = {1.5: 90.0, 2.7: 69.0, 4.0: 69.0}  # degrees: raised hands are in the picture
+PITCHES = (-14.0, 0.0, 12.0)
+NOISE, DROPPED = 0.02, 0.2  # meters a coordinate in every image anew; share of the joints
+
+
+def script() -> tuple[Step, ...]:
+    steps = []
+    for gesture in GESTURES:
+        if gesture in CALLED:
+            for arm in ("right",) if gesture in TWO_ARMED else ("left", "right"):
+                seconds = 2.6 if gesture in MOVING_GESTURES else 1.6
+                steps += [Step("stand", 0.8), Step(gesture, seconds, arm)]
+    return tuple(steps)
+
+
+def scene(distance: float) -> Scene:
+    return Scene((Actor(Path.standing(distance), script()),), distance + ACTOR_TO_WALL)
+
+
+class Table:
+    """Counts of what was recognized while each gesture was made."""
+
+    def __init__(self) -> None:
+        self.made: collections.Counter[str] = collections.Counter()
+        self.found: collections.Counter[str] = collections.Counter()
+        self.others: collections.Counter[tuple[str, str]] = collections.Counter()
+
+    def add(self, recognizer: GestureRecognizer, frames, steps: tuple[Step, ...], up) -> None:
+        """Play frames of (stamp, poses) to a recognizer, and count."""
+        ends = np.cumsum([step.seconds for step in steps])
+        started = collections.defaultdict(set)
+        for stamp, poses in frames:
+            i = min(int(np.searchsorted(ends, stamp + 1e-9, side="right")), len(steps) - 1)
+            for gesture in recognizer.update(poses, stamp, up=up):
+                if gesture.event == "started":
+                    started[i].add((gesture.name, gesture.side))
+        for i, step in enumerate(steps):
+            side = "both" if step.gesture in TWO_ARMED else step.arm
+            expected = (CALLED.get(step.gesture, ""), side)
+            self.made[step.gesture] += 1
+            self.found[step.gesture] += expected in started[i]
+            for name, its_side in started[i] - {expected}:
+                self.others[step.gesture, f"{name} {its_side}"] += 1
+
+    @property
+    def recall(self) -> float:
+        made = sum(self.made[g] for g in CALLED)
+        return sum(self.found[g] for g in CALLED) / made
+
+    def __str__(self) -> str:
+        lines = [f"{'made':14}{'times':>6}{'found':>7}  anything else"]
+        for gesture, times in self.made.items():
+            others = [
+                f"{what} {count}" for (when, what), count in self.others.items() if when == gesture
+            ]
+            found = self.found[gesture] if gesture in CALLED else ""
+            lines.append(f"{gesture:14}{times:6}{found:>7}  {', '.join(others) or '-'}")
+        return "\n".join([*lines, f"recall {100 * self.recall:.1f}%"])
+
+
+def true_joints(of: Scene, fps: float, seconds: float) -> np.ndarray:
+    """Return (frames, 33, 3) meters in the world."""
+    (actor,) = of.actors
+    every = [actor.joints(i / fps) for i in range(round(seconds * fps))]
+    return np.array([[joints[name] for name in SKELETON.keypoints] for joints in every])
+
+
+def seen(joints: np.ndarray, view: View, fps: float, seed: int, space: str = "camera"):
+    """Yield (stamp, poses) as a camera might see true joints: with noise, and some missing."""
+    random = np.random.default_rng(seed)
+    for i, world in enumerate(joints):
+        points = view.optical(world) + random.normal(0.0, NOISE, world.shape)
+        missing = random.random(len(points)) < DROPPED
+        pixels = view.camera.project(points)
+        points[missing] = pixels[missing] = np.nan
+        metric = {"camera": points[None]} if space == "camera" else {}
+        yield (
+            i / fps,
+            Poses(
+                skeleton=SKELETON,
+                ids=[0],
+                scores=[0.9],
+                boxes=np.zeros((1, 4)),
+                keypoints=pixels[None],
+                keypoint_scores=np.where(missing, 0.0, 0.9)[None],
+                **metric,
+            ),
+        )
+
+
+def found(of: Scene, fps: float, *, pitch: float, hfov: float, seconds: float):
+    """Yield (stamp, poses) that BlazePose finds in a drawn scene, in meters."""
+    source = SyntheticSource(
+        scene=of,
+        width=480,
+        height=360,
+        fps=fps,
+        camera_height=1.1,
+        camera_pitch_degrees=pitch,
+        hfov_degrees=hfov,
+        live=False,
+        name="gestures",
+    )
+    estimator = pose_ros.create_estimator("blazepose-full", threads=2)
+    lifter = Lifter(LiftOptions(height=of.actors[0].height))
+    for _ in range(round(seconds * fps)):
+        frame = source.read()
+        if frame is None:
+            return
+        poses = estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
+        yield frame.stamp, lifter.lift(poses, source.camera, frame.stamp)
+
+
+@pytest.fixture
+def say(capsys):
+    def print_it(*words: object) -> None:
+        with capsys.disabled():
+            print("\n", *words, sep="")
+
+    return print_it
+
+
+def view_from(pitch: float, distance: float = 2.7) -> View:
+    return View(Camera.from_hfov(640, 480, LENSES[distance]), 1.1, pitch)
+
+
+def test_all_gestures_of_true_joints_with_noise(say):
+    steps, near = script(), DISTANCES[0]
+    joints = true_joints(scene(near), 15.0, sum(step.seconds for step in steps))
+    table = Table()
+    for seed, (distance, pitch) in enumerate((d, p) for d in DISTANCES for p in PITCHES):
+        view = view_from(pitch, distance)
+        frames = seen(joints + (distance - near, 0.0, 0.0), view, 15.0, seed)
+        table.add(GestureRecognizer(), frames, steps, level_floor(1.1, pitch).up)
+    say(f"true joints, {100 * NOISE:g} cm of noise, {DROPPED:.0%} missing\n{table}")
+    assert table.recall >= 0.95
+    assert all(table.found[g] >= 0.9 * table.made[g] for g in CALLED)
+    assert sum(table.others.values()) <= 2
+
+
+@pytest.mark.parametrize("space", ["camera", "image"])
+def test_a_walker_makes_no_gesture_in_ten_minutes(space):
+    for seed, pitch in enumerate((-14.0, 12.0)):
+        joints = true_joints(walking(seed), 15.0, 300.0)
+        recognizer = GestureRecognizer()
+        told: list[Gesture] = []
+        for stamp, poses in seen(joints, view_from(pitch), 15.0, seed, space):
+            told += recognizer.update(poses, stamp, up=level_floor(1.1, pitch).up)
+        assert told == []
+
+
+@pytest.mark.parametrize("distance", [DISTANCES[0], DISTANCES[-1]])
+def test_all_gestures_through_blazepose(distance, say):
+    steps, table = script(), Table()
+    seconds = sum(step.seconds for step in steps)
+    frames = found(scene(distance), 10.0, pitch=2.0, hfov=LENSES[distance], seconds=seconds)
+    table.add(GestureRecognizer(), frames, steps, level_floor(1.1, 2.0).up)
+    say(f"BlazePose at {distance:g} m\n{table}")
+    assert table.recall >= 0.95
+    assert sum(table.others.values()) <= 1
+
+
+def test_a_walker_makes_no_gesture_through_blazepose():
+    recognizer = GestureRecognizer()
+    told: list[Gesture] = []
+    for stamp, poses in found(walking(3), 10.0, pitch=2.0, hfov=69.0, seconds=40.0):
+        told += recognizer.update(poses, stamp, up=level_floor(1.1, 2.0).up)
+    assert told == []

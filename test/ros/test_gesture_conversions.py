@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Header
+
+from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.errors import OptionError
+from pose_ros.msg import GestureArray
+from pose_ros.ros.gesture_conversions import gestures_from_msg, gestures_to_msg
+
+RAYS = {
+    "none": None,
+    "metric": Ray([0.1, -0.2, 3.0], [0.6, 0.0, -0.8], 0.125, metric=True, origin_sigma=0.25),
+    "unplaced": Ray([math.nan] * 3, [0.6, 0.0, -0.8], 0.125, metric=True),
+    "image": Ray([320.0, 240.0, 0.0], [0.0, 1.0, 0.0], 0.5, metric=False),
+}
+
+
+def a_gesture(ray: Ray | None = None) -> Gesture:
+    return Gesture("point", "left", 7, "started", 0.75, 1234.5, ray)
+
+
+@pytest.mark.parametrize("kind", RAYS)
+def test_gestures_there_and_back(kind: str) -> None:
+    ray = RAYS[kind]
+    header = Header(frame_id="camera_optical_frame")
+    sent = gestures_to_msg([a_gesture(ray), Gesture("ok", "", 3, "ended", 0.5, 2.0)], header)
+    msg = deserialize_message(serialize_message(sent), GestureArray)
+    assert msg.header == header
+    first, second = gestures_from_msg(msg)
+    assert (first.name, first.side, first.person, first.event) == ("point", "left", 7, "started")
+    assert (first.confidence, first.since) == (0.75, 1234.5)
+    assert second == Gesture("ok", "", 3, "ended", 0.5, 2.0)
+    if ray is None:
+        assert first.ray is None
+        assert math.isnan(msg.gestures[0].direction.x)
+        return
+    assert first.ray is not None
+    np.testing.assert_array_equal(first.ray.origin, ray.origin)
+    np.testing.assert_array_equal(first.ray.direction, ray.direction)
+    np.testing.assert_array_equal(first.ray.origin_sigma, ray.origin_sigma)
+    assert (first.ray.sigma, first.ray.metric) == (ray.sigma, ray.metric)
+
+
+@pytest.mark.parametrize(("field", "value"), [("event", 0), ("side", "up"), ("ray", 9)])
+def test_what_there_is_not_is_refused(field: str, value: object) -> None:
+    msg = gestures_to_msg([a_gesture()], Header())
+    setattr(msg.gestures[0], field, value)
+    with pytest.raises(OptionError, match=field):
+        gestures_from_msg(msg)
