@@ -93,17 +93,17 @@ def create_estimator(
     except KeyError:
         known = ", ".join(FAMILIES)
         raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
-    open_sessions = functools.partial(
-        _open_sessions,
+    load = functools.partial(
+        open_sessions,
         models_dir=models_dir,
         provider=provider,
         require_gpu=require_gpu,
         threads=threads,
         precision=precision,
     )
-    sessions = open_sessions(card, card.files)
+    sessions = load(card, card.files)
     if card.family in TOP_DOWN:
-        sessions |= open_sessions(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
+        sessions |= load(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
     return family(card.contract, sessions, options)
 
 
@@ -199,7 +199,7 @@ def create_body_hands(
         raise ModelError(
             f"{card.name} finds no hands at the wrists of bodies; {DEFAULT_HAND_NETWORK} does"
         )
-    sessions = _open_sessions(
+    sessions = open_sessions(
         card,
         BodyHands.ROLES,
         models_dir=models_dir,
@@ -211,35 +211,42 @@ def create_body_hands(
     return BodyHands(card.contract, sessions, options)
 
 
-def network_path(
-    card: Card, role: str, models_dir: str | os.PathLike[str] | None, precision: str
-) -> Path:
-    """Return the file of a card that is run in a precision, made when it is not there yet.
-
-    Raises:
-        ModelError: It cannot be had.
-        RuntimeUnavailableError: ``int8`` cannot be made here.
-    """
-    return (int8_path if precision == "int8" else model_path)(card, role, models_dir)
-
-
-def _open_sessions(
+def open_sessions(
     card: Card,
     roles: Iterable[str],
     *,
-    models_dir: str | os.PathLike[str] | None,
-    provider: str,
-    require_gpu: bool,
-    threads: int,
-    precision: str,
+    models_dir: str | os.PathLike[str] | None = None,
+    provider: str = "auto",
+    require_gpu: bool = False,
+    threads: int = 2,
+    precision: str = "fp32",
 ) -> dict[str, Session]:
-    """Load files of a card, fetching them when they are not there yet, by role."""
+    """Load files of a card, fetching or making them when they are not there yet.
+
+    Args:
+        card: The network.
+        roles: Which of its files.
+        models_dir: As for ``create_estimator``; so are the others.
+        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
+        require_gpu: Raise rather than run on the CPU.
+        threads: CPU threads for one run of a network, 1 to 64.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+
+    Returns:
+        What runs each file, by its role; inputs and outputs in the order of the card.
+
+    Raises:
+        OptionError: An argument is out of its range.
+        ModelError: A file cannot be had, or does not fit the card.
+        RuntimeUnavailableError: The provider is not there, or ``int8`` cannot be made here.
+    """
     check_precision(precision, provider)
+    file_path = model_path
     if precision == "int8":
-        provider = "cpu"
+        provider, file_path = "cpu", int8_path
     sessions: dict[str, Session] = {}
     for role in roles:
-        path = network_path(card, role, models_dir, precision)
+        path = file_path(card, role, models_dir)
         session = open_session(
             path, provider, require_gpu=require_gpu, threads=threads, precision=precision
         )

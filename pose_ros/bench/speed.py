@@ -58,10 +58,10 @@ def race(
     Args:
         contenders: By name.
         frames: Number of frames; they are gone through in every round.
-        block: Frames a block.
+        block: Frames a block; all of them where there are fewer.
         rounds: How often to go through the frames, the warm-up not counted.
     """
-    names = list(contenders)
+    names, block = list(contenders), min(block, frames)
     wall: dict[str, list[float]] = {name: [] for name in names}
     cpu: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(rounds + 1):

@@ -13,13 +13,12 @@ import numpy as np
 
 from pose_ros.bench import lifting, lifting_plot, parity, speed
 from pose_ros.bench.peer import MediaPipe
-from pose_ros.build import network_path, open_card
+from pose_ros.build import open_card, open_sessions
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.runtime.card import Card
-from pose_ros.runtime.session import open_session
 from pose_ros.sources import open_source
 
 POSES = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
@@ -75,12 +74,13 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
             _in_one_stream(lambda i, stamp: estimator.estimate(frames[i], stamp))
         )
     }
-    contenders.update(_bare_networks(open_card(args.network), args))
+    card = open_card(args.network)
+    contenders.update(_bare_networks(card, args))
     if not args.mediapipe:
         return _print(speed.race(contenders, len(frames), rounds=args.rounds), args)
     with MediaPipe(frames) as peer:
-        complexity = _complexity(args)
-        if args.network in HANDS:
+        complexity = _complexity(card)
+        if card.name in HANDS:
             peer.open("hands", max_num_hands=args.max_people, model_complexity=complexity)
         else:
             smooth = not args.no_smoothing
@@ -97,9 +97,10 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
 def compare(args: argparse.Namespace, frames: list[Image]) -> int:
     """Print how far the landmarks lie from MediaPipe's."""
     estimator = build_estimator(args)
-    complexity, static = _complexity(args), args.static
+    card, static = open_card(args.network), args.static
+    complexity = _complexity(card)
     how = "picture by picture" if static else "as a clip"
-    if args.network in HANDS:
+    if card.name in HANDS:
         compared = parity.compare_hands(estimator, frames, static=static, complexity=complexity)
     else:
         compared = parity.compare(
@@ -179,9 +180,17 @@ def _in_one_stream(estimate: Any) -> Any:
 def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Block]:
     """Return the engine's own time for each network of a card, on a fixed input."""
     blocks = {}
+    sessions = open_sessions(
+        card,
+        card.files,
+        models_dir=args.models_dir,
+        provider=args.provider,
+        require_gpu=args.require_gpu,
+        threads=args.threads,
+        precision=args.precision,
+    )
     for role, file in card.files.items():
-        path = network_path(card, role, args.models_dir, args.precision)
-        session = open_session(path, args.provider, threads=args.threads)
+        session = sessions[role]
         inputs = [
             np.zeros(value.shape, value.image.dtype if value.image else np.float32)
             for value in file.inputs
@@ -192,9 +201,9 @@ def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Bloc
     return blocks
 
 
-def _complexity(args: argparse.Namespace) -> int:
+def _complexity(card: Card) -> int:
     try:
-        return (POSES | HANDS)[args.network]
+        return (POSES | HANDS)[card.name]
     except KeyError:
         known = ", ".join(POSES | HANDS)
         raise OptionError(f"only {known} can be compared with MediaPipe") from None

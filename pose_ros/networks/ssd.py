@@ -147,7 +147,9 @@ def merge_overlapping(found: Detections) -> Detections:
         overlap = iou(found.boxes[rest[0]], found.boxes[rest]) > SUPPRESSION_IOU
         overlap[0] = True  # a box without an area overlaps nothing, not even itself
         group = rest[overlap]
-        weights = found.scores[group] / found.scores[group].sum()
+        # the least of scores are 0 after rounding, and count alike
+        weights = np.maximum(found.scores[group], np.finfo(np.float32).tiny)
+        weights /= weights.sum()
         best.append(found.scores[rest[0]])
         boxes.append(weights @ found.boxes[group])
         points.append(np.tensordot(weights, found.points[group], axes=1))

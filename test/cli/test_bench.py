@@ -27,6 +27,40 @@ def test_everything_is_timed_in_turns(capsys):
     assert set(found["ratios"]) == set(list(found["ms"])[1:])
 
 
+def test_few_pictures_and_other_names_will_do(tmp_path, capsys, monkeypatch):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 90, np.uint8))
+    arguments = ["bench", str(tmp_path), "--rounds", "1", "--network", "BlazePose_full"]
+    assert main([*arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["ms"]
+    assert len(rows) == 3
+    assert all(np.isfinite(row).all() for row in rows.values())
+
+    asked = []
+
+    class MediaPipe:
+        """Finds nobody, and remembers how it was opened."""
+
+        def __init__(self, frames):
+            self.count = len(frames)
+
+        def open(self, solution, **options):
+            asked.append((solution, options["model_complexity"]))
+
+        def run(self, first, last):
+            return {"results": [None] * (last - first)}
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr(parity, "MediaPipe", MediaPipe)
+    assert main([*arguments, "--parity", "--static"]) == 0
+    assert asked == [("pose", 1)]
+
+
 def test_lifting_is_measured_on_drawn_people(tmp_path, capsys):
     picture = tmp_path / "errors.png"
     arguments = ["--lift", "--frames", "10", "--seed", "3", "--plot", str(picture), "--json"]
@@ -157,6 +191,6 @@ def test_people_are_compared_with_mediapipe_s_and_timed(recorded, data, capsys):
 
 def test_what_mediapipe_does_not_have_is_not_compared(monkeypatch, capsys):
     monkeypatch.setattr("pose_ros.cli.bench.build_estimator", lambda _args: None)
-    arguments = ["bench", "synthetic:stand", "--frames", "10", "--network", "posenet", "--parity"]
-    assert main(arguments) == 1
+    arguments = ["bench", "synthetic:stand", "--frames", "10", "--network", "posenet-mobilenet"]
+    assert main([*arguments, "--parity"]) == 1
     assert "blazehand-full can be compared with MediaPipe" in capsys.readouterr().err

@@ -70,5 +70,14 @@ def test_boxes_without_an_area_end():
     assert len(ssd.merge_overlapping(found).scores) == 2
 
 
+@pytest.mark.filterwarnings("error")
+def test_scores_of_nothing_are_averaged_too():
+    boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.8]], np.float32)
+    points = np.array([[[0.2, 0.4]], [[0.4, 0.4]]], np.float32)
+    found = ssd.merge_overlapping(ssd.Detections(np.zeros(2, np.float32), boxes, points))
+    assert np.allclose(found.boxes, [[0, 0, 1, 0.9]])
+    assert np.allclose(found.points, [[[0.3, 0.4]]])
+
+
 def test_sigmoid_of_extremes_warns_of_nothing():
     assert ssd.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
