@@ -125,13 +125,22 @@ def test_two_people_who_cross_keep_their_ids(looks, fps, speed, seed, loops, max
 
 
 def test_three_people_of_whom_two_are_hidden_at_once(capsys):
-    """The front one hides both others, who hide each other as well: much to ask."""
-    result = run(film("three", 10, 1.4, 5), 2, max_people=3)
+    """The front one hides both others, who hide each other as well: much to ask.
+
+    One round in seven has a switch, and which one it is hangs on the last bit of a float:
+    so several rounds are judged together, each with noise of its own.
+    """
+    rounds = [run(film("three", 10, 1.4, seed), 1, max_people=3) for seed in range(5, 10)]
     with capsys.disabled():
-        print(f"\nthree people, 10 fps, 1.4 m/s: {result}")
-    assert id_switches(result.ids) <= 1
-    assert result.twice == 0
-    assert result.found >= 0.8 * result.visible
+        for result in rounds:
+            print(f"\nthree people, 10 fps, 1.4 m/s: {result}", end="")
+        print()
+    switches = [id_switches(result.ids) for result in rounds]
+    assert sum(count > 0 for count in switches) <= 2
+    assert sum(switches) <= 4
+    assert sum(result.twice + result.nobody for result in rounds) <= 2
+    found, visible = (sum(getattr(r, name) for r in rounds) for name in ("found", "visible"))
+    assert found >= 0.85 * visible
 
 
 @pytest.mark.parametrize(
