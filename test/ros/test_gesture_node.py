@@ -178,6 +178,20 @@ def test_zero_when_the_images_stop(make: Any) -> None:
     assert "no image for" in stage.states[-1].value
 
 
+def test_messages_that_are_dropped_for_a_while_end_the_command(make: Any) -> None:
+    stage = make()
+    stage.up()
+    stage.drive()
+    assert stage.stands()
+    seen = len(stage.seen.stamps)
+    assert stage.until(lambda: len(stage.seen.stamps) > seen + 10, "come_here")
+    assert stage.linear() == 0.0
+    assert stage.is_in("engaged")()
+    assert stage.states[-1].value == "let come_here go and make it anew"
+    stage.until(lambda: True)
+    assert stage.until(lambda: stage.linear() > 0.0, "come_here")
+
+
 def test_zero_when_the_images_stand_still(make: Any) -> None:
     stage = make()
     stage.up()
