@@ -31,3 +31,7 @@ class SourceError(PoseRosError):
 
 class OutputError(PoseRosError):
     """A result cannot be written where it was asked to go."""
+
+
+class TransformError(PoseRosError):
+    """It is not known how two coordinate frames lie to each other."""

@@ -31,6 +31,7 @@ from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.outputs import LATCHED_QOS
 from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.robot import Robot
+from pose_ros.ros.targeting import Targeting
 from pose_ros.ros.ticker import Ticker
 
 WARN_EVERY_SECONDS = 5.0
@@ -82,6 +83,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._robot: Robot | None = None
         self._recognizer: Recognizer | None = None
         self._input: PoseInput | None = None
+        self._targeting: Targeting | None = None
         self._ticker: Ticker | None = None
         self._switches: list[Any] = []
         self._states: Any = None
@@ -96,6 +98,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._make_commander()  # what is refused is refused at once
         self._make_recognizer(self.parameters)
         self._robot = Robot(self, self._arrived)
+        self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._locked = None
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
@@ -135,6 +138,9 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Free what was made."""
         while self._switches:
             self.destroy_subscription(self._switches.pop())
+        if self._targeting is not None:
+            self._targeting.close()
+            self._targeting = None
         if self._robot is not None:
             self._robot.close()
             self._robot = None
@@ -170,16 +176,19 @@ class GestureNode(ManagedNode[GestureParameters]):
         return Commander(command_config_from(self.parameters, compare_clock=compare))
 
     def _take(self, header: Any, poses: Poses, hands: Poses | None) -> None:
-        commander, recognizer = self._commander, self._recognizer
-        if commander is None or recognizer is None:
+        commander, recognizer, targeting = self._commander, self._recognizer, self._targeting
+        if commander is None or recognizer is None or targeting is None:
             return
         try:
             stamp = stamp_from_msg(header.stamp)
-            gestures = recognizer.update(poses, stamp, hands=hands)
+            gestures = recognizer.update(poses, stamp, hands=hands, up=targeting.up(header))
+            goals = targeting.goals(gestures, header)
             people = people_from(poses)
             with self._mutex:
                 self._images += 1
-                commander.observe(gestures, people, stamp, self._now())
+                commander.observe(gestures, people, stamp, self._now(), goals)
+                operator = commander.operator
+            targeting.show(goals, operator)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 

@@ -4,130 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from action_msgs.srv import CancelGoal
-from diagnostic_msgs.msg import DiagnosticArray, KeyValue
-from geometry_msgs.msg import Twist, TwistStamped
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Twist
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, Empty, String
 from std_srvs.srv import Trigger
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
 from pose_ros.core.types import Poses
 from pose_ros.msg import PoseArray
 from pose_ros.ros.conversions import header_to_msg, poses_to_msg, stamp_from_msg, stamp_to_msg
-from pose_ros.ros.gesture_node import GestureNode
-
-SUCCESS = TransitionCallbackReturn.SUCCESS
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-COMMANDS = """\
-come_here: {do: twist, linear: 0.2}
-stop: stop
-wave: {do: event, name: hello, service: greet}
-"""
-
-
-@dataclass
-class FakeRecognizer:
-    """Sees person 7 make the gestures that it is told to see."""
-
-    names: Sequence[str] = ()
-    act: Callable[[], None] = lambda: None
-    stamps: list[float] = field(default_factory=list)
-    hands: list[Poses | None] = field(default_factory=list)
-
-    def update(self, poses: Poses, stamp: float, *, hands: Any = None, **_: Any) -> Any:
-        self.stamps.append(stamp)
-        self.hands.append(hands)
-        self.act()
-        return [Gesture(name, "left", 7, "held", 0.9, 0.0) for name in self.names]
-
-
-def somebody(person: int = 7) -> Poses:
-    skeleton = skeletons.get("coco17")
-    points = len(skeleton)
-    return Poses(
-        skeleton=skeleton,
-        ids=np.array([person]),
-        scores=np.array([0.9]),
-        boxes=np.array([[100, 50, 200, 390]]),
-        keypoints=np.full((1, points, 2), np.nan),
-        keypoint_scores=np.zeros((1, points)),
-    )
-
-
-class Stage:
-    """A gesture node, somebody before a camera, and a robot that listens."""
-
-    def __init__(self, ros: Any, **parameters: Any) -> None:
-        self.ros = ros
-        self.seen = FakeRecognizer()
-        given = {"commands": COMMANDS, "engage_time": 0.1, "timeout": 0.5, **parameters}
-        simulated = given.pop("use_sim_time", False)
-        overrides = [Parameter(name, value=value) for name, value in given.items()]
-        overrides.append(Parameter("use_sim_time", value=simulated))
-        self.node: GestureNode = ros.add(
-            GestureNode(make_recognizer=lambda _p: self.seen, parameter_overrides=overrides)
-        )
-        kind = TwistStamped if parameters.get("stamped", True) else Twist
-        self.speeds = ros.collect(kind, "cmd_vel", 1000)
-        self.states = ros.collect(KeyValue, "gesture/state", LATCHED)
-        self.poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
-        self.stamp: Callable[[], float] = time.time
-
-    def up(self) -> None:
-        assert self.node.autostart()
-        ready = lambda: (  # noqa: E731
-            self.poses.get_subscription_count() and self.node.count_subscribers("cmd_vel")
-        )
-        assert self.ros.spin_until(ready)
-
-    def show(self) -> None:
-        header = header_to_msg(self.stamp(), "camera")
-        self.poses.publish(poses_to_msg(somebody(), header, "fake", 640, 480))
-        end = time.monotonic() + 0.03
-        while time.monotonic() < end:
-            self.ros.executor.spin_once(timeout_sec=0.01)
-
-    def until(self, condition: Callable[[], Any], *names: str) -> bool:
-        """Show images with these gestures until the condition holds."""
-        self.seen.names = names
-
-        def shown() -> Any:
-            self.show()
-            return condition()
-
-        return bool(self.ros.spin_until(shown))
-
-    def is_in(self, state: str) -> Callable[[], bool]:
-        return lambda: bool(self.states) and self.states[-1].key == state
-
-    def engage(self) -> None:
-        assert self.until(self.is_in("engaged"), "raise_hand"), self.states
-        self.until(lambda: True)
-
-    def drive(self) -> None:
-        """Engage, and command until the robot moves at full speed."""
-        self.engage()
-        full = lambda: self.speeds and self.linear() == pytest.approx(0.2)  # noqa: E731
-        assert self.until(full, "come_here"), self.states
-
-    def linear(self) -> float:
-        last = self.speeds[-1]
-        return float((last.twist if isinstance(last, TwistStamped) else last).linear.x)
-
-    def stands(self) -> bool:
-        """Wait, without an image, until zero is the last thing that was said."""
-        return bool(self.ros.spin_until(lambda: self.linear() == 0.0))
+from tools.gesture_stage import LATCHED, SUCCESS, Stage, somebody
 
 
 @pytest.fixture
@@ -467,23 +360,3 @@ def test_poses_of_an_unknown_skeleton_are_refused(make: Any) -> None:
 
     assert stage.ros.spin_until(told)
     assert stage.seen.stamps == []
-
-
-def test_a_goal_is_called_off(ros: Any, make: Any) -> None:
-    stage = make()
-    calls: list[Any] = []
-
-    def answer(request: Any, response: Any) -> Any:
-        calls.append(request.goal_info)
-        return response
-
-    ros.node.create_service(CancelGoal, "navigate_to_pose/_action/cancel_goal", answer)
-    stage.up()
-    robot = stage.node._robot
-    assert ros.spin_until(robot._cancel.service_is_ready)
-    robot._driving = object()
-    robot.halt(time.time())
-    assert ros.spin_until(lambda: calls)
-    # of no id and no stamp: all goals
-    assert not any(calls[0].goal_id.uuid)
-    assert calls[0].stamp.sec == 0

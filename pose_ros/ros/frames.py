@@ -1,0 +1,114 @@
+"""Where frames are: from tf2_ros where it is installed, else from /tf and /tf_static."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from scipy.spatial.transform import Rotation
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.frames import FrameTree
+from pose_ros.errors import TransformError
+from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.ros.tf import TF_QOS
+
+STATIC_QOS = QoSProfile(
+    depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class Frames(Protocol):
+    """Tells where frames are."""
+
+    def lookup(self, target: str, header: Any) -> Float64Array:
+        """Return the (4, 4) transform from a header's frame to ``target`` at its stamp.
+
+        Raises:
+            TransformError: It is not known.
+        """
+
+    def close(self) -> None:
+        """End the subscriptions."""
+
+
+def listen(node: Any) -> Frames:
+    """Return what listens to /tf."""
+    try:
+        import tf2_ros
+    except ImportError:
+        return OwnFrames(node)
+    return TfFrames(node, tf2_ros)
+
+
+class OwnFrames:
+    """Frames from the topics themselves; with no message for them nothing is known."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self._tree = FrameTree()
+        self._subscriptions: list[Any] = []
+        try:
+            from tf2_msgs.msg import TFMessage
+        except ImportError:
+            node.get_logger().warning("nothing is known of frames: tf2_msgs is not installed")
+            return
+        for topic, static, qos in (("/tf", False, TF_QOS), ("/tf_static", True, STATIC_QOS)):
+            take = partial(self._take, static)
+            self._subscriptions.append(node.create_subscription(TFMessage, topic, take, qos))
+
+    def lookup(self, target: str, header: Any) -> Float64Array:
+        """Return the transform from a header's frame at its stamp."""
+        return self._tree.lookup(target, header.frame_id, stamp_from_msg(header.stamp))
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+
+    def _take(self, static: bool, msg: Any) -> None:
+        for item in msg.transforms:
+            place, turn = item.transform.translation, item.transform.rotation
+            try:
+                self._tree.add(
+                    item.header.frame_id,
+                    item.child_frame_id,
+                    (place.x, place.y, place.z),
+                    (turn.x, turn.y, turn.z, turn.w),
+                    None if static else stamp_from_msg(item.header.stamp),
+                )
+            except TransformError as error:
+                self._node.get_logger().warning(f"{error}", throttle_duration_sec=5.0)
+
+
+class TfFrames:
+    """Frames from tf2_ros."""
+
+    def __init__(self, node: Any, tf2_ros: Any) -> None:
+        self._buffer = tf2_ros.Buffer()
+        self._errors: Any = tf2_ros.TransformException
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def lookup(self, target: str, header: Any) -> Float64Array:
+        """Return the transform from a header's frame at its stamp."""
+        when = Time.from_msg(header.stamp)
+        try:
+            found = self._buffer.lookup_transform(target, header.frame_id, when).transform
+        except self._errors as error:
+            raise TransformError(" ".join(str(error).split())) from None
+        place = np.eye(4)
+        place[:3, 3] = (found.translation.x, found.translation.y, found.translation.z)
+        turn = found.rotation
+        place[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+        return place
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        end: Callable[[], None] = self._listener.unregister
+        end()

@@ -1,0 +1,82 @@
+"""Where people point: in the frame of the robot or of a map, as targets and as goals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from geometry_msgs.msg import PointStamped
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.commands import Goal
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.targets import Refused, TargetOptions, find_target
+from pose_ros.errors import TransformError
+from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
+from pose_ros.ros.frames import listen
+from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.node import ManagedNode
+from pose_ros.ros.outputs import RESULT_QOS
+
+
+class Targeting:
+    """Meets the rays of those who point with the ground, in ``target_frame``.
+
+    Args:
+        node: For its parameters, subscriptions and publisher.
+    """
+
+    def __init__(self, node: ManagedNode[GestureParameters]) -> None:
+        self._frame = node.parameters.target_frame
+        self._options = TargetOptions(max_range=node.parameters.max_range)
+        self._frames = listen(node)
+        self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        self._frames.close()
+
+    def up(self, header: Any) -> Float64Array | None:
+        """Return (3,) against gravity in the axes of an image; None where it is not known."""
+        try:
+            up: Float64Array = self._frames.lookup(self._frame, header)[2, :3]
+        except TransformError:
+            return None
+        return up
+
+    def goals(self, gestures: Sequence[Gesture], header: Any) -> dict[int, Goal | str]:
+        """Return where each person points, or why that is not known.
+
+        Args:
+            gestures: Those of an image.
+            header: The image's own.
+        """
+        pointing = [g for g in gestures if g.ray is not None and g.event != "ended"]
+        if not pointing:
+            return {}
+        try:
+            transform = self._frames.lookup(self._frame, header)
+        except TransformError as error:
+            return {gesture.person: str(error) for gesture in pointing}
+        return {g.person: self._goal(g, transform, header) for g in pointing}
+
+    def show(self, goals: Mapping[int, Goal | str], operator: int | None) -> None:
+        """Publish what the operator points at; without one, what somebody does."""
+        person = operator if operator is not None else next(iter(goals), None)
+        goal = None if person is None else goals.get(person)
+        if not isinstance(goal, Goal):
+            return
+        msg = PointStamped(header=header_to_msg(goal.stamp, goal.frame_id))
+        msg.point.x, msg.point.y, msg.point.z = goal.position
+        self._targets.publish(msg)
+
+    def _goal(self, gesture: Gesture, transform: Float64Array, header: Any) -> Goal | str:
+        assert gesture.ray is not None  # noqa: S101
+        target = find_target(gesture.ray, transform, options=self._options)
+        if isinstance(target, Refused):
+            return str(target)
+        # there it looks as it does from here: on, past the person's finger
+        x, y, z = (float(part) for part in target.point)
+        yaw = math.atan2(y - float(transform[1, 3]), x - float(transform[0, 3]))
+        return Goal((x, y, z), yaw, self._frame, stamp_from_msg(header.stamp))
