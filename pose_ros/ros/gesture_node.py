@@ -20,15 +20,17 @@ from pose_ros.core.gestures import Gesture, GestureRecognizer
 from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
+from pose_ros.msg import GestureArray
 from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.diagnostics import Level, Report
+from pose_ros.ros.gesture_conversions import gestures_to_msg
 from pose_ros.ros.gesture_parameters import (
     GestureParameters,
     command_config_from,
     gesture_options_from,
 )
 from pose_ros.ros.node import ManagedNode, run
-from pose_ros.ros.outputs import LATCHED_QOS
+from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.robot import Robot
 from pose_ros.ros.targeting import Targeting
@@ -87,6 +89,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._ticker: Ticker | None = None
         self._switches: list[Any] = []
         self._states: Any = None
+        self._gestures: Any = None
         self._state_told: tuple[State, str] | None = None
         self._locked: bool | None = None
         self._defect = self._refusal = ""
@@ -100,6 +103,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._robot = Robot(self, self._arrived)
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
+        self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
         self._locked = None
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
         for qos in (LOCK_QOS, LATCHED_QOS):
@@ -189,6 +193,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 commander.observe(gestures, people, stamp, self._now(), goals)
                 operator = commander.operator
             targeting.show(goals, operator)
+            self._gestures.publish(gestures_to_msg(gestures, header))
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 

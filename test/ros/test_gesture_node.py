@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
-from pose_ros.msg import PoseArray
+from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.conversions import header_to_msg, poses_to_msg, stamp_from_msg, stamp_to_msg
 from tools.gesture_stage import LATCHED, SUCCESS, Stage, somebody
 
@@ -30,8 +30,11 @@ def make(ros: Any) -> Callable[..., Stage]:
 
 def test_from_a_gesture_to_a_speed_and_back(make: Any) -> None:
     stage = make()
+    gestures = stage.ros.collect(GestureArray, "gesture/gestures")
     stage.up()
     stage.drive()
+    assert [(g.name, g.person) for g in gestures[-1].gestures] == [("come_here", 7)]
+    assert gestures[-1].header.frame_id == "camera"
     assert stage.speeds[-1].header.frame_id == "base_link"
     assert stage.speeds[-1].twist.angular.z == 0.0
     assert all(msg.twist.linear.x <= 0.2 + 1e-9 for msg in stage.speeds)
