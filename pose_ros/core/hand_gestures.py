@@ -19,6 +19,8 @@ FINGERS = ("index", "middle", "ring", "pinky")
 
 # what is between these is neither straight nor curled
 _STRAIGHT, _CURLED = 38.0, 72.0
+# lengths of the palm: what looks shorter points to the camera, or away, at no sure angle
+_SHORT = 0.15
 
 _NEEDED = (
     *("wrist", "thumb_mcp", "thumb_ip", "thumb_tip"),
@@ -32,6 +34,8 @@ class HandView:
 
     Attributes:
         bends: Of each finger: between its first bone and the way from there to the tip.
+        reaches: From the knuckle of each finger to its tip, in lengths of the palm: one that
+            points to the camera looks short.
         knuckles: Of each finger: between the palm and the first bone.
         thumb_bend: Of the thumb's last joint.
         thumb_aside: Between the thumb and the way from the little finger's knuckle to the
@@ -43,6 +47,7 @@ class HandView:
     """
 
     bends: Mapping[str, float]
+    reaches: Mapping[str, float]
     knuckles: Mapping[str, float]
     thumb_bend: float
     thumb_aside: float
@@ -53,7 +58,11 @@ class HandView:
 
     def straight(self, *fingers: str, slack: float) -> bool:
         """Whether all of these fingers are stretched."""
-        return all(self.bends[finger] <= _STRAIGHT + 10.0 * slack for finger in fingers)
+        return all(
+            self.bends[finger] <= _STRAIGHT + 10.0 * slack
+            and self.reaches[finger] >= (0.48 if finger == "pinky" else 0.62) - 0.07 * slack
+            for finger in fingers
+        )
 
     def curled(self, *fingers: str, slack: float) -> bool:
         """Whether all of these fingers are curled up."""
@@ -88,8 +97,10 @@ def view_hand(
     index, middle = way("index_mcp", "index_tip"), way("middle_mcp", "middle_tip")
     return HandView(
         bends={
-            f: _angle(way(f"{f}_mcp", f"{f}_pip"), way(f"{f}_pip", f"{f}_tip")) for f in FINGERS
+            f: _angle(way(f"{f}_mcp", f"{f}_pip"), way(f"{f}_pip", f"{f}_tip"), _SHORT * palm)
+            for f in FINGERS
         },
+        reaches={f: float(np.linalg.norm(way(f"{f}_mcp", f"{f}_tip"))) / palm for f in FINGERS},
         knuckles={
             f: _angle(way("wrist", f"{f}_mcp"), way(f"{f}_mcp", f"{f}_pip")) for f in FINGERS
         },
@@ -150,9 +161,9 @@ def _sticks_thumb_out(hand: HandView, slack: float) -> bool:
     return out and hand.curled(*FINGERS, slack=slack)
 
 
-def _angle(a: Float64Array, b: Float64Array) -> float:
-    """Return the degrees between two vectors; NaN where one has no direction."""
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if lengths <= 0.0:
+def _angle(a: Float64Array, b: Float64Array, least: float = 0.0) -> float:
+    """Return the degrees between two vectors; NaN where one is too short for a direction."""
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if min(lengths) <= least:
         return math.nan
-    return math.degrees(math.acos(min(1.0, max(-1.0, float(a @ b) / lengths))))
+    return math.degrees(math.acos(min(1.0, max(-1.0, float(a @ b) / (lengths[0] * lengths[1])))))
