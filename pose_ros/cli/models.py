@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from pose_ros.errors import ModelError
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, list_cards, load_card
 from pose_ros.runtime.model_store import FileStatus
@@ -132,6 +133,8 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
     """
     from pose_ros.build import card_name, guess  # onnxruntime takes long to import
 
+    if path.is_file() and path.suffix != ".onnx":
+        raise ModelError(f"{path} is no .onnx file, and those are what is inspected")
     signature, fitting = guess(path)
     name = card_name(path)
     if as_json:

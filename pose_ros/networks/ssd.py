@@ -21,6 +21,10 @@ from pose_ros.core.types import Channels, FloatArray, Image
 SUPPRESSION_IOU = 0.3
 MAX_VIEWS = 1 + MAX_TILES * MAX_TILES
 
+MOST = 50
+"""Detections of one view that are kept, the surest: five times as many as are ever looked at.
+Only a threshold near 0 has more, and would take seconds."""
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -140,10 +144,11 @@ def decode(
 
 
 def merge_overlapping(found: Detections) -> Detections:
-    """Merge each best detection with all that overlap it, averaged by score."""
-    best, boxes, points = [], [], []
+    """Merge each of the best ``MOST`` detections with all that overlap it, averaged by score."""
+    best: list[float] = []
+    boxes, points = [], []
     rest = np.arange(len(found.scores))
-    while len(rest):
+    while len(rest) and len(best) < MOST:
         overlap = iou(found.boxes[rest[0]], found.boxes[rest]) > SUPPRESSION_IOU
         overlap[0] = True  # a box without an area overlaps nothing, not even itself
         group = rest[overlap]

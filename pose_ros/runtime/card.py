@@ -154,7 +154,10 @@ def load_card(name_or_path: str | Path) -> Card:
         known = sorted(p.stem for p in folder.glob("*.yaml"))
         name = str(name_or_path).lower().replace("_", "-")
         if name not in known:
-            raise ModelError(f"unknown network {str(name_or_path)!r}; known: {', '.join(known)}")
+            own = "; a network of your own is a .onnx file or a card, .yaml" * path.is_file()
+            raise ModelError(
+                f"unknown network {str(name_or_path)!r}; known: {', '.join(known)}{own}"
+            )
         path = folder / f"{name}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -218,6 +218,9 @@ def _matches(spec: str) -> list[Path]:
     Raises:
         SourceError: There is none.
     """
+    if not spec:
+        # Path has it for the present folder; it is a variable of a shell that is not set
+        raise SourceError(f"an input without a name; expected {KINDS}")
     path = Path(spec).expanduser()
     # a file may have a bracket in its name: what is there is no pattern
     if path.is_dir():

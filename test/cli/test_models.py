@@ -98,6 +98,13 @@ def test_get_without_a_network(tmp_path: Path) -> None:
         run("get", NAME, "--models-dir", tmp_path, "--force")
 
 
+def test_only_onnx_files_are_inspected(tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("name: mine", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"card.yaml is no .onnx file"):
+        run("inspect", card)
+
+
 def test_get_of_an_unknown_network(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="unknown network 'blazepose-huge'"):
         run("get", "blazepose-huge", "--models-dir", tmp_path)

@@ -70,6 +70,15 @@ def test_boxes_without_an_area_end():
     assert len(ssd.merge_overlapping(found).scores) == 2
 
 
+def test_of_more_detections_than_anybody_looks_at_the_surest_stay():
+    count = 4 * ssd.MOST
+    scores = np.linspace(0.9, 0.1, count, dtype=np.float32)
+    corners = np.arange(count, dtype=np.float32)[:, None].repeat(2, axis=1)
+    boxes = np.concatenate([corners, corners + 0.9], axis=1)
+    found = ssd.merge_overlapping(ssd.Detections(scores, boxes, boxes.reshape(-1, 2, 2)))
+    assert np.array_equal(found.scores, scores[: ssd.MOST])
+
+
 @pytest.mark.filterwarnings("error")
 def test_scores_of_nothing_are_averaged_too():
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.8]], np.float32)

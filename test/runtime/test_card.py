@@ -196,6 +196,12 @@ def test_unknown_name_lists_the_known() -> None:
         load_card("nonesuch")
 
 
+def test_files_of_other_kinds_are_told_what_will_do(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"net.tflite'.*your own is a .onnx file or a card"):
+        load_card(tmp_path / "net.tflite")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read the model card .*none.yaml: No such file"):
         load_card(tmp_path / "none.yaml")

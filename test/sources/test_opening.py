@@ -156,6 +156,8 @@ def test_an_input_that_does_not_open_does_not_end_the_rest(folder: Path) -> None
 
 
 def test_names_are_looked_up_before_anything_runs(folder: Path) -> None:
+    with pytest.raises(SourceError, match="an input without a name"):
+        expand_inputs([str(folder), ""])
     with pytest.raises(SourceError, match=r"typo\.png"):
         expand_inputs([str(folder / "p9.png"), str(folder / "typo.png")])
     with pytest.raises(SourceError, match="no input"):
