@@ -122,6 +122,13 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     """
     skeleton = skeleton or skeletons.get(msg.skeleton)
     people = msg.poses
+    for person in people:
+        names = tuple(point.name for point in person.keypoints)
+        if names != skeleton.keypoints:
+            raise OptionError(
+                f"expected the {len(skeleton)} keypoints of {skeleton.name} in their order, got "
+                f"{len(names)}: {', '.join(names[:4])}, ..."
+            )
 
     def table(read: Any, columns: int) -> FloatArray:
         rows = [[read(point) for point in person.keypoints] for person in people]
@@ -137,6 +144,8 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     if camera is not None:
         known = np.isfinite(camera).all(axis=2)
         sources[~known], sigmas[~known] = Keypoint.SOURCE_NONE, np.nan
+        # who sent it does not say where they come from
+        sources[known & (sources == Keypoint.SOURCE_NONE)] = Keypoint.SOURCE_MODEL
         if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
             sigmas[:] = np.nan
     labels = tuple(person.label for person in people)
@@ -173,10 +182,13 @@ def skeleton_from_msg(msg: Any) -> Skeleton:
     """Return the skeleton that a message describes.
 
     Raises:
-        OptionError: An index is beyond the keypoints, or names repeat.
+        OptionError: An index is beyond the keypoints or without its other half, or names
+            repeat.
     """
 
     def pairs(flat: Any) -> tuple[tuple[int, int], ...]:
+        if len(flat) % 2:
+            raise OptionError(f"{msg.name}: expected pairs of indices, got {len(flat)} indices")
         return tuple((int(a), int(b)) for a, b in zip(flat[0::2], flat[1::2], strict=True))
 
     return Skeleton(msg.name, tuple(msg.keypoints), pairs(msg.links), pairs(msg.left_right))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +134,36 @@ def test_poses_of_an_unknown_skeleton() -> None:
     with pytest.raises(OptionError, match="octopus8"):
         poses_from_msg(msg)
     assert len(poses_from_msg(msg, BLAZEPOSE)) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda person: person.keypoints.pop(),
+        lambda person: person.keypoints.append(Keypoint()),
+        lambda person: person.keypoints.reverse(),
+    ],
+)
+def test_keypoints_of_another_skeleton(spoil: Callable[[Any], None]) -> None:
+    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    spoil(msg.poses[1])
+    with pytest.raises(OptionError, match="33 keypoints of blazepose33"):
+        poses_from_msg(msg)
+
+
+def test_meters_without_a_source_are_the_model_s() -> None:
+    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg.poses[0].keypoints[5].position_source = Keypoint.SOURCE_NONE
+    sources = poses_from_msg(msg).camera_sources
+    assert sources is not None
+    assert sources[0, 5] == Keypoint.SOURCE_MODEL
+
+
+def test_a_skeleton_of_half_a_link() -> None:
+    msg = skeleton_to_msg(BLAZEPOSE)
+    msg.links.pop()
+    with pytest.raises(OptionError, match="pairs of indices"):
+        skeleton_from_msg(msg)
 
 
 @pytest.mark.parametrize("name", sorted(skeletons.SKELETONS))
