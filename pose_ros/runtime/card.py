@@ -154,7 +154,8 @@ def load_card(name_or_path: str | Path) -> Card:
         known = sorted(p.stem for p in folder.glob("*.yaml"))
         name = str(name_or_path).lower().replace("_", "-")
         if name not in known:
-            own = "; a network of your own is a .onnx file or a card, .yaml" * path.is_file()
+            other_file = path.is_file() and path.suffix != ".onnx"
+            own = "; a network of your own is a .onnx file or a card, .yaml" if other_file else ""
             raise ModelError(
                 f"unknown network {str(name_or_path)!r}; known: {', '.join(known)}{own}"
             )
