@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 
+import cv2
 import numpy as np
 import pytest
 
@@ -205,3 +206,29 @@ def test_a_walker_makes_no_gesture_through_blazepose():
     for stamp, poses in found(walking(3), 10.0, pitch=2.0, hfov=69.0, seconds=40.0):
         told += recognizer.update(poses, stamp, up=level_floor(1.1, 2.0).up)
     assert told == []
+
+
+def test_real_pictures_and_a_dance(data, say):
+    """People of public pictures, as if they stood still for a second, and a moving dancer."""
+    estimator = pose_ros.create_estimator("blazepose-full", static=True, max_people=5, threads=2)
+    people, told = 0, set()
+    pictures = sorted([*data.glob("images/*.jpg"), *data.glob("coco_keypoints/*.jpg")])
+    for picture in pictures:
+        poses = estimator.estimate(cv2.imread(str(picture)), channels="bgr")
+        recognizer = GestureRecognizer()
+        people += len(poses)
+        for i in range(15):
+            for gesture in recognizer.update(poses, i / 15):
+                told.add((picture.stem, gesture.person, gesture.name, gesture.side))
+    lines = "\n".join(" ".join(map(str, row)) for row in sorted(told))
+    say(f"{len(pictures)} pictures, {people} people, {len(told)} gestures\n{lines}")
+    assert len(pictures) == 21
+    # sports: arms are out, and nobody means it; a picture does not tell what moves
+    assert len(told) <= 10
+    estimator = pose_ros.create_estimator("blazepose-full", threads=2)
+    clip, recognizer = cv2.VideoCapture(str(data / "video" / "dance.avi")), GestureRecognizer()
+    for i in range(205):
+        read, image = clip.read()
+        assert read
+        poses = estimator.estimate(image, i / 50, channels="bgr")
+        assert recognizer.update(poses, i / 50) == ()
