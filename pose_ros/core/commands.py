@@ -171,8 +171,7 @@ class Commander:
             self._interrupt(trouble)
         if self._locked or self._barred:
             return
-        present = {person.id for person in people}
-        held = [g for g in gestures if g.event != "ended" and g.person in present]
+        held = [g for g in gestures if g.event != "ended"]
         if self._operator is None:
             self._look_for_operator(held, people, stamp)
             return
@@ -206,7 +205,6 @@ class Commander:
             linear, angular = self._limiter.step(*self._wanted, elapsed)
             return Command("twist", self._state, self._reason, linear, angular, events=events)
         # zero at once: how hard it brakes is for the base to say
-        self._limiter.halt()
         if self._moved:
             self._moved, self._zero_until = False, now + self.config.zero_time
         talks = self._operator is not None or now < self._zero_until

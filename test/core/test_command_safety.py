@@ -66,6 +66,14 @@ def test_zero_when_the_stamps_stand_still(scene: Any) -> None:
     assert scene.commander.reason == "the stamps of the images stand still"
 
 
+def test_a_gesture_in_an_image_that_was_there_before_commands_nothing(scene: Any) -> None:
+    scene.engage()
+    taken = scene.now + scene.stamp_offset
+    assert is_zero(scene.show("come_here", stamp=taken))
+    assert is_zero(scene.show("come_here", stamp=taken))
+    assert scene.show("come_here").linear > 0.0
+
+
 def test_zero_when_the_stamps_fall_behind(scene: Any) -> None:
     """A worker that is too slow, or a queue that fills up: images come, but old ones."""
     scene.drive()
@@ -82,6 +90,7 @@ def test_images_that_are_old_from_the_start_move_nothing(scene: Any) -> None:
     scene.show("come_here", seconds=2.0)
     assert not moves(scene.commands)
     assert "old when their poses come" in scene.commander.reason
+    assert {command.state for command in scene.commands} == {State.DISENGAGED}
 
 
 def test_a_replay_moves_nothing_unless_it_is_allowed(make_scene: Any) -> None:
@@ -101,6 +110,7 @@ def test_zero_when_the_stamps_jump(scene: Any, jump: float, operator: int | None
     scene.drive()
     assert is_zero(scene.show("come_here", stamp=scene.now + jump))
     assert scene.commander.operator == operator
+    assert ("is no number" in scene.commander.reason) == (not math.isfinite(jump))
     scene.show("come_here", seconds=1.0)
     assert not scene.commands[-1].linear
 
@@ -192,8 +202,9 @@ def test_zero_when_the_operator_is_there_twice(scene: Any) -> None:
     assert is_zero(scene.show("come_here", people=(HERE, twin)))
     assert scene.commander.operator is None
     # nor does somebody engage who is there twice
+    scene.commands.clear()
     scene.show("raise_hand", people=(HERE, twin), seconds=3.0)
-    assert scene.commander.operator is None
+    assert {command.state for command in scene.commands} == {State.STOPPED}
 
 
 def test_an_operator_who_walks_is_the_same(scene: Any) -> None:
