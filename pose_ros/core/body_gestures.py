@@ -72,7 +72,7 @@ def holds_hand_out(views: Sequence[BodyView], side: ArmSide, slack: float) -> bo
         and elevation(arm.fore) >= 114.0 - 10.0 * slack
         and arm.bend >= 62.0 - 8.0 * slack
         and bool(arm.wrist[0] >= 0.35 - 0.1 * slack)
-        and bool(arm.wrist[1] <= (0.72 + 0.15 * slack) * arm.wrist[0])
+        and bool(arm.wrist[1] <= (1.0 + 0.15 * slack) * arm.wrist[0])
         and _speed(views, side) <= 0.8 + 1.6 * slack
     )
 
@@ -117,7 +117,7 @@ def beckons(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
             return None
         # a forearm that swings to the side waves
         lifted = elevation(arm.fore)
-        return lifted if lifted >= 50.0 and abs(arm.fore[1]) <= 0.6 else None
+        return lifted if lifted >= 50.0 and abs(arm.fore[1]) <= 0.8 else None
 
     return _swings(views, side, lift, 26.0, slack)
 

@@ -1,6 +1,7 @@
 """Gestures of drawn hands: bones and joint angles of a hand, turned, shaken and seen."""
 
 import collections
+import json
 
 import numpy as np
 import pytest
@@ -172,3 +173,22 @@ def test_hands_alone_are_people_of_their_own():
         hand = seen("fist", skeleton, random, Rotation.identity(), space="world")
         told += recognizer.update(hand.replace(labels=None), i * PERIOD)
     assert {(g.name, g.side, g.person) for g in told} == {("fist", "", hand_id(4, 1))}
+
+
+def test_real_hands_around_something_make_no_gesture(data):
+    path = data / "references" / "mediapipe_hands_images.json"
+    skeleton = skeletons.get("blazehand21")
+    images = json.loads(path.read_text(encoding="utf-8"))["images"]
+    found = [hand for hands in images.values() for hand in hands]
+    assert len(found) == 6
+    for hand in found:
+        poses = Poses(
+            skeleton=skeleton,
+            ids=[8],
+            scores=[hand["score"]],
+            boxes=np.zeros((1, 4)),
+            keypoints=np.array(hand["landmarks"])[None, :, :2],
+            keypoint_scores=np.ones((1, 21)),
+            world=np.array(hand["world"])[None],
+        )
+        assert started(lambda poses=poses: poses) == set()
