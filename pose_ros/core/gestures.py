@@ -198,6 +198,8 @@ class GestureRecognizer:
             found += self._update_hands(poses, against_gravity, of_people=False)
         else:
             found += self._update_bodies(poses, against_gravity)
+            if hands is None:  # hands that nobody looks for any more are gone too
+                found += self._forget(self._hands, set())
         if hands is not None:
             found += self._update_hands(hands, against_gravity, of_people=True)
         return tuple(found)
@@ -206,7 +208,7 @@ class GestureRecognizer:
         for pose in poses:
             body_ = self._bodies.setdefault(pose.id, _Body(pose.id))
             yield from body_.update(pose, self._stamp, up, self.options)
-        yield from self._forget(self._bodies, poses)
+        yield from self._forget(self._bodies, set(poses.ids.tolist()))
 
     def _update_hands(
         self, poses: Poses, up: Float64Array, *, of_people: bool
@@ -215,13 +217,13 @@ class GestureRecognizer:
             person = person_of_hand(pose.id) if of_people else pose.id
             hand_ = self._hands.setdefault(pose.id, _Hand(person))
             yield from hand_.update(pose, self._stamp, up, self.options)
-        yield from self._forget(self._hands, poses)
+        yield from self._forget(self._hands, set(poses.ids.tolist()))
 
     def _forget(
-        self, remembered: dict[int, _Body] | dict[int, _Hand], poses: Poses
+        self, remembered: dict[int, _Body] | dict[int, _Hand], present: set[int]
     ) -> Iterator[Gesture]:
         """End what those did who have not been seen for too long."""
-        for id_ in set(remembered) - set(poses.ids.tolist()):
+        for id_ in set(remembered) - present:
             if self._stamp - remembered[id_].stamp > self.options.joint_memory:
                 yield from remembered.pop(id_).end()
 

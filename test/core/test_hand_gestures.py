@@ -165,6 +165,20 @@ def test_a_hand_with_a_missing_joint_makes_no_gesture():
         )
 
 
+def test_hands_that_are_gone_end_their_gestures():
+    random, nobody = np.random.default_rng(0), Poses.empty(skeletons.get("blazepose33"))
+    skeleton = skeletons.get("blazehand21")
+    fist = seen("fist", skeleton, random, Rotation.identity(), space="world")
+    for gone in (None, Poses.empty(skeleton)):
+        recognizer = GestureRecognizer()
+        events = [
+            gesture.event
+            for i in range(24)
+            for gesture in recognizer.update(nobody, i * PERIOD, hands=fist if i < 12 else gone)
+        ]
+        assert events == ["started", *["held"] * (len(events) - 2), "ended"]
+
+
 def test_hands_alone_are_people_of_their_own():
     random, recognizer = np.random.default_rng(0), GestureRecognizer()
     skeleton = skeletons.get("trt_hand21")
