@@ -94,18 +94,14 @@ class _Person:
     memory: BoneMemory
     height: float | None
     filter: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(DEPTH_SMOOTHING))
-    present: bytes = b""
+    count: int = 0
 
     def smooth(self, points: Float64Array, stamp: float) -> Float64Array:
-        """Filter the distances of (K, 3) points; anew when others are there than before."""
-        known = np.isfinite(points[:, 2])
-        if known.tobytes() != self.present:
-            self.present = known.tobytes()
-            self.filter = OneEuroFilter(DEPTH_SMOOTHING)
-        smooth = points.copy()
-        if known.any():
-            depths = points[known, 2]
-            smooth[known] *= (self.filter(depths, stamp) / depths)[:, None]
+        """Filter the distances of (K, 3) points, each by itself; a missing one begins anew."""
+        if len(points) != self.count:  # another skeleton than before
+            self.count, self.filter = len(points), OneEuroFilter(DEPTH_SMOOTHING)
+        depths = points[:, 2]
+        smooth: Float64Array = points * (self.filter(depths, stamp) / depths)[:, None]
         return smooth
 
 

@@ -43,6 +43,9 @@ ARRIVED = 0.002
 Points: TypeAlias = NDArray[np.complex128]
 
 
+_NEVER = -100.0  # log odds of what is no number
+
+
 @dataclass(frozen=True, eq=False)
 class Maps:
     """The outputs of a network for one image, in cells.
@@ -87,7 +90,7 @@ class Maps:
                 )
         middle = [_vectors(maps, stride) for maps in displacements]
         return cls(
-            heatmaps,
+            np.nan_to_num(heatmaps, nan=_NEVER, posinf=_NEVER, neginf=_NEVER),
             _vectors(offsets, stride),
             np.concatenate(middle) if middle else np.zeros((0, *cells), np.complex128),
         )
@@ -176,6 +179,8 @@ class Maps:
 def _vectors(maps: FloatArray, stride: int) -> Points:
     """Return maps of all y, then all x, in pixels as complex ones in cells."""
     count = len(maps) // 2
+    # what is no number leads nowhere: the part is then where the way began
+    maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
     vectors: Points = maps[count:] + 1j * maps[:count].astype(np.complex128)
     vectors /= stride
     return vectors

@@ -442,6 +442,30 @@ def test_when_time_jumps_back_nothing_is_known_of_anybody():
     np.testing.assert_array_equal(lifter.lift(aside, CAMERA, 4.0).camera, first.camera)
 
 
+def test_a_joint_that_comes_and_goes_leaves_the_others_filtered():
+    depths = np.full((480, 640), 3.0, np.float32)
+    body, coco = person(), skeletons.get("coco17")
+    rows = [BLAZEPOSE.index(name) for name in coco.keypoints]
+    pixels = np.clip(CAMERA.project(body), 0, [639, 479])[rows]
+
+    def spread(flickers):
+        lifter, found = Lifter(), []
+        noise = np.random.default_rng(3)
+        for step in range(60):
+            keypoints, scores = pixels[None].copy(), np.ones((1, 17))
+            if flickers and step % 2:
+                keypoints[0, 0], scores[0, 0] = np.nan, 0.0
+            poses = Poses(coco, [0], [1.0], np.zeros((1, 4)), keypoints, scores)
+            values = depths + noise.normal(0, 0.1, 1).astype(np.float32)
+            stamp = step / 30
+            lifted = lifter.lift(poses, CAMERA, stamp, depth=DepthImage(values, "32FC1", stamp))
+            found.append(lifted.camera[0, coco.index("left_hip"), 2])
+        return np.std(found[20:])
+
+    assert spread(flickers=False) < 0.07
+    assert spread(flickers=True) < 1.1 * spread(flickers=False)
+
+
 def test_smoothing_goes_by_stamps():
     generator = np.random.default_rng(1)
     body = person()

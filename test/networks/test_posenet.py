@@ -214,6 +214,18 @@ def test_maps_of_a_single_cell():
     np.testing.assert_array_equal(found.keypoints, np.zeros((1, 17, 2)))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", range(4))
+def test_what_is_no_number_hurts_nobody_else(which, value):
+    people = [person(120, 180), person(360, 180)]
+    maps = draw(people, 481, 353, 16)
+    maps[which][:, :, : maps[which].shape[2] // 2] = value  # where the first one is
+    found = find(maps, 16)
+    assert np.isfinite(found.scores).all()
+    assert np.isfinite(found.keypoint_scores).all()
+    assert np.nanmin(np.abs(found.keypoints - people[1]).max(axis=(1, 2))) < 0.01
+
+
 def test_flat_maps_are_decoded_all_the_same():
     flat = [np.zeros((c, 46, 81), np.float32) for c in (17, 34, 32, 32)]
     assert len(find(flat, 16, threshold=0.4).scores) > 10
