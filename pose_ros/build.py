@@ -16,6 +16,7 @@ from pose_ros.int8 import int8_path
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.draft import Draft
 from pose_ros.networks.drafts import drafts
+from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES, TOP_DOWN
 from pose_ros.networks.top_down import DETECTOR_ROLE
 from pose_ros.runtime.card import Card, load_card, read_card
@@ -104,7 +105,10 @@ def create_estimator(
     sessions = load(card, card.files)
     if card.family in TOP_DOWN:
         sessions |= load(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
-    return family(card.contract, sessions, options)
+    estimator = family(card.contract, sessions, options)
+    if isinstance(estimator, OneShot) and detect_tiles > 1:
+        _LOG.warning("%s looks at the whole image alone: detect_tiles does nothing", card.name)
+    return estimator
 
 
 def open_card(network: str | os.PathLike[str]) -> Card:

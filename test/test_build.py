@@ -57,6 +57,18 @@ def test_a_network_of_bodies_finds_no_hands():
         pose_ros.create_body_hands("blazepose-lite")
 
 
+def test_what_a_network_does_not_have_is_said(openpose_models, caplog):
+    def warnings(**options):
+        caplog.clear()
+        build.create_estimator("openpose-mobilenet", models_dir=openpose_models, **options)
+        return [record.getMessage() for record in caplog.records]
+
+    assert warnings() == []
+    assert warnings(detect_tiles=2) == [
+        "openpose-mobilenet looks at the whole image alone: detect_tiles does nothing"
+    ]
+
+
 def test_precision_is_full_unless_asked(monkeypatch):
     precisions = []
 

@@ -12,6 +12,7 @@ from pose_ros.build import (
     create_estimator,
 )
 from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.errors import OptionError
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
 
@@ -66,8 +67,8 @@ def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
         "--hands", action="store_true", help="find the hands of the people too, 21 joints each"
     )
     group.add_argument(
-        "--hand-network", default=DEFAULT_HAND_NETWORK, metavar="NAME",
-        help="%(default)s, or blazehand-lite, which is quicker and less exact",
+        "--hand-network", metavar="NAME",
+        help=f"{DEFAULT_HAND_NETWORK}, or blazehand-lite, which is quicker and less exact",
     )  # fmt: skip
 
 
@@ -98,10 +99,12 @@ def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator
         PoseRosError: As ``pose_ros.create_body_hands``, or the network finds no bodies.
     """
     if not args.hands:
+        if args.hand_network:
+            raise OptionError("--hand-network is of --hands: give both or neither")
         return None
     hand_joints(estimator.skeleton)
     return create_body_hands(
-        args.hand_network,
+        args.hand_network or DEFAULT_HAND_NETWORK,
         min_tracking_confidence=args.min_tracking_confidence,
         smoothing=not args.no_smoothing,
         static=args.static,

@@ -135,7 +135,8 @@ def list_cards() -> list[Card]:
     Raises:
         ModelError: One of them is not valid.
     """
-    return [load_card(path) for path in sorted(share_path("models").glob("*.yaml"))]
+    paths = sorted(share_path("models").glob("*.yaml"), key=lambda path: path.stem)
+    return [load_card(path) for path in paths]
 
 
 def load_card(name_or_path: str | Path) -> Card:

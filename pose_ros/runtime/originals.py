@@ -93,6 +93,8 @@ def take_source(folder: Path, source: Path, files: Sequence[ModelFile]) -> list[
         ModelError: It cannot be read, or is a damaged archive.
         OSError: The cache cannot be written.
     """
+    if source.is_dir():
+        raise ModelError(f"{source} is a folder: name the file in it")
     try:
         data = source.read_bytes()
     except OSError as error:

@@ -141,6 +141,7 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--network", "nothing"], "blazepose-full"),
         (["--network", "blazehand-full", "--hands"], "blazehand21 has no left_wrist"),
         (["--hands", "--hand-network", "blazepose-full"], "finds no hands at the wrists"),
+        (["--hand-network", "blazehand-lite"], "--hand-network is of --hands"),
         (["--overlay", "bones"], "box,links,keypoints"),
         (["--keypoint-scale", "0"], "--keypoint-scale must be a fraction"),
         (["--link-scale", "2"], "--link-scale must be a fraction of the image's longer side"),

@@ -205,3 +205,8 @@ def test_files_of_other_kinds_are_told_what_will_do(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read the model card .*none.yaml: No such file"):
         load_card(tmp_path / "none.yaml")
+
+
+def test_cards_are_listed_by_name() -> None:
+    names = [card.name for card in list_cards()]
+    assert names == sorted(names)
