@@ -21,7 +21,7 @@ from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.tf import make_broadcaster, transforms
-from pose_ros.viz.overlay import draw, parse_parts
+from pose_ros.viz.overlay import draw, least_score, parse_parts
 
 RESULT_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(
@@ -106,8 +106,8 @@ class Outputs:
         msg = poses_to_msg(poses, header, result.network, width, height)
         frames = []
         if self._send_frames:
-            prefix, least = parameters.id_prefix, parameters.min_joint_score
-            frames = transforms(poses, header, prefix, least)
+            least = parameters.min_joint_score or least_score(poses.skeleton)
+            frames = transforms(poses, header, parameters.id_prefix, least)
         if self._send_frames and frames:
             # first, so that who gets the poses can look the frames up
             self._send_frames(frames)
@@ -122,9 +122,8 @@ class Outputs:
         """Publish what people look at, while somebody does: markers and the overlay."""
         parameters = self._node.parameters
         if parameters.publish_markers and self._markers.get_subscription_count():
-            markers = self._made_markers.update(
-                result.poses, result.header, parameters.min_joint_score
-            )
+            least = parameters.min_joint_score or least_score(result.poses.skeleton)
+            markers = self._made_markers.update(result.poses, result.header, least)
         else:
             markers = self._made_markers.clear()
         if markers.markers:

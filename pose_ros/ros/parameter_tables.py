@@ -186,8 +186,9 @@ class PoseParameters:
         True, "Publish ~/markers while somebody subscribes to it.", live=True
     )
     min_joint_score: float = parameter(
-        0.5,
-        "Least score of a joint that has a frame on /tf and a marker.",
+        0.0,
+        "Least score of a joint that has a frame on /tf and a marker; 0: what suits the "
+        "network, 0.5 for BlazePose and all that it finds for one that leaves joints out.",
         low=0.0,
         high=1.0,
         live=True,

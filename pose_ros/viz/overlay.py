@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
 from pose_ros.errors import OptionError
 
@@ -74,6 +75,11 @@ def check_scale(name: str, scale: float | None) -> None:
         raise OptionError(f"{name} must be a fraction of the image's longer side, got {scale}")
 
 
+def least_score(skeleton: Skeleton) -> float:
+    """Return the score from which on a keypoint is there, by whose network found it."""
+    return MIN_SCORE if skeleton.name.startswith("blaze") else 0.0
+
+
 def draw(
     image: Image,
     poses: Poses,
@@ -108,9 +114,7 @@ def draw(
     wanted = set(parts)
     size = max(image.shape[:2])
     for pose, boxed in [*((p, "box" in wanted) for p in poses), *((h, False) for h in hands or ())]:
-        least = min_score
-        if least is None:
-            least = MIN_SCORE if pose.skeleton.name.startswith("blaze") else 0.0
+        least = least_score(pose.skeleton) if min_score is None else min_score
         shown = (pose.keypoint_scores >= least) & np.isfinite(pose.keypoints).all(axis=1)
         if boxed:
             _draw_box(image, pose, size, channels)

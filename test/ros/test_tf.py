@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
+from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.msg import PoseArray
 from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
@@ -158,6 +159,32 @@ def test_frames_come_with_their_poses_and_stop_with_them(
     assert [stamp_from_msg(msg.header.stamp) for msg in poses] == sent
     there = look_up(frames[0].transforms, "left_wrist_p1")[:3, 3]
     np.testing.assert_allclose(there, truths[1].joint("left_wrist"), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "joints"), [("blazepose33", 0), ("coco17", 17)])
+def test_joints_of_low_score_are_guesses_of_some_networks_only(
+    ros: Any, make: Any, fake: Any, true_poses: TruePoses, name: str, joints: int
+) -> None:
+    whole = true_poses(SyntheticSource(scene=TWO, live=False).truths(0.0)[:1])
+    skeleton = skeletons.get(name)
+    rows = [whole.skeleton.index(joint) for joint in skeleton.keypoints]
+    fake.find = lambda _stamp: Poses(
+        skeleton=skeleton,
+        ids=whole.ids,
+        scores=whole.scores,
+        boxes=whole.boxes,
+        keypoints=whole.keypoints[:, rows],
+        keypoint_scores=np.full((1, len(rows)), 0.2),
+        camera=None if whole.camera is None else whole.camera[:, rows],
+    )
+    node = make()
+    assert node.autostart()
+    frames = ros.collect(TFMessage, "/tf", 100)
+    publish = publisher(ros, node)
+    assert ros.spin_until(lambda: node.count_subscribers("/tf"))
+    publish(100.0)
+    assert ros.spin_until(lambda: frames)
+    assert len(frames[0].transforms) == 1 + joints
 
 
 def test_the_topic_comes_and_goes_with_the_node(ros: Any, make: Any) -> None:
