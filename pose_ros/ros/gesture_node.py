@@ -133,6 +133,8 @@ class GestureNode(ManagedNode[GestureParameters]):
             if not self._ticker.stop():
                 self.get_logger().error("sending commands does not end; it is left behind")
             self._ticker = None
+        if self._targeting is not None:
+            self._targeting.clear()
         if self._commander is not None and self._robot is not None:
             self._robot.rest(self._now())
             self._tell(State.DISENGAGED, "the node is not active")
@@ -193,6 +195,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 commander.observe(gestures, people, stamp, self._now(), goals)
                 operator = commander.operator
             targeting.show(goals, operator)
+            targeting.mark(gestures, goals, header)
             self._gestures.publish(gestures_to_msg(gestures, header))
         except Exception as error:  # noqa: BLE001
             self._fail(error)

@@ -54,6 +54,12 @@ class SkeletonMarkers:
         return MarkerArray(markers=_deletions(gone, self._header))
 
 
+def person_color(person: int, alpha: float = 1.0) -> ColorRGBA:
+    """Return the color of a person, the same as in the overlay; ``alpha`` is in [0, 1]."""
+    red, green, blue = PEOPLE_COLORS[person % len(PEOPLE_COLORS)]
+    return ColorRGBA(r=red / 255, g=green / 255, b=blue / 255, a=alpha)
+
+
 def _person(pose: Pose, header: Any, min_score: float) -> list[Marker]:
     if pose.camera is None:
         return []
@@ -63,8 +69,7 @@ def _person(pose: Pose, header: Any, min_score: float) -> list[Marker]:
     points = [Point(x=x, y=y, z=z) for x, y, z in pose.camera.astype(np.float64).tolist()]
     ends = [points[i] for a, b in pose.skeleton.links if valid[a] and valid[b] for i in (a, b)]
     joints = [points[i] for i in np.flatnonzero(valid)]
-    red, green, blue = PEOPLE_COLORS[pose.id % len(PEOPLE_COLORS)]
-    color = ColorRGBA(r=red / 255, g=green / 255, b=blue / 255, a=1.0)
+    color = person_color(pose.id)
     made = []
     for namespace, kind, meters, places in (
         (LINKS, Marker.LINE_LIST, LINK_METERS, ends),

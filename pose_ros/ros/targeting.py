@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geometry_msgs.msg import PointStamped
+from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands import Goal
@@ -18,6 +19,7 @@ from pose_ros.ros.frames import listen
 from pose_ros.ros.gesture_parameters import GestureParameters
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
+from pose_ros.ros.pointing_markers import PointingMarkers
 
 
 class Targeting:
@@ -32,6 +34,9 @@ class Targeting:
         self._options = TargetOptions(max_range=node.parameters.max_range)
         self._frames = listen(node)
         self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
+        self._markers = node.make_publisher(MarkerArray, "~/markers", RESULT_QOS)
+        self._made_markers = PointingMarkers()
+        self._ranges: dict[int, float] = {}  # meters along the rays of the last image
 
     def close(self) -> None:
         """End the subscriptions."""
@@ -52,6 +57,7 @@ class Targeting:
             gestures: Those of an image.
             header: The image's own.
         """
+        self._ranges = {}
         pointing = [g for g in gestures if g.ray is not None and g.event != "ended"]
         if not pointing:
             return {}
@@ -71,11 +77,27 @@ class Targeting:
         msg.point.x, msg.point.y, msg.point.z = goal.position
         self._targets.publish(msg)
 
+    def mark(
+        self, gestures: Sequence[Gesture], goals: Mapping[int, Goal | str], header: Any
+    ) -> None:
+        """Publish, while somebody looks, the rays of an image and what they meet."""
+        if self._markers.get_subscription_count():
+            markers = self._made_markers.update(gestures, goals, self._ranges, header)
+        else:
+            markers = self._made_markers.clear()
+        if markers.markers:
+            self._markers.publish(markers)
+
+    def clear(self) -> None:
+        """Take back what would stay on display."""
+        self._markers.publish(self._made_markers.clear())
+
     def _goal(self, gesture: Gesture, transform: Float64Array, header: Any) -> Goal | str:
         assert gesture.ray is not None  # noqa: S101
         target = find_target(gesture.ray, transform, options=self._options)
         if isinstance(target, Refused):
             return str(target)
+        self._ranges[gesture.person] = target.range
         # there it looks as it does from here: on, past the person's finger
         x, y, z = (float(part) for part in target.point)
         yaw = math.atan2(y - float(transform[1, 3]), x - float(transform[0, 3]))

@@ -15,6 +15,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from pose_ros.core.types import Poses
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.conversions import header_to_msg
+from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.pose_node import PoseNode
@@ -151,9 +152,10 @@ def topics(tree: Any) -> set[str]:
 def test_viewers_are_set_to_what_the_nodes_publish(ros: Any, fake: Any, name: str) -> None:
     camera = ros.add(CameraNode())
     pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
-    for node in (camera, pose):
+    gesture = ros.add(GestureNode())
+    for node in (camera, pose, gesture):
         node.trigger_configure()
     # JSON is YAML, too
     shown = topics(yaml.safe_load(share_path("config", name).read_text(encoding="utf-8")))
-    assert "/pose/markers" in shown
+    assert {"/pose/markers", "/gesture/markers"} <= shown
     assert [topic for topic in shown if not pose.count_publishers(topic)] == []
