@@ -43,8 +43,8 @@ demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file
 	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)')
 
 .PHONY: test
-test: setup lint  ## lint, types and the whole test suite
-	$(BIN)/pytest
+test: setup lint  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
+	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup  ## ruff and mypy
