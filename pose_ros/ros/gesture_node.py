@@ -133,12 +133,12 @@ class GestureNode(ManagedNode[GestureParameters]):
             if not self._ticker.stop():
                 self.get_logger().error("sending commands does not end; it is left behind")
             self._ticker = None
-        if self._targeting is not None:
-            self._targeting.clear()
         if self._commander is not None and self._robot is not None:
             self._robot.rest(self._now())
             self._tell(State.DISENGAGED, "the node is not active")
         self._commander = None
+        if self._targeting is not None:
+            self._targeting.clear()
 
     def release(self) -> None:
         """Free what was made."""
