@@ -23,6 +23,8 @@ from pose_ros.ros.gesture_node import GestureNode
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# a machine that tests may stop for a moment: that alone shall end no command
+TIMEOUT, LOST_TIME = 1.0, 3.0
 COMMANDS = """\
 come_here: {do: twist, linear: 0.2}
 stop: stop
@@ -70,7 +72,13 @@ class Stage:
     def __init__(self, ros: Any, **parameters: Any) -> None:
         self.ros = ros
         self.seen = FakeRecognizer()
-        given = {"commands": COMMANDS, "engage_time": 0.1, "timeout": 0.5, **parameters}
+        given = {
+            "commands": COMMANDS,
+            "engage_time": 0.1,
+            "timeout": TIMEOUT,
+            "lost_time": LOST_TIME,
+            **parameters,
+        }
         simulated = given.pop("use_sim_time", False)
         overrides = [Parameter(name, value=value) for name, value in given.items()]
         overrides.append(Parameter("use_sim_time", value=simulated))

@@ -22,7 +22,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.conversions import header_to_msg, poses_to_msg, stamp_from_msg, stamp_to_msg
-from tools.gesture_stage import LATCHED, SUCCESS, Stage, somebody
+from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, somebody
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_from_a_gesture_to_a_speed_and_back(make: Any) -> None:
     gestures = stage.ros.collect(GestureArray, "gesture/gestures")
     stage.up()
     stage.drive()
+    assert stage.until(lambda: gestures, "come_here")
     assert [(g.name, g.person) for g in gestures[-1].gestures] == [("come_here", 7)]
     assert gestures[-1].header.frame_id == "camera"
     assert stage.speeds[-1].header.frame_id == "base_link"
@@ -71,7 +72,7 @@ def test_zero_when_the_images_stop(make: Any) -> None:
     stage.drive()
     assert stage.stands()
     # by the node's own clock: no command to move is older than the last image allows
-    assert last_nonzero(stage) <= stage.seen.stamps[-1] + 0.5
+    assert last_nonzero(stage) <= stage.seen.stamps[-1] + TIMEOUT
     assert stage.ros.spin_until(stage.is_in("disengaged"))
     assert "no image for" in stage.states[-1].value
 
@@ -97,7 +98,7 @@ def test_zero_when_the_images_stand_still(make: Any) -> None:
     frozen = stage.seen.stamps[-1]
     stage.stamp = lambda: frozen
     assert stage.until(lambda: stage.linear() == 0.0, "come_here")
-    assert last_nonzero(stage) <= frozen + 0.5
+    assert last_nonzero(stage) <= frozen + TIMEOUT
     assert "stand still" in stage.states[-1].value
 
 
