@@ -39,8 +39,8 @@ setup:  ## make .venv with ROS 2, the built package and the models; quick when u
 	@mkdir -p build && flock build/lock $(MAKE) --silent $(VENV)/models
 
 .PHONY: demo
-demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file.mp4, else an actor
-	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)')
+demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file.mp4, else an actor; ROBOT=1
+	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)') $(if $(ROBOT),--robot)
 
 .PHONY: test
 test: setup lint  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it

@@ -30,16 +30,21 @@ from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import transport
 from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.ros.demo_robot import PARAMETERS as GESTURE_PARAMETERS
+from pose_ros.ros.demo_robot import DemoRobot, meters_of
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.images import image_from_msg
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
-from pose_ros.sources.opening import scene_spec
+from pose_ros.sources.opening import open_synthetic, scene_spec
 from pose_ros.sources.scenes import SCENES
+from pose_ros.sources.synthetic import SyntheticSource
 
 DEFAULT_SECONDS = 12.0
+# the time of day decides where a scene begins: two rounds hold a whole one
+ROBOT_SCENE, ROBOT_ROUNDS = "directing?fps=10&camera_height=1&pitch=5", 2.1
 # the first run may have to fetch models on a slow line
 START_SECONDS = 120.0
 SILENCE_SECONDS = 10.0
@@ -148,12 +153,13 @@ class Tally:
 class Demo:
     """Brings the camera up when the pose node is ready, and listens to both."""
 
-    def __init__(self, recorder: VideoRecorder) -> None:
+    def __init__(self, recorder: VideoRecorder, scene: SyntheticSource | None = None) -> None:
         self.tally = Tally()
         self._recorder = recorder
         self._node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self.robot = None if scene is None else DemoRobot(self._node, scene)
         for kind, topic, callback, qos in (
             (PoseArray, "pose/poses", self._on_poses, RESULT_QOS),
             (Image, "pose/overlay", self._on_overlay, RESULT_QOS),
@@ -192,7 +198,10 @@ class Demo:
 
     def _on_overlay(self, msg: Any) -> None:
         image, channels = image_from_msg(msg)
-        self._recorder.add(image, channels, stamp_from_msg(msg.header.stamp))
+        stamp = stamp_from_msg(msg.header.stamp)
+        if self.robot is not None:
+            image = self.robot.beside(image, channels, stamp)
+        self._recorder.add(image, channels, stamp)
 
     def _on_skeleton(self, _msg: Any) -> None:
         self.tally.ready = True
@@ -228,6 +237,8 @@ def watch(
         if tally.people:
             if now - tally.first >= seconds or (tally.ended and now - tally.last >= DRAIN_SECONDS):
                 return
+            if demo.robot is not None and demo.robot.let_go:
+                return
             if now - tally.last > SILENCE_SECONDS:
                 raise DemoError(f"no poses for {SILENCE_SECONDS:.0f} s; {children[0].last_words()}")
             if live and now - said >= LINE_SECONDS:
@@ -239,12 +250,20 @@ def watch(
 
 
 @contextmanager
-def nodes(source: str, log_folder: Path) -> Iterator[list[Child]]:
-    """Run pose_node and camera_node as two processes until the block is left."""
+def nodes(
+    source: str, log_folder: Path, scene: SyntheticSource | None = None
+) -> Iterator[list[Child]]:
+    """Run pose_node and camera_node as processes until the block is left.
+
+    With the scene of a robot gesture_node runs, too.
+    """
     children: list[Child] = []
     try:
-        pose = {"autostart": "true"}
+        pose = {"autostart": "true", **({} if scene is None else meters_of(scene))}
         children.append(Child("pose_node", pose, log_folder / "pose_node.log"))
+        if scene is not None:
+            gesture = {"autostart": "true", **GESTURE_PARAMETERS}
+            children.append(Child("gesture_node", gesture, log_folder / "gesture_node.log"))
         # in YAML's quotes: the name of a file may look like a number
         camera = {"source": f"'{source}'"}
         children.append(Child("camera_node", camera, log_folder / "camera_node.log"))
@@ -272,10 +291,16 @@ def parser() -> argparse.ArgumentParser:
         "--scene", metavar="NAME[?OPTION=VALUE&...]", help=f"synthetic: {', '.join(SCENES)}"
     )
     made.add_argument(
+        "--robot",
+        action="store_true",
+        help="run gesture_node too, and drive a computed robot, drawn from above, to where the "
+        "actor of a scene points (directing)",
+    )
+    made.add_argument(
         "--seconds",
         type=float,
-        default=DEFAULT_SECONDS,
-        help="how long at most; a clip may end before (%(default)g)",
+        help=f"how long at most; a clip may end before ({DEFAULT_SECONDS:g}; with --robot two "
+        "rounds of the scene)",
     )
     made.add_argument(
         "--out", type=Path, default=Path("out/demo.mp4"), metavar="VIDEO", help="%(default)s"
@@ -301,22 +326,30 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, stop: threading.Event) -> None:
+    if options.robot and (options.camera or options.clip):
+        raise OptionError("--robot needs a drawn scene: leave --camera and --clip out")
+    named = options.scene or (ROBOT_SCENE if options.robot else None)
+    spec = None if named is None else scene_spec(named)
+    scene = open_synthetic(spec) if options.robot and spec else None
+    seconds = DEFAULT_SECONDS if scene is None else ROBOT_ROUNDS * scene.seconds
+    if options.seconds is not None:
+        seconds = options.seconds
     # written so that NaN is refused too
-    if not options.seconds > 0:
-        raise OptionError(f"--seconds must be above 0, got {options.seconds:g}")
-    scene = None if options.scene is None else scene_spec(options.scene)
-    source = options.camera or options.clip or scene or "synthetic"
+    if not seconds > 0:
+        raise OptionError(f"--seconds must be above 0, got {seconds:g}")
+    source = options.camera or options.clip or spec or "synthetic"
     began = time.monotonic()
     with (
         VideoRecorder(options.out) as recorder,
         tempfile.TemporaryDirectory(prefix="pose_ros_demo") as logs,
-        nodes(source, Path(logs)) as children,
+        nodes(source, Path(logs), scene) as children,
     ):
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        demo = Demo(recorder)
+        demo = Demo(recorder, scene)
         try:
-            print(f"camera_node ({source}) -> pose_node, Ctrl-C ends it", flush=True)
-            watch(demo, children, options.seconds, stop, not options.no_live)
+            chain = "pose_node" if scene is None else "pose_node -> gesture_node -> robot"
+            print(f"camera_node ({source}) -> {chain}, Ctrl-C ends it", flush=True)
+            watch(demo, children, seconds, stop, not options.no_live)
         finally:
             demo.close()
             rclpy.try_shutdown()
@@ -325,6 +358,8 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> None:
         print()
     if not tally.people:
         raise DemoError("stopped before any poses came")
+    if demo.robot is not None:
+        print(demo.robot.summary())
     print(f"{tally.summary()}; up after {tally.first - began:.1f} s")
     print(f"video: {recorder.path.resolve()} ({recorder.frames} frames)", flush=True)
 

@@ -90,6 +90,28 @@ def pointing(
     return Scene((actor,), max(6.0, distance + 2.0))
 
 
+def directing(distance: float = 3.0) -> Scene:
+    """Return a scene in which somebody raises a hand, points at two spots and crosses his arms.
+
+    The spots are on the floor, to his right and to his left; each is pointed at as long as a
+    robot may take to get there.
+
+    Args:
+        distance: Meters along the floor from the camera to him.
+    """
+    steps = (
+        Step("stand", 1.0),
+        Step("raise_hand", 3.0, "right"),
+        Step("stand", 1.0),
+        Step("point_at", 6.5, "right", (distance - 1.2, 1.2, 0.0)),
+        Step("stand", 1.0),
+        Step("point_at", 6.5, "left", (distance - 1.4, -1.2, 0.0)),
+        Step("stand", 1.0),
+        Step("cross_arms", 2.0),
+    )
+    return Scene((Actor(Path.standing(distance), steps),), distance + ACTOR_TO_WALL)
+
+
 def walking(
     seed: int = 0, *, rounds: int = 8, height: float = AVERAGE_HEIGHT, build: Build = AVERAGE
 ) -> Scene:
@@ -215,6 +237,7 @@ SCENES: dict[str, Callable[..., Scene]] = {
     "crossing": crossing,
     "crossing_alike": lambda: crossing(looks=(BLUE, BLUE)),
     "crossing_three": lambda: crossing(looks=(BLUE, RED, GREEN)),
+    "directing": directing,
 }
 """Scenes by name. Those that draw something take a ``seed``, some a ``distance``."""
 

@@ -256,6 +256,27 @@ def test_demo_writes_a_video_and_ends_by_itself(start: Start, tmp_path: Path) ->
     assert difference.max() > 100, "nothing is drawn"
 
 
+def test_demo_drives_a_robot_to_where_the_actor_points(start: Start, tmp_path: Path) -> None:
+    program = start("demo", "--robot", "--no-live", "--out", str(tmp_path / "robot.mp4"))
+    assert program.process.wait(2 * START_SECONDS) == 0, program.said
+    said = re.search(r"robot: sent to (\d+) spots; stood at last (.*) from them", program.said)
+    assert said is not None, program.said
+    # it begins 1.8 m from the first and goes 2.4 m to the second
+    ends = [float(end) for end in re.findall(r"(\d+\.\d+) m", said[2])]
+    assert len(ends) == int(said[1]) >= 1
+    assert min(ends) < 0.4, program.said
+    video = cv2.VideoCapture(str(tmp_path / "robot.mp4"))
+    width, height = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    video.release()
+    assert (width, height) == (640 + 480, 480)
+
+
+def test_demo_drives_no_robot_before_a_real_camera(start: Start, tmp_path: Path) -> None:
+    program = start("demo", "--robot", "--camera", "0", "--out", str(tmp_path / "o.mp4"))
+    assert program.process.wait(START_SECONDS) == 1
+    assert "--robot needs a drawn scene" in program.said
+
+
 def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
     clip = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))

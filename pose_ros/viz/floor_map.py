@@ -1,0 +1,84 @@
+"""The floor from above: a robot and its way, people, and what they point at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_ros.core.types import Image
+
+Place = tuple[float, float]
+
+_FLOOR, _LINE, _TEXT = (40, 40, 40), (70, 70, 70), (200, 200, 200)
+_PERSON, _SPOT, _GOAL, _ROBOT = (200, 160, 60), (180, 105, 255), (90, 220, 90), (60, 170, 250)
+ROBOT_METERS = 0.2
+
+
+@dataclass(frozen=True)
+class FloorView:
+    """What part of the floor is drawn: meters, x up in the picture and y to its left."""
+
+    x_least: float = -0.6
+    x_most: float = 4.0
+    pixels: int = 480  # of the height
+
+    @property
+    def scale(self) -> float:
+        """Pixels a meter."""
+        return self.pixels / (self.x_most - self.x_least)
+
+    def pixel(self, place: Place) -> tuple[int, int]:
+        """Return where a place in meters is drawn; y = 0 is in the middle."""
+        x, y = place
+        return (
+            round(self.pixels / 2 - y * self.scale),
+            round((self.x_most - x) * self.scale),
+        )
+
+
+def draw_floor(
+    view: FloorView,
+    robot: tuple[float, float, float],
+    trail: Sequence[Place] = (),
+    *,
+    people: Sequence[Place] = (),
+    spot: Place | None = None,
+    goal: Place | None = None,
+    text: str = "",
+) -> Image:
+    """Return a square BGR picture of the floor from above.
+
+    Args:
+        view: What part of it.
+        robot: x, y in meters and its yaw in radians.
+        trail: Where it has been.
+        people: Where they stand.
+        spot: What somebody truly points at.
+        goal: Where the robot was told to go.
+        text: A line for the bottom.
+    """
+    picture = np.full((view.pixels, view.pixels, 3), _FLOOR, np.uint8)
+    for meter in range(-10, 11):
+        for a, b in (((meter, -10.0), (meter, 10.0)), ((-10.0, meter), (10.0, meter))):
+            cv2.line(picture, view.pixel(a), view.pixel(b), _LINE, 1, cv2.LINE_AA)
+    for place in people:
+        cv2.circle(picture, view.pixel(place), round(0.22 * view.scale), _PERSON, -1, cv2.LINE_AA)
+    if spot is not None:
+        cv2.drawMarker(picture, view.pixel(spot), _SPOT, cv2.MARKER_TILTED_CROSS, 18, 2)
+    if goal is not None:
+        cv2.circle(picture, view.pixel(goal), 9, _GOAL, 2, cv2.LINE_AA)
+    if len(trail) > 1:
+        way = np.array([view.pixel(place) for place in trail], np.int32)
+        cv2.polylines(picture, [way], False, _ROBOT, 1, cv2.LINE_AA)
+    x, y, yaw = robot
+    center, nose = view.pixel((x, y)), (x + math.cos(yaw) * 0.3, y + math.sin(yaw) * 0.3)
+    cv2.circle(picture, center, round(ROBOT_METERS * view.scale), _ROBOT, -1, cv2.LINE_AA)
+    cv2.line(picture, center, view.pixel(nose), _TEXT, 3, cv2.LINE_AA)
+    if text:
+        at = (8, view.pixels - 10)
+        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _TEXT, 1, cv2.LINE_AA)
+    return picture

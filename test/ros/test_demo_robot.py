@@ -1,0 +1,62 @@
+"""The demo's robot over real ROS: goals, speeds that win over them, and the end of both."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+from action_msgs.srv import CancelGoal
+from geometry_msgs.msg import PoseStamped, TwistStamped
+
+from pose_ros.ros.conversions import header_to_msg
+from pose_ros.ros.demo_robot import DemoRobot, meters_of
+from pose_ros.sources.opening import open_synthetic
+
+SCENE = "synthetic:directing?camera_height=1.1&pitch=7"
+
+
+def test_it_takes_goals_speeds_and_their_end(ros: Any) -> None:
+    robot = DemoRobot(ros.node, open_synthetic(SCENE, live=False))
+    goals = ros.node.create_publisher(PoseStamped, "goal_pose", 10)
+    speeds = ros.node.create_publisher(TwistStamped, "cmd_vel", 10)
+    cancel = ros.node.create_client(CancelGoal, "navigate_to_pose/_action/cancel_goal")
+    assert ros.spin_until(goals.get_subscription_count)
+    assert ros.spin_until(speeds.get_subscription_count)
+    assert ros.spin_until(cancel.service_is_ready)
+    goal = PoseStamped(header=header_to_msg(8.0, "base_link"))  # he points at the first spot
+    goal.pose.position.x, goal.pose.position.y = 1.4, 0.3
+    goals.publish(goal)
+    assert ros.spin_until(lambda: robot._state.x > 0.6)
+    assert [errand.spot for errand in robot.errands] == [pytest.approx((1.8, 1.2))]
+    # backwards: fresh speeds win
+    back = TwistStamped()
+    back.twist.linear.x = -0.3
+
+    def reverses() -> bool:
+        speeds.publish(back)
+        return robot._state.linear < -0.2
+
+    assert ros.spin_until(reverses)
+    # and go stale
+    assert ros.spin_until(lambda: robot._state.linear > 0.1)
+    done = cancel.call_async(CancelGoal.Request())
+    assert ros.spin_until(done.done)
+    assert ros.spin_until(lambda: robot._state.linear == 0.0)
+    place = (robot._state.x, robot._state.y)
+    assert math.dist(place, (1.4, 0.3)) > 0.1
+    assert robot.errands[-1].distance == pytest.approx(math.dist(place, (1.8, 1.2)), abs=0.02)
+    goals.publish(goal)
+    end = time.monotonic() + 10.0
+    near = lambda: math.dist((robot._state.x, robot._state.y), (1.4, 0.3)) < 0.04  # noqa: E731
+    assert ros.spin_until(lambda: near() or time.monotonic() > end)
+    assert near()
+    assert len(robot.errands) == 1
+
+
+def test_the_pose_node_is_told_what_is_true_of_the_scene() -> None:
+    told = {name: float(text) for name, text in meters_of(open_synthetic(SCENE)).items()}
+    assert told["camera_height"] == pytest.approx(1.1)
+    assert told["camera_pitch"] == pytest.approx(7.0)
+    assert 1.6 < told["person_height"] < 1.9
