@@ -230,6 +230,7 @@ def test_from_a_wrong_file(
     else:
         message = f"cannot read {source}"
         if kind == "folder":
+            message = f"{source} is a folder: name the file in it"
             source.mkdir()
     with pytest.raises(ModelError, match=message):
         get(card, cache, sources=[source], progress=log)

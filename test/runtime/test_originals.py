@@ -257,11 +257,6 @@ def test_from_another_file(card: Make, web: Web, cache: Path, tmp_path: Path) ->
         assert f"--network {source}" in line
 
 
-def test_from_a_folder(card: Make, web: Web, cache: Path, tmp_path: Path) -> None:
-    line = failure(card(in_archive(web)), cache, sources=[tmp_path])
-    assert line == f"{tmp_path} is a folder: name the file in it"
-
-
 def test_a_damaged_file_is_fetched_again(card: Make, web: Web, cache: Path) -> None:
     web.answers = [whole(ARCHIVE)]
     made = card(in_archive(web))
