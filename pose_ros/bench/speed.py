@@ -75,9 +75,16 @@ def race(
     return {name: Timing(np.array(wall[name]), np.array(cpu[name])) for name in names}
 
 
-def ratio(a: Timing, b: Timing) -> tuple[float, float]:
-    """Return a's wall and CPU time over b's, in all: a coarse clock averages out."""
-    return float(a.wall_ms.sum() / b.wall_ms.sum()), float(a.cpu_ms.sum() / b.cpu_ms.sum())
+def ratio(a: Timing, b: Timing) -> tuple[float | None, float | None]:
+    """Return a's wall and CPU time over b's, in all: a coarse clock averages out.
+
+    None where b took less than the clock can tell.
+    """
+    return _over(a.wall_ms, b.wall_ms), _over(a.cpu_ms, b.cpu_ms)
+
+
+def _over(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
+    return float(a.sum() / b.sum()) if b.sum() > 0 else None
 
 
 def table(timings: dict[str, Timing]) -> str:

@@ -217,6 +217,7 @@ def _print(timings: dict[str, speed.Timing], args: argparse.Namespace) -> int:
         print(json.dumps({"ms": rows, "ratios": ratios}))
         return 0
     print(speed.table(timings))
-    for name, (wall, cpu) in ratios.items():
-        print(f"{ours} / {name}: wall {wall:.2f}, CPU {cpu:.2f}")
+    for name, pair in ratios.items():
+        wall, cpu = ("unknown" if value is None else f"{value:.2f}" for value in pair)
+        print(f"{ours} / {name}: wall {wall}, CPU {cpu}")
     return 0

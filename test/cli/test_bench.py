@@ -105,6 +105,8 @@ def test_contenders_take_turns_and_none_always_begins():
     assert len(order) == 3 * 4  # the warm-up too
     assert timings["a"].wall_ms.tolist() == [2.0] * 4
     assert speed.ratio(timings["a"], timings["b"]) == (1.0, 1.0)
+    nothing = speed.Timing(np.zeros(3), np.zeros(3))  # as a coarse clock tells
+    assert speed.ratio(timings["a"], nothing) == (None, None)
     assert "a" in speed.table(timings)
 
 
