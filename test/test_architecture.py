@@ -1,4 +1,4 @@
-"""Imports point one way: errors, share <- core <- networks, ... <- build <- analysis, ... <- cli."""
+"""Imports point one way: errors, share <- core <- networks, ... <- build <- bench, cli, ros."""
 
 import ast
 
