@@ -1,0 +1,1 @@
+"""Recordings in; poses, tables, videos and reports out: the live nodes' steps, offline."""

@@ -1,0 +1,150 @@
+"""The unit of work: one recording, or one slice of it, in; all that is written of it out.
+
+A task is plain data. It is the same in this process, in another one and on another machine, and
+so are the bytes that it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pose_ros.build import DEFAULT_NETWORK
+from pose_ros.core.gestures import GestureOptions
+from pose_ros.core.lift import LiftOptions
+from pose_ros.core.options import EstimatorOptions
+
+TaskProgress: TypeAlias = Callable[[int, int | None], None]
+"""Told how many images are done, and how many there are, None when unknown."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the results of a recording follow from, beside the recording itself.
+
+    Attributes:
+        topic: Of the images; empty for the only one there is.
+        camera_info: Its topic; empty for the sibling of ``topic``.
+        depth: Topic of registered depth images; empty for none.
+        every: Every so many images are analyzed, from the first one on; 1 or more.
+        network: A network's name or path, as ``create_estimator`` takes it.
+        estimator: Options of the network.
+        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
+        require_gpu: Fail rather than run on the CPU.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        hand_network: What finds the people's hands; empty where nobody looks for them.
+        lift: How people are placed in meters, where the camera is known.
+        camera_height: Meters of the camera above a level floor; None when unknown.
+        camera_pitch: Degrees that it looks down, of a camera whose height is known.
+        gestures: How gestures are recognized; None where nobody looks for them.
+    """
+
+    topic: str = ""
+    camera_info: str = ""
+    depth: str = ""
+    every: int = 1
+    network: str = DEFAULT_NETWORK
+    estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
+    provider: str = "auto"
+    require_gpu: bool = False
+    precision: str = "fp32"
+    hand_network: str = ""
+    lift: LiftOptions = field(default_factory=LiftOptions)
+    camera_height: float | None = None
+    camera_pitch: float = 0.0
+    gestures: GestureOptions | None = None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written of a recording; paths, empty for what is not.
+
+    Attributes:
+        bag: Folder of a rosbag2 with the results.
+        storage: Of that bag: ``sqlite3`` or ``mcap``.
+        copy_images: Whether it holds the images too.
+        exports: Tables, each by its path, whose ending says what it is.
+        overlay: Video of the images with the people drawn in.
+        overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
+        report: Page about the recording.
+        force: Whether what stands there already is replaced.
+    """
+
+    bag: str = ""
+    storage: str = "mcap"
+    copy_images: bool = False
+    exports: tuple[str, ...] = ()
+    overlay: str = ""
+    overlay_parts: tuple[str, ...] = ()
+    report: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class BagTask:
+    """One recording, or one slice of it, to be analyzed.
+
+    Attributes:
+        bag: Path of the recording: a folder, an ``.mcap`` or a ``.db3``.
+        settings: What its results follow from.
+        outputs: What is written.
+        start: Seconds from the recording's start; images before it are not looked at.
+        end: Seconds from the recording's start; images at it and after are not looked at.
+        threads: CPU threads for one run of a network; no result depends on it.
+        models_dir: Where model files are kept; empty for the user's cache.
+    """
+
+    bag: str
+    settings: Settings = field(default_factory=Settings)
+    outputs: Outputs = field(default_factory=Outputs)
+    start: float | None = None
+    end: float | None = None
+    threads: int = 2
+    models_dir: str = ""
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """What came of a task; the same task gives the same report.
+
+    Attributes:
+        bag: As the task names it.
+        images: How many were analyzed.
+        with_people: In how many of them somebody was found.
+        people: How many ids there were.
+        refused: How many images were not analyzed, by the reason.
+        damage: What of the recording was lost, a line each.
+        error: Why nothing came of it, one line; empty when something did.
+    """
+
+    bag: str
+    images: int = 0
+    with_people: int = 0
+    people: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    damage: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 when nothing came of it; 2 when images were refused or the recording damaged."""
+        if self.error:
+            return 1
+        return 2 if self.refused or self.damage else 0
+
+
+def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
+    """Analyze one recording, or one slice of it, and write what is asked for.
+
+    Every output appears whole, when all of them are done, or not at all.
+
+    Args:
+        task: What to do; its paths are those of the machine that this runs on.
+        progress: Told after each image.
+
+    Raises:
+        PoseRosError: The recording cannot be read, the network cannot be had, or an output
+            cannot be written.
+    """
+    raise NotImplementedError
