@@ -18,8 +18,8 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture, Ray
 from pose_ros.core.types import Poses
 from pose_ros.msg import PoseArray
-from pose_ros.ros.conversions import header_to_msg, poses_to_msg
 from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.messages import header_to_msg, poses_to_msg
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -102,7 +102,7 @@ class Stage:
     def show(self) -> None:
         """Show one image, and spin until the next."""
         header = header_to_msg(self.stamp(), "camera")
-        self.poses.publish(poses_to_msg(somebody(), header, "fake", 640, 480))
+        self.poses.publish(poses_to_msg(somebody(), header, "fake", width=640, height=480))
         end = time.monotonic() + 0.03
         while time.monotonic() < end:
             self.ros.executor.spin_once(timeout_sec=0.01)

@@ -220,3 +220,47 @@ def _frozen(values: Any, what: str) -> Float64Array:
         raise OptionError(f"expected finite {what}, got {array.tolist()}")
     array.flags.writeable = False
     return array
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """All that sensor_msgs/CameraInfo says of a camera's geometry.
+
+    Attributes:
+        camera: Size, K, distortion model and D.
+        name: Of the camera; may be empty.
+        rectification: (3, 3) R; the identity for a single camera.
+        projection: (3, 4) P; K and a column of zeros when None is given.
+    """
+
+    camera: Camera
+    name: str = ""
+    rectification: Float64Array = field(default_factory=lambda: np.eye(3))
+    projection: Float64Array | None = None
+
+    def __post_init__(self) -> None:
+        projection = self.projection
+        if projection is None:
+            projection = np.hstack([self.camera.matrix, np.zeros((3, 1))])
+        for name, value, shape in (
+            ("rectification", self.rectification, (3, 3)),
+            ("projection", projection, (3, 4)),
+        ):
+            array = np.array(value, np.float64)
+            if array.shape != shape or not np.all(np.isfinite(array)):
+                raise OptionError(f"{name}: expected finite numbers of shape {shape}, got {value}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Check that images of this size are what was calibrated.
+
+        Raises:
+            OptionError: They are not.
+        """
+        expected = (self.camera.width, self.camera.height)
+        if expected != (width, height):
+            raise OptionError(
+                f"the calibration {self.name!r} is for {expected[0]}x{expected[1]} pixels, the "
+                f"images have {width}x{height}: ask the camera for that size or calibrate it anew"
+            )

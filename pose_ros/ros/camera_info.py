@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
-from pose_ros.ros.conversions import camera_from_info
-from pose_ros.sources.calibration import Calibration, read_calibration
+from pose_ros.messages.cameras import camera_from_info
+from pose_ros.sources.calibration import read_calibration
 
 # images without any camera_info until that is said
 _PATIENCE = 30
-
-
-def sibling(image_topic: str) -> str:
-    """Return the topic of an image topic's camera_info, as image_transport names it."""
-    return f"{image_topic.rpartition('/')[0]}/camera_info"
-
-
-def is_rectified(kind: str, image_topic: str) -> bool:
-    """Return whether images are rectified: K and D do not hold for them, but P does.
-
-    No message says so. By convention the name of the topic does, such as image_rect_color.
-
-    Args:
-        kind: ``raw``, ``rectified``, or ``auto`` to go by the topic.
-        image_topic: Where the images come from.
-    """
-    return kind == "rectified" or (kind == "auto" and "rect" in re.split("[/_]", image_topic))
 
 
 class CameraWatch:

@@ -11,19 +11,18 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
+from pose_ros.core.camera import Calibration
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
-from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
-from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
-from pose_ros.sources.calibration import Calibration
 from pose_ros.sources.opening import is_synthetic
 from pose_ros.sources.synthetic import SyntheticSource
 

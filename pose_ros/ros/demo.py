@@ -27,13 +27,13 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import image_from_msg
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import transport
-from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.demo_robot import PARAMETERS as GESTURE_PARAMETERS
 from pose_ros.ros.demo_robot import DemoRobot, meters_of
 from pose_ros.ros.diagnostics import Level
-from pose_ros.ros.images import image_from_msg
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder

@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
 from pose_ros.core.types import Channels, Image
-from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.robot import ACTION
 from pose_ros.sources.diff_drive import BaseState, moved, speeds_to

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from pose_ros.core.depth import DepthImage
 from pose_ros.errors import ImageError
-from pose_ros.ros.cdr import read_image
-from pose_ros.ros.images import depth_from_msg
+from pose_ros.messages.images import depth_from_msg
+from pose_ros.ros.messages import read_image
 
 # a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
 from pose_ros.errors import TransformError
-from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.tf import TF_QOS
 
 STATIC_QOS = QoSProfile(

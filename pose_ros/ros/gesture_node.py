@@ -20,15 +20,15 @@ from pose_ros.core.gestures import Gesture, GestureRecognizer
 from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
-from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.diagnostics import Level, Report
-from pose_ros.ros.gesture_conversions import gestures_to_msg
 from pose_ros.ros.gesture_parameters import (
     GestureParameters,
     command_config_from,
     gesture_options_from,
 )
+from pose_ros.ros.messages import gestures_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.pose_input import PoseInput

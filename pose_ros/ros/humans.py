@@ -11,8 +11,8 @@ from std_msgs.msg import Header
 from pose_ros.core import skeletons
 from pose_ros.core.types import FloatArray, Pose, Poses
 from pose_ros.errors import OptionError
-from pose_ros.ros.conversions import stamp_from_msg
-from pose_ros.ros.tf import body_id
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.transforms import body_id
 
 BODIES = "/humans/bodies"
 # so long do the topics of somebody who is out of sight stay

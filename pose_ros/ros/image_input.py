@@ -15,10 +15,9 @@ from sensor_msgs.msg import Image as ImageMsg
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError
+from pose_ros.messages.images import image_from_compressed, image_from_msg
 from pose_ros.ros.capture import Capture, CaptureEvents
-from pose_ros.ros.cdr import read_image
-from pose_ros.ros.conversions import header_to_msg
-from pose_ros.ros.images import image_from_compressed, image_from_msg
+from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 

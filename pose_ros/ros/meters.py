@@ -13,13 +13,8 @@ from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
-from pose_ros.ros.camera_info import (
-    CameraWatch,
-    OwnCamera,
-    is_rectified,
-    read_calibration_url,
-    sibling,
-)
+from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.ros.camera_info import CameraWatch, OwnCamera, read_calibration_url
 from pose_ros.ros.depth import DepthBuffer
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters

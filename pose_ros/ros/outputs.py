@@ -14,13 +14,12 @@ from pose_ros.core.types import Channels, Poses
 from pose_ros.core.types import Image as ImageArray
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
-from pose_ros.ros.conversions import poses_to_msg, skeleton_to_msg
 from pose_ros.ros.humans import Humans
-from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, transforms_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
-from pose_ros.ros.tf import make_broadcaster, transforms
+from pose_ros.ros.tf import make_broadcaster
 from pose_ros.viz.overlay import draw, least_score, parse_parts
 
 RESULT_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -103,18 +102,20 @@ class Outputs:
         parameters = self._node.parameters
         height, width = result.image.shape[:2]
         # all is made before the first is sent, so that frames and poses leave together
-        msg = poses_to_msg(poses, header, result.network, width, height)
+        msg = poses_to_msg(poses, header, result.network, width=width, height=height)
         frames = []
         if self._send_frames:
             least = parameters.min_joint_score or least_score(poses.skeleton)
-            frames = transforms(poses, header, parameters.id_prefix, least)
+            frames = transforms_to_msg(poses, header, parameters.id_prefix, least)
         if self._send_frames and frames:
             # first, so that who gets the poses can look the frames up
             self._send_frames(frames)
         self._poses.publish(msg)
         if result.hands is not None:
             network = result.hand_network
-            self._hands.publish(poses_to_msg(result.hands, header, network, width, height))
+            self._hands.publish(
+                poses_to_msg(result.hands, header, network, width=width, height=height)
+            )
         if self._humans:
             self._humans.publish(poses, header, width, height)
 

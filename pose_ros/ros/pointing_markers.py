@@ -15,8 +15,8 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands import Goal
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.markers import LIFETIME, person_color
+from pose_ros.ros.messages import header_to_msg
 
 RAY, CONE, TARGET = "ray", "cone", "target"
 RAY_METERS, TARGET_METERS = 0.02, 0.12

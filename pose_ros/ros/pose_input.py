@@ -11,9 +11,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
+from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
-from pose_ros.ros.conversions import poses_from_msg, skeleton_from_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import LATCHED_QOS
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, OptionError, PoseRosError
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
-from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.estimators import estimator_from, hands_from, options_from
 from pose_ros.ros.image_input import (

@@ -15,8 +15,8 @@ from std_srvs.srv import Trigger
 from pose_ros.core.command_config import EventAction
 from pose_ros.core.commands import Command, Goal
 from pose_ros.errors import OptionError
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
+from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
 

@@ -14,9 +14,10 @@ from pose_ros.core.commands import Goal
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.targets import Refused, TargetOptions, find_target
 from pose_ros.errors import TransformError
-from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import listen
 from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
 from pose_ros.ros.pointing_markers import PointingMarkers

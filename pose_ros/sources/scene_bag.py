@@ -36,15 +36,16 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from pose_ros.core.camera import Calibration
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError
-from pose_ros.sources.bag_types import typestore
+from pose_ros.messages.cameras import camera_info_to_msg
+from pose_ros.messages.headers import NANOSECONDS
+from pose_ros.messages.images import array_to_msg, image_to_msg
+from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.depth_camera import DepthSensor, to_millimeters
 from pose_ros.sources.scene_messages import (
-    NANOSECONDS,
     Stamp,
-    camera_info_message,
-    image_message,
     poses_message,
     scene_message,
     transforms_message,
@@ -194,8 +195,8 @@ def _messages(source: SyntheticSource, image: Image, stamp: float, header: Stamp
     odom = Stamp(header.nanoseconds, ODOM)
     return {
         "tf": transforms_message([(odom, BASE, np.eye(4))]),
-        "info": camera_info_message(header, source.camera),
-        "image": image_message(header, image, "bgr8"),
+        "info": camera_info_to_msg(types, Calibration(source.camera), header.header()),
+        "image": image_to_msg(types, image, "bgr", header.header()),
         "poses": poses_message(header, truths, source.camera),
         "scene": scene_message(truths),
     }
@@ -211,8 +212,8 @@ def _depth_messages(
         depth = source.measured_depth(stamp, options.sensor)
     image = to_millimeters(depth) if options.depth == "16UC1" else depth
     return {
-        "depth_info": camera_info_message(header, source.camera),
-        "depth": image_message(header, image, options.depth),
+        "depth_info": camera_info_to_msg(types, Calibration(source.camera), header.header()),
+        "depth": array_to_msg(types, image, options.depth, header.header()),
     }
 
 

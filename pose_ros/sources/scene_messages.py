@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from pose_ros.core.camera import Camera, Float64Array
-from pose_ros.core.types import FloatArray, Image
-from pose_ros.sources.bag_types import typestore
+from pose_ros.core.types import CameraSource
+from pose_ros.messages.headers import header_of
+from pose_ros.messages.transforms import transform_to_msg
+from pose_ros.sources.bag_types import types
 from pose_ros.sources.truth import Truth
 
-NANOSECONDS = 1_000_000_000
 NETWORK = "truth"
 """What a PoseArray of the truth names as its network."""
 
@@ -38,39 +38,7 @@ class Stamp:
 
     def header(self) -> Any:
         """Return the std_msgs/Header."""
-        time = _make("builtin_interfaces/msg/Time", *divmod(self.nanoseconds, NANOSECONDS))
-        return _make("std_msgs/msg/Header", time, self.frame_id)
-
-
-def image_message(
-    stamp: Stamp, image: Image | FloatArray | NDArray[np.uint16], encoding: str
-) -> Any:
-    """Return a sensor_msgs/Image of an (H, W) or (H, W, 3) array; little-endian."""
-    little = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
-    height, width = image.shape[:2]
-    data = little.view(np.uint8).reshape(-1)
-    step = data.size // height
-    return _make("sensor_msgs/msg/Image", stamp.header(), height, width, encoding, 0, step, data)
-
-
-def camera_info_message(stamp: Stamp, camera: Camera) -> Any:
-    """Return the sensor_msgs/CameraInfo of an undistorted, rectified camera."""
-    projection = np.concatenate([camera.matrix, np.zeros((3, 1))], axis=1)
-    region = _make("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
-    return _make(
-        "sensor_msgs/msg/CameraInfo",
-        stamp.header(),
-        camera.height,
-        camera.width,
-        camera.distortion_model,
-        np.array(camera.distortion),
-        camera.matrix.ravel(),
-        np.eye(3).ravel(),
-        projection.ravel(),
-        0,
-        0,
-        region,
-    )
+        return header_of(types, self.nanoseconds, self.frame_id)
 
 
 def transforms_message(transforms: Sequence[tuple[Stamp, str, Float64Array]]) -> Any:
@@ -82,13 +50,9 @@ def transforms_message(transforms: Sequence[tuple[Stamp, str, Float64Array]]) ->
     """
     found = []
     for stamp, child, pose in transforms:
-        shift = _make("geometry_msgs/msg/Vector3", *pose[:3, 3].tolist())
-        turn = _make(
-            "geometry_msgs/msg/Quaternion", *Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
-        )
-        transform = _make("geometry_msgs/msg/Transform", shift, turn)
-        found.append(_make("geometry_msgs/msg/TransformStamped", stamp.header(), child, transform))
-    return _make("tf2_msgs/msg/TFMessage", found)
+        turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        found.append(transform_to_msg(types, stamp.header(), child, pose[:3, 3], turn))
+    return types("tf2_msgs/msg/TFMessage")(transforms=found)
 
 
 def poses_message(stamp: Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
@@ -99,8 +63,7 @@ def poses_message(stamp: Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
     """
     poses = [_pose(truth, camera) for truth in truths if np.isfinite(truth.pixels).any()]
     skeleton = truths[0].skeleton.name
-    return _make(
-        "pose_ros/msg/PoseArray",
+    return types("pose_ros/msg/PoseArray")(
         header=stamp.header(),
         network=NETWORK,
         skeleton=skeleton,
@@ -124,7 +87,8 @@ def scene_message(truths: Sequence[Truth]) -> Any:
         }
         for truth in truths
     ]
-    return _make("std_msgs/msg/String", json.dumps({"actors": actors}, allow_nan=False))
+    text = json.dumps({"actors": actors}, allow_nan=False)
+    return types("std_msgs/msg/String")(data=text)
 
 
 def _pose(truth: Truth, camera: Camera) -> Any:
@@ -137,26 +101,24 @@ def _pose(truth: Truth, camera: Camera) -> Any:
     offset = truth.camera - hips
     # BlazePose's measure: pixels at the scale of x
     depths = offset[:, 2] * camera.matrix[0, 0] / hips[2] if hips[2] > 0 else offset[:, 2] * np.nan
-    # a class variable, which types made at run time do not declare
-    keypoint_type: Any = typestore().types["pose_ros/msg/Keypoint"]
+    point = types("geometry_msgs/msg/Point")
     keypoints = [
-        keypoint_type(
+        types("pose_ros/msg/Keypoint")(
             name=name,
             x=truth.pixels[i, 0].item(),
             y=truth.pixels[i, 1].item(),
             score=scores[i].item(),
             z=depths[i].item(),
-            world=_make("geometry_msgs/msg/Point", *offset[i].tolist()),
-            position=_make("geometry_msgs/msg/Point", *truth.camera[i].tolist()),
-            position_source=keypoint_type.SOURCE_MODEL,
+            world=point(**dict(zip("xyz", offset[i].tolist(), strict=True))),
+            position=point(**dict(zip("xyz", truth.camera[i].tolist(), strict=True))),
+            position_source=CameraSource.MODEL,
             position_sigma=0.0,
         )
         for i, name in enumerate(truth.skeleton.keypoints)
     ]
     low, high = np.nanmin(truth.pixels, axis=0), np.nanmax(truth.pixels, axis=0)
     box = np.concatenate([low, high]).astype(np.float32)
-    return _make(
-        "pose_ros/msg/HumanPose",
+    return types("pose_ros/msg/HumanPose")(
         id=truth.id,
         score=1.0,
         box=box,
@@ -164,8 +126,3 @@ def _pose(truth: Truth, camera: Camera) -> Any:
         label_score=math.nan,
         keypoints=keypoints,
     )
-
-
-def _make(name: str, *values: Any, **fields: Any) -> Any:
-    """Return a message of a type by name, its fields by name or in their order."""
-    return typestore().types[name](*values, **fields)

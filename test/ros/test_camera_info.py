@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo
 
-from pose_ros.core.camera import Camera
-from pose_ros.ros.camera_info import CameraWatch, OwnCamera, is_rectified, sibling
-from pose_ros.ros.conversions import camera_info_to_msg, header_to_msg
-from pose_ros.sources.calibration import Calibration
+from pose_ros.core.camera import Calibration, Camera
+from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.ros.camera_info import CameraWatch, OwnCamera
+from pose_ros.ros.messages import camera_info_to_msg, header_to_msg
 from pose_ros.sources.pictures import PictureSource
 from pose_ros.sources.synthetic import SyntheticSource
 

@@ -15,14 +15,15 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.errors import OptionError
+from pose_ros.messages.cameras import camera_from_info
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import depth_from_msg, image_from_msg
 from pose_ros.ros.camera_info import calibration_path
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.conversions import camera_from_info, stamp_from_msg
 from pose_ros.ros.drawn_scene import STATIC_QOS
-from pose_ros.ros.images import depth_from_msg, image_from_msg
-from pose_ros.sources.calibration import Calibration, write_calibration
+from pose_ros.sources.calibration import write_calibration
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.synthetic import SyntheticSource
 

@@ -10,8 +10,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
 from pose_ros.errors import ImageError
-from pose_ros.ros.cdr import read_image
-from pose_ros.ros.images import image_from_msg
+from pose_ros.messages.images import image_from_msg
+from pose_ros.ros.messages import read_image
 
 
 def message(frame_id: str = "camera", encoding: str = "bgr8", size: int = 12) -> Image:

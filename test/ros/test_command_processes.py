@@ -13,8 +13,8 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from rclpy.parameter import Parameter
 
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.ros.conversions import stamp_from_msg
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.share import node_executable
 

@@ -9,22 +9,20 @@ import pytest
 from std_msgs.msg import Header
 
 from pose_ros.core import skeletons
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
+from pose_ros.messages.cameras import camera_from_info
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.msg import Keypoint
-from pose_ros.ros.conversions import (
-    camera_from_info,
+from pose_ros.ros.messages import (
     camera_info_to_msg,
     header_to_msg,
-    poses_from_msg,
     poses_to_msg,
-    skeleton_from_msg,
     skeleton_to_msg,
-    stamp_from_msg,
     stamp_to_msg,
 )
-from pose_ros.sources.calibration import Calibration
 
 BLAZEPOSE = skeletons.get("blazepose33")
 
@@ -63,7 +61,7 @@ def some_poses(people: int = 2, *, full: bool = True) -> Poses:
 def test_poses_there_and_back(people: int, full: bool) -> None:
     poses = some_poses(people, full=full)
     header = Header(frame_id="camera_optical_frame")
-    msg = poses_to_msg(poses, header, "blazepose-full", 640, 480)
+    msg = poses_to_msg(poses, header, "blazepose-full", width=640, height=480)
     assert (msg.header, msg.network, msg.skeleton) == (header, "blazepose-full", "blazepose33")
     assert (msg.width, msg.height, len(msg.poses)) == (640, 480, people)
     back = poses_from_msg(msg)
@@ -78,7 +76,7 @@ def test_poses_there_and_back(people: int, full: bool) -> None:
 
 def test_labels_there_and_back() -> None:
     poses = some_poses().replace(labels=("left", "right"), label_scores=[0.5, 0.75])
-    msg = poses_to_msg(poses, Header(), "n", 1, 1)
+    msg = poses_to_msg(poses, Header(), "n", width=1, height=1)
     assert [(person.label, person.label_score) for person in msg.poses] == [
         ("left", 0.5),
         ("right", 0.75),
@@ -86,26 +84,28 @@ def test_labels_there_and_back() -> None:
     back = poses_from_msg(msg)
     assert back.labels == ("left", "right")
     np.testing.assert_array_equal(back.label_scores, poses.label_scores)
-    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     assert [person.label for person in msg.poses] == ["", ""]
     assert all(math.isnan(person.label_score) for person in msg.poses)
     assert (poses_from_msg(msg).labels, poses_from_msg(msg).label_scores) == (None, None)
 
 
 def test_missing_is_nan_and_never_zero() -> None:
-    missing = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[0].keypoints[3]
+    missing = poses_to_msg(some_poses(), Header(), "n", width=1, height=1).poses[0].keypoints[3]
     values = (missing.x, missing.y, missing.world.x, missing.position.z)
     assert all(math.isnan(value) for value in values)
     assert missing.score == 0
     assert missing.position_source == Keypoint.SOURCE_NONE
-    unknown = poses_to_msg(some_poses(full=False), Header(), "n", 1, 1).poses[0].keypoints[0]
+    unknown = (
+        poses_to_msg(some_poses(full=False), Header(), "n", width=1, height=1).poses[0].keypoints[0]
+    )
     values = (unknown.z, unknown.world.y, unknown.position.x)
     assert all(math.isnan(value) for value in values)
     assert unknown.position_source == Keypoint.SOURCE_NONE
 
 
 def test_keypoints_have_names_and_sources() -> None:
-    person = poses_to_msg(some_poses(), Header(), "n", 1, 1).poses[1]
+    person = poses_to_msg(some_poses(), Header(), "n", width=1, height=1).poses[1]
     assert tuple(point.name for point in person.keypoints) == BLAZEPOSE.keypoints
     assert {point.position_source for point in person.keypoints} == {
         Keypoint.SOURCE_MODEL,
@@ -114,7 +114,7 @@ def test_keypoints_have_names_and_sources() -> None:
 
 
 def test_what_others_leave_out_about_positions_is_unknown() -> None:
-    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     hidden = msg.poses[0].keypoints[3]
     hidden.position_source, hidden.position_sigma = Keypoint.SOURCE_MODEL, 0.0  # NaN has neither
     back = poses_from_msg(msg)
@@ -129,7 +129,7 @@ def test_what_others_leave_out_about_positions_is_unknown() -> None:
 
 
 def test_poses_of_an_unknown_skeleton() -> None:
-    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     msg.skeleton = "octopus8"
     with pytest.raises(OptionError, match="octopus8"):
         poses_from_msg(msg)
@@ -145,14 +145,14 @@ def test_poses_of_an_unknown_skeleton() -> None:
     ],
 )
 def test_keypoints_of_another_skeleton(spoil: Callable[[Any], None]) -> None:
-    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     spoil(msg.poses[1])
     with pytest.raises(OptionError, match="33 keypoints of blazepose33"):
         poses_from_msg(msg)
 
 
 def test_meters_without_a_source_are_the_model_s() -> None:
-    msg = poses_to_msg(some_poses(), Header(), "n", 1, 1)
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     msg.poses[0].keypoints[5].position_source = Keypoint.SOURCE_NONE
     sources = poses_from_msg(msg).camera_sources
     assert sources is not None

@@ -10,8 +10,8 @@ import pytest
 from action_msgs.srv import CancelGoal
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.demo_robot import DemoRobot, meters_of
+from pose_ros.ros.messages import header_to_msg
 from pose_ros.sources.opening import open_synthetic
 
 SCENE = "synthetic:directing?camera_height=1.1&pitch=7"

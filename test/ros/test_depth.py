@@ -11,8 +11,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from pose_ros.ros import depth
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.depth import DepthBuffer
+from pose_ros.ros.messages import header_to_msg
 
 
 def depth_message(stamp: float, millimeters: int = 1000, width: int = 8, height: int = 6) -> bytes:

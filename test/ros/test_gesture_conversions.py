@@ -9,8 +9,9 @@ from std_msgs.msg import Header
 
 from pose_ros.core.gestures import Gesture, Ray
 from pose_ros.errors import OptionError
+from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.msg import GestureArray
-from pose_ros.ros.gesture_conversions import gestures_from_msg, gestures_to_msg
+from pose_ros.ros.messages import gestures_to_msg
 
 RAYS = {
     "none": None,

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.gestures import Ray
-from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.messages.headers import stamp_from_msg
 from tools.gesture_stage import LATCHED, Stage
 
 

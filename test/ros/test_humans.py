@@ -12,8 +12,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from pose_ros.core.types import Poses
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.humans import region, skeleton2d
+from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.synthetic import SyntheticSource
 
@@ -82,7 +82,7 @@ def test_who_is_tracked_has_topics_of_his_own(ros: Any, fake: Any, poses: Poses)
     from hri_msgs.msg import IdsList, NormalizedRegionOfInterest2D, Skeleton2D
     from sensor_msgs.msg import Image
 
-    from pose_ros.ros.images import image_to_msg
+    from pose_ros.ros.messages import image_to_msg
 
     fake.find = lambda stamp: poses if stamp < 110 else Poses.empty(poses.skeleton)
     node = ros.add(

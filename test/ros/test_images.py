@@ -13,13 +13,13 @@ from std_msgs.msg import Header
 
 from pose_ros.core.depth import DepthImage
 from pose_ros.errors import ImageError
-from pose_ros.ros.images import (
+from pose_ros.messages.images import (
     ENCODINGS,
     depth_from_msg,
     image_from_compressed,
     image_from_msg,
-    image_to_msg,
 )
+from pose_ros.ros.messages import image_to_msg
 
 WIDTH, HEIGHT = 32, 24
 # RGB; blocks are large, so that what a codec or a Bayer filter does at edges stays at edges

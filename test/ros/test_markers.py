@@ -14,10 +14,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.types import Poses
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.conversions import header_to_msg
 from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.images import image_to_msg
 from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.share import share_path
 from pose_ros.sources.synthetic import SyntheticSource

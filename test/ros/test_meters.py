@@ -13,19 +13,14 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.types import Poses
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import Keypoint, PoseArray
-from pose_ros.ros.conversions import (
-    camera_info_to_msg,
-    header_to_msg,
-    poses_from_msg,
-    stamp_from_msg,
-)
-from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.calibration import Calibration
 from pose_ros.sources.depth_camera import to_millimeters
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene

@@ -13,9 +13,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 
 from pose_ros.core import skeletons
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import image_from_msg
 from pose_ros.msg import PoseArray, Skeleton
-from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
-from pose_ros.ros.images import image_from_msg, image_to_msg
+from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.synthetic import SyntheticSource
 from tools import markers, paf_oracle

@@ -16,9 +16,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_ros.errors import ModelError
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import image_from_msg
+from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray, Skeleton
-from pose_ros.ros.conversions import header_to_msg, poses_from_msg, stamp_from_msg
-from pose_ros.ros.images import image_from_msg, image_to_msg
+from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 
 SUCCESS = TransitionCallbackReturn.SUCCESS

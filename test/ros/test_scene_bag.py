@@ -10,9 +10,11 @@ from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from pose_ros.messages.cameras import camera_from_info
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import image_from_msg
+from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.ros.conversions import camera_from_info, poses_from_msg, stamp_from_msg
-from pose_ros.ros.images import image_from_msg
 from pose_ros.share import share_path
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag

@@ -19,11 +19,10 @@ from tf2_msgs.msg import TFMessage
 
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.ros.conversions import header_to_msg, stamp_from_msg
-from pose_ros.ros.images import image_to_msg
+from pose_ros.ros.messages import header_to_msg, image_to_msg, transforms_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.ros.tf import transforms
 from pose_ros.sources.actor import Step
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
@@ -58,7 +57,7 @@ def look_up(frames: Sequence[Any], name: str) -> Matrix:
 
 def test_every_joint_is_where_it_is(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
-    frames = transforms(true_poses(truths), HEADER, "p", 0.5)
+    frames = transforms_to_msg(true_poses(truths), HEADER, "p", 0.5)
     assert len({frame.child_frame_id for frame in frames}) == 2 * 34
     for truth in truths:
         for joint in ("left_wrist", "right_wrist", "nose", "right_foot_index"):
@@ -68,7 +67,7 @@ def test_every_joint_is_where_it_is(true_poses: TruePoses) -> None:
 
 def test_the_root_and_what_hangs_on_it(true_poses: TruePoses) -> None:
     (truth,) = SyntheticSource("stand", live=False, camera_pitch_degrees=0.0).truths(0.0)
-    frames = transforms(true_poses([truth], [7]), HEADER, "front_", 0.5)
+    frames = transforms_to_msg(true_poses([truth], [7]), HEADER, "front_", 0.5)
     root = look_up(frames, "body_front_7")
     hips = (truth.joint("left_hip") + truth.joint("right_hip")) / 2
     np.testing.assert_allclose(root[:3, 3], hips, atol=1e-5)
@@ -87,7 +86,9 @@ def test_what_is_not_valid_is_not_sent(true_poses: TruePoses) -> None:
     camera[0, index("nose")] = np.nan
     scores[0, index("left_hip")] = 0.1  # the root stays where it is
     camera[1, index("left_hip")] = np.nan  # this one has no root
-    frames = transforms(whole.replace(keypoint_scores=scores, camera=camera), HEADER, "p", 0.5)
+    frames = transforms_to_msg(
+        whole.replace(keypoint_scores=scores, camera=camera), HEADER, "p", 0.5
+    )
     names = {frame.child_frame_id for frame in frames}
     assert "right_wrist_p0" in names
     assert "body_p0" in names
@@ -97,9 +98,9 @@ def test_what_is_not_valid_is_not_sent(true_poses: TruePoses) -> None:
 
 def test_without_meters_or_a_frame_there_are_none(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
-    assert transforms(true_poses(truths, meters=False), HEADER, "p", 0.5) == []
-    assert transforms(true_poses(truths), header_to_msg(100.25, ""), "p", 0.5) == []
-    assert transforms(true_poses([]), HEADER, "p", 0.5) == []
+    assert transforms_to_msg(true_poses(truths, meters=False), HEADER, "p", 0.5) == []
+    assert transforms_to_msg(true_poses(truths), header_to_msg(100.25, ""), "p", 0.5) == []
+    assert transforms_to_msg(true_poses([]), HEADER, "p", 0.5) == []
 
 
 @pytest.fixture

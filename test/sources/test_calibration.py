@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.errors import OptionError
-from pose_ros.sources.calibration import Calibration, read_calibration, write_calibration
+from pose_ros.sources.calibration import read_calibration, write_calibration
 
 # the form of camera_calibration's cameracalibrator
 TEXT = """\

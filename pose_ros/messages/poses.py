@@ -1,4 +1,4 @@
-"""Messages to core types and back: poses, skeletons, stamps and camera intrinsics."""
+"""People and skeletons to messages and back."""
 
 from __future__ import annotations
 
@@ -6,45 +6,22 @@ import math
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
 
 from pose_ros.core import skeletons
-from pose_ros.core.camera import Camera
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import FloatArray, Poses
+from pose_ros.core.types import CameraSource, FloatArray, Poses
 from pose_ros.errors import OptionError
-from pose_ros.msg import HumanPose, Keypoint, PoseArray
-from pose_ros.msg import Skeleton as SkeletonMsg
-from pose_ros.sources.calibration import Calibration
-
-NANOSECONDS = 1_000_000_000
+from pose_ros.messages.types import Types
 
 
-def stamp_to_msg(seconds: float) -> Time:
-    """Return a stamp; a float holds Unix time to about a quarter of a microsecond."""
-    whole = math.floor(seconds)
-    nanoseconds = round((seconds - whole) * NANOSECONDS)
-    return Time(sec=whole + nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
-
-
-def stamp_from_msg(stamp: Any) -> float:
-    """Return a stamp in seconds."""
-    return float(stamp.sec) + float(stamp.nanosec) / NANOSECONDS
-
-
-def header_to_msg(seconds: float, frame_id: str) -> Header:
-    """Return the header of an image taken at that time."""
-    return Header(stamp=stamp_to_msg(seconds), frame_id=frame_id)
-
-
-def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: int) -> PoseArray:
-    """Return the message of the people found in one image.
+def poses_to_msg(
+    types: Types, poses: Poses, header: Any, network: str, *, width: int, height: int
+) -> Any:
+    """Return the PoseArray of the people found in one image.
 
     Args:
+        types: Of messages.
         poses: What was found.
         header: The image's own.
         network: Name of the network that found them.
@@ -61,26 +38,19 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
     camera = (unknown if poses.camera is None else poses.camera).tolist()
     sigmas = (unknown[..., 0] if poses.camera_sigmas is None else poses.camera_sigmas).tolist()
     sources = _sources(poses).tolist()
-    msg = PoseArray(
-        header=header, network=network, skeleton=poses.skeleton.name, width=width, height=height
-    )
+    person, keypoint = types("pose_ros/msg/HumanPose"), types("pose_ros/msg/Keypoint")
+    point = types("geometry_msgs/msg/Point")
+    found = []
     for i in range(people):
-        person = HumanPose(
-            id=int(poses.ids[i]),
-            score=float(poses.scores[i]),
-            box=poses.boxes[i],
-            label="" if poses.labels is None else poses.labels[i],
-            label_score=math.nan if poses.label_scores is None else float(poses.label_scores[i]),
-        )
-        person.keypoints = [
-            Keypoint(
+        keypoints = [
+            keypoint(
                 name=name,
                 x=x,
                 y=y,
                 score=score,
                 z=z,
-                world=Point(x=wx, y=wy, z=wz),
-                position=Point(x=cx, y=cy, z=cz),
+                world=point(x=wx, y=wy, z=wz),
+                position=point(x=cx, y=cy, z=cz),
                 position_source=source,
                 position_sigma=sigma,
             )
@@ -96,17 +66,35 @@ def poses_to_msg(poses: Poses, header: Any, network: str, width: int, height: in
                 strict=True,
             )
         ]
-        msg.poses.append(person)
-    return msg
+        found.append(
+            person(
+                id=int(poses.ids[i]),
+                score=float(poses.scores[i]),
+                box=poses.boxes[i],
+                label="" if poses.labels is None else poses.labels[i],
+                label_score=math.nan
+                if poses.label_scores is None
+                else float(poses.label_scores[i]),
+                keypoints=keypoints,
+            )
+        )
+    return types("pose_ros/msg/PoseArray")(
+        header=header,
+        network=network,
+        skeleton=poses.skeleton.name,
+        width=width,
+        height=height,
+        poses=found,
+    )
 
 
 def _sources(poses: Poses) -> NDArray[np.uint8]:
     """Return (N, K) where positions come from: ``CameraSource`` has the message's numbers."""
     if poses.camera_sources is not None:
         return poses.camera_sources
-    found = np.full(poses.keypoint_scores.shape, Keypoint.SOURCE_NONE, np.uint8)
+    found = np.full(poses.keypoint_scores.shape, CameraSource.NONE, np.uint8)
     if poses.camera is not None:
-        found[np.isfinite(poses.camera).all(axis=2)] = Keypoint.SOURCE_MODEL
+        found[np.isfinite(poses.camera).all(axis=2)] = CameraSource.MODEL
     return found
 
 
@@ -143,9 +131,9 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     sigmas = table(lambda p: (p.position_sigma,), 1)[..., 0]
     if camera is not None:
         known = np.isfinite(camera).all(axis=2)
-        sources[~known], sigmas[~known] = Keypoint.SOURCE_NONE, np.nan
+        sources[~known], sigmas[~known] = CameraSource.NONE, np.nan
         # who sent it does not say where they come from
-        sources[known & (sources == Keypoint.SOURCE_NONE)] = Keypoint.SOURCE_MODEL
+        sources[known & (sources == CameraSource.NONE)] = CameraSource.MODEL
         if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
             sigmas[:] = np.nan
     labels = tuple(person.label for person in people)
@@ -168,9 +156,9 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     )
 
 
-def skeleton_to_msg(skeleton: Skeleton) -> SkeletonMsg:
-    """Return the message that names the keypoints and links of a skeleton."""
-    return SkeletonMsg(
+def skeleton_to_msg(types: Types, skeleton: Skeleton) -> Any:
+    """Return the Skeleton that names the keypoints and links of a skeleton."""
+    return types("pose_ros/msg/Skeleton")(
         name=skeleton.name,
         keypoints=list(skeleton.keypoints),
         links=[index for link in skeleton.links for index in link],
@@ -192,49 +180,3 @@ def skeleton_from_msg(msg: Any) -> Skeleton:
         return tuple((int(a), int(b)) for a, b in zip(flat[0::2], flat[1::2], strict=True))
 
     return Skeleton(msg.name, tuple(msg.keypoints), pairs(msg.links), pairs(msg.left_right))
-
-
-def camera_info_to_msg(calibration: Calibration, header: Any) -> CameraInfo:
-    """Return the CameraInfo that goes with an image."""
-    camera = calibration.camera
-    msg = CameraInfo(header=header, width=camera.width, height=camera.height)
-    msg.distortion_model = camera.distortion_model
-    msg.d = camera.distortion.tolist()
-    msg.k = camera.matrix.ravel()
-    msg.r = calibration.rectification.ravel()
-    msg.p = np.asarray(calibration.projection).ravel()
-    return msg
-
-
-def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
-    """Return the intrinsics of the images that a CameraInfo goes with.
-
-    Binning and the region that the driver cut out are taken into account.
-
-    Args:
-        msg: The CameraInfo.
-        rectified: Whether the images are rectified: P holds for them, and no lens distortion.
-
-    Raises:
-        OptionError: It is not calibrated (K is zero), or its values make no camera.
-    """
-    if not any(msg.k):
-        raise OptionError(
-            "the camera is not calibrated (K is zero); calibrate it, as with camera_calibration's "
-            "cameracalibrator, and let its driver publish that"
-        )
-    matrix = np.array(msg.k, np.float64).reshape(3, 3)
-    if rectified:
-        # without the baseline in P's last column: what is seen is seen from this very camera
-        matrix = np.array(msg.p, np.float64).reshape(3, 4)[:, :3]
-    matrix[:2, 2] -= (msg.roi.x_offset, msg.roi.y_offset)
-    binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
-    matrix[0] /= binning_x
-    matrix[1] /= binning_y
-    return Camera(
-        width=(msg.roi.width or msg.width) // binning_x,
-        height=(msg.roi.height or msg.height) // binning_y,
-        matrix=matrix,
-        distortion_model=msg.distortion_model,
-        distortion=np.array([] if rectified else msg.d, np.float64),
-    )

@@ -1,7 +1,7 @@
 """Reads a serialized Image without copying its pixels.
 
-rclpy turns a message's bytes into Python objects field by field, and copies a
-large array on the way. From the bytes of a raw subscription the few fields of
+rclpy and rosbags turn a message's bytes into Python objects field by field, and copies a
+large array on the way. From the bytes the few fields of
 an Image are read at once, and the pixels stay where they are.
 
 Format: OMG DDS-RTPS 2.3, 10.2 (encapsulation) and the classic CDR of DDS-XTypes,
@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Header
+from typing import Any
 
 from pose_ros.errors import ImageError
+from pose_ros.messages.types import Types
 
 _ENCAPSULATION_BYTES = 4
 _BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
@@ -27,7 +26,7 @@ _BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
 class ImageView:
     """An Image message whose ``data`` is a view of the serialized bytes."""
 
-    header: Header
+    header: Any
     height: int
     width: int
     encoding: str
@@ -36,8 +35,12 @@ class ImageView:
     data: memoryview
 
 
-def read_image(message: bytes) -> ImageView:
+def read_image(types: Types, message: bytes) -> ImageView:
     """Read a serialized sensor_msgs/Image.
+
+    Args:
+        types: Of messages, for its header.
+        message: Its bytes.
 
     Raises:
         ImageError: It is cut off, or no such message.
@@ -54,7 +57,8 @@ def read_image(message: bytes) -> ImageView:
         data = reader.take(length)
     except (struct.error, UnicodeDecodeError) as error:
         raise ImageError(f"the message is cut off or no Image: {error}") from error
-    header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+    stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
+    header = types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
     return ImageView(header, height, width, encoding, is_bigendian, step, data)
 
 

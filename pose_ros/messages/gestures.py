@@ -7,29 +7,27 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 import numpy as np
-from geometry_msgs.msg import Point, Vector3
 
 from pose_ros.core.gestures import Event, Gesture, Ray, Side
 from pose_ros.errors import OptionError
-from pose_ros.msg import Gesture as GestureMsg
-from pose_ros.msg import GestureArray
-from pose_ros.ros.conversions import stamp_from_msg, stamp_to_msg
+from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
+from pose_ros.messages.types import Types
 
-_EVENTS: dict[Event, int] = {
-    "started": GestureMsg.STARTED,
-    "held": GestureMsg.HELD,
-    "ended": GestureMsg.ENDED,
-}
+# the constants of Gesture.msg
+EVENTS: dict[Event, int] = {"started": 1, "held": 2, "ended": 3}
+RAY_NONE, RAY_IMAGE, RAY_METRIC = 0, 1, 2
 
 
-def gestures_to_msg(gestures: Iterable[Gesture], header: Any) -> GestureArray:
-    """Return the message of the gestures in one image.
+def gestures_to_msg(types: Types, gestures: Iterable[Gesture], header: Any) -> Any:
+    """Return the GestureArray of one image.
 
     Args:
+        types: Of messages.
         gestures: Of all people.
         header: The image's own.
     """
-    return GestureArray(header=header, gestures=[_gesture_to_msg(gesture) for gesture in gestures])
+    found = [_gesture_to_msg(types, gesture) for gesture in gestures]
+    return types("pose_ros/msg/GestureArray")(header=header, gestures=found)
 
 
 def gestures_from_msg(msg: Any) -> tuple[Gesture, ...]:
@@ -41,43 +39,43 @@ def gestures_from_msg(msg: Any) -> tuple[Gesture, ...]:
     return tuple(_gesture_from_msg(gesture) for gesture in msg.gestures)
 
 
-def _gesture_to_msg(gesture: Gesture) -> GestureMsg:
-    ray = gesture.ray
-    msg = GestureMsg(
+def _gesture_to_msg(types: Types, gesture: Gesture) -> Any:
+    ray, kind = gesture.ray, RAY_NONE
+    if ray is not None:
+        kind = RAY_METRIC if ray.metric else RAY_IMAGE
+    unknown = np.full(3, np.nan)
+    origin, direction = (unknown, unknown) if ray is None else (ray.origin, ray.direction)
+    point, vector = types("geometry_msgs/msg/Point"), types("geometry_msgs/msg/Vector3")
+    return types("pose_ros/msg/Gesture")(
         name=gesture.name,
         side=gesture.side,
         person=gesture.person,
-        event=_EVENTS[gesture.event],
+        event=EVENTS[gesture.event],
         confidence=gesture.confidence,
-        since=stamp_to_msg(gesture.since),
-        ray=GestureMsg.RAY_NONE,
+        since=stamp_to_msg(types, gesture.since),
+        ray=kind,
+        origin=point(**dict(zip("xyz", origin.tolist(), strict=True))),
+        direction=vector(**dict(zip("xyz", direction.tolist(), strict=True))),
+        sigma=math.nan if ray is None else ray.sigma,
+        origin_sigma=math.nan if ray is None else ray.origin_sigma,
     )
-    unknown = np.full(3, np.nan)
-    origin, direction = (unknown, unknown) if ray is None else (ray.origin, ray.direction)
-    msg.origin = Point(**dict(zip("xyz", origin.tolist(), strict=True)))
-    msg.direction = Vector3(**dict(zip("xyz", direction.tolist(), strict=True)))
-    msg.sigma = math.nan if ray is None else ray.sigma
-    msg.origin_sigma = math.nan if ray is None else ray.origin_sigma
-    if ray is not None:
-        msg.ray = GestureMsg.RAY_METRIC if ray.metric else GestureMsg.RAY_IMAGE
-    return msg
 
 
 def _gesture_from_msg(msg: Any) -> Gesture:
-    event = next((event for event, number in _EVENTS.items() if number == msg.event), None)
+    event = next((event for event, number in EVENTS.items() if number == msg.event), None)
     if event is None:
         raise OptionError(f"gesture {msg.name}: unknown event {msg.event}")
     if msg.side not in get_args(Side):
         raise OptionError(f"gesture {msg.name}: unknown side {msg.side!r}")
-    if msg.ray not in (GestureMsg.RAY_NONE, GestureMsg.RAY_IMAGE, GestureMsg.RAY_METRIC):
+    if msg.ray not in (RAY_NONE, RAY_IMAGE, RAY_METRIC):
         raise OptionError(f"gesture {msg.name}: unknown ray {msg.ray}")
     ray = None
-    if msg.ray != GestureMsg.RAY_NONE:
+    if msg.ray != RAY_NONE:
         ray = Ray(
             origin=np.array([msg.origin.x, msg.origin.y, msg.origin.z]),
             direction=np.array([msg.direction.x, msg.direction.y, msg.direction.z]),
             sigma=msg.sigma,
-            metric=msg.ray == GestureMsg.RAY_METRIC,
+            metric=msg.ray == RAY_METRIC,
             origin_sigma=msg.origin_sigma,
         )
     return Gesture(

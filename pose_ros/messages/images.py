@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image as ImageMsg
 
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.types import Channels, Image, validate_image
 from pose_ros.errors import ImageError
-from pose_ros.ros.conversions import stamp_from_msg
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.types import Types
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,11 @@ def image_from_compressed(msg: Any) -> tuple[Image, Channels]:
     return np.asarray(image, np.uint8), "bgr"
 
 
-def image_to_msg(image: Image, channels: Channels, header: Any) -> ImageMsg:
+def image_to_msg(types: Types, image: Image, channels: Channels, header: Any) -> Any:
     """Return a sensor_msgs/Image, ``rgb8`` or ``bgr8``; the data is copied once.
 
     Args:
+        types: Of messages.
         image: (H, W, 3) uint8.
         channels: ``rgb`` or ``bgr``.
         header: Taken as it is.
@@ -185,10 +186,26 @@ def image_to_msg(image: Image, channels: Channels, header: Any) -> ImageMsg:
         ImageError: The array is something else.
     """
     validate_image(image, channels)
-    height, width = image.shape[:2]
-    msg = ImageMsg(header=header, height=height, width=width, encoding=f"{channels}8")
-    msg.step = 3 * width
-    msg.is_bigendian = int(sys.byteorder == "big")
-    # into the message's own array.array: assigning any other sequence checks every byte
-    msg.data.frombytes(np.ascontiguousarray(image).data)
-    return msg
+    return array_to_msg(types, image, f"{channels}8", header)
+
+
+def array_to_msg(types: Types, array: NDArray[Any], encoding: str, header: Any) -> Any:
+    """Return a sensor_msgs/Image of samples that lie in memory as its encoding says.
+
+    Args:
+        types: Of messages.
+        array: (H, W) or (H, W, samples) in the machine's byte order.
+        encoding: Of the message, such as ``16UC1``.
+        header: Taken as it is.
+    """
+    height, width = array.shape[:2]
+    data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+    return types("sensor_msgs/msg/Image")(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=int(sys.byteorder == "big"),
+        step=data.size // height,
+        data=data,
+    )

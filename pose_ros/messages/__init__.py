@@ -1,0 +1,1 @@
+"""ROS messages to core types and back; rclpy's and rosbags' are the same to it."""

@@ -1,0 +1,88 @@
+"""A camera's intrinsics to messages and back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from pose_ros.core.camera import Calibration, Camera
+from pose_ros.errors import OptionError
+from pose_ros.messages.types import Types
+
+
+def camera_info_to_msg(types: Types, calibration: Calibration, header: Any) -> Any:
+    """Return the CameraInfo that goes with an image.
+
+    Args:
+        types: Of messages.
+        calibration: Of the camera.
+        header: The image's own.
+    """
+    camera = calibration.camera
+    region = types("sensor_msgs/msg/RegionOfInterest")
+    return types("sensor_msgs/msg/CameraInfo")(
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model=camera.distortion_model,
+        d=camera.distortion.tolist(),
+        k=camera.matrix.ravel(),
+        r=calibration.rectification.ravel(),
+        p=np.asarray(calibration.projection).ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=region(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+    )
+
+
+def sibling(image_topic: str) -> str:
+    """Return the topic of an image topic's camera_info, as image_transport names it."""
+    return f"{image_topic.rpartition('/')[0]}/camera_info"
+
+
+def is_rectified(kind: str, image_topic: str) -> bool:
+    """Return whether images are rectified: K and D do not hold for them, but P does.
+
+    No message says so. By convention the name of the topic does, such as image_rect_color.
+
+    Args:
+        kind: ``raw``, ``rectified``, or ``auto`` to go by the topic.
+        image_topic: Where the images come from.
+    """
+    return kind == "rectified" or (kind == "auto" and "rect" in re.split("[/_]", image_topic))
+
+
+def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
+    """Return the intrinsics of the images that a CameraInfo goes with.
+
+    Binning and the region that the driver cut out are taken into account.
+
+    Args:
+        msg: The CameraInfo.
+        rectified: Whether the images are rectified: P holds for them, and no lens distortion.
+
+    Raises:
+        OptionError: It is not calibrated (K is zero), or its values make no camera.
+    """
+    if not any(msg.k):
+        raise OptionError(
+            "the camera is not calibrated (K is zero); calibrate it, as with camera_calibration's "
+            "cameracalibrator, and let its driver publish that"
+        )
+    matrix = np.array(msg.k, np.float64).reshape(3, 3)
+    if rectified:
+        # without the baseline in P's last column: what is seen is seen from this very camera
+        matrix = np.array(msg.p, np.float64).reshape(3, 4)[:, :3]
+    matrix[:2, 2] -= (msg.roi.x_offset, msg.roi.y_offset)
+    binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+    matrix[0] /= binning_x
+    matrix[1] /= binning_y
+    return Camera(
+        width=(msg.roi.width or msg.width) // binning_x,
+        height=(msg.roi.height or msg.height) // binning_y,
+        matrix=matrix,
+        distortion_model=msg.distortion_model,
+        distortion=np.array([] if rectified else msg.d, np.float64),
+    )

@@ -1,0 +1,46 @@
+"""Stamps and headers: when an image was taken, and in which frame."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pose_ros.messages.types import Types
+
+NANOSECONDS = 1_000_000_000
+
+
+def stamp_to_msg(types: Types, seconds: float) -> Any:
+    """Return a stamp; a float holds Unix time to about a quarter of a microsecond."""
+    whole = math.floor(seconds)
+    return stamp_of(types, whole * NANOSECONDS + round((seconds - whole) * NANOSECONDS))
+
+
+def stamp_of(types: Types, nanoseconds: int) -> Any:
+    """Return a stamp that is exact."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=rest)
+
+
+def stamp_from_msg(stamp: Any) -> float:
+    """Return a stamp in seconds."""
+    return float(stamp.sec) + float(stamp.nanosec) / NANOSECONDS
+
+
+def nanoseconds_of(stamp: Any) -> int:
+    """Return a stamp in nanoseconds; nothing of it is lost."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def header_to_msg(types: Types, seconds: float, frame_id: str) -> Any:
+    """Return the header of an image taken at that time."""
+    return _header(types, stamp_to_msg(types, seconds), frame_id)
+
+
+def header_of(types: Types, nanoseconds: int, frame_id: str) -> Any:
+    """Return the header of an image whose stamp is known exactly."""
+    return _header(types, stamp_of(types, nanoseconds), frame_id)
+
+
+def _header(types: Types, stamp: Any, frame_id: str) -> Any:
+    return types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
