@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation, Slerp
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.order import REWIND_SECONDS
 from pose_ros.errors import TransformError
 
 MEMORY_SECONDS = 10.0
@@ -80,13 +81,14 @@ class FrameTree:
             )
         place[:3, :3] = Rotation.from_quat(turn).as_matrix()
         link = self._links.get(child)
-        # a clock that went back begins anew, and so does a frame that hangs on another one
+        # a time that went back begins anew, and so does a frame that hangs on another one: what
+        # a simulation said before it was reset is no place of now
         if (
             link is None
             or stamp is None
             or link.parent != parent
             or not link.stamps
-            or stamp < link.stamps[-1] - MEMORY_SECONDS
+            or stamp < link.stamps[-1] - REWIND_SECONDS
         ):
             link = self._links[child] = _Link(parent)
         if stamp is None:

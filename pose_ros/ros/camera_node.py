@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
+from pose_ros.ros.image_input import check_clock, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.parameter_tables import CameraParameters
@@ -39,7 +41,8 @@ class CameraNode(ManagedNode[CameraParameters]):
     A drawn scene gives ``depth`` besides, and the camera's place on /tf_static.
 
     A live source is stamped when it was captured. A recording starts at the
-    node's time when it is activated, and keeps its own spacing from there.
+    node's time when it is activated, and keeps its own spacing from there; with
+    ``use_sim_time`` it plays by that clock.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -98,8 +101,13 @@ class CameraNode(ManagedNode[CameraParameters]):
             behind=lambda: self.get_logger().warning(
                 f"{source.name} cannot be read as fast as it was recorded; it plays slower"
             ),
+            rewound=lambda: say_rewind(self, source),
         )
-        self._capture = Capture(source, events, p.rate, self._now, self._has_reader)
+        check_clock(self, source)
+        simulated = lambda: self.simulated  # noqa: E731
+        self._capture = Capture(
+            source, events, p.rate, self.now, self._has_reader, simulated=simulated
+        )
         self.get_logger().info(f"images from {source.name}")
 
     def stop(self) -> None:
@@ -110,7 +118,7 @@ class CameraNode(ManagedNode[CameraParameters]):
 
     def report(self) -> Report:
         """Return rate, latency and what went wrong."""
-        return self._health.report()
+        return self._health.report(self.clock_trouble())
 
     def hardware_id(self) -> str:
         """Return the source."""
@@ -121,11 +129,8 @@ class CameraNode(ManagedNode[CameraParameters]):
             return True
         return self._images is not None and self._images.get_subscription_count() > 0
 
-    def _now(self) -> float:
-        return float(self.get_clock().now().nanoseconds * 1e-9)
-
     def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
-        began = self._now()
+        began = time.perf_counter()
         self._health.arrived()
         header = header_to_msg(stamp, self.parameters.frame_id)
         for receiver in tuple(self._receivers):
@@ -140,8 +145,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
         if self._scene and isinstance(source, SyntheticSource):
             self._scene.publish(source, frame, header)
-        now = self._now()
-        self._health.done(now - stamp, now - began)
+        self._health.done(self.age(stamp), time.perf_counter() - began)
 
     def _make_info(self, source: Source, frame: Frame) -> CameraInfo:
         """Return the CameraInfo of the images, K zero where they are not calibrated.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pose_ros.core.order import REWIND_SECONDS
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
 
@@ -16,6 +17,8 @@ OnFrame = Callable[[Frame, float], None]
 # A recording that falls behind by this much goes on from now: its stamps would
 # otherwise leave the present further and further behind.
 BEHIND_SECONDS = 0.5
+# A clock that is not the system's may stand still, and run at any speed.
+_SIMULATED_LOOK_SECONDS = 0.005
 # Discovery takes a moment: so long does a recording wait for its first reader.
 READER_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
@@ -31,34 +34,43 @@ class CaptureEvents:
         ended: The source has no more frames.
         broke: The source broke and does not come back, or there is a defect.
         behind: A recording cannot be read as fast as it was made; once.
+        rewound: The clock went back, and a recording plays on from there; each time.
     """
 
     frame: OnFrame
     ended: Callable[[], None]
     broke: Callable[[Exception], None]
     behind: Callable[[], None]
+    rewound: Callable[[], None] = lambda: None
 
 
 class Pacer:
     """Maps the media time of a recording to the present.
 
     The first frame's stamp is the clock's time; after it, stamps keep the
-    spacing of the recording.
+    spacing of the recording, until the clock goes back.
 
     Args:
-        clock: Unix seconds.
+        clock: ROS seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._offset = math.nan
+        self._shown = -math.inf
         self.behind = False
+        self.rewinds = 0
+        """How many times the clock went back."""
 
     def due(self, media: float) -> float:
         """Return the stamp of the frame at a media time, which is when it is due."""
         now = self._clock()
+        before, self._shown = self._shown, now
         if math.isnan(self._offset):
             self._offset = now - media
+        elif now < before - REWIND_SECONDS:
+            self._offset = now - media
+            self.rewinds += 1
         elif now - (media + self._offset) > BEHIND_SECONDS:
             self._offset = now - media
             self.behind = True
@@ -100,9 +112,11 @@ class Capture:
         source: It is closed when the capture stops.
         events: Whom to tell.
         rate: Frames a second at most; 0 for all.
-        clock: Unix seconds, from which a recording is stamped.
+        clock: ROS seconds, from which a recording is stamped.
         has_reader: Whether anybody sees the frames; a recording waits for it, not for
             ever, so that its first frames are not lost to nobody.
+        simulated: Whether the clock is a simulation's or a bag's: a recording waits for it
+            to begin, and then plays by it.
     """
 
     def __init__(
@@ -112,6 +126,8 @@ class Capture:
         rate: float,
         clock: Callable[[], float],
         has_reader: Callable[[], bool] = lambda: True,
+        *,
+        simulated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._source = source
         self._events = events
@@ -119,6 +135,7 @@ class Capture:
         self._pacer = Pacer(clock)
         self._clock = clock
         self._has_reader = has_reader
+        self._simulated = simulated
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
@@ -133,6 +150,7 @@ class Capture:
     def _run(self) -> None:
         try:
             if not self._source.live:
+                self._wait_for_clock()
                 self._wait_for_reader()
             while not self._stop.is_set():
                 frame = self._source.read()
@@ -147,6 +165,11 @@ class Capture:
             if not self._stop.is_set():
                 self._events.broke(error)
 
+    def _wait_for_clock(self) -> None:
+        while self._simulated() and self._clock() == 0.0:
+            if self._stop.wait(_LOOK_SECONDS):
+                return
+
     def _wait_for_reader(self) -> None:
         end = time.monotonic() + READER_SECONDS
         while not self._has_reader() and time.monotonic() < end:
@@ -156,12 +179,26 @@ class Capture:
     def _hand_on(self, frame: Frame) -> None:
         if not self._thinner.keep(frame.stamp):
             return
-        stamp = frame.stamp
-        if not self._source.live:
-            was_behind = self._pacer.behind
-            stamp = self._pacer.due(frame.stamp)
-            if self._pacer.behind and not was_behind:
-                self._events.behind()
-            if self._stop.wait(max(0.0, stamp - self._clock())):
+        if self._source.live:
+            self._events.frame(frame, frame.stamp)
+            return
+        stamp = self._due(frame.stamp)
+        while stamp > self._clock():
+            simulated = self._simulated()
+            seconds = _SIMULATED_LOOK_SECONDS if simulated else max(0.0, stamp - self._clock())
+            if self._stop.wait(seconds):
                 return
+            if not simulated:
+                break
+            stamp = self._due(frame.stamp)
         self._events.frame(frame, stamp)
+
+    def _due(self, media: float) -> float:
+        """Return when a frame is due, and tell what there is to tell of the clock."""
+        was_behind, rewinds = self._pacer.behind, self._pacer.rewinds
+        stamp = self._pacer.due(media)
+        if self._pacer.behind and not was_behind:
+            self._events.behind()
+        if self._pacer.rewinds > rewinds:
+            self._events.rewound()
+        return stamp

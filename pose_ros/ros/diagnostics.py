@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -88,15 +89,21 @@ class StreamHealth:
             self._ended = reason
 
     def done(self, latency_seconds: float, duration_seconds: float) -> None:
-        """Count a result: seconds since the image's stamp, and seconds of work."""
+        """Count a result: seconds since the image's stamp, NaN if unknown, and seconds of work."""
         with self._lock:
             self._done += 1
             self.done_total += 1
-            self._latencies.append(latency_seconds)
+            if math.isfinite(latency_seconds):
+                self._latencies.append(latency_seconds)
             self._durations.append(duration_seconds)
 
-    def report(self) -> Report:
-        """Return the health since the last report, and start the next interval."""
+    def report(self, clock_trouble: str = "") -> Report:
+        """Return the health since the last report, and start the next interval.
+
+        Args:
+            clock_trouble: Why the node's time stands still, which is no fault of the images
+                that do not come: somebody has paused a replay.
+        """
         with self._lock:
             now = self._clock()
             seconds = max(now - self._since, 1e-9)
@@ -120,6 +127,8 @@ class StreamHealth:
                 level, message = Level.ERROR, f"no image for {silent:.0f} s"
             elif silent > STALE_WARN_SECONDS:
                 level, message = Level.WARN, f"no image for {silent:.0f} s"
+            if clock_trouble and not self._ended:
+                level, message = Level.WARN, f"{message}: {clock_trouble}"
             if self._refusal:
                 level, message = max(level, Level.WARN), self._refusal
             if self._failure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -18,10 +17,12 @@ from std_msgs.msg import Bool, Empty
 from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import Gesture, GestureRecognizer
 from pose_ros.core.operators import people_from
+from pose_ros.core.order import Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
+from pose_ros.ros.clock_watch import ClockWatch
 from pose_ros.ros.diagnostics import Level, Report
 from pose_ros.ros.gesture_parameters import (
     GestureParameters,
@@ -94,7 +95,9 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._locked: bool | None = None
         self._defect = self._refusal = ""
         self._images = 0
-        self._clock_moved = (0.0, 0.0)  # what it showed last, and when by a steady clock
+        self._moving_clock = ClockWatch(self.now)
+        self._rewinds = Rewinds()
+        self._rewound = False  # and that was said since the last tick
 
     def acquire(self) -> None:
         """Make the publishers, and listen to lock and stop."""
@@ -117,10 +120,11 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Start the timer, then let images in."""
         commander = self._make_commander()
         if self._locked is not None:
-            commander.lock(self._locked, self._now())
+            commander.lock(self._locked, self.now())
         self._commander, self._recognizer = commander, self._make_recognizer(self.parameters)
         self._state_told, self._defect, self._refusal, self._images = None, "", "", 0
-        self._clock_moved = (self._now(), time.monotonic())
+        self._moving_clock.restart()
+        self._rewinds = Rewinds()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
         self._input = PoseInput(self, self._take, self._refuse, hands=self.parameters.hands)
 
@@ -134,7 +138,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 self.get_logger().error("sending commands does not end; it is left behind")
             self._ticker = None
         if self._commander is not None and self._robot is not None:
-            self._robot.rest(self._now())
+            self._robot.rest(self.now())
             self._tell(State.DISENGAGED, "the node is not active")
         self._commander = None
         if self._targeting is not None:
@@ -178,7 +182,7 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _make_commander(self) -> Commander:
         # in a replay stamps are of the clock only where a simulation gives both
-        compare = not self.parameters.allow_replay or self._simulated()
+        compare = not self.parameters.allow_replay or self.simulated
         return Commander(command_config_from(self.parameters, compare_clock=compare))
 
     def _take(self, header: Any, poses: Poses, hands: Poses | None) -> None:
@@ -187,12 +191,14 @@ class GestureNode(ManagedNode[GestureParameters]):
             return
         try:
             stamp = stamp_from_msg(header.stamp)
+            if self._rewinds.stamp(stamp):
+                self._say_rewind()
             gestures = recognizer.update(poses, stamp, hands=hands, up=targeting.up(header))
             goals = targeting.goals(gestures, header)
             people = people_from(poses)
             with self._mutex:
                 self._images += 1
-                commander.observe(gestures, people, stamp, self._now(), goals)
+                commander.observe(gestures, people, stamp, self.now(), goals)
                 operator = commander.operator
             targeting.show(goals, operator)
             targeting.mark(gestures, goals, header)
@@ -207,7 +213,9 @@ class GestureNode(ManagedNode[GestureParameters]):
                 if commander is None or robot is None:
                     return
                 self._check_clock(commander)
-                now = self._now()
+                now = self.now()
+                if self._rewinds.clock(now):
+                    self._say_rewind()
                 command = commander.tick(now)
                 robot.send(command, now)
                 self._tell_command(command)
@@ -216,12 +224,9 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _check_clock(self, commander: Commander) -> None:
         """Bar what is not the real robot's time, and notice a clock that stands still."""
-        barred = self._simulated() and not self.parameters.allow_replay
+        barred = self.simulated and not self.parameters.allow_replay
         commander.bar("the time is a simulation's or a bag's: set allow_replay" if barred else "")
-        shown, steady = self._now(), time.monotonic()
-        if shown != self._clock_moved[0]:
-            self._clock_moved = (shown, steady)
-        elif steady - self._clock_moved[1] > self.parameters.timeout and not barred:
+        if self._moving_clock.stands() > self.parameters.timeout and not barred:
             commander.stop("the clock stands still")
 
     def _fail(self, error: Exception) -> None:
@@ -235,7 +240,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 if self._commander is not None:
                     self._commander.stop(self._defect)
                 if self._robot is not None:
-                    self._robot.halt(self._now())
+                    self._robot.halt(self.now())
         except Exception:  # noqa: BLE001
             self.get_logger().error(f"and then:\n{traceback.format_exc()}")
 
@@ -247,7 +252,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         with self._mutex:
             self._locked = msg.data
             if self._commander is not None:
-                self._commander.lock(msg.data, self._now())
+                self._commander.lock(msg.data, self.now())
         self._tick_now()
 
     def _on_stop(self, _msg: Any) -> None:
@@ -270,18 +275,21 @@ class GestureNode(ManagedNode[GestureParameters]):
         if self._state_told != (command.state, command.reason):
             before = self._state_told
             self._tell(command.state, command.reason)
-            if before is None or before[0] is not command.state:
+            if (before is None or before[0] is not command.state) and not self._rewound:
                 self.get_logger().info(f"{command.state.value}: {command.reason}")
+        self._rewound = False
+
+    def _say_rewind(self) -> None:
+        """Say that time went back; the state that follows from it goes without saying."""
+        self._rewound = True
+        self.get_logger().warning(
+            f"time went back by {self._rewinds.back:.2f} s: gestures begin anew, and nobody is "
+            "engaged"
+        )
 
     def _tell(self, state: State, reason: str) -> None:
         self._state_told = (state, reason)
         self._states.publish(KeyValue(key=state.value, value=reason))
-
-    def _simulated(self) -> bool:
-        return bool(self.get_clock().ros_time_is_active)
-
-    def _now(self) -> float:
-        return float(self.get_clock().now().nanoseconds * 1e-9)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -86,11 +86,24 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
     return lambda: node.destroy_subscription(subscription)
 
 
+def say_rewind(node: ManagedNode[Any], source: Source) -> None:
+    """Say that the clock went back while a recording plays."""
+    node.get_logger().warning(f"the clock went back: {source.name} plays on from there")
+
+
+def check_clock(node: ManagedNode[Any], source: Source) -> None:
+    """Warn of a camera's images among nodes whose time is a simulation's or a bag's."""
+    if source.live and node.simulated:
+        node.get_logger().warning(
+            f"use_sim_time is set, and the images of {source.name} carry the system's time all "
+            "the same: leave use_sim_time out for whoever captures"
+        )
+
+
 def start_capture(
     node: ManagedNode[PoseParameters],
     source: Source,
     events: InputEvents,
-    clock: Callable[[], float],
 ) -> End:
     """Capture from the node's own source; return what ends it.
 
@@ -98,7 +111,6 @@ def start_capture(
         node: For its parameters and its log.
         source: It is closed with the capture.
         events: Whom to tell.
-        clock: Unix seconds, from which a recording is stamped.
     """
 
     def take(frame: Frame, stamp: float) -> None:
@@ -111,6 +123,9 @@ def start_capture(
         behind=lambda: node.get_logger().warning(
             f"{source.name} cannot be read as fast as it was recorded; it plays slower"
         ),
+        rewound=lambda: say_rewind(node, source),
     )
     node.get_logger().info(f"images from {source.name}")
-    return Capture(source, captured, 0.0, clock).stop
+    check_clock(node, source)
+    capture = Capture(source, captured, 0.0, node.now, simulated=lambda: node.simulated)
+    return capture.stop

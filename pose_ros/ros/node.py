@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import (
     LifecycleNode,
@@ -24,7 +26,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.ros import params, transport
-from pose_ros.ros.diagnostics import Level, Report, report_to_msg
+from pose_ros.ros.clock_watch import ClockWatch
+from pose_ros.ros.diagnostics import STALE_WARN_SECONDS, Level, Report, report_to_msg
 
 Table = TypeVar("Table")
 
@@ -65,12 +68,38 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         )
         self.add_post_set_parameters_callback(self._take_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = self.create_timer(DIAGNOSTICS_SECONDS, self._diagnose)
+        # not by ROS time: a replay that is paused, slow or quick is told of as any other
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(DIAGNOSTICS_SECONDS, self._diagnose, clock=steady)
+        self._clock_watch = ClockWatch(self.now)
 
     @property
     def state(self) -> str:
         """``unconfigured``, ``inactive``, ``active`` or ``finalized``."""
         return self._state
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the time is that of a simulation or a bag (``use_sim_time``)."""
+        return bool(self.get_clock().ros_time_is_active)
+
+    def now(self) -> float:
+        """Return the ROS time in seconds; 0 while ``/clock`` is awaited."""
+        return float(self.get_clock().now().nanoseconds * 1e-9)
+
+    def age(self, stamp: float) -> float:
+        """Return how many seconds ago a stamp was; NaN while no time is known."""
+        now = self.now()
+        return now - stamp if now else math.nan
+
+    def clock_trouble(self) -> str:
+        """Return in words why the ROS time stands still; empty while it does not."""
+        stood = self._clock_watch.stands()
+        if not self.simulated:
+            return ""
+        if not self.now():
+            return "use_sim_time is set, and nothing has come on /clock yet"
+        return "/clock stands still" if stood > STALE_WARN_SECONDS else ""
 
     def make_publisher(self, kind: type, topic: str, qos: QoSProfile, **options: Any) -> Any:
         """Return a publisher that lets messages through while the node is active.

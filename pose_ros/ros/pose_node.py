@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from pose_ros.core.order import Order, StampOrder
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, OptionError, PoseRosError
@@ -53,7 +54,8 @@ class PoseNode(ManagedNode[PoseParameters]):
     """Publishes the people of each image, and their hands, with the image's own header.
 
     An image without a stamp is refused, as nothing could be made of the result
-    over time; one without a frame_id is taken, and warned about once.
+    over time, and so is one that others overtook on the way; one without a
+    frame_id is taken, and warned about once. Where time goes back, all begins anew.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._worker: Worker[Picture] | None = None
         self._end_input: Callable[[], Any] | None = None
         self._told_frame_id = False
+        self._order = StampOrder()
 
     def acquire(self) -> None:
         """Make the publishers and load the networks."""
@@ -112,6 +115,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if hands:
             hands.reset()
         self._told_frame_id = False
+        self._order = StampOrder()
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self._health.restart()
         source = None
@@ -157,7 +161,7 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def report(self) -> Report:
         """Return rates, drops, latency, and what runs the network."""
-        report, estimator = self._health.report(), self.outfit.estimator
+        report, estimator = self._health.report(self.clock_trouble()), self.outfit.estimator
         values = [("network", estimator.network), ("provider", estimator.provider)]
         meters = self._meters.values() if self._meters else []
         return dataclasses.replace(report, values=[*values, *meters, *report.values])
@@ -176,7 +180,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._subscribe is not None:
             return self._subscribe(lambda header, frame: self._take(picture_of(header, frame)))
         if source is not None:
-            return start_capture(self, source, events, self._now)
+            return start_capture(self, source, events)
         return subscribe_images(self, events)
 
     def _say_end(self, text: str) -> None:
@@ -202,6 +206,8 @@ class PoseNode(ManagedNode[PoseParameters]):
         try:
             self._check_header(header)
             stamp = stamp_from_msg(header.stamp)
+            if not options.static:
+                self._check_order(stamp)
             image, channels = picture.decode()
             began = time.perf_counter()
             poses = estimator.estimate(image, stamp, channels=channels)
@@ -223,7 +229,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             hand_network=hands.network if hands else "",
         )
         outfit.outputs.publish(result)
-        self._health.done(self._now() - stamp, duration)
+        self._health.done(self.age(stamp), duration)
         outfit.outputs.show(result)
 
     def _refuse(self, error: ImageError) -> None:
@@ -245,6 +251,23 @@ class PoseNode(ManagedNode[PoseParameters]):
                 "it in the camera's driver"
             )
 
+    def _check_order(self, stamp: float) -> None:
+        """Raise ImageError for an image that is late; say that time went back, once each time.
+
+        What follows the people forgets them by itself where a stamp is before the last.
+        """
+        order = self._order.take(stamp)
+        if order is Order.LATE:
+            raise ImageError(
+                f"it is {self._order.back:.3f} s older than one that came before it; who sends "
+                "images has to keep their order"
+            )
+        if order is Order.REWIND:
+            self.get_logger().warning(
+                f"the images' stamps went back by {self._order.back:.2f} s: tracking, smoothing "
+                "and meters begin anew"
+            )
+
     def _failed(self, error: Exception) -> None:
         if isinstance(error, PoseRosError):
             self._health.failed(str(error))
@@ -253,9 +276,6 @@ class PoseNode(ManagedNode[PoseParameters]):
             self._health.failed(repr(error))
             told = "".join(traceback.format_exception(error))
             self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
-
-    def _now(self) -> float:
-        return float(self.get_clock().now().nanoseconds * 1e-9)
 
 
 def main(args: Sequence[str] | None = None) -> int:

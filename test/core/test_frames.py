@@ -86,6 +86,15 @@ def test_what_is_old_is_forgotten_and_a_clock_that_went_back_begins_anew(tree: F
     assert at(tree.lookup("map", "base", 1.0), 0.0, 0.0, 0.0) == [4.0, 0.0, 0.0]
 
 
+def test_a_short_way_back_begins_anew_too(tree: FrameTree) -> None:
+    """Nothing of the round before is a place of now, nor is anything between the two."""
+    tree.add("map", "base", (7.0, 0.0, 0.0), NONE, 9.0)
+    assert at(tree.lookup("map", "base", 9.0), 0.0, 0.0, 0.0) == [7.0, 0.0, 0.0]
+    with pytest.raises(TransformError, match="newest"):
+        tree.lookup("map", "base", 9.5)
+    assert at(tree.lookup("base", "camera", 9.5), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("translation", "quaternion"),
     [((math.nan, 0.0, 0.0), NONE), ((0.0, 0.0, 0.0), (0.0,) * 4), ((0.0,) * 3, (math.inf,) * 4)],

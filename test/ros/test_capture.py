@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -154,3 +155,55 @@ def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
     assert capture.stop()
     assert told.stamps in ([], [1000.0])
     assert told.said == []
+
+
+class SimulatedClock:
+    """A clock that a test moves on each time that somebody looks."""
+
+    def __init__(self, shows: list[float]) -> None:
+        self.shows = shows
+
+    def __call__(self) -> float:
+        return self.shows.pop(0) if len(self.shows) > 1 else self.shows[0]
+
+
+def played(stamps: list[float], clock: SimulatedClock, rewound: list[bool]) -> Told:
+    told = Told()
+    events = dataclasses.replace(told.events, rewound=lambda: rewound.append(True))
+    source = ListSource(list(stamps), live=False)
+    capture = Capture(source, events, 0.0, clock, simulated=lambda: True)
+    assert told.over.wait(WAIT_SECONDS)
+    assert capture.stop()
+    assert told.said == ["ended"]
+    return told
+
+
+def test_a_recording_waits_for_a_simulated_clock_and_plays_by_it() -> None:
+    rewound: list[bool] = []
+    clock = SimulatedClock([0.0] * 5 + [50.0, 50.0, *([50.05] * 9), 50.1, *([50.15] * 9), 50.2])
+    assert played([3.0, 3.1, 3.2], clock, rewound).stamps == pytest.approx([50.0, 50.1, 50.2])
+    assert rewound == []
+
+
+def test_a_recording_plays_on_when_the_clock_goes_back() -> None:
+    """It does not wait until the clock is there again."""
+    rewound: list[bool] = []
+    clock = SimulatedClock([50.0, 50.0, 50.0, 50.05, 20.0])
+    told = played([3.0, 3.1], clock, rewound)
+    assert told.stamps == pytest.approx([50.0, 20.0])
+    assert rewound == [True]
+
+
+def test_a_capture_ends_while_it_waits_for_a_clock() -> None:
+    told, looked = Told(), threading.Semaphore(0)
+    clock = SimulatedClock([0.0])
+
+    def now() -> float:
+        looked.release()
+        return clock()
+
+    capture = Capture(ListSource([1.0], live=False), told.events, 0.0, now, simulated=lambda: True)
+    for _ in range(3):
+        assert looked.acquire(timeout=WAIT_SECONDS)
+    assert capture.stop()
+    assert (told.stamps, told.said) == ([], [])

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import math
+
+import pytest
 from builtin_interfaces.msg import Time
 
+from pose_ros.ros.clock_watch import ClockWatch
 from pose_ros.ros.diagnostics import (
     STALE_ERROR_SECONDS,
     STALE_WARN_SECONDS,
@@ -62,6 +66,38 @@ def test_silence_is_a_warning_and_then_an_error() -> None:
     assert "no image for 12 s" in report.message
     health.arrived()
     assert health.report().level == Level.OK
+
+
+def test_a_replay_that_is_paused_is_no_error() -> None:
+    clock = Clock()
+    health = StreamHealth(clock)
+    clock.now += STALE_ERROR_SECONDS + 2
+    report = health.report("/clock stands still")
+    assert report.level == Level.WARN
+    assert report.message == "no image for 12 s: /clock stands still"
+    health.failed("out of memory")
+    assert health.report("/clock stands still").level == Level.ERROR
+
+
+def test_a_latency_by_no_clock_is_none() -> None:
+    health = StreamHealth(Clock())
+    health.done(math.nan, 0.1)
+    health.done(0.2, 0.1)
+    assert dict(health.report().values)["latency ms"] == "200.0"
+
+
+@pytest.mark.parametrize("shown", [0.0, 5.0])
+def test_a_clock_that_stands_still(shown: float) -> None:
+    times = [shown, 0.0]
+    watch = ClockWatch(lambda: times[0], lambda: times[1])
+    times[1] = 3.0
+    assert watch.stands() == 3.0
+    times[0] -= 4.0  # back is a move too
+    assert watch.stands() == 0.0
+    times[1] = 4.0
+    assert watch.stands() == 1.0
+    watch.restart()
+    assert watch.stands() == 0.0
 
 
 def test_what_went_wrong_is_told_once_and_kept_as_last_error() -> None:

@@ -267,6 +267,8 @@ def test_an_event_is_told_and_its_service_called(make: Any) -> None:
 class TestSimulatedTime:
     """A simulation's clock, or that of a bag that is played."""
 
+    back = 0.0  # seconds by which a bag was rewound
+
     @pytest.fixture
     def clock(self, ros: Any) -> Any:
         return ros.node.create_publisher(Clock, "/clock", 10)
@@ -276,7 +278,7 @@ class TestSimulatedTime:
         began = time.monotonic()
 
         def stamp() -> float:
-            now = 1000.0 + time.monotonic() - began
+            now = 1000.0 + time.monotonic() - began - self.back
             clock.publish(Clock(clock=stamp_to_msg(now)))
             return now
 
@@ -300,6 +302,25 @@ class TestSimulatedTime:
         # the player is gone: neither clock nor images
         assert stage.stands()
         assert stage.ros.spin_until(lambda: "the clock stands still" in stage.states[-1].value)
+
+    def test_a_loop_stops_it_and_is_said_once(self, make: Any, clock: Any, capfd: Any) -> None:
+        """Gesture and operator of the round before are forgotten, and nothing is made up for."""
+        stage = self.begin(make, clock, allow_replay=True)
+        stage.drive()
+        capfd.readouterr()
+        for _ in range(2):
+            self.back += 100.0
+            seen = len(stage.seen.stamps)
+            stage.speeds.clear()
+            # the gesture is held on, through the jump and after it
+            assert stage.until(lambda n=seen: len(stage.seen.stamps) > n + 20, "come_here")
+            assert stage.is_in("stopped")()
+            assert "jumped back by" in stage.states[-1].value
+            assert not any(msg.twist.linear.x for msg in stage.speeds[2:])
+        said = [line for line in capfd.readouterr().err.splitlines() if "[gesture]" in line]
+        assert len(said) == 2, said
+        assert all("time went back by" in line for line in said)
+        stage.drive()
 
 
 def test_a_bag_without_its_clock_commands_nothing_unless_that_is_allowed(make: Any) -> None:

@@ -13,6 +13,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_ros.errors import ModelError
@@ -213,6 +214,76 @@ def test_no_frame_id_is_warned_about_once_and_passed_on(ros: Any, make: Make, ca
         assert ros.spin_until(lambda s=stamp, n=count: publish(image(s, "")) or len(poses) >= n)
     assert poses[0].header.frame_id == ""
     assert capfd.readouterr().err.count("no frame_id") == 1
+
+
+def results(ros: Any, node: PoseNode, publish: Any, stamps: list[float]) -> None:
+    """Show images one by one, each until something has come of it."""
+    health = node._health
+    for stamp in stamps:
+        before = health.done_total + health.refused_total
+        publish(image(stamp))
+        after = lambda n=before: health.done_total + health.refused_total > n  # noqa: E731
+        assert ros.spin_until(after)
+
+
+def test_a_recording_that_is_played_again_is_said_once_each_time(
+    ros: Any, make: Make, fake: Any, capfd: Any
+) -> None:
+    node = make()
+    assert node.autostart()
+    publish = send(ros, node)
+    stamps = [100.0, 100.1, 101.0, 102.0]
+    results(ros, node, publish, stamps * 3)
+    assert fake.stamps == stamps * 3
+    told = [line for line in capfd.readouterr().err.splitlines() if "went back by 2.00 s" in line]
+    assert len(told) == 2
+    assert node._health.refused_total == 0
+
+
+def test_health_is_told_whether_the_clock_of_a_replay_moves_or_not(
+    ros: Any, make: Make, fake: Any
+) -> None:
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    node = make(use_sim_time=True)
+    assert node.autostart()
+    publish = send(ros, node)
+    told = lambda words: lambda: any(words in m.status[0].message for m in health)  # noqa: E731
+    assert ros.spin_until(told("nothing has come on /clock yet"))
+    clock = ros.node.create_publisher(Clock, "/clock", 10)
+    assert ros.spin_until(clock.get_subscription_count)
+    shown = Clock()
+    shown.clock.sec = 100
+    assert ros.spin_until(lambda: clock.publish(shown) or node.now() == 100.0)
+    results(ros, node, publish, [100.0])
+    health.clear()
+    assert ros.spin_until(told(": /clock stands still"))
+    assert health[-1].status[0].level == b"\x01"
+    assert health[-1].header.stamp.sec == 100
+
+
+def test_images_that_overtook_each_other_begin_nothing_anew(
+    ros: Any, make: Make, fake: Any, capfd: Any
+) -> None:
+    node = make()
+    assert node.autostart()
+    publish = send(ros, node)
+    results(ros, node, publish, [100.0, 100.2, 100.1, 100.3, 100.25, 100.4])
+    assert fake.stamps == [100.0, 100.2, 100.3, 100.4]
+    assert node._health.refused_total == 2
+    said = capfd.readouterr().err
+    assert "went back" not in said
+    assert said.count("0.100 s older than one that came before it") == 1
+
+
+def test_the_order_of_still_images_does_not_matter(
+    ros: Any, make: Make, fake: Any, capfd: Any
+) -> None:
+    node = make(static_image_mode=True)
+    assert node.autostart()
+    publish = send(ros, node)
+    results(ros, node, publish, [100.0, 100.2, 100.1, 50.0])
+    assert fake.stamps == [100.0, 100.2, 100.1, 50.0]
+    assert "went back" not in capfd.readouterr().err
 
 
 def test_the_newest_image_wins_and_drops_are_counted(ros: Any, make: Make, fake: Any) -> None:
