@@ -1,0 +1,8 @@
+"""A page about what was found in a recording: one file that needs nothing else."""
+
+from __future__ import annotations
+
+from pose_ros.viz.report.builder import ReportBuilder
+from pose_ros.viz.report.options import Placement, Recording, ReportOptions
+
+__all__ = ["Placement", "Recording", "ReportBuilder", "ReportOptions"]

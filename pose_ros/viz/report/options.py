@@ -1,0 +1,68 @@
+"""What a report is told beside the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.errors import OptionError
+
+JOINTS = ("elbow", "shoulder", "hip", "knee")
+"""Joints whose angles a report shows unless it is asked for others."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows.
+
+    Attributes:
+        title: Of the page; the recording's name where it is empty.
+        pictures: Whether it shows pictures of moments; faces may be recognized in them.
+        joints: Whose angles it shows: some of ``JOINTS``, of both sides, or of one side as
+            ``left_elbow``.
+    """
+
+    title: str = ""
+    pictures: bool = True
+    joints: tuple[str, ...] = JOINTS
+
+    def __post_init__(self) -> None:
+        known = [*JOINTS, *(f"{side}_{joint}" for joint in JOINTS for side in ("left", "right"))]
+        for joint in self.joints:
+            if joint not in known:
+                raise OptionError(f"joints must be some of {', '.join(known)}; got {joint!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the camera is in a frame that stays, or in the robot's.
+
+    Attributes:
+        frame: Its name: z is up.
+        transform: (4, 4) takes points of the image's optical frame to it, meters.
+    """
+
+    frame: str
+    transform: Float64Array
+
+    def __post_init__(self) -> None:
+        transform = np.asarray(self.transform, np.float64)
+        if transform.shape != (4, 4) or not np.isfinite(transform).all():
+            raise OptionError(f"expected a (4, 4) transform, got {self.transform!r}")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is known of a recording once all of it has been read.
+
+    Attributes:
+        images: How many images it holds; None where it holds none or nobody counted.
+        images_without_result: Of these, between the first and the last result; None as above.
+        lost: What could not be read, a line each.
+    """
+
+    images: int | None = None
+    images_without_result: int | None = None
+    lost: tuple[str, ...] = field(default_factory=tuple)

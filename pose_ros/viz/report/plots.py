@@ -1,0 +1,235 @@
+"""The drawings of a report, from its statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pose_ros.viz.report import figures
+from pose_ros.viz.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE, RIGHT
+from pose_ros.viz.report.gesture_log import Held
+from pose_ros.viz.report.series import Series
+from pose_ros.viz.report.statistics import Statistics
+from pose_ros.viz.report.tracks import Key, Track
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 960.0  # pixels
+_ROW = 22.0  # pixels of one person or gesture in a timeline
+_LEAST_BAR = 0.002  # of the recording: what is shorter is drawn as long
+
+
+def person_color(key: Key) -> str:
+    """Return a person's color, that of the overlay."""
+    return PEOPLE[key[1] % len(PEOPLE)]
+
+
+def people_over_time(
+    statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]
+) -> str:
+    """Draw how many people there were, and when which id was there."""
+    clock, series = statistics.clock, statistics.in_image
+    end = clock.now
+
+    def paint(figure: Figure) -> None:
+        rows = max(1, len(tracks))
+        above, below = figure.subplots(2, 1, height_ratios=(90.0, _ROW * rows + 12), sharex=True)
+        times, mean = series.times, series.mean[:, 0]
+        low, high = series.low[:, 0], series.high[:, 0]
+        if series.stride > 1:
+            above.fill_between(times, low, high, step="mid", color=ACCENT, alpha=0.25, linewidth=0)
+            above.step(times, mean, where="mid", color=ACCENT)
+        else:
+            above.fill_between(times, 0, mean, step="mid", color=ACCENT, alpha=0.25, linewidth=0)
+            above.step(times, mean, where="mid", color=ACCENT)
+        most = int(np.nanmax(high, initial=1.0))
+        above.set_ylim(0, max(1, most) * 1.15)
+        above.set_yticks(sorted({0, max(1, most // 2), max(1, most)}))
+        above.set_title("People in the image")
+        _rows(below, [names[track.key] for track in tracks], "Ids")
+        for row, track in enumerate(tracks):
+            _bars(below, row, track.spans, end, person_color(track.key))
+        figures.time_axis(below, end, pictures=clock.pictures)
+        figures.no_labels([above])
+
+    most = int(np.nanmax(series.high[:, 0], initial=0.0))
+    label = (
+        f"How many people were in the image over time, up to {most}, and when each of "
+        f"{len(tracks)} ids was seen"
+    )
+    return figures.draw("people", label, (WIDTH, 190 + _ROW * max(1, len(tracks))), paint)
+
+
+def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mapping[Key, str]) -> str:
+    """Draw when who made which gesture: a row for each gesture of a person and side."""
+    clock = statistics.clock
+    rows: dict[tuple[Key, str, str], list[Held]] = {}
+    for one in held:
+        rows.setdefault((one.key, one.name, one.side), []).append(one)
+    order = sorted(rows, key=lambda row: (row[0], rows[row][0].start))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        labels = [
+            f"{names.get(key, key[1])} · {name.replace('_', ' ')} {side}".rstrip()
+            for key, name, side in order
+        ]
+        _rows(axes, labels, "")
+        for row, key in enumerate(order):
+            spans = [[one.start, one.end] for one in rows[key]]
+            _bars(axes, row, spans, clock.now, person_color(key[0]))
+        figures.time_axis(axes, clock.now, pictures=clock.pictures)
+
+    label = f"Timeline of {len(held)} gestures in {len(order)} rows, one a person, gesture and side"
+    return figures.draw("gestures", label, (WIDTH, 70 + _ROW * len(order)), paint)
+
+
+def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -> str:
+    """Draw the angles of one person's joints over time, left and right in one row."""
+    motion, clock = statistics.motions[track.key], statistics.clock
+    kinds = list(dict.fromkeys(angle.partition("_")[2] for angle in statistics.angle_names))
+
+    def paint(figure: Figure) -> None:
+        rows = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, kind in zip(rows, kinds, strict=True):
+            for i, angle in enumerate(statistics.angle_names):
+                side, _, of = angle.partition("_")
+                if of == kind:
+                    color = LEFT if side == "left" else RIGHT
+                    _band(axes, motion.angles, i, color, clock.hole)
+            axes.set_ylim(0, 190)
+            axes.set_yticks([0, 90, 180], ["0°", "90°", "180°"])
+            axes.set_title(kind.capitalize())
+        figures.time_axis(rows[-1], clock.now, pictures=clock.pictures)
+        figures.no_labels(list(rows[:-1]))
+
+    label = f"Angles of the {', '.join(kinds)} of {name} over time, left and right"
+    return figures.draw(f"angles-{number}", label, (WIDTH, 40 + 95.0 * len(kinds)), paint)
+
+
+def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]) -> str:
+    """Draw where people were, from above: ahead of the camera is up, its left is left."""
+    ways = {
+        track.key: statistics.motions[track.key].walk.places.mean
+        for track in tracks
+        if track.key in statistics.motions and len(statistics.motions[track.key].walk.places)
+    }
+    placement = statistics.placement
+    camera = statistics.camera_way.mean if len(statistics.camera_way) else np.zeros((1, 2))
+    everything = np.concatenate([camera, *ways.values()])
+    everything = everything[np.isfinite(everything).all(axis=1)]
+    low, high = everything.min(axis=0) - 0.5, everything.max(axis=0) + 0.5
+    span = np.maximum(high - low, 2.0)
+    middle = (low + high) / 2
+    low, high = middle - span / 2, middle + span / 2
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.set_aspect("equal")
+        # x ahead is up and y is to the left
+        axes.set_xlim(high[1], low[1])
+        axes.set_ylim(low[0], high[0])
+        if statistics.cone.angles is not None and placement is not None:
+            _cone(axes, camera[-1], placement.transform[:3, :3], statistics.cone.angles, span)
+        if len(camera) > 1:
+            axes.plot(camera[:, 1], camera[:, 0], color=MUTED, linewidth=1.2, linestyle=(0, (3, 2)))
+        for key, way in ways.items():
+            color = person_color(key)
+            axes.plot(way[:, 1], way[:, 0], color=color, alpha=0.9)
+            axes.plot(*way[0, ::-1], "o", color=PANEL, markeredgecolor=color, markersize=7)
+            axes.plot(*way[-1, ::-1], "o", color=color, markersize=7)
+            axes.annotate(
+                names[key],
+                (float(way[-1, 1]), float(way[-1, 0])),
+                xytext=(7, 5),
+                textcoords="offset points",
+                color=INK,
+                fontsize=10,
+            )
+        x, y = camera[-1]
+        axes.plot(y, x, marker="^", color=INK, markersize=10)
+        axes.annotate(
+            "camera", (y, x), xytext=(9, -4), textcoords="offset points", color=MUTED, fontsize=10
+        )
+        step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 1000) if max(span) / s <= 12)
+        for axis in (axes.xaxis, axes.yaxis):
+            from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+            axis.set_major_locator(MultipleLocator(step))
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} m"))
+
+    width = min(WIDTH, max(420.0, 560.0 * float(span[1] / span[0]) + 80))
+    label = f"Map of where {len(ways)} people were, seen from above, with the camera and its view"
+    return figures.draw(
+        "floor", label, (width, min(620.0, width * float(span[0] / span[1]) + 40)), paint
+    )
+
+
+def latency(statistics: Statistics) -> str:
+    """Draw how long after its image each result was recorded."""
+    series, clock = statistics.latency, statistics.clock
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        times, mean = figures.broken(series.times, 1e3 * series.mean[:, 0], 4 * clock.hole)
+        axes.plot(times, mean, color=ACCENT)
+        if series.stride > 1:
+            low, high = 1e3 * series.low[:, 0], 1e3 * series.high[:, 0]
+            axes.fill_between(series.times, low, high, color=ACCENT, alpha=0.25, linewidth=0)
+        axes.set_ylim(bottom=min(0.0, float(np.nanmin(1e3 * series.low, initial=0.0))))
+        axes.set_ylabel("ms")
+        figures.time_axis(axes, clock.now)
+
+    return figures.draw("latency", "Latency of the results over time", (WIDTH, 220), paint)
+
+
+def _rows(axes: Axes, labels: Sequence[str], title: str) -> None:
+    """Prepare axes for a timeline with a row each, the first one at the top."""
+    axes.set_ylim(max(1, len(labels)) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.grid(visible=False, axis="y")
+    axes.set_title(title)
+
+
+def _bars(axes: Axes, row: int, spans: Sequence[Sequence[float]], end: float, color: str) -> None:
+    least = _LEAST_BAR * max(end, 1e-3)
+    bars = [(first, max(last - first, least)) for first, last in spans]
+    axes.broken_barh(bars, (row - 0.32, 0.64), color=color, linewidth=0)
+
+
+def _band(axes: Axes, series: Series, column: int, color: str, hole: float) -> None:
+    """Draw one value of a series: its mean, and from least to greatest where rows are merged."""
+    times, mean = figures.broken(series.times, series.mean[:, column], hole * series.stride)
+    axes.plot(times, mean, color=color)
+    if series.stride > 1:
+        axes.fill_between(
+            series.times,
+            series.low[:, column],
+            series.high[:, column],
+            color=color,
+            alpha=0.2,
+            linewidth=0,
+        )
+
+
+def _cone(
+    axes: Axes,
+    camera: np.ndarray,
+    turn: np.ndarray,
+    angles: tuple[float, float],
+    span: np.ndarray,
+) -> None:
+    """Draw what the camera sees of the floor."""
+    far = 3.0 * float(max(span))
+    corners = [(float(camera[1]), float(camera[0]))]
+    for angle in np.linspace(-angles[0], angles[1], 9):
+        x, y, _ = turn @ np.array([math.sin(angle), 0.0, math.cos(angle)])
+        length = max(math.hypot(x, y), 1e-6)
+        corners.append((float(camera[1] + far * y / length), float(camera[0] + far * x / length)))
+    axes.fill(*zip(*corners, strict=True), color=ACCENT, alpha=0.10, linewidth=0)

@@ -1,0 +1,227 @@
+"""All that a report says in numbers, gathered result by result in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.results import Result
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Pose, Poses
+from pose_ros.viz.report.angles import Basis, Slopes, joint_angles, triples
+from pose_ros.viz.report.clock import Clock
+from pose_ros.viz.report.gesture_log import GestureLog, Held
+from pose_ros.viz.report.joint_rates import JointRates, there
+from pose_ros.viz.report.options import JOINTS, Placement
+from pose_ros.viz.report.places import ViewCone, Walk, body_height, floor_axes
+from pose_ros.viz.report.series import Histogram, Series
+from pose_ros.viz.report.tracks import Key, Tracks
+
+_MOST_PEOPLE = 32  # of whom angles and places are kept over time
+_ANGLE_ROWS = 400
+_DEGREES = np.arange(0.0, 181.0)
+_SPEEDS = np.concatenate([[0.0], np.geomspace(1.0, 5000.0, 300)])  # degrees a second, 3% apart
+_LATENCIES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 1000)])  # seconds, 2% apart
+
+
+class Motion:
+    """How the joints of one person move."""
+
+    def __init__(self, width: int) -> None:
+        """``width``: A, how many angles there are."""
+        self.angles = Series(width, _ANGLE_ROWS)
+        self.speeds = Series(width, _ANGLE_ROWS)
+        self.slopes = Slopes()
+        self.walk = Walk()
+        self.images = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """What one result brought.
+
+    Attributes:
+        time: Seconds since the first image.
+        new: Who was seen for the first time.
+        started: Gestures that started.
+        people: Who is there, and the mean score of their joints.
+    """
+
+    time: float
+    new: list[Key]
+    started: list[Held]
+    people: dict[Key, float]
+
+
+@dataclass
+class Counts:
+    """Plain counts over all images."""
+
+    with_people: int = 0
+    people: int = 0
+    hands: int = 0
+    with_meters: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    frames: Counter[str] = field(default_factory=Counter)
+    bases: Counter[Basis] = field(default_factory=Counter)
+    negative_latencies: int = 0
+
+
+class Statistics:
+    """What is known of the results so far.
+
+    Args:
+        joints: Whose angles are measured, as in ``ReportOptions``.
+        scale_known: Whether meters of the model follow from more than an assumed height.
+    """
+
+    def __init__(self, joints: tuple[str, ...] = JOINTS, *, scale_known: bool = False) -> None:
+        self._joints, self._scale_known = joints, scale_known
+        self.clock = Clock()
+        self.counts = Counts()
+        self.tracks = Tracks()
+        self.gestures = GestureLog()
+        self.in_image = Series(1)
+        self.latency = Series(1)
+        self.latencies = Histogram(_LATENCIES)
+        self.cone = ViewCone()
+        self.rates: dict[str, JointRates] = {}
+        self.motions: dict[Key, Motion] = {}
+        self.camera_way = Series(2, 512)
+        self.placement: Placement | None = None
+        self.up_known = False
+        self.angle_names: tuple[str, ...] = ()
+        self._degrees: Histogram | None = None
+        self._speeds: Histogram | None = None
+
+    def add(
+        self,
+        result: Result,
+        *,
+        up: NDArray[np.floating] | None = None,
+        placement: Placement | None = None,
+        latency: float | None = None,
+    ) -> Added:
+        """Take in the next result; see ``ReportBuilder.add``."""
+        clock, counts, poses = self.clock, self.counts, result.poses
+        if clock.advance(result):
+            self.gestures.interrupt()
+        now = clock.now
+        counts.with_people += len(poses) > 0
+        counts.people += len(poses)
+        counts.hands += len(result.hands or ())
+        if result.width:
+            counts.sizes[result.width, result.height] += 1
+        counts.frames[result.frame_id] += 1
+        self.in_image.add(now, [len(poses)])
+        if latency is not None:
+            counts.negative_latencies += latency < 0
+            self.latency.add(now, [latency])
+            self.latencies.add(latency)
+        rates = self.rates.setdefault(poses.skeleton.name, JointRates(poses.skeleton))
+        rates.add(poses, result.width, result.height)
+        self._place_camera(now, up, placement)
+        found = there(poses)
+        new, people = [], {}
+        for i, pose in enumerate(poses):
+            track = self.tracks.see(clock.sources, pose, clock.images, now, clock.hole)
+            people[track.key] = float(pose.keypoint_scores.mean())
+            if track.images == 1:
+                new.append(track.key)
+            self._move(track.key, track.images, pose, found[i], result.width)
+        counts.with_meters += _with_meters(poses)
+        started = self.gestures.add(clock.sources, result.gestures, now)
+        return Added(now, new, started, people)
+
+    def _place_camera(
+        self, now: float, up: NDArray[np.floating] | None, placement: Placement | None
+    ) -> None:
+        if placement is not None:
+            self.placement = placement
+            self.camera_way.add(now, placement.transform[:2, 3])
+        elif self.placement is None or up is not None:
+            self.placement = floor_axes(up)
+        self.up_known = self.up_known or up is not None or placement is not None
+
+    def _move(
+        self, key: Key, images: int, pose: Pose, found: NDArray[np.bool_], width: int
+    ) -> None:
+        names, corners = self._corners(pose.skeleton)
+        motion = self.motions.get(key)
+        if motion is None:
+            if len(self.motions) >= _MOST_PEOPLE and not self._make_room(images):
+                return
+            motion = self.motions[key] = Motion(len(names))
+        motion.images = images
+        now = self.clock.now
+        if names and self._degrees is not None and self._speeds is not None:
+            angles, bases = joint_angles(pose, found, corners)
+            middle, slopes, _ = motion.slopes.add(now, angles)
+            motion.angles.add(now, angles)
+            motion.speeds.add(middle, np.abs(slopes))
+            self._degrees.add(angles)
+            self._speeds.add(np.abs(slopes))
+            self.counts.bases.update(basis for basis in bases if basis)
+        if pose.camera is not None and self.placement is not None:
+            motion.walk.add(now, pose, self.placement)
+            motion.walk.add_height(body_height(pose, found, scale_known=self._scale_known))
+            self.cone.add(pose, width)
+
+    def _make_room(self, images: int) -> bool:
+        """Forget how somebody moved who was there for less than the next one already is."""
+        least = min(self.motions, key=lambda key: (self.motions[key].images, -key[1]))
+        if self.motions[least].images >= images:
+            return False
+        del self.motions[least]
+        return True
+
+    def _corners(self, skeleton: Skeleton) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Return the names of the angles, the same for all skeletons, and their keypoints."""
+        corners = triples(skeleton, self._joints)
+        if self._degrees is None:
+            self.angle_names = tuple(corners)
+            self._degrees = Histogram(_DEGREES, len(corners))
+            self._speeds = Histogram(_SPEEDS, len(corners))
+        if tuple(corners) != self.angle_names:  # another network within one recording
+            return (), np.zeros((0, 3), np.intp)
+        return self.angle_names, np.array(list(corners.values()), np.intp).reshape(-1, 3)
+
+    @property
+    def angle_quantiles(self) -> Mapping[str, NDArray[np.float64]]:
+        """Degrees by angle: (3,) the 5th, 50th and 95th percentile over all people."""
+        return _by_name(self.angle_names, self._degrees, (0.05, 0.5, 0.95))
+
+    @property
+    def speed_quantiles(self) -> Mapping[str, NDArray[np.float64]]:
+        """Degrees a second by angle: (2,) the 50th and 95th percentile over all people."""
+        return _by_name(self.angle_names, self._speeds, (0.5, 0.95))
+
+    @property
+    def main_rates(self) -> JointRates | None:
+        """Those of the skeleton that most people were found with; None without results."""
+        return max(self.rates.values(), key=lambda rates: rates.people, default=None)
+
+    @property
+    def main_basis(self) -> Basis | None:
+        """What most angles were measured in."""
+        return max(self.counts.bases, key=self.counts.bases.__getitem__, default=None)
+
+
+def _with_meters(poses: Poses) -> int:
+    if poses.camera is None:
+        return 0
+    known = np.isfinite(poses.camera).all(axis=2)
+    return int(np.sum(np.any(known, axis=1)))
+
+
+def _by_name(
+    names: tuple[str, ...], histogram: Histogram | None, shares: tuple[float, ...]
+) -> dict[str, NDArray[np.float64]]:
+    if histogram is None:
+        return {}
+    quantiles = histogram.quantiles(*shares)
+    return {name: quantiles[:, i] for i, name in enumerate(names)}

@@ -1,0 +1,194 @@
+"""A page about results: whole, alone in its file, the same every time."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from pose_ros.core import skeletons
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.types import CameraSource, Poses
+from pose_ros.errors import OptionError, OutputError
+from pose_ros.viz.report import Recording, ReportBuilder, ReportOptions
+
+BLAZE = skeletons.get("blazepose33")
+INFO = RunInfo("walk.mcap", "blazepose-full", "cpu", versions={"pose_ros": "0.1.0"})
+VOID = frozenset({"meta", "link", "img", "br", "input", "hr"})
+
+
+def person(time: float, ids=(0,), *, meters: bool = True, score: float = 0.9) -> Poses:
+    """People who walk to the left at 1 m/s and 3 m away, before a camera of 500 pixels' focal."""
+    people, joints = len(ids), len(BLAZE)
+    camera = np.zeros((people, joints, 3), np.float32)
+    camera[..., 2] = 3.0
+    camera[..., 0] = (time - 2.0) + np.arange(people)[:, None]
+    spread = np.random.default_rng(5).normal(0.0, 0.3, (joints, 2))
+    camera[..., :2] += spread
+    pixels = 500.0 * camera[..., :2] / camera[..., 2:] + (320.0, 240.0)
+    known = {}
+    if meters:
+        known = {
+            "camera": camera,
+            "camera_sources": np.full((people, joints), CameraSource.DEPTH),
+            "camera_sigmas": np.full((people, joints), 0.03, np.float32),
+        }
+    return Poses(
+        skeleton=BLAZE,
+        ids=np.array(ids, np.int64),
+        scores=np.full(people, 0.95, np.float32),
+        boxes=np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1),
+        keypoints=pixels,
+        keypoint_scores=np.full((people, joints), score, np.float32),
+        **known,
+    )
+
+
+def result(index: int, poses: Poses, gestures=(), source: str = "walk") -> Result:
+    stamp = 1_700_000_000 * NANOSECONDS + index * NANOSECONDS // 10
+    return Result(index, stamp, 640, 480, poses, None, gestures, "camera", source)
+
+
+def walk(builder: ReportBuilder, *, images: bool = True, count: int = 40) -> ReportBuilder:
+    for i in range(count):
+        gestures = []
+        if 10 <= i <= 20:
+            event = {10: "started", 20: "ended"}.get(i, "held")
+            gestures.append(Gesture("point", "left", 0, event, 0.8, 0.6))
+        image = np.full((480, 640, 3), 90, np.uint8) if images else None
+        ids = (0, 1) if i > 25 else (0,)
+        builder.add(result(i, person(i / 10, ids), tuple(gestures)), image, latency=0.05)
+    return builder
+
+
+class Page(HTMLParser):
+    """What a page holds; raises where tags do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.words.append(data)
+
+
+def check(text: str) -> Page:
+    """Check what holds for every page: tags, ids, drawings, and that it needs nothing else."""
+    page = Page(text)
+    assert len(set(page.ids)) == len(page.ids)
+    for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        ElementTree.fromstring(svg)
+    for tag, name, value in page.attributes:
+        if name in ("src", "href", "xlink:href", "data", "poster", "srcset", "action"):
+            assert value.startswith(("#", "data:")), f"<{tag} {name}={value}>"
+        if name == "xlink:href" or (name == "href" and value.startswith("#")):
+            assert value[1:] in page.ids
+        assert not name.startswith("on"), f"<{tag} {name}>"
+    for inside in re.findall(r"url\(([^)]*)\)", text):
+        assert inside.startswith("#")
+        assert inside[1:] in page.ids
+    assert "@import" not in text
+    assert not re.search(r"\b(nan|None|inf)\b", page.text)
+    return page
+
+
+def test_a_page_is_whole_and_alone() -> None:
+    page = check(walk(ReportBuilder(INFO)).html())
+    for words in ("walk.mcap", "blazepose-full", "left shoulder", "point", "id 1", "50 ms"):
+        assert words in page.text
+    images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+    assert len(images) >= 3
+    assert all(v for tag, name, v in page.attributes if (tag, name) == ("img", "alt"))
+
+
+def test_the_same_results_make_the_same_bytes() -> None:
+    assert walk(ReportBuilder(INFO)).html() == walk(ReportBuilder(INFO)).html()
+
+
+def test_no_pictures_where_none_are_wanted() -> None:
+    page = check(walk(ReportBuilder(INFO, ReportOptions(pictures=False))).html())
+    assert not [tag for tag, _, _ in page.attributes if tag == "img"]
+
+
+def test_nothing_of_a_recording_is_taken_for_markup() -> None:
+    evil = "<script>alert('x')</script>\"&'"
+    info = RunInfo(evil, evil, evil, versions={evil: evil}, options={evil: evil})
+    builder = ReportBuilder(info)
+    gesture = Gesture(evil, "left", 0, "started", 0.8, 0.6)
+    for i in range(5):
+        builder.add(result(i, person(i / 10), (gesture,), evil))
+    text = builder.html(Recording(lost=(evil,)))
+    page = check(text)
+    assert "script" not in [tag for tag, _, _ in page.attributes]
+    assert "<script" not in text
+    assert evil in page.text
+
+
+def test_empty_results() -> None:
+    assert "nothing was looked at" in check(ReportBuilder(INFO).html()).text
+
+
+def test_nobody() -> None:
+    builder = ReportBuilder(None)
+    for i in range(3):
+        builder.add(result(i, Poses.empty(BLAZE)), np.zeros((48, 64, 3), np.uint8))
+    page = check(builder.html())
+    assert "Nobody was found" in page.text
+    assert "does not say" in page.text
+
+
+def test_one_image() -> None:
+    builder = ReportBuilder(INFO)
+    builder.add(result(0, person(0.0)), np.zeros((480, 640, 3), np.uint8))
+    check(builder.html())
+
+
+def test_without_meters_there_is_no_floor() -> None:
+    builder = ReportBuilder(INFO)
+    for i in range(20):
+        builder.add(result(i, person(i / 10, meters=False)))
+    page = check(builder.html())
+    assert "floor" not in page.ids
+    assert "angles" in page.ids
+
+
+def test_a_page_is_written_whole(tmp_path) -> None:
+    builder = walk(ReportBuilder(INFO))
+    path = tmp_path / "new" / "report.html"
+    builder.write(path)
+    assert path.read_text(encoding="utf-8") == builder.html()
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+    with pytest.raises(OutputError, match="cannot write"):
+        builder.write(path / "below" / "a" / "file.html")
+
+
+def test_unknown_joints_are_refused() -> None:
+    with pytest.raises(OptionError, match="'ankle'"):
+        ReportOptions(joints=("ankle",))
