@@ -36,6 +36,10 @@ LEFT_OUT = (
     ),
 )
 REQUIRES = [
+    # apsw, lz4 and zstd are what rosbags reads bags with; damaged ones are read with them alone
+    "apsw>=3.50",
+    'backports.zstd~=1.0; python_version < "3.14"',
+    "lz4~=4.3",
     "numpy>=1.26,<3",
     "onnxruntime>=1.20,<2",
     # OpenCV 5 samples between pixels otherwise: landmarks move by about 1% of a person

@@ -105,7 +105,10 @@ class Source(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether stamps are Unix times of the capture; media time from 0 otherwise."""
+        """Whether frames come as they are captured, and their stamps are Unix times of now.
+
+        Otherwise stamps are media time from 0, but those of a bag are its images' own.
+        """
 
     @property
     def fps(self) -> float:

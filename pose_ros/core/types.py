@@ -66,8 +66,8 @@ class Frame:
 
     Attributes:
         image: (H, W, 3) uint8.
-        stamp: Seconds: Unix time of the capture for a live source, media time
-            from 0 for a recorded one.
+        stamp: Seconds: Unix time of the capture for a live source and in a bag,
+            media time from 0 otherwise.
         index: Position in the source, from 0.
         source: Name of where it came from, for reports: a file name, a device.
         channels: Order of the color channels. OpenCV captures BGR; converting

@@ -1,4 +1,4 @@
-"""Reads a serialized Image without copying its pixels.
+"""Reads serialized images without copying their pixels, and the heads of messages alone.
 
 rclpy and rosbags turn a message's bytes into Python objects field by field, and copies a
 large array on the way. From the bytes the few fields of
@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pose_ros.errors import ImageError
+from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.types import Types
 
 _ENCAPSULATION_BYTES = 4
@@ -60,6 +61,97 @@ def read_image(types: Types, message: bytes) -> ImageView:
     stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
     header = types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
     return ImageView(header, height, width, encoding, is_bigendian, step, data)
+
+
+@dataclass(frozen=True)
+class CompressedView:
+    """A CompressedImage message whose ``data`` is a view of the serialized bytes."""
+
+    header: Any
+    format: str
+    data: memoryview
+
+
+def read_compressed(types: Types, message: bytes) -> CompressedView:
+    """Read a serialized sensor_msgs/CompressedImage.
+
+    Args:
+        types: Of messages, for its header.
+        message: Its bytes.
+
+    Raises:
+        ImageError: It is cut off, or no such message.
+    """
+    reader = _Reader(message)
+    try:
+        seconds, nanoseconds = reader.numbers("iI")
+        frame_id = reader.string()
+        form = reader.string()
+        (length,) = reader.numbers("I")
+        data = reader.take(length)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ImageError(f"the message is cut off or no CompressedImage: {error}") from error
+    stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
+    header = types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
+    return CompressedView(header, form, data)
+
+
+class ImageHead(NamedTuple):
+    """What stands before the pixels of an Image.
+
+    Attributes:
+        nanoseconds: Its stamp.
+        frame_id: Its TF frame.
+        width: Pixels.
+        height: Pixels.
+        encoding: Such as ``bgr8``.
+    """
+
+    nanoseconds: int
+    frame_id: str
+    width: int
+    height: int
+    encoding: str
+
+
+def read_stamp(message: bytes) -> tuple[int, str]:
+    """Return the stamp in nanoseconds and the frame_id of a message that begins with a Header.
+
+    Args:
+        message: Its bytes, or the first of them.
+
+    Raises:
+        ImageError: It is cut off, or has no Header.
+    """
+    return _read_stamp(_Reader(message))
+
+
+def read_image_head(message: bytes) -> ImageHead:
+    """Return what stands before the pixels of a serialized sensor_msgs/Image.
+
+    Args:
+        message: Its bytes, or the first of them.
+
+    Raises:
+        ImageError: It is cut off before the pixels, or no such message.
+    """
+    reader = _Reader(message)
+    nanoseconds, frame_id = _read_stamp(reader)
+    try:
+        height, width = reader.numbers("II")
+        encoding = reader.string()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ImageError(f"the message is cut off or no Image: {error}") from error
+    return ImageHead(nanoseconds, frame_id, width, height, encoding)
+
+
+def _read_stamp(reader: _Reader) -> tuple[int, str]:
+    try:
+        seconds, nanoseconds = reader.numbers("iI")
+        frame_id = reader.string()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ImageError(f"the message is cut off or has no header: {error}") from error
+    return seconds * NANOSECONDS + nanoseconds, frame_id
 
 
 class _Reader:

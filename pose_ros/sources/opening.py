@@ -14,6 +14,8 @@ import cv2
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
+from pose_ros.sources.bag_files import is_bag
+from pose_ros.sources.bag_images import open_bag_images
 from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
 from pose_ros.sources.scenes import SCENES, make_scene
@@ -26,8 +28,8 @@ from pose_ros.sources.synthetic import (
 from pose_ros.sources.videos import VideoSource
 
 KINDS = (
-    "a device (/dev/video0 or 0), an rtsp or http stream, a video, a picture, a folder or "
-    "pattern of pictures, or synthetic"
+    "a device (/dev/video0 or 0), an rtsp or http stream, a video, a rosbag2, a picture, a folder "
+    "or pattern of pictures, or synthetic"
 )
 
 
@@ -133,8 +135,8 @@ def open_source(
 
     Args:
         spec: A device (``/dev/video0`` or ``0``), an rtsp or http(s) stream, a
-            video, a picture, a folder or a glob of pictures, or
-            ``synthetic[:NAME][?OPTION=VALUE&...]``.
+            video, a rosbag2 (its folder or one of its files) with images on one topic, a
+            picture, a folder or a glob of pictures, or ``synthetic[:NAME][?OPTION=VALUE&...]``.
         fps: Frames a second to ask a camera for, or at which pictures follow
             each other; None leaves it to the source.
         width: Pixels to ask a camera for, and of the synthetic one.
@@ -152,12 +154,14 @@ def open_source(
     if is_device(spec) or is_stream(spec):
         return CameraSource(CaptureRequest(spec, width, height, fps))
     paths = _matches(spec)
-    if len(paths) == 1 and _is_video(paths[0]):
+    if len(paths) == 1 and is_bag(paths[0]):
+        return open_bag_images(paths[0])
+    if len(paths) == 1 and _is_recording(paths[0]):
         return VideoSource(paths[0], name=spec, loop=loop)
-    if others := [path.name for path in paths if _is_video(path)]:
+    if others := [path.name for path in paths if _is_recording(path)]:
         raise SourceError(
-            f"{spec} names several kinds of files, {others[0]} among them; give one video, or "
-            "pictures alone"
+            f"{spec} names several kinds of files, {others[0]} among them; give one video, one "
+            "bag, or pictures alone"
         )
     return PictureSource(paths, name=spec, fps=fps, loop=loop)
 
@@ -191,8 +195,8 @@ def expand_inputs(
             names: list[str] = [spec]
         else:
             paths = _matches(spec)
-            videos = [path for path in paths if _is_video(path)]
-            names = [spec] if fps is not None and not videos else [str(path) for path in paths]
+            recordings = [path for path in paths if _is_recording(path)]
+            names = [spec] if fps is not None and not recordings else [str(path) for path in paths]
         jobs += [
             partial(open_source, name, fps=fps, width=width, height=height, loop=loop, live=False)
             for name in names
@@ -223,13 +227,13 @@ def _matches(spec: str) -> list[Path]:
         raise SourceError(f"an input without a name; expected {KINDS}")
     path = Path(spec).expanduser()
     # a file may have a bracket in its name: what is there is no pattern
-    if path.is_dir():
+    if path.is_dir() and not is_bag(path):
         return pictures_in(path)
     if path.exists():
         return [path]
     if glob.has_magic(spec):
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-        files = sorted((p for p in found if p.is_file()), key=natural_key)
+        files = sorted((p for p in found if p.is_file() or is_bag(p)), key=natural_key)
         if files:
             return files
         raise SourceError(f"no file matches {spec}")
@@ -238,7 +242,10 @@ def _matches(spec: str) -> list[Path]:
     raise SourceError(f"there is nothing called {spec!r}; expected {KINDS}")
 
 
-def _is_video(path: Path) -> bool:
+def _is_recording(path: Path) -> bool:
+    """Return whether a path is opened by itself: a video or a bag, as opposed to a picture."""
+    if is_bag(path):
+        return True
     suffix = path.suffix.lower()
     # what has a picture's name is to be reported as a broken picture, not as no video
     return suffix not in PICTURE_SUFFIXES and (

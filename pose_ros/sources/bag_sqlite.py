@@ -1,0 +1,266 @@
+"""Reads the files of rosbag2's SQLite storage, whole or damaged, and writes nothing beside them.
+
+SQLite would make files beside a database that it opens, and would finish a transaction that was
+broken off. A file of a recording is therefore opened as one that nobody can change. Where it is
+damaged, the rows that can be read are found by their numbers, past what cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import apsw
+
+from pose_ros.errors import SourceError
+from pose_ros.sources.bag_records import ZSTD_MAGIC, Content, Record, inflate, message_type
+
+MAGIC = b"SQLite format 3\x00"
+
+_HIGHEST_ROW = 1 << 40
+
+_Row: TypeAlias = tuple[int, int, int]
+"""When it was recorded, in nanoseconds; its number; its topic's."""
+
+
+class SqliteFile:
+    """One ``.db3`` file.
+
+    Args:
+        path: Where it is.
+        name: What to call it.
+        expected: How many messages it holds, as the bag's metadata says; None when unknown.
+
+    Raises:
+        SourceError: Nothing in it can be read.
+    """
+
+    def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
+        self._path, self._name, self._expected = path, name, expected
+        self._topics: dict[int, Content] = {}
+        self._rows: list[_Row] | None = None  # those that can be read, of a damaged file
+        self._missing = 0
+        self._lost: set[int] = set()
+        self._trouble = ""
+        self.metadata = ""
+        self.span: tuple[int, int] | None = None
+        connection = self._connect()
+        try:
+            self._read_tables(connection)
+        except apsw.Error as error:
+            raise SourceError(f"{name} cannot be read: {error}") from None
+        try:
+            self._count(connection)
+        except apsw.Error as error:
+            self._find_rows(connection, str(error))
+        finally:
+            connection.close()
+
+    @property
+    def contents(self) -> list[Content]:
+        """What it holds, a topic each."""
+        return list(self._topics.values())
+
+    def losses(self) -> list[str]:
+        """Return what is known by now to be lost, a line each."""
+        lines = []
+        for suffix in ("-wal", "-journal"):
+            beside = self._path.with_name(self._path.name + suffix)
+            if beside.is_file() and beside.stat().st_size:
+                lines.append(
+                    f"{self._name}: what was recorded last is in {beside.name} still and is not "
+                    "read; copy the bag and open it with sqlite3 once to bring it in"
+                )
+        found = sum(content.count for content in self._topics.values())
+        if self._rows is not None or self._lost:
+            known = found + self._missing
+            total = max(known, self._expected or 0)
+            lost = total - found + len(self._lost)
+            scale = f"{lost} of {total}" if self._expected else f"{lost} or more"
+            lines.append(f"{self._name} is damaged ({self._trouble}): {scale} messages are lost")
+        elif self._expected is not None and self._expected > found:
+            lines.append(
+                f"{self._name}: {self._expected - found} of {self._expected} messages are missing"
+            )
+        return lines
+
+    def records(
+        self, topics: Collection[str], start: int, end: int, head: int | None = None
+    ) -> Iterator[Record]:
+        """Yield the messages of topics, recorded from ``start`` to before ``end``, in order."""
+        wanted = {key: topic for key, topic in self._topics.items() if topic.topic in topics}
+        connection = self._connect()
+        try:
+            yield from self._read_data(
+                connection, self._find(connection, wanted, start, end), wanted, head
+            )
+        finally:
+            connection.close()
+
+    def count(self, topic: str, start: int, end: int) -> int:
+        """Return how many messages of a topic were recorded from ``start`` to before ``end``."""
+        wanted = {key: content for key, content in self._topics.items() if content.topic == topic}
+        connection = self._connect()
+        try:
+            return sum(1 for row in self._find(connection, wanted, start, end) if row[2] in wanted)
+        finally:
+            connection.close()
+
+    def _connect(self) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        try:
+            connection = apsw.Connection(f"{self._path.absolute().as_uri()}?immutable=1", flags)
+            # or a file that is shorter than it says is refused as a whole
+            connection.execute("PRAGMA writable_schema=ON")
+        except apsw.Error as error:
+            raise SourceError(f"{self._name} cannot be opened: {error}") from None
+        return connection
+
+    def _read_tables(self, connection: apsw.Connection) -> None:
+        tables = {name for (name,) in _select(connection, "SELECT name FROM sqlite_master")}
+        if not {"topics", "messages"} <= tables:
+            raise SourceError(f"{self._name} is no rosbag2: it has no messages and topics")
+        definitions: dict[str, tuple[str, str]] = {}
+        if "message_definitions" in tables:
+            query = (
+                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+            )
+            for kind, form, text in _select(connection, query):
+                definitions[kind] = form, text
+        query = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
+        for key, topic, kind, encoding in _select(connection, query):
+            form, text = definitions.get(kind, ("", ""))
+            self._topics[key] = Content(topic, message_type(kind), 0, encoding, text, form)
+        if "metadata" in tables:
+            query = "SELECT metadata FROM metadata ORDER BY id DESC LIMIT 1"
+            for (text,) in _select(connection, query):
+                self.metadata = text
+
+    def _count(self, connection: apsw.Connection) -> None:
+        """Count the messages of a whole file; the pages of their data are not touched."""
+        query = (
+            "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages NOT INDEXED"
+        )
+        times: list[int] = []
+        for key, count, first, last in _select(connection, f"{query} GROUP BY topic_id"):
+            if key in self._topics:
+                self._topics[key].count = count
+                times += (first, last)
+        self.span = (min(times), max(times)) if times else None
+        ((pages,),) = _select(connection, "PRAGMA page_count")
+        ((size,),) = _select(connection, "PRAGMA page_size")
+        if self._path.stat().st_size < pages * size:
+            raise apsw.CorruptError("it is shorter than it says")
+
+    def _find_rows(self, connection: apsw.Connection, trouble: str) -> list[_Row]:
+        """Find and return the rows of a damaged file that can be read, by their numbers."""
+        rows: list[_Row] = []
+        self._missing, self._trouble = 0, trouble
+        last: int | None = 0
+        while last is not None:
+            last = self._walk_rows(connection, last, rows)
+        rows.sort()
+        for key, content in self._topics.items():
+            content.count = sum(1 for row in rows if row[2] == key)
+        self.span = (rows[0][0], rows[-1][0]) if rows else None
+        self._rows = rows
+        return rows
+
+    def _walk_rows(self, connection: apsw.Connection, after: int, rows: list[_Row]) -> int | None:
+        """Add the rows behind a number; return behind which to go on, None at the end."""
+        query = "SELECT timestamp, id, topic_id FROM messages NOT INDEXED WHERE id > ? ORDER BY id"
+        last = after
+        try:
+            for stamp, row, key in _select(connection, query, after):
+                self._missing += row - last - 1
+                last = row
+                if key in self._topics:
+                    rows.append((stamp, row, key))
+        except apsw.Error:
+            if last > after:
+                return last
+            beyond = self._beyond(connection, last)
+            self._missing += 0 if beyond is None else beyond - last
+            return beyond
+        return None
+
+    def _beyond(self, connection: apsw.Connection, row: int) -> int | None:
+        """Return the number behind which rows can be read again; None where there are none."""
+
+        def readable(after: int) -> bool:
+            query = "SELECT id FROM messages NOT INDEXED WHERE id > ? ORDER BY id LIMIT 1"
+            try:
+                return bool(list(_select(connection, query, after)))
+            except apsw.Error:
+                return False
+
+        step = 1
+        while not readable(row + step):
+            step *= 2
+            if step > _HIGHEST_ROW:
+                return None
+        low, high = row + step // 2, row + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if readable(middle) else (middle, high)
+        return high
+
+    def _find(
+        self, connection: apsw.Connection, wanted: dict[int, Content], start: int, end: int
+    ) -> Iterator[_Row]:
+        """Yield the rows of some time in order; those of a damaged file, of all topics."""
+        if self._rows is not None:
+            yield from (row for row in self._rows if start <= row[0] < end)
+            return
+        keys = ", ".join(map(str, wanted))
+        query = (
+            f"SELECT timestamp, id, topic_id FROM messages WHERE topic_id IN ({keys}) "  # noqa: S608  numbers
+            "AND timestamp >= ? AND timestamp < ? ORDER BY timestamp, id"
+        )
+        row: _Row = (start, 0, 0)
+        try:
+            for row in _select(connection, query, start, end):
+                yield row
+        except apsw.Error as error:
+            rows = self._find_rows(connection, str(error))
+            yield from (other for other in rows if other > row and other[0] < end)
+
+    def _read_data(
+        self,
+        connection: apsw.Connection,
+        rows: Iterable[_Row],
+        wanted: dict[int, Content],
+        head: int | None,
+    ) -> Iterator[Record]:
+        blob: Any = None
+        for stamp, row, key in rows:
+            if key not in wanted:
+                continue
+            try:
+                if blob is None:
+                    blob = connection.blob_open("main", "messages", "data", row, False)
+                else:
+                    blob.reopen(row)
+                data, size = _read_blob(blob, None if self._rows else head)
+            except (apsw.Error, SourceError) as error:
+                self._trouble = self._trouble or str(error)
+                self._lost.add(row)
+                blob = None
+                continue
+            yield Record(stamp, wanted[key].topic, wanted[key].kind, data[:head], size)
+
+
+def _select(connection: apsw.Connection, query: str, *values: int) -> Iterator[Any]:
+    return connection.execute(query, values)
+
+
+def _read_blob(blob: Any, head: int | None) -> tuple[bytes, int]:
+    size = blob.length()
+    data: bytes = blob.read(size if head is None else min(head, size))
+    if data[:4] == ZSTD_MAGIC:
+        data += blob.read(size - len(data))
+        data, whole = inflate(data, head)
+        if not whole:
+            raise SourceError("a message cannot be decompressed")
+    return data, size
