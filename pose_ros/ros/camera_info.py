@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,8 @@ from pose_ros.sources.calibration import read_calibration
 
 # images without any camera_info until that is said
 _PATIENCE = 30
+# a camera's first image may overtake its first camera_info, which was sent before it
+_FIRST_SECONDS = 0.25
 
 
 class CameraWatch:
@@ -32,6 +35,7 @@ class CameraWatch:
         self._camera: Camera | None = None
         self._trouble = f"nothing on {topic}"
         self._message: Any = None
+        self._arrived = threading.Event()
         self._waited = 0
         self._told: set[str] = set()
 
@@ -50,14 +54,19 @@ class CameraWatch:
         except OptionError as error:
             self._say("calibration", f"no meters and no /tf: {self._topic}: {error}")
         self._camera = camera
+        self._arrived.set()
 
     def camera_for(self, width: int, height: int) -> Camera | None:
         """Return the camera of images of a size, or None where it is not known.
+
+        The first image waits for a moment, so that it has its meters as all others.
 
         Args:
             width: Pixels.
             height: Pixels.
         """
+        if self._waited == 0:
+            self._arrived.wait(_FIRST_SECONDS)
         camera = self._camera
         if self._message is None:
             self._waited += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,22 @@ def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
     wrong = OwnCamera(source, Calibration(Camera.from_hfov(640, 480, 60)), 0.0, warnings.append)
     assert wrong.camera_for(320, 240) is None
     assert "is for 640x480 pixels" in warnings[-1]
+
+
+def test_the_first_image_waits_for_a_camera_info_that_it_overtook(
+    watch: CameraWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_ros.ros.camera_info._FIRST_SECONDS", 10.0)
+    asked = threading.Event()
+    found: list[Camera | None] = []
+
+    def ask() -> None:
+        asked.set()
+        found.append(watch.camera_for(640, 480))
+
+    worker = threading.Thread(target=ask)
+    worker.start()
+    assert asked.wait(10.0)
+    watch.take(info())
+    worker.join()
+    assert found[0] is not None

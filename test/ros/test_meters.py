@@ -277,11 +277,11 @@ def test_time_that_jumps_back_begins_anew(ros: Any, make: Any, fake: Any, seen: 
     assert node.autostart()
     robot = Robot(ros, node, seen)
     robot.send_info()
-    first = robot.send(3)
+    first = robot.send(10)
     seen._next = 0
-    assert robot.send(3) == first
-    assert ros.spin_until(lambda: len(robot.frames) == 6)
-    for before, after in zip(robot.frames[:3], robot.frames[3:], strict=True):
+    assert robot.send(10) == first
+    assert ros.spin_until(lambda: len(robot.frames) == 20)
+    for before, after in zip(robot.frames[:10], robot.frames[10:], strict=True):
         assert before == after
 
 
