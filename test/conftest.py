@@ -86,3 +86,15 @@ def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("openpose")
     model_store.get(load_card("openpose-mobilenet"), folder, sources=[source])
     return folder
+
+
+@pytest.fixture(scope="session")
+def scene_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small recording of somebody who raises a hand: images, depth, camera_info and /tf."""
+    from pose_ros.sources.opening import open_synthetic
+    from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+
+    path = tmp_path_factory.mktemp("bags") / "raised"
+    source = open_synthetic("synthetic:raise_hand?width=320&height=240&fps=10", live=False)
+    write_scene_bag(path, source, BagOptions(storage="mcap", seconds=1.2))
+    return path

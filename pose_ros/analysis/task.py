@@ -26,6 +26,9 @@ class Settings:
     Attributes:
         topic: Of the images; empty for the only one there is.
         camera_info: Its topic; empty for the sibling of ``topic``.
+        calibration: What a calibration file of the camera holds, YAML, in place of
+            ``camera_info``; empty for none.
+        hfov: Horizontal field of view in degrees, where nothing else tells of the camera.
         depth: Topic of registered depth images; empty for none.
         every: Every so many images are analyzed, from the first one on; 1 or more.
         network: A network's name or path, as ``create_estimator`` takes it.
@@ -42,6 +45,8 @@ class Settings:
 
     topic: str = ""
     camera_info: str = ""
+    calibration: str = ""
+    hfov: float | None = None
     depth: str = ""
     every: int = 1
     network: str = DEFAULT_NETWORK
@@ -65,6 +70,7 @@ class Outputs:
         storage: Of that bag: ``sqlite3`` or ``mcap``.
         copy_images: Whether it holds the images too.
         exports: Tables, each by its path, whose ending says what it is.
+        json: Lines of JSON, one an image, as ``pose-ros estimate`` writes them; ``-`` for stdout.
         overlay: Video of the images with the people drawn in.
         overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
         report: Page about the recording.
@@ -75,10 +81,16 @@ class Outputs:
     storage: str = "mcap"
     copy_images: bool = False
     exports: tuple[str, ...] = ()
+    json: str = ""
     overlay: str = ""
     overlay_parts: tuple[str, ...] = ()
     report: str = ""
     force: bool = False
+
+    def paths(self) -> tuple[str, ...]:
+        """Return the paths of what is written, but for the exports."""
+        paths = (self.bag, self.json, self.overlay, self.report)
+        return tuple(path for path in paths if path and path != "-")
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,7 @@ class TaskReport:
         people: How many ids there were.
         refused: How many images were not analyzed, by the reason.
         damage: What of the recording was lost, a line each.
+        notes: What went with the images and could not be used, a line each.
         error: Why nothing came of it, one line; empty when something did.
     """
 
@@ -124,6 +137,7 @@ class TaskReport:
     people: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     damage: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -147,4 +161,6 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         PoseRosError: The recording cannot be read, the network cannot be had, or an output
             cannot be written.
     """
-    raise NotImplementedError
+    from pose_ros.analysis.run import analyze
+
+    return analyze(task, progress)

@@ -7,7 +7,9 @@ import importlib
 from collections.abc import Callable
 from types import ModuleType
 
-COMMANDS: dict[str, str] = {}
+COMMANDS = {
+    "run": "find the people in every image of a recording, and write them as a bag",
+}
 """Each is a module ``bag_NAME`` of this package, as those of ``pose_ros.cli.main.COMMANDS``."""
 
 

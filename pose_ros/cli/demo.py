@@ -56,7 +56,8 @@ def write_bag(arguments: Sequence[str]) -> int:
 
 
 def _bag_parser() -> argparse.ArgumentParser:
-    from pose_ros.sources.scene_bag import DEPTHS, STORAGES
+    from pose_ros.sources.bag_writing import STORAGES
+    from pose_ros.sources.scene_bag import DEPTHS
     from pose_ros.sources.scenes import SCENES
 
     parser = argparse.ArgumentParser(

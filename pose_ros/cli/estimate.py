@@ -7,12 +7,11 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import cv2
 from tqdm import tqdm
 
 from pose_ros.cli.network_options import (
@@ -21,13 +20,13 @@ from pose_ros.cli.network_options import (
     build_estimator,
     build_hands,
 )
-from pose_ros.cli.outputs import ImageWriter, open_writer
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.records import to_record
 from pose_ros.core.types import Frame, Poses
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.sources import expand_inputs
 from pose_ros.viz import overlay
+from pose_ros.viz.image_writers import ImageWriter, open_writer, write_overlay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
                     record = to_record(frame, poses, estimator.network, hands)
                     lines.write(json.dumps(record, allow_nan=False) + "\n")
                 if writer:
-                    _write_overlay(writer, frame, poses, hands, drawing)
+                    write_overlay(writer, frame, poses, hands, **drawing)
             source.close()
     if not args.quiet:
         print(summary.text(estimator, hand_estimator), file=sys.stderr)
@@ -196,20 +195,6 @@ def _drawing(args: argparse.Namespace) -> dict[str, Any]:
         "keypoint_scale": args.keypoint_scale,
         "link_scale": args.link_scale,
     }
-
-
-def _write_overlay(
-    writer: ImageWriter,
-    frame: Frame,
-    poses: Poses,
-    hands: Poses | None,
-    drawing: Mapping[str, Any],
-) -> None:
-    image = frame.image.copy()
-    overlay.draw(image, poses, hands=hands, channels=frame.channels, **drawing)
-    if frame.channels == "rgb":
-        cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)
-    writer.write(frame, image)
 
 
 def _open_lines(path: str, stack: contextlib.ExitStack) -> TextIO:

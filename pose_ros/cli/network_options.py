@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from pose_ros.build import (
@@ -11,6 +12,7 @@ from pose_ros.build import (
     create_body_hands,
     create_estimator,
 )
+from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.errors import OptionError
 from pose_ros.networks.body_hands import hand_joints
@@ -78,8 +80,16 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
     Raises:
         PoseRosError: As ``pose_ros.create_estimator``.
     """
-    return create_estimator(
-        args.network,
+    return create_estimator(args.network, **asdict(estimator_options(args)), **_engine(args))
+
+
+def estimator_options(args: argparse.Namespace) -> EstimatorOptions:
+    """Return what the options say to a running estimator.
+
+    Raises:
+        OptionError: One is out of its range.
+    """
+    return EstimatorOptions(
         threshold=args.threshold,
         min_tracking_confidence=args.min_tracking_confidence,
         max_people=args.max_people,
@@ -88,8 +98,20 @@ def build_estimator(args: argparse.Namespace) -> Estimator:
         smoothing=not args.no_smoothing,
         static=args.static,
         upper_body_only=args.upper_body_only,
-        **_engine(args),
     )
+
+
+def hand_network(args: argparse.Namespace) -> str:
+    """Return what finds the hands that the options ask for; empty where they ask for none.
+
+    Raises:
+        OptionError: They name it and do not ask for hands.
+    """
+    if args.hands:
+        return args.hand_network or DEFAULT_HAND_NETWORK
+    if args.hand_network:
+        raise OptionError("--hand-network is of --hands: give both or neither")
+    return ""
 
 
 def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator | None:
@@ -98,13 +120,12 @@ def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator
     Raises:
         PoseRosError: As ``pose_ros.create_body_hands``, or the network finds no bodies.
     """
-    if not args.hands:
-        if args.hand_network:
-            raise OptionError("--hand-network is of --hands: give both or neither")
+    network = hand_network(args)
+    if not network:
         return None
     hand_joints(estimator.skeleton)
     return create_body_hands(
-        args.hand_network or DEFAULT_HAND_NETWORK,
+        network,
         min_tracking_confidence=args.min_tracking_confidence,
         smoothing=not args.no_smoothing,
         static=args.static,

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,7 @@ from pose_ros.errors import OptionError
 __all__ = ["Event", "Gesture", "GestureOptions", "GestureRecognizer", "Ray", "Side"]
 
 Side: TypeAlias = Literal["left", "right", "both", ""]
+StopKind: TypeAlias = Literal["palm", "both_up", "either"]
 _Key: TypeAlias = tuple[str, Side]
 _BodyTest: TypeAlias = tuple[_Key, tuple[ArmSide, ...], Callable[[Sequence[BodyView], float], bool]]
 
@@ -88,7 +89,7 @@ class GestureOptions:
     max_gap: float = 0.5
     min_score: float = 0.5
     ray: RayKind = "shoulder_wrist"
-    stop: Literal["palm", "both_up", "either"] = "palm"
+    stop: StopKind = "palm"
 
     def __post_init__(self) -> None:
         limits = {
@@ -105,8 +106,8 @@ class GestureOptions:
         if self.max_gap == 0.0:
             raise OptionError("max_gap must be above 0 seconds")
         choices = {
-            "ray": ("shoulder_wrist", "elbow_wrist", "eye_wrist"),
-            "stop": ("palm", "both_up", "either"),
+            "ray": get_args(RayKind),
+            "stop": get_args(StopKind),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:

@@ -156,6 +156,27 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     )
 
 
+def as_told(poses: Poses) -> Poses:
+    """Return people as ``poses_from_msg`` reads them of their message, without making one.
+
+    It is what a node sees that gets them over a topic: what is NaN for everybody is None.
+    """
+
+    def optional(values: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if values is None or np.isnan(values).all() else values
+
+    camera = optional(poses.camera)
+    return poses.replace(
+        depths=optional(poses.depths),
+        world=optional(poses.world),
+        camera=camera,
+        camera_sources=None if camera is None else _sources(poses),
+        camera_sigmas=None if camera is None else optional(poses.camera_sigmas),
+        labels=poses.labels if any(poses.labels or ()) else None,
+        label_scores=optional(poses.label_scores),
+    )
+
+
 def skeleton_to_msg(types: Types, skeleton: Skeleton) -> Any:
     """Return the Skeleton that names the keypoints and links of a skeleton."""
     return types("pose_ros/msg/Skeleton")(

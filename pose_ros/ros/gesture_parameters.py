@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import get_args
 
 import yaml
 
 from pose_ros.core.command_config import Binding, CommandConfig, read_bindings
-from pose_ros.core.gestures import NAMES, GestureOptions
+from pose_ros.core.gestures import NAMES, GestureOptions, StopKind
+from pose_ros.core.pointing import RayKind
 from pose_ros.core.velocity import VelocityLimits
 from pose_ros.errors import OptionError
 from pose_ros.ros.params import parameter
@@ -59,20 +61,26 @@ class GestureParameters:
         False, "Take gestures of hands too, from pose/hands; the pose node has to give them."
     )
     hold_time: float = parameter(
-        0.4, "Seconds for which a gesture has to be seen before it starts.", low=0.0, high=5.0
+        GestureOptions.hold_time,
+        "Seconds for which a gesture has to be seen before it starts.",
+        low=0.0,
+        high=5.0,
     )
     min_score: float = parameter(
-        0.5, "Least score of a joint that a gesture is seen by.", low=0.0, high=1.0
+        GestureOptions.min_score,
+        "Least score of a joint that a gesture is seen by.",
+        low=0.0,
+        high=1.0,
     )
     ray: str = parameter(
-        "shoulder_wrist",
+        GestureOptions.ray,
         "What a pointing arm points along.",
-        choices=("shoulder_wrist", "elbow_wrist", "eye_wrist"),
+        choices=get_args(RayKind),
     )
     stop_gesture: str = parameter(
-        "palm",
+        GestureOptions.stop,
         "What means stop: a palm held out in front, both hands up, or either.",
-        choices=("palm", "both_up", "either"),
+        choices=get_args(StopKind),
     )
     commands: str = parameter(
         COMMANDS, "YAML: which gesture is which command (docs/commands.md).", parse=parse_commands

@@ -46,6 +46,11 @@ _BROKE = (
 )
 
 
+def engine_version() -> str:
+    """Return the version of what runs networks."""
+    return str(ort.__version__)
+
+
 class OrtSession:
     """A ``Session`` (see ``pose_ros.core.protocols``) on onnxruntime."""
 

@@ -137,6 +137,11 @@ class BagImages:
         return self._bag
 
     @property
+    def window(self) -> tuple[int, int]:
+        """From when to when images are given, in nanoseconds of Unix time, as recorded."""
+        return self._start, self._end
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is wrong with what goes with the images, as far as it is known by now."""
         return tuple(self._notes.values())

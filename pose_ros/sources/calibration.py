@@ -20,10 +20,27 @@ def read_calibration(path: str | Path) -> Calibration:
             something out of its range; the message names the file.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise OptionError(f"cannot read the calibration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise OptionError(f"the calibration {path} is no YAML file: {error}") from None
+    return parse_calibration(text, path)
+
+
+def parse_calibration(text: str, path: str | Path) -> Calibration:
+    """Read what a calibration file holds.
+
+    Args:
+        text: YAML.
+        path: Of the file, for what is said.
+
+    Raises:
+        OptionError: As ``read_calibration``.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         line = str(error).splitlines()[0]
         raise OptionError(f"the calibration {path} is no YAML file: {line}") from None
     needed = ("image_width", "image_height", "camera_matrix", "distortion_model",

@@ -25,16 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Writer
 
 from pose_ros.core.camera import Calibration
 from pose_ros.core.types import Image
@@ -43,6 +35,7 @@ from pose_ros.messages.cameras import camera_info_to_msg
 from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import array_to_msg, image_to_msg
 from pose_ros.sources.bag_types import types, typestore
+from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
 from pose_ros.sources.depth_camera import DepthSensor, to_millimeters
 from pose_ros.sources.scene_messages import (
     Stamp,
@@ -52,7 +45,6 @@ from pose_ros.sources.scene_messages import (
 )
 from pose_ros.sources.synthetic import SyntheticSource
 
-STORAGES = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}
 DEPTHS = ("16UC1", "32FC1", "none")
 
 START_SECONDS = 1_700_000_000
@@ -69,7 +61,6 @@ _TOPICS = {
     "poses": ("/truth/poses", "pose_ros/msg/PoseArray"),
     "scene": ("/truth/scene", "std_msgs/msg/String"),
 }
-_FOREVER = QosTime(9223372036, 854775807)
 # x right, y down, z forward, in the axes of x forward, y left, z up (REP-103)
 _OPTICAL_IN_LINK = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
@@ -148,9 +139,7 @@ def _write(
     count: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    plugin = STORAGES[options.storage]
-    # version 8 is read by every rosbag2 from Humble on
-    with Writer(path, version=8, storage_plugin=plugin) as writer:
+    with open_bag_writer(path, options.storage) as writer:
         topics = [name for name in _TOPICS if options.depth != "none" or "depth" not in name]
         open_topics = {name: _open(writer, name) for name in topics}
         start = START_SECONDS * NANOSECONDS
@@ -175,18 +164,7 @@ def _write(
 def _open(writer: Writer, name: str) -> Connection:
     topic, kind = _TOPICS[name]
     latched = name == "tf_static"
-    qos = Qos(
-        QosHistory.KEEP_LAST,
-        1 if latched else 10,
-        QosReliability.RELIABLE,
-        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        _FOREVER,
-        _FOREVER,
-        QosLiveliness.AUTOMATIC,
-        _FOREVER,
-        avoid_ros_namespace_conventions=False,
-    )
-    return writer.add_connection(topic, kind, typestore=typestore(), offered_qos_profiles=[qos])
+    return add_topic(writer, topic, kind, latched=latched, depth=1 if latched else 10)
 
 
 def _messages(source: SyntheticSource, image: Image, stamp: float, header: Stamp) -> dict[str, Any]:

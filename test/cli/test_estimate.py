@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pose_ros.cli.main import main
-from pose_ros.cli.outputs import fill_pattern
 from pose_ros.sources import open_source
+from pose_ros.viz.image_writers import fill_pattern
 
 
 @pytest.fixture(scope="module")

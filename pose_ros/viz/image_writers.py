@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 
-from pose_ros.core.types import Frame, Image
+from pose_ros.core.types import Frame, Image, Poses
 from pose_ros.errors import OutputError
+from pose_ros.viz import overlay
 
 VIDEO_SUFFIXES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
 DEFAULT_FPS = 30.0
@@ -39,6 +40,28 @@ def open_writer(target: str, fps: float = math.nan) -> ImageWriter:
     if Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target):
         return VideoFile(Path(target), fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS)
     return Pictures(target)
+
+
+def write_overlay(
+    writer: ImageWriter, frame: Frame, poses: Poses, hands: Poses | None, **drawing: Any
+) -> None:
+    """Write a frame with its people and their hands drawn in.
+
+    Args:
+        writer: Takes the image.
+        frame: As it was captured; it is not changed.
+        poses: The people.
+        hands: Theirs; None where nobody looked for them.
+        drawing: How they are drawn, as ``overlay.draw`` takes it.
+
+    Raises:
+        OutputError: The image cannot be written.
+    """
+    image = frame.image.copy()
+    overlay.draw(image, poses, hands=hands, channels=frame.channels, **drawing)
+    if frame.channels == "rgb":
+        cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)
+    writer.write(frame, image)
 
 
 class VideoFile:

@@ -1,0 +1,142 @@
+"""Results as a rosbag2: the live nodes' topics, under the images' own stamps.
+
+========================  ===========================================================
+``/pose/poses``           pose_ros/PoseArray, the people of each image
+``/pose/skeleton``        pose_ros/Skeleton, latched
+``/pose/hands``           pose_ros/PoseArray, where hands were looked for
+``/pose/hands/skeleton``  pose_ros/Skeleton, latched
+``/gesture/gestures``     pose_ros/GestureArray, where gestures were looked for
+``/tf``                   tf2_msgs/TFMessage, the people's frames, where meters are known
+========================  ===========================================================
+
+What is copied from the recording stands beside them, under its own topics. A message's recorded
+time is that of its image. The bag's metadata holds how it was made, ``RunInfo`` as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rosbags.interfaces import Connection
+
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.messages.gestures import gestures_to_msg
+from pose_ros.messages.headers import header_of
+from pose_ros.messages.poses import poses_to_msg, skeleton_to_msg
+from pose_ros.messages.transforms import transforms
+from pose_ros.sources.bag import BagMessage
+from pose_ros.sources.bag_types import types, typestore
+from pose_ros.sources.bag_writing import add_topic, open_bag_writer
+from pose_ros.viz.overlay import least_score
+
+POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
+SKELETON, HAND_SKELETON, TF_STATIC = "/pose/skeleton", "/pose/hands/skeleton", "/tf_static"
+CUSTOM_KEY = "pose_ros"
+"""Of the bag's custom data: the ``RunInfo``."""
+
+_ID_PREFIX = "p"
+_ARRAY, _SKELETON = "pose_ros/msg/PoseArray", "pose_ros/msg/Skeleton"
+_GESTURES, _FRAMES = "pose_ros/msg/GestureArray", "tf2_msgs/msg/TFMessage"
+# topic -> how many messages are kept for who subscribes late
+_LATCHED = {SKELETON: 1, HAND_SKELETON: 1, TF_STATIC: 100}
+_DEPTHS = {TF: 100}
+_BODY = re.compile(re.escape(f"body_{_ID_PREFIX}") + r"\d+")
+
+
+class BagWriter:
+    """Writes the results of one recording; a context manager that finishes the bag.
+
+    An error while it is open leaves a bag that cannot be used.
+
+    Args:
+        path: The bag's folder, which must not exist.
+        storage: ``sqlite3`` or ``mcap``.
+        info: What ran.
+        gestures: Whether they were looked for.
+    """
+
+    def __init__(self, path: Path, storage: str, info: RunInfo, *, gestures: bool = True) -> None:
+        self._info, self._gestures = info, gestures
+        self._writer = open_bag_writer(path, storage)
+        self._writer.set_custom_data(CUSTOM_KEY, json.dumps(asdict(info), sort_keys=True))
+        self._connections: dict[str, Connection] = {}
+        self._told: dict[str, Skeleton] = {}
+
+    def __enter__(self) -> BagWriter:
+        self._writer.open()
+        self._connect(POSES, _ARRAY)  # it is there even where there is nothing to say
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._writer.__exit__(*error)
+
+    def write(self, result: Result, recorded: int) -> None:
+        """Write what was found in an image.
+
+        Args:
+            result: Of the next image.
+            recorded: When the image was recorded, nanoseconds.
+        """
+        header = header_of(types, result.nanoseconds, result.frame_id)
+        frames = transforms(
+            types, result.poses, header, _ID_PREFIX, least_score(result.poses.skeleton)
+        )
+        if frames:  # first, so that who gets the poses can look the frames up
+            self._write(TF, _FRAMES, types(_FRAMES)(transforms=frames), recorded)
+        size = {"width": result.width, "height": result.height}
+        self._tell(SKELETON, result.poses.skeleton, recorded)
+        poses = poses_to_msg(types, result.poses, header, self._info.network, **size)
+        self._write(POSES, _ARRAY, poses, recorded)
+        if result.hands is not None:
+            self._tell(HAND_SKELETON, result.hands.skeleton, recorded)
+            hands = poses_to_msg(types, result.hands, header, self._info.hand_network, **size)
+            self._write(HANDS, _ARRAY, hands, recorded)
+        if self._gestures:
+            gestures = gestures_to_msg(types, result.gestures, header)
+            self._write(GESTURES, _GESTURES, gestures, recorded)
+
+    def copy(self, message: BagMessage, recorded: int | None = None) -> None:
+        """Write a message of the recording as it is.
+
+        Of frames on ``/tf`` those are left out that an earlier run has made of people.
+
+        Args:
+            message: Of a type that ROS knows.
+            recorded: When; the message's own time when None.
+        """
+        data: Any = message.data
+        if message.kind == _FRAMES and f"body_{_ID_PREFIX}".encode() in data:
+            kept = [frame for frame in message.read().transforms if not _is_ours(frame)]
+            if not kept:
+                return
+            data = typestore().serialize_cdr(types(_FRAMES)(transforms=kept), _FRAMES)
+        connection = self._connect(message.topic, message.kind)
+        self._writer.write(connection, message.nanoseconds if recorded is None else recorded, data)
+
+    def _tell(self, topic: str, skeleton: Skeleton, recorded: int) -> None:
+        """Write a skeleton where it is another one than before."""
+        if skeleton != self._told.get(topic):
+            self._told[topic] = skeleton
+            self._write(topic, _SKELETON, skeleton_to_msg(types, skeleton), recorded)
+
+    def _write(self, topic: str, kind: str, message: Any, recorded: int) -> None:
+        data = typestore().serialize_cdr(message, kind)
+        self._writer.write(self._connect(topic, kind), recorded, data)
+
+    def _connect(self, topic: str, kind: str) -> Connection:
+        if topic not in self._connections:
+            depth = _LATCHED.get(topic) or _DEPTHS.get(topic, 10)
+            self._connections[topic] = add_topic(
+                self._writer, topic, kind, latched=topic in _LATCHED, depth=depth
+            )
+        return self._connections[topic]
+
+
+def _is_ours(frame: Any) -> bool:
+    """Return whether a frame is a person's, or a joint's below one."""
+    return bool(_BODY.fullmatch(frame.child_frame_id) or _BODY.fullmatch(frame.header.frame_id))

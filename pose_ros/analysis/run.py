@@ -1,0 +1,182 @@
+"""What a task does: one recording, or a slice of it, through the pipeline and into its outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import scipy
+
+from pose_ros import __version__
+from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
+from pose_ros.analysis.sinks import open_sinks
+from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
+from pose_ros.analysis.whole import Whole, check_apart
+from pose_ros.build import create_body_hands, create_estimator
+from pose_ros.core.lift import level_floor
+from pose_ros.core.results import RunInfo
+from pose_ros.errors import ImageError, OutputError
+from pose_ros.messages.cameras import is_rectified
+from pose_ros.networks.body_hands import hand_joints
+from pose_ros.runtime.session import engine_version
+from pose_ros.sources.bag import Bag, open_bag
+from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.calibration import parse_calibration
+
+_LOG = logging.getLogger(__name__)
+
+
+def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
+    """Do what ``task.run_task`` says."""
+    outputs = task.outputs
+    check_apart([Path(task.bag)], [Path(path) for path in outputs.paths()])
+    with _told_of_disks(), contextlib.ExitStack() as stack:
+        bag = stack.enter_context(open_bag(task.bag))
+        images = open_images(bag, task)
+        whole = stack.enter_context(Whole(force=outputs.force))
+        places = {path: whole.place(Path(path)) for path in outputs.paths()}
+        pipeline = make_pipeline(task)
+        info = run_info(task, images, pipeline)
+        sinks = stack.enter_context(open_sinks(task, places, images, info))
+        refused: Counter[str] = Counter()
+        count = with_people = 0
+        ids: set[int] = set()
+        total = images.length if progress else 0
+        for shot in _shots(images, task.settings):
+            try:
+                result = pipeline.run(shot)
+            except ImageError as error:
+                refused[f"not analyzed ({error})"] += 1
+                continue
+            for write in sinks:
+                write(shot, result)
+            count += 1
+            with_people += len(result.poses) > 0
+            ids.update(result.poses.ids.tolist())
+            if progress:
+                progress(count, total)
+        return TaskReport(
+            task.bag,
+            images=count,
+            with_people=with_people,
+            people=len(ids),
+            refused=dict(sorted((images.refused + refused).items())),
+            damage=bag.damage,
+            notes=images.notes,
+        )
+
+
+def open_images(bag: Bag, task: BagTask) -> BagImages:
+    """Return the images of a task.
+
+    Raises:
+        SourceError: The bag has no such topic, or several that could be meant.
+        OptionError: A number is out of its range.
+    """
+    settings = task.settings
+    return BagImages(
+        bag,
+        settings.topic or None,
+        "" if settings.calibration else settings.camera_info or None,
+        settings.depth or None,
+        settings.every,
+        task.start,
+        task.end,
+        max_skew=settings.lift.max_depth_skew,
+    )
+
+
+def make_pipeline(task: BagTask) -> Pipeline:
+    """Return the pipeline of a task, with its networks loaded.
+
+    Raises:
+        PoseRosError: As ``create_estimator``; or an option is out of its range.
+    """
+    settings = task.settings
+    floor = None
+    if settings.camera_height is not None:
+        floor = level_floor(settings.camera_height, settings.camera_pitch)
+    engine: dict[str, Any] = {
+        "provider": settings.provider,
+        "require_gpu": settings.require_gpu,
+        "threads": task.threads,
+        "precision": settings.precision,
+        "models_dir": task.models_dir or None,
+    }
+    options = settings.estimator
+    estimator = create_estimator(settings.network, **asdict(options), **engine)
+    hands = None
+    if settings.hand_network:
+        hand_joints(estimator.skeleton)
+        hands = create_body_hands(
+            settings.hand_network,
+            min_tracking_confidence=options.min_tracking_confidence,
+            smoothing=options.smoothing,
+            static=options.static,
+            **engine,
+        )
+    return Pipeline(estimator, hands, PipelineOptions(settings.lift, floor, settings.gestures))
+
+
+def run_info(task: BagTask, images: BagImages, pipeline: Pipeline) -> RunInfo:
+    """Return what the results of a task follow from."""
+    settings = asdict(task.settings)
+    for name in ("network", "hand_network", "provider"):  # what really ran is told beside
+        del settings[name]
+    settings |= {
+        "topic": images.topic, "camera_info": images.camera_info, "depth": images.depth,
+        "start": task.start, "end": task.end,
+    }  # fmt: skip
+    estimator, hands = pipeline.estimator, pipeline.hands
+    return RunInfo(
+        source=images.name,
+        network=estimator.network,
+        provider=estimator.provider,
+        hand_network=hands.network if hands else "",
+        versions=versions(),
+        options=settings,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that results depend on."""
+    return {
+        "pose_ros": __version__,
+        "numpy": np.__version__,
+        "onnxruntime": engine_version(),
+        "opencv": cv2.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def _shots(images: BagImages, settings: Settings) -> Iterator[Shot]:
+    """Yield the images, with the camera that the user tells of where the recording does not."""
+    if not settings.calibration and settings.hfov is None:
+        yield from images
+        return
+    given = None
+    if settings.calibration:
+        given = parse_calibration(settings.calibration, "of --camera-info")
+    rectified = is_rectified("auto", images.topic)
+    told = ToldCamera(given, settings.hfov, _LOG.warning, rectified=rectified)
+    for shot in images:
+        camera = told.camera_for(shot.frame.width, shot.frame.height, shot.camera)
+        yield replace(shot, camera=camera)
+
+
+@contextlib.contextmanager
+def _told_of_disks() -> Iterator[None]:
+    """Tell in one line what a disk refuses."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise OutputError(f"cannot write: {error}") from error

@@ -1,0 +1,189 @@
+"""``pose-ros bag run``: every image of a recording through the live nodes' steps, into a bag."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport, run_task
+from pose_ros.cli.analysis_options import (
+    add_gesture_arguments,
+    add_meter_arguments,
+    check_floor,
+    gesture_options,
+    lift_options,
+)
+from pose_ros.cli.network_options import (
+    add_hand_arguments,
+    add_network_arguments,
+    estimator_options,
+    hand_network,
+)
+from pose_ros.core.lift import LiftOptions
+from pose_ros.errors import OptionError
+from pose_ros.sources.bag_writing import STORAGES
+from pose_ros.sources.calibration import parse_calibration
+from pose_ros.viz import overlay
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("bag", metavar="BAG", help="a recording: its folder, an .mcap or a .db3")
+    group = parser.add_argument_group("what is analyzed")
+    group.add_argument(
+        "--topic", metavar="TOPIC", help="of the images (the only one of a camera in the bag)"
+    )
+    group.add_argument("--depth", metavar="TOPIC", help="of depth images, registered to the images")
+    group.add_argument(
+        "--max-depth-skew", type=float, default=LiftOptions.max_depth_skew, metavar="S",
+        help="seconds by which a depth image may be older or newer than its image (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--every", type=int, default=1, metavar="N", help="one image of N, from the first one on"
+    )
+    group.add_argument("--start", type=float, metavar="S", help="seconds from the bag's beginning")
+    group.add_argument("--end", type=float, metavar="S", help="seconds from the bag's beginning")
+    add_network_arguments(parser)
+    add_hand_arguments(parser)
+    add_meter_arguments(
+        parser,
+        camera_info="topic of its CameraInfo, or a calibration file, .yaml (the topic beside the "
+        "images')",
+    )
+    add_gesture_arguments(parser, wanted=True)
+    group = parser.add_argument_group("output")
+    group.add_argument("--out", metavar="OUT_BAG", help="folder of the bag with the results")
+    group.add_argument(
+        "--storage", choices=sorted(STORAGES), default=Outputs.storage, help="of it (%(default)s)"
+    )
+    group.add_argument(
+        "--copy-images", action="store_true",
+        help="put the images, their camera_info and depth into it too",
+    )  # fmt: skip
+    group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
+    group.add_argument("--overlay", metavar="VIDEO", help="the images with the people drawn in")
+    group.add_argument(
+        "--overlay-parts", default=",".join(overlay.PARTS), metavar="PARTS", help="(%(default)s)"
+    )
+    group.add_argument(
+        "--force", action="store_true", help="replace outputs that are there: files, and our bags"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 1 when nothing came of it, 2 when something was lost, 0 otherwise."""
+    task = task_from(args)
+    began = time.monotonic()
+    with Progress(Path(args.bag).name, quiet=args.quiet) as progress:
+        report = run_task(task, progress)
+    say_losses(report)
+    if not args.quiet:
+        print(summary(report, time.monotonic() - began), file=sys.stderr)
+    return report.exit_code
+
+
+def task_from(args: argparse.Namespace) -> BagTask:
+    """Return the task that the options ask for.
+
+    Raises:
+        OptionError: One is out of its range, or they do not go together.
+    """
+    if not (args.out or args.json or args.overlay):
+        raise OptionError("nothing would be written: give --out OUT_BAG, or another output")
+    if args.copy_images and not args.out:
+        raise OptionError("--copy-images is of --out OUT_BAG: give both or neither")
+    camera_info, calibration = args.camera_info or "", ""
+    if camera_info.endswith((".yaml", ".yml")):
+        calibration, camera_info = _read(camera_info), ""
+    check_floor(args)
+    settings = Settings(
+        topic=args.topic or "",
+        camera_info=camera_info,
+        calibration=calibration,
+        hfov=args.hfov,
+        depth=args.depth or "",
+        every=args.every,
+        network=args.network,
+        estimator=estimator_options(args),
+        provider=args.provider,
+        require_gpu=args.require_gpu,
+        precision=args.precision,
+        hand_network=hand_network(args),
+        lift=lift_options(args),
+        camera_height=args.camera_height,
+        camera_pitch=args.camera_pitch or 0.0,
+        gestures=gesture_options(args),
+    )
+    outputs = Outputs(
+        bag=args.out or "",
+        storage=args.storage,
+        copy_images=args.copy_images,
+        json=args.json or "",
+        overlay=args.overlay or "",
+        overlay_parts=overlay.parse_parts(args.overlay_parts),
+        force=args.force,
+    )
+    return BagTask(
+        args.bag,
+        settings,
+        outputs,
+        start=args.start,
+        end=args.end,
+        threads=args.threads,
+        models_dir=args.models_dir or "",
+    )
+
+
+class Progress:
+    """A bar with images a second and the time that is left; use it as a context manager."""
+
+    def __init__(self, name: str, *, quiet: bool = False) -> None:
+        self._bar = tqdm(
+            desc=name,
+            unit="image",
+            disable=quiet or None,  # None: off where stderr is no terminal
+            file=sys.stderr,
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, done: int, count: int | None) -> None:
+        """Show how many images are done, and of how many."""
+        self._bar.total = count
+        self._bar.update(done - self._bar.n)
+
+
+def say_losses(report: TaskReport) -> None:
+    """Say on stderr what of a recording was lost or not used, a line each."""
+    lines = [f"{count} images {reason}" for reason, count in report.refused.items()]
+    for line in (*report.notes, *lines, *report.damage):
+        print(f"{report.bag}: {line}", file=sys.stderr)
+
+
+def summary(report: TaskReport, seconds: float) -> str:
+    """Return one line for a person."""
+    if not report.images:
+        return f"{report.bag}: no image was analyzed"
+    return (
+        f"{report.images} images, {report.with_people} with people ({report.people} ids), "
+        f"{report.images / max(seconds, 1e-3):.1f} images/s"
+    )
+
+
+def _read(path: str) -> str:
+    """Return what a calibration file holds, once it is known to be one."""
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"cannot read the calibration {path}: {error}") from None
+    parse_calibration(text, path)
+    return text

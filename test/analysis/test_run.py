@@ -1,0 +1,257 @@
+"""A recording in, a bag with its results out: whole, the same each time, and open to others."""
+
+import json
+import shutil
+
+import cv2
+import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import QosDurability
+
+from pose_ros.analysis.task import BagTask, Outputs, Settings, run_task
+from pose_ros.core.gestures import GestureOptions
+from pose_ros.errors import OutputError, SourceError
+from pose_ros.messages.gestures import gestures_from_msg
+from pose_ros.messages.headers import nanoseconds_of
+from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
+from pose_ros.sources.bag import open_bag
+from pose_ros.sources.bag_types import typestore
+from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
+
+DEPTH, IMAGES = "/camera/depth/image_raw", "/camera/image_raw"
+SETTINGS = Settings(depth=DEPTH, gestures=GestureOptions(hold_time=0.1))
+
+
+@pytest.fixture(scope="module")
+def results(scene_bag, tmp_path_factory):
+    """All that is written of a recording."""
+    folder = tmp_path_factory.mktemp("results")
+    outputs = Outputs(
+        bag=str(folder / "results"),
+        copy_images=True,
+        json=str(folder / "people.jsonl"),
+        overlay=str(folder / "people.mp4"),
+        overlay_parts=("links",),
+    )
+    progress = []
+    task = BagTask(
+        str(scene_bag), Settings(**{**vars(SETTINGS), "hand_network": "blazehand-full"}), outputs
+    )
+    report = run_task(task, lambda *told: progress.append(told))
+    return folder, report, progress
+
+
+def read(path):
+    """Return topic, type, time and message of all that a bag holds, by its own definitions."""
+    with AnyReader([path]) as reader:
+        assert reader.typestore.types.keys() >= {"pose_ros/msg/PoseArray"}
+        return [
+            (c.topic, c.msgtype, time, reader.deserialize(data, c.msgtype))
+            for c, time, data in reader.messages()
+        ]
+
+
+def raw(path, *topics):
+    with open_bag(path) as bag:
+        return [(m.topic, m.nanoseconds, bytes(m.data)) for m in bag.messages(topics)]
+
+
+def test_the_bag_has_the_nodes_topics_under_the_images_stamps(results, scene_bag):
+    folder, report, progress = results
+    assert (report.images, report.with_people, report.people) == (12, 12, 1)
+    assert report.exit_code == 0
+    assert progress == [(i, 12) for i in range(1, 13)]
+    messages = read(folder / "results")
+    images = {
+        nanoseconds_of(m.header.stamp): (t, m.header.frame_id)
+        for topic, _, t, m in read_images(scene_bag)
+        if topic == IMAGES
+    }
+    kinds = {topic: kind for topic, kind, _, _ in messages}
+    assert kinds == {
+        "/pose/poses": "pose_ros/msg/PoseArray",
+        "/pose/skeleton": "pose_ros/msg/Skeleton",
+        "/pose/hands": "pose_ros/msg/PoseArray",
+        "/pose/hands/skeleton": "pose_ros/msg/Skeleton",
+        "/gesture/gestures": "pose_ros/msg/GestureArray",
+        "/tf": "tf2_msgs/msg/TFMessage",
+        "/tf_static": "tf2_msgs/msg/TFMessage",
+        IMAGES: "sensor_msgs/msg/Image",
+        "/camera/camera_info": "sensor_msgs/msg/CameraInfo",
+        DEPTH: "sensor_msgs/msg/Image",
+    }
+    for name in ("/pose/poses", "/pose/hands", "/gesture/gestures"):
+        heard = {
+            nanoseconds_of(m.header.stamp): (time, m.header.frame_id)
+            for topic, _, time, m in messages
+            if topic == name
+        }
+        assert heard == images
+    (poses, *_) = (m for topic, _, _, m in messages if topic == "/pose/poses")
+    assert (poses.network, poses.width, poses.height) == ("blazepose-full", 320, 240)
+    (skeleton,) = (m for topic, _, _, m in messages if topic == "/pose/skeleton")
+    (person,) = poses_from_msg(poses, skeleton_from_msg(skeleton))
+    assert person.camera_sources.max() == 2
+    gestures = [g for t, _, _, m in messages if t.startswith("/g") for g in gestures_from_msg(m)]
+    assert [g.event for g in gestures if g.name == "raise_hand"][:2] == ["started", "held"]
+    frames = {f.child_frame_id for t, _, _, m in messages if t == "/tf" for f in m.transforms}
+    assert frames >= {"base_link", "body_p0", "left_wrist_p0"}
+
+
+def read_images(path):
+    with AnyReader([path], default_typestore=typestore()) as reader:
+        return [
+            (c.topic, c.msgtype, time, reader.deserialize(data, c.msgtype))
+            for c, time, data in reader.messages()
+        ]
+
+
+def test_the_bag_tells_how_it_was_made_and_what_is_latched(results, scene_bag):
+    folder, _, _ = results
+    with open_bag(folder / "results") as bag:
+        told = json.loads(bag.custom["pose_ros"])
+    assert (told["source"], told["network"], told["provider"]) == (
+        scene_bag.name, "blazepose-full", "cpu",
+    )  # fmt: skip
+    assert told["options"]["gestures"]["hold_time"] == 0.1
+    assert told["options"]["topic"] == IMAGES
+    assert set(told["versions"]) >= {"pose_ros", "onnxruntime"}
+    with AnyReader([folder / "results"]) as reader:
+        latched = {
+            c.topic
+            for c in reader.connections
+            if c.ext.offered_qos_profiles[0].durability == QosDurability.TRANSIENT_LOCAL
+        }
+    assert latched == {"/pose/skeleton", "/pose/hands/skeleton", "/tf_static"}
+
+
+def test_what_is_copied_is_as_it_was(results, scene_bag):
+    folder, _, _ = results
+    for topic in (IMAGES, DEPTH, "/camera/camera_info", "/tf_static"):
+        assert raw(folder / "results", topic) == raw(scene_bag, topic)
+    robot = raw(scene_bag, "/tf")
+    assert [m for m in raw(folder / "results", "/tf") if m in robot] == robot
+
+
+def test_the_video_and_the_lines_have_every_image(results):
+    folder, _, _ = results
+    video = cv2.VideoCapture(str(folder / "people.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 12
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    lines = [json.loads(line) for line in (folder / "people.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == list(range(12))
+    assert lines[0]["poses"][0]["keypoints"][11]["camera_source"] == "depth"
+    assert all("hands" in line for line in lines)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_the_same_run_writes_the_same_bytes(scene_bag, tmp_path, storage):
+    def run(folder):
+        outputs = Outputs(
+            str(folder / "bag"), storage, json=str(folder / "j"), overlay=str(folder / "v.mp4")
+        )
+        run_task(BagTask(str(scene_bag), SETTINGS, outputs, end=0.45))
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    first, second = run(tmp_path / "a"), run(tmp_path / "b")
+    assert len(first) == 4
+    assert first == second
+
+
+def test_a_part_is_analyzed_with_what_was_known_before_it(scene_bag, tmp_path):
+    outputs = Outputs(str(tmp_path / "part"), json=str(tmp_path / "part.jsonl"))
+    report = run_task(BagTask(str(scene_bag), Settings(every=2), outputs, start=0.55, end=1.0))
+    lines = [json.loads(line) for line in (tmp_path / "part.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == [6, 8]
+    assert report.images == 2
+    messages = read(tmp_path / "part")
+    # the mounting of the camera was told once, when the recording began
+    assert [topic for topic, *_ in messages].count("/tf_static") == 1
+    assert min(time for _, _, time, _ in messages) >= 1_700_000_000_550_000_000
+
+
+def test_people_whom_an_earlier_run_has_found_are_not_copied(results, tmp_path):
+    folder, _, _ = results
+    settings = Settings(topic=IMAGES, camera_info="/camera/camera_info")
+    outputs = Outputs(str(tmp_path / "again"))
+    run_task(BagTask(str(folder / "results"), settings, outputs, end=0.25))
+    frames = [
+        (nanoseconds_of(f.header.stamp), f.child_frame_id)
+        for topic, _, _, m in read(tmp_path / "again")
+        if topic == "/tf"
+        for f in m.transforms
+    ]
+    assert len(frames) == len(set(frames)) > 30
+    assert sum(name == "base_link" for _, name in frames) == 3
+
+
+def test_a_calibration_file_goes_before_the_recordings_camera(scene_bag, tmp_path):
+    from pose_ros.core.camera import Calibration, Camera
+    from pose_ros.sources.calibration import write_calibration
+
+    def nose(**settings):
+        lines = tmp_path / "x.jsonl"
+        outputs = Outputs(json=str(lines), force=True)
+        report = run_task(BagTask(str(scene_bag), Settings(**settings), outputs, end=0.05))
+        point = json.loads(lines.read_text())["poses"][0]["keypoints"][0]["camera"]
+        return point, report
+
+    write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(320, 240, 20.0)))
+    own, _ = nose()
+    narrow, _ = nose(calibration=(tmp_path / "c.yaml").read_text())
+    assert narrow[2] > 2 * own[2]
+    assert nose(hfov=20.0)[0] == own, "made up although the recording tells of its camera"
+    write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(640, 480, 60.0)))
+    assert nose(calibration=(tmp_path / "c.yaml").read_text())[0] is None
+
+
+def test_images_that_cannot_be_used_are_counted(scene_bag, tmp_path):
+    damaged = tmp_path / "damaged"
+    kind = "sensor_msgs/msg/Image"
+    with open_bag(scene_bag) as bag, open_bag_writer(damaged, "sqlite3") as writer:
+        connection = add_topic(writer, IMAGES, kind)
+        for number, message in enumerate(bag.messages([IMAGES])):
+            image = message.read()
+            if number == 1:
+                image.header.stamp.sec = image.header.stamp.nanosec = 0
+            if number in (2, 5):
+                image.encoding = "yuv411_of_mine"
+            writer.write(connection, message.nanoseconds, typestore().serialize_cdr(image, kind))
+    report = run_task(BagTask(str(damaged), outputs=Outputs(json=str(tmp_path / "x.jsonl"))))
+    assert (report.images, sorted(report.refused.values()), report.exit_code) == (9, [1, 2], 2)
+
+
+def test_a_recording_that_was_cut_off_gives_what_is_left(scene_bag, tmp_path):
+    cut = tmp_path / "cut.mcap"
+    whole = next(scene_bag.glob("*.mcap")).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    report = run_task(BagTask(str(cut), SETTINGS, Outputs(str(tmp_path / "results"))))
+    assert 0 < report.images < 12
+    assert report.damage
+    assert report.exit_code == 2
+    assert len(raw(tmp_path / "results", "/pose/poses")) == report.images
+    assert cut.read_bytes() == whole[: len(whole) // 2]
+
+
+def test_nothing_is_left_of_a_run_that_fails(scene_bag, tmp_path):
+    outputs = Outputs(str(tmp_path / "results"), json=str(tmp_path / "x.jsonl"))
+
+    def fail(done, _count):
+        if done == 2:
+            raise OutputError("the disk is full")
+
+    with pytest.raises(OutputError, match="disk is full"):
+        run_task(BagTask(str(scene_bag), Settings(), outputs), fail)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SourceError, match="/nope"):
+        run_task(BagTask(str(scene_bag), Settings(topic="/nope"), outputs))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_recording_itself_is_never_written_over(scene_bag, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(scene_bag, copy)
+    for target in (copy, copy / "results", tmp_path):
+        with pytest.raises(OutputError, match="only read"):
+            run_task(BagTask(str(copy), outputs=Outputs(str(target), force=True)))

@@ -1,0 +1,97 @@
+"""Outputs appear whole or not at all, and nothing is removed that is not ours."""
+
+import logging
+
+import pytest
+
+from pose_ros.analysis.bag_writer import BagWriter
+from pose_ros.analysis.whole import Whole, is_results_bag, partial_of
+from pose_ros.core.results import RunInfo
+from pose_ros.errors import OutputError
+from pose_ros.sources.bag_writing import add_topic, open_bag_writer
+
+INFO = RunInfo("a", "b", "cpu")
+
+
+def write(path, text="new"):
+    path.write_text(text)
+
+
+def test_files_and_bags_appear_together(tmp_path):
+    table, bag = tmp_path / "deep" / "t.csv", tmp_path / "bag"
+    with Whole() as whole:
+        write(whole.place(table))
+        with BagWriter(whole.place(bag), "mcap", INFO):
+            assert not bag.exists()
+            assert not table.exists()
+    assert table.read_text() == "new"
+    assert is_results_bag(bag)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == [
+        "bag", "bag.mcap", "deep", "metadata.yaml", "t.csv",
+    ]  # fmt: skip
+
+
+def test_what_is_there_stays_unless_it_is_forced(tmp_path):
+    table, bag = tmp_path / "t.csv", tmp_path / "bag"
+    write(table, "old")
+    with BagWriter(bag, "sqlite3", INFO):
+        pass
+    for target in (table, bag):
+        with pytest.raises(OutputError, match="--force"), Whole() as whole:
+            whole.place(target)
+    with Whole(force=True) as whole:
+        write(whole.place(table))
+        with BagWriter(whole.place(bag), "mcap", INFO):
+            assert table.read_text() == "old"
+    assert table.read_text() == "new"
+    assert sorted(p.name for p in bag.iterdir()) == ["bag.mcap", "metadata.yaml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bag", "t.csv"]
+
+
+def test_no_folder_is_replaced_that_is_no_bag_of_results(tmp_path):
+    with open_bag_writer(tmp_path / "recorded", "sqlite3") as writer:
+        add_topic(writer, "/chatter", "std_msgs/msg/String")
+    (tmp_path / "folder").mkdir()
+    for name in ("recorded", "folder"):
+        with pytest.raises(OutputError, match="stays"), Whole(force=True) as whole:
+            whole.place(tmp_path / name)
+        assert (tmp_path / name).is_dir()
+
+
+def test_what_a_killed_run_has_left_is_removed_and_said(tmp_path, caplog):
+    table = tmp_path / "t.csv"
+    partial = partial_of(table)
+    partial.mkdir()
+    write(partial / "t.csv", "half")
+    with caplog.at_level(logging.WARNING), Whole() as whole:
+        write(whole.place(table))
+    assert "did not finish" in caplog.text
+    assert table.read_text() == "new"
+    assert not partial.exists()
+    partial.mkdir()
+    write(partial / "something of mine", "dear")
+    with pytest.raises(OutputError, match="in the way"), Whole(force=True) as whole:
+        whole.place(table)
+    assert (partial / "something of mine").read_text() == "dear"
+
+
+def test_an_error_or_an_interruption_leaves_what_was_there(tmp_path):
+    table = tmp_path / "t.csv"
+    write(table, "old")
+
+    def fail(error):
+        with Whole(force=True) as whole:
+            write(whole.place(table))
+            raise error
+
+    for error in (OutputError("full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            fail(error)
+        assert table.read_text() == "old"
+        assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(tmp_path):
+    write(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot write"), Whole() as whole:
+        whole.place(tmp_path / "file" / "t.csv")

@@ -1,0 +1,98 @@
+"""``pose-ros bag run`` as a user meets it: a bag in, a bag out, and what went wrong in a line."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options
+from pose_ros.cli.main import main
+from pose_ros.core.gestures import GestureOptions
+from pose_ros.sources.bag import open_bag
+
+
+def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):
+    out = tmp_path / "results"
+    words = ["--out", str(out), "--end", "0.35", "--storage", "sqlite3", "--person-height", "1.8"]
+    assert main(["bag", "run", str(scene_bag), *words, "--no-gestures"]) == 0
+    told = capsys.readouterr().err
+    assert "4 images, 4 with people (1 ids)" in told
+    with open_bag(out) as bag:
+        counts = {topic.name: topic.count for topic in bag.topics}
+        assert bag.storage == "sqlite3"
+        assert json.loads(bag.custom["pose_ros"])["options"]["lift"]["height"] == 1.8
+    assert counts == {
+        "/pose/poses": 4,
+        "/pose/skeleton": 1,
+        "/tf": 8,
+        "/tf_static": 1,
+    }
+    assert main(["bag", "run", str(scene_bag), *words]) == 1
+    assert "is there already; --force replaces it" in capsys.readouterr().err
+    assert main(["bag", "run", str(scene_bag), *words, "--force", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys):
+    cut = tmp_path / "cut.mcap"
+    whole = next(scene_bag.glob("*.mcap")).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 3])
+    assert main(["bag", "run", str(cut), "--json", str(tmp_path / "x.jsonl"), "--quiet"]) == 2
+    assert "cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "nothing would be written"),
+        (["--json", "x", "--copy-images"], "--copy-images is of --out"),
+        (["--out", "x", "--camera-pitch", "3"], "--camera-pitch is of --camera-height"),
+        (["--out", "x", "--camera-info", "no.yaml"], "cannot read the calibration no.yaml"),
+        (["--out", "x", "--hand-network", "blazehand-full"], "--hand-network is of --hands"),
+        (["--out", "x", "--topic", "/nope"], "has no topic /nope"),
+        (["--out", "x", "--every", "0"], "every must be 1 or more"),
+        (["--out", "x", "--person-height", "5"], "height"),
+        (["--out", "x", "--hfov", "200"], "hfov"),
+        (["--out", "/proc/x"], "cannot write /proc/x"),
+    ],
+)
+def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(tmp_path)
+    assert main(["bag", "run", str(scene_bag), *words]) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_is_begun_again(scene_bag, tmp_path, monkeypatch, caplog):
+    out = tmp_path / "results"
+    command = [sys.executable, "-m", "pose_ros.cli.main", "bag", "run", str(scene_bag)]
+    command += ["--out", str(out), "--json", "-"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout
+    assert process.stdout.readline()  # it has written something
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not out.exists()
+    assert (tmp_path / "results.partial").is_dir()
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert main([*command[3:-1], "x", "--quiet"]) == 0
+    assert caplog.messages == [f"{out}: an earlier run did not finish; it begins again"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "x"]
+
+
+def test_gestures_are_recognized_as_in_the_node(scene_bag):
+    for wanted in (True, False):
+        parser = argparse.ArgumentParser()
+        add_gesture_arguments(parser, wanted=wanted)
+        words = [] if wanted else ["--gestures"]
+        assert gesture_options(parser.parse_args(words)) == GestureOptions()
