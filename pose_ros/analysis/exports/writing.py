@@ -1,0 +1,224 @@
+"""Writes what is asked for of a run: all files appear when all are complete, or none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+from pose_ros.analysis.exports.bvh import BvhMotion
+from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
+from pose_ros.analysis.exports.csv_tables import CsvTables
+from pose_ros.analysis.exports.naming import PLACE, partial_path, recording_name, table_path
+from pose_ros.analysis.exports.options import Exporter, ExportOptions
+from pose_ros.analysis.exports.parquet import ParquetTables
+from pose_ros.analysis.exports.tables import TABLES
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.errors import OptionError, OutputError
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write results.
+
+    Attributes:
+        help: What it is, for ``--help``.
+        begin: Opens an exporter on the paths of its tables.
+        tables: What its files are called beside the first one.
+        needs: Module of another project that it needs, if any.
+    """
+
+    help: str
+    begin: Callable[[Sequence[Path], RunInfo, ExportOptions], Exporter]
+    tables: tuple[str, ...] = ("",)
+    needs: str = ""
+
+
+FORMATS: dict[str, Format] = {
+    "csv": Format("tables of joints, images and gestures as CSV", CsvTables, tuple(TABLES)),
+    "parquet": Format("the same tables as Parquet", ParquetTables, tuple(TABLES), "pyarrow"),
+    "coco": Format("a COCO keypoints data set, JSON", CocoDataset),
+    "coco_results": Format("people as COCO's evaluation takes them, JSON", CocoResults),
+    "bvh": Format("motion of one person", BvhMotion),
+}
+"""Formats by name."""
+
+
+def export_paths(options: ExportOptions, name: str) -> list[Path]:
+    """Return all files that are written of a recording of that name.
+
+    Raises:
+        OptionError: A format is unknown, or two files are one.
+    """
+    paths = [
+        table_path(Path(file.replace(PLACE, name)), table)
+        for key, file in options.files.items()
+        for table in _format(key).tables
+    ]
+    _refuse_twice(paths)
+    return paths
+
+
+def check_exports(
+    options: ExportOptions, names: Sequence[str] = ("",), *, force: bool = False
+) -> None:
+    """Refuse what cannot end well, before anything runs.
+
+    Args:
+        options: What is to be written.
+        names: Of all recordings that are each exported by themselves.
+        force: Whether files that stand there are replaced.
+
+    Raises:
+        OptionError: Two recordings or formats would be written to one file.
+        OutputError: A file stands there already, or a format needs what is not installed.
+    """
+    for key, file in options.files.items():
+        if not Path(file).name or Path(file).is_dir():
+            raise OptionError(f"--{key.replace('_', '-')} takes the name of a file, got {file!r}")
+        needs = _format(key).needs
+        if needs and find_spec(needs) is None:
+            raise OutputError(f'{file} needs {needs}: pip install "pose_ros[report]"')
+        if len(names) > 1 and PLACE not in file:
+            raise OptionError(
+                f"{len(names)} recordings would all be written to {file}: "
+                f"let {PLACE} in it stand for their names, such as {PLACE}{Path(file).suffix}"
+            )
+    paths = [path for name in names for path in export_paths(options, name)]
+    _refuse_twice(paths)
+    there = [str(path) for path in paths if path.exists()]
+    if there and not force:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise OutputError(f"{there[0]}{more} exists: choose another name, or --force")
+
+
+def open_exports(options: ExportOptions, info: RunInfo, *, name: str | None = None) -> Exports:
+    """Open what is asked for; files that stand there are replaced when all is complete.
+
+    Args:
+        options: What is written.
+        info: What ran.
+        name: Of the recording, for patterns; that of its source if not given.
+
+    Raises:
+        OptionError: A format is unknown, or two files are one.
+        OutputError: A file cannot be written.
+    """
+    return Exports(options, info, recording_name(info.source) if name is None else name)
+
+
+class Exports:
+    """What is written of one run; as a context it is closed, or given up on an exception."""
+
+    def __init__(self, options: ExportOptions, info: RunInfo, name: str) -> None:
+        """Open as ``open_exports`` does."""
+        self.paths = tuple(export_paths(options, name))
+        """All files that may be there in the end."""
+        self._exporters: dict[str, Exporter] = {}
+        self._notes: tuple[str, ...] | None = None
+        try:
+            for key, pattern in options.files.items():
+                file = Path(pattern.replace(PLACE, name))
+                with _translated(file):
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    paths = [partial_path(table_path(file, t)) for t in _format(key).tables]
+                    self._exporters[str(file)] = FORMATS[key].begin(paths, info, options)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def write(self, result: Result) -> None:
+        """Write the result of the next image.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        for file, exporter in self._exporters.items():
+            with _translated(file):
+                exporter.write(result)
+
+    def finish(self) -> tuple[str, ...]:
+        """Complete all files, which are not yet called by their names; a second call does nothing.
+
+        Returns:
+            What a user should know of them, a line each.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        if self._notes is None:
+            notes: list[str] = []
+            try:
+                for file, exporter in self._exporters.items():
+                    with _translated(file):
+                        notes += [f"{file}: {note}" for note in exporter.finish()]
+            except BaseException:
+                self.abandon()
+                raise
+            self._notes = tuple(notes)
+        return self._notes
+
+    def close(self) -> tuple[str, ...]:
+        """Complete all files and give them their names; a second call does nothing.
+
+        Returns:
+            What a user should know of them, a line each.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        notes = self.finish()
+        for path in self.paths:
+            with _translated(path), suppress(FileNotFoundError):
+                partial_path(path).replace(path)
+        return notes
+
+    def abandon(self) -> None:
+        """Give up: nothing is left but what stood there before."""
+        for exporter in self._exporters.values():
+            with suppress(OSError):
+                exporter.abandon()
+        self._exporters, self._notes = {}, ()
+        for path in self.paths:
+            with suppress(OSError):
+                partial_path(path).unlink()
+
+    def __enter__(self) -> Exports:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+def _format(key: str) -> Format:
+    if key not in FORMATS:
+        raise OptionError(f"unknown format {key!r}; known: {', '.join(FORMATS)}")
+    return FORMATS[key]
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for path in paths:
+        if path in seen:
+            raise OptionError(f"{path} would be written twice: name its files apart")
+        seen.add(path)
+
+
+@contextmanager
+def _translated(file: object) -> Iterator[None]:
+    """Tell of an error of the system as one of the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error

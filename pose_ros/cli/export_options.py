@@ -1,0 +1,43 @@
+"""The options that say what is exported of a run, shared by all commands that analyze one."""
+
+from __future__ import annotations
+
+import argparse
+
+from pose_ros.analysis.exports import ExportOptions
+from pose_ros.analysis.exports.writing import FORMATS
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``export_options`` to a parser."""
+    group = parser.add_argument_group("exports", "docs/exports.md says what is in them")
+    for name, kind in FORMATS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", metavar="FILE", help=kind.help)
+    group.add_argument(
+        "--person", type=int, metavar="ID",
+        help="whose motion the BVH is of (who is seen in most images)",
+    )  # fmt: skip
+    group.add_argument(
+        "--coco17", action="store_true",
+        help="COCO's 17 keypoints in the data set, in place of the network's",
+    )  # fmt: skip
+    group.add_argument(
+        "--coco-ids", choices=("index", "name"), default="index",
+        help="ids of images in COCO's files: their index, or the number in a picture's name "
+        "(%(default)s)",
+    )  # fmt: skip
+
+
+def export_options(args: argparse.Namespace) -> ExportOptions:
+    """Return what is to be exported.
+
+    Raises:
+        OptionError: An option is out of its range.
+    """
+    files = {name: getattr(args, name) for name in FORMATS}
+    return ExportOptions(
+        files={name: file for name, file in files.items() if file is not None},
+        person=args.person,
+        coco17=args.coco17,
+        coco_ids=args.coco_ids,
+    )

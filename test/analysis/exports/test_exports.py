@@ -1,0 +1,177 @@
+"""All formats: files appear whole or not at all, and what cannot be is refused at once."""
+
+import importlib.util
+import pickle
+import sys
+
+import pytest
+
+from pose_ros.analysis.exports import ExportOptions, check_exports, open_exports
+from pose_ros.analysis.exports.naming import recording_name
+from pose_ros.analysis.exports.writing import FORMATS
+from pose_ros.errors import OptionError, OutputError
+from tools.drawn_results import INFO, drawn_results
+
+SUFFIXES = {
+    "csv": "csv",
+    "parquet": "parquet",
+    "coco": "json",
+    "coco_results": "results.json",
+    "bvh": "bvh",
+}
+
+
+def all_formats(folder, name="poses"):
+    """Return options for a file of each format."""
+    return ExportOptions({key: str(folder / f"{name}.{SUFFIXES[key]}") for key in FORMATS})
+
+
+def files(folder):
+    """Return what is in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_all_formats_at_once(tmp_path):
+    """They appear together, at the end, and a second close changes nothing."""
+    exports = open_exports(all_formats(tmp_path), INFO)
+    for result in drawn_results("gestures", 3):
+        exports.write(result)
+        assert all(name.endswith(".partial") for name in files(tmp_path))
+    notes = exports.close()
+    written = files(tmp_path)
+    assert set(written) == {path.name for path in exports.paths}
+    assert len(written) == 9
+    assert exports.close() == notes
+    assert files(tmp_path) == written
+    assert notes == (f"{tmp_path}/poses.bvh: person 0, 3 frames, 0.1 s",)
+
+
+def test_finished_files_wait_for_their_names(tmp_path):
+    exports = open_exports(all_formats(tmp_path), INFO)
+    exports.finish()
+    assert set(files(tmp_path)) == {f"{path.name}.partial" for path in exports.paths[:-1]}
+    exports.close()
+    assert set(files(tmp_path)) == {path.name for path in exports.paths[:-1]}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_fails_leaves_what_was_there(tmp_path, error):
+    (tmp_path / "poses.csv").write_text("older")
+    exports = open_exports(all_formats(tmp_path), INFO)
+
+    def run():
+        with exports:
+            for result in drawn_results("gestures", 2):
+                exports.write(result)
+            raise error
+
+    with pytest.raises(error):
+        run()
+    assert files(tmp_path) == {"poses.csv": b"older"}
+    exports.close()
+    assert files(tmp_path) == {"poses.csv": b"older"}
+
+
+def test_what_cannot_be_opened_leaves_nothing(tmp_path):
+    (tmp_path / "no folder").write_text("")
+    options = ExportOptions(
+        {"csv": str(tmp_path / "poses.csv"), "coco": str(tmp_path / "no folder" / "x.json")}
+    )
+    with pytest.raises(OutputError, match="cannot write .*no folder/x.json"):
+        open_exports(options, INFO)
+    assert set(files(tmp_path)) == {"no folder"}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_full_disk_is_one_line(tmp_path, kind):
+    file = tmp_path / f"poses.{SUFFIXES[kind]}"
+    partial = file.with_name(f"{file.name}.partial")
+    partial.symlink_to("/dev/full")
+
+    def run():
+        with open_exports(ExportOptions({kind: str(file)}), INFO) as exports:
+            for result in drawn_results("gestures", 3):
+                exports.write(result)
+
+    with pytest.raises(OutputError, match=f"cannot write {file}: .*No space left"):
+        run()
+    assert files(tmp_path) == {}
+
+
+def test_folders_are_made_and_patterns_filled(tmp_path):
+    options = ExportOptions({"csv": str(tmp_path / "out" / "%s.csv")})
+    with open_exports(options, INFO):
+        pass
+    assert set(files(tmp_path / "out")) == {"run 1.csv", "run 1.images.csv", "run 1.gestures.csv"}
+    with open_exports(options, INFO, name="other"):
+        pass
+    assert "other.csv" in files(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/a/run.mcap", "run"),
+        ("run.2024", "run.2024"),
+        ("rosbag2_2024_01_02-03_04_05/", "rosbag2_2024_01_02-03_04_05"),
+        ("clip.mp4", "clip"),
+        ("synthetic:walking", "synthetic:walking"),
+        ("", "recording"),
+        ("/dev/video0", "video0"),
+        (".mcap", ".mcap"),
+    ],
+)
+def test_what_a_recording_is_called(source, name):
+    assert recording_name(source) == name
+
+
+def test_options_are_plain_data(tmp_path):
+    options = ExportOptions({"csv": "%s.csv"}, person=3, coco17=True, coco_ids="name")
+    assert pickle.loads(pickle.dumps(options)) == options
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "expected"),
+    [
+        ({"xls": "a.xls"}, ("a",), "unknown format 'xls'; known: csv, parquet"),
+        ({"csv": "a.csv"}, ("a", "b"), r"2 recordings .* %s\.csv"),
+        ({"csv": "%s.csv"}, ("a", "a"), "a.csv would be written twice"),
+        ({"coco": "%s.json", "coco_results": "a.json"}, ("a",), "a.json would be written twice"),
+        ({"csv": "a.csv", "parquet": "a.images.csv"}, ("a",), "a.images.csv would be written"),
+        ({"csv": ""}, ("a",), "--csv takes the name of a file"),
+        ({"coco_results": "/"}, ("a",), "--coco-results takes the name of a file"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(options, names, expected):
+    with pytest.raises(OptionError, match=expected):
+        check_exports(ExportOptions(options), names)
+
+
+def test_what_stands_there_is_not_replaced_without_force(tmp_path):
+    (tmp_path / "a.gestures.csv").write_text("older")
+    options = ExportOptions({"csv": str(tmp_path / "%s.csv")})
+    with pytest.raises(OutputError, match=r"a\.gestures\.csv exists: .* --force"):
+        check_exports(options, ["b", "a"])
+    check_exports(options, ["b", "a"], force=True)
+    check_exports(options, ["b"])
+
+
+def test_parquet_without_pyarrow_is_one_line(tmp_path, monkeypatch):
+    options = ExportOptions({"parquet": str(tmp_path / "poses.parquet")})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(OutputError, match=r'pip install "pose_ros\[report\]"'):
+        open_exports(options, INFO)
+    assert files(tmp_path) == {}
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "pose_ros.analysis.exports.writing.find_spec",
+        lambda name: None if name == "pyarrow" else found(name),
+    )
+    with pytest.raises(OutputError, match=r'needs pyarrow: pip install "pose_ros\[report\]"'):
+        check_exports(options)
+
+
+@pytest.mark.parametrize("wrong", [{"person": -1}, {"coco_ids": "id"}])
+def test_wrong_options_are_refused(wrong):
+    with pytest.raises(OptionError):
+        ExportOptions(**wrong)
