@@ -62,6 +62,8 @@ class Whole:
         try:
             if kind is None:
                 for target, made in self._places:
+                    if not os.path.lexists(made):
+                        continue  # there was nothing to write, which its maker says
                     with _told(target):
                         self._check(target)
                         _replace(made, target)

@@ -1,4 +1,4 @@
-"""What files are called: patterns, further tables, and files that are not complete yet."""
+"""What files are called: patterns, and further tables."""
 
 from __future__ import annotations
 
@@ -21,8 +21,3 @@ def recording_name(source: str) -> str:
 def table_path(path: Path, table: str) -> Path:
     """Return the file of a further table beside the first one: poses.images.csv."""
     return path.with_name(f"{path.stem}.{table}{path.suffix}") if table else path
-
-
-def partial_path(path: Path) -> Path:
-    """Return where a file is written until it is complete."""
-    return path.with_name(f"{path.name}.partial")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +12,11 @@ from types import TracebackType
 from pose_ros.analysis.exports.bvh import BvhMotion
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
 from pose_ros.analysis.exports.csv_tables import CsvTables
-from pose_ros.analysis.exports.naming import PLACE, partial_path, recording_name, table_path
+from pose_ros.analysis.exports.naming import PLACE, recording_name, table_path
 from pose_ros.analysis.exports.options import Exporter, ExportOptions
 from pose_ros.analysis.exports.parquet import ParquetTables
 from pose_ros.analysis.exports.tables import TABLES
+from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError
 
@@ -54,7 +55,7 @@ def export_paths(options: ExportOptions, name: str) -> list[Path]:
         OptionError: A format is unknown, or two files are one.
     """
     paths = [
-        table_path(Path(file.replace(PLACE, name)), table)
+        table_path(_filled(file, name), table)
         for key, file in options.files.items()
         for table in _format(key).tables
     ]
@@ -95,37 +96,49 @@ def check_exports(
         raise OutputError(f"{there[0]}{more} exists: choose another name, or --force")
 
 
-def open_exports(options: ExportOptions, info: RunInfo, *, name: str | None = None) -> Exports:
-    """Open what is asked for; files that stand there are replaced when all is complete.
+def open_exports(
+    options: ExportOptions,
+    info: RunInfo,
+    *,
+    name: str | None = None,
+    whole: Whole | None = None,
+) -> Exports:
+    """Open what is asked for.
 
     Args:
         options: What is written.
         info: What ran.
         name: Of the recording, for patterns; that of its source if not given.
+        whole: With which other outputs the files appear; if not given they appear when they
+            are closed, in place of what is there.
 
     Raises:
         OptionError: A format is unknown, or two files are one.
         OutputError: A file cannot be written.
     """
-    return Exports(options, info, recording_name(info.source) if name is None else name)
+    return Exports(options, info, recording_name(info.source) if name is None else name, whole)
 
 
 class Exports:
     """What is written of one run; as a context it is closed, or given up on an exception."""
 
-    def __init__(self, options: ExportOptions, info: RunInfo, name: str) -> None:
+    def __init__(
+        self, options: ExportOptions, info: RunInfo, name: str, whole: Whole | None = None
+    ) -> None:
         """Open as ``open_exports`` does."""
         self.paths = tuple(export_paths(options, name))
         """All files that may be there in the end."""
         self._exporters: dict[str, Exporter] = {}
         self._notes: tuple[str, ...] | None = None
+        self._stack = ExitStack()
+        if whole is None:
+            whole = self._stack.enter_context(Whole(force=True))
         try:
             for key, pattern in options.files.items():
-                file = Path(pattern.replace(PLACE, name))
+                file = _filled(pattern, name)
                 with _translated(file):
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    paths = [partial_path(table_path(file, t)) for t in _format(key).tables]
-                    self._exporters[str(file)] = FORMATS[key].begin(paths, info, options)
+                    made = [whole.place(table_path(file, t)) for t in _format(key).tables]
+                    self._exporters[str(file)] = FORMATS[key].begin(made, info, options)
         except BaseException:
             self.abandon()
             raise
@@ -140,8 +153,8 @@ class Exports:
             with _translated(file):
                 exporter.write(result)
 
-    def finish(self) -> tuple[str, ...]:
-        """Complete all files, which are not yet called by their names; a second call does nothing.
+    def close(self) -> tuple[str, ...]:
+        """Complete all files; a second call does nothing.
 
         Returns:
             What a user should know of them, a line each.
@@ -159,32 +172,18 @@ class Exports:
                 self.abandon()
                 raise
             self._notes = tuple(notes)
+            self._stack.close()
         return self._notes
 
-    def close(self) -> tuple[str, ...]:
-        """Complete all files and give them their names; a second call does nothing.
-
-        Returns:
-            What a user should know of them, a line each.
-
-        Raises:
-            OutputError: A file cannot be written.
-        """
-        notes = self.finish()
-        for path in self.paths:
-            with _translated(path), suppress(FileNotFoundError):
-                partial_path(path).replace(path)
-        return notes
-
     def abandon(self) -> None:
-        """Give up: nothing is left but what stood there before."""
-        for exporter in self._exporters.values():
-            with suppress(OSError):
-                exporter.abandon()
-        self._exporters, self._notes = {}, ()
-        for path in self.paths:
-            with suppress(OSError):
-                partial_path(path).unlink()
+        """Give up: nothing is left but what stood there before; a second call does nothing."""
+        if self._notes is None:
+            self._notes = ()
+            for exporter in self._exporters.values():
+                with suppress(OSError):
+                    exporter.abandon()
+            with suppress(_GivenUpError), self._stack:
+                raise _GivenUpError
 
     def __enter__(self) -> Exports:
         return self
@@ -199,6 +198,14 @@ class Exports:
             self.close()
         else:
             self.abandon()
+
+
+class _GivenUpError(Exception):
+    """Tells a context that its files are not wanted."""
+
+
+def _filled(pattern: str, name: str) -> Path:
+    return Path(pattern.replace(PLACE, name)).expanduser()
 
 
 def _format(key: str) -> Format:

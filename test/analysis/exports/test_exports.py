@@ -9,6 +9,7 @@ import pytest
 from pose_ros.analysis.exports import ExportOptions, check_exports, open_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import FORMATS
+from pose_ros.analysis.whole import Whole
 from pose_ros.errors import OptionError, OutputError
 from tools.drawn_results import INFO, drawn_results
 
@@ -36,7 +37,7 @@ def test_all_formats_at_once(tmp_path):
     exports = open_exports(all_formats(tmp_path), INFO)
     for result in drawn_results("gestures", 3):
         exports.write(result)
-        assert all(name.endswith(".partial") for name in files(tmp_path))
+        assert not set(tmp_path.iterdir()) & set(exports.paths)
     notes = exports.close()
     written = files(tmp_path)
     assert set(written) == {path.name for path in exports.paths}
@@ -46,11 +47,11 @@ def test_all_formats_at_once(tmp_path):
     assert notes == (f"{tmp_path}/poses.bvh: person 0, 3 frames, 0.1 s",)
 
 
-def test_finished_files_wait_for_their_names(tmp_path):
-    exports = open_exports(all_formats(tmp_path), INFO)
-    exports.finish()
-    assert set(files(tmp_path)) == {f"{path.name}.partial" for path in exports.paths[:-1]}
-    exports.close()
+def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
+    with Whole() as whole:
+        exports = open_exports(all_formats(tmp_path), INFO, whole=whole)
+        exports.close()
+        assert not set(tmp_path.iterdir()) & set(exports.paths)
     assert set(files(tmp_path)) == {path.name for path in exports.paths[:-1]}
 
 
@@ -82,20 +83,29 @@ def test_what_cannot_be_opened_leaves_nothing(tmp_path):
     assert set(files(tmp_path)) == {"no folder"}
 
 
+class FullDisk:
+    """Where nothing can be written."""
+
+    def __init__(self, folder):
+        self.link = folder / "full"
+        self.link.symlink_to("/dev/full")
+
+    def place(self, target):
+        return self.link
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_full_disk_is_one_line(tmp_path, kind):
     file = tmp_path / f"poses.{SUFFIXES[kind]}"
-    partial = file.with_name(f"{file.name}.partial")
-    partial.symlink_to("/dev/full")
 
     def run():
-        with open_exports(ExportOptions({kind: str(file)}), INFO) as exports:
+        whole = FullDisk(tmp_path)
+        with open_exports(ExportOptions({kind: str(file)}), INFO, whole=whole) as exports:
             for result in drawn_results("gestures", 3):
                 exports.write(result)
 
     with pytest.raises(OutputError, match=f"cannot write {file}: .*No space left"):
         run()
-    assert files(tmp_path) == {}
 
 
 def test_folders_are_made_and_patterns_filled(tmp_path):
