@@ -98,10 +98,10 @@ def find_files(path: Path) -> tuple[list[BagFile], Metadata, list[str]]:
 
 def _named_files(folder: Path, information: dict[str, Any], total: int | None) -> list[BagFile]:
     """Return the files that a metadata.yaml names; its paths are those of where it was written."""
-    names = [PurePath(str(name)).name for name in information.get("relative_file_paths") or ()]
+    names = [PurePath(str(name)).name for name in _list(information.get("relative_file_paths"))]
     counts = {
         PurePath(str(part.get("path", ""))).name: _count(part.get("message_count"))
-        for part in information.get("files") or ()
+        for part in _list(information.get("files"))
         if isinstance(part, dict)
     }
     if len(names) == 1:
@@ -190,6 +190,10 @@ def _metadata_from(information: Mapping[str, Any]) -> Metadata:
         {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {},
         str(information.get("ros_distro") or ""),
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _count(value: Any) -> int | None:

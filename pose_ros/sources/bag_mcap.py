@@ -19,6 +19,7 @@ from pose_ros.sources.bag_records import (
     ZSTD_MAGIC,
     Content,
     Record,
+    how_many_are_lost,
     inflate,
     merge,
     message_type,
@@ -26,6 +27,7 @@ from pose_ros.sources.bag_records import (
 from pose_ros.sources.mcap_records import MAGIC, At, Block, DamagedError
 
 _FOOTER_BYTES = mcap.HEAD.size + 20 + len(MAGIC)
+_WHOLE = -1  # instead of an offset: the file itself
 _RUN = 256  # messages outside of chunks that are taken as one block
 
 
@@ -72,15 +74,10 @@ class McapFile:
         """Return what is known by now to be lost, a line each."""
         found = sum(content.count for content in self._channels.values())
         lost = sum(self._lost.values())
-        if self._expected is not None:
-            lost += max(0, self._expected - found)
-            scale = f"{lost} of {max(found, self._expected)} messages are lost"
-        elif self._indexed:
-            scale = f"{lost} of {found} messages are lost"
-        else:
-            scale = f"{found - lost} messages are there, how many are lost is not known"
+        scale = how_many_are_lost(found - lost, lost, self._expected, sure=self._indexed)
         if not self._troubles:
-            return [f"{self._name}: {scale}"] if lost else []
+            short = self._expected is not None and self._expected > found
+            return [f"{self._name}: {scale}"] if lost or short else []
         kinds = Counter(self._troubles.values())
         what = ", ".join(f"{text} ({n} times)" if n > 1 else text for text, n in kinds.items())
         return [f"{self._name} is damaged ({what}): {scale}"]
@@ -129,7 +126,7 @@ class McapFile:
             return
         self._indexed = whole
         if not whole:
-            self._troubles[size] = "it is cut off: the index at its end is missing"
+            self._troubles[_WHOLE] = "it is cut off"
         self._scan(at, end)
 
     def _read_summary(self, at: At, offset: int, end: int) -> bool:
@@ -209,9 +206,11 @@ class McapFile:
         """Return where to go on behind a broken record; None at the end."""
         following = mcap.find_chunk(at, offset + 1, end)
         if following is None and at(offset, 1) == bytes([mcap.CHUNK]):
-            self._add_chunk(at, Block(offset, end))  # cut off in the middle
-        else:
+            self._add_chunk(at, Block(offset, end, cut=True))
+        if following is not None or self._indexed:
             self._troubles.setdefault(offset, f"broken at byte {offset}")
+        else:
+            self._troubles.pop(offset, None)  # it is cut off there, which is said already
         return following
 
     def _add_record(self, at: At, code: int, body: int, length: int) -> None:
@@ -245,7 +244,7 @@ class McapFile:
                 else:
                     self._take(code, opened.at(body, length))
         except (DamagedError, struct.error) as error:
-            self._troubles.setdefault(block.offset, f"{error}")
+            self._note(block, str(error))
         if block.counts:
             self._blocks.append(block)
 
@@ -253,6 +252,11 @@ class McapFile:
         block.add(channel, nanoseconds)
         if channel in self._channels:
             self._channels[channel].count += 1
+
+    def _note(self, block: Block, trouble: str) -> None:
+        """Note what is wrong with a block; that the file ends in it is known already."""
+        if trouble and not block.cut:
+            self._troubles.setdefault(block.offset, trouble)
 
     def _read_block(
         self,
@@ -274,9 +278,8 @@ class McapFile:
                 if channel in wanted and times[0] <= stamp < times[1]:
                     found.append((stamp, wanted[channel], place, size))
         except (DamagedError, struct.error) as error:
-            self._troubles.setdefault(block.offset, opened.trouble or str(error))
-        if opened.trouble:
-            self._troubles.setdefault(block.offset, opened.trouble)
+            self._note(block, opened.trouble or str(error))
+        self._note(block, opened.trouble)
         if count < block.counts.total():
             self._lost[block.offset] = block.counts.total() - count
         found.sort(key=lambda message: message[0])

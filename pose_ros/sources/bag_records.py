@@ -89,6 +89,24 @@ def message_type(name: str) -> str:
     return f"{package}/msg/{rest}" if rest and "/" not in rest else name
 
 
+def how_many_are_lost(there: int, lost: int, expected: int | None, *, sure: bool) -> str:
+    """Return in words how many messages of a damaged file are lost.
+
+    Args:
+        there: How many can be read.
+        lost: How many are known to be lost.
+        expected: How many the bag's metadata tells of; None when it does not.
+        sure: Whether those that are known to be lost are all.
+    """
+    if expected is not None:
+        lost = max(lost, expected - there)
+        return f"{lost} of {max(expected, there + lost)} messages are lost"
+    if sure:
+        return f"{lost} of {there + lost} messages are lost"
+    more = f"{lost} or more are lost" if lost else "how many are lost is not known"
+    return f"{there} messages are there, {more}"
+
+
 def inflate(data: bytes, limit: int | None = None) -> tuple[bytes, bool]:
     """Return what zstd compressed, as far as it can be read, and whether that is all.
 

@@ -7,6 +7,8 @@ damaged, the rows that can be read are found by their numbers, past what cannot.
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,11 +16,22 @@ from typing import Any, TypeAlias
 import apsw
 
 from pose_ros.errors import SourceError
-from pose_ros.sources.bag_records import ZSTD_MAGIC, Content, Record, inflate, message_type
+from pose_ros.sources.bag_records import (
+    ZSTD_MAGIC,
+    Content,
+    Record,
+    how_many_are_lost,
+    inflate,
+    message_type,
+)
 
 MAGIC = b"SQLite format 3\x00"
 
+# of the database's header: bytes of a page, changes, pages, and as of which change they are right
+_HEADER = struct.Struct(">16xH6xII60xI")
 _HIGHEST_ROW = 1 << 40
+
+_DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
 
 _Row: TypeAlias = tuple[int, int, int]
 """When it was recorded, in nanoseconds; its number; its topic's."""
@@ -53,7 +66,7 @@ class SqliteFile:
         try:
             self._count(connection)
         except apsw.Error as error:
-            self._find_rows(connection, str(error))
+            self._find_rows(connection, _in_words(error))
         finally:
             connection.close()
 
@@ -74,11 +87,10 @@ class SqliteFile:
                 )
         found = sum(content.count for content in self._topics.values())
         if self._rows is not None or self._lost:
-            known = found + self._missing
-            total = max(known, self._expected or 0)
-            lost = total - found + len(self._lost)
-            scale = f"{lost} of {total}" if self._expected else f"{lost} or more"
-            lines.append(f"{self._name} is damaged ({self._trouble}): {scale} messages are lost")
+            known = self._missing + len(self._lost)
+            there = found - len(self._lost)
+            scale = how_many_are_lost(there, known, self._expected, sure=self._rows is None)
+            lines.append(f"{self._name} is damaged ({self._trouble}): {scale}")
         elif self._expected is not None and self._expected > found:
             lines.append(
                 f"{self._name}: {self._expected - found} of {self._expected} messages are missing"
@@ -121,24 +133,24 @@ class SqliteFile:
         tables = {name for (name,) in _select(connection, "SELECT name FROM sqlite_master")}
         if not {"topics", "messages"} <= tables:
             raise SourceError(f"{self._name} is no rosbag2: it has no messages and topics")
-        definitions: dict[str, tuple[str, str]] = {}
-        if "message_definitions" in tables:
-            query = (
-                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-            )
-            for kind, form, text in _select(connection, query):
-                definitions[kind] = form, text
         query = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
         for key, topic, kind, encoding in _select(connection, query):
-            form, text = definitions.get(kind, ("", ""))
-            self._topics[key] = Content(topic, message_type(kind), 0, encoding, text, form)
-        if "metadata" in tables:
+            self._topics[key] = Content(topic, message_type(kind), 0, encoding)
+        # messages can be read without what follows; it is written last, and lost first
+        with contextlib.suppress(apsw.Error):
             query = "SELECT metadata FROM metadata ORDER BY id DESC LIMIT 1"
             for (text,) in _select(connection, query):
                 self.metadata = text
+        with contextlib.suppress(apsw.Error):
+            for kind, form, text in _select(connection, _DEFINITIONS):
+                for content in self._topics.values():
+                    if content.kind == message_type(kind):
+                        content.definition, content.definition_format = text, form
 
     def _count(self, connection: apsw.Connection) -> None:
         """Count the messages of a whole file; the pages of their data are not touched."""
+        if self._path.stat().st_size < _size_by_header(self._path):
+            raise apsw.CorruptError("it is cut off")
         query = (
             "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages NOT INDEXED"
         )
@@ -148,10 +160,6 @@ class SqliteFile:
                 self._topics[key].count = count
                 times += (first, last)
         self.span = (min(times), max(times)) if times else None
-        ((pages,),) = _select(connection, "PRAGMA page_count")
-        ((size,),) = _select(connection, "PRAGMA page_size")
-        if self._path.stat().st_size < pages * size:
-            raise apsw.CorruptError("it is shorter than it says")
 
     def _find_rows(self, connection: apsw.Connection, trouble: str) -> list[_Row]:
         """Find and return the rows of a damaged file that can be read, by their numbers."""
@@ -223,7 +231,7 @@ class SqliteFile:
             for row in _select(connection, query, start, end):
                 yield row
         except apsw.Error as error:
-            rows = self._find_rows(connection, str(error))
+            rows = self._find_rows(connection, _in_words(error))
             yield from (other for other in rows if other > row and other[0] < end)
 
     def _read_data(
@@ -244,15 +252,33 @@ class SqliteFile:
                     blob.reopen(row)
                 data, size = _read_blob(blob, None if self._rows else head)
             except (apsw.Error, SourceError) as error:
-                self._trouble = self._trouble or str(error)
+                self._trouble = self._trouble or _in_words(error)
                 self._lost.add(row)
-                blob = None
+                if blob is not None:
+                    blob.close(True)  # or it says again what was wrong, wherever it ends
+                    blob = None
                 continue
             yield Record(stamp, wanted[key].topic, wanted[key].kind, data[:head], size)
 
 
 def _select(connection: apsw.Connection, query: str, *values: int) -> Iterator[Any]:
     return connection.execute(query, values)
+
+
+def _size_by_header(path: Path) -> int:
+    """Return how many bytes a file has by its own header; 0 where that does not say."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        return 0
+    page_bytes, changes, pages, valid_for = _HEADER.unpack(head)
+    # of 65536 bytes only a 1 fits in
+    return pages * (65536 if page_bytes == 1 else page_bytes) if changes == valid_for else 0
+
+
+def _in_words(error: Exception) -> str:
+    broken = isinstance(error, apsw.CorruptError) and "malformed" in str(error)
+    return "parts of it are broken" if broken else str(error)
 
 
 def _read_blob(blob: Any, head: int | None) -> tuple[bytes, int]:

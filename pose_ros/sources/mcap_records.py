@@ -50,6 +50,7 @@ class Block:
         last: When its last one was.
         chunk: Whether it is a chunk.
         counts: Messages by channel; empty where that is not known.
+        cut: Whether the file ends within it.
     """
 
     offset: int
@@ -58,6 +59,7 @@ class Block:
     last: int = 0
     chunk: bool = True
     counts: Counter[int] = field(default_factory=Counter)
+    cut: bool = False
 
     def add(self, channel: int, nanoseconds: int) -> None:
         """Count a message."""
@@ -159,15 +161,16 @@ def open_chunk(at: At, block: Block, *, check: bool) -> Opened:
 
 
 def find_chunk(at: At, offset: int, end: int) -> int | None:
-    """Return where the next chunk begins, whatever is before it; None where there is none."""
+    """Return where the next chunk begins, whatever is before it; None where there is none.
+
+    The file may end within the chunk.
+    """
     while offset < end:
         for match in _CHUNK_PATTERN.finditer(at(offset, _PIECE_BYTES + 64)):
             length, inner = (struct.unpack("<Q", match[i])[0] for i in (1, 2))
-            place = offset + match.start()
-            # two lengths that fit each other, and the file
-            fits = match.end() - match.start() - HEAD.size + inner == length
-            if fits and place + HEAD.size + length <= end:
-                return place
+            # two lengths that fit each other are no accident
+            if match.end() - match.start() - HEAD.size + inner == length:
+                return offset + match.start()
         offset += _PIECE_BYTES
     return None
 
