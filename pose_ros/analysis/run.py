@@ -6,8 +6,8 @@ import contextlib
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,23 @@ import scipy
 
 from pose_ros import __version__
 from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.exports import check_exports
+from pose_ros.analysis.exports.naming import recording_name
+from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
+from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import open_sinks
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.lift import level_floor
-from pose_ros.core.results import RunInfo
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OutputError
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.session import engine_version
 from pose_ros.sources.bag import Bag, open_bag
-from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.calibration import parse_calibration
 
 _LOG = logging.getLogger(__name__)
@@ -37,42 +41,65 @@ _LOG = logging.getLogger(__name__)
 
 def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     """Do what ``task.run_task`` says."""
-    outputs = task.outputs
-    check_apart([Path(task.bag)], [Path(path) for path in outputs.paths()])
+    outputs, tally, notes = task.outputs, Tally(), list[str]()
     with _told_of_disks(), contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)
+        name = recording_name(images.name)
+        check_exports(outputs.exports, [name], force=outputs.force)
+        paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
+        check_apart([Path(task.bag)], paths)
+        told = _told_camera(images, task.settings)
         whole = stack.enter_context(Whole(force=outputs.force))
-        places = {path: whole.place(Path(path)) for path in outputs.paths()}
+        for path in outputs.paths():
+            whole.place(Path(path))
         pipeline = make_pipeline(task)
-        info = run_info(task, images, pipeline)
-        sinks = stack.enter_context(open_sinks(task, places, images, info))
-        refused: Counter[str] = Counter()
-        count = with_people = 0
-        ids: set[int] = set()
+        info = run_info(images.name, pipeline, options_told(task, images))
+        sinks = stack.enter_context(open_sinks(task, whole, images, info, notes))
         total = images.length if progress else 0
-        for shot in _shots(images, task.settings):
+        for shot in shots_of(images, told):
             try:
                 result = pipeline.run(shot)
             except ImageError as error:
-                refused[f"not analyzed ({error})"] += 1
+                tally.refused[f"not analyzed ({error})"] += 1
                 continue
             for write in sinks:
                 write(shot, result)
-            count += 1
-            with_people += len(result.poses) > 0
-            ids.update(result.poses.ids.tolist())
+            tally.add(result)
             if progress:
-                progress(count, total)
-        return TaskReport(
-            task.bag,
-            images=count,
-            with_people=with_people,
-            people=len(ids),
-            refused=dict(sorted((images.refused + refused).items())),
-            damage=bag.damage,
-            notes=images.notes,
-        )
+                progress(tally.images, total)
+    return TaskReport(
+        task.bag,
+        images=tally.images,
+        with_people=tally.with_people,
+        people=len(tally.ids),
+        refused=dict(sorted((images.refused + tally.refused).items())),
+        damage=bag.damage,
+        notes=(*images.notes, *notes),
+    )
+
+
+@dataclass
+class Tally:
+    """What was found so far.
+
+    Attributes:
+        images: How many were analyzed.
+        with_people: In how many of them somebody was found.
+        ids: Of all people.
+        refused: How many were not analyzed, by the reason.
+    """
+
+    images: int = 0
+    with_people: int = 0
+    ids: set[int] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: Result) -> None:
+        """Count an image."""
+        self.images += 1
+        self.with_people += len(result.poses) > 0
+        self.ids.update(result.poses.ids.tolist())
 
 
 def open_images(bag: Bag, task: BagTask) -> BagImages:
@@ -127,23 +154,31 @@ def make_pipeline(task: BagTask) -> Pipeline:
     return Pipeline(estimator, hands, PipelineOptions(settings.lift, floor, settings.gestures))
 
 
-def run_info(task: BagTask, images: BagImages, pipeline: Pipeline) -> RunInfo:
-    """Return what the results of a task follow from."""
-    settings = asdict(task.settings)
-    for name in ("network", "hand_network", "provider"):  # what really ran is told beside
-        del settings[name]
-    settings |= {
-        "topic": images.topic, "camera_info": images.camera_info, "depth": images.depth,
-        "start": task.start, "end": task.end,
-    }  # fmt: skip
+def options_told(task: BagTask, images: BagImages) -> dict[str, Any]:
+    """Return what the results of a task follow from, beside the networks that ran."""
+    options = asdict(task.settings)
+    for name in ("network", "hand_network", "provider"):
+        del options[name]
+    options |= {"topic": images.topic, "camera_info": images.camera_info, "depth": images.depth}
+    return options | {"start": task.start, "end": task.end}
+
+
+def run_info(source: str, pipeline: Pipeline, options: Mapping[str, Any]) -> RunInfo:
+    """Return what ran over a recording.
+
+    Args:
+        source: What the user called it.
+        pipeline: With the networks.
+        options: What else the results follow from.
+    """
     estimator, hands = pipeline.estimator, pipeline.hands
     return RunInfo(
-        source=images.name,
+        source=source,
         network=estimator.network,
         provider=estimator.provider,
         hand_network=hands.network if hands else "",
         versions=versions(),
-        options=settings,
+        options=options,
     )
 
 
@@ -158,19 +193,15 @@ def versions() -> dict[str, str]:
     }
 
 
-def _shots(images: BagImages, settings: Settings) -> Iterator[Shot]:
-    """Yield the images, with the camera that the user tells of where the recording does not."""
+def _told_camera(images: BagImages, settings: Settings) -> ToldCamera | None:
+    """Return what the user says of the camera; None where that is nothing."""
     if not settings.calibration and settings.hfov is None:
-        yield from images
-        return
+        return None
     given = None
     if settings.calibration:
         given = parse_calibration(settings.calibration, "of --camera-info")
     rectified = is_rectified("auto", images.topic)
-    told = ToldCamera(given, settings.hfov, _LOG.warning, rectified=rectified)
-    for shot in images:
-        camera = told.camera_for(shot.frame.width, shot.frame.height, shot.camera)
-        yield replace(shot, camera=camera)
+    return ToldCamera(given, settings.hfov, _LOG.warning, rectified=rectified)
 
 
 @contextlib.contextmanager

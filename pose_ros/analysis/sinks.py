@@ -6,54 +6,54 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from pose_ros.analysis.bag_writer import TF, TF_STATIC, BagWriter
+from pose_ros.analysis.exports import ExportOptions, open_exports
 from pose_ros.analysis.task import BagTask
+from pose_ros.analysis.whole import Whole
 from pose_ros.core.records import to_record
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_images import BagImages, Shot
-from pose_ros.viz.image_writers import VideoFile, write_overlay
+from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
 
 Write: TypeAlias = Callable[[Shot, Result], None]
-Places: TypeAlias = Mapping[str, Path]
-"""The path at which each output is made, by the path at which it is asked for."""
 
 
 @contextlib.contextmanager
 def open_sinks(
-    task: BagTask, places: Places, images: BagImages, info: RunInfo
+    task: BagTask, whole: Whole, images: BagImages, info: RunInfo, notes: list[str]
 ) -> Iterator[list[Write]]:
     """Open what the results of a task are written to, and finish it when the block ends well.
 
     Args:
         task: With its outputs.
-        places: Where each is made.
+        whole: Has a place for each.
         images: Of the recording.
         info: What runs.
+        notes: Takes what a user should know of the outputs at the end, a line each.
 
     Raises:
         OutputError: One of them cannot be written.
     """
     outputs = task.outputs
     with contextlib.ExitStack() as stack:
-        sinks: list[Write] = []
+        sinks = [stack.enter_context(exports(outputs.exports, info, whole, notes))]
+        gestures = task.settings.gestures is not None
         if outputs.bag:
-            gestures = task.settings.gestures is not None
-            writer = BagWriter(places[outputs.bag], outputs.storage, info, gestures=gestures)
+            writer = BagWriter(whole.made(outputs.bag), outputs.storage, info, gestures=gestures)
             writer = stack.enter_context(writer)
             sinks.append(stack.enter_context(_bag(writer, images, task)))
         if outputs.json:
             file = sys.stdout
             if outputs.json != "-":
-                file = stack.enter_context(places[outputs.json].open("w", encoding="utf-8"))
-            sinks.append(_lines(file, info.network))
+                file = stack.enter_context(whole.made(outputs.json).open("w", encoding="utf-8"))
+            sinks.append(lines(file, info.network, gestures=gestures))
         if outputs.overlay:
-            video = VideoFile(places[outputs.overlay], images.fps)
+            video = VideoFile(whole.made(outputs.overlay), images.fps)
             stack.callback(video.close)
-            sinks.append(_overlay(video, outputs.overlay_parts))
+            sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
         yield sinks
 
 
@@ -100,23 +100,60 @@ class _Peeked:
             self._next = next(self._messages, None)
 
 
-def _lines(file: TextIO, network: str) -> Write:
+def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
+    """Return what writes lines of JSON.
+
+    Args:
+        file: They are written to.
+        network: What finds the people.
+        gestures: Whether they were looked for.
+    """
+
     def write(shot: Shot, result: Result) -> None:
-        file.write(json_line(shot, result, network))
+        file.write(json_line(shot, result, network, gestures=gestures))
         if file is sys.stdout:
             file.flush()  # somebody may read along
 
     return write
 
 
-def json_line(shot: Shot, result: Result, network: str) -> str:
+def json_line(shot: Shot, result: Result, network: str, *, gestures: bool) -> str:
     """Return an image's result as a line of JSON, with its end."""
-    record = to_record(shot.frame, result.poses, network, result.hands)
+    held = result.gestures if gestures else None
+    record = to_record(shot.frame, result.poses, network, result.hands, held)
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def _overlay(video: VideoFile, parts: tuple[str, ...]) -> Write:
+@contextlib.contextmanager
+def exports(
+    options: ExportOptions, info: RunInfo, whole: Whole, notes: list[str], name: str | None = None
+) -> Iterator[Write]:
+    """Open tables and motion, and complete them when the block ends well.
+
+    Args:
+        options: What is exported.
+        info: What runs.
+        whole: Where and with what else the files appear.
+        notes: Takes what a user should know of them at the end, a line each.
+        name: Of the recording, for patterns; that of its source if not given.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    with open_exports(options, info, name=name, whole=whole) as files:
+        yield lambda _shot, result: files.write(result)
+        notes += files.close()
+
+
+def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:
+    """Return what writes the images with the people drawn in.
+
+    Args:
+        writer: Takes the images.
+        drawing: How people are drawn, as ``overlay.draw`` takes it.
+    """
+
     def write(shot: Shot, result: Result) -> None:
-        write_overlay(video, shot.frame, result.poses, result.hands, parts=parts)
+        write_overlay(writer, shot.frame, result.poses, result.hands, **drawing)
 
     return write

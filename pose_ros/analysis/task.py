@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pose_ros.analysis.exports import ExportOptions
 from pose_ros.build import DEFAULT_NETWORK
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.core.lift import LiftOptions
@@ -69,7 +70,7 @@ class Outputs:
         bag: Folder of a rosbag2 with the results.
         storage: Of that bag: ``sqlite3`` or ``mcap``.
         copy_images: Whether it holds the images too.
-        exports: Tables, each by its path, whose ending says what it is.
+        exports: Tables and motion.
         json: Lines of JSON, one an image, as ``pose-ros estimate`` writes them; ``-`` for stdout.
         overlay: Video of the images with the people drawn in.
         overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
@@ -80,7 +81,7 @@ class Outputs:
     bag: str = ""
     storage: str = "mcap"
     copy_images: bool = False
-    exports: tuple[str, ...] = ()
+    exports: ExportOptions = field(default_factory=ExportOptions)
     json: str = ""
     overlay: str = ""
     overlay_parts: tuple[str, ...] = ()

@@ -50,6 +50,11 @@ class Whole:
         self._places.append((target, partial / target.name))
         return partial / target.name
 
+    def made(self, target: str) -> Path:
+        """Return where an output is made that has a place."""
+        path = Path(target).expanduser()
+        return next(made for place, made in self._places if place == path)
+
     def __enter__(self) -> Whole:
         return self
 

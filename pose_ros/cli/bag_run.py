@@ -17,6 +17,7 @@ from pose_ros.cli.analysis_options import (
     gesture_options,
     lift_options,
 )
+from pose_ros.cli.export_options import add_export_arguments, export_options
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copy-images", action="store_true",
         help="put the images, their camera_info and depth into it too",
     )  # fmt: skip
+    add_export_arguments(parser)
     group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
     group.add_argument("--overlay", metavar="VIDEO", help="the images with the people drawn in")
     group.add_argument(
@@ -93,7 +95,8 @@ def task_from(args: argparse.Namespace) -> BagTask:
     Raises:
         OptionError: One is out of its range, or they do not go together.
     """
-    if not (args.out or args.json or args.overlay):
+    exports = export_options(args)
+    if not (args.out or args.json or args.overlay or exports.files):
         raise OptionError("nothing would be written: give --out OUT_BAG, or another output")
     if args.copy_images and not args.out:
         raise OptionError("--copy-images is of --out OUT_BAG: give both or neither")
@@ -123,6 +126,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         bag=args.out or "",
         storage=args.storage,
         copy_images=args.copy_images,
+        exports=exports,
         json=args.json or "",
         overlay=args.overlay or "",
         overlay_parts=overlay.parse_parts(args.overlay_parts),

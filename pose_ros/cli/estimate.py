@@ -1,39 +1,59 @@
-"""``pose-ros estimate``: people in pictures, videos, cameras or the synthetic actor."""
+"""``pose-ros estimate``: people in pictures, videos, bags, cameras or the synthetic actor."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.exports import check_exports
+from pose_ros.analysis.exports.naming import recording_name
+from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
+from pose_ros.analysis.run import run_info
+from pose_ros.analysis.shots import shots_of
+from pose_ros.analysis.sinks import drawings, exports, lines
+from pose_ros.analysis.whole import Whole
+from pose_ros.cli.analysis_options import (
+    add_gesture_arguments,
+    add_meter_arguments,
+    check_floor,
+    gesture_options,
+    lift_options,
+)
+from pose_ros.cli.export_options import add_export_arguments, export_options
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
     build_estimator,
     build_hands,
+    estimator_options,
 )
-from pose_ros.core.protocols import Estimator, HandEstimator, Source
-from pose_ros.core.records import to_record
-from pose_ros.core.types import Frame, Poses
+from pose_ros.core.protocols import Source
+from pose_ros.core.results import Result
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.sources import expand_inputs
+from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.calibration import read_calibration
 from pose_ros.viz import overlay
-from pose_ros.viz.image_writers import ImageWriter, open_writer, write_overlay
+from pose_ros.viz.image_writers import ImageWriter, open_writer
+
+_LOG = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "inputs", nargs="+", metavar="INPUT",
-        help="pictures, globs, folders, videos, devices (/dev/video0), streams, or synthetic",
+        help="pictures, globs, folders, videos, bags, devices (/dev/video0), streams, or synthetic",
     )  # fmt: skip
     parser.add_argument(
         "--fps", type=float, metavar="F",
@@ -41,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_network_arguments(parser)
     add_hand_arguments(parser)
+    add_meter_arguments(parser, camera_info="calibration file of the camera, .yaml")
+    add_gesture_arguments(parser, wanted=False)
+    add_export_arguments(parser)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"
@@ -57,36 +80,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--json", metavar="FILE", help="one line of JSON a frame; - for stdout")
     group.add_argument("--frames", type=int, metavar="N", help="stop after N frames an input")
+    group.add_argument(
+        "--force", action="store_true", help="replace files of exports that are there"
+    )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command; 1 when an input could not be read, 0 otherwise."""
+    """Run the command; 1 when an input could not be read, 2 when a part of one, 0 otherwise."""
     if args.frames is not None and args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
     drawing = _drawing(args)
+    told = _told_camera(args)
+    export, name = export_options(args), recording_name(args.inputs[0])
+    check_exports(export, [name], force=args.force)
+    options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
     estimator = build_estimator(args)
-    hand_estimator = build_hands(args, estimator)
-    summary = Summary()
+    pipeline = Pipeline(estimator, build_hands(args, estimator), options)
+    summary, notes = Summary(), list[str]()
     with contextlib.ExitStack() as stack:
-        lines = _open_lines(args.json, stack) if args.json else None
+        info = run_info(" ".join(args.inputs), pipeline, _options_told(args, options))
+        whole = stack.enter_context(Whole(force=args.force))
+        sinks = [stack.enter_context(exports(export, info, whole, notes, name))]
+        if args.json:
+            file = _open_lines(args.json, stack)
+            sinks.append(lines(file, estimator.network, gestures=args.gestures))
         writer: ImageWriter | None = None
         for source in _open(expand_inputs(args.inputs, fps=args.fps), summary):
             stack.callback(source.close)
             if args.out and writer is None:
                 writer = open_writer(args.out, source.fps)
                 stack.callback(writer.close)
-            frames = _progress(_read(source, summary), source, args.frames, args.quiet)
-            for frame, poses, hands in estimate_frames(estimator, hand_estimator, frames, summary):
-                if lines:
-                    record = to_record(frame, poses, estimator.network, hands)
-                    lines.write(json.dumps(record, allow_nan=False) + "\n")
-                if writer:
-                    write_overlay(writer, frame, poses, hands, **drawing)
+                sinks.append(drawings(writer, drawing))
+            shots = _progress(_read(source, told, summary), source, args.frames, args.quiet)
+            for shot, result in estimate_shots(pipeline, shots, summary):
+                for write in sinks:
+                    write(shot, result)
+            summary.say_losses(source)
             source.close()
+    for note in notes:
+        print(note, file=sys.stderr)
     if not args.quiet:
-        print(summary.text(estimator, hand_estimator), file=sys.stderr)
-    return 1 if summary.failures else 0
+        print(summary.text(pipeline), file=sys.stderr)
+    return 1 if summary.failures else 2 if summary.losses else 0
 
 
 @dataclass
@@ -99,50 +135,51 @@ class Summary:
     hands: int = 0
     seconds: float = 0.0
     failures: int = 0
+    losses: int = 0
 
     def fail(self, error: SourceError) -> None:
         """Say that an input could not be read, and count it."""
         self.failures += 1
         tqdm.write(f"pose-ros estimate: {error}", file=sys.stderr)
 
-    def text(self, estimator: Estimator, hand_estimator: HandEstimator | None = None) -> str:
+    def say_losses(self, source: Source) -> None:
+        """Say what of a bag was lost or could not be used, and count it."""
+        if isinstance(source, BagImages):
+            refused = [f"{count} images {reason}" for reason, count in source.refused.items()]
+            lost = [*refused, *source.bag.damage]
+            self.losses += len(lost)
+            for line in (*source.notes, *lost):
+                tqdm.write(f"{source.name}: {line}", file=sys.stderr)
+
+    def text(self, pipeline: Pipeline) -> str:
         """Return one line for a person."""
         if not self.frames:
             return "no frame was read"
-        count, networks = f"{self.people} in all", estimator.network
-        if hand_estimator:
+        count, networks = f"{self.people} in all", pipeline.estimator.network
+        if pipeline.hands:
             count += f", {self.hands} hands"
-            networks += f" and {hand_estimator.network}"
+            networks += f" and {pipeline.hands.network}"
         return (
             f"{self.frames} frames, {self.frames_with_people} with people ({count}), "
             f"{1e3 * self.seconds / self.frames:.1f} ms a frame "
-            f"({networks} on {estimator.provider})"
+            f"({networks} on {pipeline.estimator.provider})"
         )
 
 
-def estimate_frames(
-    estimator: Estimator,
-    hand_estimator: HandEstimator | None,
-    frames: Iterable[Frame],
-    summary: Summary,
-) -> Iterator[tuple[Frame, Poses, Poses | None]]:
-    """Find people, and their hands, in the frames of one source, counting and timing."""
-    estimator.reset()
-    if hand_estimator:
-        hand_estimator.reset()
-    for frame in frames:
-        image, stamp, channels = frame.image, frame.stamp, frame.channels
+def estimate_shots(
+    pipeline: Pipeline, shots: Iterable[Shot], summary: Summary
+) -> Iterator[tuple[Shot, Result]]:
+    """Find people, and all about them, in the images of one source, counting and timing."""
+    pipeline.reset()
+    for shot in shots:
         start = time.perf_counter()
-        poses = estimator.estimate(image, stamp, channels=channels)
-        hands = None
-        if hand_estimator:
-            hands = hand_estimator.estimate(image, poses, stamp, channels=channels)
+        result = pipeline.run(shot)
         summary.seconds += time.perf_counter() - start
         summary.frames += 1
-        summary.frames_with_people += len(poses) > 0
-        summary.people += len(poses)
-        summary.hands += len(hands or ())
-        yield frame, poses, hands
+        summary.frames_with_people += len(result.poses) > 0
+        summary.people += len(result.poses)
+        summary.hands += len(result.hands or ())
+        yield shot, result
 
 
 def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
@@ -158,18 +195,17 @@ def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
         yield source
 
 
-def _read(source: Source, summary: Summary) -> Iterator[Frame]:
-    """Yield a source's frames; one that breaks is reported and the run goes on with the next."""
+def _read(source: Source, told: ToldCamera | None, summary: Summary) -> Iterator[Shot]:
+    """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
-        while (frame := source.read()) is not None:
-            yield frame
+        yield from shots_of(source, told)
     except SourceError as error:
         summary.fail(error)
 
 
 def _progress(
-    frames: Iterator[Frame], source: Source, limit: int | None, quiet: bool
-) -> Iterator[Frame]:
+    shots: Iterator[Shot], source: Source, limit: int | None, quiet: bool
+) -> Iterator[Shot]:
     total = source.length if limit is None else limit
     bar = tqdm(
         total=total,
@@ -179,11 +215,34 @@ def _progress(
         file=sys.stderr,
     )
     with bar:
-        for count, frame in enumerate(frames, start=1):
-            yield frame
+        for count, shot in enumerate(shots, start=1):
+            yield shot
             bar.update()
             if count == limit:
                 return
+
+
+def _told_camera(args: argparse.Namespace) -> ToldCamera | None:
+    """Return what the options say of the camera; None where that is nothing."""
+    if args.camera_info is None and args.hfov is None:
+        return None
+    given = read_calibration(args.camera_info) if args.camera_info is not None else None
+    return ToldCamera(given, args.hfov, _LOG.warning)
+
+
+def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[str, Any]:
+    """Return what the results follow from, beside the networks that ran."""
+    gestures = options.gestures
+    return {
+        "estimator": asdict(estimator_options(args)),
+        "precision": args.precision,
+        "camera_info": args.camera_info or "",
+        "hfov": args.hfov,
+        "lift": asdict(options.lift),
+        "camera_height": args.camera_height,
+        "camera_pitch": args.camera_pitch or 0.0,
+        "gestures": gestures and asdict(gestures),
+    }
 
 
 def _drawing(args: argparse.Namespace) -> dict[str, Any]:

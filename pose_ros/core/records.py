@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.gestures import Gesture, Ray
 from pose_ros.core.types import CameraSource, Frame, Pose, Poses, person_of_hand
 
 _DIGITS = 4
 
 
 def to_record(
-    frame: Frame, poses: Poses, network: str, hands: Poses | None = None
+    frame: Frame,
+    poses: Poses,
+    network: str,
+    hands: Poses | None = None,
+    gestures: Iterable[Gesture] | None = None,
 ) -> dict[str, Any]:
     """Return one frame's result as a record that ``json.dumps`` takes as it is.
 
@@ -25,6 +31,7 @@ def to_record(
         poses: The people in it.
         network: What found them.
         hands: Those of the people, where they were looked for; a ``HandEstimator``'s.
+        gestures: Theirs, where they were looked for.
     """
     record = {
         "source": frame.source,
@@ -38,7 +45,32 @@ def to_record(
     }
     if hands is not None:
         record["hands"] = [{"person": person_of_hand(hand.id), **_pose(hand)} for hand in hands]
+    if gestures is not None:
+        record["gestures"] = [_gesture(gesture) for gesture in gestures]
     return record
+
+
+def _gesture(gesture: Gesture) -> dict[str, Any]:
+    ray = gesture.ray
+    return {
+        "name": gesture.name,
+        "side": gesture.side or None,
+        "person": gesture.person,
+        "event": gesture.event,
+        "confidence": _number(gesture.confidence),
+        "since": round(gesture.since, 6),
+        "ray": None if ray is None else _ray(ray),
+    }
+
+
+def _ray(ray: Ray) -> dict[str, Any]:
+    return {
+        "kind": "metric" if ray.metric else "image",
+        "origin": [_number(v) for v in ray.origin],
+        "direction": [_number(v) for v in ray.direction],
+        "sigma": _number(ray.sigma),
+        "origin_sigma": _number(ray.origin_sigma),
+    }
 
 
 def _pose(pose: Pose) -> dict[str, Any]:

@@ -213,3 +213,53 @@ def test_sizes_of_what_is_drawn(pictures, tmp_path):
         difference = cv2.absdiff(cv2.imread(str(out)), cv2.imread(str(pictures / "b.png")))
         changed.append((difference.max(axis=2) > 60).sum())
     assert changed[1] > 4 * changed[0] > 0
+
+
+def test_a_bag_brings_its_camera_along(scene_bag, tmp_path, capsys):
+    lines, table = tmp_path / "out.jsonl", tmp_path / "out.csv"
+    words = ["--json", str(lines), "--csv", str(table), "--gestures", "--hold-time", "0.1"]
+    assert main(["estimate", str(scene_bag), *words]) == 0
+    records = read_lines(lines)
+    assert [r["stamp"] for r in records][:2] == [1_700_000_000.0, 1_700_000_000.1]
+    assert len(records) == 12
+    nose = records[5]["poses"][0]["keypoints"][0]
+    assert nose["camera_source"] == "model"
+    assert nose["camera"][2] > 1
+    gestures = [(g["name"], g["event"]) for r in records for g in r["gestures"]]
+    assert gestures[:2] == [("raise_hand", "started"), ("raise_hand", "held")]
+    assert "raise_hand" in (tmp_path / "out.gestures.csv").read_text()
+    capsys.readouterr()
+    assert main(["estimate", str(scene_bag), *words, "--quiet"]) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_bag_that_is_damaged_is_exit_code_2(scene_bag, tmp_path, capsys):
+    whole = next(scene_bag.glob("*.mcap")).read_bytes()
+    (tmp_path / "cut.mcap").write_bytes(whole[: len(whole) // 3])
+    words = ["--json", str(tmp_path / "out.jsonl"), "--quiet"]
+    assert main(["estimate", str(tmp_path / "cut.mcap"), *words]) == 2
+    assert "cut.mcap" in capsys.readouterr().err
+    assert read_lines(tmp_path / "out.jsonl")
+
+
+def test_a_camera_that_is_told_gives_meters(pictures, tmp_path, caplog):
+    def distance(*words):
+        assert main(["estimate", str(pictures / "b.png"), "--json", "x", "--quiet", *words]) == 0
+        point = read_lines(tmp_path / "x")[0]["poses"][0]["keypoints"][0]["camera"]
+        return point and point[2]
+
+    from pose_ros.core.camera import Calibration, Camera
+    from pose_ros.sources.calibration import write_calibration
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(640, 480, 60.0)))
+        assert distance() is None
+        told = distance("--camera-info", "c.yaml")
+        assert distance("--hfov", "60") == pytest.approx(told)
+        tall = distance("--hfov", "60", "--person-height", "2.2")
+        small = distance("--hfov", "60", "--person-height", "1.2")
+        assert small < told < tall
+        write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(320, 240, 60.0)))
+        assert distance("--camera-info", "c.yaml") is None
+        assert "no meters" in caplog.text

@@ -1,0 +1,38 @@
+"""Images of any source with what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.core.camera import Camera
+from pose_ros.core.protocols import Source
+from pose_ros.core.results import NANOSECONDS
+from pose_ros.sources.bag_images import BagImages, Shot
+
+
+def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[Shot]:
+    """Yield the images of a source.
+
+    Args:
+        source: A bag knows most of its images; a synthetic source knows its camera.
+        told: What the user says of the camera; None where that is nothing.
+
+    Raises:
+        SourceError: The source broke.
+    """
+    for shot in source if isinstance(source, BagImages) else _frames(source):
+        if told is None:
+            yield shot
+        else:
+            frame = shot.frame
+            yield replace(shot, camera=told.camera_for(frame.width, frame.height, shot.camera))
+
+
+def _frames(source: Source) -> Iterator[Shot]:
+    known = getattr(source, "camera", None)
+    camera = known if isinstance(known, Camera) else None
+    while (frame := source.read()) is not None:
+        nanoseconds = round(frame.stamp * NANOSECONDS)
+        yield Shot(frame, nanoseconds, nanoseconds, "", camera)
