@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import math
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    ExecuteProcess,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
+    TimerAction,
 )
 from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -24,6 +30,10 @@ from launch import LaunchContext, LaunchDescription
 
 TRUTH = ["true", "false"]
 
+CLOCK_HZ = 100
+DISCOVERY_SECONDS = 1.0  # the player's topics have to be found before the first image is sent
+LAST_RESULT_SECONDS = 2.0
+
 ARGUMENTS = [
     DeclareLaunchArgument(
         "camera",
@@ -32,9 +42,25 @@ ARGUMENTS = [
         "synthetic; empty: no camera node, images come from image_topic",
     ),
     DeclareLaunchArgument(
+        "bag",
+        default_value="",
+        description="Recording to play with ros2 bag play, and to analyze: docs/recording.md; "
+        "empty: none",
+    ),
+    DeclareLaunchArgument(
+        "bag_rate", default_value="1.0", description="How much faster the bag is played"
+    ),
+    DeclareLaunchArgument(
+        "bag_loop",
+        default_value="false",
+        choices=TRUTH,
+        description="Play the bag again and again",
+    ),
+    DeclareLaunchArgument(
         "image_topic",
-        default_value="image",
-        description="Topic of the images; camera_info is its sibling",
+        default_value="",
+        description="Topic of the images; camera_info is its sibling; empty: image, or that of "
+        "the bag",
     ),
     DeclareLaunchArgument(
         "network",
@@ -176,54 +202,138 @@ def parameters_asked(value: Callable[[str], str]) -> dict[str, Any]:
     return asked
 
 
+def once_all(names: Collection[str], action: Any) -> Callable[[str], OpaqueFunction]:
+    """Return what to do when each of several is ready: with the last of them the action."""
+    waiting = set(names)
+
+    def note(_context: LaunchContext, name: str) -> list[Any]:
+        waiting.discard(name)
+        return [] if waiting else [action]
+
+    return lambda name: OpaqueFunction(function=note, args=[name])
+
+
+def images_of_bag(path: Path, asked: str) -> tuple[str, bool]:
+    """Return the topic of a bag's images, and whether they are compressed.
+
+    Args:
+        path: Of the bag.
+        asked: Topic that the user names; empty: the only one there is.
+
+    Raises:
+        RuntimeError: There is no such bag or topic, or several that could be meant.
+    """
+    from pose_ros.errors import PoseRosError
+    from pose_ros.sources.bag import open_bag
+    from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
+
+    name = f"/{asked.lstrip('/')}" if asked else None
+    try:
+        with open_bag(path) as bag:
+            topic = choose_topic(bag, name)
+    except PoseRosError as error:
+        raise RuntimeError(f"bag: {error}") from None
+    return base_topic(topic), topic.kind == COMPRESSED
+
+
+def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> ExecuteProcess:
+    """Return what plays a bag: images and what they need, and no command of its robot.
+
+    Raises:
+        RuntimeError: ``ros2 bag`` is not there, or bag_rate is no rate.
+    """
+    if importlib.util.find_spec("ros2bag") is None:
+        raise RuntimeError(
+            "bag needs ros2 bag, which is not installed (apt install ros-$ROS_DISTRO-rosbag2); "
+            f"without it: pose-ros up --camera {path}"
+        )
+    try:
+        rate = float(value("bag_rate"))
+    except ValueError:
+        rate = math.nan
+    if not 0.0 < rate < math.inf:
+        raise RuntimeError(f"bag_rate must be a number above 0, got {value('bag_rate')!r}")
+    stays = value("rviz") == "true"
+
+    def end(event: Any, context: LaunchContext) -> list[Any]:
+        if context.is_shutdown:
+            return []
+        if event.returncode:
+            return [Shutdown(reason=f"ros2 bag play has failed with code {event.returncode}")]
+        if stays:
+            return [LogInfo(msg="the bag has been played; Ctrl-C ends the rest")]
+        played = Shutdown(reason="the bag has been played")
+        return [TimerAction(period=LAST_RESULT_SECONDS, actions=[played])]
+
+    loop = ["--loop"] if value("bag_loop") == "true" else []
+    return ExecuteProcess(
+        name="bag_player",
+        cmd=[
+            *("ros2", "bag", "play", str(path), "--clock", str(CLOCK_HZ), "--rate", f"{rate:g}"),
+            *("--delay", str(DISCOVERY_SECONDS), "--disable-keyboard-controls", *loop),
+            *("--topics", *topics),
+        ],
+        output="screen",
+        on_exit=end,
+    )
+
+
 def launch_nodes(context: LaunchContext) -> list[Any]:
-    """Return the actions for these arguments."""
+    """Return the actions for these arguments.
+
+    Raises:
+        RuntimeError: Arguments are wrong, or do not go together.
+    """
 
     def value(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
-    share = FindPackageShare("pose_ros")
-    parameters = [value("params_file"), parameters_asked(value)]
-    pose = managed_node("pose", parameters, value("image_topic"), value("depth_topic"))
-    actions: list[Any] = [
-        when(pose, "configuring", "inactive", change(pose, Transition.TRANSITION_ACTIVATE)),
-        pose,
-        change(pose, Transition.TRANSITION_CONFIGURE),
-    ]
+    if value("bag") and value("camera"):
+        raise RuntimeError("camera and bag are both given: images come from one of them")
+    own: dict[str, Any] = {}  # of all nodes
+    images = value("image_topic") or "image"
+    asked = parameters_asked(value)
+    bag = Path(value("bag")).expanduser() if value("bag") else None
+    if bag:
+        own["use_sim_time"] = True
+        images, compressed = images_of_bag(bag, value("image_topic"))
+        asked["image_transport"] = "compressed" if compressed else "raw"
+    pose = managed_node("pose", [value("params_file"), asked | own], images, value("depth_topic"))
+    managed = {"pose": pose}
+    if value("gesture") == "true":
+        # it takes the hands that the pose node is asked for here; else each file's own holds
+        hands = {name: asked[name] for name in ("hands",) if name in asked}
+        parameters = [value("gesture_params_file"), hands | own]
+        managed["gesture"] = managed_node("gesture", parameters, images)
+    actions: list[Any] = []
+    for node in managed.values():
+        activate = change(node, Transition.TRANSITION_ACTIVATE)
+        actions += [when(node, "configuring", "inactive", activate), node]
+    actions += [change(node, Transition.TRANSITION_CONFIGURE) for node in managed.values()]
     if value("camera"):
-        camera = managed_node("camera", [{"source": value("camera")}], value("image_topic"))
-        waiting = {"camera", "pose"}
-
-        def start_camera(_context: LaunchContext, ready: str) -> list[Any]:
-            # it waits for the pose node: of a file, not even the first image is missed
-            waiting.discard(ready)
-            return [] if waiting else [change(camera, Transition.TRANSITION_ACTIVATE)]
-
-        def ready(name: str) -> OpaqueFunction:
-            return OpaqueFunction(function=start_camera, args=[name])
-
+        camera = managed_node("camera", [{"source": value("camera")}], images)
+        # it waits for the pose node: of a file, not even the first image is missed
+        activate = change(camera, Transition.TRANSITION_ACTIVATE)
+        ready = once_all(("camera", "pose"), activate)
         actions += [
             when(pose, "activating", "active", ready("pose")),
             when(camera, "configuring", "inactive", ready("camera")),
             camera,
             change(camera, Transition.TRANSITION_CONFIGURE),
         ]
-    if value("gesture") == "true":
-        asked = parameters_asked(value)
-        # it takes the hands that the pose node is asked for here; else each file's own holds
-        hands = {name: asked[name] for name in ("hands",) if name in asked}
-        parameters = [value("gesture_params_file"), hands]
-        gesture = managed_node("gesture", parameters, value("image_topic"))
+    if bag:
+        raw, slash, _ = images.rpartition("/")
+        sent = f"{images}/compressed" if asked["image_transport"] == "compressed" else images
+        depth = [value("depth_topic")] if value("depth_topic") else []
+        topics = [sent, f"{raw}{slash}camera_info", *depth, "/tf", "/tf_static"]
+        ready = once_all(managed, play(bag, value, topics))
         actions += [
-            when(
-                gesture, "configuring", "inactive", change(gesture, Transition.TRANSITION_ACTIVATE)
-            ),
-            gesture,
-            change(gesture, Transition.TRANSITION_CONFIGURE),
+            when(node, "activating", "active", ready(name)) for name, node in managed.items()
         ]
     if value("rviz") == "true":
-        config = PathJoinSubstitution([share, "config", "pose.rviz"])
-        actions.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config]))
+        config = PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.rviz"])
+        rviz = Node(package="rviz2", executable="rviz2", arguments=["-d", config], parameters=[own])
+        actions.append(rviz)
     return actions
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pose_ros.core.gestures import Gesture, GestureOptions, GestureRecognizer
 from pose_ros.core.lift import Lifter, LiftOptions
+from pose_ros.core.order import StampOrder
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
 from pose_ros.core.trunk_fit import Floor
@@ -49,12 +50,14 @@ class Pipeline:
         self.estimator, self.hands = estimator, hands
         if hands:
             hands.options = estimator.options
+        self._order = StampOrder()
         self._floor = options.floor
         self._lifter = Lifter(options.lift)
         self._recognizer = GestureRecognizer(options.gestures) if options.gestures else None
 
     def reset(self) -> None:
         """Begin a new stream: nothing is remembered of anybody, ids begin at 0."""
+        self._order = StampOrder()
         self.estimator.reset()
         if self.hands:
             self.hands.reset()
@@ -70,10 +73,13 @@ class Pipeline:
                 jump back forgets all.
 
         Raises:
-            ImageError: The image has a shape or size that cannot be.
+            ImageError: The image has a shape or size that cannot be, or is late: younger ones
+                were before it.
         """
         frame = shot.frame
         image, stamp, channels = frame.image, frame.stamp, frame.channels
+        if not self.estimator.options.static:
+            self._order.check(stamp)
         poses = self.estimator.estimate(image, stamp, channels=channels)
         if shot.camera is not None:
             if self.estimator.options.static:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from pose_ros.errors import ImageError
+
 REWIND_SECONDS = 0.5
 """What is older than the last by more than this is of a new round: a bag that is played again, a
 simulation that was reset. What is older by less came late on its way."""
@@ -52,6 +54,19 @@ class StampOrder:
             return Order.LATE
         self._newest, self._late = stamp, 0
         return Order.REWIND
+
+    def check(self, stamp: float) -> Order:
+        """Note an image by its stamp, in seconds; it is never late.
+
+        Raises:
+            ImageError: It is.
+        """
+        order = self.take(stamp)
+        if order is Order.LATE:
+            raise ImageError(
+                "it is older than one that came before it; who sends images has to keep their order"
+            )
+        return order
 
 
 class Rewinds:

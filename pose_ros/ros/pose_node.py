@@ -256,13 +256,7 @@ class PoseNode(ManagedNode[PoseParameters]):
 
         What follows the people forgets them by itself where a stamp is before the last.
         """
-        order = self._order.take(stamp)
-        if order is Order.LATE:
-            raise ImageError(
-                f"it is {self._order.back:.3f} s older than one that came before it; who sends "
-                "images has to keep their order"
-            )
-        if order is Order.REWIND:
+        if self._order.check(stamp) is Order.REWIND:
             self.get_logger().warning(
                 f"the images' stamps went back by {self._order.back:.2f} s: tracking, smoothing "
                 "and meters begin anew"

@@ -11,6 +11,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures import GestureOptions, GestureRecognizer
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.types import Poses
+from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import as_told, poses_from_msg, poses_to_msg
 from pose_ros.sources.bag import open_bag
@@ -120,3 +121,18 @@ def test_a_new_stream_begins_with_nothing_remembered(scene_bag):
     pipeline.reset()
     for before, again in zip(first, [pipeline.run(shot) for shot in shots], strict=True):
         assert_same(before.poses, again.poses)
+
+
+def test_what_came_late_is_refused_and_begins_nothing_anew(scene_bag):
+    with open_bag(scene_bag) as bag:
+        shots = list(BagImages(bag))[:4]
+    pipeline = Pipeline(create_estimator())
+    expected = [pipeline.run(shot) for shot in (shots[0], shots[2], shots[3])]
+    pipeline.reset()
+    first = [pipeline.run(shot) for shot in (shots[0], shots[2])]
+    with pytest.raises(ImageError, match="older than one that came before it"):
+        pipeline.run(shots[1])
+    for found, known in zip([*first, pipeline.run(shots[3])], expected, strict=True):
+        assert_same(found.poses, known.poses)
+    single = Pipeline(create_estimator(static=True))
+    assert len([single.run(shot) for shot in (shots[0], shots[2], shots[1])]) == 3

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core.order import REWIND_SECONDS, Order, Rewinds, StampOrder
+from pose_ros.errors import ImageError
 
 N, L, R = Order.NEXT, Order.LATE, Order.REWIND
 
@@ -37,6 +38,14 @@ def test_it_says_by_how_much() -> None:
     assert order.back == 3.0
     order.take(2.5)
     assert order.back == 0.0
+
+
+def test_what_is_late_is_refused() -> None:
+    order = StampOrder()
+    assert [order.check(stamp) for stamp in (1.0, 1.2)] == [N, N]
+    with pytest.raises(ImageError, match="older than one that came before it"):
+        order.check(1.1)
+    assert [order.check(stamp) for stamp in (1.3, 0.2)] == [N, R]
 
 
 def test_jitter_is_no_rewind() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pose_ros.share import share_path
+from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
 
 launch = pytest.importorskip("launch", reason="ros2 launch is not installed")
 pytest.importorskip("launch_ros", reason="ros2 launch is not installed")
@@ -24,14 +27,44 @@ def module() -> Any:
     return found
 
 
-def nodes(module: Any, **arguments: str) -> list[str]:
-    """Return the programs that would be started."""
+def actions(module: Any, **arguments: str) -> list[Any]:
+    """Return what would be done."""
     context = launch.LaunchContext()
     for argument in module.ARGUMENTS:
         argument.visit(context)
     context.launch_configurations.update(arguments)
-    actions = module.launch_nodes(context)
-    return [a.node_executable for a in actions if hasattr(a, "node_executable")]
+    found: list[Any] = module.launch_nodes(context)
+    return found
+
+
+def nodes(module: Any, **arguments: str) -> list[str]:
+    """Return the programs that would be started."""
+    found = actions(module, **arguments)
+    return [a.node_executable for a in found if hasattr(a, "node_executable")]
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bags") / "scene"
+    source = open_synthetic("synthetic:crossing?width=64&height=48&fps=2", live=False)
+    write_scene_bag(path, source, BagOptions(seconds=1.0))
+    return path
+
+
+@pytest.fixture
+def player(module: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """As if ros2 bag were there; what is made of it gathers in the list."""
+    found: list[Any] = []
+    find_spec, make = importlib.util.find_spec, module.ExecuteProcess
+    there = lambda name: True if name == "ros2bag" else find_spec(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", there)
+
+    def made(**arguments: Any) -> Any:
+        found.append(arguments)
+        return make(**arguments)
+
+    monkeypatch.setattr(module, "ExecuteProcess", made)
+    return found
 
 
 def test_every_argument_is_described(module: Any) -> None:
@@ -39,6 +72,7 @@ def test_every_argument_is_described(module: Any) -> None:
     assert set(found) >= {
         *("camera", "image_topic", "network", "threshold", "upper_body_only", "smoothing"),
         *("hands", "gesture", "rviz", "person_height", "depth_topic"),
+        *("bag", "bag_rate", "bag_loop"),
     }
     assert all(found.values())
 
@@ -85,3 +119,95 @@ def test_what_is_not_asked_for_is_left_to_the_parameter_file(
 def test_what_is_refused(module: Any, argument: str, value: str, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         nodes(module, **{argument: value})
+
+
+def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
+    module: Any, bag: Path, player: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, tuple[Any, ...]] = {}
+    managed_node = module.managed_node
+
+    def recorded(name: str, parameters: list[Any], *topics: str) -> Any:
+        given[name] = (parameters[-1], *topics)
+        return managed_node(name, parameters, *topics)
+
+    monkeypatch.setattr(module, "managed_node", recorded)
+    started = actions(module, bag=str(bag), gesture="true", depth_topic="/camera/depth/image_raw")
+    assert [a.node_executable for a in started if hasattr(a, "node_executable")] == [
+        "pose_node",
+        "gesture_node",
+    ]
+    assert given == {
+        "pose": (
+            {"use_depth": True, "image_transport": "raw", "use_sim_time": True},
+            "/camera/image_raw",
+            "/camera/depth/image_raw",
+        ),
+        # and allow_replay stays as it is
+        "gesture": ({"use_sim_time": True}, "/camera/image_raw"),
+    }
+    (made,) = player
+    command = made["cmd"]
+    assert command[:4] == ["ros2", "bag", "play", str(bag)]
+    assert {"--clock", "--delay", "--disable-keyboard-controls"} <= set(command)
+    assert "--loop" not in command
+    assert command[command.index("--topics") + 1 :] == [
+        *("/camera/image_raw", "/camera/camera_info", "/camera/depth/image_raw"),
+        *("/tf", "/tf_static"),
+    ]
+    # it is none of those that start at once
+    assert not any(type(action).__name__ == "ExecuteProcess" for action in started)
+    actions(module, bag=str(bag), bag_rate="0.5", bag_loop="true", image_topic="camera/image_raw")
+    command = player[-1]["cmd"]
+    assert "--loop" in command
+    assert command[command.index("--rate") + 1] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("rviz", "code", "expected"),
+    [("false", 0, "TimerAction"), ("true", 0, "LogInfo"), ("true", 1, "Shutdown")],
+)
+def test_when_the_bag_has_ended(
+    module: Any, bag: Path, player: list[Any], rviz: str, code: int, expected: str
+) -> None:
+    """Without RViz it ends; with it, it stays for whoever looks."""
+    actions(module, bag=str(bag), rviz=rviz)
+
+    class Ended:
+        returncode = code
+
+    (action,) = player[0]["on_exit"](Ended(), launch.LaunchContext())
+    assert type(action).__name__ == expected
+
+
+def test_the_last_of_several_that_are_ready_begins(module: Any) -> None:
+    action = object()
+    ready = module.once_all(("pose", "gesture"), action)
+    context = launch.LaunchContext()
+    assert ready("pose").execute(context) == []
+    assert ready("pose").execute(context) == []
+    assert ready("gesture").execute(context) == [action]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"bag": "/no/such/bag"}, "there is no bag /no/such/bag"),
+        ({"camera": "0"}, "camera and bag are both given"),
+        ({"bag_rate": "quick"}, "bag_rate must be a number above 0"),
+        ({"bag_rate": "0"}, "bag_rate must be a number above 0"),
+        ({"image_topic": "/front"}, "no topic /front; topics of images: /camera/depth/image_raw"),
+    ],
+)
+@pytest.mark.usefixtures("player")
+def test_what_cannot_be_played(
+    module: Any, bag: Path, arguments: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RuntimeError, match=words):
+        nodes(module, **{"bag": str(bag), **arguments})
+
+
+def test_a_bag_needs_ros2_bag(module: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(RuntimeError, match="needs ros2 bag, .*pose-ros up --camera"):
+        nodes(module, bag=str(bag))

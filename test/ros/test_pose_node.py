@@ -272,7 +272,7 @@ def test_images_that_overtook_each_other_begin_nothing_anew(
     assert node._health.refused_total == 2
     said = capfd.readouterr().err
     assert "went back" not in said
-    assert said.count("0.100 s older than one that came before it") == 1
+    assert said.count("image refused: it is older than one that came before it") == 1
 
 
 def test_the_order_of_still_images_does_not_matter(

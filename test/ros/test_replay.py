@@ -1,0 +1,194 @@
+"""A recording through the live nodes: played over ROS, it gives what the pipeline gives offline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message, serialize_message
+from tf2_msgs.msg import TFMessage
+
+from pose_ros.analysis.pipeline import Pipeline
+from pose_ros.build import create_estimator
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.results import Result
+from pose_ros.messages.headers import NANOSECONDS, header_of
+from pose_ros.msg import GestureArray, PoseArray
+from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.messages import gestures_to_msg, poses_to_msg, transforms_to_msg, types
+from pose_ros.ros.pose_node import PoseNode
+from pose_ros.sources.bag import open_bag
+from pose_ros.sources.bag_images import BagImages
+from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+from pose_ros.viz.overlay import least_score
+from tools.bag_player import BagPlayer, stamp_of_message
+
+IMAGES = "/camera/image_raw"
+SCENE = "synthetic:gestures?width=320&height=240&fps=10"
+SECONDS = 2.5
+"""The actor points at the end of it: a gesture that is not let go before it begins anew."""
+KINDS = {"/pose/poses": PoseArray, "/gesture/gestures": GestureArray, "/tf": TFMessage}
+
+Messages = dict[int, dict[str, str]]
+"""By stamp in nanoseconds, then by topic; each written out, with all digits of its numbers."""
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bags") / "pointing"
+    source = open_synthetic(SCENE, live=False)
+    write_scene_bag(path, source, BagOptions(seconds=SECONDS, depth="none"))
+    return path
+
+
+def analyzed(bag: Path, options: EstimatorOptions, rounds: int = 1) -> list[list[Result]]:
+    """Return what is found offline in each round; nothing is forgotten between them by hand."""
+    pipeline = Pipeline(create_estimator(**dataclasses.asdict(options), threads=1))
+    with open_bag(bag) as opened:
+        return [[pipeline.run(shot) for shot in BagImages(opened)] for _ in range(rounds)]
+
+
+def written(data: bytes, kind: type) -> str:
+    """Return a serialized message in words: what is NaN is equal too, and padding is left out."""
+    return repr(deserialize_message(data, kind))
+
+
+def told(results: list[Result]) -> Messages:
+    """Return the messages that the nodes would send of results."""
+    found: Messages = {}
+    for result in results:
+        header = header_of(types, result.nanoseconds, result.frame_id)
+        poses = result.poses
+        least = least_score(poses.skeleton)
+        size = {"width": result.width, "height": result.height}
+        frames = transforms_to_msg(poses, header, "p", least)
+        messages = {
+            "/pose/poses": poses_to_msg(poses, header, "blazepose-full", **size),
+            "/gesture/gestures": gestures_to_msg(result.gestures, header),
+            **({"/tf": TFMessage(transforms=frames)} if frames else {}),
+        }
+        found[result.nanoseconds] = {
+            topic: written(serialize_message(msg), KINDS[topic]) for topic, msg in messages.items()
+        }
+    return found
+
+
+class Stage:
+    """The real nodes under the clock of a bag, and what they send."""
+
+    def __init__(self, ros: Any, bag: Path, **parameters: Any) -> None:
+        self.ros = ros
+        self.heard: Messages = {}
+        replay = [Parameter("use_sim_time", value=True)]
+        given = {"threads": 1, **parameters}
+        self.nodes = [
+            ros.add(GestureNode(parameter_overrides=replay)),
+            ros.add(
+                PoseNode(
+                    cli_args=["--ros-args", "-r", f"image:={IMAGES}"],
+                    parameter_overrides=[
+                        *replay,
+                        *(Parameter(name, value=value) for name, value in given.items()),
+                    ],
+                )
+            ),
+        ]
+        self.player = BagPlayer(
+            ros.node, bag, lambda seconds: ros.executor.spin_once(timeout_sec=seconds)
+        )
+        for topic, kind in KINDS.items():
+            ros.node.create_subscription(kind, topic, self._take(topic), 100, raw=True)
+        for node in self.nodes:
+            assert node.autostart()
+        wanted = {IMAGES: 1, "/camera/camera_info": 1, "/clock": 2, "/tf_static": 1, "/tf": 2}
+        found = lambda: all(  # noqa: E731
+            self.player.subscribers(topic) >= count for topic, count in wanted.items()
+        )
+        assert ros.spin_until(found)
+        assert ros.spin_until(lambda: ros.node.count_subscribers("/pose/poses") == 2)
+
+    def _take(self, topic: str) -> Callable[[bytes], None]:
+        def take(data: bytes) -> None:
+            if topic == "/tf" and b"body_p" not in data:
+                return  # where the robot is: the bag's own
+            at = 4 if topic == "/tf" else 0  # behind the count of transforms
+            stamp = stamp_of_message(data, at)
+            self.heard.setdefault(stamp, {})[topic] = written(data, KINDS[topic])
+
+        return take
+
+    def answered(self, stamp: int) -> bool:
+        """Whether the nodes have said all that they say of an image."""
+        heard = self.heard.get(stamp, {})
+        return "/pose/poses" in heard and "/gesture/gestures" in heard
+
+    def round(self) -> Messages:
+        """Play the bag, each image when the one before is done; return what the nodes said."""
+        self.heard.clear()
+        assert len(list(self.player.play(rate=float("inf"), answered=self.answered))) > 0
+        self.ros.spin_for(0.2)  # frames may come behind poses
+        return dict(self.heard)
+
+
+@pytest.fixture
+def stage(ros: Any, bag: Path) -> Iterator[Callable[..., Stage]]:
+    made: list[Stage] = []
+
+    def make(**parameters: Any) -> Stage:
+        made.append(Stage(ros, bag, **parameters))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.player.close()
+
+
+def test_two_rounds_are_those_of_the_pipeline(bag: Path, stage: Any, capfd: Any) -> None:
+    """To the last bit, with tracking, smoothing, meters and gestures; and a loop is said once."""
+    played = stage()
+    capfd.readouterr()
+    heard = [played.round() for _ in range(2)]
+    said = capfd.readouterr().err.splitlines()
+    expected = analyzed(bag, EstimatorOptions(), rounds=2)
+    events = [(g.name, g.event) for result in expected[0] for g in result.gestures]
+    assert ("point", "started") in events
+    assert events[-1] == ("point", "held")
+    for live, results in zip(heard, expected, strict=True):
+        assert live == told(results)
+    # the second round is the first: of somebody else, who has not pointed yet
+    first, second = expected
+    assert [(g.name, g.event) for g in second[0].gestures] == [("point", "ended")]
+    for a, b in zip(first[1:], second[1:], strict=True):
+        assert (a.nanoseconds, a.poses.keypoints.tobytes()) == (
+            b.nanoseconds,
+            b.poses.keypoints.tobytes(),
+        )
+        assert [(g.name, g.event) for g in a.gestures] == [(g.name, g.event) for g in b.gestures]
+    ids = [{int(i) for result in results for i in result.poses.ids} for results in expected]
+    assert ids[0].isdisjoint(ids[1])
+    back = [line for line in said if "went back" in line]
+    assert sorted(line.split("]: ")[0].split("[")[-1] for line in back) == ["gesture", "pose"]
+
+
+def test_images_by_themselves_are_those_of_the_pipeline_whatever_is_lost(
+    bag: Path, stage: Any
+) -> None:
+    """As quick as can be: the nodes see some of the images, and say the same of each."""
+    played = stage(static_image_mode=True)
+    expected = told(analyzed(bag, EstimatorOptions(static=True))[0])
+    for _ in range(3):
+        count = len(list(played.player.play(rate=20.0)))
+        played.ros.spin_until(lambda: len(played.heard) >= 3, 5.0)
+        if played.heard:
+            break
+    assert count == len(expected)
+    assert set(played.heard) <= set(expected)
+    assert played.heard
+    for stamp, messages in played.heard.items():
+        assert messages["/pose/poses"] == expected[stamp]["/pose/poses"]
+    assert min(expected) == 1_700_000_000 * NANOSECONDS
