@@ -10,6 +10,7 @@ from types import ModuleType
 COMMANDS = {
     "info": "what a recording holds: topics, images, gaps, cameras, and what is lost of it",
     "run": "find the people in every image of a recording, and write them as a bag",
+    "report": "write a page about results in a bag, or compare two of them",
 }
 """Each is a module ``bag_NAME`` of this package, as those of ``pose_ros.cli.main.COMMANDS``."""
 

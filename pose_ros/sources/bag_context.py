@@ -148,11 +148,15 @@ class BagFrames:
 
     def up(self, frame: str, stamp: float) -> Float64Array | None:
         """Return (3,) against gravity in the axes of a frame; None where it is not known."""
+        place = self.place(self._target, frame, stamp)
+        return None if place is None else place[2, :3]
+
+    def place(self, target: str, frame: str, stamp: float) -> Float64Array | None:
+        """Return (4, 4) that takes points of a frame to the target; None where it is not known."""
         try:
-            found: Float64Array = self._tree.lookup(self._target, frame, stamp)[2, :3]
+            return self._tree.lookup(target, frame, stamp)
         except TransformError:
             return None
-        return found
 
     def _add(self, item: Any, *, static: bool) -> None:
         place, turn = item.transform.translation, item.transform.rotation

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from pose_ros.viz.report.builder import ReportBuilder
-from pose_ros.viz.report.options import Placement, Recording, ReportOptions
+from pose_ros.viz.report.comparison import ComparisonBuilder
+from pose_ros.viz.report.options import STAYING_FRAMES, Placement, Recording, ReportOptions
 
-__all__ = ["Placement", "Recording", "ReportBuilder", "ReportOptions"]
+__all__ = [
+    "STAYING_FRAMES",
+    "ComparisonBuilder",
+    "Placement",
+    "Recording",
+    "ReportBuilder",
+    "ReportOptions",
+]

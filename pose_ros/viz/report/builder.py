@@ -14,7 +14,7 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError
 from pose_ros.viz.report.moments import Moments, Seen
-from pose_ros.viz.report.options import Placement, Recording, ReportOptions
+from pose_ros.viz.report.options import Placement, Recording, ReportOptions, option
 from pose_ros.viz.report.statistics import Statistics
 
 _NEEDED = ("jinja2", "matplotlib")
@@ -41,15 +41,19 @@ class ReportBuilder:
     Args:
         info: What ran; None where nobody knows, as of a bag that was recorded live.
         options: What the page shows.
+        name: What the recording is called, where ``info`` does not say.
 
     Raises:
         RuntimeUnavailableError: matplotlib or jinja2 is not installed.
     """
 
-    def __init__(self, info: RunInfo | None, options: ReportOptions | None = None) -> None:
+    def __init__(
+        self, info: RunInfo | None, options: ReportOptions | None = None, name: str = ""
+    ) -> None:
         check_installed()
         self.info = info
         self.options = options or ReportOptions()
+        self._title = self.options.title or (info.source if info else "") or name or "Results"
         self.statistics = Statistics(self.options.joints, scale_known=scale_known(info))
         self.moments = Moments()
 
@@ -87,9 +91,8 @@ class ReportBuilder:
         """Return the page. The same results make the same page."""
         from pose_ros.viz.report.page import render
 
-        return render(
-            self.info, self.options, self.statistics, self.moments, recording or Recording()
-        )
+        known = recording or Recording()
+        return render(self.info, self._title, self.statistics, self.moments, known)
 
     def write(self, path: str | os.PathLike[str], recording: Recording | None = None) -> None:
         """Write the page; the file is there when it is complete.
@@ -123,4 +126,4 @@ def write_page(path: Path, page: str) -> None:
 
 def scale_known(info: RunInfo | None) -> bool:
     """Return whether meters of the model follow from more than an assumed height."""
-    return bool(info and info.options.get("camera_height"))
+    return bool(option(info, "camera_height"))

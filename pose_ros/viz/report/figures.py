@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.viz.report.words import clock_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,16 +133,6 @@ def time_axis(axes: Axes, end: float, *, pictures: bool = False) -> None:
         axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock_text(x)))
         axes.set_xlabel("time" if end < 3600 else "time, hours:minutes:seconds")
-
-
-def clock_text(seconds: float) -> str:
-    """Return a time as people write it: 4.2 s, 3:07, 1:02:45."""
-    if seconds < 0:
-        return f"-{clock_text(-seconds)}"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d}"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
 def broken(

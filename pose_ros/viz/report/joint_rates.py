@@ -47,6 +47,11 @@ class JointRates:
             self._scores.add(scores)
 
     @property
+    def least(self) -> float:
+        """The score from which on a joint counts as found."""
+        return least_score(self.skeleton)
+
+    @property
     def rates(self) -> Float64Array:
         """(K,) share of people in whom each joint was found; NaN without people."""
         return self.found / self.people if self.people else np.full(len(self.skeleton), np.nan)

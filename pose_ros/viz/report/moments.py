@@ -23,7 +23,8 @@ _QUALITY = 80  # of a JPEG, percent
 _KEPT = {"first": 24, "gesture": 24, "unsure": 4, "crowd": 1}
 SHOWN = {"first": 8, "gesture": 8, "unsure": 3, "crowd": 1}
 """How many pictures of a kind a page shows."""
-_APART = 1.0  # seconds between two moments of one kind that is told by its rank
+APART = 1.0
+"""Seconds between two moments of a kind that are chosen by their rank."""
 
 
 @dataclass
@@ -70,11 +71,11 @@ class Seen:
 
     def moment(self, kind: Kind, **fields: Any) -> Moment:
         """Return it as a moment."""
-        jpeg, size = self._picture
+        jpeg, size = self.picture
         return Moment(kind, self.time, self.result.index, jpeg, size, **fields)
 
     @cached_property
-    def _picture(self) -> tuple[bytes, tuple[int, int]]:
+    def picture(self) -> tuple[bytes, tuple[int, int]]:
         """A small JPEG with the people drawn in, and its width and height."""
         drawn = self.image.copy()
         overlay.draw(drawn, self.result.poses, hands=self.result.hands, channels=self.channels)
@@ -127,7 +128,7 @@ class Moments:
     def _rank(self, seen: Seen, kind: Kind, rank: float, person: Key | None) -> None:
         """Keep a moment if it is among the best of its kind; of neighbors only one."""
         kept = self.found[kind]
-        near = [m for m in kept if abs(m.time - seen.time) < _APART]
+        near = [m for m in kept if abs(m.time - seen.time) < APART]
         if near:
             if rank <= max(m.rank for m in near):
                 return

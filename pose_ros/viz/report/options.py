@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.results import RunInfo
 from pose_ros.errors import OptionError
+
+STAYING_FRAMES = ("map", "odom")
+"""Frames that do not move with the robot, the best first."""
 
 JOINTS = ("elbow", "shoulder", "hip", "knee")
 """Joints whose angles a report shows unless it is asked for others."""
@@ -66,3 +72,16 @@ class Recording:
     images: int | None = None
     images_without_result: int | None = None
     lost: tuple[str, ...] = field(default_factory=tuple)
+
+
+def option(info: RunInfo | None, name: str) -> Any:
+    """Return an option of what ran by its name, wherever it stands; None where nobody says."""
+
+    def look(options: Mapping[str, Any]) -> Any:
+        for key, value in options.items():
+            found = look(value) if isinstance(value, Mapping) else value if key == name else None
+            if found is not None:
+                return found
+        return None
+
+    return look(info.options) if info else None

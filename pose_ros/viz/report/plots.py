@@ -90,26 +90,37 @@ def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mappin
 
 
 def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -> str:
-    """Draw the angles of one person's joints over time, left and right in one row."""
+    """Draw the angles of one person's joints over time, and how fast they change, side by side."""
     motion, clock = statistics.motions[track.key], statistics.clock
     kinds = list(dict.fromkeys(angle.partition("_")[2] for angle in statistics.angle_names))
+    fastest = float(np.nanmax(motion.speeds.high, initial=10.0))
 
     def paint(figure: Figure) -> None:
-        rows = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, kind in zip(rows, kinds, strict=True):
+        rows = figure.subplots(
+            len(kinds), 2, sharex=True, squeeze=False, gridspec_kw={"width_ratios": (3, 2)}
+        )
+        for (angles, speeds), kind in zip(rows, kinds, strict=True):
             for i, angle in enumerate(statistics.angle_names):
                 side, _, of = angle.partition("_")
                 if of == kind:
                     color = LEFT if side == "left" else RIGHT
-                    _band(axes, motion.angles, i, color, clock.hole)
-            axes.set_ylim(0, 190)
-            axes.set_yticks([0, 90, 180], ["0°", "90°", "180°"])
-            axes.set_title(kind.capitalize())
-        figures.time_axis(rows[-1], clock.now, pictures=clock.pictures)
-        figures.no_labels(list(rows[:-1]))
+                    _band(angles, motion.angles, i, color, clock.hole)
+                    _band(speeds, motion.speeds, i, color, clock.hole)
+            angles.set_ylim(0, 190)
+            angles.set_yticks([0, 90, 180], ["0°", "90°", "180°"])
+            angles.set_title(f"{kind.capitalize()}: angle")
+            speeds.set_ylim(0, 1.1 * fastest)
+            speeds.yaxis.set_major_locator(MaxNLocator(3))
+            speeds.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}°/s"))
+            speeds.set_title("speed")
+        for axes in rows[-1]:
+            figures.time_axis(axes, clock.now, pictures=clock.pictures)
+        figures.no_labels(list(rows[:-1].ravel()))
 
-    label = f"Angles of the {', '.join(kinds)} of {name} over time, left and right"
-    return figures.draw(f"angles-{number}", label, (WIDTH, 40 + 95.0 * len(kinds)), paint)
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    label = f"Angles of the {', '.join(kinds)} of {name} over time, and their speed, left and right"
+    return figures.draw(f"angles-{number}", label, (WIDTH, 40 + 100.0 * len(kinds)), paint)
 
 
 def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]) -> str:
@@ -158,10 +169,10 @@ def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[K
         )
         step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 1000) if max(span) / s <= 12)
         for axis in (axes.xaxis, axes.yaxis):
-            from matplotlib.ticker import FuncFormatter, MultipleLocator
-
             axis.set_major_locator(MultipleLocator(step))
             axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} m"))
+
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     width = min(WIDTH, max(420.0, 560.0 * float(span[1] / span[0]) + 80))
     label = f"Map of where {len(ways)} people were, seen from above, with the camera and its view"

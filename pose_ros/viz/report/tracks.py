@@ -39,7 +39,7 @@ class Track:
 
     def see(self, image: int, time: float, score: float, hole: float) -> None:
         """Take in an image, by its number and seconds, in which the person is."""
-        goes_on = image == self._image + 1 and time - self.last <= hole
+        goes_on = self.spans and image == self._image + 1 and time - self.last <= hole
         self._image, self.last = image, time
         self.images += 1
         self.score += score

@@ -180,10 +180,10 @@ def test_without_meters_there_is_no_floor() -> None:
 
 
 def test_a_page_is_written_whole(tmp_path) -> None:
-    builder = walk(ReportBuilder(INFO))
+    builder = ReportBuilder(INFO)
     path = tmp_path / "new" / "report.html"
     builder.write(path)
-    assert path.read_text(encoding="utf-8") == builder.html()
+    check(path.read_text(encoding="utf-8"))
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
     with pytest.raises(OutputError, match="cannot write"):
         builder.write(path / "below" / "a" / "file.html")

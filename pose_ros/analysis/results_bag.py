@@ -1,0 +1,406 @@
+"""Reads results back from a bag: one that an analysis wrote, or one recorded from live nodes."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pose_ros.core import skeletons
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError, PoseRosError, SourceError
+from pose_ros.messages.cdr import read_stamp
+from pose_ros.messages.gestures import gestures_from_msg
+from pose_ros.messages.headers import nanoseconds_of
+from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
+from pose_ros.sources.bag import Bag, BagMessage, open_bag
+from pose_ros.sources.bag_context import TF_TOPICS, BagFrames
+from pose_ros.sources.bag_images import IMAGE_KINDS
+from pose_ros.viz.report import STAYING_FRAMES, Placement, Recording
+
+CUSTOM_KEY = "pose_ros"
+"""Of a bag's custom data: the ``RunInfo`` of an analysis, as JSON."""
+
+POSES_KIND, GESTURES_KIND, SKELETON_KIND = (
+    f"pose_ros/msg/{name}" for name in ("PoseArray", "GestureArray", "Skeleton")
+)
+_FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")
+
+_USUAL_POSES = "pose/poses"
+_HANDS = "hands"
+_OVERLAY = "overlay"
+_HEAD_BYTES = 64  # of an image: its stamp
+_WAIT = NANOSECONDS  # for the gestures and hands of an image, after its poses were recorded
+_WAIT_FOR_FRAMES = 3 * NANOSECONDS // 10
+_LONGEST_LATENCY = 60.0  # seconds; beyond it the recorder's clock is another one
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedResult:
+    """A result as a bag holds it.
+
+    Attributes:
+        result: What was found; its index counts the results of the bag.
+        latency: Seconds after the image's stamp at which it was recorded; None of results
+            that were not recorded live.
+        placement: Where the camera was, as far as /tf tells.
+    """
+
+    result: Result
+    latency: float | None = None
+    placement: Placement | None = None
+
+
+@dataclass
+class _Pending:
+    """The parts of one result, as far as they have come."""
+
+    message: Any
+    nanoseconds: int
+    recorded: int
+    hands: Any = None
+    gestures: tuple[Gesture, ...] | None = None
+
+
+class ResultsBag:
+    """The results in a bag; a context manager that closes it.
+
+    Attributes:
+        name: What the bag is called.
+        info: What ran; None where the bag does not say: it was recorded from live nodes.
+        poses_topic: Of the people.
+
+    Args:
+        path: The bag: a folder, an ``.mcap`` or a ``.db3``.
+        poses_topic: Of the people; None: the only one there is, or ``pose/poses``.
+
+    Raises:
+        SourceError: The bag cannot be opened or holds no results, or several that could be
+            meant.
+    """
+
+    def __init__(self, path: Path | str, poses_topic: str | None = None) -> None:
+        self._bag = open_bag(path)
+        try:
+            self.name = self._bag.name
+            self.info = read_info(self._bag)
+            self.poses_topic = choose_poses(self._bag, poses_topic)
+            self._hands_topic = self._topic(
+                POSES_KIND, f"{self.poses_topic.rpartition('/')[0]}/{_HANDS}"
+            )
+            self._gestures_topic = choose_gestures(self._bag, self.poses_topic)
+            self._skeletons = self._read_skeletons()
+        except BaseException:
+            self._bag.close()
+            raise
+        self._lost: Counter[str] = Counter()
+        self._frame = ""
+        self._images: dict[str, _Images] = {}
+
+    def __enter__(self) -> ResultsBag:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bag.close()
+
+    @property
+    def bag(self) -> Bag:
+        """Where the results are."""
+        return self._bag
+
+    def results(self) -> Iterator[RecordedResult]:
+        """Yield the results in the order in which they were recorded."""
+        self._lost.clear()
+        self._images = {name: _Images() for name in image_topics(self._bag)}
+        frames = BagFrames("", lambda _kind, text: self._lose(text))
+        with_frames = [name for name in TF_TOPICS if self._bag.topic(name)]
+        told = (self.poses_topic, self._hands_topic, self._gestures_topic, *with_frames)
+        messages = heapq.merge(
+            self._bag.messages([name for name in told if name]),
+            self._bag.messages(list(self._images), head=_HEAD_BYTES) if self._images else (),
+            key=attrgetter("nanoseconds"),
+        )
+        wait = _WAIT_FOR_FRAMES if with_frames else 0
+        pending: dict[int, _Pending] = {}
+        count = 0
+        for message in messages:
+            for ready in self._ready(pending, message.nanoseconds, wait):
+                found = self._result(ready, count, frames)
+                if found:
+                    count += 1
+                    yield found
+            if message.topic in self._images:
+                self._take_image(message)
+            elif message.topic in with_frames:
+                frames.take(message, static=TF_TOPICS[message.topic])
+            else:
+                self._take(message, pending)
+        for ready in self._ready(pending, None, wait):
+            found = self._result(ready, count, frames)
+            if found:
+                count += 1
+                yield found
+
+    def recording(self) -> Recording:
+        """Return what is known of the recording; complete once all results have been read."""
+        lost = [*self._bag.damage]
+        lost += [
+            f"{text} ({count} times)" if count > 1 else text for text, count in self._lost.items()
+        ]
+        images = max(
+            (images for images in self._images.values() if images.with_result),
+            key=lambda images: images.with_result + images.without_result,
+            default=None,
+        )
+        if images is None:
+            return Recording(lost=tuple(lost))
+        return Recording(
+            images=images.with_result + images.without_result,
+            images_without_result=images.without_result,
+            lost=tuple(lost),
+        )
+
+    def _ready(
+        self, pending: dict[int, _Pending], now: int | None, wait: int
+    ) -> Iterator[_Pending]:
+        """Take out what need not wait any longer, in the order of its poses."""
+        while pending:
+            stamp, first = next(iter(pending.items()))
+            waited = _WAIT if now is None else now - first.recorded
+            whole = (first.gestures is not None or not self._gestures_topic) and (
+                first.hands is not None or not self._hands_topic
+            )
+            if waited < (wait if whole else _WAIT):
+                return
+            del pending[stamp]
+            yield first
+
+    def _take(self, message: BagMessage, pending: dict[int, _Pending]) -> None:
+        """Take a message of the results."""
+        try:
+            fields = message.read()
+            stamp = nanoseconds_of(fields.header.stamp)
+            part = pending.get(stamp)
+            if message.topic == self.poses_topic:
+                if part is not None:
+                    self._lose("an image's poses stand twice in the bag: the second were left out")
+                    return
+                pending[stamp] = _Pending(fields, stamp, message.nanoseconds)
+            elif part is None:
+                what = _HANDS if message.topic == self._hands_topic else "gestures"
+                self._lose(f"{what} without the poses of their image were left out")
+            elif message.topic == self._hands_topic:
+                part.hands = fields
+            else:
+                part.gestures = gestures_from_msg(fields)
+        except PoseRosError as error:
+            self._lose(str(error))
+
+    def _take_image(self, message: BagMessage) -> None:
+        try:
+            stamp, _ = read_stamp(message.data)
+        except PoseRosError as error:
+            self._lose(f"{message.topic}: {error}")
+            return
+        self._images[message.topic].take(stamp)
+
+    def _result(self, parts: _Pending, index: int, frames: BagFrames) -> RecordedResult | None:
+        fields = parts.message
+        try:
+            poses = poses_from_msg(fields, self._skeleton(fields.skeleton))
+            hands: Poses | None = None
+            if parts.hands is not None:
+                hands = poses_from_msg(parts.hands, self._skeleton(parts.hands.skeleton))
+        except PoseRosError as error:
+            self._lose(str(error))
+            return None
+        for images in self._images.values():
+            images.take_result(parts.nanoseconds)
+        frame_id = str(fields.header.frame_id)
+        result = Result(
+            index=index,
+            nanoseconds=parts.nanoseconds,
+            width=int(fields.width),
+            height=int(fields.height),
+            poses=poses,
+            hands=hands,
+            gestures=parts.gestures or (),
+            frame_id=frame_id,
+            source=self.name,
+        )
+        latency: float | None = None
+        if self.info is None:
+            latency = (parts.recorded - parts.nanoseconds) / NANOSECONDS
+            if abs(latency) > _LONGEST_LATENCY:
+                latency = None
+        return RecordedResult(result, latency, self._placement(frames, frame_id, result.stamp))
+
+    def _placement(self, frames: BagFrames, frame_id: str, stamp: float) -> Placement | None:
+        """Return where the camera is in the first frame that /tf told of, and in that alone."""
+        for target in (self._frame,) if self._frame else _FRAMES:
+            place = frames.place(target, frame_id, stamp)
+            if place is not None:
+                self._frame = target
+                return Placement(target, place)
+        return None
+
+    def _skeleton(self, name: str) -> Skeleton:
+        """Return a skeleton by name: our own, which has its colors, or one that the bag tells."""
+        if name in self._skeletons:
+            return self._skeletons[name]
+        try:
+            return skeletons.get(name)
+        except OptionError:
+            raise SourceError(
+                f"poses of the skeleton {name!r} were left out: the bag does not say what it is; "
+                f"record {self.poses_topic.rpartition('/')[0]}/skeleton too"
+            ) from None
+
+    def _read_skeletons(self) -> dict[str, Skeleton]:
+        topics = [topic.name for topic in self._bag.topics if topic.kind == SKELETON_KIND]
+        found: dict[str, Skeleton] = {}
+        for message in self._bag.messages(topics) if topics else ():
+            try:
+                told = skeleton_from_msg(message.read())
+            except PoseRosError:
+                continue  # what it is needed for is told of
+            own = skeletons.SKELETONS.get(told.name)
+            same = own is not None and own.keypoints == told.keypoints
+            found[told.name] = own if own is not None and same else told
+        return found
+
+    def _topic(self, kind: str, name: str) -> str:
+        """Return a topic's name; empty where the bag has no such topic of that kind."""
+        topic = self._bag.topic(name)
+        return name if topic is not None and topic.kind == kind else ""
+
+    def _lose(self, text: str) -> None:
+        self._lost[text] += 1
+
+
+class _Images:
+    """Which images of one topic got a result; only those between the first and last result.
+
+    Attributes:
+        with_result: How many did.
+        without_result: How many did not.
+    """
+
+    def __init__(self) -> None:
+        self.with_result = self.without_result = 0
+        self._waiting: set[int] = set()
+        self._results: deque[int] = deque(maxlen=64)
+
+    def take(self, stamp: int) -> None:
+        """Take an image by its stamp."""
+        if stamp in self._results:  # recorded after it
+            self.with_result += 1
+        else:
+            self._waiting.add(stamp)
+
+    def take_result(self, stamp: int) -> None:
+        """Take a result by its stamp; older images got none, as results come in order."""
+        self.with_result += stamp in self._waiting
+        older = [waiting for waiting in self._waiting if waiting < stamp]
+        if self._results:
+            self.without_result += len(older)
+        self._waiting.difference_update([*older, stamp])
+        self._results.append(stamp)
+
+
+def read_info(bag: Bag) -> RunInfo | None:
+    """Return what ran, of a bag that an analysis wrote; None where it does not say."""
+    text = bag.custom.get(CUSTOM_KEY, "")
+    try:
+        fields = json.loads(text) if text else None
+        return RunInfo(**fields) if fields else None
+    except (ValueError, TypeError):
+        return None
+
+
+def choose_poses(bag: Bag, wanted: str | None = None) -> str:
+    """Return the topic of the people.
+
+    Raises:
+        SourceError: There is none, or several could be meant.
+    """
+    names = [topic.name for topic in bag.topics if topic.kind == POSES_KIND]
+    if wanted is not None:
+        if wanted in names:
+            return wanted
+        known = ", ".join(names) or "none"
+        raise SourceError(f"{bag.name} has no poses on {wanted}; topics with poses: {known}")
+    bodies = [name for name in names if name.rpartition("/")[2] != _HANDS]
+    usual = [name for name in bodies if f"/{name}".endswith(f"/{_USUAL_POSES}")]
+    found = usual or bodies
+    if not found:
+        raise SourceError(
+            f"{bag.name} holds no poses: `pose-ros bag run` finds people in its images"
+        )
+    if len(found) > 1:
+        raise SourceError(
+            f"{bag.name} holds poses on {' and '.join(found)}: say which by --poses TOPIC"
+        )
+    return found[0]
+
+
+def choose_gestures(bag: Bag, poses_topic: str) -> str:
+    """Return the topic of the gestures, that whose name is most like the people's; or nothing."""
+    names = [topic.name for topic in bag.topics if topic.kind == GESTURES_KIND]
+
+    def alike(name: str) -> int:
+        pairs = zip(name.split("/"), poses_topic.split("/"), strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(name))
+
+    return max(names, key=alike, default="")
+
+
+def image_topics(bag: Bag) -> Sequence[str]:
+    """Return the topics of images that people may have been looked for in."""
+    return [
+        topic.name
+        for topic in bag.topics
+        if topic.kind in IMAGE_KINDS
+        and _OVERLAY not in topic.name.split("/")
+        and "depth" not in topic.name
+    ]
+
+
+def paired(
+    a: Iterator[RecordedResult], b: Iterator[RecordedResult]
+) -> Iterator[tuple[RecordedResult | None, RecordedResult | None]]:
+    """Yield the results of two bags side by side, matched by the exact stamps of their images.
+
+    Both rise in time, as one that was recorded does; who has no partner comes alone.
+    """
+    one, other = next(a, None), next(b, None)
+    while one is not None or other is not None:
+        if one is None or other is None:
+            before = one is not None
+            yield one, other
+            one, other = (next(a, None), None) if before else (None, next(b, None))
+            continue
+        first, second = one.result.nanoseconds, other.result.nanoseconds
+        if first == second:
+            yield one, other
+            one, other = next(a, None), next(b, None)
+        elif first < second:
+            yield one, None
+            one = next(a, None)
+        else:
+            yield None, other
+            other = next(b, None)

@@ -1,0 +1,168 @@
+"""The tables of a report, from its statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pose_ros.core.results import RunInfo
+from pose_ros.viz.report.figures import PEOPLE
+from pose_ros.viz.report.joint_rates import JointRates
+from pose_ros.viz.report.options import STAYING_FRAMES, option
+from pose_ros.viz.report.statistics import Statistics
+from pose_ros.viz.report.tracks import Key, Track
+from pose_ros.viz.report.words import NOTHING, between, duration, moment_text, number
+
+SHOWN_GESTURES = 200
+
+_MAIN_JOINTS = ("nose", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
+
+def people_names(statistics: Statistics) -> dict[Key, str]:
+    """Return what each person is called: the id, and the recording where there are more."""
+    many = statistics.clock.sources > 1
+    return {
+        track.key: f"id {track.key[1]}" + (f" in {track.key[0]}" if many else "")
+        for track in statistics.tracks
+    }
+
+
+def people(
+    statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]
+) -> list[dict[str, Any]]:
+    """Return a row for each of those who were there for longest."""
+    rows = []
+    for track in tracks:
+        motion = statistics.motions.get(track.key)
+        walk = motion.walk if motion else None
+        there = max(1e-9, sum(last - first for first, last in track.spans))
+        rows.append(
+            {
+                "name": names[track.key],
+                "color": track.key[1] % len(PEOPLE),
+                "first": moment_text(track.first, statistics.clock.now),
+                "seconds": duration(there),
+                "images": track.images,
+                "spans": len(track.spans),
+                "score": track.score / track.images,
+                "height": between(walk.height if walk else None, 2, "m"),
+                "speed": between(walk.speed if walk else None, 2, "m/s"),
+                "walked": number(walk.distance, 1, " m") if walk and walk.speed else NOTHING,
+                "range": f"{walk.nearest:.1f} to {walk.farthest:.1f} m"
+                if walk and walk.farthest > 0
+                else NOTHING,
+            }
+        )
+    return rows
+
+
+def joint_table(rates: JointRates | None) -> list[dict[str, Any]]:
+    """Return a row for each joint, left and right in one."""
+    if rates is None or not rates.people:
+        return []
+    shares, middles = rates.rates, rates.score_quantiles(0.5)[0]
+    skeleton, paired, rows = rates.skeleton, {}, []
+    for left, right in skeleton.left_right:
+        paired[left], paired[right] = (left, right), (left, right)
+
+    def cell(i: int) -> dict[str, Any]:
+        return {
+            "share": float(shares[i]),
+            "score": float(middles[i]),
+            "outside": float(rates.outside[i] / rates.people),
+        }
+
+    for i, name in enumerate(skeleton.keypoints):
+        if i not in paired:
+            rows.append(_joint_row(name.split("_"), [cell(i)]))
+        elif i == min(paired[i]):
+            left, right = paired[i]
+            words = [w for w in name.split("_") if w not in ("left", "right")]
+            rows.append(_joint_row(words, [cell(left), cell(right)]))
+    return rows
+
+
+def _joint_row(words: Sequence[str], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    name = " ".join(words)
+    return {"name": name, "cells": cells, "main": name in _MAIN_JOINTS}
+
+
+def gestures(statistics: Statistics, names: Mapping[Key, str]) -> dict[str, Any]:
+    """Return how often each gesture was made, and the first of them one by one."""
+    log = statistics.gestures
+    shown = log.held[:SHOWN_GESTURES]
+    counts = [
+        {"name": name.replace("_", " "), "side": side or NOTHING, "count": count}
+        for (name, side), count in sorted(log.counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    rows = [
+        {
+            "person": names.get(held.key, f"id {held.key[1]}"),
+            "name": held.name.replace("_", " "),
+            "side": held.side or NOTHING,
+            "start": moment_text(held.start, statistics.clock.now),
+            "seconds": f"{held.end - held.start:.2f} s",
+            "confidence": f"{held.confidence:.2f}",
+        }
+        for held in shown
+    ]
+    return {"counts": counts, "rows": rows, "hidden": log.counts.total() - len(shown)}
+
+
+def angle_table(statistics: Statistics) -> list[dict[str, Any]]:
+    """Return a row for each angle: where it lay, and how fast it changed."""
+    speeds = statistics.speed_quantiles
+    return [
+        {
+            "name": name.replace("_", " "),
+            "low": number(float(low), 0, "°"),
+            "middle": number(float(middle), 0, "°"),
+            "high": number(float(high), 0, "°"),
+            "speed": number(float(speeds[name][0]), 0, "°/s"),
+            "fast": number(float(speeds[name][1]), 0, "°/s"),
+        }
+        for name, (low, middle, high) in statistics.angle_quantiles.items()
+        if math.isfinite(middle)
+    ]
+
+
+def meters(statistics: Statistics, info: RunInfo | None) -> dict[str, Any]:
+    """Return what is said about places, speeds and heights, and why some are withheld."""
+    walks = [motion.walk for motion in statistics.motions.values()]
+    heights = any(walk.height for walk in walks)
+    given = option(info, "person_height") or option(info, "height")
+    if heights:
+        height = ""
+    elif given:
+        height = f"not measured: the people were said to be {given:g} m tall"
+    else:
+        height = (
+            "withheld: without a depth camera or a known camera height, distances follow from the "
+            "assumption that people are 1.7 m tall"
+        )
+    frame = statistics.placement.frame if statistics.placement else ""
+    return {
+        "known": any(len(walk.places) for walk in walks),
+        "height": height,
+        "speeds": any(walk.speed for walk in walks),
+        "frame": frame,
+        "stays": frame in STAYING_FRAMES,
+        "cone": statistics.cone.angles is not None,
+        "up_known": statistics.up_known,
+        "moved": len(statistics.camera_way) > 0,
+        "sigma": float(np.nanmedian([walk.sigma for walk in walks]))
+        if any(math.isfinite(walk.sigma) for walk in walks)
+        else math.nan,
+    }
+
+
+def latencies(statistics: Statistics) -> dict[str, str]:
+    """Return quantiles of the latency; empty where the results were not live."""
+    if not statistics.latencies.counts[0]:
+        return {}
+    shares = {"median": 0.5, "95% within": 0.95, "99% within": 0.99}
+    values = 1e3 * statistics.latencies.quantiles(*shares.values())[:, 0]
+    return {name: f"{value:.1f} ms" for name, value in zip(shares, values, strict=True)}
