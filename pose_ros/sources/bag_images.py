@@ -207,6 +207,7 @@ class BagImages:
             self._bag.close()
 
     def _shots(self) -> Generator[Shot, None, None]:
+        self.refused.clear()
         context = BagContext(self._bag, self._options, self._say)
         margin = context.margin
         context.begin(self._start)

@@ -29,6 +29,7 @@ MAGIC = b"SQLite format 3\x00"
 
 # of the database's header: bytes of a page, changes, pages, and as of which change they are right
 _HEADER = struct.Struct(">16xH6xII60xI")
+_NEAR_ROWS = 1 << 10
 _HIGHEST_ROW = 1 << 40
 
 _DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
@@ -165,50 +166,56 @@ class SqliteFile:
         """Find and return the rows of a damaged file that can be read, by their numbers."""
         rows: list[_Row] = []
         self._missing, self._trouble = 0, trouble
-        last: int | None = 0
-        while last is not None:
-            last = self._walk_rows(connection, last, rows)
+        row: int | None = 1
+        while row is not None:
+            row = self._walk_rows(connection, row, rows)
         rows.sort()
         for key, content in self._topics.items():
-            content.count = sum(1 for row in rows if row[2] == key)
+            content.count = sum(1 for found in rows if found[2] == key)
         self.span = (rows[0][0], rows[-1][0]) if rows else None
         self._rows = rows
         return rows
 
-    def _walk_rows(self, connection: apsw.Connection, after: int, rows: list[_Row]) -> int | None:
-        """Add the rows behind a number; return behind which to go on, None at the end."""
-        query = "SELECT timestamp, id, topic_id FROM messages NOT INDEXED WHERE id > ? ORDER BY id"
-        last = after
+    def _walk_rows(self, connection: apsw.Connection, first: int, rows: list[_Row]) -> int | None:
+        """Add the rows from a number on; return from which to go on, None at the end."""
+        # what is behind a broken page is found by its own number, not by the one before it
+        query = "SELECT timestamp, id, topic_id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
+        following = first
         try:
-            for stamp, row, key in _select(connection, query, after):
-                self._missing += row - last - 1
-                last = row
+            for stamp, row, key in _select(connection, query, first):
+                self._missing += row - following
+                following = row + 1
                 if key in self._topics:
                     rows.append((stamp, row, key))
         except apsw.Error:
-            if last > after:
-                return last
-            beyond = self._beyond(connection, last)
-            self._missing += 0 if beyond is None else beyond - last
+            if following > first:
+                return following
+            beyond = self._next_row(connection, first)
+            self._missing += 0 if beyond is None else beyond - first
             return beyond
         return None
 
-    def _beyond(self, connection: apsw.Connection, row: int) -> int | None:
-        """Return the number behind which rows can be read again; None where there are none."""
+    def _next_row(self, connection: apsw.Connection, broken: int) -> int | None:
+        """Return the next number from which rows can be read; None where there is none."""
+        query = "SELECT id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id LIMIT 1"
 
-        def readable(after: int) -> bool:
-            query = "SELECT id FROM messages NOT INDEXED WHERE id > ? ORDER BY id LIMIT 1"
+        def readable(row: int) -> bool:  # that there is nothing more is read as well
             try:
-                return bool(list(_select(connection, query, after)))
+                list(_select(connection, query, row))
             except apsw.Error:
                 return False
+            return True
 
-        step = 1
-        while not readable(row + step):
+        # a few rows lie on a page; where more are lost, a page of the tree's upper part is
+        near = broken + _NEAR_ROWS
+        if (found := next(filter(readable, range(broken + 1, near)), None)) is not None:
+            return found
+        step = _NEAR_ROWS
+        while not readable(broken + step):
             step *= 2
             if step > _HIGHEST_ROW:
                 return None
-        low, high = row + step // 2, row + step
+        low, high = max(near - 1, broken + step // 2), broken + step
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if readable(middle) else (middle, high)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import random
 import shutil
 import sqlite3
 import struct
@@ -143,6 +145,36 @@ def test_broken_in_the_middle(file: Path) -> None:
     assert damage.endswith(f"{COUNT - len(numbers)} of {COUNT} messages are lost")
     (file.parent / "metadata.yaml").unlink()
     assert read(file.parent)[0] == numbers
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_row_that_sqlite_can_read_is_found(tmp_path: Path, seed: int) -> None:
+    file = tmp_path / "bag.db3"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(
+            "CREATE TABLE topics(id INTEGER PRIMARY KEY, name, type, serialization_format);"
+            "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, data);"
+            "INSERT INTO topics VALUES(1, '/a', 'std_msgs/msg/String', 'cdr')"
+        )
+        rows = [(1, i, bytes(i % 300)) for i in range(12_000)]
+        connection.executemany("INSERT INTO messages VALUES(NULL, ?, ?, ?)", rows)
+        connection.commit()
+    data = bytearray(file.read_bytes())
+    size = len(data)
+    generator = random.Random(seed)
+    for pages in (1, 1, 1, 2, 40):
+        start = 4096 * generator.randrange(4, size // 4096 - 60)
+        data[start : start + 4096 * pages] = bytes(4096 * pages)
+    file.write_bytes(data)
+    expected = set()
+    with contextlib.closing(sqlite3.connect(f"file:{file}?immutable=1", uri=True)) as connection:
+        for row in range(1, 12_001):
+            query = "SELECT timestamp, data FROM messages WHERE id = ?"
+            with contextlib.suppress(sqlite3.DatabaseError):
+                expected |= {stamp for stamp, _ in connection.execute(query, (row,))}
+    with open_bag(file) as bag:
+        assert {message.nanoseconds for message in bag.messages()} == expected
+    assert 0 < len(expected) < 12_000
 
 
 def test_broken_in_the_middle_and_cut_off(tmp_path: Path) -> None:
