@@ -39,7 +39,7 @@ ARGUMENTS = [
         "camera",
         default_value="",
         description="Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or "
-        "synthetic; empty: no camera node, images come from image_topic",
+        "synthetic; empty: no camera node, images come from image_topic or bag",
     ),
     DeclareLaunchArgument(
         "bag",

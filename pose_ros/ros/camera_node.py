@@ -20,7 +20,7 @@ from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
-from pose_ros.ros.image_input import check_clock, say_rewind
+from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.parameter_tables import CameraParameters
@@ -42,7 +42,7 @@ class CameraNode(ManagedNode[CameraParameters]):
 
     A live source is stamped when it was captured. A recording starts at the
     node's time when it is activated, and keeps its own spacing from there; with
-    ``use_sim_time`` it plays by that clock.
+    ``use_sim_time`` it plays by that clock. A bag keeps its stamps.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -104,9 +104,14 @@ class CameraNode(ManagedNode[CameraParameters]):
             rewound=lambda: say_rewind(self, source),
         )
         check_clock(self, source)
-        simulated = lambda: self.simulated  # noqa: E731
         self._capture = Capture(
-            source, events, p.rate, self.now, self._has_reader, simulated=simulated
+            source,
+            events,
+            p.rate,
+            self.now,
+            self._has_reader,
+            simulated=lambda: self.simulated,
+            keep_stamps=is_bag_source(source),
         )
         self.get_logger().info(f"images from {source.name}")
 

@@ -117,6 +117,8 @@ class Capture:
             ever, so that its first frames are not lost to nobody.
         simulated: Whether the clock is a simulation's or a bag's: a recording waits for it
             to begin, and then plays by it.
+        keep_stamps: Give a recording's frames their own stamps, as those of a bag are Unix
+            times, and nothing of the past passes for the present.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Capture:
         has_reader: Callable[[], bool] = lambda: True,
         *,
         simulated: Callable[[], bool] = lambda: False,
+        keep_stamps: bool = False,
     ) -> None:
         self._source = source
         self._events = events
@@ -136,6 +139,7 @@ class Capture:
         self._clock = clock
         self._has_reader = has_reader
         self._simulated = simulated
+        self._keep_stamps = keep_stamps
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
@@ -191,7 +195,7 @@ class Capture:
             if not simulated:
                 break
             stamp = self._due(frame.stamp)
-        self._events.frame(frame, stamp)
+        self._events.frame(frame, frame.stamp if self._keep_stamps else stamp)
 
     def _due(self, media: float) -> float:
         """Return when a frame is due, and tell what there is to tell of the clock."""

@@ -20,6 +20,7 @@ from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
+from pose_ros.sources.bag_images import BagImages
 
 IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -86,6 +87,11 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
     return lambda: node.destroy_subscription(subscription)
 
 
+def is_bag_source(source: Source) -> bool:
+    """Return whether a recording's stamps are those under which other things were recorded."""
+    return isinstance(source, BagImages)
+
+
 def say_rewind(node: ManagedNode[Any], source: Source) -> None:
     """Say that the clock went back while a recording plays."""
     node.get_logger().warning(f"the clock went back: {source.name} plays on from there")
@@ -127,5 +133,12 @@ def start_capture(
     )
     node.get_logger().info(f"images from {source.name}")
     check_clock(node, source)
-    capture = Capture(source, captured, 0.0, node.now, simulated=lambda: node.simulated)
+    capture = Capture(
+        source,
+        captured,
+        0.0,
+        node.now,
+        simulated=lambda: node.simulated,
+        keep_stamps=is_bag_source(source),
+    )
     return capture.stop

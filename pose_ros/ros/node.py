@@ -33,6 +33,8 @@ Table = TypeVar("Table")
 
 DIAGNOSTICS_SECONDS = 1.0
 SPIN_SECONDS = 0.2
+ANOTHER_TIME_SECONDS = 3600.0
+"""A stamp so far away is no latency: it is a recording's, or there is no /clock yet."""
 
 
 class ManagedNode(LifecycleNode, Generic[Table]):
@@ -88,9 +90,9 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         return float(self.get_clock().now().nanoseconds * 1e-9)
 
     def age(self, stamp: float) -> float:
-        """Return how many seconds ago a stamp was; NaN while no time is known."""
-        now = self.now()
-        return now - stamp if now else math.nan
+        """Return how many seconds ago a stamp was; NaN where it is of another time."""
+        age = self.now() - stamp
+        return age if abs(age) < ANOTHER_TIME_SECONDS else math.nan
 
     def clock_trouble(self) -> str:
         """Return in words why the ROS time stands still; empty while it does not."""

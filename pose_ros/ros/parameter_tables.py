@@ -211,7 +211,7 @@ class CameraParameters:
 
     source: str = parameter(
         "synthetic",
-        "Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or synthetic.",
+        "Device (/dev/video0, 0), video file, bag, image folder, stream or synthetic.",
     )
     rate: float = parameter(
         0.0, "Frames a second; 0: as many as the source has.", low=0.0, high=1000.0
@@ -222,7 +222,9 @@ class CameraParameters:
     height: int = parameter(
         0, "Pixels to ask of a camera or the synthetic actor; 0: its own.", low=0, high=16384
     )
-    loop: bool = parameter(False, "Play a file or folder again from its start when it ends.")
+    loop: bool = parameter(
+        False, "Play a file or folder again from its start when it ends; not a bag."
+    )
     frame_id: str = parameter(
         "camera_optical_frame", "Optical frame of the images: x right, y down, z forward."
     )

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--camera",
         default="",
         metavar="SOURCE",
-        help="device, video file, image folder, stream or synthetic; none: images from a topic",
+        help="device, video, bag, image folder, stream or synthetic; none: images from a topic",
     )
     made.add_argument(
         "--image-topic", default="image", metavar="TOPIC", help="topic of the images (image)"

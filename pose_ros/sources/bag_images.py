@@ -80,6 +80,7 @@ class BagImages:
         camera_info: Topic of the CameraInfo; empty where there is none.
         depth: Topic of the depth images; empty where none are asked for.
         refused: How many images were left out, by what is wrong with them.
+        camera: Of the frame that ``read`` gave last; None where it is not known.
 
     Args:
         bag: Open; it stays so for as long as this is used.
@@ -127,6 +128,7 @@ class BagImages:
         self._options = ContextOptions(
             self.camera_info, self.depth, is_rectified(image_kind, base), max_skew, target_frame
         )
+        self.camera: Camera | None = None
         self._open: Ahead[Shot] | None = None
         self._closed = False
         self._owns_bag = False
@@ -196,7 +198,10 @@ class BagImages:
             raise SourceError(f"{self.name} is closed")
         self._open = self._open or Ahead(self._shots(), _DECODED)
         shot = next(self._open, None)
-        return None if shot is None else shot.frame
+        if shot is None:
+            return None
+        self.camera = shot.camera
+        return shot.frame
 
     def close(self) -> None:
         """End the reading that ``read`` began; safe from any thread, and twice."""

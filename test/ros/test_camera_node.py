@@ -25,6 +25,7 @@ from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.drawn_scene import STATIC_QOS
 from pose_ros.sources.calibration import write_calibration
 from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.sources.synthetic import SyntheticSource
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -99,6 +100,22 @@ def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, capfd: An
     for transition in (node.trigger_deactivate, node.trigger_activate):
         assert transition() == SUCCESS
     assert ros.spin_until(lambda: len(images) >= 20)
+
+
+def test_a_bag_keeps_its_stamps_and_its_camera(ros: Any, tmp_path: Path) -> None:
+    """What was recorded long ago does not pass for the present: no robot moves by it."""
+    path, spec = tmp_path / "bag", "synthetic:stand?width=64&height=48&fps=20&hfov=60"
+    write_scene_bag(path, open_synthetic(spec, live=False), BagOptions(seconds=0.5, depth="none"))
+    node = camera(ros, source=str(path))
+    images = ros.collect(Image, "image", 20)
+    infos = ros.collect(CameraInfo, "camera_info", 20)
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 10 and len(infos) >= 10)
+    stamps = np.array([stamp_from_msg(msg.header.stamp) for msg in images])
+    np.testing.assert_allclose(stamps, START_SECONDS + np.arange(10) / 20, atol=1e-6)
+    assert camera_from_info(infos[0]).hfov_degrees == pytest.approx(60)
+    values = dict(node.report().values)
+    assert (values["images received"], values["latency ms"]) == ("10", "")
 
 
 def test_a_file_in_a_loop(ros: Any, clip: Path) -> None:
