@@ -24,6 +24,7 @@ from pose_ros.sources.bag_records import (
     inflate,
     message_type,
 )
+from pose_ros.sources.sqlite_wal import Log
 
 MAGIC = b"SQLite format 3\x00"
 
@@ -52,6 +53,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
         self._path, self._name, self._expected = path, name, expected
+        self._log = Log(path)
         self._topics: dict[int, Content] = {}
         self._rows: list[_Row] | None = None  # those that can be read, of a damaged file
         self._missing = 0
@@ -79,13 +81,10 @@ class SqliteFile:
     def losses(self) -> list[str]:
         """Return what is known by now to be lost, a line each."""
         lines = []
-        for suffix in ("-wal", "-journal"):
-            beside = self._path.with_name(self._path.name + suffix)
-            if beside.is_file() and beside.stat().st_size:
-                lines.append(
-                    f"{self._name}: what was recorded last is in {beside.name} still and is not "
-                    "read; copy the bag and open it with sqlite3 once to bring it in"
-                )
+        if self._log.pages:
+            lines.append(f"{self._name} was not closed; its end is read from {self._name}-wal")
+        elif any(self._beside(suffix) for suffix in ("-wal", "-journal")):
+            lines.append(f"{self._name} was not closed; what was recorded last is lost")
         found = sum(content.count for content in self._topics.values())
         if self._rows is not None or self._lost:
             known = self._missing + len(self._lost)
@@ -120,10 +119,13 @@ class SqliteFile:
         finally:
             connection.close()
 
+    def _beside(self, suffix: str) -> bool:
+        path = self._path.with_name(self._path.name + suffix)
+        return path.is_file() and path.stat().st_size > 0
+
     def _connect(self) -> apsw.Connection:
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         try:
-            connection = apsw.Connection(f"{self._path.absolute().as_uri()}?immutable=1", flags)
+            connection = self._log.connect()
             # or a file that is shorter than it says is refused as a whole
             connection.execute("PRAGMA writable_schema=ON")
         except apsw.Error as error:
@@ -150,7 +152,7 @@ class SqliteFile:
 
     def _count(self, connection: apsw.Connection) -> None:
         """Count the messages of a whole file; the pages of their data are not touched."""
-        if self._path.stat().st_size < _size_by_header(self._path):
+        if not self._log.pages and self._path.stat().st_size < _size_by_header(self._path):
             raise apsw.CorruptError("it is cut off")
         query = (
             "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages NOT INDEXED"

@@ -369,12 +369,33 @@ def test_an_index_that_is_broken_hides_nothing(tmp_path: Path) -> None:
     assert damage.endswith(f"0 of {COUNT} messages are lost")
 
 
-def test_what_is_not_written_back_yet_is_said(tmp_path: Path) -> None:
-    file = write(tmp_path / "bag", "sqlite3")
-    file.with_name(f"{file.name}-wal").write_bytes(b"x" * 100)
-    numbers, (damage,) = read(file.parent)
-    assert numbers == list(range(COUNT))
-    assert f"{file.name}-wal" in damage
+def test_what_is_not_written_back_yet_is_read_from_the_log(tmp_path: Path) -> None:
+    made = write(tmp_path / "made", "sqlite3")
+    file = tmp_path / "bag" / "bag.db3"
+    file.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(made)) as connection:
+        connection.executescript("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0")
+        connection.execute("DELETE FROM messages WHERE id > 200")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for number in range(200, COUNT):
+            data = typestore().serialize_cdr(types(STRING)(data=text(number)), STRING)
+            row = 1 + number % 2, START + number * PERIOD, bytes(data)
+            connection.execute("INSERT INTO messages(topic_id, timestamp, data) VALUES(?,?,?)", row)
+            if number in {240, 280}:
+                connection.commit()
+        log = made.with_name(f"{made.name}-wal")
+        shutil.copy(made, file)
+        shutil.copy(log, file.with_name("bag.db3-wal"))
+    why = "bag.db3 was not closed; its end is read from bag.db3-wal"
+    assert read(file) == (list(range(281)), (why,))
+    # of a log that is cut off the transactions that were ended count
+    log = file.with_name("bag.db3-wal")
+    log.write_bytes(log.read_bytes()[:-100_000])
+    assert read(file) == (list(range(241)), (why,))
+    log.write_bytes(b"x" * 100)
+    why = "bag.db3 was not closed; what was recorded last is lost"
+    assert read(file) == (list(range(200)), (why,))
 
 
 def test_messages_of_unknown_types_are_passed_on_unread(tmp_path: Path) -> None:
