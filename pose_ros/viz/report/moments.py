@@ -23,6 +23,8 @@ _QUALITY = 80  # of a JPEG, percent
 _KEPT = {"first": 24, "gesture": 24, "unsure": 4, "crowd": 1}
 SHOWN = {"first": 8, "gesture": 8, "unsure": 3, "crowd": 1}
 """How many pictures of a kind a page shows."""
+WELL = 0.9
+"""Mean score of somebody's joints from which on all are found well."""
 APART = 1.0
 """Seconds between two moments of a kind that are chosen by their rank."""
 
@@ -164,4 +166,6 @@ class Moments:
             )
         else:
             kept = sorted(kept, key=lambda m: (-m.rank, m.time))
+            if kind == "unsure":  # who is found well everywhere is least sure in one picture
+                kept = [m for i, m in enumerate(kept) if i == 0 or -m.rank < WELL]
         return sorted(kept[: SHOWN[kind]], key=lambda m: m.time)

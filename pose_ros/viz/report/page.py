@@ -18,12 +18,11 @@ from pose_ros.viz.report.options import Recording
 from pose_ros.viz.report.places import CHAIN_SHARE
 from pose_ros.viz.report.statistics import Statistics
 from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import duration, moment_text, number, percent, ran
+from pose_ros.viz.report.words import duration, is_main, moment_text, number, percent, ran
 
 SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3
 GESTURE_ROWS = 40
-_FACTS = 12  # of what ran that are shown at once
 
 _BASES = {
     "depth": "joints that a depth camera measured",
@@ -55,8 +54,8 @@ def render(
     context = {
         "title": title,
         "info": info,
-        "ran": facts[:_FACTS],
-        "ran_options": facts[_FACTS:],
+        "ran": [fact for fact in facts if is_main(fact[0])],
+        "ran_options": [fact for fact in facts if not is_main(fact[0])],
         "hidden_motions": statistics.tracks.people > SHOWN_MOTIONS,
         "chain": CHAIN_SHARE,
         "cards": cards(statistics, recording),
@@ -173,35 +172,47 @@ def notes(statistics: Statistics, info: RunInfo | None) -> list[str]:
 def gallery(
     moments: Moments, statistics: Statistics, names: Mapping[Key, str]
 ) -> list[dict[str, Any]]:
-    """Return the pictures in order of time, each with a caption."""
+    """Return the pictures in order of time; what is to be seen in one of them stands below it."""
     ranked = sorted(statistics.tracks, key=lambda track: (-track.images, track.number))
     longest = [track.key for track in ranked]
-    chosen = [m for kind in moments.found for m in moments.chosen(kind, longest)]
+    pictures: dict[float, list[Moment]] = {}
+    for kind in moments.found:
+        for moment in moments.chosen(kind, longest):
+            pictures.setdefault(moment.time, []).append(moment)
+    end = statistics.clock.now
     return [
         {
-            "src": "data:image/jpeg;base64," + base64.b64encode(moment.jpeg).decode("ascii"),
-            "width": moment.size[0],
-            "height": moment.size[1],
-            "caption": caption(moment, names),
-            "time": moment_text(moment.time, statistics.clock.now),
-            "index": moment.index,
-            "kind": moment.kind,
+            "src": "data:image/jpeg;base64," + base64.b64encode(of[0].jpeg).decode("ascii"),
+            "width": of[0].size[0],
+            "height": of[0].size[1],
+            "caption": captions(of, names),
+            "time": f"picture {of[0].index + 1}"
+            if statistics.clock.pictures
+            else moment_text(time, end),
         }
-        for moment in sorted(chosen, key=lambda m: m.time)
+        for time, of in sorted(pictures.items())
     ]
 
 
-def caption(moment: Moment, names: Mapping[Key, str]) -> str:
-    """Return what a picture shows."""
-    person = "" if moment.person is None else names.get(moment.person, f"id {moment.person[1]}")
-    if moment.kind == "first":
-        return f"{person} is first seen"
-    if moment.kind == "gesture":
-        name, side = moment.gesture
-        return f"{person}: {name.replace('_', ' ')}" + (f", {side}" if side else "") + " starts"
-    if moment.kind == "unsure":
-        return f"least sure: joints of {person} score {-moment.rank:.2f} on average"
-    return f"most people: {moment.rank:.0f}"
+def captions(moments: Sequence[Moment], names: Mapping[Key, str]) -> str:
+    """Return what a picture shows of which several things are worth telling."""
+
+    def name(moment: Moment) -> str:
+        key = moment.person
+        return "" if key is None else names.get(key, f"id {key[1]}")
+
+    new = [name(moment) for moment in moments if moment.kind == "first"]
+    told = [f"{', '.join(new)} first seen"] if new else []
+    for moment in moments:
+        if moment.kind == "gesture":
+            gesture, side = moment.gesture
+            words = f"{gesture.replace('_', ' ')} {side}".rstrip()
+            told.append(f"{name(moment)} starts: {words}")
+        elif moment.kind == "unsure":
+            told.append(f"least sure, joints of {name(moment)} score {-moment.rank:.2f}")
+        elif moment.kind == "crowd":
+            told.append(f"most people, {moment.rank:.0f}")
+    return "; ".join(told)
 
 
 def drawings(

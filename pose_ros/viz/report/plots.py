@@ -13,6 +13,7 @@ from pose_ros.viz.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE,
 from pose_ros.viz.report.gesture_log import Held
 from pose_ros.viz.report.series import Series
 from pose_ros.viz.report.statistics import Statistics
+from pose_ros.viz.report.tables import camera_moved
 from pose_ros.viz.report.tracks import Key, Track
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -
             speeds.set_ylim(0, 1.1 * fastest)
             speeds.yaxis.set_major_locator(MaxNLocator(3))
             speeds.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}°/s"))
-            speeds.set_title("speed")
+            speeds.set_title(f"{kind.capitalize()}: speed")
         for axes in rows[-1]:
             figures.time_axis(axes, clock.now, pictures=clock.pictures)
         figures.no_labels(list(rows[:-1].ravel()))
@@ -147,7 +148,7 @@ def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[K
         axes.set_ylim(low[0], high[0])
         if statistics.cone.angles is not None and placement is not None:
             _cone(axes, camera[-1], placement.transform[:3, :3], statistics.cone.angles, span)
-        if len(camera) > 1:
+        if camera_moved(statistics):
             axes.plot(camera[:, 1], camera[:, 0], color=MUTED, linewidth=1.2, linestyle=(0, (3, 2)))
         for key, way in ways.items():
             color = person_color(key)

@@ -18,6 +18,7 @@ from pose_ros.viz.report.words import NOTHING, between, duration, moment_text, n
 
 SHOWN_GESTURES = 200
 
+_STAYS = 0.05  # meters by which a camera that stays may seem to move
 _MAIN_JOINTS = ("nose", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 
@@ -51,12 +52,17 @@ def people(
                 "height": between(walk.height if walk else None, 2, "m"),
                 "speed": between(walk.speed if walk else None, 2, "m/s"),
                 "walked": number(walk.distance, 1, " m") if walk and walk.speed else NOTHING,
-                "range": f"{walk.nearest:.1f} to {walk.farthest:.1f} m"
+                "range": _range(walk.nearest, walk.farthest)
                 if walk and walk.farthest > 0
                 else NOTHING,
             }
         )
     return rows
+
+
+def _range(low: float, high: float) -> str:
+    texts = dict.fromkeys((f"{low:.1f}", f"{high:.1f}"))
+    return " to ".join(texts) + " m"
 
 
 def joint_table(rates: JointRates | None) -> list[dict[str, Any]]:
@@ -152,11 +158,17 @@ def meters(statistics: Statistics, info: RunInfo | None) -> dict[str, Any]:
         "stays": frame in STAYING_FRAMES,
         "cone": statistics.cone.angles is not None,
         "up_known": statistics.up_known,
-        "moved": len(statistics.camera_way) > 0,
+        "moved": camera_moved(statistics),
         "sigma": float(np.nanmedian([walk.sigma for walk in walks]))
         if any(math.isfinite(walk.sigma) for walk in walks)
         else math.nan,
     }
+
+
+def camera_moved(statistics: Statistics) -> bool:
+    """Return whether it is known that the camera did not stay where it was."""
+    way = statistics.camera_way.mean
+    return len(way) > 0 and bool(np.any(np.ptp(way, axis=0) > _STAYS))
 
 
 def latencies(statistics: Statistics) -> dict[str, str]:

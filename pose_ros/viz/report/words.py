@@ -11,6 +11,11 @@ from pose_ros.viz.report.places import Estimate
 
 NOTHING = "\N{EN DASH}"
 
+_MAIN_OPTIONS = (
+    *("topic", "depth", "every", "threshold", "max_people", "precision", "height"),
+    *("person_height", "camera_height", "smoothing"),
+)
+
 
 def percent(share: float) -> str:
     """Return a share in [0, 1] as people read it."""
@@ -67,6 +72,12 @@ def ran(info: RunInfo | None) -> list[tuple[str, str]]:
         *flat(info.options),
     ]
     return [(name, _value(value)) for name, value in rows if value != ""]
+
+
+def is_main(name: str) -> bool:
+    """Return whether a row of ``ran`` is shown at once: all but the options that few ask for."""
+    option = name.rpartition(".")[2]
+    return option in _MAIN_OPTIONS or (option == name and "_" not in name.replace("pose_ros", ""))
 
 
 def flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
