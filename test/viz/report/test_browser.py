@@ -40,13 +40,13 @@ def write_pages(folder: Path) -> list[Path]:
         event = {5: "started", 15: "ended"}.get(i, "held")
         gestures = [Gesture("point", "left", 0, event, 0.8, 0.1)] if 5 <= i <= 15 else []
         stamp = round(time * NANOSECONDS)
-        results = [
+        first, second = (
             Result(i, stamp, 640, 480, walker(time, shift), None, tuple(gestures), "camera", "walk")
             for shift in (0.0, 0.02)
-        ]
+        )
         image = np.full((480, 640, 3), (90, 140, 60), np.uint8)
-        report.add(results[0], image, latency=0.04 + 0.01 * (i % 3))
-        comparison.add(*results, image)
+        report.add(first, image, latency=0.04 + 0.01 * (i % 3))
+        comparison.add(first, second, image)
     report.write(folder / "report.html")
     comparison.write(folder / "comparison.html")
     return [folder / "report.html", folder / "comparison.html"]
