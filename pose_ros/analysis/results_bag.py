@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pose_ros.analysis.bag_writer import CUSTOM_KEY
+from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
@@ -23,24 +25,19 @@ from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.sources.bag import Bag, BagMessage, open_bag
-from pose_ros.sources.bag_context import TF_TOPICS, BagFrames
+from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import IMAGE_KINDS
-from pose_ros.viz.report import STAYING_FRAMES, Placement, Recording
-
-CUSTOM_KEY = "pose_ros"
-"""Of a bag's custom data: the ``RunInfo`` of an analysis, as JSON."""
+from pose_ros.viz.report import Placement, Recording
 
 POSES_KIND, GESTURES_KIND, SKELETON_KIND = (
     f"pose_ros/msg/{name}" for name in ("PoseArray", "GestureArray", "Skeleton")
 )
-_FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")
 
 _USUAL_POSES = "pose/poses"
 _HANDS = "hands"
 _OVERLAY = "overlay"
 _HEAD_BYTES = 64  # of an image: its stamp
 _WAIT = NANOSECONDS  # for the gestures and hands of an image, after its poses were recorded
-_WAIT_FOR_FRAMES = 3 * NANOSECONDS // 10
 _LONGEST_LATENCY = 60.0  # seconds; beyond it the recorder's clock is another one
 
 
@@ -103,7 +100,6 @@ class ResultsBag:
             self._bag.close()
             raise
         self._lost: Counter[str] = Counter()
-        self._frame = ""
         self._images: dict[str, _Images] = {}
 
     def __enter__(self) -> ResultsBag:
@@ -126,7 +122,7 @@ class ResultsBag:
         """Yield the results in the order in which they were recorded."""
         self._lost.clear()
         self._images = {name: _Images() for name in image_topics(self._bag)}
-        frames = BagFrames("", lambda _kind, text: self._lose(text))
+        frames = Placements(lambda _kind, text: self._lose(text))
         with_frames = [name for name in TF_TOPICS if self._bag.topic(name)]
         told = (self.poses_topic, self._hands_topic, self._gestures_topic, *with_frames)
         messages = heapq.merge(
@@ -134,7 +130,7 @@ class ResultsBag:
             self._bag.messages(list(self._images), head=_HEAD_BYTES) if self._images else (),
             key=attrgetter("nanoseconds"),
         )
-        wait = _WAIT_FOR_FRAMES if with_frames else 0
+        wait = LOOK_AHEAD if with_frames else 0
         pending: dict[int, _Pending] = {}
         count = 0
         for message in messages:
@@ -146,7 +142,7 @@ class ResultsBag:
             if message.topic in self._images:
                 self._take_image(message)
             elif message.topic in with_frames:
-                frames.take(message, static=TF_TOPICS[message.topic])
+                frames.take(message)
             else:
                 self._take(message, pending)
         for ready in self._ready(pending, None, wait):
@@ -218,7 +214,7 @@ class ResultsBag:
             return
         self._images[message.topic].take(stamp)
 
-    def _result(self, parts: _Pending, index: int, frames: BagFrames) -> RecordedResult | None:
+    def _result(self, parts: _Pending, index: int, frames: Placements) -> RecordedResult | None:
         fields = parts.message
         try:
             poses = poses_from_msg(fields, self._skeleton(fields.skeleton))
@@ -247,16 +243,7 @@ class ResultsBag:
             latency = (parts.recorded - parts.nanoseconds) / NANOSECONDS
             if abs(latency) > _LONGEST_LATENCY:
                 latency = None
-        return RecordedResult(result, latency, self._placement(frames, frame_id, result.stamp))
-
-    def _placement(self, frames: BagFrames, frame_id: str, stamp: float) -> Placement | None:
-        """Return where the camera is in the first frame that /tf told of, and in that alone."""
-        for target in (self._frame,) if self._frame else _FRAMES:
-            place = frames.place(target, frame_id, stamp)
-            if place is not None:
-                self._frame = target
-                return Placement(target, place)
-        return None
+        return RecordedResult(result, latency, frames.at(frame_id, result.stamp))
 
     def _skeleton(self, name: str) -> Skeleton:
         """Return a skeleton by name: our own, which has its colors, or one that the bag tells."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import open_sinks
+from pose_ros.analysis.tally import Tally
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.lift import level_floor
-from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.results import RunInfo
 from pose_ros.errors import ImageError, OutputError
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     """Do what ``task.run_task`` says."""
-    outputs, tally, notes = task.outputs, Tally(), list[str]()
+    outputs, tally = task.outputs, Tally()
     with _told_of_disks(), contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)
@@ -55,13 +55,13 @@ def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
             whole.place(Path(path))
         pipeline = make_pipeline(task)
         info = run_info(images.name, pipeline, options_told(task, images))
-        sinks = stack.enter_context(open_sinks(task, whole, images, info, notes))
+        sinks = stack.enter_context(open_sinks(task, whole, images, info, tally))
         total = images.length if progress else 0
         for shot in shots_of(images, told):
             try:
                 result = pipeline.run(shot)
             except ImageError as error:
-                tally.refused[f"not analyzed ({error})"] += 1
+                tally.refuse(error)
                 continue
             for write in sinks:
                 write(shot, result)
@@ -75,31 +75,8 @@ def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         people=len(tally.ids),
         refused=dict(sorted((images.refused + tally.refused).items())),
         damage=bag.damage,
-        notes=(*images.notes, *notes),
+        notes=(*images.notes, *tally.notes),
     )
-
-
-@dataclass
-class Tally:
-    """What was found so far.
-
-    Attributes:
-        images: How many were analyzed.
-        with_people: In how many of them somebody was found.
-        ids: Of all people.
-        refused: How many were not analyzed, by the reason.
-    """
-
-    images: int = 0
-    with_people: int = 0
-    ids: set[int] = field(default_factory=set)
-    refused: Counter[str] = field(default_factory=Counter)
-
-    def add(self, result: Result) -> None:
-        """Count an image."""
-        self.images += 1
-        self.with_people += len(result.poses) > 0
-        self.ids.update(result.poses.ids.tolist())
 
 
 def open_images(bag: Bag, task: BagTask) -> BagImages:

@@ -6,24 +6,33 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from pose_ros.analysis.bag_writer import TF, TF_STATIC, BagWriter
 from pose_ros.analysis.exports import ExportOptions, open_exports
+from pose_ros.analysis.placements import LOOK_AHEAD, Placements
+from pose_ros.analysis.tally import Tally, losses
 from pose_ros.analysis.task import BagTask
 from pose_ros.analysis.whole import Whole
+from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
-from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.sources.bag import BagMessage
+from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
+from pose_ros.viz.report import Placement, Recording, ReportBuilder
 
 Write: TypeAlias = Callable[[Shot, Result], None]
+Place: TypeAlias = Callable[[Shot], Placement | None]
+
+_MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
 
 @contextlib.contextmanager
 def open_sinks(
-    task: BagTask, whole: Whole, images: BagImages, info: RunInfo, notes: list[str]
+    task: BagTask, whole: Whole, images: BagImages, info: RunInfo, tally: Tally
 ) -> Iterator[list[Write]]:
     """Open what the results of a task are written to, and finish it when the block ends well.
 
@@ -32,14 +41,14 @@ def open_sinks(
         whole: Has a place for each.
         images: Of the recording.
         info: What runs.
-        notes: Takes what a user should know of the outputs at the end, a line each.
+        tally: What came of the images; takes what a user should know of the outputs.
 
     Raises:
         OutputError: One of them cannot be written.
     """
     outputs = task.outputs
     with contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(exports(outputs.exports, info, whole, notes))]
+        sinks = [stack.enter_context(exports(outputs.exports, info, whole, tally.notes))]
         gestures = task.settings.gestures is not None
         if outputs.bag:
             writer = BagWriter(whole.made(outputs.bag), outputs.storage, info, gestures=gestures)
@@ -54,6 +63,17 @@ def open_sinks(
             video = VideoFile(whole.made(outputs.overlay), images.fps)
             stack.callback(video.close)
             sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
+        if outputs.report:
+
+            def known() -> Recording:
+                refused = images.refused + tally.refused
+                lost = losses(refused, images.bag.damage)
+                without = sum(refused.values())
+                return Recording(tally.images + without, without, lost)
+
+            builder = ReportBuilder(info, outputs.report_options)
+            path = whole.made(outputs.report)
+            sinks.append(stack.enter_context(page(builder, path, known, _placing(images))))
         yield sinks
 
 
@@ -82,6 +102,22 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
     yield write
     for message in others.until(None):
         writer.copy(message)
+
+
+def _placing(images: BagImages) -> Place:
+    """Return what tells where the camera of a bag's images was."""
+    bag, (begin, end) = images.bag, images.window
+    topics = [topic for topic in TF_TOPICS if bag.topic(topic)]
+    messages = _Peeked(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
+    placements = Placements(lambda _kind, _text: None)  # the images' own notes say it
+
+    def place(shot: Shot) -> Placement | None:
+        for message in messages.until(shot.recorded + LOOK_AHEAD):
+            if message.nanoseconds >= begin - _MEMORY or TF_TOPICS[message.topic]:
+                placements.take(message)
+        return placements.at(shot.frame_id, shot.frame.stamp)
+
+    return place
 
 
 class _Peeked:
@@ -143,6 +179,33 @@ def exports(
     with open_exports(options, info, name=name, whole=whole) as files:
         yield lambda _shot, result: files.write(result)
         notes += files.close()
+
+
+@contextlib.contextmanager
+def page(
+    builder: ReportBuilder,
+    path: Path,
+    known: Callable[[], Recording],
+    place: Place = lambda _shot: None,
+) -> Iterator[Write]:
+    """Write a page about the results when the block ends well.
+
+    Args:
+        builder: Of the page.
+        path: Of the page.
+        known: Tells what is known of the recording in the end.
+        place: Tells where the camera was.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+
+    def write(shot: Shot, result: Result) -> None:
+        frame = shot.frame
+        builder.add(result, frame.image, frame.channels, up=shot.up, placement=place(shot))
+
+    yield write
+    builder.write(path, known())
 
 
 def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pose_ros.analysis.exports import ExportOptions
+from pose_ros.analysis.tally import losses
 from pose_ros.build import DEFAULT_NETWORK
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.core.lift import LiftOptions
 from pose_ros.core.options import EstimatorOptions
+from pose_ros.viz.report import ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
 """Told how many images are done, and how many there are, None when unknown."""
@@ -75,6 +77,7 @@ class Outputs:
         overlay: Video of the images with the people drawn in.
         overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
         report: Page about the recording.
+        report_options: What that page shows.
         force: Whether what stands there already is replaced.
     """
 
@@ -86,6 +89,7 @@ class Outputs:
     overlay: str = ""
     overlay_parts: tuple[str, ...] = ()
     report: str = ""
+    report_options: ReportOptions = field(default_factory=ReportOptions)
     force: bool = False
 
     def paths(self) -> tuple[str, ...]:
@@ -140,6 +144,11 @@ class TaskReport:
     damage: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     error: str = ""
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What was not analyzed and what was lost, a line each."""
+        return losses(self.refused, self.damage)
 
     @property
     def exit_code(self) -> int:

@@ -17,6 +17,7 @@ from pose_ros.cli.analysis_options import (
     gesture_options,
     lift_options,
 )
+from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
 from pose_ros.cli.network_options import (
     add_hand_arguments,
@@ -66,11 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="put the images, their camera_info and depth into it too",
     )  # fmt: skip
     add_export_arguments(parser)
+    add_report_arguments(parser)
     group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
     group.add_argument("--overlay", metavar="VIDEO", help="the images with the people drawn in")
     group.add_argument(
         "--overlay-parts", default=",".join(overlay.PARTS), metavar="PARTS", help="(%(default)s)"
     )
+    group.add_argument("--report", metavar="FILE", help="a page about the recording, .html")
     group.add_argument(
         "--force", action="store_true", help="replace outputs that are there: files, and our bags"
     )
@@ -96,7 +99,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         OptionError: One is out of its range, or they do not go together.
     """
     exports = export_options(args)
-    if not (args.out or args.json or args.overlay or exports.files):
+    if not (args.out or args.json or args.overlay or args.report or exports.files):
         raise OptionError("nothing would be written: give --out OUT_BAG, or another output")
     if args.copy_images and not args.out:
         raise OptionError("--copy-images is of --out OUT_BAG: give both or neither")
@@ -130,6 +133,8 @@ def task_from(args: argparse.Namespace) -> BagTask:
         json=args.json or "",
         overlay=args.overlay or "",
         overlay_parts=overlay.parse_parts(args.overlay_parts),
+        report=args.report or "",
+        report_options=report_options(args),
         force=args.force,
     )
     return BagTask(
@@ -168,8 +173,7 @@ class Progress:
 
 def say_losses(report: TaskReport) -> None:
     """Say on stderr what of a recording was lost or not used, a line each."""
-    lines = [f"{count} images {reason}" for reason, count in report.refused.items()]
-    for line in (*report.notes, *lines, *report.damage):
+    for line in (*report.notes, *report.lost):
         print(f"{report.bag}: {line}", file=sys.stderr)
 
 

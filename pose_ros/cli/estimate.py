@@ -7,8 +7,9 @@ import contextlib
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +21,8 @@ from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.shots import shots_of
-from pose_ros.analysis.sinks import drawings, exports, lines
+from pose_ros.analysis.sinks import Write, drawings, exports, lines, page
+from pose_ros.analysis.tally import Tally, losses
 from pose_ros.analysis.whole import Whole
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
@@ -29,6 +31,7 @@ from pose_ros.cli.analysis_options import (
     gesture_options,
     lift_options,
 )
+from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
 from pose_ros.cli.network_options import (
     add_hand_arguments,
@@ -38,13 +41,14 @@ from pose_ros.cli.network_options import (
     estimator_options,
 )
 from pose_ros.core.protocols import Source
-from pose_ros.core.results import Result
-from pose_ros.errors import OptionError, OutputError, SourceError
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.errors import ImageError, OptionError, OutputError, SourceError
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import ImageWriter, open_writer
+from pose_ros.viz.report import Recording, ReportBuilder
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_meter_arguments(parser, camera_info="calibration file of the camera, .yaml")
     add_gesture_arguments(parser, wanted=False)
     add_export_arguments(parser)
+    add_report_arguments(parser)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"
@@ -80,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--json", metavar="FILE", help="one line of JSON a frame; - for stdout")
     group.add_argument("--frames", type=int, metavar="N", help="stop after N frames an input")
+    group.add_argument("--report", metavar="FILE", help="a page about what was found, .html")
     group.add_argument(
-        "--force", action="store_true", help="replace files of exports that are there"
+        "--force", action="store_true", help="replace exports and a report that are there"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
 
@@ -92,19 +98,14 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
     drawing = _drawing(args)
     told = _told_camera(args)
-    export, name = export_options(args), recording_name(args.inputs[0])
-    check_exports(export, [name], force=args.force)
     options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
+    check_exports(export_options(args), [recording_name(args.inputs[0])], force=args.force)
     estimator = build_estimator(args)
     pipeline = Pipeline(estimator, build_hands(args, estimator), options)
-    summary, notes = Summary(), list[str]()
+    summary = Summary()
     with contextlib.ExitStack() as stack:
         info = run_info(" ".join(args.inputs), pipeline, _options_told(args, options))
-        whole = stack.enter_context(Whole(force=args.force))
-        sinks = [stack.enter_context(exports(export, info, whole, notes, name))]
-        if args.json:
-            file = _open_lines(args.json, stack)
-            sinks.append(lines(file, estimator.network, gestures=args.gestures))
+        sinks = _open_sinks(args, info, summary, stack)
         writer: ImageWriter | None = None
         for source in _open(expand_inputs(args.inputs, fps=args.fps), summary):
             stack.callback(source.close)
@@ -116,52 +117,74 @@ def run(args: argparse.Namespace) -> int:
             for shot, result in estimate_shots(pipeline, shots, summary):
                 for write in sinks:
                     write(shot, result)
-            summary.say_losses(source)
+            summary.end(source)
             source.close()
-    for note in notes:
+    for note in summary.tally.notes:
         print(note, file=sys.stderr)
     if not args.quiet:
         print(summary.text(pipeline), file=sys.stderr)
     return 1 if summary.failures else 2 if summary.losses else 0
 
 
+def _open_sinks(
+    args: argparse.Namespace, info: RunInfo, summary: Summary, stack: contextlib.ExitStack
+) -> list[Write]:
+    """Open all that is written but pictures and video, whose rate the first input tells."""
+    whole = stack.enter_context(Whole(force=args.force))
+    name, notes = recording_name(args.inputs[0]), summary.tally.notes
+    sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
+    if args.report:
+        builder = ReportBuilder(info, report_options(args))
+        path = whole.place(Path(args.report))
+        sinks.append(stack.enter_context(page(builder, path, summary.recording)))
+    if args.json:
+        file = _open_lines(args.json, stack)
+        sinks.append(lines(file, info.network, gestures=args.gestures))
+    return sinks
+
+
 @dataclass
 class Summary:
     """What a run did, counted as it goes."""
 
-    frames: int = 0
-    frames_with_people: int = 0
+    tally: Tally = field(default_factory=Tally)
     people: int = 0
     hands: int = 0
     seconds: float = 0.0
     failures: int = 0
-    losses: int = 0
+    losses: list[str] = field(default_factory=list)
 
     def fail(self, error: SourceError) -> None:
         """Say that an input could not be read, and count it."""
         self.failures += 1
         tqdm.write(f"pose-ros estimate: {error}", file=sys.stderr)
 
-    def say_losses(self, source: Source) -> None:
-        """Say what of a bag was lost or could not be used, and count it."""
+    def end(self, source: Source) -> None:
+        """Say what of an input was lost or could not be used, and count it."""
+        refused, self.tally.refused = self.tally.refused, Counter()
+        lost, notes = losses(refused, ()), tuple[str, ...]()
         if isinstance(source, BagImages):
-            refused = [f"{count} images {reason}" for reason, count in source.refused.items()]
-            lost = [*refused, *source.bag.damage]
-            self.losses += len(lost)
-            for line in (*source.notes, *lost):
-                tqdm.write(f"{source.name}: {line}", file=sys.stderr)
+            lost, notes = losses(source.refused + refused, source.bag.damage), source.notes
+        for line in (*notes, *lost):
+            tqdm.write(f"{source.name}: {line}", file=sys.stderr)
+        self.losses += lost
+
+    def recording(self) -> Recording:
+        """Return what a report says about all inputs."""
+        return Recording(self.tally.images, lost=tuple(self.losses))
 
     def text(self, pipeline: Pipeline) -> str:
         """Return one line for a person."""
-        if not self.frames:
+        frames = self.tally.images
+        if not frames:
             return "no frame was read"
         count, networks = f"{self.people} in all", pipeline.estimator.network
         if pipeline.hands:
             count += f", {self.hands} hands"
             networks += f" and {pipeline.hands.network}"
         return (
-            f"{self.frames} frames, {self.frames_with_people} with people ({count}), "
-            f"{1e3 * self.seconds / self.frames:.1f} ms a frame "
+            f"{frames} frames, {self.tally.with_people} with people ({count}), "
+            f"{1e3 * self.seconds / frames:.1f} ms a frame "
             f"({networks} on {pipeline.estimator.provider})"
         )
 
@@ -173,10 +196,13 @@ def estimate_shots(
     pipeline.reset()
     for shot in shots:
         start = time.perf_counter()
-        result = pipeline.run(shot)
+        try:
+            result = pipeline.run(shot)
+        except ImageError as error:
+            summary.tally.refuse(error)
+            continue
         summary.seconds += time.perf_counter() - start
-        summary.frames += 1
-        summary.frames_with_people += len(result.poses) > 0
+        summary.tally.add(result)
         summary.people += len(result.poses)
         summary.hands += len(result.hands or ())
         yield shot, result

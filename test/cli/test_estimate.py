@@ -218,6 +218,7 @@ def test_sizes_of_what_is_drawn(pictures, tmp_path):
 def test_a_bag_brings_its_camera_along(scene_bag, tmp_path, capsys):
     lines, table = tmp_path / "out.jsonl", tmp_path / "out.csv"
     words = ["--json", str(lines), "--csv", str(table), "--gestures", "--hold-time", "0.1"]
+    words += ["--report", str(tmp_path / "out.html")]
     assert main(["estimate", str(scene_bag), *words]) == 0
     records = read_lines(lines)
     assert [r["stamp"] for r in records][:2] == [1_700_000_000.0, 1_700_000_000.1]
@@ -228,6 +229,7 @@ def test_a_bag_brings_its_camera_along(scene_bag, tmp_path, capsys):
     gestures = [(g["name"], g["event"]) for r in records for g in r["gestures"]]
     assert gestures[:2] == [("raise_hand", "started"), ("raise_hand", "held")]
     assert "raise_hand" in (tmp_path / "out.gestures.csv").read_text()
+    assert "raise hand" in (tmp_path / "out.html").read_text()
     capsys.readouterr()
     assert main(["estimate", str(scene_bag), *words, "--quiet"]) == 1
     assert "exists" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""Where the camera of a recording was, as its /tf tells."""
+
+from __future__ import annotations
+
+from pose_ros.sources.bag import BagMessage
+from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
+from pose_ros.viz.report import STAYING_FRAMES, Placement
+
+LOOK_AHEAD = 3 * 1_000_000_000 // 10
+"""Nanoseconds for which an image waits for what is told of its frames after it."""
+
+_FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")
+
+
+class Placements:
+    """Places the camera in the first of these frames that /tf told of, and in that alone.
+
+    Args:
+        say: Told what is wrong.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._frames = BagFrames("", say)
+        self._frame = ""
+
+    def take(self, message: BagMessage) -> None:
+        """Take a message of ``TF_TOPICS``."""
+        self._frames.take(message, static=TF_TOPICS[message.topic])
+
+    def at(self, frame_id: str, stamp: float) -> Placement | None:
+        """Return where the camera was; None where that is not known.
+
+        Args:
+            frame_id: Of its images.
+            stamp: Seconds.
+        """
+        for target in (self._frame,) if self._frame else _FRAMES:
+            place = self._frames.place(target, frame_id, stamp)
+            if place is not None:
+                self._frame = target
+                return Placement(target, place)
+        return None
