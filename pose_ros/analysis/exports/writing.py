@@ -74,11 +74,19 @@ def check_exports(
         force: Whether files that stand there are replaced.
 
     Raises:
-        OptionError: Two recordings or formats would be written to one file.
+        OptionError: Two recordings or formats would be written to one file, or an option is
+            of a format that is not asked for.
         OutputError: A file stands there already, or a format needs what is not installed.
     """
+    for option, given, of in (
+        ("--person", options.person is not None, {"bvh"}),
+        ("--coco17", options.coco17, {"coco"}),
+        ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),
+    ):
+        if given and not of & options.files.keys():
+            raise OptionError(f"{option} is of --{min(of)} FILE: give both or neither")
     for key, file in options.files.items():
-        if not Path(file).name or Path(file).is_dir():
+        if Path(file).name in ("", "-") or Path(file).is_dir():
             raise OptionError(f"--{key.replace('_', '-')} takes the name of a file, got {file!r}")
         needs = _format(key).needs
         if needs and find_spec(needs) is None:
@@ -92,8 +100,8 @@ def check_exports(
     _refuse_twice(paths)
     there = [str(path) for path in paths if path.exists()]
     if there and not force:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise OutputError(f"{there[0]}{more} exists: choose another name, or --force")
+        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
+        raise OutputError(f"{there[0]}{more} is there already; --force replaces it")
 
 
 def open_exports(

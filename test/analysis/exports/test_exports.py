@@ -149,6 +149,7 @@ def test_options_are_plain_data(tmp_path):
         ({"coco": "%s.json", "coco_results": "a.json"}, ("a",), "a.json would be written twice"),
         ({"csv": "a.csv", "parquet": "a.images.csv"}, ("a",), "a.images.csv would be written"),
         ({"csv": ""}, ("a",), "--csv takes the name of a file"),
+        ({"parquet": "-"}, ("a",), "--parquet takes the name of a file"),
         ({"coco_results": "/"}, ("a",), "--coco-results takes the name of a file"),
     ],
 )
@@ -157,10 +158,23 @@ def test_what_cannot_be_is_refused_before_anything_runs(options, names, expected
         check_exports(ExportOptions(options), names)
 
 
+@pytest.mark.parametrize(
+    ("options", "files", "expected"),
+    [
+        ({"person": 0}, {"csv": "a.csv"}, "--person is of --bvh FILE"),
+        ({"coco17": True}, {"coco_results": "a.json"}, "--coco17 is of --coco FILE"),
+        ({"coco_ids": "name"}, {"bvh": "a.bvh"}, "--coco-ids is of --coco FILE"),
+    ],
+)
+def test_options_of_what_is_not_written_are_refused(options, files, expected):
+    with pytest.raises(OptionError, match=expected):
+        check_exports(ExportOptions(files, **options))
+
+
 def test_what_stands_there_is_not_replaced_without_force(tmp_path):
     (tmp_path / "a.gestures.csv").write_text("older")
     options = ExportOptions({"csv": str(tmp_path / "%s.csv")})
-    with pytest.raises(OutputError, match=r"a\.gestures\.csv exists: .* --force"):
+    with pytest.raises(OutputError, match=r"a\.gestures\.csv is there already; --force"):
         check_exports(options, ["b", "a"])
     check_exports(options, ["b", "a"], force=True)
     check_exports(options, ["b"])
