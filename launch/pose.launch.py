@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,8 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
         rate = math.nan
     if not 0.0 < rate < math.inf:
         raise RuntimeError(f"bag_rate must be a number above 0, got {value('bag_rate')!r}")
+    from pose_ros.ros import transport
+
     stays = value("rviz") == "true"
 
     def end(event: Any, context: LaunchContext) -> list[Any]:
@@ -266,6 +269,8 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
         return [TimerAction(period=LAST_RESULT_SECONDS, actions=[played])]
 
     loop = ["--loop"] if value("bag_loop") == "true" else []
+    environment = dict(os.environ)
+    transport.prepare(environment)  # who publishes large images needs the memory for them
     return ExecuteProcess(
         name="bag_player",
         cmd=[
@@ -273,6 +278,7 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
             *("--delay", str(DISCOVERY_SECONDS), "--disable-keyboard-controls", *loop),
             *("--topics", *topics),
         ],
+        additional_env={name: text for name, text in environment.items() if name not in os.environ},
         output="screen",
         on_exit=end,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pose_ros.ros.transport import USER_VARIABLES, profile_variable
 from pose_ros.share import share_path
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
@@ -132,6 +133,9 @@ def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
         return managed_node(name, parameters, *topics)
 
     monkeypatch.setattr(module, "managed_node", recorded)
+    for variable in USER_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pose_ros.ros.transport._shared_memory_fits", lambda: True)
     started = actions(module, bag=str(bag), gesture="true", depth_topic="/camera/depth/image_raw")
     assert [a.node_executable for a in started if hasattr(a, "node_executable")] == [
         "pose_node",
@@ -151,6 +155,7 @@ def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
     assert command[:4] == ["ros2", "bag", "play", str(bag)]
     assert {"--clock", "--delay", "--disable-keyboard-controls"} <= set(command)
     assert "--loop" not in command
+    assert made["additional_env"] == {profile_variable(): str(share_path("config", "fastdds.xml"))}
     assert command[command.index("--topics") + 1 :] == [
         *("/camera/image_raw", "/camera/camera_info", "/camera/depth/image_raw"),
         *("/tf", "/tf_static"),
