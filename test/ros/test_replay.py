@@ -24,7 +24,7 @@ from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.opening import open_synthetic
-from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.viz.overlay import least_score
 from tools.bag_player import BagPlayer, stamp_of_message
 
@@ -181,14 +181,15 @@ def test_images_by_themselves_are_those_of_the_pipeline_whatever_is_lost(
     """As quick as can be: the nodes see some of the images, and say the same of each."""
     played = stage(static_image_mode=True)
     expected = told(analyzed(bag, EstimatorOptions(static=True))[0])
-    for _ in range(3):
-        count = len(list(played.player.play(rate=20.0)))
-        played.ros.spin_until(lambda: len(played.heard) >= 3, 5.0)
-        if played.heard:
+    poses = lambda: {  # noqa: E731
+        stamp: said["/pose/poses"] for stamp, said in played.heard.items() if "/pose/poses" in said
+    }
+    for _ in range(3):  # on a machine that stops for a moment only the last one is seen
+        assert len(list(played.player.play(rate=20.0))) == len(expected)
+        if played.ros.spin_until(lambda: len(poses()) >= 3, 5.0):
             break
-    assert count == len(expected)
-    assert set(played.heard) <= set(expected)
-    assert played.heard
-    for stamp, messages in played.heard.items():
-        assert messages["/pose/poses"] == expected[stamp]["/pose/poses"]
-    assert min(expected) == 1_700_000_000 * NANOSECONDS
+    heard = poses()
+    assert heard
+    assert min(expected) == START_SECONDS * NANOSECONDS
+    for stamp, said in heard.items():
+        assert said == expected[stamp]["/pose/poses"]
