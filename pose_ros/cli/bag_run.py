@@ -19,6 +19,7 @@ from pose_ros.cli.analysis_options import (
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
+from pose_ros.cli.fleet import add_fleet_arguments, run_fleet, wants_fleet
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
@@ -34,7 +35,11 @@ from pose_ros.viz import overlay
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("bag", metavar="BAG", help="a recording: its folder, an .mcap or a .db3")
+    parser.add_argument(
+        "bags", nargs="+", metavar="BAG",
+        help="a recording: its folder, an .mcap or a .db3; or many: their names, globs or a "
+        "folder that they lie in",
+    )  # fmt: skip
     group = parser.add_argument_group("what is analyzed")
     group.add_argument(
         "--topic", metavar="TOPIC", help="of the images (the only one of a camera in the bag)"
@@ -58,7 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_gesture_arguments(parser, wanted=True)
     group = parser.add_argument_group("output")
-    group.add_argument("--out", metavar="OUT_BAG", help="folder of the bag with the results")
+    group.add_argument(
+        "--out", metavar="OUT_BAG",
+        help="folder of the bag with the results; of many recordings: of a folder for each",
+    )  # fmt: skip
     group.add_argument(
         "--storage", choices=sorted(STORAGES), default=Outputs.storage, help="of it (%(default)s)"
     )
@@ -78,13 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace outputs that are there: files, and our bags"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    add_fleet_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when nothing came of it, 2 when something was lost, 0 otherwise."""
     task = task_from(args)
+    if wants_fleet(args):
+        return run_fleet(args, task)
     began = time.monotonic()
-    with Progress(Path(args.bag).name, quiet=args.quiet) as progress:
+    with Progress(Path(task.bag).name, quiet=args.quiet) as progress:
         report = run_task(task, progress)
     say_losses(report)
     if not args.quiet:
@@ -138,7 +149,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         force=args.force,
     )
     return BagTask(
-        args.bag,
+        args.bags[0],
         settings,
         outputs,
         start=args.start,

@@ -1,0 +1,37 @@
+"""Small recordings of drawn people, for what is done with many of them."""
+
+import pytest
+
+from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory):
+    """A folder with three recordings of 1.2 s at 10 images a second, one of them an MCAP."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, scene, storage in (
+        ("day1/run1", "pointing?seed=1&", "sqlite3"),
+        ("day1/run2", "pointing?seed=2&", "mcap"),
+        ("day2/run1", "crossing?", "sqlite3"),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        source = open_synthetic(f"{scene}width=320&height=240", fps=10, loop=True, live=False)
+        write_scene_bag(folder / name, source, BagOptions(storage, depth="none", seconds=1.2))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """What returns the bytes of all files below a folder, by their path; the manifest's sorted."""
+
+    def read(folder):
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != ".lock"
+        }
+        lines = files["manifest.jsonl"].splitlines(keepends=True)
+        return files | {"manifest.jsonl": b"".join(sorted(lines))}
+
+    return read

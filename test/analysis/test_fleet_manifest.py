@@ -1,0 +1,151 @@
+"""The manifest: what is done is known, whatever was cut off when."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from pose_ros.analysis.jobs import Job, run_job, sweep
+from pose_ros.analysis.manifest import (
+    MANIFEST,
+    RECORD,
+    Manifest,
+    Origin,
+    Record,
+    difference,
+    fingerprint,
+    origin_of,
+    read_line,
+)
+from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport
+from pose_ros.core.options import EstimatorOptions
+from pose_ros.errors import SourceError
+
+REPORT = TaskReport("/bags/a", images=3, refused={"unreadable": 1}, damage=("cut off", "no index"))
+
+
+def record(name, folder=None, **settings):
+    made = Record(name, Origin({"name": name}, {"every": 1, **settings}), REPORT)
+    if folder is not None:
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / RECORD).write_text(made.line())
+    return made
+
+
+@pytest.fixture
+def bag(tmp_path):
+    folder = tmp_path / "bag"
+    folder.mkdir()
+    (folder / "metadata.yaml").write_text("version: 9")
+    (folder / "bag_0.mcap").write_bytes(b"0123456789")
+    return folder
+
+
+def test_a_record_comes_back_from_its_line():
+    made = record("a")
+    assert read_line(made.line()) == made
+    assert made.line().count("\n") == 1
+
+
+def test_a_manifest_cut_off_anywhere_is_read_and_goes_on(tmp_path):
+    records = [record(name, tmp_path) for name in ("a", "b", "c")]
+    text = "".join(made.line() for made in records).encode()
+    first, second = (len("".join(m.line() for m in records[:n]).encode()) for n in (1, 2))
+    for end in (0, 1, first - 1, first, first + 1, second - 2, second, len(text) - 1):
+        (tmp_path / MANIFEST).write_bytes(text[:end])
+        manifest = Manifest(tmp_path)
+        for made in records:  # their folders tell what the lines do not
+            assert manifest.find(made.name, made.origin.key) == REPORT
+        manifest.add(record("d", tmp_path))
+        lines = (tmp_path / MANIFEST).read_bytes().splitlines()
+        assert sorted(read_line(line).name for line in lines) == ["a", "b", "c", "d"], end
+
+
+def test_a_line_whose_results_are_gone_is_not_believed(tmp_path):
+    made = record("a")
+    Manifest(tmp_path).add(made)
+    assert Manifest(tmp_path).find("a", made.origin.key) is None
+
+
+def test_what_was_done_last_counts(tmp_path):
+    manifest = Manifest(tmp_path)
+    old, new = record("a"), record("a", tmp_path, every=2)
+    manifest.add(old)
+    for manifest in (manifest, Manifest(tmp_path)):  # noqa: B020
+        assert manifest.find("a", new.origin.key) == REPORT
+        assert manifest.find("a", old.origin.key) is None
+
+
+def test_a_recording_that_changes_is_another_one(bag):
+    before = fingerprint(bag)
+    assert fingerprint(bag) == before
+    (bag / "notes.txt").write_text("not of the recording")
+    assert fingerprint(bag) == before
+    os.utime(bag / "bag_0.mcap", ns=(1, 1))
+    touched = fingerprint(bag)
+    assert touched != before
+    (bag / "bag_1.mcap").write_bytes(b"")
+    assert fingerprint(bag) not in (before, touched)
+    assert fingerprint(bag / "bag_0.mcap")["files"] == [["bag_0.mcap", 10, 1]]
+    with pytest.raises(SourceError, match="No such file"):
+        fingerprint(bag / "bag_9.mcap")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": Settings(every=2)}, "every was 1, now 2"),
+        (
+            {"settings": Settings(estimator=EstimatorOptions(threshold=0.25))},
+            "estimator.threshold was None, now 0.25",
+        ),
+        ({"start": 1.5}, "start was None, now 1.5"),
+        ({"outputs": Outputs(exports=("a.csv",))}, "outputs.exports was [], now ['a.csv']"),
+        ({"threads": 1}, ""),
+        ({"models_dir": "/models"}, ""),
+        ({"outputs": Outputs(force=True)}, ""),
+    ],
+)
+def test_what_results_follow_from_is_told_apart(bag, change, said):
+    task = BagTask(str(bag))
+    before, now = origin_of(task), origin_of(replace(task, **change))
+    assert difference(before, now) == said
+    assert (before.key == now.key) == (said == "")
+
+
+def test_ones_own_network_is_known_by_what_it_holds(bag, tmp_path):
+    network = tmp_path / "own.onnx"
+    task = BagTask(str(bag), Settings(network=str(network)))
+    keys = set()
+    for content in (b"one", b"two"):
+        network.write_bytes(content)
+        keys.add(origin_of(task).key)
+    assert len(keys) == 2
+
+
+@pytest.fixture
+def job(bag, tmp_path):
+    task = BagTask(str(bag), outputs=Outputs(bag="results"))
+    return Job("a", str(tmp_path / "out" / "a"), task, origin_of(task), recording="a")
+
+
+def test_a_task_that_fails_leaves_nothing(job, tmp_path):
+    report = run_job(job)  # ten digits are no MCAP
+    assert report.exit_code == 1
+    assert "bag_0.mcap" in report.error
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_task_that_was_done_elsewhere_is_not_done_again(job, tmp_path):
+    folder = tmp_path / "out" / "a"
+    folder.mkdir(parents=True)
+    (folder / RECORD).write_text(Record("a", job.origin, REPORT).line())
+    assert run_job(job) == REPORT
+
+
+def test_what_killed_attempts_left_is_swept_and_nothing_else(tmp_path):
+    for name in ("day/.run.partial-01ab", "day/run", ".hidden"):
+        (tmp_path / name / "results").mkdir(parents=True)
+    sweep(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("results")}
+    assert left == {"day/run/results", ".hidden/results"}
