@@ -7,9 +7,12 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections import deque
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Any, TypeAlias
 
 import cv2
@@ -53,9 +56,12 @@ def run_here(
         threads: CPU threads of each process.
     """
     waiting = deque(jobs)
-    attempts = dict.fromkeys((job.name for job in jobs), 0)
-    slots = [_Slot(threads) for _ in range(min(workers, len(jobs)))]
-    try:
+    failures: Counter[str] = Counter()
+    slots: list[_Slot] = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(min(workers, len(jobs))):
+            slots.append(_Slot(threads))
+            stack.callback(slots[-1].close)
         while True:
             for slot in slots:
                 if slot.job is None and waiting:
@@ -69,18 +75,22 @@ def run_here(
                 if job is None or slot.job is not None:
                     continue  # it goes on
                 if report is None:
-                    attempts[job.name] += 1
-                    number = f"in attempt {attempts[job.name]} of {ATTEMPTS}"
-                    if attempts[job.name] < ATTEMPTS:
-                        _LOG.warning("%s: %s %s; begun again", job.name, slot.failure, number)
-                        waiting.append(job)
-                        continue
-                    report = TaskReport(job.task.bag, error=f"{slot.failure} {number}")
-                yield job, report
+                    failures[job.name] += 1
+                    report = _given_up(job, slot.failure, failures[job.name])
+                if report is None:
+                    waiting.append(job)
+                else:
+                    yield job, report
             tick({slot.job.name: slot.images for slot in slots if slot.job is not None})
-    finally:
-        for slot in slots:
-            slot.close()
+
+
+def _given_up(job: Job, failure: str, attempt: int) -> TaskReport | None:
+    """Return the report of a job that failed once too often; None where it is begun again."""
+    number = f"in attempt {attempt} of {ATTEMPTS}"
+    if attempt >= ATTEMPTS:
+        return TaskReport(job.task.bag, error=f"{failure} {number}")
+    _LOG.warning("%s: %s %s; begun again", job.name, failure, number)
+    return None
 
 
 class _Slot:
@@ -168,12 +178,24 @@ def _serve(connection: Connection[Any, Any], threads: int) -> None:
 
 @contextlib.contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C not reach the processes that are started meanwhile: their parent ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what they inherit
+    """Let Ctrl-C not reach the processes that are started meanwhile: their parent ends them.
+
+    Nor does it interrupt the start itself; it is heard when that is done.
+    """
+    resource_tracker.ensure_running()  # its start would let signals through again
+    heard: list[tuple[int, FrameType | None]] = []
+    handler: Any = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what they inherit
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+    if heard and callable(handler):
+        handler(*heard[0])
 
 
 @contextlib.contextmanager
