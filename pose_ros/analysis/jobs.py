@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pose_ros.analysis import task as tasks
 from pose_ros.analysis.manifest import RECORD, Origin, Record, read_record, sync
-from pose_ros.analysis.task import BagTask, Outputs, TaskProgress, TaskReport
+from pose_ros.analysis.task import BagTask, TaskProgress, TaskReport
 from pose_ros.errors import OutputError, PoseRosError
 
 ATTEMPTS = 3
@@ -92,14 +92,14 @@ def _inside(task: BagTask, folder: Path) -> BagTask:
     def put(name: str) -> str:
         return str(folder / name) if name else ""
 
-    outputs: Outputs = task.outputs
+    outputs, exports = task.outputs, task.outputs.exports
     return replace(
         task,
         outputs=replace(
             outputs,
             bag=put(outputs.bag),
             json=put(outputs.json),
-            exports=tuple(put(name) for name in outputs.exports),
+            exports=replace(exports, files={k: put(name) for k, name in exports.files.items()}),
             overlay=put(outputs.overlay),
             report=put(outputs.report),
         ),

@@ -116,7 +116,7 @@ def check_names(template: BagTask) -> None:
         OptionError: One is a path.
     """
     outputs = template.outputs
-    for name in (*outputs.paths(), *outputs.exports, outputs.json):
+    for name in (*outputs.paths(), *outputs.exports.files.values(), outputs.json):
         if name and (name == "-" or Path(name).name != name or name in (".", "..")):
             raise OptionError(
                 f"{name}: of many recordings each has a folder of its own below --out; "

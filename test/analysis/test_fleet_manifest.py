@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.analysis.jobs import Job, run_job, sweep
 from pose_ros.analysis.manifest import (
     MANIFEST,
@@ -100,7 +101,10 @@ def test_a_recording_that_changes_is_another_one(bag):
             "estimator.threshold was None, now 0.25",
         ),
         ({"start": 1.5}, "start was None, now 1.5"),
-        ({"outputs": Outputs(exports=("a.csv",))}, "outputs.exports was [], now ['a.csv']"),
+        (
+            {"outputs": Outputs(exports=ExportOptions({"csv": "a.csv"}))},
+            "outputs.exports.files.csv was None, now a.csv",
+        ),
         ({"threads": 1}, ""),
         ({"models_dir": "/models"}, ""),
         ({"outputs": Outputs(force=True)}, ""),
