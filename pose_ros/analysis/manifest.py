@@ -159,6 +159,8 @@ def origin_of(task: BagTask) -> Origin:
     del outputs["force"]
     if not task.outputs.overlay:
         del outputs["overlay_parts"]
+    if not task.outputs.report:
+        del outputs["report_options"]
     settings["outputs"] = outputs
     settings |= {"start": task.start, "end": task.end, "pose_ros": __version__}
     return Origin(fingerprint(Path(task.bag)), json.loads(json.dumps(settings)))
