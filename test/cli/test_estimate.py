@@ -232,7 +232,7 @@ def test_a_bag_brings_its_camera_along(scene_bag, tmp_path, capsys):
     assert "raise hand" in (tmp_path / "out.html").read_text()
     capsys.readouterr()
     assert main(["estimate", str(scene_bag), *words, "--quiet"]) == 1
-    assert "exists" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_bag_that_is_damaged_is_exit_code_2(scene_bag, tmp_path, capsys):
