@@ -25,10 +25,12 @@ from rosbags.interfaces import Connection
 
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Poses
+from pose_ros.messages.cdr_writing import frames_to_cdr, poses_to_cdr
 from pose_ros.messages.gestures import gestures_to_msg
 from pose_ros.messages.headers import header_of
-from pose_ros.messages.poses import poses_to_msg, skeleton_to_msg
-from pose_ros.messages.transforms import transforms
+from pose_ros.messages.poses import skeleton_to_msg
+from pose_ros.messages.transforms import frames_of
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.bag_writing import add_topic, open_bag_writer
@@ -82,23 +84,20 @@ class BagWriter:
             result: Of the next image.
             recorded: When the image was recorded, nanoseconds.
         """
-        header = header_of(types, result.nanoseconds, result.frame_id)
-        frames = transforms(
-            types, result.poses, header, _ID_PREFIX, least_score(result.poses.skeleton)
-        )
-        if frames:  # first, so that who gets the poses can look the frames up
-            self._write(TF, _FRAMES, types(_FRAMES)(transforms=frames), recorded)
-        size = {"width": result.width, "height": result.height}
+        nanoseconds, frame_id = result.nanoseconds, result.frame_id
+        least = least_score(result.poses.skeleton)
+        frames = frames_of(result.poses, frame_id, _ID_PREFIX, least)
+        if frames.children:  # first, so that who gets the poses can look the frames up
+            self._put(TF, _FRAMES, frames_to_cdr(frames, nanoseconds), recorded)
         self._tell(SKELETON, result.poses.skeleton, recorded)
-        poses = poses_to_msg(types, result.poses, header, self._info.network, **size)
-        self._write(POSES, _ARRAY, poses, recorded)
+        self._put_poses(POSES, result.poses, self._info.network, result, recorded)
         if result.hands is not None:
             self._tell(HAND_SKELETON, result.hands.skeleton, recorded)
-            hands = poses_to_msg(types, result.hands, header, self._info.hand_network, **size)
-            self._write(HANDS, _ARRAY, hands, recorded)
+            self._put_poses(HANDS, result.hands, self._info.hand_network, result, recorded)
         if self._gestures:
-            gestures = gestures_to_msg(types, result.gestures, header)
-            self._write(GESTURES, _GESTURES, gestures, recorded)
+            header = header_of(types, nanoseconds, frame_id)
+            message = gestures_to_msg(types, result.gestures, header)
+            self._put(GESTURES, _GESTURES, _serialized(message, _GESTURES), recorded)
 
     def copy(self, message: BagMessage, recorded: int | None = None) -> None:
         """Write a message of the recording as it is.
@@ -114,7 +113,7 @@ class BagWriter:
             kept = [frame for frame in message.read().transforms if not _is_ours(frame)]
             if not kept:
                 return
-            data = typestore().serialize_cdr(types(_FRAMES)(transforms=kept), _FRAMES)
+            data = _serialized(types(_FRAMES)(transforms=kept), _FRAMES)
         connection = self._connect(message.topic, message.kind)
         self._writer.write(connection, message.nanoseconds if recorded is None else recorded, data)
 
@@ -122,10 +121,17 @@ class BagWriter:
         """Write a skeleton where it is another one than before."""
         if skeleton != self._told.get(topic):
             self._told[topic] = skeleton
-            self._write(topic, _SKELETON, skeleton_to_msg(types, skeleton), recorded)
+            message = skeleton_to_msg(types, skeleton)
+            self._put(topic, _SKELETON, _serialized(message, _SKELETON), recorded)
 
-    def _write(self, topic: str, kind: str, message: Any, recorded: int) -> None:
-        data = typestore().serialize_cdr(message, kind)
+    def _put_poses(
+        self, topic: str, poses: Poses, network: str, result: Result, recorded: int
+    ) -> None:
+        stamp, size = result.nanoseconds, {"width": result.width, "height": result.height}
+        data = poses_to_cdr(poses, stamp, result.frame_id, network, **size)
+        self._put(topic, _ARRAY, data, recorded)
+
+    def _put(self, topic: str, kind: str, data: bytes | memoryview, recorded: int) -> None:
         self._writer.write(self._connect(topic, kind), recorded, data)
 
     def _connect(self, topic: str, kind: str) -> Connection:
@@ -135,6 +141,10 @@ class BagWriter:
                 self._writer, topic, kind, latched=topic in _LATCHED, depth=depth
             )
         return self._connections[topic]
+
+
+def _serialized(message: Any, kind: str) -> memoryview:
+    return typestore().serialize_cdr(message, kind)
 
 
 def _is_ours(frame: Any) -> bool:

@@ -37,7 +37,7 @@ def poses_to_msg(
     world = (unknown if poses.world is None else poses.world).tolist()
     camera = (unknown if poses.camera is None else poses.camera).tolist()
     sigmas = (unknown[..., 0] if poses.camera_sigmas is None else poses.camera_sigmas).tolist()
-    sources = _sources(poses).tolist()
+    sources = position_sources(poses).tolist()
     person, keypoint = types("pose_ros/msg/HumanPose"), types("pose_ros/msg/Keypoint")
     point = types("geometry_msgs/msg/Point")
     found = []
@@ -88,8 +88,8 @@ def poses_to_msg(
     )
 
 
-def _sources(poses: Poses) -> NDArray[np.uint8]:
-    """Return (N, K) where positions come from: ``CameraSource`` has the message's numbers."""
+def position_sources(poses: Poses) -> NDArray[np.uint8]:
+    """Return (N, K) uint8 where positions come from: ``CameraSource`` has the message's numbers."""
     if poses.camera_sources is not None:
         return poses.camera_sources
     found = np.full(poses.keypoint_scores.shape, CameraSource.NONE, np.uint8)
@@ -170,7 +170,7 @@ def as_told(poses: Poses) -> Poses:
         depths=optional(poses.depths),
         world=optional(poses.world),
         camera=camera,
-        camera_sources=None if camera is None else _sources(poses),
+        camera_sources=None if camera is None else position_sources(poses),
         camera_sigmas=None if camera is None else optional(poses.camera_sigmas),
         labels=poses.labels if any(poses.labels or ()) else None,
         label_scores=optional(poses.label_scores),

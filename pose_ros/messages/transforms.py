@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pose_ros.core.body_frame import body_frame
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.types import Pose, Poses
+from pose_ros.core.types import Poses
 from pose_ros.messages.types import Types
 
 _NO_TURN = np.array([0.0, 0.0, 0.0, 1.0])
@@ -22,38 +22,69 @@ def body_id(person: int, prefix: str) -> str:
     return f"{prefix}{person}"
 
 
-def transforms(types: Types, poses: Poses, header: Any, prefix: str, min_score: float) -> list[Any]:
-    """Return the frames, TransformStamped, of the people of one image.
+class Frames(NamedTuple):
+    """Frames of one image.
+
+    Attributes:
+        parents: N names.
+        children: N names, of the frames themselves.
+        places: (N, 3) meters, of their origins in the parents' axes.
+        turns: (N, 4) x, y, z, w: turn their axes to the parents'.
+    """
+
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    places: Float64Array
+    turns: Float64Array
+
+
+def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> Frames:
+    """Return the frames of the people of one image.
 
     Each has the root ``body_<id>`` at the mid-hips over the image's frame, x out of the
     body and z to the head, and below it ``<joint>_<id>``, with the root's axes.
 
     Args:
-        types: Of messages.
         poses: The people; those without ``camera``, hips or shoulders have no frames.
-        header: The image's own; without a frame_id there are no frames.
+        frame_id: Of the image; where it is empty there are no frames.
         prefix: Of the ids.
         min_score: Joints below this score, in [0, 1], are left out, as are those without meters.
     """
-    if poses.camera is None or not header.frame_id:
-        return []
-    return [made for pose in poses for made in _person(types, pose, header, prefix, min_score)]
+    parents: list[str] = []
+    children: list[str] = []
+    places, turns = [np.zeros((0, 3))], [np.zeros((0, 4))]
+    for pose in poses if frame_id else ():
+        frame = body_frame(pose)
+        if frame is None or pose.camera is None:
+            continue
+        person = body_id(pose.id, prefix)
+        root = f"body_{person}"
+        valid = np.isfinite(pose.camera).all(axis=1) & (pose.keypoint_scores >= min_score)
+        joints = np.flatnonzero(valid).tolist()
+        parents += [frame_id, *[root] * len(joints)]
+        children += [root, *(f"{pose.skeleton.keypoints[i]}_{person}" for i in joints)]
+        places += [frame.origin[None], frame.to_body(pose.camera)[joints]]
+        turns += [frame.rotation.as_quat()[None], np.tile(_NO_TURN, (len(joints), 1))]
+    return Frames(tuple(parents), tuple(children), np.concatenate(places), np.concatenate(turns))
 
 
-def _person(types: Types, pose: Pose, header: Any, prefix: str, min_score: float) -> list[Any]:
-    frame = body_frame(pose)
-    if frame is None or pose.camera is None:
-        return []
-    person = body_id(pose.id, prefix)
-    root = f"body_{person}"
-    found = [transform_to_msg(types, header, root, frame.origin, frame.rotation.as_quat())]
-    valid = np.isfinite(pose.camera).all(axis=1) & (pose.keypoint_scores >= min_score)
-    places = frame.to_body(pose.camera)
-    below = types("std_msgs/msg/Header")(stamp=header.stamp, frame_id=root)
-    for i in np.flatnonzero(valid):
-        name = f"{pose.skeleton.keypoints[i]}_{person}"
-        found.append(transform_to_msg(types, below, name, places[i], _NO_TURN))
-    return found
+def transforms(types: Types, poses: Poses, header: Any, prefix: str, min_score: float) -> list[Any]:
+    """Return ``frames_of`` one image as TransformStamped.
+
+    Args:
+        types: Of messages.
+        poses: The people.
+        header: The image's own.
+        prefix: Of the ids.
+        min_score: Of joints that have a frame.
+    """
+    frames = frames_of(poses, header.frame_id, prefix, min_score)
+    make = types("std_msgs/msg/Header")
+    headers = {parent: make(stamp=header.stamp, frame_id=parent) for parent in set(frames.parents)}
+    return [
+        transform_to_msg(types, headers[parent], child, place, turn)
+        for parent, child, place, turn in zip(*frames, strict=True)
+    ]
 
 
 def transform_to_msg(
