@@ -79,10 +79,10 @@ class BagPlayer:
         Args:
             rate: How much faster than it was recorded; infinite: as quick as can be.
             start: Seconds to leave out.
-            answered: Wait after each image until it is.
+            answered: Wait before each image until the one before is, and after the last.
 
         Yields:
-            The stamp in nanoseconds of each image, when it was sent and is answered.
+            The stamp in nanoseconds of each image that was sent.
 
         Raises:
             SourceError: Nobody answers.
@@ -90,18 +90,22 @@ class BagPlayer:
         first = self._reader.start_time + round(start * NANOSECONDS)
         wanted = [c for c in self._reader.connections if c.topic in self._publishers]
         began, self._told_time = time.monotonic(), 0
+        asked: int | None = None
         for connection, recorded, data in self._reader.messages(wanted, start=first):
             elapsed = (recorded - first) / NANOSECONDS
+            is_image = connection.msgtype in IMAGES and "depth" not in connection.topic
+            if answered and is_image and asked is not None:
+                self._wait_for(answered, asked)
+                began = max(began, time.monotonic() - elapsed / rate)  # the bag's time stood still
             self._wait(began + elapsed / rate, lambda: first + self._since(began, rate))  # noqa: B023
             self._tell_time(recorded)
             self._publishers[connection.topic].publish(data)
             self._spin(0.0)
-            if connection.msgtype in IMAGES:
-                stamp = stamp_of_message(data)
-                if answered:
-                    self._wait_for(answered, stamp)
-                    began = time.monotonic() - elapsed / rate  # the bag's time stood still
-                yield stamp
+            if is_image:
+                asked = stamp_of_message(data)
+                yield asked
+        if answered and asked is not None:
+            self._wait_for(answered, asked)
 
     def close(self) -> None:
         """Close the bag."""

@@ -18,6 +18,8 @@ _KEPT = 8
 _WAIT_SECONDS = 0.1
 _PATIENCE = 5
 _RETRY = 10
+# a camera that gives both takes them at once, and their stamps differ by their rounding alone
+_OWN_SECONDS = 1e-4
 
 
 class DepthBuffer:
@@ -34,6 +36,7 @@ class DepthBuffer:
         self._told: set[str] = set()
         self._arrived = threading.Condition()
         self._in_vain = 0
+        self._apart = self._skipped = 0
         self.used_total = 0
         self.missed_total = 0
 
@@ -51,7 +54,9 @@ class DepthBuffer:
     def nearest(self, stamp: float, max_skew: float, width: int, height: int) -> DepthImage | None:
         """Return the depth image nearest in time to an image, or None where none will do.
 
-        Where there is none yet, it waits for a moment: a depth image may be the later one.
+        Where there is none yet, it waits for a moment: a depth image may be the later one. So it
+        does for the one of the image's own stamp, though the one before would do, unless images
+        and depth have stamps of their own.
 
         Args:
             stamp: Of the image, seconds.
@@ -70,6 +75,7 @@ class DepthBuffer:
         with self._arrived:
             # before the first has come there is nothing to wait for: discovery takes its time
             if self._kept:
+                self._wait_for_own(stamp)
                 hopeful = self._in_vain < _PATIENCE or self._in_vain % _RETRY == 0
                 came = self._arrived.wait_for(near, _WAIT_SECONDS if hopeful else 0.0)
                 self._in_vain = 0 if came else self._in_vain + 1
@@ -83,6 +89,24 @@ class DepthBuffer:
     def describe(self) -> str:
         """Return one line for the diagnostics."""
         return f"{self._topic}: for {self.used_total} images, not for {self.missed_total}"
+
+    def _wait_for_own(self, stamp: float) -> None:
+        """Wait for the depth image of an image's own stamp, where there is hope for one."""
+
+        def own() -> bool:
+            return any(abs(depth.stamp - stamp) <= _OWN_SECONDS for depth in self._kept)
+
+        def decided() -> bool:
+            return own() or max(depth.stamp for depth in self._kept) > stamp
+
+        there = own()
+        self._skipped = self._skipped + 1 if self._apart >= _PATIENCE and not there else 0
+        if self._skipped % _RETRY == 0:
+            self._arrived.wait_for(decided, _WAIT_SECONDS)
+        if not own():
+            self._apart = min(self._apart + 2, _RETRY)
+        else:
+            self._apart = max(0, self._apart - 1) if there else 0
 
     def _serves(
         self, depth: DepthImage, stamp: float, max_skew: float, width: int, height: int

@@ -137,3 +137,43 @@ def test_it_does_not_wait_for_ever_in_vain(
         buffer.take(depth_message(stamp))
         seeker.join()
         assert found[-1].stamp == stamp
+
+
+def test_the_own_depth_is_waited_for_though_the_one_before_would_do(
+    buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a camera of 30 Hz that gives both: what is 33 ms old is within the skew."""
+    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    buffer.take(depth_message(10.0))
+    found: list[Any] = []
+    for stamp in (10.033, 10.067, 10.1):
+        seeker = seek(buffer, found, stamp)
+        seeker.join(0.05)
+        assert seeker.is_alive()
+        buffer.take(depth_message(stamp))
+        seeker.join()
+        assert found[-1].stamp == pytest.approx(stamp, abs=1e-6)
+    # one was lost, and the next is there
+    buffer.take(depth_message(10.167))
+    got = buffer.nearest(10.135, 0.05, 8, 6)
+    assert got is not None
+    assert got.stamp == pytest.approx(10.167, abs=1e-6)
+
+
+def test_depth_that_is_never_of_an_image_is_not_waited_for(
+    buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    wait_for = threading.Condition.wait_for
+
+    def watched(self: Any, predicate: Any, timeout: float | None = None) -> Any:
+        if timeout and not predicate():
+            waits.append(timeout)
+        return wait_for(self, predicate, 0.0)
+
+    monkeypatch.setattr(threading.Condition, "wait_for", watched)
+    for number in range(40):
+        buffer.take(depth_message(10.0 + number / 30 - 0.015))
+        got = buffer.nearest(10.0 + number / 30, 0.05, 8, 6)
+        assert got is not None
+    assert 3 <= len(waits) <= 7, "at first, and now and then"

@@ -16,6 +16,7 @@ from pose_ros.analysis.pipeline import Pipeline
 from pose_ros.build import create_estimator
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.results import Result
+from pose_ros.core.types import CameraSource
 from pose_ros.messages.headers import NANOSECONDS, header_of
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.gesture_node import GestureNode
@@ -28,7 +29,7 @@ from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_ba
 from pose_ros.viz.overlay import least_score
 from tools.bag_player import BagPlayer, stamp_of_message
 
-IMAGES = "/camera/image_raw"
+IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"
 SCENE = "synthetic:gestures?width=320&height=240&fps=10"
 SECONDS = 2.5
 """The actor points at the end of it: a gesture that is not let go before it begins anew."""
@@ -42,15 +43,19 @@ Messages = dict[int, dict[str, str]]
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bags") / "pointing"
     source = open_synthetic(SCENE, live=False)
-    write_scene_bag(path, source, BagOptions(seconds=SECONDS, depth="none"))
+    write_scene_bag(path, source, BagOptions(seconds=SECONDS))
     return path
 
 
-def analyzed(bag: Path, options: EstimatorOptions, rounds: int = 1) -> list[list[Result]]:
+def analyzed(
+    bag: Path, options: EstimatorOptions, rounds: int = 1, depth: str | None = None
+) -> list[list[Result]]:
     """Return what is found offline in each round; nothing is forgotten between them by hand."""
     pipeline = Pipeline(create_estimator(**dataclasses.asdict(options), threads=1))
     with open_bag(bag) as opened:
-        return [[pipeline.run(shot) for shot in BagImages(opened)] for _ in range(rounds)]
+        return [
+            [pipeline.run(shot) for shot in BagImages(opened, depth=depth)] for _ in range(rounds)
+        ]
 
 
 def written(data: bytes, kind: type) -> str:
@@ -90,7 +95,7 @@ class Stage:
             ros.add(GestureNode(parameter_overrides=replay)),
             ros.add(
                 PoseNode(
-                    cli_args=["--ros-args", "-r", f"image:={IMAGES}"],
+                    cli_args=["--ros-args", "-r", f"image:={IMAGES}", "-r", f"depth:={DEPTH}"],
                     parameter_overrides=[
                         *replay,
                         *(Parameter(name, value=value) for name, value in given.items()),
@@ -149,15 +154,19 @@ def stage(ros: Any, bag: Path) -> Iterator[Callable[..., Stage]]:
 
 
 def test_two_rounds_are_those_of_the_pipeline(bag: Path, stage: Any, capfd: Any) -> None:
-    """To the last bit, with tracking, smoothing, meters and gestures; and a loop is said once."""
-    played = stage()
+    """To the last bit, with tracking, smoothing, depth and gestures; and a loop is said once."""
+    played = stage(use_depth=True)
+    assert played.ros.spin_until(lambda: played.player.subscribers(DEPTH))
     capfd.readouterr()
     heard = [played.round() for _ in range(2)]
     said = capfd.readouterr().err.splitlines()
-    expected = analyzed(bag, EstimatorOptions(), rounds=2)
+    expected = analyzed(bag, EstimatorOptions(), rounds=2, depth=DEPTH)
     events = [(g.name, g.event) for result in expected[0] for g in result.gestures]
     assert ("point", "started") in events
     assert events[-1] == ("point", "held")
+    sources = expected[0][-1].poses.camera_sources
+    assert sources is not None
+    assert (sources == CameraSource.DEPTH).any()
     for live, results in zip(heard, expected, strict=True):
         assert live == told(results)
     # the second round is the first: of somebody else, who has not pointed yet
