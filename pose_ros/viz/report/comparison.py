@@ -7,26 +7,22 @@ import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.core.types import Channels, Image
-from pose_ros.viz.report import figures, page, words
+from pose_ros.viz.report import page, words
 from pose_ros.viz.report.agreement import Agreement, match_gestures
 from pose_ros.viz.report.builder import check_installed, scale_known, write_page
-from pose_ros.viz.report.figures import ACCENT, WARM
+from pose_ros.viz.report.difference_plots import distances, over_time
 from pose_ros.viz.report.gesture_log import Held
 from pose_ros.viz.report.moments import APART, Seen
 from pose_ros.viz.report.options import Recording, ReportOptions
 from pose_ros.viz.report.statistics import Statistics
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _MOMENTS = 6
-_WIDTH = 960.0
 
 
 @dataclass
@@ -124,7 +120,8 @@ class ComparisonBuilder:
             "angles": self._angles(),
             "gestures": self._gestures(),
             "moments": self._moments(max(a.clock.now, b.clock.now)),
-            "plot": self._plot() if self.agreement.images > 1 else "",
+            "plot": self._agreement() if self.agreement.images > 1 else "",
+            "distances": self._distances() if self.agreement.matched else "",
             "agreement": self.agreement,
         }
         return str(page.template("comparison.html.j2").render(context))
@@ -229,11 +226,18 @@ class ComparisonBuilder:
                 else math.nan
                 for r in rates
             ]
+            scores = [
+                float(r.score_quantiles(0.5)[0, r.skeleton.index(name)])
+                if r is not None and name in r.skeleton.keypoints
+                else math.nan
+                for r in rates
+            ]
             middle, far = joint.distances.quantiles(0.5, 0.95)[:, 0]
             rows.append(
                 {
                     "name": name.replace("_", " "),
                     "shares": shares,
+                    "scores": [words.number(score, 2) for score in scores],
                     "distance": words.number(100 * float(middle), 1, "%"),
                     "far": words.number(100 * float(far), 1, "%"),
                     "pixels": words.number(float(joint.pixels.quantiles(0.5)[0, 0]), 1, " px"),
@@ -294,32 +298,12 @@ class ComparisonBuilder:
             for one in sorted(self._apart, key=lambda kept: kept.time)
         ]
 
-    def _plot(self) -> Any:
+    def _distances(self) -> Any:
         from markupsafe import Markup
 
-        agreement = self.agreement
-        end = float(agreement.counts.ends[-1])
+        return Markup(distances(self.agreement.joints))  # noqa: S704 - our own
 
-        def paint(figure: Figure) -> None:
-            above, below = figure.subplots(2, 1, sharex=True)
-            counts = agreement.counts
-            for column, (color, style) in enumerate(((ACCENT, "-"), (WARM, (0, (4, 2))))):
-                mean = counts.mean[:, column]
-                above.step(counts.times, mean, where="mid", color=color, linestyle=style)
-            above.set_title("People in the image")
-            most = max(1, int(np.nanmax(counts.high, initial=1.0)))
-            above.set_ylim(0, 1.15 * most)
-            above.set_yticks(sorted({0, max(1, most // 2), most}))
-            alike = agreement.similarity
-            below.plot(alike.times, alike.mean[:, 0], color=ACCENT)
-            if alike.stride > 1:
-                below.fill_between(
-                    alike.times, alike.low[:, 0], alike.high[:, 0], color=ACCENT, alpha=0.25, lw=0
-                )
-            below.set_title("Similarity of people found by both")
-            below.set_ylim(0, 1.05)
-            figures.time_axis(below, end)
-            figures.no_labels([above])
+    def _agreement(self) -> Any:
+        from markupsafe import Markup
 
-        label = "How many people A and B found over time, and how similar those are that both found"
-        return Markup(figures.draw("agreement", label, (_WIDTH, 300), paint))  # noqa: S704
+        return Markup(over_time(self.agreement))  # noqa: S704 - our own

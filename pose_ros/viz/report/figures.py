@@ -109,18 +109,19 @@ def _for_page(svg: str, name: str, label: str) -> str:
     return re.sub(r"^<svg[^>]*>", lambda _: head, svg, count=1).strip()
 
 
-def time_axis(axes: Axes, end: float, *, pictures: bool = False) -> None:
+def time_axis(axes: Axes, end: float, *, start: float = 0.0, pictures: bool = False) -> None:
     """Let an axis tell the time of the recording.
 
     Args:
         axes: Of a figure.
         end: Seconds, where it ends.
+        start: Seconds, where it begins.
         pictures: Whether it counts pictures, which have no time.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-    end = max(end, 1e-3)
-    axes.set_xlim(-0.01 * end, 1.01 * end)
+    span = max(end - start, 1e-3)
+    axes.set_xlim(start - 0.01 * span, start + 1.01 * span)
     if pictures:
         axes.set_xlabel("picture")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
@@ -128,8 +129,8 @@ def time_axis(axes: Axes, end: float, *, pictures: bool = False) -> None:
         axes.set_xlabel("seconds")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10]))
     else:
-        steps = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-        step = next((s for s in steps if end / s <= 10), 86400)
+        steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+        step = next((s for s in steps if span / s <= 10), 86400)
         axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock_text(x)))
         axes.set_xlabel("time" if end < 3600 else "time, hours:minutes:seconds")

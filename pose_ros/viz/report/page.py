@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from pose_ros.viz.report.words import duration, is_main, moment_text, number, pe
 
 SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3
-GESTURE_ROWS = 40
 
 _BASES = {
     "depth": "joints that a depth camera measured",
@@ -225,8 +224,7 @@ def drawings(
     if statistics.clock.images:
         found["people"] = plots.people_over_time(statistics, tracks, names)
     if statistics.gestures.held:
-        held = _rows_of(statistics.gestures.held)
-        found["gestures"] = plots.gesture_timeline(statistics, held, names)
+        found["gestures"] = plots.gesture_timeline(statistics, statistics.gestures.held, names)
     if any(
         len(statistics.motions[t.key].walk.places) for t in tracks if t.key in statistics.motions
     ):
@@ -248,15 +246,3 @@ def drawings(
         name: Markup(svg) if isinstance(svg, str) else svg  # noqa: S704 - our own
         for name, svg in found.items()
     }
-
-
-def _rows_of(held: Iterable[Any]) -> list[Any]:
-    """Return the gestures of the first rows of a timeline."""
-    rows: dict[Any, None] = {}
-    kept = []
-    for one in held:
-        row = (one.key, one.name, one.side)
-        if row in rows or len(rows) < GESTURE_ROWS:
-            rows[row] = None
-            kept.append(one)
-    return kept

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDTH = 960.0  # pixels
 _ROW = 22.0  # pixels of one person or gesture in a timeline
+_MOST_ROWS = 24  # of a timeline of gestures
+_MOST_NAMES = 10  # on a map
 _LEAST_BAR = 0.002  # of the recording: what is shorter is drawn as long
 
 
@@ -67,27 +69,31 @@ def people_over_time(
 
 
 def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mapping[Key, str]) -> str:
-    """Draw when who made which gesture: a row for each gesture of a person and side."""
+    """Draw when who made which gesture: a row for each person, gesture and side.
+
+    Where these are too many, there is a row for each gesture and side, in the people's colors.
+    """
     clock = statistics.clock
-    rows: dict[tuple[Key, str, str], list[Held]] = {}
-    for one in held:
-        rows.setdefault((one.key, one.name, one.side), []).append(one)
-    order = sorted(rows, key=lambda row: (row[0], rows[row][0].start))
+    whole = len({(one.key, one.name, one.side) for one in held}) <= _MOST_ROWS
+    rows: dict[tuple[str, str, str], list[Held]] = {}
+    for one in sorted(held, key=lambda one: (one.key if whole else (0, 0), one.start)):
+        who = names.get(one.key, f"id {one.key[1]}") if whole else ""
+        rows.setdefault((who, one.name, one.side), []).append(one)
+
+    def label(who: str, name: str, side: str) -> str:
+        words = f"{name.replace('_', ' ')} {side}".rstrip()
+        return f"{who} · {words}" if who else words
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        labels = [
-            f"{names.get(key, key[1])} · {name.replace('_', ' ')} {side}".rstrip()
-            for key, name, side in order
-        ]
-        _rows(axes, labels, "")
-        for row, key in enumerate(order):
-            spans = [[one.start, one.end] for one in rows[key]]
-            _bars(axes, row, spans, clock.now, person_color(key[0]))
+        _rows(axes, [label(*row) for row in rows], "")
+        for row, gestures in enumerate(rows.values()):
+            for one in gestures:
+                _bars(axes, row, [[one.start, one.end]], clock.now, person_color(one.key))
         figures.time_axis(axes, clock.now, pictures=clock.pictures)
 
-    label = f"Timeline of {len(held)} gestures in {len(order)} rows, one a person, gesture and side"
-    return figures.draw("gestures", label, (WIDTH, 70 + _ROW * len(order)), paint)
+    text = f"Timeline of {len(held)} gestures in {len(rows)} rows"
+    return figures.draw("gestures", text, (WIDTH, 70 + _ROW * len(rows)), paint)
 
 
 def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -> str:
@@ -115,7 +121,7 @@ def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -
             speeds.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}°/s"))
             speeds.set_title(f"{kind.capitalize()}: speed")
         for axes in rows[-1]:
-            figures.time_axis(axes, clock.now, pictures=clock.pictures)
+            figures.time_axis(axes, track.last, start=track.first, pictures=clock.pictures)
         figures.no_labels(list(rows[:-1].ravel()))
 
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -155,6 +161,8 @@ def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[K
             axes.plot(way[:, 1], way[:, 0], color=color, alpha=0.9)
             axes.plot(*way[0, ::-1], "o", color=PANEL, markeredgecolor=color, markersize=7)
             axes.plot(*way[-1, ::-1], "o", color=color, markersize=7)
+            if len(ways) > _MOST_NAMES:
+                continue
             axes.annotate(
                 names[key],
                 (float(way[-1, 1]), float(way[-1, 0])),
@@ -188,7 +196,9 @@ def latency(statistics: Statistics) -> str:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        times, mean = figures.broken(series.times, 1e3 * series.mean[:, 0], 4 * clock.hole)
+        times, mean = figures.broken(
+            series.times, 1e3 * series.mean[:, 0], clock.hole * series.stride
+        )
         axes.plot(times, mean, color=ACCENT)
         if series.stride > 1:
             low, high = 1e3 * series.low[:, 0], 1e3 * series.high[:, 0]
