@@ -11,10 +11,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pose_ros.analysis import throughput
+from pose_ros.analysis.task import BagTask, Settings
 from pose_ros.bench import lifting, lifting_plot, parity, speed
 from pose_ros.bench.peer import MediaPipe
 from pose_ros.build import open_card, open_sessions
-from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.cli.network_options import (
+    add_network_arguments,
+    build_estimator,
+    estimator_options,
+)
+from pose_ros.core.gestures import GestureOptions
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.networks.blazepose import BlazePose
@@ -43,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lift", action="store_true",
         help="how well drawn people are placed in meters, over --frames pictures, not the time",
     )  # fmt: skip
+    parser.add_argument(
+        "--bag", action="store_true",
+        help="what share of the CPU time of `pose-ros bag run INPUT` its networks take, and "
+        "how much memory it needs, with one thread",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=2026, help="of --lift (%(default)s)")
     parser.add_argument("--plot", metavar="FILE", help="a picture of the errors of --lift")
     parser.add_argument("--frames", type=int, default=100, metavar="N", help="%(default)s")
@@ -60,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
             raise OptionError(f"--{name} must be at least {least}, got {getattr(args, name)}")
     if args.lift:
         return place(args)
+    if args.bag:
+        return analyze(args)
     frames = read_frames(args.input, args.frames)
     if args.parity:
         return compare(args, frames)
@@ -142,6 +156,33 @@ def place(args: argparse.Namespace) -> int:
         print(json.dumps({"lifting": figures, "keypoints": keypoints}))
     else:
         print(lifting.table(figures), lifting.table(keypoints), sep="\n\n")
+    return 0
+
+
+def analyze(args: argparse.Namespace) -> int:
+    """Print how much of the time of an analysis of a recording its networks take."""
+    settings = Settings(
+        network=args.network,
+        estimator=estimator_options(args),
+        provider=args.provider,
+        require_gpu=args.require_gpu,
+        precision=args.precision,
+        gestures=GestureOptions(),
+    )
+    found = throughput.measure(BagTask(args.input, settings, models_dir=args.models_dir or ""))
+    figures = {
+        "images": found.images,
+        "CPU ms an image": found.cpu_ms,
+        "of these in the networks": found.networks_ms,
+        "networks' share": found.share,
+        "images a second and core": found.images_per_core_s,
+        "peak of memory, MB": found.peak_mb,
+    }
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    for what, value in figures.items():
+        print(f"{what:<26} {value:8.4g}")
     return 0
 
 
