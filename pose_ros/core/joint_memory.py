@@ -144,7 +144,9 @@ def _spaces(
         yield "camera", camera.astype(np.float64)
     if world is not None:
         yield "world", world.astype(np.float64)
-    yield "image", np.pad(pose.keypoints.astype(np.float64), ((0, 0), (0, 1)))
+    pixels = np.zeros((len(pose.keypoints), 3))
+    pixels[:, :2] = pose.keypoints
+    yield "image", pixels
 
 
 def _known(points: Float64Array) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ foot is on the floor.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,33 @@ def fit_trunk(model: BodyModel, sight: Sight, size: Size, floor: Floor | None) -
 
 
 @dataclass(frozen=True, eq=False)
+class _Fixed:
+    """What of the residuals of B bones stays the same whatever the state is.
+
+    Attributes:
+        bones: (B,) their numbers.
+        stretches: (B,) the places of their lengths in the state.
+        cosines: (B,) how they lean toward the camera, by the network.
+        sideways: (B,) one sigma of their length across the view, as a share of the height.
+        leaning: (B,) how much their leaning counts.
+        spreads: (C + 1,) of lengths and height.
+        kinds: Rows of these.
+        loose: (J,) how much joints are held by the hips.
+        rest: Rows of these.
+    """
+
+    bones: NDArray[np.intp]
+    stretches: NDArray[np.intp]
+    cosines: Float64Array
+    sideways: Float64Array
+    leaning: Float64Array
+    spreads: Float64Array
+    kinds: Float64Array
+    loose: Float64Array
+    rest: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
 class _Problem:
     """Residuals over the state: J depths, C logarithms of lengths, that of the height."""
 
@@ -181,6 +209,30 @@ class _Problem:
         matrix, values = np.concatenate(rows), np.concatenate(residuals)
         return matrix.T @ matrix, -(matrix.T @ values)
 
+    @cached_property
+    def _fixed(self) -> _Fixed:
+        model, sight, joints = self.model, self.sight, self.model.joints
+        count, kinds = len(joints), len(model.spreads) + 1
+        shape = np.where(self.found[:, None], sight.shape[joints], 0.0)
+        bones = model.weights @ shape
+        sideways = np.where(self.found, sight.sideways[joints], 0.0)
+        spreads = np.append(model.spreads, self.size.spread)
+        loose = 1.0 / np.where(self.used @ np.abs(model.weights) > 0, _ANYWHERE, _LOOSE)
+        rest = np.zeros((count, count + kinds))
+        rest[np.arange(count), np.arange(count)] = loose
+        rest[:, 4:6] -= 0.5 * loose[:, None]
+        return _Fixed(
+            bones=np.arange(len(model.weights)),
+            stretches=count + model.kinds,
+            cosines=bones[:, 2] / np.maximum(np.linalg.norm(bones, axis=1), 1e-6),
+            sideways=np.sqrt((model.weights**2) @ sideways**2),
+            leaning=self.used / (model.network * model.lengths),
+            spreads=spreads,
+            kinds=np.eye(kinds, count + kinds, count) / spreads[:, None],
+            loose=loose,
+            rest=rest,
+        )
+
     def _blocks(self, state: Float64Array) -> list[tuple[Float64Array, Float64Array]]:
         model, sight = self.model, self.sight
         joints, weights = model.joints, model.weights
@@ -198,39 +250,29 @@ class _Problem:
             return np.zeros((size, len(state)))
 
         # how long a bone is; sideways errors count for what of it lies across the view
-        shape = np.where(self.found[:, None], sight.shape[joints], 0.0)
-        bone_shapes = weights @ shape
-        cosines = bone_shapes[:, 2] / np.maximum(np.linalg.norm(bone_shapes, axis=1), 1e-6)
+        fixed = self._fixed
+        cosines = fixed.cosines
         across = np.sqrt(np.maximum(long**2 - toward**2, 0.0)) / lengths
-        sideways = np.where(self.found, sight.sideways[joints], 0.0)
-        error = np.sqrt((weights**2) @ sideways**2) * np.clip(across, _FORESHORTENED_LEAST, 1.0)
+        error = fixed.sideways * np.minimum(np.maximum(across, _FORESHORTENED_LEAST), 1.0)
         sure = self.used / np.maximum(error, 1e-4)
         length = block(bones)
         length[:, :count] = weights * (vectors @ perspective.T) / long[:, None]
-        length[np.arange(bones), count + model.kinds] = -lengths
+        length[fixed.bones, fixed.stretches] = -lengths
         length[:, -1] = -long
         found = [(length * sure[:, None], (long - lengths) * sure)]
 
         # how it leans, by the network
-        sure = self.used / (model.network * model.lengths)
+        sure = fixed.leaning
         lean = block(bones)
         lean[:, :count] = weights * (perspective @ self.toward)
-        lean[np.arange(bones), count + model.kinds] = -cosines * lengths
+        lean[fixed.bones, fixed.stretches] = -cosines * lengths
         lean[:, -1] = -toward
         found.append((lean * sure[:, None], (toward - cosines * lengths) * sure))
 
         # what people are like
-        kinds = block(len(stretch) + 1)
-        sigmas = np.append(model.spreads, self.size.spread)
-        kinds[np.arange(len(sigmas)), count + np.arange(len(sigmas))] = 1.0 / sigmas
-        found.append((kinds, state[count:] / sigmas))
-
+        found.append((fixed.kinds, state[count:] / fixed.spreads))
         # joints of which no bone is seen stay with the hips
-        rest = block(count)
-        sure = 1.0 / np.where(self.used @ np.abs(weights) > 0, _ANYWHERE, _LOOSE)
-        rest[np.arange(count), np.arange(count)] = sure
-        rest[:, 4:6] -= 0.5 * sure[:, None]
-        found.append((rest, (depths - depths[4:6].mean()) * sure))
+        found.append((fixed.rest, (depths - depths[4:6].mean()) * fixed.loose))
 
         measured = sight.measured[joints]
         known = np.flatnonzero(np.isfinite(measured))
