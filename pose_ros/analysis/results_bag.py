@@ -101,6 +101,7 @@ class ResultsBag:
             raise
         self._lost: Counter[str] = Counter()
         self._images: dict[str, _Images] = {}
+        self._network = ""
 
     def __enter__(self) -> ResultsBag:
         return self
@@ -163,11 +164,12 @@ class ResultsBag:
             default=None,
         )
         if images is None:
-            return Recording(lost=tuple(lost))
+            return Recording(lost=tuple(lost), network=self._network)
         return Recording(
             images=images.with_result + images.without_result,
             images_without_result=images.without_result,
             lost=tuple(lost),
+            network=self._network,
         )
 
     def _ready(
@@ -226,7 +228,7 @@ class ResultsBag:
             return None
         for images in self._images.values():
             images.take_result(parts.nanoseconds)
-        frame_id = str(fields.header.frame_id)
+        frame_id, self._network = str(fields.header.frame_id), str(fields.network)
         result = Result(
             index=index,
             nanoseconds=parts.nanoseconds,

@@ -143,6 +143,7 @@ def test_a_live_recording_tells_latency_and_drops(recorder) -> None:
     # images before the first result and after the last one are not missed
     assert (recording.images, recording.images_without_result) == (6, 2)
     assert recording.lost == ()
+    assert recording.network == "net"
 
 
 def test_a_recording_of_a_replay_has_no_latency(recorder) -> None:

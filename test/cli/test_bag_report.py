@@ -57,6 +57,8 @@ def test_a_report(tmp_path) -> None:
     assert report(bag, "--out", out) == 0
     text = out.read_text(encoding="utf-8")
     assert "<title>bag</title>" in text
+    assert "People found by net" in text
+    assert "versions and options are unknown" in text
     assert "30 ms" in text  # latency of a live recording
     assert text.count("data:image/jpeg;base64,") >= 1
     assert report(bag, "--out", tmp_path / "two.html", "--no-pictures") == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,11 +67,13 @@ class Recording:
         images: How many images it holds; None where it holds none or nobody counted.
         images_without_result: Of these, between the first and the last result; None as above.
         lost: What could not be read, a line each.
+        network: What found the people, where the results say that and no more.
     """
 
     images: int | None = None
     images_without_result: int | None = None
-    lost: tuple[str, ...] = field(default_factory=tuple)
+    lost: tuple[str, ...] = ()
+    network: str = ""
 
 
 def option(info: RunInfo | None, name: str) -> Any:

@@ -58,7 +58,7 @@ def render(
         "hidden_motions": statistics.tracks.people > SHOWN_MOTIONS,
         "chain": CHAIN_SHARE,
         "cards": cards(statistics, recording),
-        "notes": [*recording.lost, *notes(statistics, info)],
+        "notes": [*recording.lost, *notes(statistics, info, recording)],
         "people": tables.people(statistics, tracks, names),
         "hidden_people": statistics.tracks.people - len(tracks),
         "joints": tables.joint_table(statistics.main_rates),
@@ -130,7 +130,7 @@ def _images(statistics: Statistics) -> str:
     return word if statistics.clock.images == 1 else f"{word}s"
 
 
-def notes(statistics: Statistics, info: RunInfo | None) -> list[str]:
+def notes(statistics: Statistics, info: RunInfo | None, recording: Recording) -> list[str]:
     """Return what a reader has to know before the figures are believed."""
     clock, counts = statistics.clock, statistics.counts
     found = []
@@ -162,9 +162,10 @@ def notes(statistics: Statistics, info: RunInfo | None) -> list[str]:
             "the clocks of camera and recorder differ, and latencies mean little."
         )
     if info is None:
-        found.append(
-            "The recording does not say what ran: network, versions and options are unknown."
+        what = (
+            "versions and options are" if recording.network else "network, versions and options are"
         )
+        found.append(f"The recording does not say what ran: {what} unknown.")
     return found
 
 
