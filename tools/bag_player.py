@@ -71,6 +71,12 @@ class BagPlayer:
         publisher = self._clock if topic == CLOCK else self._publishers[topic]
         return int(publisher.get_subscription_count())
 
+    def send_first(self, topic: str) -> None:
+        """Send the first message of a topic by itself, so that somebody knows it beforehand."""
+        wanted = [c for c in self._reader.connections if c.topic == topic]
+        _, _, data = next(self._reader.messages(wanted))
+        self._publishers[topic].publish(data)
+
     def play(
         self, *, rate: float = 1.0, start: float = 0.0, answered: Answered | None = None
     ) -> Iterator[int]:
