@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.lift import level_floor
 from pose_ros.core.results import RunInfo
-from pose_ros.errors import ImageError, OutputError
+from pose_ros.errors import ImageError
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.session import engine_version
@@ -42,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     """Do what ``task.run_task`` says."""
     outputs, tally = task.outputs, Tally()
-    with _told_of_disks(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)
         name = recording_name(images.name)
@@ -179,12 +178,3 @@ def _told_camera(images: BagImages, settings: Settings) -> ToldCamera | None:
         given = parse_calibration(settings.calibration, "of --camera-info")
     rectified = is_rectified("auto", images.topic)
     return ToldCamera(given, settings.hfov, _LOG.warning, rectified=rectified)
-
-
-@contextlib.contextmanager
-def _told_of_disks() -> Iterator[None]:
-    """Tell in one line what a disk refuses."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise OutputError(f"cannot write: {error}") from error

@@ -14,7 +14,7 @@ from pose_ros.analysis.exports import ExportOptions, open_exports
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.analysis.tally import Tally, losses
 from pose_ros.analysis.task import BagTask
-from pose_ros.analysis.whole import Whole
+from pose_ros.analysis.whole import Whole, told
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
@@ -52,13 +52,13 @@ def open_sinks(
         gestures = task.settings.gestures is not None
         if outputs.bag:
             writer = BagWriter(whole.made(outputs.bag), outputs.storage, info, gestures=gestures)
-            writer = stack.enter_context(writer)
-            sinks.append(stack.enter_context(_bag(writer, images, task)))
-        if outputs.json:
-            file = sys.stdout
-            if outputs.json != "-":
-                file = stack.enter_context(whole.made(outputs.json).open("w", encoding="utf-8"))
-            sinks.append(lines(file, info.network, gestures=gestures))
+            bag = _bag(writer, images, task)
+            sinks.append(stack.enter_context(_guarded(outputs.bag, bag)))
+        if outputs.json == "-":
+            sinks.append(lines(sys.stdout, info.network, gestures=gestures))
+        elif outputs.json:
+            made = _lines_in(whole.made(outputs.json), info.network, gestures=gestures)
+            sinks.append(stack.enter_context(_guarded(outputs.json, made)))
         if outputs.overlay:
             video = VideoFile(whole.made(outputs.overlay), images.fps)
             stack.callback(video.close)
@@ -75,6 +75,31 @@ def open_sinks(
             path = whole.made(outputs.report)
             sinks.append(stack.enter_context(page(builder, path, known, _placing(images))))
         yield sinks
+
+
+@contextlib.contextmanager
+def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Iterator[Write]:
+    """Let a sink tell of its disk in one line, by the path that the user knows."""
+    with told(path):
+        write = sink.__enter__()
+
+    def guarded(shot: Shot, result: Result) -> None:
+        with told(path):
+            write(shot, result)
+
+    try:
+        yield guarded
+    except BaseException:
+        sink.__exit__(*sys.exc_info())
+        raise
+    with told(path):
+        sink.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _lines_in(path: Path, network: str, *, gestures: bool) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8") as file:
+        yield lines(file, network, gestures=gestures)
 
 
 @contextlib.contextmanager
@@ -99,9 +124,10 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
             writer.copy(shot.message)
         writer.write(result, shot.recorded)
 
-    yield write
-    for message in others.until(None):
-        writer.copy(message)
+    with writer:
+        yield write
+        for message in others.until(None):
+            writer.copy(message)
 
 
 def _placing(images: BagImages) -> Place:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ class Whole:
         target = target.expanduser()
         self._check(target)
         partial = partial_of(target)
-        with _told(target):
+        with told(target):
             if _remove_partial(target, partial):
                 _LOG.warning("%s: an earlier run did not finish; it begins again", target)
             partial.mkdir(parents=True)
@@ -69,7 +70,7 @@ class Whole:
                 for target, made in self._places:
                     if not os.path.lexists(made):
                         continue  # there was nothing to write, which its maker says
-                    with _told(target):
+                    with told(target):
                         self._check(target)
                         _replace(made, target)
         finally:
@@ -137,9 +138,15 @@ def _replace(made: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told(target: Path) -> Iterator[None]:
-    """Tell what a file system refuses in one line."""
+def told(target: Path | str) -> Iterator[None]:
+    """Tell what a file system or a database refuses in one line.
+
+    Raises:
+        OutputError: It refused something.
+    """
     try:
         yield
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
+        raise OutputError(f"cannot write {target}: {error}") from error

@@ -72,6 +72,7 @@ class VideoFile:
         self._fps = fps
         self._size: tuple[int, int] | None = None
         self._writer: cv2.VideoWriter | None = None
+        self._frames = 0
 
     def write(self, frame: Frame, image: Image) -> None:
         """Append an image.
@@ -93,11 +94,29 @@ class VideoFile:
                 "write pictures of different sizes with a pattern such as --out out/%s.jpg"
             )
         self._writer.write(image)
+        self._frames += 1
 
     def close(self) -> None:
-        """Finish the video; without this it cannot be played."""
+        """Finish the video; without this it cannot be played.
+
+        Raises:
+            OutputError: It lacks frames: the disk is full.
+        """
         if self._writer is not None:
             self._writer.release()
+            self._writer = None
+            # OpenCV says nothing of a disk that is full; counts are exact within a frame
+            if _frames_in(self.path) < self._frames - 1:
+                raise OutputError(f"cannot write the video {self.path}: is the disk full?")
+
+
+def _frames_in(path: Path) -> float:
+    """Return how many frames a video has; 0 for what is none."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        return capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0.0
+    finally:
+        capture.release()
 
 
 class Pictures:

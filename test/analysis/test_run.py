@@ -1,6 +1,7 @@
 """A recording in, a bag with its results out: whole, the same each time, and open to others."""
 
 import json
+import resource
 import shutil
 
 import cv2
@@ -268,6 +269,28 @@ def test_nothing_is_left_of_a_run_that_fails(scene_bag, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(SourceError, match="/nope"):
         run_task(BagTask(str(scene_bag), Settings(topic="/nope"), outputs))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"bag": "out", "storage": "sqlite3"},
+        {"bag": "out", "storage": "mcap"},
+        {"json": "out"},
+        {"overlay": "out.mp4"},
+        {"exports": ExportOptions({"csv": "out"})},
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(scene_bag, tmp_path, monkeypatch, outputs):
+    monkeypatch.chdir(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write (the video )?out"):
+            run_task(BagTask(str(scene_bag), Settings(), Outputs(**outputs), end=0.45))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 
