@@ -72,7 +72,7 @@ class Definitions:
             raise SourceError(
                 f"messages of {kind} are serialized as {content.encoding}, not as CDR"
             )
-        if content is not None and content.definition:
+        if content is not None and content.definition_format:
             store = get_typestore(Stores.EMPTY)
             try:
                 store.register(_parse(content))

@@ -11,6 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from pose_ros.errors import SourceError
@@ -56,7 +57,7 @@ class McapFile:
         self.span: tuple[int, int] | None = None
         try:
             with path.open("rb", buffering=0) as file:
-                at = partial(_read, file.fileno())
+                at = _reader(file)
                 if at(0, len(MAGIC)) != MAGIC:
                     raise SourceError(f"{name} is no MCAP file")
                 self._open(at, os.fstat(file.fileno()).st_size)
@@ -97,7 +98,7 @@ class McapFile:
             and (not block.counts or not wanted.keys().isdisjoint(block.counts))
         ]
         with self._path.open("rb", buffering=0) as file:
-            at = partial(_read, file.fileno())
+            at = _reader(file)
             read = partial(self._read_block, at, wanted, (start, end), head)
             yield from merge((block.first, partial(read, block)) for block in blocks)
 
@@ -106,7 +107,7 @@ class McapFile:
         wanted = {key: content for key, content in self._channels.items() if content.topic == topic}
         count = 0
         with self._path.open("rb", buffering=0) as file:
-            at = partial(_read, file.fileno())
+            at = _reader(file)
             for block in self._blocks:
                 if block.first >= end or block.last < start:
                     continue
@@ -131,7 +132,7 @@ class McapFile:
 
     def _read_summary(self, at: At, offset: int, end: int) -> bool:
         """Read the index at the file's end; whether it tells everything."""
-        messages, chunks = 0, -1
+        told: tuple[int, ...] = ()  # how many messages, schemas, channels and chunks there are
         counts: dict[int, int] = {}
         try:
             for code, body, length in mcap.walk(at, offset, end):
@@ -139,18 +140,18 @@ class McapFile:
                     self._blocks.append(mcap.indexed_chunk(at(body, length)))
                 elif code == mcap.STATISTICS:
                     numbers = struct.unpack("<QHIIIIQQI", at(body, 46))
-                    messages, chunks = numbers[0], numbers[5]
+                    told = numbers[0], numbers[1], numbers[2], numbers[5]
                     counts = dict(struct.iter_unpack("<HQ", at(body + 46, numbers[8])))
                 elif code == mcap.METADATA_INDEX:
                     self._take_metadata(at, *struct.unpack("<Q", at(body, 8)))
                 else:
                     self._take(code, at(body, length))
         except (DamagedError, struct.error):
-            chunks = -1
+            told = ()
         indexed = sum(block.counts.total() for block in self._blocks)
-        # without chunks, or with messages outside of them, it does not say where all are
-        complete = indexed == messages if indexed or not chunks else True
-        if chunks != len(self._blocks) or not complete:
+        found = indexed, len(self._schemas), len(self._channels), len(self._blocks)
+        # of chunks without an index of their messages it is not known how many there are
+        if told[1:] != found[1:] or (told[0] != indexed and (indexed or not self._blocks)):
             self._schemas, self._channels, self._blocks = {}, {}, []
             return False
         for key, content in self._channels.items():
@@ -304,5 +305,14 @@ def _messages(opened: mcap.Opened, block: Block) -> Iterator[tuple[int, int, int
             yield channel, stamp, body + mcap.MESSAGE_HEAD.size, length - mcap.MESSAGE_HEAD.size
 
 
-def _read(file: int, offset: int, size: int) -> bytes:
-    return os.pread(file, size, offset) if offset >= 0 else b""
+def _reader(file: FileIO) -> At:
+    """Return what reads a file; whatever is asked for, no more comes than there is."""
+    number = file.fileno()
+    whole = os.fstat(number).st_size
+
+    def at(offset: int, size: int) -> bytes:
+        if not 0 <= offset < whole:
+            return b""
+        return os.pread(number, min(size, whole - offset), offset)
+
+    return at

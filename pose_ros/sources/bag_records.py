@@ -99,8 +99,8 @@ def how_many_are_lost(there: int, lost: int, expected: int | None, *, sure: bool
         sure: Whether those that are known to be lost are all.
     """
     if expected is not None:
-        lost = max(lost, expected - there)
-        return f"{lost} of {max(expected, there + lost)} messages are lost"
+        lost = max(min(lost, expected), expected - there)
+        return f"{lost} of {max(expected, there)} messages are lost"
     if sure:
         return f"{lost} of {there + lost} messages are lost"
     more = f"{lost} or more are lost" if lost else "how many are lost is not known"

@@ -31,9 +31,14 @@ MAGIC = b"SQLite format 3\x00"
 # of the database's header: bytes of a page, changes, pages, and as of which change they are right
 _HEADER = struct.Struct(">16xH6xII60xI")
 _NEAR_ROWS = 1 << 10
+_LARGEST_HOLE = 1 << 24  # rows; a number beyond that is broken itself
 _HIGHEST_ROW = 1 << 40
 
-_DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+_DEFINITIONS = (
+    "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions LIMIT 10000"
+)
+
+_BROKEN = (apsw.Error, UnicodeDecodeError)
 
 _Row: TypeAlias = tuple[int, int, int]
 """When it was recorded, in nanoseconds; its number; its topic's."""
@@ -64,11 +69,11 @@ class SqliteFile:
         connection = self._connect()
         try:
             self._read_tables(connection)
-        except apsw.Error as error:
+        except _BROKEN as error:
             raise SourceError(f"{name} cannot be read: {error}") from None
         try:
             self._count(connection)
-        except apsw.Error as error:
+        except _BROKEN as error:
             self._find_rows(connection, _in_words(error))
         finally:
             connection.close()
@@ -136,33 +141,33 @@ class SqliteFile:
         tables = {name for (name,) in _select(connection, "SELECT name FROM sqlite_master")}
         if not {"topics", "messages"} <= tables:
             raise SourceError(f"{self._name} is no rosbag2: it has no messages and topics")
-        query = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
+        query = "SELECT id, name, type, serialization_format FROM topics LIMIT 10000"
         for key, topic, kind, encoding in _select(connection, query):
-            self._topics[key] = Content(topic, message_type(kind), 0, encoding)
+            texts = (topic, kind, encoding)
+            if isinstance(key, int) and all(isinstance(text, str) for text in texts):
+                self._topics[key] = Content(topic, message_type(kind), 0, encoding)
         # messages can be read without what follows; it is written last, and lost first
-        with contextlib.suppress(apsw.Error):
+        with contextlib.suppress(*_BROKEN):
             query = "SELECT metadata FROM metadata ORDER BY id DESC LIMIT 1"
             for (text,) in _select(connection, query):
-                self.metadata = text
-        with contextlib.suppress(apsw.Error):
+                self.metadata = str(text)
+        with contextlib.suppress(*_BROKEN):
             for kind, form, text in _select(connection, _DEFINITIONS):
                 for content in self._topics.values():
-                    if content.kind == message_type(kind):
-                        content.definition, content.definition_format = text, form
+                    if content.kind == message_type(str(kind)):
+                        content.definition, content.definition_format = str(text), str(form)
 
     def _count(self, connection: apsw.Connection) -> None:
         """Count the messages of a whole file; the pages of their data are not touched."""
         if not self._log.pages and self._path.stat().st_size < _size_by_header(self._path):
             raise apsw.CorruptError("it is cut off")
-        query = (
-            "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages NOT INDEXED"
-        )
-        times: list[int] = []
-        for key, count, first, last in _select(connection, f"{query} GROUP BY topic_id"):
+        first = last = None
+        for stamp, _, key in _walk(connection, 1):
             if key in self._topics:
-                self._topics[key].count = count
-                times += (first, last)
-        self.span = (min(times), max(times)) if times else None
+                self._topics[key].count += 1
+                first = stamp if first is None else min(first, stamp)
+                last = stamp if last is None else max(last, stamp)
+        self.span = None if first is None or last is None else (first, last)
 
     def _find_rows(self, connection: apsw.Connection, trouble: str) -> list[_Row]:
         """Find and return the rows of a damaged file that can be read, by their numbers."""
@@ -180,16 +185,14 @@ class SqliteFile:
 
     def _walk_rows(self, connection: apsw.Connection, first: int, rows: list[_Row]) -> int | None:
         """Add the rows from a number on; return from which to go on, None at the end."""
-        # what is behind a broken page is found by its own number, not by the one before it
-        query = "SELECT timestamp, id, topic_id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
         following = first
         try:
-            for stamp, row, key in _select(connection, query, first):
-                self._missing += row - following
-                following = row + 1
-                if key in self._topics:
-                    rows.append((stamp, row, key))
-        except apsw.Error:
+            for row in _walk(connection, first):
+                self._missing += row[1] - following
+                following = row[1] + 1
+                if row[2] in self._topics:
+                    rows.append(row)
+        except _BROKEN:
             if following > first:
                 return following
             beyond = self._next_row(connection, first)
@@ -199,12 +202,11 @@ class SqliteFile:
 
     def _next_row(self, connection: apsw.Connection, broken: int) -> int | None:
         """Return the next number from which rows can be read; None where there is none."""
-        query = "SELECT id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id LIMIT 1"
 
         def readable(row: int) -> bool:  # that there is nothing more is read as well
             try:
-                list(_select(connection, query, row))
-            except apsw.Error:
+                next(_walk(connection, row), None)
+            except _BROKEN:
                 return False
             return True
 
@@ -235,13 +237,16 @@ class SqliteFile:
             f"SELECT timestamp, id, topic_id FROM messages WHERE topic_id IN ({keys}) "  # noqa: S608  numbers
             "AND timestamp >= ? AND timestamp < ? ORDER BY timestamp, id"
         )
-        row: _Row = (start, 0, 0)
+        last: _Row = (start, 0, 0)
         try:
             for row in _select(connection, query, start, end):
+                if not _is_row(row) or row <= last:
+                    raise apsw.CorruptError("malformed")
+                last = row
                 yield row
-        except apsw.Error as error:
+        except _BROKEN as error:
             rows = self._find_rows(connection, _in_words(error))
-            yield from (other for other in rows if other > row and other[0] < end)
+            yield from (other for other in rows if other > last and other[0] < end)
 
     def _read_data(
         self,
@@ -260,7 +265,7 @@ class SqliteFile:
                 else:
                     blob.reopen(row)
                 data, size = _read_blob(blob, None if self._rows else head)
-            except (apsw.Error, SourceError) as error:
+            except (*_BROKEN, SourceError) as error:
                 self._trouble = self._trouble or _in_words(error)
                 self._lost.add(row)
                 if blob is not None:
@@ -268,6 +273,27 @@ class SqliteFile:
                     blob = None
                 continue
             yield Record(stamp, wanted[key].topic, wanted[key].kind, data[:head], size)
+
+
+def _walk(connection: apsw.Connection, first: int) -> Iterator[_Row]:
+    """Yield the rows from a number on in the order of their numbers, none of them twice.
+
+    Raises:
+        apsw.Error: What follows is broken.
+    """
+    # what is behind a broken page is found by its own number, not by the one before it
+    query = "SELECT timestamp, id, topic_id FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
+    last = first - 1
+    for row in _select(connection, query, first):
+        if not _is_row(row) or not last < row[1] <= last + _LARGEST_HOLE:
+            raise apsw.CorruptError("malformed")
+        last = row[1]
+        yield row
+
+
+def _is_row(row: Any) -> bool:
+    """Return whether what was read makes sense: a broken page may hold anything."""
+    return all(isinstance(value, int) for value in row)
 
 
 def _select(connection: apsw.Connection, query: str, *values: int) -> Iterator[Any]:

@@ -97,7 +97,8 @@ def walk(at: At, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
             raise DamagedError("it is cut off")
         code, length = HEAD.unpack(head)
         body = offset + HEAD.size
-        if code == 0 or body + length > end:
+        least = MESSAGE_HEAD.size if code == MESSAGE else 0
+        if code == 0 or not least <= length <= end - body:
             raise DamagedError("a record does not end where it should")
         yield code, body, length
         offset = body + length
