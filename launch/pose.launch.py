@@ -32,7 +32,7 @@ from launch import LaunchContext, LaunchDescription
 TRUTH = ["true", "false"]
 
 CLOCK_HZ = 100
-DISCOVERY_SECONDS = 1.0  # the player's topics have to be found before the first image is sent
+DISCOVERY_SECONDS = 2.0  # the player's topics have to be found before the first image is sent
 LAST_RESULT_SECONDS = 2.0
 
 ARGUMENTS = [

@@ -1,7 +1,8 @@
 """Plays a rosbag2 over ROS, where ``ros2 bag play`` is not: its messages and the time on /clock.
 
-``python -m tools.bag_player BAG --in-step pose/poses`` waits after each image for its result, so
-that a machine of any speed sees all of them.
+``.venv/bin/python tools/bag_player.py BAG --in-step pose/poses`` waits after each image for its
+result, so that a machine of any speed sees all of them. As a script, and not with ``-m``: the
+package that is installed has the messages, the one beside this file has not.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pose_ros.ros.node import stop_signals
 
 CLOCK = "/clock"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+DISCOVERY_SECONDS = 10.0
 _CLOCK_SECONDS = 0.01
 _ANSWER_SECONDS = 20.0
 
@@ -70,6 +72,11 @@ class BagPlayer:
         """Return how many have found what is published of a topic."""
         publisher = self._clock if topic == CLOCK else self._publishers[topic]
         return int(publisher.get_subscription_count())
+
+    def is_heard(self) -> bool:
+        """Return whether somebody has found its images."""
+        images = {c.topic for c in self._reader.connections if c.msgtype in IMAGES}
+        return any(self.subscribers(topic) for topic in images)
 
     def send_first(self, topic: str) -> None:
         """Send the first message of a topic by itself, so that somebody knows it beforehand."""
@@ -189,7 +196,7 @@ def _answers(node: Any, topic: str) -> Answered:
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
-    made = argparse.ArgumentParser(prog="python -m tools.bag_player", description=__doc__)
+    made = argparse.ArgumentParser(prog="tools/bag_player.py", description=__doc__)
     made.add_argument("bag", type=Path)
     made.add_argument("--rate", type=float, default=1.0, help="how much faster (1)")
     made.add_argument("--start", type=float, default=0.0, help="seconds to leave out")
@@ -215,7 +222,10 @@ def main(args: list[str] | None = None) -> int:
         answered = _answers(node, options.in_step) if options.in_step else None
         count = 0
         with stop_signals() as stop:
-            stop.wait(options.delay)  # until they have found each other
+            end = time.monotonic() + DISCOVERY_SECONDS
+            while not (player.is_heard() or stop.is_set() or time.monotonic() > end):
+                spin(_CLOCK_SECONDS)
+            stop.wait(options.delay)
             for _ in range(options.rounds):
                 round_ = player.play(rate=options.rate, start=options.start, answered=answered)
                 for _ in round_:
