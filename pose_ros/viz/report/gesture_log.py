@@ -10,6 +10,7 @@ from pose_ros.core.gestures import Gesture
 from pose_ros.viz.report.tracks import Key
 
 _MOST = 1000  # gestures that are kept one by one
+_MOST_OPEN = 256  # that go on at one time
 
 
 @dataclass
@@ -60,6 +61,8 @@ class GestureLog:
             if held is None or gesture.event == "started":
                 held = self._open[name] = Held(*name, time, time, gesture.confidence)
                 self.counts[name[1:]] += 1
+                if len(self._open) > _MOST_OPEN:  # whose end the recording lacks
+                    del self._open[min(self._open, key=lambda key: self._open[key].end)]
                 if len(self.held) < self._most:
                     self.held.append(held)
                 started.append(held)

@@ -42,7 +42,8 @@ class Moment:
         size: Of it, pixels: width and height.
         person: Whom it is about; None for all.
         gesture: Its name and side, of a ``gesture``.
-        rank: What it is chosen by, the greater the better.
+        rank: What it is chosen by, the greater the better; of a ``first`` one, in how many
+            images the person was since.
     """
 
     kind: Kind
@@ -115,8 +116,10 @@ class Moments:
             started: Gestures that start with it.
             people: All who are in it, with the mean score of their joints.
         """
+        for moment in self.found["first"]:
+            moment.rank += moment.person in people
         for key in new:
-            self._keep(seen.moment("first", person=key))
+            self._keep(seen.moment("first", person=key, rank=1.0))
         for held in started:
             gesture = (held.name, held.side)
             rank = float(not any(m.gesture == gesture for m in self.found["gesture"]))
@@ -143,11 +146,14 @@ class Moments:
         kept.append(seen.moment(kind, person=person, rank=rank))
 
     def _keep(self, moment: Moment) -> None:
-        """Keep a moment; when there are too many, one of the least rank goes, the newest first."""
+        """Keep a moment; when there are too many, an older one of the least rank goes."""
         kept = self.found[moment.kind]
+        if len(kept) >= _KEPT[moment.kind]:
+            least = min(reversed(kept), key=lambda m: m.rank)
+            if least.rank > moment.rank and moment.kind != "first":
+                return
+            kept.remove(least)
         kept.append(moment)
-        if len(kept) > _KEPT[moment.kind]:
-            kept.remove(min(reversed(kept), key=lambda m: m.rank))
 
     def chosen(self, kind: Kind, longest: list[Key]) -> list[Moment]:
         """Return the moments of a kind for a page, in order of time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -380,6 +381,22 @@ class TestAgreement:
             ("stop", "left"): {"a": 1},
             ("point", "left"): {"b": 1},
         }
+
+
+def test_what_is_kept_does_not_grow() -> None:
+    """A new person every half a second, who waves: after a while the new ones take room of old."""
+    statistics = Statistics()
+    sizes = []
+    for i in range(3600):
+        poses = standing(math.sin(i / 20), 3.0).replace(ids=np.array([i // 5]))
+        event = ("started", "held", "held", "held", "ended")[i % 5]
+        gesture = Gesture("wave", "left", i // 5, event, 0.5, 0.0)
+        statistics.add(result(i / 10, poses, [gesture], index=i), latency=0.05)
+        if i in (1799, 3599):
+            sizes.append(len(pickle.dumps(statistics)))
+    assert statistics.tracks.people == 720
+    assert statistics.gestures.counts["wave", "left"] == 720
+    assert sizes[1] < min(1.1 * sizes[0], 8e6)
 
 
 def test_words() -> None:
