@@ -48,7 +48,7 @@ def report(found: Survey, width: int | None = None) -> list[str]:
     rows = [
         (
             topic.name,
-            topic.kind.replace("/msg/", "/") + ("" if topic.known else " (unknown)"),
+            _short(topic.kind),
             str(topic.count),
             _number(topic.rate, "Hz"),
             _bytes(topic.size),
@@ -66,7 +66,11 @@ def report(found: Survey, width: int | None = None) -> list[str]:
     unknown = [topic for topic in found.topics if not topic.known]
     if unknown:
         count = sum(topic.count for topic in unknown)
-        lines += ["", f"{count} messages are of unknown types and can be copied, not read"]
+        kinds = ", ".join(sorted({_short(topic.kind) or "none" for topic in unknown}))
+        lines += [
+            "",
+            f"{count} messages can be copied but not read, their types are unknown: {kinds}",
+        ]
     if found.damage:
         lines += ["", "Damage:", *(f"  {line}" for line in found.damage)]
     return lines
@@ -119,6 +123,11 @@ def _image_notes(image: ImageSurvey) -> list[str]:
         for name, share in image.depth_topics.items()
     ]
     return notes
+
+
+def _short(kind: str) -> str:
+    """Return the name of a message type as people write it: ``sensor_msgs/Image``."""
+    return kind.replace("/msg/", "/")
 
 
 def _number(value: float, unit: str) -> str:

@@ -98,6 +98,8 @@ class McapFile:
             and (not block.counts or not wanted.keys().isdisjoint(block.counts))
         ]
         with self._path.open("rb", buffering=0) as file:
+            if head is not None:  # of what lies between them nothing is to be read ahead
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
             at = _reader(file)
             read = partial(self._read_block, at, wanted, (start, end), head)
             yield from merge((block.first, partial(read, block)) for block in blocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -114,6 +115,9 @@ def inflate(data: bytes, limit: int | None = None) -> tuple[bytes, bool]:
         data: One frame.
         limit: So many bytes are enough, and then all.
     """
+    if limit is None:
+        with contextlib.suppress(zstd.ZstdError):
+            return zstd.decompress(data), True
     engine = zstd.ZstdDecompressor()
     pieces, size = [], 0
     try:
