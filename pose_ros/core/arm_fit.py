@@ -15,24 +15,26 @@ import numpy as np
 
 from pose_ros.core.camera import Float64Array
 
+MOST_TURNED = 1.1
+"""Radians by which a head turns against the chest."""
+
 # The cosine between a bone and the line of sight: -1 points at the camera, 1 away from it.
 _LEANS = np.linspace(-0.995, 0.995, 49)
 _ACROSS = np.sqrt(1.0 - _LEANS**2)
 
-# BlazePose shrinks an arm's depth by about half, measured on a dancer and on drawn people, and
-# bends elbows that are stretched: lean = _SHRINK x true + offset, with a sigma.
-_SHRINK = 0.5
-_NETWORK_UPPER = (0.05, 0.40)
-_NETWORK_FORE = (-0.15, 0.40)
+# What BlazePose says of a bone that leans, on drawn people: only arms that come clearly toward the
+# camera show in its depth. Means at the leans of _KNOTS, and one sigma.
+_KNOTS = (-1.0, -0.7, -0.35, 1.0)
+_NETWORK_UPPER = ((-0.95, -0.20, 0.08, 0.22), 0.60)
+_NETWORK_FORE = ((-0.95, -0.42, -0.22, -0.22), 0.30)
 
-_ROUGHNESS = 0.03  # of a bone: what no other error stands for
-_STRETCHED_DEGREES = 25.0  # one sigma of the bend of an elbow
+_ROUGHNESS = 0.06  # of a bone: what no other error stands for
+_STRETCHED_DEGREES = 18.0  # one sigma of the bend of an elbow
 _BEHIND = (-0.10, 0.15)  # arms seldom reach further behind the chest's plane than this; one sigma
 # Who reaches out looks there (Nickel and Stiefelhagen, "Visual recognition of pointing gestures
-# for human-robot interaction", 2007): concentration of the angle between face and arm on the
-# floor, a sigma of 40 degrees, since who points aside may look at the robot; and the same of
-# the choice between an arm and its mirror image, which looks alike. Less of arms that hang.
-_GAZE, _GAZE_SIDE = 2.0, 6.0
+# for human-robot interaction", 2007), as far as the neck turns, or at whom it is shown to, or
+# anywhere: concentration of the angle on the floor, shares of the last two. Less of arms that hang.
+_GAZE, _GAZE_AT_CAMERA, _GAZE_ELSEWHERE = 7.0, 0.15, 0.05
 _GAZE_FROM, _GAZE_FULL = 0.4, 0.8
 # Joints that the network holds for hidden are likely behind the body.
 _HIDDEN, _SEEN_LOGIT = 0.5, 2.5
@@ -77,7 +79,7 @@ class Bearing:
         toward: From the camera to the mid-hips.
         up: From the hips to the shoulders.
         front: Out of the chest.
-        gaze: Out of the face; zeros where the face was not found.
+        gaze: Out of the face, level; zeros where the face was not found.
     """
 
     toward: Float64Array
@@ -173,10 +175,10 @@ def _across(long: Float64Array, length: float, error: float, spread: float) -> F
     return found
 
 
-def _network(bone: Float64Array, offset: float, sigma: float) -> Float64Array:
+def _network(bone: Float64Array, means: tuple[float, ...], sigma: float) -> Float64Array:
     """Return the log-likelihood of the network's lean, for each lean."""
     lean = bone[2] / max(float(np.linalg.norm(bone)), 1e-6)
-    found: Float64Array = -0.5 * ((lean - _SHRINK * _LEANS - offset) / sigma) ** 2
+    found: Float64Array = -0.5 * ((lean - np.interp(_LEANS, _KNOTS, means)) / sigma) ** 2
     return found
 
 
@@ -188,16 +190,25 @@ def _behind(forward: Float64Array) -> Float64Array:
 
 
 def _looked_at(arms: Float64Array, long: Float64Array, bearing: Bearing) -> Float64Array:
-    """Return the log-prior of arms that point where the face looks."""
-    toward, up = bearing.toward, bearing.up
-    level = arms - (arms @ up)[..., None] * up
-    share = np.linalg.norm(level, axis=-1) / long
-    raised = np.clip((share - _GAZE_FROM) / (_GAZE_FULL - _GAZE_FROM), 0.0, 1.0)
-    gaze = bearing.gaze - (bearing.gaze @ up) * up
-    # by how much more the arm points there than its mirror image does
-    gain = 2.0 * (arms @ toward) * (toward @ gaze) / long
-    side = -np.logaddexp(0.0, -_GAZE_SIDE * raised * gain)
-    found: Float64Array = side + _GAZE * raised * (level @ gaze) / long
+    """Return the log-likelihood of where the face looks, for each arm."""
+    up, front = bearing.up, bearing.front
+    if not bearing.gaze.any():
+        return np.zeros(long.shape)
+
+    side = np.cross(up, front)
+
+    def turn(vectors: Float64Array) -> Float64Array:
+        """Return to where the head turns that looks along a vector, in radians."""
+        angles = np.arctan2(vectors @ side, vectors @ front)
+        return np.clip(angles, -MOST_TURNED, MOST_TURNED)
+
+    level = np.linalg.norm(arms - (arms @ up)[..., None] * up, axis=-1) / long
+    raised = np.clip((level - _GAZE_FROM) / (_GAZE_FULL - _GAZE_FROM), 0.0, 1.0)
+    gaze = turn(bearing.gaze)
+    at_arm = np.exp(_GAZE * (np.cos(turn(arms) - gaze) - 1.0))
+    at_camera = np.exp(_GAZE * (np.cos(turn(-bearing.toward) - gaze) - 1.0))
+    likely = (1.0 - _GAZE_AT_CAMERA) * at_arm + _GAZE_AT_CAMERA * at_camera + _GAZE_ELSEWHERE
+    found: Float64Array = raised * np.log(likely)
     return found
 
 

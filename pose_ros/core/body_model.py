@@ -90,7 +90,8 @@ _UNDER_SKIN = {
     **dict.fromkeys(_pair("hip"), 0.100),
     **dict.fromkeys(_pair("knee"), 0.065),
     **dict.fromkeys(_pair("ankle"), 0.036),
-    **dict.fromkeys((*_pair("heel"), *_pair("foot_index")), 0.030),
+    **dict.fromkeys(_pair("heel"), 0.070),  # mostly seen through the foot
+    **dict.fromkeys(_pair("foot_index"), 0.030),
     **dict.fromkeys((*_pair("index"), *_pair("pinky"), *_pair("thumb")), 0.012),
     **dict.fromkeys(_pair("ear"), 0.045),
 }

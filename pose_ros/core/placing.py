@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.arm_fit import Bearing, Reach, fit_arm
+from pose_ros.core.arm_fit import MOST_TURNED, Bearing, Reach, fit_arm
 from pose_ros.core.body_model import FOREARM, NETWORK_HEIGHT, UPPER_ARM, BodyModel, under_skin
 from pose_ros.core.bone_memory import BoneMemory
 from pose_ros.core.camera import Float64Array
@@ -28,8 +28,9 @@ _SENSOR = (0.020, 0.002)  # meters, and meters by square meter of distance
 _SURE = 3.0  # sigmas within which a measured depth is the joint's own
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
-_MOST_TURNED = 2.6  # radians
-_GAZE_TURN = 1.3  # BlazePose turns heads too little: 0.7 to 0.8 of the true angle
+_FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
+_NOSE = 1.35  # breadth between the ears over how far the nose lies before them, in BlazePose
+_GAZE_TURN = 1.25  # BlazePose turns heads too little against the chest
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,15 +174,29 @@ def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
     left_shoulder, right_shoulder, left_hip, right_hip = points[2:6]
     up = _unit(left_shoulder + right_shoulder - left_hip - right_hip)
     front = _unit(np.cross(left_shoulder - right_shoulder, up))
-    shape = sight.shape
     nose = int(np.flatnonzero(model.parents == model.joints[0])[0])
-    x, y, z = _unit(shape[nose] - shape[model.joints[:2]].mean(axis=0))
-    if not math.isfinite(x + y + z):
-        return Bearing(trunk.toward, up, front, np.zeros(3))
-    level, turn = math.hypot(x, z), _GAZE_TURN * math.atan2(x, -z)
-    turn = min(max(turn, -_MOST_TURNED), _MOST_TURNED)
-    gaze = np.array([level * math.sin(turn), y, -level * math.cos(turn)])
-    return Bearing(trunk.toward, up, front, _turn_to(trunk.toward) @ gaze)
+    gaze = _gaze(sight.rays[[nose, *model.joints[:2]]], trunk.toward, up, front)
+    return Bearing(trunk.toward, up, front, gaze)
+
+
+def _gaze(
+    face: Float64Array, toward: Float64Array, up: Float64Array, front: Float64Array
+) -> Float64Array:
+    """Return where a face looks, level, by the rays of its nose, left and right ear.
+
+    Zeros where one of them was not found. Of a head, pixels say more than the network's shape.
+    """
+    if not np.isfinite(face).all():
+        return np.zeros(3)
+    nose, left, right = face / (face @ toward)[:, None]
+    aside = _unit(np.cross(toward, up))
+    facing = _unit(np.cross(aside, up))  # the camera, level
+    look = _NOSE * ((nose - (left + right) / 2) @ aside) * aside + ((left - right) @ aside) * facing
+    side = np.cross(up, front)
+    turn = _GAZE_TURN * math.atan2(look @ side, look @ front)
+    turn = min(max(turn, -MOST_TURNED), MOST_TURNED)
+    gaze: Float64Array = math.cos(turn) * front + math.sin(turn) * side
+    return gaze
 
 
 def _place_arm(arm: NDArray[np.intp], body: Body, memory: BoneMemory, bearing: Bearing) -> None:
@@ -231,6 +246,7 @@ def _place_followers(model: BodyModel, body: Body) -> None:
     sigmas = np.hypot(base_sigmas, np.maximum(_FOLLOWS_LEAST, _FOLLOWS * np.abs(offsets)))
     own = body.agrees(followers, guessed, sigmas)
     body.put(followers, np.where(own, sight.measured[followers], guessed), sigmas, own)
+    body.sigmas[followers[own]] = np.hypot(body.sigmas[followers[own]], _FOLLOWS_MEASURED)
 
 
 def place_measured(sight: Sight, height: float) -> Body:
@@ -242,14 +258,6 @@ def place_measured(sight: Sight, height: float) -> Body:
         own = np.flatnonzero(known & (np.abs(sight.measured - middle) < _BODY))
         body.put(own, sight.measured[own], sight.measured_sigmas[own], np.ones(len(own), bool))
     return body
-
-
-def _turn_to(toward: Float64Array) -> Float64Array:
-    """Return the (3, 3) rotation, by the shortest way, of the optical axis to a unit vector."""
-    x, y, z = toward
-    cross = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])
-    turn: Float64Array = np.eye(3) + cross + cross @ cross / (1.0 + z)
-    return turn
 
 
 def _unit(vector: Float64Array) -> Float64Array:

@@ -2,7 +2,7 @@
 
 The pictures are those of ``draw_pointing``: people of every height and build, 1.5 to 5 m from
 cameras of five mounts, who point with one arm at targets all around them. Each is looked at
-by itself. The constants of the lifting were chosen on other seeds (1001, 1002).
+by itself. The constants of the lifting were chosen on other seeds (1001, 1002, 3001 to 3006).
 """
 
 import numpy as np
@@ -14,6 +14,7 @@ from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
 from pose_ros.core.types import CameraSource
 
 SEED, COUNT = 2026, 216
+FACE, HANDS, FEET = [*range(11)], [*range(17, 23)], [*range(29, 33)]
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +46,11 @@ def test_with_the_height_known(frames, say):
     assert np.percentile(hips, 95) <= 0.08
     assert np.median(errors.pointing) <= 7.0
     # An arm that points to the camera's side of its shoulder: most of those meant for a robot.
-    # Of the others the network often does not say to which side they lean: docs/lifting.md.
+    # Of the others the network often does not say how far they lean: docs/lifting.md.
     nearer = errors.pointing[errors.views < -0.2]
     assert len(nearer) >= 100
     assert np.percentile(nearer, 90) <= 16.0
-    assert np.percentile(errors.pointing, 90) <= 30.0
+    assert np.percentile(errors.pointing, 90) <= 20.0
     assert np.all(errors.sources == CameraSource.MODEL)
 
 
@@ -74,7 +75,7 @@ def test_an_arm_that_is_stated_as_sure_points_where_it_is_said_to(frames):
     sure = errors.arms() < 0.08
     assert np.mean(sure) >= 0.25
     assert np.percentile(errors.pointing[sure], 90) <= 12.0
-    assert np.percentile(errors.pointing[~sure], 90) >= 24.0
+    assert np.percentile(errors.pointing[~sure], 90) >= 16.0
 
 
 def test_with_the_height_unknown(frames, say):
@@ -95,3 +96,5 @@ def test_with_depth(frames, say):
     assert np.percentile(errors.pointing, 90) <= 16.0
     assert 0.6 <= within_one_sigma(errors, MAIN_JOINTS) <= 0.8
     assert np.mean(errors.sources[:, MAIN_JOINTS] == CameraSource.DEPTH) >= 0.9
+    for part in (FACE, HANDS, FEET):
+        assert 0.55 <= within_one_sigma(errors, part) <= 0.8
