@@ -254,24 +254,21 @@ def test_bags_are_inputs_like_others(tmp_path: Path) -> None:
         open_source(str(tmp_path / "pictures"))
 
 
-def names() -> set[str]:
-    return {thread.name for thread in threading.enumerate()}
-
-
 def test_who_stops_early_leaves_no_thread(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", [image(i) for i in range(100)])
+    before = set(threading.enumerate())
     with open_bag(path) as bag:
         iterator = iter(BagImages(bag))
         next(iterator)
-        assert "fetch_ahead" in names()
+        assert set(threading.enumerate()) - before
         del iterator
-        assert "fetch_ahead" not in names()
+        assert not set(threading.enumerate()) - before
     source = open_source(str(path))
     assert source.read() is not None
-    assert "fetch_ahead" in names()
+    assert set(threading.enumerate()) - before
     source.close()
     source.close()
-    assert "fetch_ahead" not in names()
+    assert not set(threading.enumerate()) - before
 
 
 def test_another_thread_may_close_what_waits() -> None:
