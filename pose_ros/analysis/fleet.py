@@ -210,7 +210,7 @@ def slices(task: BagTask, slice_s: float | None) -> list[BagTask]:
     last = duration if task.end is None else min(task.end, duration)
     edges = [first + i * slice_s for i in range(max(1, math.ceil((last - first) / slice_s)))]
     ends = [*edges[1:], task.end]
-    return [replace(task, start=a, end=b) for a, b in zip(edges, ends, strict=True)]
+    return [replace(task, start=a, end=b, is_slice=True) for a, b in zip(edges, ends, strict=True)]
 
 
 def find_recordings(inputs: Sequence[str], exclude: Path | None = None) -> list[Recording]:
@@ -256,6 +256,8 @@ def is_recording(path: Path) -> bool:
     """Whether a path is one recording, as ``find_recordings`` tells them."""
     if path.is_file():
         return _is_storage(path)
+    if not path.is_dir():
+        return False
     if (path / METADATA).is_file():
         return True
     stems = {_stem(file.name) for file in _storages(path)}

@@ -27,7 +27,7 @@ from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.lift import level_floor
 from pose_ros.core.results import RunInfo
-from pose_ros.errors import ImageError
+from pose_ros.errors import ImageError, SourceError
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.session import engine_version
@@ -44,6 +44,8 @@ def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     with contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)
+        if not task.is_slice and not images.length and not bag.damage:
+            raise SourceError(f"{images.name} holds no image of {images.topic} in that time")
         name = recording_name(images.name)
         check_exports(outputs.exports, [name], force=outputs.force)
         paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
@@ -55,7 +57,7 @@ def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         pipeline = make_pipeline(task)
         info = run_info(images.name, pipeline, options_told(task, images))
         sinks = stack.enter_context(open_sinks(task, whole, images, info, tally))
-        total = images.length if progress else 0
+        total = images.length
         for shot in shots_of(images, told):
             try:
                 result = pipeline.run(shot)

@@ -108,6 +108,7 @@ class BagTask:
         outputs: What is written.
         start: Seconds from the recording's start; images before it are not looked at.
         end: Seconds from the recording's start; images at it and after are not looked at.
+        is_slice: Whether it is one slice of several, which may hold no image.
         threads: CPU threads for one run of a network; no result depends on it.
         models_dir: Where model files are kept; empty for the user's cache.
     """
@@ -117,6 +118,7 @@ class BagTask:
     outputs: Outputs = field(default_factory=Outputs)
     start: float | None = None
     end: float | None = None
+    is_slice: bool = False
     threads: int = 2
     models_dir: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import sys
 import time
 from collections import Counter
@@ -50,7 +51,12 @@ def wants_fleet(args: argparse.Namespace) -> bool:
     """Whether many recordings are to be analyzed, or one of them in the way that many are."""
     inputs = args.bags
     asked = any(getattr(args, name) is not None for name in ("workers", "scheduler", "slice"))
-    return asked or len(inputs) != 1 or not is_recording(Path(inputs[0]))
+    if asked or len(inputs) != 1:
+        return True
+    path = Path(inputs[0])
+    if path.exists():
+        return path.is_dir() and not is_recording(path)
+    return glob.has_magic(inputs[0])
 
 
 def run_fleet(args: argparse.Namespace, template: BagTask) -> int:

@@ -59,6 +59,7 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
         (["--out", "x", "--person-height", "5"], "height"),
         (["--out", "x", "--hfov", "200"], "hfov"),
         (["--out", "/proc/x"], "cannot write /proc/x"),
+        (["--out", "x", "--start", "9"], "holds no image of /camera/image_raw in that time"),
     ],
 )
 def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, words, told):
@@ -68,6 +69,17 @@ def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, wo
     assert told in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["nope", "nope/*", "text.txt", "empty"])
+def test_what_is_no_recording_is_one_line(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("words")
+    (tmp_path / "empty").mkdir()
+    assert main(["bag", "run", name, "--out", "x"]) == 1
+    error = capsys.readouterr().err
+    assert name in error
+    assert error.count("\n") == 1
 
 
 def test_a_killed_run_is_begun_again(scene_bag, tmp_path, monkeypatch, caplog):
