@@ -164,7 +164,7 @@ class Commander:
         if arrival is Arrival.SAME:
             return  # as good as no image: the timeout runs on
         if arrival is Arrival.JUMP:
-            self._let_go(State.STOPPED, trouble)
+            self._let_go(State.STOPPED, self._barred or trouble)
             return
         if arrival is Arrival.GAP:
             self._engagement.clear()
@@ -190,10 +190,12 @@ class Commander:
         """Return what to send now."""
         trouble = self._fresh.clock_jumped(now)
         if trouble:
-            self._let_go(State.STOPPED, trouble)
+            self._let_go(State.STOPPED, self._barred or trouble)
+            # a robot that is barred and stood still may be another's to drive
+            last: Kind = "none" if self._barred and not self._moved else "stop"
             self._moved = False
             self._ticked = self._zero_until = self._lock_heard = -math.inf
-            return Command("stop", self._state, self._reason)
+            return Command(last, self._state, self._reason)
         elapsed, self._ticked = now - self._ticked, now
         self._check_lock(now)
         self._check_images(now)
