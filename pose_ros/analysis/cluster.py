@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
+import cv2
+
 from pose_ros.analysis.jobs import ATTEMPTS, Job, run_job
 from pose_ros.analysis.task import TaskReport
 from pose_ros.analysis.workers import TICK, Tick
@@ -46,7 +48,7 @@ def run_on_cluster(
         check_versions(client, address)
         run = uuid.uuid4().hex  # keys of their own: nothing is taken from an older run
         futures = client.map(
-            run_job,
+            _work,
             jobs,
             key=[f"pose_ros-{run}-{number}" for number in range(len(jobs))],
             pure=False,
@@ -62,6 +64,12 @@ def run_on_cluster(
             with contextlib.suppress(queue.Empty):
                 future, job = running.pop(done.get(timeout=TICK).key)
                 yield job, _result(future, job)
+
+
+def _work(job: Job) -> TaskReport:
+    """Do a job in a worker of the cluster; Dask itself holds BLAS to one thread."""
+    cv2.setNumThreads(job.task.threads)
+    return run_job(job)
 
 
 def _result(future: Any, job: Job) -> TaskReport:

@@ -20,12 +20,15 @@ from pose_ros.analysis.manifest import (
     read_record,
 )
 from pose_ros.analysis.task import BagTask, TaskReport
-from pose_ros.analysis.workers import Tick, cores, run_here
+from pose_ros.analysis.workers import Tick, run_here
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
 from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.runtime.files import locked, print_progress
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_files import METADATA, SUFFIXES
+
+THREADS = 1
+"""CPU threads of each worker: one a core does more than two that wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -152,17 +155,12 @@ class Fleet:
 
             results = run_on_cluster(self.options.scheduler, jobs, tick)
         else:
-            results = run_here(jobs, self.options.workers, tick, threads=self.threads)
+            results = run_here(jobs, self.options.workers, tick, threads=THREADS)
         with contextlib.closing(results):
             for job, report in results:
                 if not report.error:
                     self._manifest.add(Record(job.name, job.origin, report))
                 yield job, report
-
-    @property
-    def threads(self) -> int:
-        """CPU threads of each worker: together they have no more than there are cores."""
-        return 1 if self.options.scheduler else max(1, cores() // self.options.workers)
 
     def _job(self, recording: Recording, task: BagTask, number: int, count: int) -> Job:
         name = recording.name
@@ -171,7 +169,7 @@ class Fleet:
         task = replace(
             task,
             bag=str(recording.path.resolve()),
-            threads=min(task.threads, self.threads),
+            threads=THREADS,
         )
         origin = origin_of(task)
         return Job(

@@ -24,7 +24,7 @@ from pose_ros.analysis.fleet import (
 )
 from pose_ros.analysis.jobs import Job
 from pose_ros.analysis.task import BagTask, TaskReport
-from pose_ros.analysis.workers import Images
+from pose_ros.analysis.workers import Images, cores
 from pose_ros.errors import OptionError
 
 RESULTS = "results"
@@ -35,8 +35,9 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``run_fleet`` to a parser."""
     group = parser.add_argument_group("many recordings")
     group.add_argument(
-        "--workers", type=int, metavar="N", help="processes, each of a recording or slice (1)"
-    )
+        "--workers", type=int, metavar="N",
+        help="processes of one thread, each at a recording or slice (one a core)",
+    )  # fmt: skip
     group.add_argument(
         "--scheduler", metavar="tcp://HOST:8786",
         help="of a Dask cluster that works in place of this machine's processes",
@@ -83,7 +84,7 @@ def run_fleet(args: argparse.Namespace, template: BagTask) -> int:
     quiet = args.quiet
     options = FleetOptions(
         out=Path(args.out),
-        workers=1 if args.workers is None else args.workers,
+        workers=cores() if args.workers is None else args.workers,
         scheduler=args.scheduler or "",
         slice_s=args.slice,
         force=bool(args.force),
@@ -123,7 +124,9 @@ def check_names(template: BagTask) -> None:
     """
     outputs = template.outputs
     for name in (*outputs.paths(), *outputs.exports.files.values(), outputs.json):
-        if name and (name == "-" or Path(name).name != name or name in (".", "..")):
+        if name == "-":
+            raise OptionError("many recordings go into files, not to stdout: name the file in each")
+        if name and (Path(name).name != name or name == ".."):
             raise OptionError(
                 f"{name}: of many recordings each has a folder of its own below --out; "
                 f"name the file in it: {Path(name).name}"
@@ -220,5 +223,7 @@ class Summary:
         if self._open[name]:
             return f"not done: {self._open[name]} of {self._open[name] + len(reports)}"
         words = ["done before" if self._before[name] == len(reports) else "done"]
-        words += [line for report in reports for line in report.damage]
+        for report in reports:
+            words += [f"{count} images {reason}" for reason, count in report.refused.items()]
+            words += report.damage
         return "; ".join(words)
