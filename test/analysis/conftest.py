@@ -2,6 +2,9 @@
 
 import pytest
 
+from pose_ros.analysis.fleet import Fleet, FleetOptions, find_recordings
+from pose_ros.analysis.task import BagTask, Outputs, Settings
+from pose_ros.core.gestures import GestureOptions
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
 
@@ -35,3 +38,27 @@ def contents():
         return files | {"manifest.jsonl": b"".join(sorted(lines))}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def analyze():
+    """What analyzes recordings as the command line does; gives the reports by the jobs' names."""
+    template = BagTask("", Settings(gestures=GestureOptions()), Outputs(bag="results"))
+
+    def run(recordings, out, tick=lambda running: None, **options):
+        with Fleet(FleetOptions(out, **options)) as fleet:
+            plan = fleet.plan(find_recordings([str(recordings)]), template)
+            return {job.name: report for job, report in fleet.run(plan.jobs, tick)}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def by_one(recordings, analyze, tmp_path_factory):
+    """The results of one worker."""
+    out = tmp_path_factory.mktemp("one")
+    reports = analyze(recordings, out)
+    assert sorted(reports) == ["day1/run1", "day1/run2", "day2/run1"]
+    assert all(report.images == 12 for report in reports.values())
+    assert all(report.with_people > 8 for report in reports.values())
+    return out

@@ -8,19 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from pose_ros.analysis import cluster
-from pose_ros.analysis.fleet import Fleet, FleetOptions, find_recordings
 from pose_ros.analysis.jobs import PARTIAL
-from pose_ros.analysis.task import BagTask, Outputs, Settings
-from pose_ros.core.gestures import GestureOptions
 from pose_ros.errors import RuntimeUnavailableError
-
-TEMPLATE = BagTask("", Settings(gestures=GestureOptions()), Outputs(bag="results"))
-
-
-def analyze(recordings, out, tick=lambda running: None, **options):
-    with Fleet(FleetOptions(out, **options)) as fleet:
-        plan = fleet.plan(find_recordings([str(recordings)]), TEMPLATE)
-        return sorted((job.name, report) for job, report in fleet.run(plan.jobs, tick))
 
 
 @pytest.fixture
@@ -39,34 +28,34 @@ def scheduler():
 
 
 def test_a_cluster_writes_the_bytes_of_one_process_though_a_worker_is_killed(
-    recordings, contents, scheduler, tmp_path
+    recordings, analyze, by_one, contents, scheduler, tmp_path
 ):
     killed: list[int] = []
 
     def kill_in_the_middle(running):
-        attempts = list((tmp_path / "cluster").rglob(f".*{PARTIAL}*"))
+        attempts = list(tmp_path.rglob(f".*{PARTIAL}*"))
         if len(attempts) == 2 and not killed:  # both workers are at it
             victim = scheduler.workers[0].pid
             killed.append(victim)
             os.kill(victim, signal.SIGKILL)
 
     address = scheduler.scheduler_address
-    done = analyze(recordings, tmp_path / "cluster", kill_in_the_middle, scheduler=address)
+    done = analyze(recordings, tmp_path, kill_in_the_middle, scheduler=address)
     assert killed
-    assert done == analyze(recordings, tmp_path / "here")
-    assert contents(tmp_path / "cluster") == contents(tmp_path / "here")
+    assert sorted(done) == ["day1/run1", "day1/run2", "day2/run1"]
+    assert contents(tmp_path) == contents(by_one)
     # and it is on record: nobody is asked again
-    assert analyze(recordings, tmp_path / "cluster", scheduler=address) == []
+    assert analyze(recordings, tmp_path, scheduler=address) == {}
 
 
-def test_a_scheduler_that_is_not_there_is_said(recordings, tmp_path, monkeypatch):
+def test_a_scheduler_that_is_not_there_is_said(recordings, analyze, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 0.2)
     for address in ("tcp://127.0.0.1:1", "nonsense"):
         with pytest.raises(RuntimeUnavailableError, match="no Dask scheduler answers at"):
             analyze(recordings, tmp_path, scheduler=address)
 
 
-def test_dask_that_is_not_installed_is_said(recordings, tmp_path, monkeypatch):
+def test_dask_that_is_not_installed_is_said(recordings, analyze, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(RuntimeUnavailableError, match=r"pip install .pose_ros\[cluster\]"):
         analyze(recordings, tmp_path, scheduler="tcp://127.0.0.1:1")
