@@ -227,13 +227,13 @@ def find_recordings(inputs: Sequence[str], exclude: Path | None = None) -> list[
     """
     found: list[Recording] = []
     for text in inputs:
-        is_glob = glob.has_magic(text) and not Path(text).exists()
-        paths = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-        paths = paths if is_glob else [Path(text)]
+        paths = [Path(text)]
+        if is_glob(text):
+            paths = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
         here = [
             recording
             for path in paths
-            if not (is_glob and path.is_file() and not _is_storage(path))
+            if not (is_glob(text) and path.is_file() and not _is_storage(path))
             for recording in _find(path, exclude)
         ]
         if not here:
@@ -250,8 +250,17 @@ def find_recordings(inputs: Sequence[str], exclude: Path | None = None) -> list[
     return [Recording(name, path) for name, path in by_name.items()]
 
 
+def is_glob(text: str) -> bool:
+    """Whether a path is a pattern, and not the name of something."""
+    return glob.has_magic(text) and not Path(text).exists()
+
+
 def is_recording(path: Path) -> bool:
-    """Whether a path is one recording, as ``find_recordings`` tells them."""
+    """Whether a path is one recording, as ``find_recordings`` tells them.
+
+    Raises:
+        SourceError: It is a folder that cannot be looked into.
+    """
     if path.is_file():
         return _is_storage(path)
     if not path.is_dir():
@@ -289,7 +298,12 @@ def _find(path: Path, exclude: Path | None) -> Iterator[Recording]:
 
 
 def _storages(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_storage(path) and path.is_file())
+    try:
+        return sorted(path for path in folder.iterdir() if _is_storage(path) and path.is_file())
+    except NotADirectoryError:
+        return []
+    except OSError as error:
+        raise SourceError(f"{folder}: {error.strerror}") from error
 
 
 def _is_storage(path: Path) -> bool:

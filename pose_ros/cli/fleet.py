@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from pose_ros.analysis.fleet import (
     Plan,
     Recording,
     find_recordings,
+    is_glob,
     is_recording,
 )
 from pose_ros.analysis.jobs import Job
@@ -50,14 +50,12 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
 
 def wants_fleet(args: argparse.Namespace) -> bool:
     """Whether many recordings are to be analyzed, or one of them in the way that many are."""
-    inputs = args.bags
-    asked = any(getattr(args, name) is not None for name in ("workers", "scheduler", "slice"))
-    if asked or len(inputs) != 1:
+    if any(getattr(args, name) is not None for name in ("workers", "scheduler", "slice")):
         return True
-    path = Path(inputs[0])
-    if path.exists():
-        return path.is_dir() and not is_recording(path)
-    return glob.has_magic(inputs[0])
+    first = Path(args.bags[0])
+    return (
+        len(args.bags) > 1 or is_glob(args.bags[0]) or (first.is_dir() and not is_recording(first))
+    )
 
 
 def run_fleet(args: argparse.Namespace, template: BagTask) -> int:

@@ -72,6 +72,29 @@ def test_slices_leave_nothing_out_and_take_nothing_twice(recordings):
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nope", "--out", "o"], "there is no bag nope"),
+        (["nope", "--out", "o", "--workers", "2"], "nope: there is no such file or folder"),
+        (["nope*", "--out", "o"], "there is no recording"),
+        (["a", "b", "--csv", "poses.csv"], "need a folder for their results"),
+        (["a", "b", "--out", "o", "--csv", "x/poses.csv"], "name the file in it: poses.csv"),
+        (["a", "b", "--out", "o", "--json", "-"], "not to stdout"),
+        (["a", "--out", "o", "--workers", "2", "--scheduler", "tcp://b:1"], "give one"),
+        (["a", "--out", "o", "--slice", "0.5"], "1 second or more"),
+        (["a", "b", "--out", "/proc/nope"], "cannot write into /proc/nope"),
+    ],
+)
+def test_what_cannot_be_is_one_line(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    if said.startswith("cannot write"):
+        touch(tmp_path, "a/metadata.yaml", "b/metadata.yaml")
+    assert main(["bag", "run", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [({"workers": 0}, "1 worker or more"), ({"slice_s": 0.5}, "1 second or more")],
 )
