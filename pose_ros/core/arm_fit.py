@@ -42,6 +42,8 @@ _WINDOW = 0.15  # of the arm's length: leans closer than this count as one answe
 # Of measured depths: shares of those that are of the joint, of something in front, of nothing.
 _OF_JOINT, _IN_FRONT, _ELSEWHERE = 0.9, 0.08, 0.02
 _REACH = 1.0  # meters, over which the other two are spread
+_SHORTEST = 1e-6  # meters that a bone is taken for at least, where it is divided by
+_BINS = 97  # of the leans of a whole arm
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,27 +114,33 @@ def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
     elbow_depths = (base + upper * _LEANS) / (elbow_ray @ toward)
     wrist_steps = upper * _LEANS[:, None] + fore * _LEANS
     wrist_depths = (base + wrist_steps) / (wrist_ray @ toward)
-    elbows = elbow_depths[:, None] * elbow_ray
-    wrists = wrist_depths[..., None] * wrist_ray
 
-    upper_arms = elbows - shoulder
-    forearms = wrists - elbows[:, None]
-    arms = wrists - shoulder
-    upper_long = np.linalg.norm(upper_arms, axis=-1)
-    fore_long = np.linalg.norm(forearms, axis=-1)
-    long = np.maximum(np.linalg.norm(arms, axis=-1), 1e-6)
+    # Vectors over the grid are all along two rays and the shoulder: their products take numbers.
+    elbow, wrist = elbow_depths[:, None], wrist_depths
+    elbow_far, wrist_far, shoulder_far = (
+        elbow**2 * (elbow_ray @ elbow_ray),
+        wrist**2 * (wrist_ray @ wrist_ray),
+        shoulder @ shoulder,
+    )
+    elbow_wrist = elbow * wrist * (elbow_ray @ wrist_ray)
+    elbow_shoulder = elbow * (elbow_ray @ shoulder)
+    wrist_shoulder = wrist * (wrist_ray @ shoulder)
+    upper_long = _root(elbow_far - 2.0 * elbow_shoulder + shoulder_far)[:, 0]
+    fore_long = _root(wrist_far - 2.0 * elbow_wrist + elbow_far)
+    arms = _Arms(wrist, wrist_ray, shoulder, _root(wrist_far - 2.0 * wrist_shoulder + shoulder_far))
 
     first = _across(upper_long, upper, np.hypot(*reach.sideways[:2]), reach.spread)
     first += _network(reach.shape[1] - reach.shape[0], *_NETWORK_UPPER)
     second = _across(fore_long, fore, np.hypot(*reach.sideways[1:]), reach.spread)
     second += _network(reach.shape[2] - reach.shape[1], *_NETWORK_FORE)
-    cosine = np.sum(forearms * upper_arms[:, None], axis=-1)
-    cosine /= np.maximum(fore_long * upper_long[:, None], 1e-9)
+    cosine = elbow_wrist - wrist_shoulder - elbow_far + elbow_shoulder
+    cosine /= fore_long * upper_long[:, None]
     bend = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
     log_p = first[:, None] + second - 0.5 * (bend / _STRETCHED_DEGREES) ** 2
-    log_p += _behind(upper_arms @ bearing.front / np.maximum(upper_long, 1e-6))[:, None]
-    log_p += _behind(arms @ bearing.front / long)
-    log_p += _looked_at(arms, long, bearing)
+    forward = elbow_depths * (elbow_ray @ bearing.front) - shoulder @ bearing.front
+    log_p += _behind(forward / upper_long)[:, None]
+    log_p += _behind(arms.along(bearing.front) / arms.long)
+    log_p += _looked_at(arms, bearing)
     logit = np.log(reach.scores[1] / (1.005 - reach.scores[1]))
     log_p -= _HIDDEN * np.clip(logit - _SEEN_LOGIT, -3.0, 2.0) * wrist_steps / (upper + fore)
 
@@ -166,6 +174,34 @@ def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Arms:
+    """Vectors from a shoulder to all wrists that are weighed.
+
+    Attributes:
+        depths: Of the wrists, meters along z.
+        ray: (3,) of the wrist.
+        shoulder: (3,) meters.
+        long: Their lengths, meters.
+    """
+
+    depths: Float64Array
+    ray: Float64Array
+    shoulder: Float64Array
+    long: Float64Array
+
+    def along(self, vector: Float64Array) -> Float64Array:
+        """Return their products with a (3,) vector."""
+        found: Float64Array = self.depths * (self.ray @ vector) - self.shoulder @ vector
+        return found
+
+
+def _root(squares: Float64Array) -> Float64Array:
+    """Return lengths by their squares; none is 0, so that they may divide."""
+    found: Float64Array = np.sqrt(np.maximum(squares, _SHORTEST**2))
+    return found
+
+
 def _across(long: Float64Array, length: float, error: float, spread: float) -> Float64Array:
     """Return the log-likelihood of what a bone measures across the view, for each lean."""
     leaning = length * _LEANS
@@ -189,27 +225,30 @@ def _behind(forward: Float64Array) -> Float64Array:
     return found
 
 
-def _looked_at(arms: Float64Array, long: Float64Array, bearing: Bearing) -> Float64Array:
+def _looked_at(arms: _Arms, bearing: Bearing) -> Float64Array:
     """Return the log-likelihood of where the face looks, for each arm."""
     up, front = bearing.up, bearing.front
     if not bearing.gaze.any():
-        return np.zeros(long.shape)
-
+        return np.zeros(arms.long.shape)
     side = np.cross(up, front)
 
-    def turn(vectors: Float64Array) -> Float64Array:
+    def turn(vector: Float64Array) -> float:
         """Return to where the head turns that looks along a vector, in radians."""
-        angles = np.arctan2(vectors @ side, vectors @ front)
-        return np.clip(angles, -MOST_TURNED, MOST_TURNED)
+        return float(_turned(vector @ side, vector @ front))
 
-    level = np.linalg.norm(arms - (arms @ up)[..., None] * up, axis=-1) / long
+    level = _root(arms.long**2 - arms.along(up) ** 2) / arms.long
     raised = np.clip((level - _GAZE_FROM) / (_GAZE_FULL - _GAZE_FROM), 0.0, 1.0)
     gaze = turn(bearing.gaze)
-    at_arm = np.exp(_GAZE * (np.cos(turn(arms) - gaze) - 1.0))
+    at_arm = np.exp(_GAZE * (np.cos(_turned(arms.along(side), arms.along(front)) - gaze) - 1.0))
     at_camera = np.exp(_GAZE * (np.cos(turn(-bearing.toward) - gaze) - 1.0))
     likely = (1.0 - _GAZE_AT_CAMERA) * at_arm + _GAZE_AT_CAMERA * at_camera + _GAZE_ELSEWHERE
     found: Float64Array = raised * np.log(likely)
     return found
+
+
+def _turned(aside: Float64Array, forward: Float64Array) -> Float64Array:
+    """Return how far a head turns to look there, in radians."""
+    return np.clip(np.arctan2(aside, forward), -MOST_TURNED, MOST_TURNED)
 
 
 def _measured(
@@ -228,9 +267,10 @@ def _measured(
 
 def _densest(values: Float64Array, weights: Float64Array, window: float) -> float:
     """Return the value around which most of the weight lies."""
-    count = 97
     low, high = float(values.min()), float(values.max())
-    histogram, edges = np.histogram(values, count, (low, high), weights=weights)
-    centers = (edges[1:] + edges[:-1]) / 2
-    kernel = np.exp(-0.5 * ((centers[:, None] - centers) / window) ** 2)
-    return float(centers[(kernel @ histogram).argmax()])
+    width = (high - low) / _BINS
+    bins = np.minimum(((values - low) / width).astype(np.intp), _BINS - 1)
+    histogram = np.bincount(bins.ravel(), weights.ravel(), _BINS)
+    apart = width * np.arange(1 - _BINS, _BINS)
+    smooth = np.convolve(histogram, np.exp(-0.5 * (apart / window) ** 2), "valid")
+    return low + (int(smooth.argmax()) + 0.5) * width
