@@ -24,6 +24,8 @@ from pose_ros.sources.bag_files import SUFFIXES
 
 MANIFEST = "manifest.jsonl"
 RECORD = "task.json"
+RESULTS = "results"
+"""The bag of results in the folder of each recording."""
 
 SAID = 3
 """How many changed settings are told."""

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
+from pose_ros.analysis.manifest import RECORD, RESULTS
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
@@ -77,7 +78,8 @@ class ResultsBag:
         poses_topic: Of the people.
 
     Args:
-        path: The bag: a folder, an ``.mcap`` or a ``.db3``.
+        path: The bag: a folder, an ``.mcap`` or a ``.db3``; or a recording's folder among the
+            results of many, which is what they are called then.
         poses_topic: Of the people; None: the only one there is, or ``pose/poses``.
 
     Raises:
@@ -86,9 +88,11 @@ class ResultsBag:
     """
 
     def __init__(self, path: Path | str, poses_topic: str | None = None) -> None:
-        self._bag = open_bag(path)
+        path = Path(path)
+        of_many = (path / RECORD).is_file()
+        self._bag = open_bag(path / RESULTS if of_many else path)
         try:
-            self.name = self._bag.name
+            self.name = path.name if of_many else self._bag.name
             self.info = read_info(self._bag)
             self.poses_topic = choose_poses(self._bag, poses_topic)
             self._hands_topic = self._topic(

@@ -23,12 +23,10 @@ from pose_ros.analysis.fleet import (
     is_recording,
 )
 from pose_ros.analysis.jobs import Job
+from pose_ros.analysis.manifest import RESULTS
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Images, cores
 from pose_ros.errors import OptionError
-
-RESULTS = "results"
-"""The bag of results in the folder of each recording."""
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:

@@ -234,6 +234,14 @@ def test_a_bag_without_results(recorder) -> None:
         ResultsBag(recorder.write())
 
 
+def test_a_recording_among_the_results_of_many(recorder) -> None:
+    recorder.poses(START, poses_of(1))
+    path = recorder.write()
+    (path.parent / "task.json").write_text("{}")
+    bag, found = read(path.parent)
+    assert (bag.name, len(found)) == (path.parent.name, 1)
+
+
 def test_results_side_by_side() -> None:
     def row(*numbers: int):
         empty = Poses.empty(COCO)
