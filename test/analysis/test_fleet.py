@@ -165,8 +165,9 @@ def test_a_recording_that_kills_its_workers_is_given_up_and_the_others_are_done(
 
 
 def test_ctrl_c_ends_all(recordings, tmp_path):
-    command = [sys.executable, "-m", "pose_ros.cli.main", "bag", "run", str(recordings)]
-    command += ["--out", str(tmp_path), "--workers", "2"]
+    # what a shell runs in the background does not hear Ctrl-C; these tests may be
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "pose_ros.cli.main"]
+    command += ["bag", "run", str(recordings), "--out", str(tmp_path), "--workers", "2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as program:

@@ -74,7 +74,9 @@ def walker(time: float, shift: float) -> Poses:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator[Any]:
     webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.service import Service
+    from urllib3.exceptions import HTTPError
 
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
@@ -84,7 +86,13 @@ def browser(tmp_path_factory) -> Iterator[Any]:
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
+    for attempt in range(3):
+        try:
+            opened = webdriver.Chrome(options=options, service=Service(driver))
+            break
+        except (HTTPError, WebDriverException):  # on a busy machine it does not always come up
+            if attempt == 2:
+                raise
     yield opened
     opened.quit()
 
