@@ -48,8 +48,7 @@ def read_image(types: Types, message: bytes) -> ImageView:
     """
     reader = _Reader(message)
     try:
-        seconds, nanoseconds = reader.numbers("iI")
-        frame_id = reader.string()
+        header = reader.header(types)
         height, width = reader.numbers("II")
         encoding = reader.string()
         (is_bigendian,) = reader.numbers("B")
@@ -58,8 +57,6 @@ def read_image(types: Types, message: bytes) -> ImageView:
         data = reader.take(length)
     except (struct.error, UnicodeDecodeError) as error:
         raise ImageError(f"the message is cut off or no Image: {error}") from error
-    stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
-    header = types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
     return ImageView(header, height, width, encoding, is_bigendian, step, data)
 
 
@@ -84,15 +81,12 @@ def read_compressed(types: Types, message: bytes) -> CompressedView:
     """
     reader = _Reader(message)
     try:
-        seconds, nanoseconds = reader.numbers("iI")
-        frame_id = reader.string()
+        header = reader.header(types)
         form = reader.string()
         (length,) = reader.numbers("I")
         data = reader.take(length)
     except (struct.error, UnicodeDecodeError) as error:
         raise ImageError(f"the message is cut off or no CompressedImage: {error}") from error
-    stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
-    header = types("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
     return CompressedView(header, form, data)
 
 
@@ -171,6 +165,12 @@ class _Reader:
         values = struct.unpack_from(self._order + kinds, self._body, self._offset)
         self._offset += size * len(kinds)
         return values
+
+    def header(self, types: Types) -> Any:
+        """Read a std_msgs/Header."""
+        seconds, nanoseconds = self.numbers("iI")
+        stamp = types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
+        return types("std_msgs/msg/Header")(stamp=stamp, frame_id=self.string())
 
     def string(self) -> str:
         (length,) = self.numbers("I")

@@ -8,7 +8,9 @@ import numpy as np
 
 from pose_ros.core.body_frame import body_frame
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.frames import FrameTree
 from pose_ros.core.types import Poses
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.types import Types
 
 _NO_TURN = np.array([0.0, 0.0, 0.0, 1.0])
@@ -85,6 +87,27 @@ def transforms(types: Types, poses: Poses, header: Any, prefix: str, min_score: 
         transform_to_msg(types, headers[parent], child, place, turn)
         for parent, child, place, turn in zip(*frames, strict=True)
     ]
+
+
+def add_transform(tree: FrameTree, item: Any, *, static: bool) -> None:
+    """Let a tree of frames know of a TransformStamped.
+
+    Args:
+        tree: That takes it in.
+        item: The TransformStamped.
+        static: Whether it holds at any time, as those of /tf_static.
+
+    Raises:
+        TransformError: Its numbers are no place.
+    """
+    place, turn = item.transform.translation, item.transform.rotation
+    tree.add(
+        item.header.frame_id,
+        item.child_frame_id,
+        (place.x, place.y, place.z),
+        (turn.x, turn.y, turn.z, turn.w),
+        None if static else stamp_from_msg(item.header.stamp),
+    )
 
 
 def transform_to_msg(

@@ -15,6 +15,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.transforms import add_transform
 from pose_ros.ros.tf import TF_QOS
 
 STATIC_QOS = QoSProfile(
@@ -74,15 +75,8 @@ class OwnFrames:
 
     def _take(self, static: bool, msg: Any) -> None:
         for item in msg.transforms:
-            place, turn = item.transform.translation, item.transform.rotation
             try:
-                self._tree.add(
-                    item.header.frame_id,
-                    item.child_frame_id,
-                    (place.x, place.y, place.z),
-                    (turn.x, turn.y, turn.z, turn.w),
-                    None if static else stamp_from_msg(item.header.stamp),
-                )
+                add_transform(self._tree, item, static=static)
             except TransformError as error:
                 self._node.get_logger().warning(f"{error}", throttle_duration_sec=5.0)
 

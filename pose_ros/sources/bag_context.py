@@ -13,8 +13,9 @@ from pose_ros.core.frames import MEMORY_SECONDS, FrameTree
 from pose_ros.errors import ImageError, OptionError, SourceError, TransformError
 from pose_ros.messages.cameras import camera_from_info
 from pose_ros.messages.cdr import read_image, read_stamp
-from pose_ros.messages.headers import NANOSECONDS, stamp_from_msg
+from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import depth_from_msg
+from pose_ros.messages.transforms import add_transform
 from pose_ros.sources.bag import Bag, BagMessage
 from pose_ros.sources.bag_types import types
 
@@ -159,15 +160,8 @@ class BagFrames:
             return None
 
     def _add(self, item: Any, *, static: bool) -> None:
-        place, turn = item.transform.translation, item.transform.rotation
         try:
-            self._tree.add(
-                item.header.frame_id,
-                item.child_frame_id,
-                (place.x, place.y, place.z),
-                (turn.x, turn.y, turn.z, turn.w),
-                None if static else stamp_from_msg(item.header.stamp),
-            )
+            add_transform(self._tree, item, static=static)
         except TransformError as error:
             self._say("transform", str(error))
 
