@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from pose_ros.core.gestures import Gesture, GestureOptions, GestureRecognizer
 from pose_ros.core.lift import Lifter, LiftOptions
-from pose_ros.core.order import StampOrder
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
+from pose_ros.core.timeline import StampOrder
 from pose_ros.core.trunk_fit import Floor
 from pose_ros.messages.poses import as_told
 from pose_ros.sources.bag_images import Shot

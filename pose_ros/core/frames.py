@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation, Slerp
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.order import REWIND_SECONDS
+from pose_ros.core.timeline import REWIND_SECONDS
 from pose_ros.errors import TransformError
 
 MEMORY_SECONDS = 10.0

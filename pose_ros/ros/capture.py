@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pose_ros.core.order import REWIND_SECONDS
 from pose_ros.core.protocols import Source
+from pose_ros.core.timeline import REWIND_SECONDS
 from pose_ros.core.types import Frame
 
 OnFrame = Callable[[Frame, float], None]

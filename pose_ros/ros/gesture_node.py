@@ -17,7 +17,7 @@ from std_msgs.msg import Bool, Empty
 from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import Gesture, GestureRecognizer
 from pose_ros.core.operators import people_from
-from pose_ros.core.order import Rewinds
+from pose_ros.core.timeline import Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
 from pose_ros.messages.headers import stamp_from_msg

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pose_ros.core.order import Order, StampOrder
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
+from pose_ros.core.timeline import Order, StampOrder
 from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg

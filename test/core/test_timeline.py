@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.core.order import REWIND_SECONDS, Order, Rewinds, StampOrder
+from pose_ros.core.timeline import REWIND_SECONDS, Order, Rewinds, StampOrder
 from pose_ros.errors import ImageError
 
 N, L, R = Order.NEXT, Order.LATE, Order.REWIND
