@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.encoded_images import (
+    DEFAULT_MAX_PIXELS,
+    LIVE_FORMATS,
+    check_size,
+    decode_image,
+)
 from pose_ros.core.types import Channels, Image, validate_image
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import stamp_from_msg
@@ -84,23 +91,27 @@ def depth_from_msg(msg: Any) -> DepthImage:
     return DepthImage(_plane(msg, encoding), msg.encoding, stamp)
 
 
-def image_from_msg(msg: Any) -> tuple[Image, Channels]:
+def image_from_msg(msg: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[Image, Channels]:
     """Return the picture of a sensor_msgs/Image and the order of its channels.
 
     ``rgb8`` and ``bgr8`` copy nothing: the array is a view of the message's
     data, rows apart by ``step``. 16-bit encodings are scaled to 8 bits.
 
+    Args:
+        msg: The message.
+        max_pixels: Width times height above which it is refused.
+
     Returns:
         (H, W, 3) uint8, and ``rgb`` or ``bgr``.
 
     Raises:
-        ImageError: The encoding is unknown, or size, step and data do not agree.
+        ImageError: The encoding is unknown or is no color, the image is too large, or size,
+            step and data do not agree.
     """
     encoding = ENCODINGS.get(msg.encoding)
     if encoding is None:
-        known = ", ".join(ENCODINGS)
-        raise ImageError(f"unknown image encoding {msg.encoding!r}; known: {known}")
-    plane = _plane(msg, encoding)
+        raise ImageError(_no_color(msg.encoding))
+    plane = _plane(msg, encoding, max_pixels)
     if encoding.convert is None:
         return plane, encoding.channels
     image = cv2.cvtColor(plane, encoding.convert)
@@ -109,11 +120,29 @@ def image_from_msg(msg: Any) -> tuple[Image, Channels]:
     return np.asarray(image, np.uint8), encoding.channels
 
 
-def _plane(msg: Any, encoding: _Encoding) -> NDArray[Any]:
+def _no_color(encoding: str) -> str:
+    """Return why images of an encoding cannot be read, for a message."""
+    known = ", ".join(ENCODINGS)
+    if encoding in DEPTH_ENCODINGS:
+        return f"image encoding {encoding!r} holds depths; expected a picture: {known}"
+    if match := re.fullmatch(r"(8|16)[US]C([1-4])", encoding):
+        names = {
+            "8": {"1": "mono8", "3": "bgr8 or rgb8", "4": "bgra8 or rgba8"},
+            "16": {"1": "mono16"},
+        }
+        name = names[match[1]].get(match[2])
+        cure = f"set the driver's encoding to {name}" if name else f"known: {known}"
+        return f"image encoding {encoding!r} does not say which channel is which color; {cure}"
+    return f"unknown image encoding {encoding!r}; known: {known}"
+
+
+def _plane(msg: Any, encoding: _Encoding, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[Any]:
     """Return the message's samples, (rows, W) or (rows, W, samples), without a copy."""
     width, height, step = msg.width, msg.height, msg.step
-    if width < 1 or height < 1:
-        raise ImageError(f"{_name(msg)}: has no pixels")
+    try:
+        check_size(width, height, max_pixels)
+    except ImageError as error:
+        raise ImageError(f"{msg.encoding} image of {error}") from None
     if encoding.even and width % 2:
         raise ImageError(f"{_name(msg)}: its width must be even")
     if encoding.rows != 1 and height % 2:
@@ -143,34 +172,33 @@ def _name(msg: Any) -> str:
     return f"{msg.encoding} image of {msg.width}x{msg.height}"
 
 
-def image_from_compressed(msg: Any) -> tuple[Image, Channels]:
+def image_from_compressed(msg: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[Image, Channels]:
     """Return the picture of a sensor_msgs/CompressedImage, as it was taken.
 
-    An orientation in the file's metadata is not applied: it would part the
-    picture from its camera_info.
+    The data decide on the format: JPEG, PNG or WebP. An orientation in the file's metadata is
+    not applied: it would part the picture from its camera_info.
+
+    Args:
+        msg: The message.
+        max_pixels: Width times height above which it is refused, before it is decoded.
 
     Returns:
         (H, W, 3) uint8, and ``bgr``.
 
     Raises:
-        ImageError: The data is no picture, or ends before the picture does.
+        ImageError: The data is of another format, too large, damaged or cut short.
     """
     if "compressedDepth" in msg.format:
-        raise ImageError(f"expected a color picture, got format {msg.format!r}")
-    data = np.frombuffer(msg.data, np.uint8)
-    name = f"compressed image of {len(data)} bytes, format {msg.format!r}"
-    if not len(data):
-        raise ImageError(f"{name}: has no data")
-    # OpenCV fills the missing rest of a cut JPEG with gray and says nothing
-    if data[:2].tobytes() == b"\xff\xd8" and data.tobytes().rfind(b"\xff\xd9") < 0:
-        raise ImageError(f"{name}: the JPEG is cut short")
+        raise ImageError(
+            f"expected a color picture, got depths (format {msg.format!r}): subscribe to the "
+            "color camera's topic"
+        )
+    data = bytes(memoryview(msg.data))
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageError(f"{name}: is no picture that OpenCV can read")
-    return np.asarray(image, np.uint8), "bgr"
+        return decode_image(data, formats=LIVE_FORMATS, max_pixels=max_pixels), "bgr"
+    except ImageError as error:
+        name = f"compressed image of {len(data)} bytes, format {msg.format!r}"
+        raise ImageError(f"{name}: {error}") from None
 
 
 def image_to_msg(types: Types, image: Image, channels: Channels, header: Any) -> Any:

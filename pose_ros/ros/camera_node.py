@@ -13,6 +13,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import PoseRosError
@@ -89,6 +90,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             width=p.width or None,
             height=p.height or None,
             loop=p.loop,
+            max_pixels=max_pixels_from(p.max_megapixels),
         )
         self._info = None
         if self._scene and isinstance(source, SyntheticSource):

@@ -12,6 +12,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError
@@ -63,8 +64,10 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
     if compressed:
         topic += "/compressed"  # of the topic as it was remapped, as image_transport does
 
+    max_pixels = max_pixels_from(node.parameters.max_megapixels)
+
     def take_compressed(msg: Any) -> None:
-        events.picture(Picture(msg.header, partial(image_from_compressed, msg)))
+        events.picture(Picture(msg.header, partial(image_from_compressed, msg, max_pixels)))
 
     def take_serialized(message: bytes) -> None:
         try:
@@ -72,7 +75,7 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
         except ImageError as error:
             events.refused(error)
         else:
-            events.picture(Picture(msg.header, partial(image_from_msg, msg)))
+            events.picture(Picture(msg.header, partial(image_from_msg, msg, max_pixels)))
 
     subscription = node.create_subscription(
         CompressedImage if compressed else ImageMsg,

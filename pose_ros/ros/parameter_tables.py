@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pose_ros.core.encoded_images import DEFAULT_MAX_MEGAPIXELS
 from pose_ros.core.lift import LiftOptions
 from pose_ros.core.options import MAX_PEOPLE, MAX_REID_TIMEOUT, MAX_TILES
 from pose_ros.errors import OptionError
@@ -45,6 +46,14 @@ _AUTOSTART = parameter(
     False,
     "Configure and activate by itself, where neither a launch file nor a manager does it.",
     fixed=True,
+)
+
+_MAX_MEGAPIXELS = parameter(
+    DEFAULT_MAX_MEGAPIXELS,
+    "Largest image that is taken in, in millions of pixels; a larger one is refused before it is "
+    "decoded.",
+    low=0.01,
+    high=1000.0,
 )
 
 
@@ -116,6 +125,7 @@ class PoseParameters:
         "Images come as image (raw) or as image/compressed (compressed).",
         choices=("raw", "compressed"),
     )
+    max_megapixels: float = _MAX_MEGAPIXELS
     source: str = parameter(
         "",
         "Capture by itself from this device, file, folder, stream or synthetic, with no image "
@@ -225,6 +235,7 @@ class CameraParameters:
     loop: bool = parameter(
         False, "Play a file or folder again from its start when it ends; not a bag."
     )
+    max_megapixels: float = _MAX_MEGAPIXELS
     frame_id: str = parameter(
         "camera_optical_frame", "Optical frame of the images: x right, y down, z forward."
     )

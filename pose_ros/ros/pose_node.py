@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.timeline import Order, StampOrder
 from pose_ros.core.types import Frame
@@ -120,7 +121,10 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._health.restart()
         source = None
         if self._subscribe is None and self.parameters.source:
-            source = open_source(self.parameters.source)
+            source = open_source(
+                self.parameters.source,
+                max_pixels=max_pixels_from(self.parameters.max_megapixels),
+            )
         try:
             self._meters = Meters(self, source)
         except OptionError:

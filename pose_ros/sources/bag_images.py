@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.messages.cameras import is_rectified, sibling
@@ -93,6 +94,7 @@ class BagImages:
         max_skew: Seconds by which a depth image may be older or newer than its image.
         target_frame: Frame of /tf whose z axis is against gravity.
         image_kind: ``raw``, ``rectified``, or ``auto`` to go by the topic's name.
+        max_pixels: Width times height above which an image is refused, before it is decoded.
 
     Raises:
         SourceError: The bag has no such topic, or several that could be meant.
@@ -112,8 +114,9 @@ class BagImages:
         max_skew: float = DEFAULT_MAX_SKEW,
         target_frame: str = DEFAULT_TARGET_FRAME,
         image_kind: str = "auto",
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
-        self._bag, self._every = bag, every
+        self._bag, self._every, self._max_pixels = bag, every, max_pixels
         if every < 1:
             raise OptionError(f"every must be 1 or more, got {every}")
         self._start, self._end = _window(bag, start, end)
@@ -242,7 +245,7 @@ class BagImages:
             if nanoseconds <= 0:
                 self._refuse("without a stamp", "header.stamp is zero; let the driver set it")
                 return
-            image, channels = _decode(message)
+            image, channels = _decode(message, self._max_pixels)
             stamp = nanoseconds // NANOSECONDS + nanoseconds % NANOSECONDS / NANOSECONDS
             frame = Frame(image, stamp, one.index, self.name, channels)
         except ImageError as error:
@@ -267,15 +270,19 @@ class BagImages:
         self._notes.setdefault(kind, text)
 
 
-def open_bag_images(path: Path | str, topic: str | None = None) -> BagImages:
+def open_bag_images(
+    path: Path | str, topic: str | None = None, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> BagImages:
     """Open a bag for its images alone; closing them closes it.
+
+    Arguments are those of ``BagImages``.
 
     Raises:
         SourceError: There is no bag, nothing of it can be read, or it has no such topic.
     """
     bag = open_bag(path)
     try:
-        images = BagImages(bag, topic)
+        images = BagImages(bag, topic, max_pixels=max_pixels)
     except BaseException:
         bag.close()
         raise
@@ -381,12 +388,12 @@ def _window(bag: Bag, start: float | None, end: float | None) -> tuple[int, int]
     return first, max(first, last)
 
 
-def _decode(message: BagMessage) -> tuple[Image, Channels]:
+def _decode(message: BagMessage, max_pixels: int) -> tuple[Image, Channels]:
     """Return the picture of a message, and the order of its channels.
 
     Raises:
-        ImageError: It is cut off, or no picture.
+        ImageError: It is cut off, too large, or no picture.
     """
     if message.kind == RAW:
-        return image_from_msg(read_image(types, message.data))
-    return image_from_compressed(read_compressed(types, message.data))
+        return image_from_msg(read_image(types, message.data), max_pixels)
+    return image_from_compressed(read_compressed(types, message.data), max_pixels)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import cv2
 
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import GESTURES
@@ -130,6 +131,7 @@ def open_source(
     height: int | None = None,
     loop: bool = False,
     live: bool = True,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Source:
     """Open whatever ``spec`` names.
 
@@ -143,6 +145,7 @@ def open_source(
         height: As ``width``.
         loop: Repeat what ends; stamps go on rising.
         live: Whether the synthetic camera runs in real time; nothing else heeds it.
+        max_pixels: Width times height of the largest image that is taken in.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be opened.
@@ -155,7 +158,7 @@ def open_source(
         return CameraSource(CaptureRequest(spec, width, height, fps))
     paths = _matches(spec)
     if len(paths) == 1 and is_bag(paths[0]):
-        return open_bag_images(paths[0])
+        return open_bag_images(paths[0], max_pixels=max_pixels)
     if len(paths) == 1 and _is_recording(paths[0]):
         return VideoSource(paths[0], name=spec, loop=loop)
     if others := [path.name for path in paths if _is_recording(path)]:
@@ -163,7 +166,7 @@ def open_source(
             f"{spec} names several kinds of files, {others[0]} among them; give one video, one "
             "bag, or pictures alone"
         )
-    return PictureSource(paths, name=spec, fps=fps, loop=loop)
+    return PictureSource(paths, name=spec, fps=fps, loop=loop, max_pixels=max_pixels)
 
 
 def expand_inputs(

@@ -8,11 +8,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, FILE_FORMATS, decode_opaque
 from pose_ros.core.types import Frame, Image
-from pose_ros.errors import OptionError, SourceError
+from pose_ros.errors import ImageError, OptionError, SourceError
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -22,35 +20,27 @@ DEFAULT_SEQUENCE_FPS = 30.0
 _log = logging.getLogger(__name__)
 
 
-def read_picture(path: str | Path) -> Image:
+def read_picture(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
     """Return a picture as (H, W, 3) uint8 BGR, upright as its EXIF data say.
 
     Gray becomes three equal channels, 16 bits become 8, and what is transparent
     is laid on white.
 
+    Args:
+        path: The file.
+        max_pixels: Width times height above which it is refused, before it is decoded.
+
     Raises:
-        SourceError: The file is not there, is no picture or is damaged.
+        SourceError: The file is not there, is no picture, is too large or is damaged.
     """
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        data = Path(path).read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
     try:
-        # OpenCV turns a picture upright only when it is asked for plain color
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        layered = None
-        if image is not None and Path(path).suffix.lower() not in (".jpg", ".jpeg"):
-            layered = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = layered = None
-    if image is None or image.dtype != np.uint8 or image.ndim != 3:
-        raise SourceError(f"{path} is no picture that can be read, or it is damaged")
-    if layered is not None and layered.ndim == 3 and layered.shape[2] == 4:
-        full = {"uint8": 255.0, "uint16": 65535.0}.get(str(layered.dtype), 1.0)
-        alpha = layered[:, :, 3:].astype(np.float32) / full
-        if alpha.shape[:2] == image.shape[:2]:
-            image = np.rint(image * alpha + 255.0 * (1.0 - alpha))
-    return np.ascontiguousarray(image, np.uint8)
+        return decode_opaque(data, formats=FILE_FORMATS, max_pixels=max_pixels)
+    except ImageError as error:
+        raise SourceError(f"cannot read the picture {path}: {error}") from None
 
 
 def natural_key(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -94,6 +84,7 @@ class PictureSource:
         name: str,
         fps: float | None = None,
         loop: bool = False,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         """Note the files; each is read when its turn comes.
 
@@ -102,6 +93,7 @@ class PictureSource:
             name: What the user called them.
             fps: Frames a second, above 0; None means 30.
             loop: Begin again after the last; stamps go on rising.
+            max_pixels: As ``read_picture`` takes it.
 
         Raises:
             OptionError: ``fps`` is out of its range.
@@ -113,6 +105,7 @@ class PictureSource:
         if not self._paths:
             raise SourceError(f"{name}: no pictures")
         self._name, self._fps, self._loop = name, fps or DEFAULT_SEQUENCE_FPS, loop
+        self._max_pixels = max_pixels
         self._next = 0
         self._unreadable: set[Path] = set()
         self._closed = False
@@ -153,7 +146,7 @@ class PictureSource:
             if path in self._unreadable:
                 continue
             try:
-                image = read_picture(path)
+                image = read_picture(path, self._max_pixels)
             except SourceError as error:
                 self._unreadable.add(path)
                 if len(self._paths) == 1:

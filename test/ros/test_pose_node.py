@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -449,7 +450,6 @@ def test_hands_of_a_network_without_bodies_are_refused(
 
 def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
     """A woman with a suitcase, whose hands are both in sight."""
-    import cv2
 
     node = ros.add(PoseNode(parameter_overrides=[Parameter("hands", value=True)]))
     assert node.autostart()
@@ -472,8 +472,6 @@ def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
 
 
 def test_a_network_of_another_family_finds_people(ros: Any, data: Any, posenet_models: Any) -> None:
-    import cv2
-
     overrides = {
         "network": "posenet-mobilenet", "models_dir": str(posenet_models), "max_people": 10
     }  # fmt: skip
@@ -492,7 +490,6 @@ def test_a_network_of_another_family_finds_people(ros: Any, data: Any, posenet_m
 
 
 def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
-    import cv2
 
     node = make(image_transport="compressed")
     assert node.autostart()
@@ -502,6 +499,27 @@ def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
     msg.data.frombytes(cv2.imencode(".png", PICTURE)[1].tobytes())
     assert ros.spin_until(lambda: publish(msg) or poses)
     np.testing.assert_array_equal(fake.images[0], PICTURE)
+
+
+def test_compressed_data_that_means_harm_is_refused_and_does_not_end_it(
+    ros: Any, make: Make, fake: Any, capfd: Any
+) -> None:
+    node = make(image_transport="compressed", max_megapixels=0.1)
+    assert node.autostart()
+    poses = ros.collect(PoseArray, "pose/poses")
+    publish = send(ros, node, CompressedImage, "image/compressed")
+    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    huge = cv2.imencode(".png", np.zeros((400, 400), np.uint8))[1].tobytes()
+    jpeg_2000 = bytearray(cv2.imencode(".jp2", np.tile(PICTURE, (4, 4, 1)))[1].tobytes())
+    jpeg_2000[200:260] = bytes(60)
+    for number, data in enumerate((jpeg[:-40], huge, bytes(jpeg_2000), b"x"), start=1):
+        publish(CompressedImage(header=header_to_msg(90.0 + number, "camera"), data=data))
+        refused = lambda n=number: node._health.refused_total >= n  # noqa: E731
+        assert ros.spin_until(refused)
+    assert fake.stamps == []
+    assert "cut short" in capfd.readouterr().err
+    good = CompressedImage(header=header_to_msg(100.0, "camera"), data=jpeg)
+    assert ros.spin_until(lambda: publish(good) or poses)
 
 
 def test_compressed_images_follow_a_remapped_topic(ros: Any, fake: Any) -> None:
