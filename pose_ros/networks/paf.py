@@ -109,9 +109,10 @@ def parse(  # noqa: PLR0917
         samples: At how many points along a link the field is read, 2 or more.
         max_parts: Most peaks of one part; those further down in the image are left out.
         max_objects: Most objects.
-        careful: Of cells alike that lie next to each other only the first is a peak, a link
-            has its field on most of the way, and peaks are joined by ``join_strongest`` rather
-            than ``join_all``: fewer people are split, and fewer are taken for one.
+        careful: Of cells alike that lie next to each other only the first is a peak, a peak's
+            center of mass stays within its window, a link has its field on most of the way, and
+            peaks are joined by ``join_strongest`` rather than ``join_all``: fewer people are
+            split, fewer are taken for one, and no part lies far away from its peak.
         min_parts: Fewest parts of an object.
         min_score: Least mean score of the parts of an object.
 
@@ -122,7 +123,7 @@ def parse(  # noqa: PLR0917
     layout = skeleton if isinstance(skeleton, Topology) else topology(skeleton)
     cmap, paf = np.asarray(cmap, np.float32), np.asarray(paf, np.float32)
     _validate(cmap, paf, layout, window, samples)
-    peaks = find_peaks(cmap[: layout.parts], threshold, window, max_parts, distinct=careful)
+    peaks = find_peaks(cmap[: layout.parts], threshold, window, max_parts, careful=careful)
     scores = score_links(paf, peaks, layout, samples, supported=careful)
     edges = assign(
         peaks, layout.links, scores, threshold if link_threshold is None else link_threshold

@@ -20,6 +20,9 @@ LEAST_FIELD = np.float32(0.05)
 LEAST_SUPPORT = 0.8
 """On how much of the way there has to be one. OpenPose asks for 0.95 of more samples."""
 
+_LEAST_MASS = np.float32(1e-6)
+"""Values around a peak that sum to less cancel out but for rounding: they have no center."""
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -108,10 +111,15 @@ class Peaks:
         """Index of the first peak of each part: (C,)."""
         return np.cumsum(self.counts) - self.counts
 
+    def within(self, maps: FloatArray) -> bool:
+        """Return whether all peaks lie inside maps of this shape, (..., H, W)."""
+        height, width = maps.shape[-2:]
+        return not (_outside(self.y, height).any() or _outside(self.x, width).any())
+
 
 @np.errstate(invalid="ignore")
 def find_peaks(
-    cmap: FloatArray, threshold: float, window: int, max_parts: int, *, distinct: bool = False
+    cmap: FloatArray, threshold: float, window: int, max_parts: int, *, careful: bool = False
 ) -> Peaks:
     """Find the places where a map is greatest within a window, to a fraction of a cell.
 
@@ -124,7 +132,10 @@ def find_peaks(
         threshold: Least value.
         window: Side in cells.
         max_parts: Most peaks of a map; the first ones, row by row, are kept.
-        distinct: Of cells alike within a window, the first one is the peak; else all are.
+        careful: Of equal cells within a window only the first is a peak, and a peak's center of
+            mass stays within its window. Otherwise all of them are peaks, and where the values
+            around a peak are below zero its center may lie anywhere, also outside the map:
+            trt_pose's parser does both.
     """
     parts, height, width = cmap.shape
     flat, half = cmap.reshape(-1), window // 2
@@ -147,7 +158,7 @@ def find_peaks(
     values = flat.take(cells).reshape((2 * half + 1) ** 2, len(cell))
     mass, right, down = _moments(half) @ values
     is_peak = (values.max(axis=0) <= score) & np.isfinite(mass)
-    if distinct:
+    if careful:
         earlier = cells.reshape(values.shape) < cell
         is_peak &= ~((values == score) & earlier).any(axis=0)
     keep = np.flatnonzero(is_peak)
@@ -157,8 +168,8 @@ def find_peaks(
         keep, counts = keep[rank < max_parts], np.minimum(counts, max_parts)
     return Peaks(
         part=part.take(keep),
-        x=_center(x, right, mass, half, width).take(keep),
-        y=_center(y, down, mass, half, height).take(keep),
+        x=_center(x, right, mass, half, width, bounded=careful).take(keep),
+        y=_center(y, down, mass, half, height, bounded=careful).take(keep),
         score=score.take(keep),
         counts=counts,
     )
@@ -180,7 +191,7 @@ def score_links(
 
     Returns:
         Link by link, for each peak of its first part those of its second: the mean of the
-        field's component from the first to the second.
+        field's component from the first to the second. Outside the map the field is 0.
     """
     height, width = paf.shape[1:]
     links, fields = layout.arrays
@@ -198,16 +209,21 @@ def score_links(
     ax, ay = peaks.x.take(a), peaks.y.take(a)
     dx, dy = peaks.x.take(b) - ax, peaks.y.take(b) - ay
     share = (np.arange(samples, dtype=np.float32) / np.float32(samples - 1))[:, None]
-    cell = (ay + share * dy).astype(np.int32)
-    cell *= np.int32(width)
-    cell += (ax + share * dx).astype(np.int32)
+    row, column = (ay + share * dy).astype(np.int32), (ax + share * dx).astype(np.int32)
+    outside = _outside(row, height) | _outside(column, width) if not peaks.within(paf) else None
+    if outside is not None:
+        row[outside] = column[outside] = 0
+    row *= np.int32(width)
+    row += column
     # one large array, which becomes the places of the x, then those of the y
-    cells = cell.astype(np.intp)
+    cells = row.astype(np.intp)
     flat = paf.reshape(-1)
     cells += np.repeat(x_field, pairs)
     along_x = flat.take(cells)
     cells += np.repeat(y_field - x_field, pairs)
     along_y = flat.take(cells)
+    if outside is not None:
+        along_x[outside] = along_y[outside] = 0.0
     length = np.sqrt(dx * dx + dy * dy) + np.float32(1e-5)
     total: FloatArray = along_x.sum(axis=0) * dx
     total += along_y.sum(axis=0) * dy
@@ -228,6 +244,10 @@ def _moments(half: int) -> FloatArray:
     return np.array((np.ones_like(down), right, down), np.float32)
 
 
+def _outside(place: Indices | FloatArray, size: int) -> NDArray[np.bool_]:
+    return (place < 0) | (place >= size)
+
+
 def _mirror(index: Indices, size: int) -> Indices:
     """Map indices beyond the edges to those as far inside; the edge itself is not repeated."""
     inside: Indices = (size - 1) - np.abs((size - 1) - np.abs(index))
@@ -235,13 +255,15 @@ def _mirror(index: Indices, size: int) -> Indices:
 
 
 def _center(
-    place: Indices, moment: FloatArray, mass: FloatArray, half: int, size: int
+    place: Indices, moment: FloatArray, mass: FloatArray, half: int, size: int, *, bounded: bool
 ) -> FloatArray:
     """Return the center of mass along an axis, in cells from the first one's outer edge.
 
-    A network's map may be below zero around a peak; the center stays within the window.
+    A network's map may be below zero around a peak. The quotient of moment and mass then says
+    nothing about the peak, and it may be far away: ``bounded`` keeps it within the window.
     """
-    shift = np.divide(moment, mass, out=np.zeros_like(moment), where=mass > 0)
-    low, high = np.maximum(place - half, 0), np.minimum(place + half, size - 1)
-    center: FloatArray = (np.clip(place + shift, low, high) + 0.5).astype(np.float32)
-    return center
+    usable = mass > 0 if bounded else np.abs(mass) > _LEAST_MASS
+    center = place + np.divide(moment, mass, out=np.zeros_like(moment), where=usable)
+    if bounded:
+        center = np.clip(center, np.maximum(place - half, 0), np.minimum(place + half, size - 1))
+    return (center + 0.5).astype(np.float32)

@@ -11,11 +11,11 @@ TOLERANCE = 2.0  # cells: how far a part may be from the true one
 ALIKE = 0.5  # share of parts, of a found and a true person's together, that must agree
 
 
-@pytest.fixture(scope="module")
-def scenes(data):
-    paths = sorted((data / "paf_scenes").glob("scene_*.npz"))
+def load(folder):
+    """Return the scenes of a folder by name."""
+    paths = sorted(folder.glob("scene_*.npz"))
     if not paths:
-        pytest.skip("no test data: paf_scenes is empty or missing")
+        pytest.skip(f"no test data: {folder.name} is empty or missing")
     loaded = {}
     for path in paths:
         with np.load(path) as file:
@@ -26,13 +26,25 @@ def scenes(data):
     return loaded
 
 
+@pytest.fixture(scope="module")
+def scenes(data):
+    return load(data / "paf_scenes")
+
+
+@pytest.fixture(scope="module")
+def more_scenes(data):
+    """A scene with noise below zero around a peak: its center of mass is cells away from it."""
+    return load(data / "paf_scenes_more")
+
+
 def find(scene, **options):
     threshold = float(scene["threshold"])
     return decode(scene["cmap"], scene["paf"], scene["skeleton"], threshold, **options)
 
 
-def test_the_same_objects_as_trt_poses_parser(scenes):
+def test_the_same_objects_as_trt_poses_parser(scenes, more_scenes):
     assert len(scenes) >= 20
+    scenes = scenes | more_scenes
     worst = 0.0
     for name, scene in scenes.items():
         expected = scene["expected_xy"]
@@ -42,6 +54,21 @@ def test_the_same_objects_as_trt_poses_parser(scenes):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5, err_msg=name)
         worst = max(worst, float(np.nanmax(np.abs(found - expected), initial=0)))
     print(f"{len(scenes)} scenes, largest difference {worst:.1e}")
+
+
+def test_careful_puts_no_part_far_from_its_peak(more_scenes):
+    scene = more_scenes["scene_31_body"]
+    cells = np.array(scene["cmap"].shape[:0:-1])
+    theirs = scene["expected_xy"][27, 12] * cells
+    peak = 43.5, 55.5  # where the map of this part has its greatest value
+    assert np.abs(theirs - peak).max() > 7
+
+    def nearest(**options):
+        away = np.abs(find(scene, **options)[:, 12] * cells - peak).max(axis=1)
+        return np.nanmin(away)
+
+    assert nearest() > 2
+    assert nearest(careful=True) < 2.01
 
 
 def people_found(scene, found):

@@ -8,7 +8,7 @@ from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.networks.paf import decode, parse
-from pose_ros.networks.paf_maps import Topology, find_peaks, topology
+from pose_ros.networks.paf_maps import Topology, find_peaks, score_links, topology
 from pose_ros.networks.registry import FAMILIES
 
 SIZE = np.array([64, 48], np.float32)
@@ -119,7 +119,7 @@ def test_a_peak_on_the_edge_and_one_that_is_flat():
     assert peaks.x.tolist() == [11.5, 5.0, 5.0]
     assert peaks.y.tolist() == [0.5, 5.5, 5.5]
     assert peaks.score.tolist() == pytest.approx([0.5, 0.8, 0.8])
-    assert find_peaks(cmap, 0.1, 5, 100, distinct=True).x.tolist() == [11.5, 5.0]
+    assert find_peaks(cmap, 0.1, 5, 100, careful=True).x.tolist() == [11.5, 5.0]
 
 
 def test_most_peaks_of_a_part():
@@ -141,13 +141,34 @@ def test_values_that_are_no_numbers_do_no_harm(value):
     decode(np.full_like(cmap, value), np.full_like(fields, value), CHAIN)
 
 
-def test_maps_below_zero_around_a_peak_keep_it_in_its_window():
+def test_careful_keeps_a_peak_in_its_window_where_the_map_is_below_zero():
     cmap = np.full((1, 12, 12), -0.04, np.float32)
     cmap[0, 6, 6] = 0.9
     cmap[0, 6, 5] = 0.05
-    peaks = find_peaks(cmap, 0.1, 5, 100)
+    peaks = find_peaks(cmap, 0.1, 5, 100, careful=True)
     assert 4.5 <= peaks.x[0] <= 8.5
     assert 4.5 <= peaks.y[0] <= 8.5
+    # trt_pose divides the moment, -0.09, by the mass, 0.03
+    plain = find_peaks(cmap, 0.1, 5, 100)
+    assert plain.x[0] == pytest.approx(6.5 - 3.0, rel=1e-3)
+    assert plain.y[0] == pytest.approx(6.5)
+    nothing = np.full((1, 12, 12), -0.04, np.float32)
+    nothing[0, 6, 6] = 24 * 0.04  # the values around the peak cancel out
+    assert np.isfinite(find_peaks(nothing, 0.1, 5, 100).x).all()
+
+
+def test_a_part_that_lies_outside_the_map_has_no_field_there():
+    cmap = np.full((2, 12, 12), -0.04, np.float32)
+    cmap[0, 6, 6], cmap[0, 6, 5] = 0.88, 0.05  # its center of mass is at x = -2.5
+    cmap[1] = 0.0
+    cmap[1, 6, 9] = 0.9
+    pair = Topology(2, ((0, 1),), ((0, 1),))
+    fields = np.ones((2, 12, 12), np.float32)
+    (found,) = decode(cmap, fields, pair, 0.1)
+    assert found[:, 0] * 12 == pytest.approx([-2.5, 9.5], rel=1e-3)
+    # two of the seven places along the way are outside, at -2.5 and -0.5 -> 0: one of them counts
+    (peaks,) = (find_peaks(cmap, 0.1, 5, 100),)
+    assert score_links(fields, peaks, pair, 7) == pytest.approx([6 / 7], rel=1e-3)
 
 
 def test_two_people_whom_one_wrong_link_connects():
