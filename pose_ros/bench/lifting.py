@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pose_ros.core.body_model import NETWORK_HEIGHT
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.geometry import angle_between
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
@@ -192,12 +193,11 @@ def measure(frames: Sequence[Drawn], setting: Setting) -> Errors:
         if lifted.camera_sigmas is not None and lifted.camera_sources is not None:
             sigmas, sources = lifted.camera_sigmas[0].astype(float), lifted.camera_sources[0]
         line, true_line = points[wrist] - points[shoulder], truth.pointing(arm)
-        cosine = line @ true_line / np.linalg.norm(line)
         true_hips = truth.camera[23:25].mean(axis=0)
         rows.append(
             (
                 points[23:25, 2].mean() / true_hips[2] - 1.0,
-                np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))),
+                float(angle_between(line, true_line)),
                 true_line @ true_hips / np.linalg.norm(true_hips),
                 np.linalg.norm(true_hips),
                 np.linalg.norm(points - truth.camera, axis=1),

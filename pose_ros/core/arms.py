@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.geometry import angle_between
 
 ArmSide: TypeAlias = Literal["left", "right"]
 SIDES: tuple[ArmSide, ArmSide] = ("left", "right")
@@ -171,7 +172,7 @@ def _arm(
         line=axes @ line,
         wrist=axes @ (wrist - shoulder) / length,
         reach=float(np.linalg.norm(wrist - shoulder)) / length,
-        bend=math.degrees(math.acos(min(1.0, max(-1.0, float(upper @ fore))))),
+        bend=float(angle_between(upper, fore)),
         score=min(scores[name] for name in names),
     )
 

@@ -1,4 +1,4 @@
-"""Boxes, rotated square regions of an image, and their crops for a network."""
+"""Angles, boxes, rotated square regions of an image, and their crops for a network."""
 
 from __future__ import annotations
 
@@ -115,6 +115,25 @@ class Region:
             borderMode=border,
         )
         return cast("Image", crop)
+
+
+def angle_between(a: Points, b: Points) -> NDArray[np.float64]:
+    """Return the angles between vectors, in degrees from 0 to 180; NaN where one has no length.
+
+    It takes the angle from the sides of a rhombus, as W. Kahan does ("How Futile are Mindless
+    Assessments of Roundoff in Floating-Point Computation?", 2006): the arc cosine of a product
+    fails where rounding makes it greater than 1, and is inexact close to 0 and 180 degrees.
+
+    Args:
+        a: (..., D).
+        b: (..., D).
+    """
+    long_a = np.linalg.norm(a, axis=-1, keepdims=True)
+    long_b = np.linalg.norm(b, axis=-1, keepdims=True)
+    u, v = a * long_b, b * long_a
+    half = np.arctan2(np.linalg.norm(u - v, axis=-1), np.linalg.norm(u + v, axis=-1))
+    known = (long_a * long_b)[..., 0] > 0
+    return np.where(known, np.degrees(2.0 * half), np.nan)
 
 
 def rotation_to(start: Points, end: Points) -> float:

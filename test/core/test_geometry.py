@@ -3,7 +3,31 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.geometry import Region, crop_batch, extent, fill_tensor, iou
+from pose_ros.core.geometry import Region, angle_between, crop_batch, extent, fill_tensor, iou
+
+
+def test_angles_of_parallel_vectors_are_exact_whatever_the_rounding():
+    vectors = (
+        np.random.default_rng(0).normal(size=(2000, 3))
+        * 10.0 ** np.arange(-5, 5).repeat(200)[:, None]
+    )
+    with np.errstate(all="raise"):
+        assert np.all(angle_between(vectors, 3.0 * vectors) < 1e-6)
+        assert np.all(angle_between(vectors, -0.1 * vectors) > 180.0 - 1e-6)
+    # the arc cosine of their product has no value for some of them
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert ((vectors * vectors).sum(axis=1) / lengths / lengths > 1.0).any()
+
+
+def test_angles_between_vectors():
+    a, b = (
+        np.array([[1.0, 0, 0], [1, 0, 0], [1, 0, 0]]),
+        np.array([[1.0, 1, 0], [0, 5, 0], [0, 0, 0]]),
+    )
+    assert angle_between(a, b) == pytest.approx([45.0, 90.0, np.nan], nan_ok=True)
+    assert angle_between(np.array([0.0, 2.0]), np.array([0.0, -1.0])) == 180.0
+    tiny = np.array([1.0, 1e-9])  # below what an arc cosine tells from 0
+    assert angle_between(np.array([1.0, 0.0]), tiny) == pytest.approx(np.degrees(1e-9), rel=1e-6)
 
 
 def test_a_region_maps_its_corners_and_center_to_the_image():

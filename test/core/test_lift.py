@@ -15,6 +15,7 @@ from pose_ros.core.body_model import (
 )
 from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.geometry import angle_between
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.types import CameraSource, Poses
 from pose_ros.errors import ImageError, OptionError
@@ -109,10 +110,6 @@ def depth_of(body, poses, *, skin=True):
     return meters
 
 
-def angle(a, b):
-    return np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
-
-
 def checked(poses):
     """Assert what holds of every result, and return (N, K, 3) float64."""
     known = np.isfinite(poses.camera).all(axis=2)
@@ -152,9 +149,9 @@ def test_an_arm_that_points_forward_is_found_by_its_missing_length(arm):
     for joint in (13, 15, 17, 19, 21):
         world[0, joint, 2] = (world[0, joint, 2] + world[0, 11, 2]) / 2
     lifted = checked(Lifter(LiftOptions(height=1.7)).lift(poses.replace(world=world), CAMERA))[0]
-    assert angle(lifted[15] - lifted[11], body[15] - body[11]) < 12.0
+    assert angle_between(lifted[15] - lifted[11], body[15] - body[11]) < 12.0
     # about as good as the network's own shape at least, mostly far better
-    assert angle(lifted[15] - lifted[11], body[15] - body[11]) < 4.0 + angle(
+    assert angle_between(lifted[15] - lifted[11], body[15] - body[11]) < 4.0 + angle_between(
         (world[0, 15] - world[0, 11]).astype(float), body[15] - body[11]
     )
 
@@ -166,7 +163,7 @@ def test_who_looks_along_an_arm_says_to_which_side_it_leans(away):
     turn = np.radians(-facing)
     chest = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
     body = person(arm=chest @ arm, facing=facing)
-    assert angle(body[15] - body[11], arm) < 1e-3
+    assert angle_between(body[15] - body[11], arm) < 1e-3
     ears = body[7:9].mean(axis=0)
     look = np.arctan2(arm[0], -arm[2]) + np.radians(facing)
     head = np.array([[np.cos(look), 0, -np.sin(look)], [0, 1, 0], [np.sin(look), 0, np.cos(look)]])
@@ -178,7 +175,7 @@ def test_who_looks_along_an_arm_says_to_which_side_it_leans(away):
     lifted = checked(Lifter(LiftOptions(height=1.7)).lift(poses.replace(world=world), CAMERA))[0]
     found = lifted[15] - lifted[11]
     assert np.sign(found[2]) == away
-    assert angle(found, arm) < 16.0
+    assert angle_between(found, arm) < 16.0
 
 
 def test_an_arm_across_the_view_is_less_sure_than_one_at_the_camera():
@@ -412,7 +409,7 @@ def test_bones_are_learned_over_time():
     def error(lifter, stamp):
         lifted = lifter.lift(poses_of(body), CAMERA, stamp)
         points = lifted.camera[0].astype(np.float64)
-        return angle(points[15] - points[11], body[15] - body[11])
+        return angle_between(points[15] - points[11], body[15] - body[11])
 
     options = LiftOptions(height=1.7, smoothing=False)
     unknown = error(Lifter(options), 0.0)
@@ -581,4 +578,4 @@ def test_without_a_face_arms_are_placed():
     keypoints[0, :11], scores[0, :11], world[0, :11] = np.nan, 0.0, np.nan
     faceless = poses.replace(keypoints=keypoints, keypoint_scores=scores, world=world)
     points = checked(Lifter(LiftOptions(height=1.7)).lift(faceless, CAMERA))[0]
-    assert angle(points[15] - points[11], body[15] - body[11]) < 15.0
+    assert angle_between(points[15] - points[11], body[15] - body[11]) < 15.0

@@ -10,6 +10,7 @@ from geometry_msgs.msg import TransformStamped
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
+from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures import Ray
 from pose_ros.ros.pointing_markers import OPEN_METERS
 from tools.gesture_stage import LATCHED, SUCCESS, Stage
@@ -81,7 +82,8 @@ def test_line_cone_and_target_are_shown_and_deleted(ros: Any) -> None:
     triangles = points(shown["cone"]).reshape(-1, 3, 3)
     assert triangles[:, 0] == pytest.approx(np.tile(ORIGIN, (len(triangles), 1)))
     rim = (triangles[:, 1:].reshape(-1, 3) - ORIGIN) / 1.5
-    assert np.arccos(rim @ DIRECTION) == pytest.approx(np.full(len(rim), SIGMA))
+    sigma = np.radians(angle_between(rim, DIRECTION))
+    assert sigma == pytest.approx(np.full(len(rim), SIGMA))
     assert rim.mean(axis=0) == pytest.approx(np.cos(SIGMA) * DIRECTION, abs=1e-6)
     assert 0.0 < shown["cone"].color.a < 1.0
     # the arm points at the sky: line and cone stay, the target goes

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.geometry import angle_between
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import CameraSource, Pose
 
@@ -89,11 +90,7 @@ def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
 
 def _angles(points: Float64Array) -> Float64Array:
     """Return the (A,) degrees at the middle of (A, 3, D) points; NaN where two fall together."""
-    a, b = points[:, 0] - points[:, 1], points[:, 2] - points[:, 1]
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    cosines = (a * b).sum(axis=1) / np.where(lengths > 0, lengths, np.nan)
-    found: Float64Array = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
-    return found
+    return angle_between(points[:, 0] - points[:, 1], points[:, 2] - points[:, 1])
 
 
 class Slopes:
