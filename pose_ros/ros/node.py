@@ -64,7 +64,11 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._trouble = ""
         self._told = Level.OK
         self._publishers_made: list[Any] = []
-        self.parameters: Table = params.declare(self, table)
+        try:
+            self.parameters: Table = params.declare(self, table)
+        except BaseException:
+            self._leave()
+            raise
         self.add_on_set_parameters_callback(
             params.on_set(table, lambda: self._state != "unconfigured")
         )
@@ -199,9 +203,22 @@ class ManagedNode(LifecycleNode, Generic[Table]):
 
     def close(self) -> None:
         """Shut down in order, and leave the graph; the node is not used again."""
+        self.destroy_node()
+
+    def destroy_node(self) -> None:
+        """Shut down in order, and free all that the middleware holds for this node at once.
+
+        rclpy's own keeps the state machine, which holds the node's handle: node, callbacks and
+        services refer to each other, so the participant with its threads and sockets lives
+        until the garbage collector runs, and that may be after the context has shut down.
+        """
         if self._state != "finalized":
             self.trigger_shutdown()
-        self.destroy_node()
+        self._leave()
+
+    def _leave(self) -> None:
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
     def _let_go(self) -> None:
         self.stop()
@@ -344,6 +361,7 @@ def run(
     """
     transport.prepare()
     nodes: Sequence[ManagedNode[Any]] = ()
+    executor: SingleThreadedExecutor | None = None
     with stop_signals() as stop:
         try:
             _init(args)
@@ -364,5 +382,7 @@ def run(
         finally:
             for node in reversed(nodes):
                 node.close()
+            if executor is not None:
+                executor.shutdown()
             rclpy.try_shutdown()
     return 0

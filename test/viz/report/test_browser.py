@@ -128,7 +128,9 @@ def look(browser: Any, page: Path, width: int, height: int) -> None:
     )
     requests(browser)
     browser.get(page.as_uri())
-    assert browser.get_log("browser") == []
+    # a slow machine makes Chrome speak of its own new tab
+    log = browser.get_log("browser")
+    assert [entry for entry in log if not entry["message"].startswith("chrome://")] == []
     asked, failed = requests(browser)
     assert page.as_uri() in asked
     assert all(url == page.as_uri() or url.startswith("data:") for url in asked)
