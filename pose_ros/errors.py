@@ -4,6 +4,24 @@ The command line and the nodes print a ``PoseRosError`` as one line. Any other
 exception is a defect of pose_ros and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'wave'?)`` for a misspelled name; empty where none is near."""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return f" (did you mean {names[near[0]]!r}?)" if near else ""
+
+
+def printable(text: str) -> str:
+    """Return a text as one line for a terminal or a log: control characters are escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
 
 class PoseRosError(Exception):
     """Root of all errors that a user can mend."""

@@ -1,7 +1,8 @@
-"""Where the files lie that are installed beside the code: model cards, parameter files."""
+"""Where files lie: those that are installed beside the code, and those below a user's home."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pose_ros.errors import PoseRosError
@@ -34,6 +35,12 @@ def node_executable(name: str) -> Path:
         PoseRosError: The installation lacks it: it was made without ROS 2.
     """
     return _first(_prefixed("lib"), name)
+
+
+def user_path(text: str | Path) -> Path:
+    """Return a path with ``~`` filled in; as it is where nobody knows that home."""
+    # Path.expanduser raises where there is no such home, or no home at all
+    return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def _prefixed(top: str) -> list[Path]:

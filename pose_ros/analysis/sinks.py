@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from pose_ros.analysis.whole import Whole, told
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.errors import OutputError
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import BagImages, Shot
@@ -54,13 +57,11 @@ def open_sinks(
             writer = BagWriter(whole.made(outputs.bag), outputs.storage, info, gestures=gestures)
             bag = _bag(writer, images, task)
             sinks.append(stack.enter_context(_guarded(outputs.bag, bag)))
-        if outputs.json == "-":
-            sinks.append(lines(sys.stdout, info.network, gestures=gestures))
-        elif outputs.json:
-            made = _lines_in(whole.made(outputs.json), info.network, gestures=gestures)
-            sinks.append(stack.enter_context(_guarded(outputs.json, made)))
+        if outputs.json:
+            made = json_lines(outputs.json, whole, info.network, gestures=gestures)
+            sinks.append(stack.enter_context(made))
         if outputs.overlay:
-            video = VideoFile(whole.made(outputs.overlay), images.fps)
+            video = VideoFile(whole.made(outputs.overlay), images.fps, name=outputs.overlay)
             stack.callback(video.close)
             sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
         if outputs.report:
@@ -78,6 +79,47 @@ def open_sinks(
 
 
 @contextlib.contextmanager
+def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> Iterator[Write]:
+    """Open lines of JSON, and complete them when the block ends well.
+
+    Args:
+        target: Path that ``whole`` has a place for, or ``-`` for the standard output.
+        whole: Where and with what else the file appears.
+        network: What finds the people.
+        gestures: Whether they were looked for.
+
+    Raises:
+        OutputError: It cannot be written.
+        BrokenPipeError: Nobody reads the standard output any more.
+    """
+    if target == "-":
+        yield _to_stdout(lines(sys.stdout, network, gestures=gestures))
+    else:
+        made = _lines_in(whole.made(target), network, gestures=gestures)
+        with _guarded(target, made) as write:
+            yield write
+
+
+def _to_stdout(write: Write) -> Write:
+    def guarded(shot: Shot, result: Result) -> None:
+        try:
+            with told("to the standard output"):
+                write(shot, result)
+        except OutputError as error:
+            if isinstance(error.__cause__, BrokenPipeError):
+                raise error.__cause__ from None
+            raise
+
+    return guarded
+
+
+@contextlib.contextmanager
+def _lines_in(path: Path, network: str, *, gestures: bool) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8") as file:
+        yield lines(file, network, gestures=gestures)
+
+
+@contextlib.contextmanager
 def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Iterator[Write]:
     """Let a sink tell of its disk in one line, by the path that the user knows."""
     with told(path):
@@ -90,16 +132,11 @@ def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Itera
     try:
         yield guarded
     except BaseException:
-        sink.__exit__(*sys.exc_info())
+        with told(path):
+            sink.__exit__(*sys.exc_info())
         raise
     with told(path):
         sink.__exit__(None, None, None)
-
-
-@contextlib.contextmanager
-def _lines_in(path: Path, network: str, *, gestures: bool) -> Iterator[Write]:
-    with path.open("w", encoding="utf-8") as file:
-        yield lines(file, network, gestures=gestures)
 
 
 @contextlib.contextmanager
@@ -170,11 +207,13 @@ def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
         network: What finds the people.
         gestures: Whether they were looked for.
     """
+    # a program may read along
+    is_live = file is sys.stdout or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
     def write(shot: Shot, result: Result) -> None:
         file.write(json_line(shot, result, network, gestures=gestures))
-        if file is sys.stdout:
-            file.flush()  # somebody may read along
+        if is_live:
+            file.flush()
 
     return write
 

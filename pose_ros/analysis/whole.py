@@ -10,18 +10,42 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
-from pose_ros.errors import OutputError, SourceError
+from pose_ros.errors import OptionError, OutputError, SourceError
+from pose_ros.share import user_path
 from pose_ros.sources.bag import open_bag
 
 PARTIAL = ".partial"
 
+JSON_LINES = (".jsonl", ".json", ".ndjson", ".txt")
+"""Endings of files with a line of JSON for each image."""
+PAGES = (".html", ".htm")
+"""Endings of pages."""
+
 _LOG = logging.getLogger(__name__)
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an output belongs, where it is made, and the folder that is removed in the end.
+
+    Of a set of files ``target`` is the folder into which they go, and ``made`` holds them.
+    """
+
+    target: Path
+    made: Path
+    partial: Path
+    is_set: bool = False
 
 
 class Whole:
@@ -33,28 +57,56 @@ class Whole:
 
     def __init__(self, *, force: bool = False) -> None:
         self._force = force
-        self._places: list[tuple[Path, Path]] = []
+        self._places: list[_Place] = []
+        self._streams: dict[Path, Path] = {}
+        self._folders: list[Path] = []
+        self._unwanted = False
+        self.written: tuple[Path, ...] = ()
+        """Files and bags that were moved to where they belong, once the block has ended well."""
 
     def place(self, target: Path) -> Path:
         """Return where an output is to be made: a file or folder that is not there yet.
 
+        A pipe or a device, such as ``/dev/null``, is written as it is.
+
         Raises:
-            OutputError: It is there already, or cannot be made there.
+            OutputError: It is there already, another output has that name, or it cannot be made
+                there.
         """
-        target = target.expanduser()
+        target = user_path(target)
+        if is_stream(target):
+            self._streams[target] = target
+            return target
         self._check(target)
-        partial = partial_of(target)
-        with told(target):
-            if _remove_partial(target, partial):
-                _LOG.warning("%s: an earlier run did not finish; it begins again", target)
-            partial.mkdir(parents=True)
-        self._places.append((target, partial / target.name))
-        return partial / target.name
+        if any(_same(target, place.target) for place in self._places if not place.is_set):
+            raise OutputError(f"{target} would be written twice: name the outputs apart")
+        return self._begin(target, target)
+
+    def place_set(self, folder: Path, first: Path) -> Path:
+        """Return a folder for files that all go into ``folder``, which may be there already.
+
+        Args:
+            folder: In which they appear; their names and folders are those of the returned one.
+            first: Path of one of them, beside which they are made.
+
+        Raises:
+            OutputError: They cannot be made there.
+        """
+        made = self._begin(user_path(folder), user_path(first), is_set=True)
+        with told(folder):
+            made.mkdir()
+        return made
 
     def made(self, target: str) -> Path:
         """Return where an output is made that has a place."""
-        path = Path(target).expanduser()
-        return next(made for place, made in self._places if place == path)
+        path = user_path(target)
+        if path in self._streams:
+            return path
+        return next(place.made for place in self._places if place.target == path)
+
+    def give_up(self) -> None:
+        """Let nothing appear, however the block ends."""
+        self._unwanted = True
 
     def __enter__(self) -> Whole:
         return self
@@ -66,16 +118,53 @@ class Whole:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
-                for target, made in self._places:
-                    if not os.path.lexists(made):
-                        continue  # there was nothing to write, which its maker says
-                    with told(target):
-                        self._check(target)
-                        _replace(made, target)
+            if kind is None and not self._unwanted:
+                with uninterrupted():
+                    self._move()
         finally:
-            for _, made in self._places:
-                shutil.rmtree(made.parent, ignore_errors=True)
+            for place in self._places:
+                shutil.rmtree(place.partial, ignore_errors=True)
+            for folder in reversed(self._folders):  # those that stayed empty
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def _begin(self, target: Path, beside: Path, *, is_set: bool = False) -> Path:
+        partial = partial_of(beside)
+        with told(target):
+            if _remove_partial(beside, partial):
+                _LOG.warning("%s: an earlier run did not finish; it begins again", target)
+            self._make_folder(partial.parent)
+            partial.mkdir()
+        self._places.append(_Place(target, partial / beside.name, partial, is_set))
+        return self._places[-1].made
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = []
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            self._folders.append(path)
+
+    def _move(self) -> None:
+        """Move all that was made to where it belongs, once it is known that all of it may be."""
+        moves = []
+        for place in self._places:
+            if place.is_set:
+                files = sorted(path for path in place.made.rglob("*") if path.is_file())
+                moves += [(path, place.target / path.relative_to(place.made)) for path in files]
+            elif os.path.lexists(place.made):  # else there was nothing to write: its maker says it
+                moves.append((place.made, place.target))
+        for _, target in moves:
+            self._check(target)
+        written = []
+        for made, target in moves:
+            with told(target):
+                self._make_folder(target.parent)
+                _replace(made, target)
+            written.append(target)
+        self.written = tuple(written)
 
     def _check(self, target: Path) -> None:
         """Raise OutputError for what is there and stays."""
@@ -95,6 +184,30 @@ def partial_of(target: Path) -> Path:
     return target.with_name(target.name + PARTIAL)
 
 
+def is_stream(path: Path) -> bool:
+    """Return whether a path is a pipe, a device or an open file: what is written as it is."""
+    if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def check_suffix(option: str, file: str | Path, suffixes: Sequence[str]) -> None:
+    """Check that a file's name ends as the format of an option does, whatever its case.
+
+    Args:
+        option: Such as ``--csv``.
+        file: What it was given.
+        suffixes: That it may have; none at all is taken too.
+
+    Raises:
+        OptionError: It ends otherwise.
+    """
+    suffix = Path(file).suffix.lower()
+    if suffix and suffix not in suffixes and not is_stream(Path(file)):
+        known = " or ".join(suffixes)
+        raise OptionError(f"{option} takes a file that ends with {known}, got {str(file)!r}")
+
+
 def is_results_bag(path: Path) -> bool:
     """Return whether a folder is a bag that an analysis has written."""
     try:
@@ -105,17 +218,48 @@ def is_results_bag(path: Path) -> bool:
 
 
 def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Check that no output is, or lies in, what is read.
+    """Check that no output is, or lies in, what is read: a file, or a folder that is one recording.
+
+    A link to an input, another spelling of it and a second name of the same file count as it.
+    Nor may two outputs be one.
 
     Raises:
         OutputError: One does.
     """
-    kept = [path.expanduser().resolve() for path in inputs]
+    taken: set[Path] = set()
     for output in outputs:
-        target = output.expanduser().resolve()
-        for path in kept:
-            if path == target or path in target.parents or target in path.parents:
-                raise OutputError(f"{output} would be written over {path}, which is only read")
+        place = user_path(output).resolve()
+        if place in taken:
+            raise OutputError(f"{output} would be written twice: name the outputs apart")
+        taken.add(place)
+    kept = [user_path(path) for path in inputs]
+    places = {path.resolve(): path for path in kept}
+    around = {parent for path in places for parent in path.parents}
+    files = {identity: path for path in kept if (identity := _identity(path)) is not None}
+    for output in outputs:
+        target = user_path(output).resolve()
+        over = next((places[path] for path in (target, *target.parents) if path in places), None)
+        if over is None and target in around:
+            over = next(path for place, path in places.items() if target in place.parents)
+        identity = _identity(target)
+        if over is None and identity is not None:
+            over = files.get(identity)
+        if over is not None:
+            raise OutputError(f"{output} would be written over {over}, which is only read")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what two names of one file have in common; None where there is no file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Return whether two paths, of which there may be nothing yet, are one."""
+    return one.resolve() == other.resolve()
 
 
 def _remove_partial(target: Path, partial: Path) -> bool:
@@ -135,6 +279,27 @@ def _replace(made: Path, target: Path) -> None:
         before = made.with_name("before")
         target.rename(before)  # so that there is no moment with half of a bag
     made.rename(target)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and signals that end a process wait until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, lambda number, frame: heard.append((number, frame)))
+        for number in _STOPS
+        if callable(signal.getsignal(number))  # else it is ignored, or ends the process at once
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        before[signal.Signals(heard[0][0])](*heard[0])
 
 
 @contextlib.contextmanager

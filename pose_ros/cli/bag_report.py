@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pose_ros.analysis.whole import PAGES, check_apart, check_suffix
 from pose_ros.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
             "expected BAG, or BAG --compare OTHER_BAG, or --compare BAG OTHER_BAG; "
             f"got {len(bags)} bags"
         )
+    check_suffix("--out", args.out, PAGES)
+    check_apart([Path(bag) for bag in (*bags, *filter(None, [args.images]))], [args.out])
     if args.out.exists() and not args.force:
         raise OutputError(f"{args.out} exists already; name another file, or replace it by --force")
     options = report_options(args)

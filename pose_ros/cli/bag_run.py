@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport, run_task
+from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
@@ -31,6 +32,7 @@ from pose_ros.errors import OptionError
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.viz import overlay
+from pose_ros.viz.image_writers import VIDEO_SUFFIXES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +114,13 @@ def task_from(args: argparse.Namespace) -> BagTask:
     exports = export_options(args)
     if not (args.out or args.json or args.overlay or args.report or exports.files):
         raise OptionError("nothing would be written: give --out OUT_BAG, or another output")
+    for option, value, suffixes in (
+        ("--json", args.json, JSON_LINES),
+        ("--report", args.report, PAGES),
+        ("--overlay", args.overlay, tuple(VIDEO_SUFFIXES)),
+    ):
+        if value and value != "-":
+            check_suffix(option, value, suffixes)
     if args.copy_images and not args.out:
         raise OptionError("--copy-images is of --out OUT_BAG: give both or neither")
     camera_info, calibration = args.camera_info or "", ""

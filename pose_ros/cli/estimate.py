@@ -11,19 +11,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
 
 from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
+from pose_ros.analysis.exports.writing import export_paths
+from pose_ros.analysis.picture_outputs import open_pictures
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.shots import shots_of
-from pose_ros.analysis.sinks import Write, drawings, exports, lines, page
+from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page
 from pose_ros.analysis.tally import Tally, losses
-from pose_ros.analysis.whole import Whole
+from pose_ros.analysis.whole import (
+    JSON_LINES,
+    PAGES,
+    Whole,
+    check_apart,
+    check_suffix,
+    is_stream,
+)
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
@@ -40,14 +49,16 @@ from pose_ros.cli.network_options import (
     build_hands,
     estimator_options,
 )
+from pose_ros.cli.stopping import ending, say
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.sources.calibration import read_calibration
+from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.viz import overlay
-from pose_ros.viz.image_writers import ImageWriter, open_writer
+from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 from pose_ros.viz.report import Recording, ReportBuilder
 
 _LOG = logging.getLogger(__name__)
@@ -81,13 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     group.add_argument(
         "--out", metavar="PATTERN_OR_VIDEO",
-        help="out/%%s.jpg (name of the input), out/%%04i.png (number), a folder, or out.mp4",
+        help="out/ (a folder), out/%%s.jpg (name of the input), out/%%04i.png (number), or out.mp4",
     )  # fmt: skip
     group.add_argument("--json", metavar="FILE", help="one line of JSON a frame; - for stdout")
     group.add_argument("--frames", type=int, metavar="N", help="stop after N frames an input")
     group.add_argument("--report", metavar="FILE", help="a page about what was found, .html")
     group.add_argument(
-        "--force", action="store_true", help="replace exports and a report that are there"
+        "--force", action="store_true", help="replace outputs that are there; inputs never are"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
 
@@ -96,51 +107,169 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when an input could not be read, 2 when a part of one, 0 otherwise."""
     if args.frames is not None and args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
-    drawing = _drawing(args)
-    told = _told_camera(args)
-    options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
-    check_exports(export_options(args), [recording_name(args.inputs[0])], force=args.force)
-    estimator = build_estimator(args)
-    pipeline = Pipeline(estimator, build_hands(args, estimator), options)
+    inputs = find_inputs(args.inputs, fps=args.fps)
+    _check_outputs(args, inputs)
     summary = Summary()
-    with contextlib.ExitStack() as stack:
-        info = run_info(" ".join(args.inputs), pipeline, _options_told(args, options))
-        sinks = _open_sinks(args, info, summary, stack)
-        writer: ImageWriter | None = None
-        for source in _open(expand_inputs(args.inputs, fps=args.fps), summary):
-            stack.callback(source.close)
-            if args.out and writer is None:
-                writer = open_writer(args.out, source.fps)
-                stack.callback(writer.close)
-                sinks.append(drawings(writer, drawing))
-            shots = _progress(_read(source, told, summary), source, args.frames, args.quiet)
-            for shot, result in estimate_shots(pipeline, shots, summary):
-                for write in sinks:
-                    write(shot, result)
-            summary.end(source)
-            source.close()
+    with _nothing_is_kept_of_a_run_that_is_stopped(args), Whole(force=args.force) as whole:
+        text = _estimate(args, inputs, whole, summary)
+        if not summary.tally.images:
+            whole.give_up()
     for note in summary.tally.notes:
-        print(note, file=sys.stderr)
+        say(note)
     if not args.quiet:
-        print(summary.text(pipeline), file=sys.stderr)
+        say(text)
+        say(_written(args, whole))
     return 1 if summary.failures else 2 if summary.losses else 0
 
 
-def _open_sinks(
-    args: argparse.Namespace, info: RunInfo, summary: Summary, stack: contextlib.ExitStack
-) -> list[Write]:
-    """Open all that is written but pictures and video, whose rate the first input tells."""
-    whole = stack.enter_context(Whole(force=args.force))
-    name, notes = recording_name(args.inputs[0]), summary.tally.notes
-    sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
-    if args.report:
-        builder = ReportBuilder(info, report_options(args))
-        path = whole.place(Path(args.report))
-        sinks.append(stack.enter_context(page(builder, path, summary.recording)))
-    if args.json:
-        file = _open_lines(args.json, stack)
-        sinks.append(lines(file, info.network, gestures=args.gestures))
-    return sinks
+def _estimate(args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: Summary) -> str:
+    """Find people in all inputs and write what is asked for; returns one line about the run."""
+    told = _told_camera(args)
+    options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
+    with contextlib.ExitStack() as stack:
+        outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
+        estimator = build_estimator(args)
+        pipeline = Pipeline(estimator, build_hands(args, estimator), options)
+        info = run_info(" ".join(args.inputs), pipeline, _options_told(args, options))
+        outputs.open(info, summary, stack)
+        # a camera has no end but this one
+        stop = stack.enter_context(ending(any(source.is_live for source in inputs)))
+        for source in _open(expand_inputs(args.inputs, fps=args.fps), summary):
+            stack.callback(source.close)
+            outputs.begin(source, stack)
+            shots = _progress(_read(source, told, summary), source, args.frames, args.quiet)
+            for shot, result in estimate_shots(pipeline, shots, summary):
+                outputs.write(shot, result)
+                if stop.is_set():
+                    break
+            summary.end(source)
+            source.close()
+            if stop.is_set():
+                break
+    return summary.text(pipeline)
+
+
+@contextlib.contextmanager
+def _nothing_is_kept_of_a_run_that_is_stopped(args: argparse.Namespace) -> Iterator[None]:
+    """Say that nothing was written where a run ends before its end."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say("pose-ros estimate: stopped before the end; nothing was written")
+        raise
+    except BrokenPipeError:
+        if outputs_of(args) == ["-"]:
+            raise
+        raise OutputError(
+            "nobody reads the standard output any more; nothing was written"
+        ) from None
+
+
+def outputs_of(args: argparse.Namespace) -> list[str]:
+    """Return all outputs that the options name, as they name them."""
+    named = [args.json, args.report, args.out, *export_options(args).files.values()]
+    return [name for name in named if name]
+
+
+def _check_outputs(args: argparse.Namespace, inputs: list[Input]) -> None:
+    """Refuse outputs that cannot end well, before anything runs."""
+    exports = export_options(args)
+    name = recording_name(args.inputs[0])
+    for option, value, suffixes in (
+        ("--json", args.json, JSON_LINES),
+        ("--report", args.report, PAGES),
+    ):
+        if value is not None and not Path(value).name:
+            raise OptionError(f"{option} takes the name of a file, got {value!r}")
+        if value is not None and value != "-":
+            check_suffix(option, value, suffixes)
+    if args.out is not None and not args.out:
+        raise OptionError("--out takes the name of a video, a folder or a pattern, got ''")
+    check_exports(exports, [name], force=args.force)
+    outputs = [Path(path) for path in (args.json, args.report) if path and path != "-"]
+    if args.out and is_video(args.out):
+        outputs.append(Path(args.out))
+    read = [path for source in inputs for path in source.files]
+    read += [Path(path) for path in (args.camera_info,) if path]
+    check_apart(read, [*outputs, *export_paths(exports, name)])
+
+
+class _Outputs:
+    """All that is written of a run."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        inputs: list[Input],
+        whole: Whole,
+    ) -> None:
+        """Give each output its place.
+
+        Raises:
+            OutputError: One is there already, or cannot be written.
+        """
+        self._args, self._drawing, self._whole = args, _drawing(args), whole
+        self._sinks: list[Write] = []
+        self._pictures: Pictures | None = None
+        self._is_picture = {i.name: i.is_picture for i in inputs}
+        self._video: Path | None = None
+        for path in (args.json, args.report):
+            if path and path != "-":
+                whole.place(Path(path))
+        if args.out and is_video(args.out):
+            self._video = whole.place(Path(args.out))
+        elif args.out:
+            self._pictures = open_pictures(
+                args.out, inputs, whole, frames=args.frames, force=args.force
+            )
+
+    def open(self, info: RunInfo, summary: Summary, stack: contextlib.ExitStack) -> None:
+        """Open all but a video, whose rate the first input tells."""
+        args, whole = self._args, self._whole
+        name, notes = recording_name(args.inputs[0]), summary.tally.notes
+        self._sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
+        if args.report:
+            builder = ReportBuilder(info, report_options(args))
+            path = whole.made(args.report)
+            self._sinks.append(stack.enter_context(page(builder, path, summary.recording)))
+        if args.json:
+            made = json_lines(args.json, whole, info.network, gestures=args.gestures)
+            self._sinks.append(stack.enter_context(made))
+        if self._pictures is not None:
+            self._sinks.append(drawings(self._pictures, self._drawing))
+
+    def begin(self, source: Source, stack: contextlib.ExitStack) -> None:
+        """Take notice of the next input."""
+        if self._pictures is not None:
+            self._pictures.single = self._is_picture.get(source.name, False)
+        if self._video is not None:
+            writer = VideoFile(self._video, source.fps, name=self._args.out)
+            stack.callback(writer.close)
+            self._sinks.append(drawings(writer, self._drawing))
+            self._video = None
+
+    def write(self, shot: Shot, result: Result) -> None:
+        """Write what was found in an image."""
+        for write in self._sinks:
+            write(shot, result)
+
+
+def _written(args: argparse.Namespace, whole: Whole) -> str:
+    """Return one line that says what was written."""
+    if not outputs_of(args):
+        return (
+            "nothing was written: name an output, such as --json people.jsonl, --csv people.csv, "
+            "--out out/ (pictures) or --report people.html"
+        )
+    files = [str(path) for path in whole.written]
+    files += [path for path in outputs_of(args) if path != "-" and is_stream(Path(path))]
+    pictures = [path for path in files if Path(path).suffix.lower() in OUTPUT_SUFFIXES]
+    if len(pictures) > 2:
+        files = [path for path in files if path not in set(pictures)]
+        files.append(f"{len(pictures):,} pictures, {pictures[0]} to {pictures[-1]}")
+    if args.json == "-":
+        files.append("JSON to the standard output")
+    return f"written: {', '.join(files)}" if files else "nothing was written"
 
 
 @dataclass
@@ -183,7 +312,8 @@ class Summary:
             count += f", {self.hands} hands"
             networks += f" and {pipeline.hands.network}"
         return (
-            f"{frames} frames, {self.tally.with_people} with people ({count}), "
+            f"{frames} {'frame' if frames == 1 else 'frames'}, "
+            f"{self.tally.with_people} with people ({count}), "
             f"{1e3 * self.seconds / frames:.1f} ms a frame "
             f"({networks} on {pipeline.estimator.provider})"
         )
@@ -280,13 +410,3 @@ def _drawing(args: argparse.Namespace) -> dict[str, Any]:
         "keypoint_scale": args.keypoint_scale,
         "link_scale": args.link_scale,
     }
-
-
-def _open_lines(path: str, stack: contextlib.ExitStack) -> TextIO:
-    if path == "-":
-        return sys.stdout
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return stack.enter_context(Path(path).open("w", encoding="utf-8"))
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error

@@ -6,6 +6,7 @@ import argparse
 
 from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.exports.writing import FORMATS
+from pose_ros.analysis.whole import check_suffix
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +33,12 @@ def export_options(args: argparse.Namespace) -> ExportOptions:
     """Return what is to be exported.
 
     Raises:
-        OptionError: An option is out of its range.
+        OptionError: An option is out of its range, or a file's name is that of another format.
     """
     files = {name: getattr(args, name) for name in FORMATS}
+    for name, file in files.items():
+        if file is not None:
+            check_suffix(f"--{name.replace('_', '-')}", file, FORMATS[name].suffixes)
     return ExportOptions(
         files={name: file for name, file in files.items() if file is not None},
         person=args.person,

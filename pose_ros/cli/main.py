@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from pose_ros import __version__
-from pose_ros.errors import PoseRosError
+from pose_ros.cli.parsing import Parser
+from pose_ros.cli.stopping import (
+    end_standard_output,
+    open_standard_streams,
+    say,
+    signals_end_cleanly,
+)
+from pose_ros.errors import PoseRosError, printable
 
 COMMANDS = {
     "estimate": "find people in pictures, videos, a camera or the synthetic actor",
@@ -24,28 +31,53 @@ COMMANDS = {
 """Each is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``."""
 
 
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Of a write to an open file, which names none: a disk or a stream is at fault, not pose_ros."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    open_standard_streams()
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    logging.raiseExceptions = False  # a standard error that is gone or full is no defect of ours
+    try:
+        with signals_end_cleanly():
+            return _run(arguments) or _end()
+    except SystemExit as error:  # --help, a usage error, or a signal
+        raise SystemExit(error.code or _end()) from None
+
+
+def _end() -> int:
+    """Write out what the standard output still holds; 1 and a line where that is not possible."""
+    lost = end_standard_output()
+    if lost:
+        say(f"pose-ros: {lost}")
+    return 1 if lost else 0
+
+
+def _run(arguments: list[str]) -> int:
     args = _parse(arguments)
     run: Callable[[argparse.Namespace], int]
     run = importlib.import_module(f"pose_ros.cli.{args.command}").run
     try:
         return run(args)
     except PoseRosError as error:
-        print(f"pose-ros {args.command}: {error}", file=sys.stderr)
+        say(f"pose-ros {args.command}: {printable(str(error))}")
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader (head, less) went away: no more output, no traceback at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # the reader (head, less) went away
+    except OSError as error:
+        if error.filename is not None or error.errno not in _WRITE_ERRORS:
+            raise
+        say(f"pose-ros {args.command}: cannot write the output: {error.strerror}")
+        return 1
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pose-ros", description="Human pose estimation, on ROS 2")
+    parser = Parser(prog="pose-ros", description="Human pose estimation, on ROS 2")
     parser.add_argument("--version", action="version", version=f"pose_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():

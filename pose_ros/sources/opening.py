@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -190,22 +191,58 @@ def expand_inputs(
         SourceError: There is nothing of a name; from ``next``: it cannot be opened.
         OptionError: As ``open_source``.
     """
-    if not specs:
-        raise SourceError(f"no input; expected {KINDS}")
-    jobs: list[Callable[[], Source]] = []
-    for spec in map(_without_scheme, specs):
-        if is_synthetic(spec) or is_device(spec) or is_stream(spec):
-            names: list[str] = [spec]
-        else:
-            paths = _matches(spec)
-            recordings = [path for path in paths if _is_recording(path)]
-            names = [spec] if fps is not None and not recordings else [str(path) for path in paths]
-        jobs += [
-            partial(open_source, name, fps=fps, width=width, height=height, loop=loop, live=False)
-            for name in names
-        ]
+    inputs = find_inputs(specs, fps=fps)
+    jobs: list[Callable[[], Source]] = [
+        partial(open_source, i.name, fps=fps, width=width, height=height, loop=loop, live=False)
+        for i in inputs
+    ]
     # unlike a generator, map goes on after an error
     return map(_call, jobs)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One source among the inputs of a command, before it is opened.
+
+    Attributes:
+        name: As ``open_source`` takes it.
+        files: That it reads: pictures, a video, a bag; none of a camera, a stream or a scene.
+        is_picture: Whether it is one picture, by its name.
+    """
+
+    name: str
+    files: tuple[Path, ...] = ()
+    is_picture: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on until someone ends it: a camera or a stream."""
+        return is_device(self.name) or is_stream(self.name)
+
+
+def find_inputs(specs: Sequence[str], *, fps: float | None = None) -> list[Input]:
+    """Return the sources that names, folders and patterns stand for; none is opened.
+
+    Args:
+        specs: As ``open_source`` takes them.
+        fps: Of the pictures of a folder or pattern, which are then one source.
+
+    Raises:
+        SourceError: There is nothing of a name.
+    """
+    if not specs:
+        raise SourceError(f"no input; expected {KINDS}")
+    inputs = []
+    for spec in map(_without_scheme, specs):
+        if is_synthetic(spec) or is_device(spec) or is_stream(spec):
+            inputs.append(Input(spec))
+            continue
+        paths = _matches(spec)
+        if fps is not None and not any(_is_recording(path) for path in paths):
+            inputs.append(Input(spec, tuple(paths)))
+        else:
+            inputs += [Input(str(path), (path,), not _is_recording(path)) for path in paths]
+    return inputs
 
 
 def _without_scheme(spec: str) -> str:

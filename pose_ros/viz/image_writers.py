@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,10 @@ from pose_ros.viz import overlay
 
 VIDEO_SUFFIXES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
 DEFAULT_FPS = 30.0
+OUTPUT_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Of pictures that can be written."""
+FRAMES = "%s_%06i.jpg"
+"""What the frames of a video are called in a folder."""
 
 _PLACE = re.compile(r"%(s|0?\d*[id])")
 
@@ -29,17 +35,9 @@ class ImageWriter(Protocol):
         """Finish the file."""
 
 
-def open_writer(target: str, fps: float = math.nan) -> ImageWriter:
-    """Open an output by its name: a video by its suffix, pictures otherwise.
-
-    Args:
-        target: ``out.mp4``, ``out/%s.jpg`` (the source's name), ``out/%04i.png``
-            (numbered from 0), ``out/%s_%i.png`` (each source's frames), or a folder.
-        fps: Of the video; 30 when NaN.
-    """
-    if Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target):
-        return VideoFile(Path(target), fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS)
-    return Pictures(target)
+def is_video(target: str) -> bool:
+    """Return whether a name asks for one video; it asks for pictures otherwise."""
+    return Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target)
 
 
 def write_overlay(
@@ -67,9 +65,10 @@ def write_overlay(
 class VideoFile:
     """One video; its size is that of the first image."""
 
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path = path
-        self._fps = fps
+    def __init__(self, path: Path, fps: float, *, name: str | Path | None = None) -> None:
+        """``fps``: 30 if NaN; ``name``: what messages call the file, ``path`` if not given."""
+        self.path, self._name = path, name or path
+        self._fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
         self._size: tuple[int, int] | None = None
         self._writer: cv2.VideoWriter | None = None
         self._frames = 0
@@ -87,10 +86,10 @@ class VideoFile:
             self._writer = cv2.VideoWriter(str(self.path), code, self._fps, size)
             self._size = size
             if not self._writer.isOpened():
-                raise OutputError(f"cannot write the video {self.path}")
+                raise OutputError(f"cannot write the video {self._name}")
         if size != self._size:
             raise OutputError(
-                f"{self.path} is {self._size}, {frame.source} is {size}: "
+                f"{self._name} is {self._size}, {frame.source} is {size}: "
                 "write pictures of different sizes with a pattern such as --out out/%s.jpg"
             )
         self._writer.write(image)
@@ -107,7 +106,7 @@ class VideoFile:
             self._writer = None
             # OpenCV says nothing of a disk that is full; counts are exact within a frame
             if _frames_in(self.path) < self._frames - 1:
-                raise OutputError(f"cannot write the video {self.path}: is the disk full?")
+                raise OutputError(f"cannot write the video {self._name}: is the disk full?")
 
 
 def _frames_in(path: Path) -> float:
@@ -119,44 +118,116 @@ def _frames_in(path: Path) -> float:
         capture.release()
 
 
-class Pictures:
-    """One picture a frame, named by a pattern.
+@dataclass(frozen=True)
+class PicturePattern:
+    """What the pictures of a run are called.
 
-    Beside the source's name a number is that of the frame in its source; alone it counts
-    all pictures of the run, so that those of many sources have names of their own.
+    Attributes:
+        folder: That all of them lie in.
+        name: Of a picture below it: ``%s`` stands for the source's name, ``%i``, ``%d`` or
+            ``%04i`` for a number. Empty: a folder in which each picture has the name of its
+            source, and each frame of a video its number too.
     """
 
-    def __init__(self, pattern: str) -> None:
-        if pattern.endswith("/") or Path(pattern).is_dir():
-            pattern = str(Path(pattern) / "%s.jpg")
-        self._pattern = pattern
-        self._written: set[Path] = set()
+    folder: Path
+    name: str = ""
+
+    @classmethod
+    def of(cls, target: str) -> PicturePattern:
+        """Return what ``out/%s.jpg``, ``out/%04i.png``, ``one.jpg``, ``out/`` or ``out`` means.
+
+        Raises:
+            OutputError: There is no picture format of that name.
+        """
+        path = Path(target)
+        if target.endswith("/") or path.is_dir() or not (path.suffix or _PLACE.search(target)):
+            return cls(path)
+        if path.suffix.lower() not in OUTPUT_SUFFIXES:
+            raise OutputError(
+                f"cannot write {target}: pictures end with {', '.join(sorted(OUTPUT_SUFFIXES))}, "
+                f"videos with {', '.join(VIDEO_SUFFIXES)}, a folder with /"
+            )
+        parts = path.parts
+        fixed = next(i for i in range(len(parts)) if _PLACE.search(parts[i]) or i == len(parts) - 1)
+        return cls(Path(*parts[:fixed]), str(Path(*parts[fixed:])))
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it has a place for a number."""
+        return not self.name or any(m[1] != "s" for m in _PLACE.finditer(self.name))
+
+    @property
+    def by_source(self) -> bool:
+        """Whether it has a place for the source's name: the number is then that in the source."""
+        return not self.name or "%s" in self.name
+
+    def path(self, source: str, number: int, *, single: bool) -> str:
+        """Return the name of a picture below the folder.
+
+        Args:
+            source: Name of its source.
+            number: Of the picture in its source, or in the run where it is not ``by_source``.
+            single: Whether the source is one picture.
+        """
+        pattern = self.name or ("%s.jpg" if single else FRAMES)
+        return fill_pattern(pattern, source, number)
+
+    def regex(self, sources: Iterable[str]) -> re.Pattern[str]:
+        """Return what matches the names, below the folder, of all frames of videos and sequences.
+
+        Args:
+            sources: Their names.
+        """
+        stems = "|".join(sorted({re.escape(stem_of(source)) for source in sources}))
+        pattern = re.escape(self.name or FRAMES)
+        return re.compile(_PLACE.sub(lambda m: f"(?:{stems})" if m[1] == "s" else r"\d+", pattern))
+
+
+class Pictures:
+    """One picture a frame, named by a pattern; a name that is taken gets a number."""
+
+    def __init__(self, pattern: PicturePattern, folder: Path) -> None:
+        """Pictures are written into ``folder``, in place of that of the pattern."""
+        self._pattern, self._folder = pattern, folder
+        self._count = 0
+        self.single = True
+        """Whether the present source is one picture."""
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write one picture.
 
         Raises:
-            OutputError: It cannot be written, or its name was used in this run.
+            OutputError: It cannot be written.
         """
-        by_source = "%s" in self._pattern
-        number = frame.index if by_source else len(self._written)
-        path = Path(fill_pattern(self._pattern, frame.source, number))
-        if path in self._written:
-            raise OutputError(
-                f"{path} would be written twice: let all pictures be numbered, "
-                "as in --out out/%04i.jpg, or write a video, --out out.mp4"
-            )
-        _make_folder(path)
+        number = frame.index if self._pattern.by_source else self._count
+        name = self._apart(self._pattern.path(frame.source, number, single=self.single))
+        shown, path = self._pattern.folder / name, self._folder / name
         try:
-            done = cv2.imwrite(str(path), image)
+            _, data = cv2.imencode(path.suffix, image)
         except cv2.error as error:
-            raise OutputError(f"cannot write {path}: no such picture format") from error
-        if not done:
-            raise OutputError(f"cannot write {path}: is the folder writable?")
-        self._written.add(path)
+            raise OutputError(f"cannot write {shown}: no such picture format") from error
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data.tobytes())
+        except OSError as error:
+            raise OutputError(f"cannot write {shown}: {error.strerror or error}") from error
+        self._count += 1
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _apart(self, name: str) -> str:
+        """Return a name that is not taken in this run: a.jpg, a_2.jpg, a_3.jpg."""
+        path, count = Path(name), 1
+        while (self._folder / name).exists():
+            count += 1
+            name = str(path.with_name(f"{path.stem}_{count}{path.suffix}"))
+        return name
+
+
+def stem_of(source: str) -> str:
+    """Return what ``%s`` stands for: the name of a source's file without its ending."""
+    return Path(source).stem or "image"
 
 
 def fill_pattern(pattern: str, source: str, number: int) -> str:
@@ -165,7 +236,7 @@ def fill_pattern(pattern: str, source: str, number: int) -> str:
     def fill(match: re.Match[str]) -> str:
         place = match.group(1)
         if place == "s":
-            return Path(source).stem or "image"
+            return stem_of(source)
         return f"%{place[:-1]}d" % number
 
     return _PLACE.sub(fill, pattern)

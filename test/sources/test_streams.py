@@ -1,60 +1,25 @@
 """A network camera for real: MJPEG over HTTP on loopback, which dies and comes back."""
 
-import http.server
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import pytest
 
-from pose_ros.core.types import Frame
+from pose_ros.core.types import Frame, Image
 from pose_ros.errors import SourceError
 from pose_ros.sources import open_source
 from pose_ros.sources.cameras import CameraSource, CaptureRequest
+from tools.mjpeg_server import MjpegServer
 
 SIZE = (64, 48)
 
 
-class MjpegServer:
-    """Sends pictures of one gray level, 50 a second, to whoever asks."""
-
-    def __init__(self, port: int, level: int) -> None:
-        encoded, data = cv2.imencode(".jpg", np.full((SIZE[1], SIZE[0], 3), level, np.uint8))
-        assert encoded
-        ended = self.ended = threading.Event()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-                self.end_headers()
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                try:
-                    while not ended.wait(0.02):
-                        self.wfile.write(head.encode() + data.tobytes() + b"\r\n")
-                except OSError:
-                    pass  # the reader went away
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.ended.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+def gray(level: int) -> Image:
+    """Return a picture of one gray level."""
+    return np.full((SIZE[1], SIZE[0], 3), level, np.uint8)
 
 
 @pytest.fixture
@@ -88,7 +53,7 @@ def read_level(source: CameraSource, level: int, seconds: float = 30.0) -> Frame
 def test_stream_is_read_lost_and_found_again(
     port: int, servers: list[MjpegServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    servers.append(MjpegServer(port, 100))
+    servers.append(MjpegServer(port, gray(100)))
     request = CaptureRequest(f"http://user:secret@127.0.0.1:{port}/camera.mjpg")
     with caplog.at_level(logging.WARNING, "pose_ros"):
         source = CameraSource(request, first_retry_seconds=0.05, longest_retry_seconds=0.2)
@@ -104,7 +69,7 @@ def test_stream_is_read_lost_and_found_again(
                 time.sleep(0.01)
             assert not source.connected
             time.sleep(0.5)  # several attempts in vain
-            servers.append(MjpegServer(port, 200))
+            servers.append(MjpegServer(port, gray(200)))
             frame = read_level(source, 200)
             assert (frame.width, frame.height) == SIZE
             name = f"http://127.0.0.1:{port}/camera.mjpg"
@@ -117,7 +82,7 @@ def test_stream_is_read_lost_and_found_again(
 
 
 def test_open_source_takes_the_address(port: int, servers: list[MjpegServer]) -> None:
-    servers.append(MjpegServer(port, 30))
+    servers.append(MjpegServer(port, gray(30)))
     source = open_source(f"http://127.0.0.1:{port}/")
     try:
         assert isinstance(source, CameraSource)

@@ -19,6 +19,7 @@ from pose_ros.analysis.exports.tables import TABLES
 from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError
+from pose_ros.share import user_path
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,26 @@ class Format:
         begin: Opens an exporter on the paths of its tables.
         tables: What its files are called beside the first one.
         needs: Module of another project that it needs, if any.
+        suffixes: Endings that its files may have, the usual one first.
     """
 
     help: str
     begin: Callable[[Sequence[Path], RunInfo, ExportOptions], Exporter]
     tables: tuple[str, ...] = ("",)
     needs: str = ""
+    suffixes: tuple[str, ...] = (".json",)
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format("tables of joints, images and gestures as CSV", CsvTables, tuple(TABLES)),
-    "parquet": Format("the same tables as Parquet", ParquetTables, tuple(TABLES), "pyarrow"),
+    "csv": Format(
+        "tables of joints, images and gestures as CSV", CsvTables, tuple(TABLES), suffixes=(".csv",)
+    ),
+    "parquet": Format(
+        "the same tables as Parquet", ParquetTables, tuple(TABLES), "pyarrow", (".parquet", ".pq")
+    ),
     "coco": Format("a COCO keypoints data set, JSON", CocoDataset),
     "coco_results": Format("people as COCO's evaluation takes them, JSON", CocoResults),
-    "bvh": Format("motion of one person", BvhMotion),
+    "bvh": Format("motion of one person", BvhMotion, suffixes=(".bvh",)),
 }
 """Formats by name."""
 
@@ -213,7 +220,7 @@ class _GivenUpError(Exception):
 
 
 def _filled(pattern: str, name: str) -> Path:
-    return Path(pattern.replace(PLACE, name)).expanduser()
+    return user_path(pattern.replace(PLACE, name))
 
 
 def _format(key: str) -> Format:
