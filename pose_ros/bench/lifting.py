@@ -147,8 +147,8 @@ def draw(estimator: Estimator, count: int, seed: int) -> list[Drawn]:
             f"which finds {estimator.skeleton.name}"
         )
     found = []
-    for number, shot in enumerate(draw_pointing(count, seed)):
-        poses = estimator.estimate(shot.frame.image, float(number), channels=shot.frame.channels)
+    for shot in draw_pointing(count, seed):
+        poses = estimator.estimate(shot.frame.image, channels=shot.frame.channels)
         if not len(poses):
             continue
         depth = DepthImage(to_millimeters(shot.source.measured_depth(0.0)), "16UC1", 0.0)

@@ -24,6 +24,7 @@ from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.placing import Measured, look, place, place_measured
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.timeline import Stream
 from pose_ros.core.trunk_fit import Floor, Size
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError, OptionError
@@ -105,88 +106,20 @@ class _Person:
         return smooth
 
 
-class Lifter:
-    """Gives people of one stream of images their places in meters."""
+class _People:
+    """What is remembered of the people of a stream, by their ids."""
 
-    def __init__(self, options: LiftOptions | None = None) -> None:
-        """``options`` may be replaced between two frames."""
-        self.options = options or LiftOptions()
-        self.reset()
+    def __init__(self) -> None:
+        self.forget()
 
-    def reset(self) -> None:
-        """Begin a new stream: nothing is remembered of anybody."""
+    def lose_sight(self) -> None:
+        """Do nothing: an id that is kept over a gap is the same person's."""
+
+    def forget(self) -> None:
+        """Forget everybody."""
         self._people: dict[int, _Person] = {}
-        self._stamp = -math.inf
 
-    def lift(
-        self,
-        poses: Poses,
-        camera: Camera,
-        stamp: float = 0.0,
-        *,
-        floor: Floor | None = None,
-        depth: DepthImage | None = None,
-        heights: Mapping[int, float] | None = None,
-    ) -> Poses:
-        """Return the poses with ``camera``, ``camera_sources`` and ``camera_sigmas``.
-
-        Args:
-            poses: As a network finds them, in pixels of the camera's image.
-            camera: That took the image; lens distortion is undone for the keypoints.
-            stamp: Of the image in seconds, rising within a stream; a jump back forgets
-                everybody.
-            floor: Where the camera knows how it is mounted (``level_floor``); the lower
-                foot of each person is taken to be on it.
-            depth: Registered to the image, as large as it.
-            heights: Meters, of people by id, in place of the options' height.
-
-        Returns:
-            Keypoints that cannot be placed are NaN, with source NONE: those that were
-            not found, and those of networks without a metric shape where no depth was
-            measured.
-
-        Raises:
-            OptionError: The lens model is unknown, or a height is out of its range.
-            ImageError: The depth image has another size than the camera, or the stamp is
-                not finite.
-        """
-        if not math.isfinite(stamp):
-            raise ImageError(f"expected a finite stamp in seconds, got {stamp}")
-        for known in (heights or {}).values():
-            _check_height(known)
-        if depth is not None:
-            if depth.size != (camera.width, camera.height):
-                raise ImageError(
-                    "expected a depth image registered to the camera's "
-                    f"{camera.width}x{camera.height} pixels, got {depth.size[0]}x{depth.size[1]}"
-                )
-            if abs(depth.stamp - stamp) > self.options.max_depth_skew:
-                depth = None
-        if stamp < self._stamp:
-            self.reset()
-        self._stamp = stamp
-        pixels = poses.keypoints.astype(np.float64)
-        rays = camera.pinhole.rays(camera.undistort(pixels))
-        people, count = poses.keypoint_scores.shape
-        points = np.full((people, count, 3), np.nan)
-        sources = np.zeros((people, count), np.uint8)
-        sigmas = np.full((people, count), np.nan)
-        measured = None if depth is None else Measured(depth, float(camera.matrix[0, 0]))
-        model = None if poses.world is None else body_model(poses.skeleton)
-        for i in range(people):
-            id_ = int(poses.ids[i])
-            height = heights[id_] if heights and id_ in heights else self.options.height
-            person = self._person(id_, height, stamp)
-            sight = look(poses[i], rays[i], measured, person.memory.size.height)
-            body = None if model is None else place(model, sight, person.memory, floor)
-            if body is None:
-                body = place_measured(sight, person.memory.size.height)
-            points[i], sources[i], sigmas[i] = body.result()
-            if self.options.smoothing:
-                points[i] = person.smooth(points[i], stamp)
-        return poses.replace(camera=points, camera_sources=sources, camera_sigmas=sigmas)
-
-    def _person(self, id_: int, height: float | None, stamp: float) -> _Person:
+    def person(self, id_: int, height: float | None, stamp: float) -> _Person:
         """Return what is remembered of an id; nothing yet when the height was changed."""
         person = self._people.pop(id_, None)
         if person is None or person.height != height:
@@ -200,3 +133,81 @@ class Lifter:
             del self._people[next(iter(self._people))]
         person.memory.advance(stamp)
         return person
+
+
+class Lifter:
+    """Gives people of one stream of images their places in meters."""
+
+    def __init__(self, options: LiftOptions | None = None) -> None:
+        """``options`` may be replaced between two frames."""
+        self.options = options or LiftOptions()
+        self._stream = Stream(_People)
+
+    def reset(self) -> None:
+        """Begin a new stream: nothing is remembered of anybody."""
+        self._stream.reset()
+
+    def lift(
+        self,
+        poses: Poses,
+        camera: Camera,
+        stamp: float | None = None,
+        *,
+        floor: Floor | None = None,
+        depth: DepthImage | None = None,
+        heights: Mapping[int, float] | None = None,
+    ) -> Poses:
+        """Return the poses with ``camera``, ``camera_sources`` and ``camera_sigmas``.
+
+        Args:
+            poses: As a network finds them, in pixels of the camera's image.
+            camera: That took the image; lens distortion is undone for the keypoints.
+            stamp: Of the image in seconds, rising within a stream; a jump back forgets
+                everybody. Without a stamp the image is a picture by itself: nothing that was
+                learned of a person of the same id counts, and distances are not filtered.
+            floor: Where the camera knows how it is mounted (``level_floor``); the lower
+                foot of each person is taken to be on it.
+            depth: Registered to the image, as large as it.
+            heights: Meters, of people by id, in place of the options' height.
+
+        Returns:
+            Keypoints that cannot be placed are NaN, with source NONE: those that were
+            not found, and those of networks without a metric shape where no depth was
+            measured.
+
+        Raises:
+            OptionError: The lens model is unknown, or a height is out of its range.
+            ImageError: The depth image has another size than the camera, or the stamp is
+                not finite or that of the image before.
+        """
+        for known in (heights or {}).values():
+            _check_height(known)
+        if depth is not None:
+            if depth.size != (camera.width, camera.height):
+                raise ImageError(
+                    "expected a depth image registered to the camera's "
+                    f"{camera.width}x{camera.height} pixels, got {depth.size[0]}x{depth.size[1]}"
+                )
+            if stamp is not None and abs(depth.stamp - stamp) > self.options.max_depth_skew:
+                depth = None
+        remembered, stamp = self._stream.take((camera.height, camera.width), stamp)
+        pixels = poses.keypoints.astype(np.float64)
+        rays = camera.pinhole.rays(camera.undistort(pixels))
+        people, count = poses.keypoint_scores.shape
+        points = np.full((people, count, 3), np.nan)
+        sources = np.zeros((people, count), np.uint8)
+        sigmas = np.full((people, count), np.nan)
+        measured = None if depth is None else Measured(depth, float(camera.matrix[0, 0]))
+        model = None if poses.world is None else body_model(poses.skeleton)
+        for i in range(people):
+            id_ = int(poses.ids[i])
+            height = heights[id_] if heights and id_ in heights else self.options.height
+            person = remembered.person(id_, height, stamp)
+            sight = look(poses[i], rays[i], measured, person.memory.size.height)
+            body = None if model is None else place(model, sight, person.memory, floor)
+            if body is None:
+                body = place_measured(sight, person.memory.size.height)
+            points[i], sources[i], sigmas[i] = body.result()
+            if self.options.smoothing:
+                points[i] = person.smooth(points[i], stamp)
+        return poses.replace(camera=points, camera_sources=sources, camera_sigmas=sigmas)

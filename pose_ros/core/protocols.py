@@ -38,17 +38,23 @@ class Estimator(Protocol):
     def skeleton(self) -> Skeleton:
         """The skeleton of the next result, under the present options."""
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+    def estimate(
+        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+    ) -> Poses:
         """Find the people in one image.
 
         Args:
             image: (H, W, 3) uint8.
-            stamp: Time of the image in seconds, rising within a stream; a jump
-                back forgets all tracks and filters, but no id is used again.
+            stamp: Time of the image in seconds, rising within a stream. Without a stamp the image
+                is a picture by itself: nobody is followed into it, its keypoints are not
+                filtered, its ids begin at 0, and the stream goes on after it. After a gap
+                people are found again (``timeline.FOLLOW_SECONDS``); a jump back or another
+                size of the image forgets everybody, and no id is used again.
             channels: Order of the image's color channels.
 
         Raises:
-            ImageError: The image has another shape or type.
+            ImageError: The image has another shape or type, its stamp is that of the image
+                before it, or the stamp is not finite.
         """
 
     def reset(self) -> None:
@@ -74,21 +80,26 @@ class HandEstimator(Protocol):
         """The keypoints of a hand."""
 
     def estimate(
-        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: Channels = "rgb"
+        self,
+        image: Image,
+        bodies: Poses,
+        stamp: float | None = None,
+        *,
+        channels: Channels = "rgb",
     ) -> Poses:
         """Find the hands of the people in one image.
 
         Args:
             image: (H, W, 3) uint8.
             bodies: The people in it, ids and all.
-            stamp: Time of the image in seconds; a jump back forgets all tracks.
+            stamp: As for ``Estimator.estimate``.
             channels: Order of the image's color channels.
 
         Returns:
             Hands with ids of ``pose_ros.core.types.hand_id``, labeled with their side.
 
         Raises:
-            ImageError: The image has another shape or type.
+            ImageError: As for ``Estimator.estimate``.
             OptionError: The bodies have no wrists or knuckles.
         """
 

@@ -1,11 +1,20 @@
-"""Whether images come in the order in which they were taken, by their stamps alone."""
+"""What an image's stamp means: next of a stream, late, the same, after a gap, or a rewind."""
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
 from pose_ros.errors import ImageError
+
+_LOG = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 0.5
+"""Longest time between two images over which a person is followed from where they were. After a
+longer gap people are found again, as if the images between had been empty."""
 
 REWIND_SECONDS = 0.5
 """What is older than the last by more than this is of a new round: a bag that is played again, a
@@ -101,3 +110,96 @@ class Rewinds:
             return False
         self._told_by, self.back = shown_by, back
         return True
+
+
+class Memory(Protocol):
+    """What an estimator remembers of the people in a stream."""
+
+    def lose_sight(self) -> None:
+        """Follow nobody into the next image; who was where stays known."""
+
+    def forget(self) -> None:
+        """Forget everybody; no id is used again."""
+
+
+M = TypeVar("M", bound=Memory)
+
+
+class Stream(Generic[M]):
+    """Decides what the next image of a stream may draw on, by its stamp and its size.
+
+    =====================  ======================================================
+    the image              what it may draw on
+    =====================  ======================================================
+    has no stamp           nothing: it is a picture by itself, beside the stream
+    comes next             all that is remembered
+    comes after a gap      who was where, by ``Memory.lose_sight``
+    goes back in time      nothing but the ids that are used, by ``Memory.forget``
+    has another size       the same, and a warning once
+    has the last stamp     it is refused
+    =====================  ======================================================
+
+    Args:
+        begin: Makes a memory of nobody, whose ids begin at 0.
+    """
+
+    def __init__(self, begin: Callable[[], M]) -> None:
+        self._begin = begin
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream: nobody is remembered, ids begin at 0."""
+        self._memory = self._begin()
+        self._stamp = -math.inf
+        self._size: tuple[int, ...] | None = None
+        self._warned = False
+
+    def take(
+        self, size: tuple[int, ...], stamp: float | None, *, static: bool = False
+    ) -> tuple[M, float]:
+        """Note an image.
+
+        Args:
+            size: Height and width in pixels.
+            stamp: Seconds; None for a picture by itself.
+            static: Whether each image is a picture by itself.
+
+        Returns:
+            What the image may draw on and has to be remembered in, and its stamp; 0.0 where it
+            has none.
+
+        Raises:
+            ImageError: The stamp is not finite, or that of the image before.
+        """
+        if stamp is not None and not math.isfinite(stamp):
+            raise ImageError(f"expected a finite stamp in seconds, got {stamp}")
+        if stamp is None or static:
+            return self._begin(), 0.0
+        if stamp == self._stamp:
+            raise ImageError(
+                f"its stamp, {stamp} s, is that of the image before it; give each image of a "
+                "stream its own time, and no stamp to pictures that do not follow each other"
+            )
+        gap, before = stamp - self._stamp, self._size
+        self._stamp, self._size = stamp, size
+        if before is None:
+            return self._memory, stamp
+        if before != size:
+            self._memory.forget()
+            self._warn(before, size)
+        elif gap < 0.0:
+            self._memory.forget()
+        elif gap > FOLLOW_SECONDS:
+            self._memory.lose_sight()
+        return self._memory, stamp
+
+    def _warn(self, before: tuple[int, ...], size: tuple[int, ...]) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        _LOG.warning(
+            "the images change from %dx%d to %dx%d pixels: people are not followed from one size "
+            "to another, and get new ids; give no stamp to pictures that do not follow each other",
+            *before[::-1],
+            *size[::-1],
+        )

@@ -19,6 +19,7 @@ from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
@@ -207,6 +208,24 @@ class Track:
         )
 
 
+class _BlazeHandMemory:
+    """What is remembered of the hands of a stream."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker()
+        self.lose_sight()
+
+    def lose_sight(self) -> None:
+        """Follow no hand into the next image; which was where stays known."""
+        self.tracks: dict[int, tuple[Region, Track]] = {}
+        self.searched = -np.inf
+
+    def forget(self) -> None:
+        """Forget all hands; no id is used again."""
+        self.lose_sight()
+        self.tracker.forget()
+
+
 class BlazeHand:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) of hands for one stream of images.
 
@@ -232,7 +251,8 @@ class BlazeHand:
         self.provider = sessions["landmarks"].provider
         self.find_landmarks = LandmarkNetwork(sessions["landmarks"], MAX_PEOPLE)
         self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect)
-        self.reset()
+        self._stream = Stream(_BlazeHandMemory)
+        self._memory = _BlazeHandMemory()  # of the image in work
 
     @property
     def skeleton(self) -> Skeleton:
@@ -241,25 +261,21 @@ class BlazeHand:
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
-        self._tracker = Tracker()
-        self._stamp = -np.inf
-        self._forget()
+        self._stream.reset()
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+    def estimate(
+        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+    ) -> Poses:
         """Find the hands in one image; see ``Estimator.estimate``."""
         validate_image(image, channels)
         options = self.options
-        if options.static:
-            self.reset()
-        elif stamp < self._stamp:
-            self._forget()  # ids go on: within a stream an id is one hand
-        self._stamp = stamp
-        followed = list(self._tracks.items())[: options.max_people]
+        self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
+        followed = list(self._memory.tracks.items())[: options.max_people]
         hands = self._look(image, channels, [(r, frozenset({id_})) for id_, (r, _) in followed])
-        if self._wants_more(len(hands), lost=len(hands) < len(followed)):
-            new = self._search(image, channels, [found.region for found in hands])
+        if self._wants_more(len(hands), stamp, lost=len(hands) < len(followed)):
+            new = self._search(image, channels, [found.region for found in hands], stamp)
             hands = distinct([*hands, *self._look(image, channels, new)])
-        return self._identify(hands)
+        return self._identify(hands, stamp)
 
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
@@ -277,22 +293,17 @@ class BlazeHand:
                     scored.append((float(score), region))
         return [region for _, region in sorted(scored, key=lambda pair: -pair[0])]
 
-    def _forget(self) -> None:
-        self._tracks: dict[int, tuple[Region, Track]] = {}
-        self._tracker.forget()
-        self._searched = -np.inf
-
-    def _wants_more(self, count: int, *, lost: bool) -> bool:
+    def _wants_more(self, count: int, stamp: float, *, lost: bool) -> bool:
         """Whether to look for hands in the whole image; at once when one was just lost."""
-        waited = self._stamp - self._searched >= SEARCH_PERIOD
+        waited = stamp - self._memory.searched >= SEARCH_PERIOD
         return count < self.options.max_people and (lost or waited or count == 0)
 
     def _search(
-        self, image: Image, channels: Channels, known: Sequence[Region]
+        self, image: Image, channels: Channels, known: Sequence[Region], stamp: float
     ) -> list[tuple[Region, frozenset[int]]]:
         """Look for hands in the whole image, besides those in the known regions."""
         options = self.options
-        self._searched = self._stamp
+        self._memory.searched = stamp
         regions = list(known)
         threshold = options.threshold_or(self._threshold)
         for region in self.find_regions(image, channels, threshold, options.detect_tiles):
@@ -314,7 +325,7 @@ class BlazeHand:
                 found.append(Found(hand, region, origins))
         return distinct(found)
 
-    def _identify(self, hands: Sequence[Found]) -> Poses:
+    def _identify(self, hands: Sequence[Found], stamp: float) -> Poses:
         """Give hands their ids, filter them and remember where to look next."""
         options = self.options
         bodies = [
@@ -327,14 +338,13 @@ class BlazeHand:
             )
             for found in hands
         ]
-        ids = self._tracker.update(bodies, self._stamp, options.reid_timeout)
-        smoothing = options.smoothing and not options.static
+        ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
         tracks, filtered = {}, []
         for id_, found in zip(ids, hands, strict=True):
-            _, track = self._tracks.get(id_) or (None, Track())
+            _, track = self._memory.tracks.get(id_) or (None, Track())
             tracks[id_] = (found.region, track)
-            filtered.append(track.smooth(found, self._stamp) if smoothing else found.hand)
-        self._tracks = tracks
+            filtered.append(track.smooth(found, stamp) if options.smoothing else found.hand)
+        self._memory.tracks = tracks
         return to_poses(ids, filtered)
 
 

@@ -20,6 +20,7 @@ from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.networks import ssd
@@ -217,6 +218,24 @@ class _Track:
         )
 
 
+class _BlazePoseMemory:
+    """What is remembered of the people of a stream."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker()
+        self.lose_sight()
+
+    def lose_sight(self) -> None:
+        """Follow nobody into the next image; who was where stays known."""
+        self.tracks: dict[int, _Track] = {}
+        self.searched = -np.inf
+
+    def forget(self) -> None:
+        """Forget everybody; no id is used again."""
+        self.lose_sight()
+        self.tracker.forget()
+
+
 class BlazePose:
     """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
 
@@ -237,7 +256,8 @@ class BlazePose:
         self._landmarks = sessions["landmarks"]
         # memory that nobody writes to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
-        self.reset()
+        self._stream = Stream(_BlazePoseMemory)
+        self._memory = _BlazePoseMemory()  # of the image in work
 
     @property
     def provider(self) -> str:
@@ -251,29 +271,25 @@ class BlazePose:
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
-        self._tracker = Tracker()
-        self._stamp = -np.inf
-        self._forget()
+        self._stream.reset()
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+    def estimate(
+        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+    ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
         validate_image(image, channels)
         options = self.options
-        if options.static:
-            self.reset()
-        elif stamp < self._stamp:
-            self._forget()  # ids go on: within a stream an id is one person
-        self._stamp = stamp
-        followed = list(self._tracks.items())[: options.max_people]
+        self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
+        followed = list(self._memory.tracks.items())[: options.max_people]
         targets = [Target(track.region, frozenset({id_})) for id_, track in followed]
         if not followed or self._wants_more(options, stamp):
-            targets += self._search(image, channels, targets)
+            targets += self._search(image, channels, targets, stamp)
         if options.max_people > 1:
             targets = self._with_missing(stamp, targets)
         people = self._look(image, channels, targets[: options.max_people])
         if followed and not people:
             # everybody was lost: look at once, a robot should not miss a frame
-            targets = self._search(image, channels, [])
+            targets = self._search(image, channels, [], stamp)
             people = self._look(image, channels, targets[: options.max_people])
         return self._identify(image, people, stamp)
 
@@ -300,19 +316,16 @@ class BlazePose:
             for i, region in enumerate(regions)
         ]
 
-    def _forget(self) -> None:
-        self._tracks: dict[int, _Track] = {}
-        self._tracker.forget()
-        self._searched = -np.inf
-
     def _wants_more(self, options: EstimatorOptions, stamp: float) -> bool:
-        waited = stamp - self._searched >= SEARCH_PERIOD
-        return len(self._tracks) < options.max_people and waited
+        waited = stamp - self._memory.searched >= SEARCH_PERIOD
+        return len(self._memory.tracks) < options.max_people and waited
 
-    def _search(self, image: Image, channels: Channels, known: Sequence[Target]) -> list[Target]:
+    def _search(
+        self, image: Image, channels: Channels, known: Sequence[Target], stamp: float
+    ) -> list[Target]:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
-        self._searched = self._stamp
+        self._memory.searched = stamp
         threshold = options.threshold_or(self._threshold)
         found = self.find_regions(image, channels, threshold, options.detect_tiles)
         new = [r for r in found if not any(same_person(r, other.region) for other in known)]
@@ -324,7 +337,7 @@ class BlazePose:
         The landmark network finds somebody there at once, even where the detector, which
         sees the whole image at 224 pixels, would not.
         """
-        missing = self._tracker.missing(stamp, self.options.reid_timeout)
+        missing = self._memory.tracker.missing(stamp, self.options.reid_timeout)
         places = [Region(float(x), float(y), size) for (x, y), size in missing]
         followed = [target for target in targets if target.origins]
         new = [target for target in targets if not target.origins]
@@ -366,17 +379,16 @@ class BlazePose:
             )
             for person in people
         ]
-        ids = self._tracker.update(bodies, stamp, options.reid_timeout)
-        smoothing = options.smoothing and not options.static
+        ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
         tracks, filtered = {}, []
         for id_, person in zip(ids, people, strict=True):
             if id_ == NOBODY:
                 continue
-            known = self._tracks.get(id_) if id_ in person.target.origins else None
+            known = self._memory.tracks.get(id_) if id_ in person.target.origins else None
             track = known or _Track(person.landmarks.body)
             tracks[id_] = track
-            filtered.append(track.update(person.landmarks, stamp, smoothing))
-        self._tracks = tracks
+            filtered.append(track.update(person.landmarks, stamp, options.smoothing))
+        self._memory.tracks = tracks
         return _to_poses(self.skeleton, list(tracks), filtered)
 
 

@@ -16,6 +16,7 @@ from pose_ros.core.geometry import Region, crop_batch, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, hand_id, validate_image
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
@@ -115,6 +116,20 @@ def decode_recrop(raw: FloatArray, region: Region) -> Region | None:
     return Region.around(center, size, rotation, shift=0.1, scale=1.0)
 
 
+class _BodyHandsMemory:
+    """What is remembered of the hands of a stream; who has them, their bodies' ids say."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all hands."""
+        self.tracks: dict[int, tuple[Region, Track]] = {}
+        self.searched: dict[int, float] = {}  # stamps, by the hand's id
+
+    lose_sight = forget
+
+
 class BodyHands:
     """A ``HandEstimator`` (see ``pose_ros.core.protocols``): the hands of known bodies.
 
@@ -144,7 +159,8 @@ class BodyHands:
         self._recrop = sessions["recrop"]
         shape = (len(SIDES) * MAX_PEOPLE, 3, RECROP_SIZE, RECROP_SIZE)
         self._crops = np.empty(shape, np.float32)
-        self.reset()
+        self._stream = Stream(_BodyHandsMemory)
+        self._memory = _BodyHandsMemory()  # of the image in work
 
     @property
     def skeleton(self) -> Skeleton:
@@ -153,42 +169,46 @@ class BodyHands:
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters."""
-        self._tracks: dict[int, tuple[Region, Track]] = {}
-        self._searched: dict[int, float] = {}  # stamps, by the hand's id
-        self._stamp = -np.inf
+        self._stream.reset()
 
     def estimate(
-        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: Channels = "rgb"
+        self,
+        image: Image,
+        bodies: Poses,
+        stamp: float | None = None,
+        *,
+        channels: Channels = "rgb",
     ) -> Poses:
         """Find the hands of the people in one image.
 
         Args:
             image: (H, W, 3) uint8.
             bodies: The people in it, as BlazePose finds them, ids and all; at most 10.
-            stamp: Time of the image in seconds; a jump back forgets all tracks.
+            stamp: As for ``Estimator.estimate``.
             channels: Order of the image's color channels.
 
         Raises:
-            ImageError: The image has another shape or type.
+            ImageError: As for ``Estimator.estimate``.
             OptionError: The bodies have no hands' keypoints.
         """
         validate_image(image, channels)
-        if self.options.static or stamp < self._stamp:
-            self.reset()
-        self._stamp = stamp
+        self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
+        memory = self._memory
         wrists = hand_regions(bodies)
         ids = {wrist.id for wrist in wrists}
         known = {
-            wrist.id: self._tracks[wrist.id][0]
+            wrist.id: memory.tracks[wrist.id][0]
             for wrist in wrists
-            if wrist.id in self._tracks and _near(self._tracks[wrist.id][0], wrist.region)
+            if wrist.id in memory.tracks and _near(memory.tracks[wrist.id][0], wrist.region)
         }
         found = self._look(image, channels, known)
-        lost = [wrist for wrist in wrists if wrist.id not in found and self._is_due(wrist.id)]
-        searched = {id_: then for id_, then in self._searched.items() if id_ in ids}
-        self._searched = searched | {wrist.id: stamp for wrist in lost}
+        lost = [
+            wrist for wrist in wrists if wrist.id not in found and self._is_due(wrist.id, stamp)
+        ]
+        searched = {id_: then for id_, then in memory.searched.items() if id_ in ids}
+        memory.searched = searched | {wrist.id: stamp for wrist in lost}
         found |= self._look(image, channels, self.find_regions(image, channels, lost))
-        return self._filter(_one_hand_each(found))
+        return self._filter(_one_hand_each(found), stamp)
 
     def find_regions(
         self, image: Image, channels: Channels, wrists: Sequence[Wrist]
@@ -205,10 +225,10 @@ class BodyHands:
         found = {w.id: decode_recrop(r.ravel(), w.region) for w, r in zip(wrists, raw, strict=True)}
         return {id_: region for id_, region in found.items() if region is not None}
 
-    def _is_due(self, id_: int) -> bool:
+    def _is_due(self, id_: int, stamp: float) -> bool:
         """Whether to look for a hand: at once when it was just lost or its wrist just came."""
-        waited = self._stamp - self._searched.get(id_, -np.inf)
-        return id_ in self._tracks or waited >= SEARCH_PERIOD
+        waited = stamp - self._memory.searched.get(id_, -np.inf)
+        return id_ in self._memory.tracks or waited >= SEARCH_PERIOD
 
     def _look(
         self, image: Image, channels: Channels, regions: dict[int, Region]
@@ -222,15 +242,15 @@ class BodyHands:
                 found[id_] = Found(hand, region)
         return found
 
-    def _filter(self, found: dict[int, Found]) -> Poses:
+    def _filter(self, found: dict[int, Found], stamp: float) -> Poses:
         """Filter the hands and remember where to look next."""
-        smoothing = self.options.smoothing and not self.options.static
+        smoothing = self.options.smoothing
         tracks, hands = {}, []
         for id_, one in found.items():
-            _, track = self._tracks.get(id_) or (None, Track())
+            _, track = self._memory.tracks.get(id_) or (None, Track())
             tracks[id_] = (one.region, track)
-            hands.append(track.smooth(one, self._stamp) if smoothing else one.hand)
-        self._tracks = tracks
+            hands.append(track.smooth(one, stamp) if smoothing else one.hand)
+        self._memory.tracks = tracks
         return blazehand.to_poses(list(found), hands).replace(
             labels=tuple(SIDES[id_ % 2] for id_ in found),
             label_scores=np.array([_likeness(id_, one) for id_, one in found.items()], np.float32),

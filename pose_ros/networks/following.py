@@ -54,24 +54,21 @@ class Follower:
     def __init__(self, skeleton: Skeleton) -> None:
         """``skeleton``: of the network, whole."""
         self._skeleton = skeleton
-        self._upper = skeleton
-        if "upper_body" in skeleton.subsets:
-            self._upper = skeleton.subset("upper_body")
         self._is_body = all(name in skeleton.keypoints for name in _TRUNK)
         self._trunk = [skeleton.index(n) for n in _TRUNK if n in skeleton.keypoints]
         self._thighs = [skeleton.index(n) for n in _THIGHS if n in skeleton.keypoints]
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin a new stream: ids from 0 on."""
         self._tracker = Tracker()
-        self._stamp = -np.inf
+        self.lose_sight()
+
+    def lose_sight(self) -> None:
+        """Follow nobody into the next image; who was where stays known."""
         self._poses: dict[int, FloatArray] = {}
         self._filters: dict[int, OneEuroFilter] = {}
 
-    def skeleton(self, options: EstimatorOptions) -> Skeleton:
-        """Return the skeleton of the next result; a hand belongs to the upper body whole."""
-        return self._upper if options.upper_body_only else self._skeleton
+    def forget(self) -> None:
+        """Forget everybody; no id is used again."""
+        self.lose_sight()
+        self._tracker.forget()
 
     def follow(self, image: Image, found: Found, stamp: float, options: EstimatorOptions) -> Poses:
         """Return the people of one image with their ids, filtered over time.
@@ -79,19 +76,13 @@ class Follower:
         Args:
             image: (H, W, 3) uint8, for the color of clothes.
             found: Whom the network finds in it.
-            stamp: Seconds; a jump back forgets everybody, but no id is used again.
+            stamp: Seconds, later than the last one's.
             options: ``max_people`` keeps those who are followed, then the surest and largest.
                 ``min_tracking_confidence`` does not count: whom the network did not find
                 anew nobody holds on to.
         """
-        if options.static:
-            self.reset()
-        elif stamp < self._stamp:
-            self._forget()
-        self._stamp = stamp
         order, bodies = self._choose(image, found, options)
         ids = self._tracker.update(bodies, stamp, options.reid_timeout)
-        smoothing = options.smoothing and not options.static
         kept, poses, filters = [], {}, {}
         for row, (id_, person) in enumerate(zip(ids, order, strict=True)):
             if id_ == NOBODY:
@@ -100,13 +91,9 @@ class Follower:
             poses[id_] = raw
             filters[id_] = self._filters.get(id_) or OneEuroFilter(SMOOTHING)
             smooth = filters[id_](raw.astype(np.float64), stamp, bodies[row].size)
-            kept.append((id_, person, smooth.astype(np.float32) if smoothing else raw))
+            kept.append((id_, person, smooth.astype(np.float32) if options.smoothing else raw))
         self._poses, self._filters = poses, filters
         return self._to_poses(kept, found, options)
-
-    def _forget(self) -> None:
-        self._poses, self._filters = {}, {}
-        self._tracker.forget()
 
     def _choose(
         self, image: Image, found: Found, options: EstimatorOptions
@@ -158,7 +145,7 @@ class Follower:
         self, kept: Sequence[tuple[int, int, FloatArray]], found: Found, options: EstimatorOptions
     ) -> Poses:
         """Stack people into a result, cut to the skeleton's keypoints."""
-        skeleton = self.skeleton(options)
+        skeleton = skeleton_of(self._skeleton, options)
         columns = [self._skeleton.index(name) for name in skeleton.keypoints]
         seen = [one for one in kept if np.isfinite(one[2][columns]).any()]
         if not seen:
@@ -173,6 +160,13 @@ class Follower:
             keypoints=points,
             keypoint_scores=np.clip(found.keypoint_scores[people][:, columns], 0, 1),
         )
+
+
+def skeleton_of(skeleton: Skeleton, options: EstimatorOptions) -> Skeleton:
+    """Return the skeleton of the next result; a hand belongs to the upper body whole."""
+    if options.upper_body_only and "upper_body" in skeleton.subsets:
+        return skeleton.subset("upper_body")
+    return skeleton
 
 
 def _alike(points: FloatArray, last: FloatArray, size: float) -> bool:

@@ -9,8 +9,9 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
-from pose_ros.networks.following import Follower, Found
+from pose_ros.networks.following import Follower, Found, skeleton_of
 
 Decode: TypeAlias = Callable[[Sequence[FloatArray], float], Found]
 """From the outputs of a network for one image, in the card's order, and the least score
@@ -47,7 +48,8 @@ class OneShot:
         self._threshold = contract.threshold
         self._session = sessions[ROLE]
         self._decode = decode
-        self._follower = Follower(contract.skeleton)
+        self._skeleton = contract.skeleton
+        self._stream = Stream(lambda: Follower(contract.skeleton))
 
     @property
     def provider(self) -> str:
@@ -57,17 +59,20 @@ class OneShot:
     @property
     def skeleton(self) -> Skeleton:
         """The network's keypoints, or the upper body's with ``upper_body_only``."""
-        return self._follower.skeleton(self.options)
+        return skeleton_of(self._skeleton, self.options)
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
-        self._follower.reset()
+        self._stream.reset()
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+    def estimate(
+        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+    ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
         validate_image(image, channels)
+        follower, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
         outputs = self._session.run(self._input.tensor(image, channels))
         found = self._decode(outputs, self.options.threshold_or(self._threshold))
         place = self._input.place(image.shape[1], image.shape[0])
         found = found._replace(keypoints=place.to_image(found.keypoints))
-        return self._follower.follow(image, found, stamp, self.options)
+        return follower.follow(image, found, stamp, self.options)

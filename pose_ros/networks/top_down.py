@@ -19,10 +19,11 @@ from pose_ros.core.geometry import Region, extent, iou
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
 from pose_ros.errors import ModelError
 from pose_ros.networks import blazepose
-from pose_ros.networks.following import LEAST_COMMON, Follower, Found
+from pose_ros.networks.following import LEAST_COMMON, Follower, Found, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH
 
 ROLE = "network"
@@ -82,6 +83,25 @@ class TopDownSettings:
         return size - 1 if self.unbiased else size
 
 
+class _TopDownMemory:
+    """What is remembered of the people of a stream."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self.follower = Follower(skeleton)
+        self.boxes: list[FloatArray] = []
+        self.searched = -np.inf
+
+    def lose_sight(self) -> None:
+        """Follow nobody into the next image; who was where stays known."""
+        self.boxes, self.searched = [], -np.inf
+        self.follower.lose_sight()
+
+    def forget(self) -> None:
+        """Forget everybody; no id is used again."""
+        self.lose_sight()
+        self.follower.forget()
+
+
 class TopDown:
     """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image."""
 
@@ -119,9 +139,9 @@ class TopDown:
         self._detector = blazepose.person_detector(sessions[DETECTOR_ROLE])
         self._decode = decode
         self._settings = settings
-        self._follower = Follower(contract.skeleton)
-        self._points = len(contract.skeleton)
-        self.reset()
+        self._skeleton = contract.skeleton
+        self._stream = Stream(lambda: _TopDownMemory(contract.skeleton))
+        self._memory = _TopDownMemory(contract.skeleton)  # of the image in work
 
     @property
     def provider(self) -> str:
@@ -131,40 +151,38 @@ class TopDown:
     @property
     def skeleton(self) -> Skeleton:
         """The network's keypoints, or the upper body's with ``upper_body_only``."""
-        return self._follower.skeleton(self.options)
+        return skeleton_of(self._skeleton, self.options)
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
-        self._follower.reset()
-        self._stamp = -np.inf
-        self._searched = -np.inf
-        self._boxes: list[FloatArray] = []
+        self._stream.reset()
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: Channels = "rgb") -> Poses:
+    def estimate(
+        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+    ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
         validate_image(image, channels)
         options = self.options
-        if options.static or stamp < self._stamp:
-            self._boxes, self._searched = [], -np.inf
-        self._stamp = stamp
-        followed = self._boxes[: options.max_people]
+        self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
+        memory = self._memory
+        followed = memory.boxes[: options.max_people]
         new: list[FloatArray] = []
-        waited = stamp - self._searched >= blazepose.SEARCH_PERIOD
+        waited = stamp - memory.searched >= blazepose.SEARCH_PERIOD
         if not followed or (len(followed) < options.max_people and waited):
-            new = self._search(image, channels, followed)
-        found, self._boxes = self._look(image, channels, followed, new)
-        if followed and not self._boxes:
+            new = self._search(image, channels, followed, stamp)
+        found, memory.boxes = self._look(image, channels, followed, new)
+        if followed and not memory.boxes:
             # everybody was lost: look at once, a robot should not miss a frame
-            new = self._search(image, channels, [])
-            found, self._boxes = self._look(image, channels, [], new)
-        return self._follower.follow(image, found, stamp, options)
+            new = self._search(image, channels, [], stamp)
+            found, memory.boxes = self._look(image, channels, [], new)
+        return memory.follower.follow(image, found, stamp, options)
 
     def _search(
-        self, image: Image, channels: Channels, known: Sequence[FloatArray]
+        self, image: Image, channels: Channels, known: Sequence[FloatArray], stamp: float
     ) -> list[FloatArray]:
         """Return the boxes of people in the whole image, besides those that are known."""
         options = self.options
-        self._searched = self._stamp
+        self._memory.searched = stamp
         threshold = options.threshold_or(DEFAULT_THRESHOLD)
         regions = blazepose.find_people(
             self._detector, image, channels, threshold, options.detect_tiles
@@ -207,7 +225,7 @@ class TopDown:
         return self._found(people), next_boxes
 
     def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> Found:
-        count = len(people), self._points
+        count = len(people), len(self._skeleton)
         return Found(
             np.array([points for points, _, _ in people], np.float32).reshape(*count, 2),
             np.array([scores for _, scores, _ in people], np.float32).reshape(count),

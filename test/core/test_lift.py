@@ -486,7 +486,6 @@ def test_a_joint_that_comes_and_goes_leaves_the_others_filtered():
 
 
 def test_smoothing_goes_by_stamps():
-    generator = np.random.default_rng(1)
     body = person()
 
     def spread(period, smoothing):
@@ -502,13 +501,25 @@ def test_smoothing_goes_by_stamps():
 
     assert spread(1 / 30, True) < 0.7 * spread(1 / 30, False)
     assert spread(1 / 30, True) < spread(3.0, True)
-    # of one stamp nothing is filtered
-    lifter = Lifter(LiftOptions(height=1.7))
-    poses = poses_of(body)
-    once = lifter.lift(poses, CAMERA, 5.0)
-    moved = poses.replace(keypoints=poses.keypoints + generator.normal(0, 2, (1, 33, 2)))
-    twice = lifter.lift(moved, CAMERA, 5.0)
-    assert np.any(once.camera != twice.camera)
+
+
+def test_a_picture_without_a_stamp_is_lifted_by_itself():
+    lifter, body = Lifter(), person()
+    small, large = poses_of(0.8 * body), poses_of(1.1 * body)
+    lifter.lift(small, CAMERA, 5.0)
+    followed = lifter.lift(small, CAMERA, 6.0)
+    for poses in (large, small):  # the same id, and other people
+        alone = Lifter().lift(poses, CAMERA).camera
+        np.testing.assert_array_equal(lifter.lift(poses, CAMERA).camera, alone)
+    with pytest.raises(ImageError, match=r"its stamp, 6.0 s, is that of the image before it"):
+        lifter.lift(large, CAMERA, 6.0)
+    undisturbed = Lifter()
+    for stamp in (5.0, 6.0):
+        assert np.any(undisturbed.lift(small, CAMERA, stamp).camera)
+    np.testing.assert_array_equal(
+        lifter.lift(small, CAMERA, 7.0).camera, undisturbed.lift(small, CAMERA, 7.0).camera
+    )
+    assert np.any(followed.camera != alone)
 
 
 @pytest.mark.parametrize(

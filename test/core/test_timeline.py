@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.core.timeline import REWIND_SECONDS, Order, Rewinds, StampOrder
+from pose_ros.core.timeline import (
+    FOLLOW_SECONDS,
+    REWIND_SECONDS,
+    Order,
+    Rewinds,
+    StampOrder,
+    Stream,
+)
 from pose_ros.errors import ImageError
 
 N, L, R = Order.NEXT, Order.LATE, Order.REWIND
@@ -83,3 +90,76 @@ def test_stamps_alone_tell_of_each_jump() -> None:
     rewinds = Rewinds()
     told = [rewinds.stamp(stamp) for stamp in (1.0, 3.0, 1.0, 3.0, 2.9, 1.0)]
     assert told == [False, False, True, False, False, True]
+
+
+class Remembered:
+    """What happens to a memory."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def lose_sight(self) -> None:
+        self.events.append("lost")
+
+    def forget(self) -> None:
+        self.events.append("forgot")
+
+
+@pytest.mark.parametrize(
+    ("stamps", "expected"),
+    [
+        ([0.0, 0.1, 0.6], []),
+        ([0.0, FOLLOW_SECONDS + 0.01], ["lost"]),
+        ([-5.0, 3600.0, 3600.1], ["lost"]),
+        ([10.0, 9.99, 10.1], ["forgot"]),
+        ([10.0, 1.0, 5.0], ["forgot", "lost"]),
+    ],
+)
+def test_a_stream_follows_forgets_or_loses_sight_by_stamps(
+    stamps: list[float], expected: list[str]
+) -> None:
+    stream = Stream(Remembered)
+    memories = [stream.take((480, 640), stamp) for stamp in stamps]
+    assert [stamp for _, stamp in memories] == stamps
+    assert len({id(memory) for memory, _ in memories}) == 1
+    assert memories[0][0].events == expected
+
+
+def test_a_picture_by_itself_gets_a_memory_of_its_own() -> None:
+    stream = Stream(Remembered)
+    memory, _ = stream.take((480, 640), 1.0)
+    alone, _ = stream.take((48, 64), None)
+    static, _ = stream.take((48, 64), 1.0, static=True)
+    after, _ = stream.take((480, 640), 1.1)
+    assert after is memory
+    assert alone is not memory
+    assert static not in (memory, alone)
+    assert not memory.events
+
+
+def test_a_stream_refuses_a_repeated_stamp_and_takes_the_next() -> None:
+    stream = Stream(Remembered)
+    memory, _ = stream.take((480, 640), 7.0)
+    for stamp in (7.0, float("nan"), float("inf")):
+        with pytest.raises(ImageError):
+            stream.take((480, 640), stamp)
+    assert stream.take((480, 640), 7.1) == (memory, 7.1)
+    assert not memory.events
+
+
+def test_another_size_forgets_everybody_and_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    stream = Stream(Remembered)
+    for i, size in enumerate([(480, 640), (480, 640), (640, 480), (480, 640)]):
+        memory, _ = stream.take(size, i / 10)
+    assert memory.events == ["forgot", "forgot"]
+    (record,) = caplog.records
+    assert "from 640x480 to 480x640 pixels" in record.getMessage()
+
+
+def test_a_reset_stream_begins_with_any_stamp() -> None:
+    stream = Stream(Remembered)
+    memory, _ = stream.take((480, 640), 7.0)
+    stream.reset()
+    fresh, _ = stream.take((48, 64), 7.0)
+    assert fresh is not memory
+    assert not fresh.events

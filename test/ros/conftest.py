@@ -50,7 +50,7 @@ class FakeEstimator:
         full = skeletons.get("blazepose33")
         return full.subset("upper_body") if self.options.upper_body_only else full
 
-    def estimate(self, image: Image, stamp: float = 0.0, *, channels: str = "rgb") -> Poses:
+    def estimate(self, image: Image, stamp: float | None = None, *, channels: str = "rgb") -> Poses:
         self.stamps.append(stamp)
         self.images.append(image)
         self.act()
@@ -110,7 +110,7 @@ class FakeHands:
     skeleton: Skeleton = field(default_factory=lambda: skeletons.get("blazehand21"))
 
     def estimate(
-        self, image: Image, bodies: Poses, stamp: float = 0.0, *, channels: str = "rgb"
+        self, image: Image, bodies: Poses, stamp: float | None = None, *, channels: str = "rgb"
     ) -> Poses:
         self.stamps.append(stamp)
         people = len(bodies)

@@ -111,3 +111,26 @@ def test_a_network_and_a_skeleton_of_ones_own(ros: Any, tmp_path: Path) -> None:
     assert tuple(point.name for point in pose.keypoints) == names
     points = np.array([(point.x, point.y) for point in pose.keypoints])
     assert np.hypot(*(points - places).T).max() < 1.0
+
+
+def test_a_person_after_a_gap_between_images_gets_a_new_id(ros: Any, data: Path) -> None:
+    photo = cv2.imread(str(data / "images" / "humans_0.jpg"))
+    parameters = {"network": "blazepose-full", "provider": "cpu", "threads": 1}
+    node = ros.add(
+        PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
+    )
+    assert node.autostart()
+    found = ros.collect(PoseArray, "pose/poses")
+    publisher = ros.node.create_publisher(Image, "image", 10)
+    assert ros.spin_until(publisher.get_subscription_count)
+    # a gap below reid_timeout of 2 s, then 3 s, a minute and an hour without images
+    stamps = (100.0, 100.1, 101.5, 104.5, 104.6, 164.6, 3764.6)
+    for number, stamp in enumerate(stamps):
+        publisher.publish(image_to_msg(photo, "bgr", header_to_msg(stamp, "camera")))
+        assert ros.spin_until(lambda number=number: len(found) > number)
+    ids = [
+        (stamp_from_msg(message.header.stamp), pose.id)
+        for message in found
+        for pose in message.poses
+    ]
+    assert ids == list(zip(stamps, (0, 0, 0, 1, 1, 2, 3), strict=True))
