@@ -29,6 +29,19 @@ _NEAR = 60.0  # of a color, as the sum over the channels of 0 to 255
 _DEVIATION = 6.0  # pixels of the input
 _ENOUGH = 6.0  # pixels of a marker's color that are a sure one
 
+CARD = """
+name: seen
+family: keypoints-top-down
+skeleton: {name: arms4, keypoints: [left_shoulder, right_shoulder, left_wrist, right_wrist],
+           links: [[left_shoulder, left_wrist], [right_shoulder, right_wrist]]}
+files:
+  network:
+    file: seen.onnx
+    inputs: [{name: image, tensor: image, shape: [1, 3, 256, 192], range: [0, 1]}]
+    outputs: [{name: keypoints, tensor: keypoints, shape: [1, 4, 3]}]
+"""
+"""Of a network of one person's shoulders and wrists, ``seen.onnx``, 256 by 192 pixels."""
+
 
 def colors(count: int) -> FloatArray:
     """Return (count, 3) colors from 0 to 255, RGB, that differ well from each other."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import Channels, FloatArray, Frame, Image, Poses
+from pose_ros.core.types import Channels, FloatArray, Frame, ImageLike, Poses
 
 
 class Session(Protocol):
@@ -39,7 +39,7 @@ class Estimator(Protocol):
         """The skeleton of the next result, under the present options."""
 
     def estimate(
-        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+        self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
     ) -> Poses:
         """Find the people in one image.
 
@@ -81,7 +81,7 @@ class HandEstimator(Protocol):
 
     def estimate(
         self,
-        image: Image,
+        image: ImageLike,
         bodies: Poses,
         stamp: float | None = None,
         *,

@@ -14,6 +14,8 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.errors import ImageError, OptionError
 
 Image: TypeAlias = NDArray[np.uint8]
+ImageLike: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
+"""What OpenCV declares its images to be; one that is not uint8 is refused."""
 FloatArray: TypeAlias = NDArray[np.float32]
 Channels: TypeAlias = Literal["rgb", "bgr"]
 
@@ -24,18 +26,21 @@ _OPTIONAL = frozenset(
 _DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
 
 
-def validate_image(image: Any, channels: str = "rgb") -> None:
-    """Check that ``image`` is (H, W, 3) uint8 with at least one pixel.
+def validate_image(image: Any, channels: str = "rgb") -> Image:
+    """Return ``image``, checked to be (H, W, 3) uint8 with at least one pixel.
 
     Raises:
         ImageError: It is not, or ``channels`` is neither ``rgb`` nor ``bgr``.
     """
+    if image is None:
+        raise ImageError("expected an image, got None: OpenCV gives it for a file it cannot read")
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected an (H, W, 3) uint8 array, got {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(f"expected an (H, W, 3) uint8 array, got {image.shape} {image.dtype}")
     if channels not in ("rgb", "bgr"):
         raise ImageError(f"expected channels 'rgb' or 'bgr', got {channels!r}")
+    return image
 
 
 @unique

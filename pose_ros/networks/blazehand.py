@@ -21,7 +21,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
 
 DETECTOR_SIZE = 192
@@ -264,10 +264,10 @@ class BlazeHand:
         self._stream.reset()
 
     def estimate(
-        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+        self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
     ) -> Poses:
         """Find the hands in one image; see ``Estimator.estimate``."""
-        validate_image(image, channels)
+        image = validate_image(image, channels)
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
         followed = list(self._memory.tracks.items())[: options.max_people]

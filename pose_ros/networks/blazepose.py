@@ -22,7 +22,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
 from pose_ros.networks.people import (
     HIDDEN,
@@ -274,10 +274,10 @@ class BlazePose:
         self._stream.reset()
 
     def estimate(
-        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+        self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
     ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
-        validate_image(image, channels)
+        image = validate_image(image, channels)
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
         followed = list(self._memory.tracks.items())[: options.max_people]

@@ -17,7 +17,15 @@ from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, hand_id, validate_image
+from pose_ros.core.types import (
+    Channels,
+    FloatArray,
+    Image,
+    ImageLike,
+    Poses,
+    hand_id,
+    validate_image,
+)
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
 from pose_ros.networks.blazehand import Found, LandmarkNetwork, Track
@@ -173,7 +181,7 @@ class BodyHands:
 
     def estimate(
         self,
-        image: Image,
+        image: ImageLike,
         bodies: Poses,
         stamp: float | None = None,
         *,
@@ -191,7 +199,7 @@ class BodyHands:
             ImageError: As for ``Estimator.estimate``.
             OptionError: The bodies have no hands' keypoints.
         """
-        validate_image(image, channels)
+        image = validate_image(image, channels)
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
         memory = self._memory
         wrists = hand_regions(bodies)

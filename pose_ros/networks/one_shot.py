@@ -10,7 +10,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, ImageLike, Poses, validate_image
 from pose_ros.networks.following import Follower, Found, skeleton_of
 
 Decode: TypeAlias = Callable[[Sequence[FloatArray], float], Found]
@@ -66,10 +66,10 @@ class OneShot:
         self._stream.reset()
 
     def estimate(
-        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+        self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
     ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
-        validate_image(image, channels)
+        image = validate_image(image, channels)
         follower, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
         outputs = self._session.run(self._input.tensor(image, channels))
         found = self._decode(outputs, self.options.threshold_or(self._threshold))

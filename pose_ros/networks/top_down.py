@@ -20,7 +20,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Channels, FloatArray, Image, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.errors import ModelError
 from pose_ros.networks import blazepose
 from pose_ros.networks.following import LEAST_COMMON, Follower, Found, skeleton_of
@@ -158,10 +158,10 @@ class TopDown:
         self._stream.reset()
 
     def estimate(
-        self, image: Image, stamp: float | None = None, *, channels: Channels = "rgb"
+        self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
     ) -> Poses:
         """Find the people in one image; see ``Estimator.estimate``."""
-        validate_image(image, channels)
+        image = validate_image(image, channels)
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
         memory = self._memory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -16,17 +16,6 @@ from pose_ros.errors import ImageError
 from tools import markers
 from tools.onnx_writer import save
 
-TOP_DOWN_CARD = """
-name: seen
-family: keypoints-top-down
-skeleton: {name: arms4, keypoints: [left_shoulder, right_shoulder, left_wrist, right_wrist],
-           links: [[left_shoulder, left_wrist], [right_shoulder, right_wrist]]}
-files:
-  network:
-    file: seen.onnx
-    inputs: [{name: image, tensor: image, shape: [1, 3, 256, 192], range: [0, 1]}]
-    outputs: [{name: keypoints, tensor: keypoints, shape: [1, 4, 3]}]
-"""
 # one of each kind of code: openpose-mobilenet and posenet-mobilenet differ in their decoder alone
 STREAMS = ["blazepose-full", "blazehand-full", "posenet-mobilenet", "seen"]
 PHOTOS = ["humans_2", "humans_8", "COCO_val2014_000000000536"]
@@ -56,7 +45,7 @@ def seen_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that sees one person at a time: four colors that are painted on people."""
     folder = tmp_path_factory.mktemp("seen")
     save(markers.network("keypoints", _COLORS, 256, 192), folder / "seen.onnx")
-    (folder / "seen.yaml").write_text(TOP_DOWN_CARD, encoding="utf-8")
+    (folder / "seen.yaml").write_text(markers.CARD, encoding="utf-8")
     return folder / "seen.yaml"
 
 
@@ -82,7 +71,7 @@ def shared(make: Make) -> Estimator | BodyAndHands:
 
 
 @pytest.fixture
-def estimator(shared: Estimator | BodyAndHands) -> Iterator[Estimator | BodyAndHands]:
+def estimator(shared: Estimator | BodyAndHands) -> Estimator | BodyAndHands:
     """An estimator at the beginning of a stream."""
     shared.reset()
     return shared
@@ -92,9 +81,11 @@ def estimator(shared: Estimator | BodyAndHands) -> Iterator[Estimator | BodyAndH
 def photos(data: Path) -> dict[str, Image]:
     """Photos of several sizes, RGB, with four spots of color on somebody of each."""
     bodies = pose_ros.create_estimator("blazepose-full", threads=1)
-    found = {}
+    found: dict[str, Image] = {}
     for name in PHOTOS:
-        image = np.ascontiguousarray(cv2.imread(str(data / "images" / f"{name}.jpg"))[..., ::-1])
+        image = cv2.imread(str(data / "images" / f"{name}.jpg"))
+        assert image is not None
+        image = image[..., ::-1].astype(np.uint8)
         person = bodies.estimate(image)[0]
         joints = ("left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
         places = np.array([person.keypoint(joint) for joint in joints])

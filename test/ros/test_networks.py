@@ -66,22 +66,9 @@ def test_people_or_hands_of_a_picture_become_messages(ros: Any, tmp_path: Path, 
     assert np.count_nonzero(difference.max(axis=2) > 60) > 500
 
 
-CARD = """
-name: seen
-family: keypoints-top-down
-skeleton: {name: arms4, keypoints: [left_shoulder, right_shoulder, left_wrist, right_wrist],
-           links: [[left_shoulder, left_wrist], [right_shoulder, right_wrist]]}
-files:
-  network:
-    file: seen.onnx
-    inputs: [{name: image, tensor: image, shape: [1, 3, 256, 192], range: [0, 1]}]
-    outputs: [{name: keypoints, tensor: keypoints, shape: [1, 4, 3]}]
-"""
-
-
 def test_a_network_and_a_skeleton_of_ones_own(ros: Any, tmp_path: Path) -> None:
     card = tmp_path / "seen.yaml"
-    card.write_text(CARD, encoding="utf-8")
+    card.write_text(markers.CARD, encoding="utf-8")
     names = ("left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
     palette = markers.colors(len(names))
     save(markers.network("keypoints", palette, 256, 192), tmp_path / "seen.onnx")
