@@ -6,16 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from scipy.spatial.transform import Rotation
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.frames import FrameTree
+from pose_ros.core.frames import FrameTree, place_of
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.transforms import add_transform
+from pose_ros.ros.notices import Notices
 from pose_ros.ros.tf import TF_QOS
 
 STATIC_QOS = QoSProfile(
@@ -54,6 +53,7 @@ class OwnFrames:
     def __init__(self, node: Any) -> None:
         self._node = node
         self._tree = FrameTree()
+        self._notices = Notices(node.get_logger())
         self._subscriptions: list[Any] = []
         try:
             from tf2_msgs.msg import TFMessage
@@ -74,11 +74,13 @@ class OwnFrames:
             self._node.destroy_subscription(self._subscriptions.pop())
 
     def _take(self, static: bool, msg: Any) -> None:
+        topic = "/tf_static" if static else "/tf"
         for item in msg.transforms:
             try:
                 add_transform(self._tree, item, static=static)
             except TransformError as error:
-                self._node.get_logger().warning(f"{error}", throttle_duration_sec=5.0)
+                frames = (item.header.frame_id[:99], item.child_frame_id[:99])
+                self._notices.warn(("frame", *frames), f"{topic}: {error}")
 
 
 class TfFrames:
@@ -92,15 +94,16 @@ class TfFrames:
     def lookup(self, target: str, header: Any) -> Float64Array:
         """Return the transform from a header's frame at its stamp."""
         when = Time.from_msg(header.stamp)
+        source, target = (name.removeprefix("/") for name in (header.frame_id, target))
         try:
-            found = self._buffer.lookup_transform(target, header.frame_id, when).transform
+            found = self._buffer.lookup_transform(target, source, when).transform
         except self._errors as error:
             raise TransformError(" ".join(str(error).split())) from None
-        place = np.eye(4)
-        place[:3, 3] = (found.translation.x, found.translation.y, found.translation.z)
-        turn = found.rotation
-        place[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
-        return place
+        shift, turn = found.translation, found.rotation
+        try:
+            return place_of((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w))
+        except TransformError as error:
+            raise TransformError(f"{source} in {target} has no place: {error}") from None
 
     def close(self) -> None:
         """End the subscriptions."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from pose_ros.core import frames
 from pose_ros.core.frames import FrameTree
 from pose_ros.errors import TransformError
 
@@ -97,17 +98,104 @@ def test_a_short_way_back_begins_anew_too(tree: FrameTree) -> None:
 
 @pytest.mark.parametrize(
     ("translation", "quaternion"),
-    [((math.nan, 0.0, 0.0), NONE), ((0.0, 0.0, 0.0), (0.0,) * 4), ((0.0,) * 3, (math.inf,) * 4)],
+    [
+        ((math.nan, 0.0, 0.0), NONE),
+        ((0.0, math.inf, 0.0), NONE),
+        ((1e12, 0.0, 0.0), NONE),
+        ((1e308, 1e308, 1e308), NONE),
+        ((0.0, 0.0, 0.0), (0.0,) * 4),
+        ((0.0,) * 3, (math.inf,) * 4),
+        ((0.0,) * 3, (0.0, 0.0, 0.0, math.nan)),
+        ((0.0,) * 3, (5e-324, 0.0, 0.0, 0.0)),  # its square is 0
+        ((0.0,) * 3, (0.0, 0.0, 0.0, 1e200)),  # its square is infinite
+        ((0.0,) * 3, (0.0, 0.0, 0.0, 0.1)),
+    ],
 )
-def test_no_place(tree: FrameTree, translation: tuple[float], quaternion: tuple[float]) -> None:
-    with pytest.raises(TransformError, match="has no place"):
-        tree.add("base", "camera", translation, quaternion, None)
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_no_transform_are_refused_with_both_names(
+    tree: FrameTree, translation: tuple[float], quaternion: tuple[float]
+) -> None:
+    for stamp in (None, 11.5):
+        with pytest.raises(TransformError, match="camera in base has no place"):
+            tree.add("base", "camera", translation, quaternion, stamp)
     assert at(tree.lookup("base", "camera", 3.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
 
 
-def test_a_ring_is_no_trap() -> None:
-    tree = FrameTree()
-    tree.add("a", "b", (0.0, 0.0, 0.0), NONE, None)
-    tree.add("b", "a", (0.0, 0.0, 0.0), NONE, None)
-    with pytest.raises(TransformError, match="says where c is"):
-        tree.lookup("c", "a", 0.0)
+@pytest.mark.parametrize(
+    ("parent", "child", "words"),
+    [
+        ("base", "", "a name is empty"),
+        ("", "camera", "a name is empty"),
+        ("/", "camera", "a name is empty"),
+        ("camera", "camera", "a frame cannot hang on itself"),
+        ("/camera", "camera", "a frame cannot hang on itself"),
+        ("camera", "base", "would close a ring"),
+        ("camera", "map", "would close a ring"),
+        ("m" * 1000, "camera", "has 1000 letters"),
+    ],
+)
+def test_names_that_cannot_hang_on_each_other_are_refused(
+    tree: FrameTree, parent: str, child: str, words: str
+) -> None:
+    for stamp in (None, 11.0):
+        with pytest.raises(TransformError, match=words):
+            tree.add(parent, child, (9.0, 9.0, 9.0), NONE, stamp)
+    assert at(tree.lookup("map", "camera", 10.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
+
+
+def test_a_leading_slash_does_not_matter(tree: FrameTree) -> None:
+    tree.add("/camera", "/lens", (0.0, 0.0, 0.1), NONE, None)
+    assert at(tree.lookup("/base", "lens", 0.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.1]
+
+
+@pytest.mark.parametrize("stamp", [None, 11.0])
+def test_a_second_publisher_cannot_hang_a_frame_elsewhere(
+    tree: FrameTree, stamp: float | None
+) -> None:
+    """Neither the moving base nor, with a stamp, the static camera."""
+    with pytest.raises(TransformError, match="base hangs on map; two nodes publish this frame"):
+        tree.add("odom", "base", (9.0, 0.0, 0.0), NONE, stamp)
+    with pytest.raises(TransformError, match="camera hangs on base"):
+        tree.add("hand", "camera", (9.0, 0.0, 0.0), NONE, 11.0)
+    assert at(tree.lookup("map", "camera", 10.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
+
+
+def test_a_frame_gets_another_parent_once_the_old_one_is_silent(tree: FrameTree) -> None:
+    tree.add("odom", "base", (9.0, 0.0, 0.0), NONE, 12.5)
+    assert at(tree.lookup("odom", "base", 12.5), 0.0, 0.0, 0.0) == [9.0, 0.0, 0.0]
+    with pytest.raises(TransformError, match="nothing on /tf"):
+        tree.lookup("map", "base", 11.0)
+    # a camera that was screwed on elsewhere, by a static publisher that was started again
+    tree.add("mast", "camera", (0.0, 0.0, 2.0), NONE, None)
+    assert at(tree.lookup("mast", "camera", 0.0), 0.0, 0.0, 0.0) == [0.0, 0.0, 2.0]
+
+
+def test_frames_without_end_take_bounded_memory_and_leave_the_needed_ones(
+    tree: FrameTree,
+) -> None:
+    before = tree.lookup("map", "camera", 10.5)
+    refused = 0
+    for i in range(10_000):
+        tree.add("map", f"made_up_{i}", (0.0, 0.0, 0.0), NONE, 10.0)
+        try:
+            tree.add("map", f"static_{i}", (0.0, 0.0, 0.0), NONE, None)
+        except TransformError as error:
+            assert "frames already" in str(error)  # noqa: PT017 - most of them are
+            refused += 1
+    assert refused > 5000
+    assert len(tree) <= frames.MAX_FRAMES
+    assert np.array_equal(tree.lookup("map", "camera", 10.5), before)
+    tree.add("map", "made_up_10000", (1.0, 0.0, 0.0), NONE, 10.0)
+    assert at(tree.lookup("map", "made_up_10000", 10.0), 0.0, 0.0, 0.0) == [1.0, 0.0, 0.0]
+
+
+def test_places_without_end_take_bounded_memory(
+    tree: FrameTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "MAX_PLACES", 2000)
+    tree.lookup("map", "base", 10.5)
+    for i in range(3000):
+        tree.add("map", f"made_up_{i % 50}", (0.0, 0.0, 0.0), NONE, 10.0 + i * 1e-3)
+        assert tree._places <= 2000
+    assert tree._places == sum(len(link.places) for link in tree._links.values())
+    assert at(tree.lookup("map", "base", 11.0), 0.0, 0.0, 0.0) == [2.0, 0.0, 0.0]
