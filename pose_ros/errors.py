@@ -53,3 +53,12 @@ class OutputError(PoseRosError):
 
 class TransformError(PoseRosError):
     """It is not known how two coordinate frames lie to each other."""
+
+
+def short(value: object, letters: int = 80) -> str:
+    """Return how a value looks in a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - Python refuses to write an int of 5000 digits, for one
+        return f"an object of type {type(value).__name__}"
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"

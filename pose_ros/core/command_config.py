@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from pose_ros.core.operators import Choice
 from pose_ros.core.velocity import VelocityLimits
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, short
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ _ACTIONS: dict[str, type[Any]] = {
     "stop": StopAction,
     "event": EventAction,
 }
+MAX_NUMBER = 1e6
+"""No robot goes so fast, and an int beyond it may be too large for a float."""
+
 _SIDES = ("left", "right", "both")
 
 
@@ -172,30 +175,34 @@ def read_bindings(commands: Any, gestures: Collection[str]) -> tuple[Binding, ..
         OptionError: A gesture or a setting is unknown, missing or of another kind.
     """
     if not isinstance(commands, Mapping):
-        raise OptionError(f"commands must map gestures to commands, got {commands!r}")
+        raise OptionError(f"commands must map gestures to commands, got {short(commands)}")
     # a side of its own goes before any side
     bindings = [_binding(key, value, gestures) for key, value in commands.items()]
     return tuple(sorted(bindings, key=lambda binding: not binding.side))
 
 
 def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
-    words = str(key).split()
-    side, name = (words[0], words[1]) if len(words) == 2 else ("", str(key))
+    if not isinstance(key, str):
+        raise OptionError(f"commands: {short(key)} is no gesture; known: {', '.join(gestures)}")
+    words = key.split()
+    side, name = (words[0], words[1]) if len(words) == 2 else ("", key)
     if name not in gestures:
-        raise OptionError(f"commands: {key!r} is no gesture; known: {', '.join(gestures)}")
+        raise OptionError(f"commands: {short(key)} is no gesture; known: {', '.join(gestures)}")
     if side and side not in _SIDES:
-        raise OptionError(f"commands: {key!r}: expected {', '.join(_SIDES)} before the gesture")
+        raise OptionError(
+            f"commands: {short(key)}: expected {', '.join(_SIDES)} before the gesture"
+        )
     settings = {"do": value} if isinstance(value, str) else value
     if not isinstance(settings, Mapping) or settings.get("do") not in tuple(_ACTIONS):
         allowed = ", ".join(_ACTIONS)
-        raise OptionError(f"commands: {key}: do must be one of {allowed}; got {value!r}")
+        raise OptionError(f"commands: {key}: do must be one of {allowed}; got {short(value)}")
     kind = _ACTIONS[settings["do"]]
     known = {f.name: f for f in fields(kind)}
     given = {setting: chosen for setting, chosen in settings.items() if setting != "do"}
     for setting, chosen in given.items():
         if setting not in known:
             raise OptionError(
-                f"commands: {key}: no setting {setting!r}; known: {', '.join(known) or 'none'}"
+                f"commands: {key}: no setting {short(setting)}; known: {', '.join(known) or 'none'}"
             )
         given[setting] = _checked(f"commands: {key}: {setting}", chosen, known[setting].type)
     missing = [f.name for f in known.values() if f.default is MISSING and f.name not in given]
@@ -208,9 +215,11 @@ def _checked(what: str, value: Any, kind: Any) -> Any:
     """Return a setting in its field's type; annotations are texts."""
     if kind == "bool" and isinstance(value, bool):
         return value
-    if kind == "float" and type(value) in (int, float) and math.isfinite(value):
+    if kind == "float" and type(value) in (int, float) and abs(value) <= MAX_NUMBER:
         return float(value)
     if kind == "str" and isinstance(value, str):
         return value
     words = {"bool": "true or false", "float": "a finite number", "str": "a text"}[kind]
-    raise OptionError(f"{what} must be {words}, got {value!r}")
+    if kind == "float" and type(value) in (int, float) and abs(value) < math.inf:
+        words = f"in [{-MAX_NUMBER:g}, {MAX_NUMBER:g}]"
+    raise OptionError(f"{what} must be {words}, got {short(value)}")

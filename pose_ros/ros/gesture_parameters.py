@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import get_args
 
-import yaml
-
 from pose_ros.core.command_config import Binding, CommandConfig, read_bindings
 from pose_ros.core.gestures import NAMES, GestureOptions, StopKind
 from pose_ros.core.pointing import RayKind
 from pose_ros.core.velocity import VelocityLimits
-from pose_ros.errors import OptionError
+from pose_ros.documents import DocumentError, parse_yaml
+from pose_ros.errors import OptionError, short
 from pose_ros.ros.params import parameter
 
 COMMANDS = """\
@@ -22,6 +21,8 @@ point: {do: twist, linear: 0.3, angular: 0.8, proportional: true}
 wave: {do: event, name: wave}
 """
 
+MAX_COMMANDS_BYTES = 64 * 1024
+
 
 def parse_commands(text: str) -> tuple[Binding, ...]:
     """Return what each gesture commands.
@@ -30,13 +31,12 @@ def parse_commands(text: str) -> tuple[Binding, ...]:
         text: YAML, a mapping as ``read_bindings`` takes it.
 
     Raises:
-        OptionError: It is no YAML, or says what cannot be.
+        OptionError: It is no YAML, too large, or says what cannot be.
     """
     try:
-        commands = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise OptionError(f"commands cannot be read as YAML: {told}") from None
+        commands = parse_yaml(text, "commands", MAX_COMMANDS_BYTES)
+    except DocumentError as error:
+        raise OptionError(f"{error}") from None
     return read_bindings({} if commands is None else commands, NAMES)
 
 
@@ -46,7 +46,7 @@ def _gesture(parameter_name: str) -> Callable[[str], str]:
     def check(name: str) -> str:
         if name and name not in NAMES:
             raise OptionError(
-                f"{parameter_name}: {name!r} is no gesture; known: {', '.join(NAMES)}"
+                f"{parameter_name}: {short(name)} is no gesture; known: {', '.join(NAMES)}"
             )
         return name
 

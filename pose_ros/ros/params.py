@@ -20,10 +20,12 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, short
 
 Value = bool | int | float | str
 Table = TypeVar("Table")
+
+MAX_REASON_LETTERS = 500
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _TYPES = {
@@ -86,14 +88,14 @@ def check(name: str, value: Any, default: Value, rule: Rule) -> Any:
     # bool is an int to isinstance
     fits = type(value) is kind
     if not fits:
-        given = "nothing" if value is None else f"{value!r}"
+        given = "nothing" if value is None else short(value)
         raise OptionError(f"{name} must be {_KINDS[kind]}, got {given}")
     if rule.low is not None and rule.high is not None and not rule.low <= value <= rule.high:
         raise OptionError(f"{name} must be in [{rule.low:g}, {rule.high:g}], got {value}")
     if rule.parse is not None:
         rule.parse(value)
     elif rule.choices and value not in rule.choices:
-        raise OptionError(f"{name} must be one of {', '.join(rule.choices)}; got {value!r}")
+        raise OptionError(f"{name} must be one of {', '.join(rule.choices)}; got {short(value)}")
     return value
 
 
@@ -149,7 +151,7 @@ def on_set(
 ) -> Callable[[Iterable[Any]], SetParametersResult]:
     """Return the callback for ``add_on_set_parameters_callback``.
 
-    It only judges; a node takes the values over after they are set.
+    It only judges, and never raises; a node takes the values over after they are set.
 
     Args:
         table: The node's parameters; others (``use_sim_time``, QoS overrides) pass.
@@ -164,8 +166,9 @@ def on_set(
             default, rule = known[parameter.name]
             try:
                 check(parameter.name, parameter.value, default, rule)
-            except OptionError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - it would end the node
+                told = f"{error}" if isinstance(error, OptionError) else f"{error!r}"
+                return SetParametersResult(successful=False, reason=told[:MAX_REASON_LETTERS])
             if configured() and not rule.live:
                 return SetParametersResult(
                     successful=False,

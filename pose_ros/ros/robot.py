@@ -9,12 +9,13 @@ from typing import Any
 from action_msgs.srv import CancelGoal
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rclpy.duration import Duration
+from rclpy.exceptions import InvalidServiceNameException
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from pose_ros.core.command_config import EventAction
 from pose_ros.core.commands import Command, Goal
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, short
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.node import ManagedNode
@@ -53,7 +54,7 @@ class Robot:
             for binding in parse_commands(parameters.commands)
             if isinstance(binding.action, EventAction) and binding.action.service
         }
-        self._triggers = {name: node.create_client(Trigger, name) for name in services}
+        self._triggers = {name: _trigger(node, name) for name in services}
         self._action: Any = None
         if self._nav2:
             from rclpy.action import ActionClient
@@ -161,6 +162,19 @@ class Robot:
                 warn(f"event {event.name}: {event.service} says {answer.message!r}")
 
         client.call_async(Trigger.Request()).add_done_callback(answered)
+
+
+def _trigger(node: ManagedNode[GestureParameters], service: str) -> Any:
+    """Return the client of a service that an event calls.
+
+    Raises:
+        OptionError: ROS takes no such name.
+    """
+    try:
+        return node.create_client(Trigger, service)
+    except (InvalidServiceNameException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise OptionError(f"commands: service {short(service)}: {reason}") from None
 
 
 def _nav2_action() -> Any:

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 import rclpy
-from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.msg import Parameter as ParameterMsg
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import params
+from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.estimators import hands_from, options_from
-from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
+from pose_ros.ros.pose_node import PoseNode
 
 TABLES = (PoseParameters, CameraParameters, GestureParameters)
 ALL = [(table, name) for table in TABLES for name in params.rules(table)]
@@ -83,7 +88,7 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "id_prefix", "7", "id_prefix must be a lower-case letter"),
         (GestureParameters, "commands", "stop: stop", "stop: stop"),
         (GestureParameters, "commands", "", ""),
-        (GestureParameters, "commands", "{", "commands cannot be read as YAML"),
+        (GestureParameters, "commands", "{", "commands is not valid YAML"),
         (GestureParameters, "commands", "jump: stop", "commands: 'jump' is no gesture; known: "),
         (GestureParameters, "timeout", 0.0, "timeout must be in [0.05, 2], got 0.0"),
         (GestureParameters, "operator", "loudest", "operator must be one of nearest, first"),
@@ -179,3 +184,81 @@ def test_parameter_files_hold_the_defaults(file: str, table: type[Any]) -> None:
     defaults = dataclasses.asdict(table())
     del defaults["autostart"]  # of a launch's nodes a launch file takes care
     assert given == defaults
+
+
+COMMANDS_THAT_CANNOT_BE = {
+    "date": "stop: 2024-02-30",
+    "number of nothing": "point: {do: twist, linear: !!int abc}",
+    "bool of nothing": "point: {do: goal, hold: !!bool x}",
+    "deep": "point: " + "[" * 100_000,
+    "deep and closed": "point: " + "[" * 20 + "]" * 20,
+    "10 MB": "# " + "x" * 10_000_000,
+    "large number": f"point: {{do: twist, linear: {10**400}}}",
+    "large hexadecimal": "point: {do: twist, linear: 0x" + "f" * 5000 + "}",
+    "aliases": "a: &a [1,1,1,1,1,1,1,1]\n"
+    + "\n".join(f"a{i}: &a{i} [{', '.join(['*a' + str(i - 1 or '')] * 8)}]" for i in range(1, 9)),
+    "object": "point: !!python/object/apply:os.system [true]",
+    "list": "[stop]",
+    "null character": "stop: \0",
+    "surrogate": "stop: \ud800",
+    "twice": "stop: stop\nstop: stop",
+    "own anchor": "&a point: *a",
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS_THAT_CANNOT_BE)
+def test_commands_that_cannot_be_are_one_short_line(name: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        parse_commands(COMMANDS_THAT_CANNOT_BE[name])
+    said = str(caught.value)
+    assert said.startswith("commands")
+    assert "\n" not in said
+    assert len(said) < 400
+
+
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**63 - 1, -(2**63)),
+    *(0.0, float("nan"), float("inf"), -float("inf"), 1e308, 5e-324),
+    *("", "x" * 1_000_000, "\n\t", "é\u202e", "[" * 1000, "&a [*a]", "!!python/name:os.system"),
+    *(b"\xff" * 10, [True], [1, 2], [0.5, float("nan")], ["a"], []),
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
+    """Whatever is set is taken or refused in a line, and the table can be read afterwards."""
+    node = {
+        PoseParameters: PoseNode,
+        CameraParameters: CameraNode,
+        GestureParameters: GestureNode,
+    }[table]()
+    ros.add(node)
+    for name in params.rules(table):
+        for value in ODD_VALUES:
+            try:
+                parameter = Parameter(name, value=value)
+            except (TypeError, ValueError):
+                continue  # rclpy knows no such type: it cannot come from outside either
+            for result in (
+                *node.set_parameters([parameter]),
+                node.set_parameters_atomically([parameter]),
+            ):
+                assert result.successful or 0 < len(result.reason) < 1000, (name, value)
+                assert "\n" not in result.reason
+        rule_default = params.rules(table)[name][0]
+        node.set_parameters([Parameter(name, value=rule_default)])
+    assert isinstance(params.read(node, table), table)
+
+
+def test_commands_that_cannot_be_are_answered_with_the_reason(ros: Any) -> None:
+    """As ``ros2 param set gesture commands`` asks for it, over the service."""
+    ros.add(GestureNode())
+    client = ros.node.create_client(SetParameters, "gesture/set_parameters")
+    assert ros.spin_until(client.service_is_ready)
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="point: [[[[[[[[[")
+    request = SetParameters.Request(parameters=[ParameterMsg(name="commands", value=value)])
+    answer = client.call_async(request)
+    assert ros.spin_until(answer.done)
+    (result,) = answer.result().results
+    assert not result.successful
+    assert "inside each other" in result.reason
