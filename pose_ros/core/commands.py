@@ -125,6 +125,7 @@ class Commander:
         self._locked = False
         self._lock_heard = -math.inf
         self._barred = ""
+        self._stale = ""  # what is wrong with the images
         self._moved = False  # by the last tick
         self._ticked = self._zero_until = -math.inf
 
@@ -213,9 +214,16 @@ class Commander:
         kind: Kind = "stop" if talks else "none"
         return Command(kind, self._state, self._reason, events=events)
 
-    def lock(self, locked: bool, now: float) -> None:
-        """Take in what somebody says who locks all movement, or unlocks it."""
-        self._lock_heard = now
+    def lock(self, locked: bool, now: float, *, heard: bool = True) -> None:
+        """Take in whether all movement is locked.
+
+        Args:
+            locked: Whether it is.
+            now: The time.
+            heard: A message of the lock has come, and not only the silence of one.
+        """
+        if heard:
+            self._lock_heard = now
         if locked and not self._locked:
             self._let_go(State.STOPPED, "locked")
         elif self._locked and not locked:
@@ -361,9 +369,13 @@ class Commander:
             self._let_go(State.STOPPED, f"nothing is heard of the lock for {patience:g} s")
 
     def _check_images(self, now: float) -> None:
-        trouble = self._fresh.stale(now)
-        if not trouble or self._locked or self._barred:
+        stale = self._fresh.stale(now)
+        if not stale:
+            self._stale = ""
+        if not stale or self._locked or self._barred:
             return
+        # what was wrong first: the numbers rise with each tick, and are news once
+        self._stale = trouble = self._stale or stale
         self._engagement.clear()
         if self._operator is None:
             if self._state in (State.DISENGAGED, State.ENGAGING):

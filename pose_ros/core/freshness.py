@@ -92,8 +92,13 @@ class Freshness:
             return "no image yet"
         if self._repeated:
             return "the stamps of the images stand still"
-        latency = self._arrived - self._stamp
-        if self._compare and latency > self._timeout:
-            return f"the images are {latency:.1f} s old when their poses come"
-        age = self.age(now)
-        return f"no image for {age:.1f} s" if age < 1.0 else f"no image for {age:.0f} s"
+        since, delay = now - self._arrived, self._arrived - self._stamp
+        limit = f"timeout is {self._timeout:g} s"
+        if self._compare and delay > self._timeout:
+            return f"the images are {delay:.1f} s old when their poses come; {limit}"
+        if since > self._timeout:
+            return f"no poses for {since:.1f} s; {limit}"
+        return (
+            f"poses are {self.age(now):.2f} s old ({since:.2f} s since they came + {delay:.2f} s "
+            f"from the image to them); {limit}"
+        )

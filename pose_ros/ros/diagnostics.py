@@ -26,11 +26,15 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What a node says of itself: a level, one line, and values by name."""
+    """What a node says of itself: a level, one line, and values by name.
+
+    ``logged`` says that the line is in the node's log already.
+    """
 
     level: Level
     message: str
     values: Sequence[tuple[str, str]] = ()
+    logged: bool = False
 
 
 class StreamHealth:

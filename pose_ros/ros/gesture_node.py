@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,6 +19,7 @@ from std_msgs.msg import Bool, Empty
 
 from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.locks import Locks
 from pose_ros.core.operators import people_from
 from pose_ros.core.timeline import Rewinds
 from pose_ros.core.types import Poses
@@ -31,14 +35,26 @@ from pose_ros.ros.gesture_parameters import (
 )
 from pose_ros.ros.messages import gestures_to_msg
 from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.notices import MAX_NOTICES, Notices, printable
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.robot import Robot
+from pose_ros.ros.robot_watch import RobotWatch, Trouble
+from pose_ros.ros.senders import Sender, SenderSubscription, publishers
 from pose_ros.ros.targeting import Targeting
 from pose_ros.ros.ticker import Ticker
 
 WARN_EVERY_SECONDS = 5.0
-LOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+SAME_STATE_SECONDS = 10.0
+LOCK, STOP = "~/lock", "~/stop"
+
+# Together they hear whatever publisher there is: one that publishes best effort, what a reliable
+# one had to send twice, and what a latched one said before this node came up.
+SWITCH_QOS = (
+    QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT),
+    QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE),
+    LATCHED_QOS,
+)
 
 
 class Recognizer(Protocol):
@@ -88,11 +104,16 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._input: PoseInput | None = None
         self._targeting: Targeting | None = None
         self._ticker: Ticker | None = None
-        self._switches: list[Any] = []
+        self._switches: list[SenderSubscription] = []
+        self._locks = Locks()
+        self._watch: RobotWatch | None = None
+        self._notices = Notices(self.get_logger())
         self._states: Any = None
         self._gestures: Any = None
         self._state_told: tuple[State, str] | None = None
-        self._locked: bool | None = None
+        self._told_at: dict[str, float] = {}  # when each kind of state was logged, seconds
+        self._sources = 0  # how often poses have begun to come from another node
+        self._unheard = ""  # why a lock or stop button cannot be heard
         self._defect = self._refusal = ""
         self._images = 0
         self._moving_clock = ClockWatch(self.now)
@@ -107,26 +128,41 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
-        self._locked = None
-        quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
-        for qos in (LOCK_QOS, LATCHED_QOS):
-            # a lock that was set before this node came up is heard of where it is latched
+        self._watch = RobotWatch(self)
+        self._locks = Locks()
+        self._notices = Notices(self.get_logger())
+        for qos in SWITCH_QOS:
             self._switches += [
-                self.create_subscription(Bool, "~/lock", self._on_lock, qos, event_callbacks=quiet)
+                self._hear(Bool, LOCK, self._on_lock, qos),
+                self._hear(Empty, STOP, self._on_stop, qos),
             ]
-        self._switches.append(self.create_subscription(Empty, "~/stop", self._on_stop, LOCK_QOS))
+
+    def _hear(
+        self, kind: type, topic: str, take: Callable[[Any, Sender], None], qos: QoSProfile
+    ) -> SenderSubscription:
+        # that one of the three does not fit a publisher is as it should be
+        quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
+        return SenderSubscription(
+            *(self, kind, topic, take), damaged=self._on_damaged, qos=qos, event_callbacks=quiet
+        )
 
     def start(self) -> None:
         """Start the timer, then let images in."""
         commander = self._make_commander()
-        if self._locked is not None:
-            commander.lock(self._locked, self.now())
+        commander.lock(bool(self._locks.holders), self.now(), heard=False)
         self._commander, self._recognizer = commander, self._make_recognizer(self.parameters)
         self._state_told, self._defect, self._refusal, self._images = None, "", "", 0
         self._moving_clock.restart()
         self._rewinds = Rewinds()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
-        self._input = PoseInput(self, self._take, self._refuse, hands=self.parameters.hands)
+        self._sources, self._told_at = 0, {}
+        self._input = PoseInput(
+            self,
+            self._take,
+            damaged=self._damaged,
+            refuse=self._refuse,
+            hands=self.parameters.hands,
+        )
 
     def stop(self) -> None:
         """Let no more images in; the last word is zero."""
@@ -147,7 +183,7 @@ class GestureNode(ManagedNode[GestureParameters]):
     def release(self) -> None:
         """Free what was made."""
         while self._switches:
-            self.destroy_subscription(self._switches.pop())
+            self._switches.pop().destroy()
         if self._targeting is not None:
             self._targeting.close()
             self._targeting = None
@@ -157,24 +193,33 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def report(self) -> Report:
         """Return the state, and what is wrong."""
+        troubles: list[Trouble] = []
+        listeners = ""
+        if self._watch is not None:
+            troubles, listeners = self._watch.look()
         with self._mutex:
             commander = self._commander
             if commander is None:
                 return Report(Level.OK, "active")
+            self._unheard = next((t.text for t in troubles if t.bars), "")
             values = [
                 ("command state", commander.state.value),
                 ("reason", commander.reason),
                 ("operator", "" if commander.operator is None else str(commander.operator)),
+                ("locked by", self._lockers()),
+                ("cmd_vel listeners", listeners),
                 ("images", str(self._images)),
                 ("last error", self._defect or self._refusal),
             ]
             level, message = Level.OK, f"{commander.state.value}: {commander.reason}"
+            if troubles:
+                level, message = Level.WARN, troubles[0].text
             if self._refusal:
                 level, message = Level.WARN, self._refusal
             if self._defect:
                 level, message = Level.ERROR, self._defect
             self._defect = self._refusal = ""
-            return Report(level, message, values)
+            return Report(level, message, values, logged=True)
 
     def hardware_id(self) -> str:
         """Return the topic of the speeds."""
@@ -191,6 +236,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             return
         try:
             stamp = stamp_from_msg(header.stamp)
+            self._check_source(commander)
             if self._rewinds.stamp(stamp):
                 self._say_rewind()
             gestures = recognizer.update(poses, stamp, hands=hands, up=targeting.up(header))
@@ -206,6 +252,16 @@ class GestureNode(ManagedNode[GestureParameters]):
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 
+    def _check_source(self, commander: Commander) -> None:
+        """Let the operator go when poses come from another node than before."""
+        changes = self._input.changes if self._input is not None else 0
+        if changes != self._sources:
+            self._sources = changes
+            with self._mutex:
+                commander.stop("poses come from another node than before")
+            self._recognizer = self._make_recognizer(self.parameters)
+            self._rewinds = Rewinds()
+
     def _tick(self) -> None:
         try:
             with self._mutex:
@@ -213,6 +269,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 if commander is None or robot is None:
                     return
                 self._check_clock(commander)
+                self._check_locks(commander)
                 now = self.now()
                 if self._rewinds.clock(now):
                     self._say_rewind()
@@ -225,7 +282,8 @@ class GestureNode(ManagedNode[GestureParameters]):
     def _check_clock(self, commander: Commander) -> None:
         """Bar what is not the real robot's time, and notice a clock that stands still."""
         barred = self.simulated and not self.parameters.allow_replay
-        commander.bar("the time is a simulation's or a bag's: set allow_replay" if barred else "")
+        replay = "the time is a simulation's or a bag's: set allow_replay"
+        commander.bar(replay if barred else self._unheard)
         if self._moving_clock.stands() > self.parameters.timeout and not barred:
             commander.stop("the clock stands still")
 
@@ -244,21 +302,68 @@ class GestureNode(ManagedNode[GestureParameters]):
         except Exception:  # noqa: BLE001
             self.get_logger().error(f"and then:\n{traceback.format_exc()}")
 
-    def _refuse(self, reason: str) -> None:
-        self._refusal = reason
-        self.get_logger().warning(reason, throttle_duration_sec=WARN_EVERY_SECONDS)
+    def survive(self, error: Exception) -> None:
+        """Stand still, and go on, after what a callback of this process raised."""
+        self._fail(error)
 
-    def _on_lock(self, msg: Any) -> None:
+    def _damaged(self, reason: str) -> None:
+        """Stand still after poses that cannot be read: they show no gesture that is held."""
         with self._mutex:
-            self._locked = msg.data
+            self._refusal = reason
             if self._commander is not None:
-                self._commander.lock(msg.data, self.now())
+                self._commander.stop(reason)
+        self.get_logger().warning(reason, throttle_duration_sec=WARN_EVERY_SECONDS)
         self._tick_now()
 
-    def _on_stop(self, _msg: Any) -> None:
+    def _refuse(self, reason: str, sender: str) -> None:
+        """Note what another publisher than the first sends, and say it once."""
+        self._refusal = reason
+        self._notices.warn(("refused", sender), reason)
+
+    def _on_lock(self, msg: Any, sender: Sender) -> None:
+        there = publishers(self, LOCK)
+        with self._mutex:
+            before = self._locks.holders
+            self._locks.hear(sender.gid, msg.data, sender.order, time.monotonic(), there)
+            locked = bool(self._locks.holders)
+            if self._commander is not None:
+                self._commander.lock(locked, self.now())
+            lockers = self._lockers()
+        if self._locks.holders != before:
+            self.get_logger().info(f"locked by {lockers}" if locked else "no longer locked")
+        self._tick_now()
+
+    def _lockers(self) -> str:
+        """Return who locks, for people to read."""
+        if not self._locks.holders:
+            return ""
+        there = publishers(self, LOCK)
+        names = {
+            there.get(gid, "a node that has gone" if gid else "one of several nodes")
+            for gid in self._locks.holders
+        }
+        return printable(", ".join(sorted(names)))
+
+    def _check_locks(self, commander: Commander) -> None:
+        """Let a publisher of the lock that has fallen silent lock."""
+        patience = self.parameters.lock_timeout
+        if patience:
+            self._locks.notice_silence(time.monotonic(), patience)
+            if self._locks.holders:
+                commander.lock(True, self.now(), heard=False)
+
+    def _on_stop(self, _msg: Any, _sender: Sender) -> None:
+        self._stop_button("stop topic")
+
+    def _on_damaged(self, reason: str, _sender: Sender) -> None:
+        """Take what cannot be read on the lock or the stop topic for a stop."""
+        self._refusal = reason
+        self._stop_button(reason)
+
+    def _stop_button(self, reason: str) -> None:
         with self._mutex:
             if self._commander is not None:
-                self._commander.stop("stop topic")
+                self._commander.stop(reason)
         self._tick_now()
 
     def _tick_now(self) -> None:
@@ -276,8 +381,18 @@ class GestureNode(ManagedNode[GestureParameters]):
             before = self._state_told
             self._tell(command.state, command.reason)
             if (before is None or before[0] is not command.state) and not self._rewound:
-                self.get_logger().info(f"{command.state.value}: {command.reason}")
+                self._log_state(f"{command.state.value}: {command.reason}")
         self._rewound = False
+
+    def _log_state(self, text: str) -> None:
+        """Log a state; one that comes and goes with other numbers is logged every few seconds."""
+        kind = re.sub(r"[\d.]+", "", text)
+        now = time.monotonic()
+        if now - self._told_at.get(kind, -math.inf) >= SAME_STATE_SECONDS:
+            if len(self._told_at) >= MAX_NOTICES:
+                self._told_at.clear()
+            self._told_at[kind] = now
+            self.get_logger().info(printable(text))
 
     def _say_rewind(self) -> None:
         """Say that time went back; the state that follows from it goes without saying."""

@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import (
     LifecycleNode,
     LifecycleState,
@@ -33,6 +34,8 @@ Table = TypeVar("Table")
 
 DIAGNOSTICS_SECONDS = 1.0
 SPIN_SECONDS = 0.2
+WARN_EVERY_SECONDS = 5.0
+_BREATH_SECONDS = 0.01
 ANOTHER_TIME_SECONDS = 3600.0
 """A stamp so far away is no latency: it is a recording's, or there is no /clock yet."""
 
@@ -201,6 +204,11 @@ class ManagedNode(LifecycleNode, Generic[Table]):
                 return False
         return True
 
+    def survive(self, error: Exception) -> None:
+        """Go on after what a callback of this process raised, which is a defect."""
+        told = "".join(traceback.format_exception(error))
+        self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
+
     def close(self) -> None:
         """Shut down in order, and leave the graph; the node is not used again."""
         self.destroy_node()
@@ -267,7 +275,10 @@ class ManagedNode(LifecycleNode, Generic[Table]):
 
     def _take_parameters(self, _parameters: Any) -> None:
         # a whole new struct: a thread that reads it sees the old values or the new
-        self.parameters = params.read(self, self._table)
+        try:
+            self.parameters = params.read(self, self._table)
+        except OptionError as error:  # a parameter was undeclared: the old values stay
+            self.get_logger().error(f"parameters cannot be read: {error}")
 
     def _diagnose(self) -> None:
         if self._state == "active":
@@ -276,7 +287,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
             level = Level.ERROR if self._trouble else Level.WARN
             report = Report(level, self._trouble or self._state)
         values = [("state", self._state), *report.values]
-        if self._state == "active" and report.level > self._told:
+        if self._state == "active" and report.level > self._told and not report.logged:
             self.get_logger().warning(report.message)
         self._told = report.level
         report = Report(report.level, report.message, values)
@@ -307,9 +318,23 @@ def log_to_ros(node: ManagedNode[Any]) -> None:
     logger.setLevel(logging.INFO)
 
 
+END_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,  # a terminal or an ssh session that is gone
+    signal.SIGQUIT,
+    signal.SIGTSTP,  # Ctrl-Z: a process that is suspended cannot stop the robot
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+"""All that somebody sends a process to end or suspend it, and that can be caught."""
+
+
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that nodes end in order and with code 0.
+    """Turn Ctrl-C, SIGTERM and their like into an event: nodes end in order and with code 0.
+
+    SIGHUP is left alone where it is ignored from the start, as under nohup.
 
     rclpy's own handlers invalidate the context at once, under the feet of the
     threads that publish. Once asked to end, the process hears no further signal:
@@ -317,7 +342,8 @@ def stop_signals() -> Iterator[threading.Event]:
     Python ends and make a death of it.
     """
     stop = threading.Event()
-    caught = (signal.SIGINT, signal.SIGTERM)
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    caught = [number for number in END_SIGNALS if not (nohup and number is signal.SIGHUP)]
     before = [signal.signal(number, lambda *_: stop.set()) for number in caught]
     try:
         yield stop
@@ -339,6 +365,21 @@ def _init(args: Sequence[str] | None) -> None:
         )
     except RuntimeError as error:
         raise OptionError(" ".join(str(error).split())) from None
+
+
+def _spin_once(executor: SingleThreadedExecutor, nodes: Sequence[ManagedNode[Any]]) -> None:
+    """Run what is ready; what a callback or a damaged message raises ends no node.
+
+    rclpy raises here when it cannot take a message, and whatever a callback lets out.
+    """
+    try:
+        executor.spin_once(timeout_sec=SPIN_SECONDS)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        raise
+    except Exception as error:  # noqa: BLE001
+        for node in nodes:
+            node.survive(error)
+        time.sleep(_BREATH_SECONDS)  # what raises each time shall not take a whole core
 
 
 def run(
@@ -375,7 +416,7 @@ def run(
                 if (autostart or node.parameters.autostart) and not node.autostart() and autostart:
                     return 1
             while not stop.is_set() and rclpy.ok():
-                executor.spin_once(timeout_sec=SPIN_SECONDS)
+                _spin_once(executor, nodes)
         except PoseRosError as error:
             print(f"{error}", file=sys.stderr)
             return 1

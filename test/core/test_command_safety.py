@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,9 +45,36 @@ def test_zero_when_the_images_stop(scene: Any) -> None:
     scene.drive()
     assert zero_after(scene) <= TIMEOUT + STEP
     assert scene.commands[-1].state is State.STOPPED
-    assert scene.commander.reason.startswith("no image for 0.")
+    # 0.04 s of it is the delay, as the images come 0.04 s after they were taken
+    assert re.fullmatch(
+        r"poses are 0\.3\d s old \(0\.(2|3)\d s since they came \+ 0\.04 s from the image to "
+        r"them\); timeout is 0\.3 s",
+        scene.commander.reason,
+    )
     assert scene.wait(1.0).state is State.DISENGAGED
     assert scene.commander.operator is None
+
+
+def test_why_poses_are_too_old_is_said_once_each_time(scene: Any) -> None:
+    """Poses that come every 0.1 s, each of an image of 0.21 s ago: too slow by a hair."""
+    scene.stamp_offset = -0.21
+    scene.drive()
+    reasons = []
+    for _ in range(30):
+        for _ in range(3):
+            scene.wait()
+            reasons.append(scene.commander.reason)
+        scene.show("come_here")
+    stale = [reason for reason in reasons if "timeout is" in reason]
+    parts = "(0.10 s since they came + 0.21 s from the image to them)"
+    assert set(stale) == {f"poses are 0.31 s old {parts}; timeout is 0.3 s"}
+
+
+def test_images_that_do_not_come_are_told_from_images_that_come_late(scene: Any) -> None:
+    scene.stamp_offset = 0.0
+    scene.drive()
+    scene.wait(0.4)
+    assert scene.commander.reason == "no poses for 0.3 s; timeout is 0.3 s"
 
 
 def test_a_gesture_that_is_held_through_a_gap_does_not_go_on(scene: Any) -> None:

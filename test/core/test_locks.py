@@ -1,0 +1,125 @@
+"""Any lock locks: by publisher, in whatever order its messages come, and when it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from pose_ros.core.locks import ANYBODY, MAX_SENDERS, Locks
+
+PANEL, DOCK, NEW = b"panel", b"dock", b"new"
+
+
+class Scene:
+    """Publishers that speak, each with rising numbers, once a tenth of a second."""
+
+    def __init__(self) -> None:
+        self.locks = Locks()
+        self.there: list[bytes] = [PANEL, DOCK]
+        self.now = 0.0
+        self.orders: dict[bytes, int] = {}
+
+    def says(self, sender: bytes, *words: bool) -> bool:
+        """Return whether the robot is locked then."""
+        for word in words:
+            self.now += 0.1
+            self.orders[sender] = self.orders.get(sender, 0) + 1
+            self.locks.hear(sender, word, self.orders[sender], self.now, self.there)
+        return bool(self.locks.holders)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_false_of_another_publisher_does_not_undo_a_lock(scene: Scene) -> None:
+    assert scene.says(PANEL, True)
+    assert scene.says(DOCK, False, False)
+    assert scene.locks.holders == (PANEL,)
+    assert not scene.says(PANEL, False)
+
+
+def test_the_robot_is_free_when_all_who_locked_have_unlocked(scene: Scene) -> None:
+    assert scene.says(PANEL, True)
+    assert scene.says(DOCK, True)
+    assert scene.says(PANEL, False)
+    assert not scene.says(DOCK, False)
+
+
+def test_the_lock_of_a_dead_publisher_stays_against_who_was_beside_it(scene: Scene) -> None:
+    assert scene.says(DOCK, False) is False
+    assert scene.says(PANEL, True)
+    scene.there = [DOCK]
+    assert scene.says(DOCK, False, False, False)
+    # its successor, or somebody at a terminal, undoes it
+    scene.there = [DOCK, NEW]
+    assert not scene.says(NEW, False)
+
+
+def test_a_publisher_that_says_one_thing_and_leaves_can_be_answered(scene: Scene) -> None:
+    """As two ``ros2 topic pub --once`` do: neither is in the graph when it is heard."""
+    scene.there = []
+    assert scene.says(PANEL, True)
+    assert not scene.says(NEW, False)
+
+
+def test_a_successor_undoes_nothing_while_the_old_one_is_in_the_graph(scene: Scene) -> None:
+    """A process that was killed stays there until its lease ends."""
+    assert scene.says(PANEL, True)
+    scene.there = [PANEL, DOCK, NEW]
+    assert scene.says(NEW, False, False)
+    scene.there = [DOCK, NEW]
+    assert not scene.says(NEW, False)
+
+
+def test_a_false_that_was_overtaken_by_a_true_undoes_nothing(scene: Scene) -> None:
+    """The subscriptions that hear a reliable and any publisher bring one message twice."""
+    locks = scene.locks
+    locks.hear(PANEL, False, 7, 0.1, scene.there)
+    locks.hear(PANEL, True, 8, 0.2, scene.there)
+    locks.hear(PANEL, False, 7, 0.3, scene.there)
+    assert locks.holders
+    locks.hear(PANEL, False, 9, 0.4, scene.there)
+    assert not locks.holders
+    # both once more: the last word counts
+    locks.hear(PANEL, True, 8, 0.5, scene.there)
+    locks.hear(PANEL, False, 9, 0.5, scene.there)
+    assert not locks.holders
+
+
+def test_an_unknown_publisher_locks_and_does_not_unlock(scene: Scene) -> None:
+    assert scene.says(ANYBODY, True)
+    assert scene.says(ANYBODY, False)
+    assert scene.says(PANEL, False)  # it may be the other who locked
+    scene.there = [NEW]
+    assert not scene.says(NEW, False)
+
+
+@pytest.mark.parametrize("there", [(PANEL, DOCK), (DOCK,)])
+def test_who_falls_silent_locks_though_another_goes_on(
+    scene: Scene, there: Sequence[bytes]
+) -> None:
+    scene.says(PANEL, False, False)
+    scene.there = list(there)
+    for _ in range(10):
+        scene.says(DOCK, False)
+        scene.locks.notice_silence(scene.now, 0.5)
+    assert scene.locks.holders == (PANEL,)
+    assert scene.says(DOCK, False)
+    assert not scene.says(PANEL, False)
+
+
+def test_who_spoke_once_need_not_go_on(scene: Scene) -> None:
+    scene.says(PANEL, False)
+    scene.locks.notice_silence(100.0, 0.5)
+    assert not scene.locks.holders
+
+
+def test_publishers_without_end_lock_and_take_bounded_memory(scene: Scene) -> None:
+    scene.there = []
+    for i in range(5 * MAX_SENDERS):
+        assert scene.says(b"%d" % i, True)
+    assert len(scene.locks.holders) <= MAX_SENDERS + 1
+    assert len(scene.locks._voices) <= MAX_SENDERS + 1
