@@ -38,6 +38,8 @@ LEFT_OUT = (
 REQUIRES = [
     # apsw, lz4 and zstd are what rosbags reads bags with; damaged ones are read with them alone
     "apsw>=3.50",
+    # videos, with true times; loaded with the first one: nodes on topics alone do without
+    "av>=17,<20",
     'backports.zstd~=1.0; python_version < "3.14"',
     "lz4~=4.3",
     "numpy>=1.26,<3",

@@ -4,7 +4,9 @@ The command line and the nodes print a ``PoseRosError`` as one line. Any other
 exception is a defect of pose_ros and keeps its traceback.
 """
 
+import contextlib
 import difflib
+import os
 from collections.abc import Iterable
 
 
@@ -15,16 +17,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {names[near[0]]!r}?)" if near else ""
 
 
-def printable(text: str) -> str:
-    """Return a text as one line for a terminal or a log: control characters are escaped."""
+def printable(text: str | os.PathLike[str]) -> str:
+    r"""Return a text as one line for a terminal, a log, a file or a message.
+
+    Control characters are escaped, and so are the bytes of a file's name that are not UTF-8, which
+    Python keeps as surrogates: they become ``\xe9`` and the like.
+    """
+    name = os.fspath(text)
+    with contextlib.suppress(UnicodeEncodeError):  # a surrogate that stands for no byte
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
+        for letter in name
     )
 
 
 class PoseRosError(Exception):
-    """Root of all errors that a user can mend."""
+    """Root of all errors that a user can mend; its text can be printed whatever it names."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class OptionError(PoseRosError, ValueError):

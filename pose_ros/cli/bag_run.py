@@ -31,8 +31,8 @@ from pose_ros.core.lift import LiftOptions
 from pose_ros.errors import OptionError
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
+from pose_ros.video_files import VIDEO_SUFFIXES
 from pose_ros.viz import overlay
-from pose_ros.viz.image_writers import VIDEO_SUFFIXES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +117,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
     for option, value, suffixes in (
         ("--json", args.json, JSON_LINES),
         ("--report", args.report, PAGES),
-        ("--overlay", args.overlay, tuple(VIDEO_SUFFIXES)),
+        ("--overlay", args.overlay, tuple(sorted(VIDEO_SUFFIXES))),
     ):
         if value and value != "-":
             check_suffix(option, value, suffixes)

@@ -108,7 +108,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise ImageError(f"{width}x{height} has a side of more than {_MAX_SIDE} pixels")
     if width * height > max_pixels:
         raise ImageError(
-            f"{width}x{height} has {width * height / 1e6:.0f} megapixels, more than the "
+            f"{width}x{height} has {width * height / 1e6:.3g} megapixels, more than the "
             f"{max_pixels / 1e6:g} that are allowed; max_megapixels allows more"
         )
 

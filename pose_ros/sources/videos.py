@@ -5,49 +5,67 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import weakref
 from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
 
-import cv2
-import numpy as np
-
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.types import Frame
-from pose_ros.errors import SourceError
-from pose_ros.sources.quiet import quiet_opening
-
-# A damaged stretch fails a few reads; the end of the file fails them all.
-_FAILED_READS = 32
+from pose_ros.errors import SourceError, printable
+from pose_ros.video_files import (
+    DEFAULT_FPS,
+    HEAD_BYTES,
+    VideoImage,
+    VideoReader,
+    video_container,
+)
 
 _log = logging.getLogger(__name__)
 
 
 class VideoSource:
-    """A video file. Stamps are media time from 0 and always rise."""
+    """A video, an animated GIF or PNG. Stamps are media time from 0 and always rise."""
 
-    def __init__(self, path: str | Path, *, name: str | None = None, loop: bool = False) -> None:
-        """Open the file.
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        loop: bool = False,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        container: str | None = None,
+    ) -> None:
+        """Open the video.
 
         Args:
-            path: The file.
+            path: The file; a text with ``://`` is its address on a web server.
             name: What the user called it; the path when None.
             loop: Begin again at the end; stamps go on rising.
+            max_pixels: Width times height above which it is refused, before it is decoded.
+            container: As ``video_container`` names it; None: by the first bytes of the file.
 
         Raises:
-            SourceError: It is not there or is no video that can be read.
+            SourceError: It is not there, is no video that can be read, or its pictures are too
+                large.
         """
+        self._address = path if isinstance(path, str) and "://" in path else None
         self._path, self._loop = Path(path), loop
-        self._name = name or str(path)
+        self._name = printable(name or path)
+        self._short_name = printable(Path(urlsplit(self._address or "").path or path).name)
+        self._max_pixels, self._container = max_pixels, container
         self._lock = threading.Lock()
         self._closed = False
-        self._capture: cv2.VideoCapture | None = self._open()
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self._fps = fps if math.isfinite(fps) and 0 < fps < 10_000 else math.nan
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self._count = int(count) if math.isfinite(count) and count > 0 else None
+        self._file: IO[bytes] | None = None
+        self._reader: VideoReader | None = None
+        self._reader = self._open()
+        self._fps, self._count = self._reader.fps, self._reader.length
         self._index = 0
         self._round_index = 0
         self._round_start = 0.0
         self._first_time: float | None = None
         self._last_stamp = -math.inf
+        self._last_duration = math.nan
         self._said = False
 
     @property
@@ -67,7 +85,7 @@ class VideoSource:
 
     @property
     def length(self) -> int | None:
-        """Number of frames as the container says; None when it does not or loops."""
+        """Number of frames; None where the container does not count them, or it loops."""
         return None if self._loop else self._count
 
     def read(self) -> Frame | None:
@@ -85,81 +103,90 @@ class VideoSource:
             if frame is None and self._loop and self._round_index > 0:
                 self._begin_again()
                 frame = self._read()
-            if frame is None and self._index == 0:
-                raise SourceError(f"{self._name} is damaged: none of its frames can be read")
+            if frame is None:
+                self._release()
+                if self._index == 0:
+                    raise SourceError(f"{self._name} is damaged: none of its frames can be read")
             return frame
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._closed = True
-            if self._capture is not None:
-                self._capture.release()
-                self._capture = None
+            self._release()
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self) -> VideoReader:
+        if self._address is not None:
+            container = self._container or ""
+            return VideoReader(self._address, container, self._name, self._max_pixels)
         try:
-            with self._path.open("rb") as file:
-                empty = not file.read(1)
+            self._file = self._path.open("rb")
+            weakref.finalize(self, self._file.close)  # as a capture that nobody closes
+            head = self._file.read(HEAD_BYTES)
+            self._file.seek(0)
         except OSError as error:
-            raise SourceError(f"cannot open {self._name}: {error.strerror or error}") from None
-        if empty:
+            self._release()
+            reason = error.strerror or error
+            raise SourceError(f"cannot open {self._name}: {reason}") from None
+        try:
+            container = self._container or self._container_of(head)
+            return VideoReader(self._file, container, self._name, self._max_pixels)
+        except BaseException:
+            self._release()
+            raise
+
+    def _container_of(self, head: bytes) -> str:
+        if not head:
             raise SourceError(f"{self._name} is empty")
-        with quiet_opening():
-            capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            raise SourceError(
-                f"{self._name} is no video that can be read, or its head is damaged or cut off"
-            )
-        return capture
+        container = video_container(head, self._path.name)
+        if not container:
+            raise SourceError(f"{self._name} is no video that can be read")
+        return container
+
+    def _release(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _read(self) -> Frame | None:
-        capture = self._capture
-        if capture is None:
+        if self._reader is None:
             return None
-        for _ in range(_FAILED_READS):
-            found, image = capture.read()
-            if found:
-                break
-            if self._count is not None and self._round_index >= self._count:
-                return None
-        else:
-            self._say_loss()
+        shown = self._reader.read()
+        if shown is None:
+            self._say_loss(self._reader)
             return None
-        media = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        if self._first_time is None:
-            self._first_time = media
-        stamp = self._round_start + media - self._first_time
-        if not stamp > self._last_stamp:
-            # no time in the container, or one that does not rise
-            stamp = self._last_stamp + self._frame_seconds()
-        if math.isinf(stamp):
-            stamp = 0.0
-        frame = Frame(np.asarray(image, np.uint8), stamp, self._index, self._path.name, "bgr")
-        self._last_stamp = stamp
+        stamp = self._stamp_of(shown)
+        frame = Frame(shown.image, stamp, self._index, self._short_name, "bgr")
+        self._last_stamp, self._last_duration = stamp, shown.duration
         self._index += 1
         self._round_index += 1
         return frame
 
+    def _stamp_of(self, shown: VideoImage) -> float:
+        if self._first_time is None and math.isfinite(shown.seconds):
+            self._first_time = shown.seconds
+        stamp = self._round_start + shown.seconds - (self._first_time or 0.0)
+        if not stamp > self._last_stamp:
+            # no time in the container, or one that does not rise
+            stamp = self._last_stamp + self._frame_seconds()
+        return stamp if math.isfinite(stamp) else 0.0
+
     def _begin_again(self) -> None:
-        # opened anew: seeking back is not exact in every container
-        if self._capture is not None:
-            self._capture.release()
-        self._capture = self._open()
-        self._round_start = self._last_stamp + self._frame_seconds()
+        # the file is opened again: seeking back is not exact in every container
+        self._release()
+        self._reader = self._open()
+        last = self._last_duration
+        self._round_start = self._last_stamp + (last if last > 0 else self._frame_seconds())
         self._round_index = 0
         self._first_time = None
 
     def _frame_seconds(self) -> float:
-        return 1.0 / (self._fps if self._fps > 0 else 30.0)
+        return 1.0 / (self._fps if self._fps > 0 else DEFAULT_FPS)
 
-    def _say_loss(self) -> None:
-        # containers without an index estimate the count from the length in seconds
-        missing = (self._count or 0) - self._round_index
-        if self._said or self._count is None or missing <= max(1, self._count // 100):
-            return
-        self._said = True
-        _log.warning(
-            "%s is damaged or cut off: %d of its %d frames cannot be read",
-            self._name, missing, self._count,
-        )  # fmt: skip
+    def _say_loss(self, reader: VideoReader) -> None:
+        if not self._said and self._index and (loss := reader.loss()):
+            self._said = True
+            _log.warning("%s is damaged or cut off: %s", self._name, loss)

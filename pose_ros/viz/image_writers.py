@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ import cv2
 
 from pose_ros.core.types import Frame, Image, Poses
 from pose_ros.errors import OutputError
+from pose_ros.video_files import VIDEO_SUFFIXES, VideoWriter
 from pose_ros.viz import overlay
 
-VIDEO_SUFFIXES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
-DEFAULT_FPS = 30.0
 OUTPUT_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Of pictures that can be written."""
 FRAMES = "%s_%06i.jpg"
@@ -63,15 +61,15 @@ def write_overlay(
 
 
 class VideoFile:
-    """One video; its size is that of the first image."""
+    """One video, in which each frame is shown at its stamp; its size is that of the first image.
+
+    What follows from another source begins where the one before has ended.
+    """
 
     def __init__(self, path: Path, fps: float, *, name: str | Path | None = None) -> None:
-        """``fps``: 30 if NaN; ``name``: what messages call the file, ``path`` if not given."""
+        """``fps``: of the last frame, 30 if NaN; ``name``: what messages call the file."""
         self.path, self._name = path, name or path
-        self._fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
-        self._size: tuple[int, int] | None = None
-        self._writer: cv2.VideoWriter | None = None
-        self._frames = 0
+        self._writer = VideoWriter(path, fps, name=self._name)
 
     def write(self, frame: Frame, image: Image) -> None:
         """Append an image.
@@ -79,43 +77,23 @@ class VideoFile:
         Raises:
             OutputError: The video cannot be written, or the image has another size.
         """
-        size = (image.shape[1], image.shape[0])
-        if self._writer is None:
+        size, first = (image.shape[1], image.shape[0]), self._writer.size
+        if first == (0, 0):
             _make_folder(self.path)
-            code = cv2.VideoWriter.fourcc(*VIDEO_SUFFIXES[self.path.suffix.lower()])
-            self._writer = cv2.VideoWriter(str(self.path), code, self._fps, size)
-            self._size = size
-            if not self._writer.isOpened():
-                raise OutputError(f"cannot write the video {self._name}")
-        if size != self._size:
+        elif size != first:
             raise OutputError(
-                f"{self._name} is {self._size}, {frame.source} is {size}: "
+                f"{self._name} is {first}, {frame.source} is {size}: "
                 "write pictures of different sizes with a pattern such as --out out/%s.jpg"
             )
-        self._writer.write(image)
-        self._frames += 1
+        self._writer.write(image, frame.stamp)
 
     def close(self) -> None:
         """Finish the video; without this it cannot be played.
 
         Raises:
-            OutputError: It lacks frames: the disk is full.
+            OutputError: It cannot be written: the disk is full, say.
         """
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            # OpenCV says nothing of a disk that is full; counts are exact within a frame
-            if _frames_in(self.path) < self._frames - 1:
-                raise OutputError(f"cannot write the video {self._name}: is the disk full?")
-
-
-def _frames_in(path: Path) -> float:
-    """Return how many frames a video has; 0 for what is none."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        return capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0.0
-    finally:
-        capture.release()
+        self._writer.close()
 
 
 @dataclass(frozen=True)
@@ -145,7 +123,7 @@ class PicturePattern:
         if path.suffix.lower() not in OUTPUT_SUFFIXES:
             raise OutputError(
                 f"cannot write {target}: pictures end with {', '.join(sorted(OUTPUT_SUFFIXES))}, "
-                f"videos with {', '.join(VIDEO_SUFFIXES)}, a folder with /"
+                f"videos with {', '.join(sorted(VIDEO_SUFFIXES))}, a folder with /"
             )
         parts = path.parts
         fixed = next(i for i in range(len(parts)) if _PLACE.search(parts[i]) or i == len(parts) - 1)
