@@ -34,6 +34,7 @@ from pose_ros.ros import transport
 from pose_ros.ros.demo_robot import PARAMETERS as GESTURE_PARAMETERS
 from pose_ros.ros.demo_robot import DemoRobot, meters_of
 from pose_ros.ros.diagnostics import Level
+from pose_ros.ros.domain import claim_domain
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
@@ -312,12 +313,13 @@ def parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the demo; return 0 when poses came, 1 with one line on stderr when they did not."""
     options = parser().parse_args(args)
-    # by itself on this machine, unless the user has said where he wants to see it
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    # by itself on this machine, unless the user says where they want to see it
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     transport.prepare()
     with stop_signals() as stop:
         try:
+            if "ROS_DOMAIN_ID" not in os.environ:
+                os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
             _run(options, stop)
         except PoseRosError as error:
             print(f"pose-ros demo: {error}", file=sys.stderr)

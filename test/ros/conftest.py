@@ -16,19 +16,19 @@ from pose_ros.core import skeletons
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Poses, hand_id
+from pose_ros.ros.domain import claim_domain
 from pose_ros.sources.truth import Truth
 
 if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     # the rest of the suite runs on a machine without ROS
     collect_ignore_glob = ["test_*.py"]
 
-DOMAIN = 1 + os.getpid() % 100
 WAIT_SECONDS = 20.0
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_domain() -> None:
-    os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
+    os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
@@ -183,7 +183,7 @@ def ros() -> Iterator[Ros]:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=[], domain_id=DOMAIN, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     made = Ros()
     try:
         yield made
