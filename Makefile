@@ -46,6 +46,10 @@ demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file
 test: setup lint  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: portable
+portable: setup  ## tests of numbers, rounded as older processors do; PYTEST_ARGS=... for others
+	$(BIN)/python -m tools.other_processors $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check

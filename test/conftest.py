@@ -1,5 +1,6 @@
 """What every test may lean on: the installed package, a folder of its own and the public data."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -32,6 +33,15 @@ def _elsewhere(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_kernels():
+    """Let onnxruntime add up in another order where ``make portable`` asks for it."""
+    from tools.other_processors import PLAIN_KERNELS, plain_kernels
+
+    with plain_kernels() if os.environ.get(PLAIN_KERNELS) else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

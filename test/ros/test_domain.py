@@ -17,11 +17,19 @@ CLAIM = "import os; os.getpid = lambda: 7\nfrom pose_ros.ros.domain import claim
 def test_processes_that_run_at_once_claim_different_domains() -> None:
     # as if all had the same process id, modulo the number of domains
     program = f"{CLAIM}print(claim_domain(), claim_domain(), flush=True); input()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen([sys.executable, "-c", program], **pipes) for _ in range(3)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
     found = []
     try:
         for process in started:
+            assert process.stdout
             first, second = process.stdout.readline().split()
             assert first == second
             found.append(int(first))
