@@ -33,7 +33,10 @@ def validate_image(image: Any, channels: str = "rgb") -> Image:
         ImageError: It is not, or ``channels`` is neither ``rgb`` nor ``bgr``.
     """
     if image is None:
-        raise ImageError("expected an image, got None: OpenCV gives it for a file it cannot read")
+        raise ImageError(
+            "expected an (H, W, 3) uint8 array, got NoneType: what OpenCV gives for a file that it "
+            "cannot read"
+        )
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected an (H, W, 3) uint8 array, got {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:

@@ -29,11 +29,13 @@ from pose_ros.networks.people import (
     REGION_SCALE,
     Found,
     Target,
+    bones,
     distinct_regions,
     is_whole,
     merge,
     same_person,
     settle,
+    without_parts,
 )
 
 DETECTOR_SIZE = 224
@@ -53,6 +55,7 @@ SEARCH_PERIOD = 0.5
 
 _ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
 _SKELETON = skeletons.get("blazepose33")
+_BONES = bones(_SKELETON)
 _UPPER_BODY = skeletons.get("blazepose33_upper_body")
 _TRUNK = [11, 12, 23, 24]  # shoulders, hips
 _THIGHS = [23, 24, 25, 26]  # hips, knees
@@ -362,9 +365,11 @@ class BlazePose:
             return seen[:1]
         people, doubts = merge(targets, found, least)
         regions = [target.region for doubt in doubts for target in doubt.targets]
-        if not regions or len(regions) > MAX_PEOPLE:
-            return people
-        return settle(people, doubts, self.find_landmarks(image, channels, regions), least)
+        if regions and len(regions) <= MAX_PEOPLE:
+            again = self.find_landmarks(image, channels, regions)
+            people = settle(people, doubts, again, least)
+        bodies = [person.landmarks.points[:, :2] for person in people]
+        return [people[i] for i in without_parts(bodies, _BONES)]
 
     def _identify(self, image: Image, people: Sequence[Found], stamp: float) -> Poses:
         """Give people their ids, filter them and remember where to look next."""

@@ -24,7 +24,7 @@ from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, v
 from pose_ros.errors import ModelError
 from pose_ros.networks import blazepose
 from pose_ros.networks.following import LEAST_COMMON, Follower, Found, skeleton_of
-from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH
+from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
 
 ROLE = "network"
 """The role of the card's one file."""
@@ -140,6 +140,7 @@ class TopDown:
         self._decode = decode
         self._settings = settings
         self._skeleton = contract.skeleton
+        self._bones = bones(contract.skeleton)
         self._stream = Stream(lambda: _TopDownMemory(contract.skeleton))
         self._memory = _TopDownMemory(contract.skeleton)  # of the image in work
 
@@ -222,7 +223,8 @@ class TopDown:
             if score >= least and not any(_same_body(points, other) for other, _, _ in people):
                 people.append((points, np.where(known[row], scores[row], 0.0), score))
                 next_boxes.append(_box_around(points, box))
-        return self._found(people), next_boxes
+        whole = without_parts([points for points, _, _ in people], self._bones)
+        return self._found([people[i] for i in whole]), [next_boxes[i] for i in whole]
 
     def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> Found:
         count = len(people), len(self._skeleton)

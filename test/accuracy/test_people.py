@@ -162,3 +162,19 @@ def test_pictures_of_several_people(data, name, counts):
     for tiles, count in enumerate(counts, start=1):
         estimator.options = dataclasses.replace(estimator.options, detect_tiles=tiles)
         assert len(estimator.estimate(image, channels="bgr")) >= count, f"{tiles} tiles"
+
+
+@pytest.mark.parametrize(
+    ("name", "tiles"),
+    [
+        ("images/COCO_val2014_000000000474.jpg", 3),  # a shoe
+        ("images/humans_8.jpg", 4),  # lower legs
+        ("coco_keypoints/000000000785.jpg", 2),  # an arm
+    ],
+)
+def test_a_part_of_a_person_in_a_tile_is_no_person(data, name, tiles):
+    estimator = pose_ros.create_estimator("blazepose-full", max_people=10, detect_tiles=tiles)
+    poses = estimator.estimate(cv2.imread(str(data / name)), channels="bgr")
+    heights = poses.boxes[:, 3] - poses.boxes[:, 1]
+    assert len(poses)
+    assert heights.min() > 0.5 * heights.max()

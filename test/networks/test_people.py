@@ -5,17 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pose_ros.core import skeletons
 from pose_ros.core.geometry import Region
 from pose_ros.networks.people import (
     REGION_SCALE,
     Target,
     body_distance,
+    bones,
     distinct_regions,
     is_whole,
     merge,
     same_person,
     settle,
+    without_parts,
 )
+from pose_ros.sources.synthetic import SyntheticSource
 
 SIZE = 200.0
 
@@ -134,3 +138,57 @@ def test_a_second_look_takes_nobody_twice():
     assert len(people) == 2
     # one of the two looks ends on the third person
     assert settle(people, doubts, [landmarks(185), landmarks(398)], 0.5) == people
+
+
+BLAZEPOSE = skeletons.get("blazepose33")
+
+
+@pytest.fixture(scope="module")
+def standing():
+    """The (33, 2) pixels of a person who stands, and their height."""
+    truth = SyntheticSource("stand", live=False).truth(0.0)
+    points = np.array([truth.pixel(name) for name in BLAZEPOSE.keypoints], np.float32)
+    return points, float(np.ptp(points, axis=0).max())
+
+
+def small(standing, share, keypoint, along=(0.0, 0.0)):
+    """The same person at a share of the size, about a keypoint of the large one."""
+    points, height = standing
+    middle = points.mean(axis=0)
+    place = points[BLAZEPOSE.index(keypoint)] + np.array(along, np.float32) * height
+    return (points - middle) * np.float32(share) + place
+
+
+@pytest.mark.parametrize("keypoint", ["left_foot_index", "left_elbow", "right_knee", "nose"])
+def test_a_part_of_a_body_is_no_person(standing, keypoint):
+    person, pairs = standing[0], bones(BLAZEPOSE)
+    shoe = small(standing, 0.15, keypoint)
+    assert without_parts([person, shoe], pairs) == [0]
+    assert without_parts([shoe, person], pairs) == [1]
+    unsure = shoe.copy()
+    unsure[::3] = np.nan
+    assert without_parts([unsure, person], pairs) == [1]
+
+
+@pytest.mark.parametrize(
+    ("share", "keypoint", "along"),
+    [
+        (0.5, "left_hip", (0.0, 0.1)),  # a child in front
+        (0.3, "left_shoulder", (0.12, -0.1)),  # who looks over the shoulder from behind
+        (0.2, "left_elbow", (0.12, 0.0)),  # far away, beside an arm
+        (0.3, "left_ankle", (0.1, -0.1)),  # far away, behind a leg
+        (0.3, "nose", (0.4, 0.0)),
+    ],
+)
+def test_a_small_person_before_or_behind_another_stays(standing, share, keypoint, along):
+    bodies = [standing[0], small(standing, share, keypoint, along)]
+    assert without_parts(bodies, bones(BLAZEPOSE)) == [0, 1]
+
+
+def test_bodies_without_keypoints_or_bones_stay(standing):
+    nothing = np.full((33, 2), np.nan, np.float32)
+    half = standing[0].copy()
+    half[11:] = np.nan
+    bodies = [standing[0], nothing, half + 500]
+    assert without_parts(bodies, bones(BLAZEPOSE)) == [0, 1, 2]
+    assert without_parts([nothing, nothing], []) == [0, 1]
