@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -45,6 +45,29 @@ class DocumentError(PoseRosError, ValueError):
     """A file, a YAML or a JSON document cannot be read; the message follows its name."""
 
 
+def open_file(path: str | Path) -> BinaryIO:
+    """Open a regular file to read; links are followed.
+
+    Raises:
+        DocumentError: It cannot be opened or is not a regular file; the message names it.
+    """
+    try:
+        # without O_NONBLOCK, opening a FIFO waits for its writer
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            raise DocumentError(f"{path} is a socket, expected a regular file") from None
+        name, reason = path, getattr(error, "strerror", None) or error
+        if isinstance(error, ValueError):
+            name = repr(str(path))
+        raise DocumentError(f"cannot read {name}: {reason}") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise DocumentError(f"{path} is {_kind(mode)}, expected a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
 def read_file(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Read a regular file whole.
 
@@ -56,24 +79,11 @@ def read_file(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
         DocumentError: It cannot be read, is not a regular file or is too large; the message
             names the file.
     """
-    try:
-        # without O_NONBLOCK, opening a FIFO waits for its writer
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if isinstance(error, OSError) and error.errno == errno.ENXIO:
-            raise DocumentError(f"{path} is a socket, expected a regular file") from None
-        reason = getattr(error, "strerror", None) or error
-        raise DocumentError(f"cannot read {str(path)!r}: {reason}") from None
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise DocumentError(f"{path} is {_kind(mode)}, expected a regular file")
-        with open(descriptor, "rb", closefd=False) as stream:
+    with open_file(path) as stream:
+        try:
             data = stream.read(max_bytes + 1)
-    except OSError as error:
-        raise DocumentError(f"cannot read {path}: {error.strerror or error}") from None
-    finally:
-        os.close(descriptor)
+        except OSError as error:
+            raise DocumentError(f"cannot read {path}: {error.strerror or error}") from None
     if len(data) > max_bytes:
         raise DocumentError(f"{path} is larger than {_size(max_bytes)}")
     return data
@@ -121,6 +131,15 @@ def parse_yaml(
         raise DocumentError(f"{name} is not valid YAML: {reason}") from None
     _check_numbers(data, name)
     return data
+
+
+def read_json(path: str | Path, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a JSON file; see ``parse_json``.
+
+    Raises:
+        DocumentError: As ``read_file`` and ``parse_json``; the message names the file.
+    """
+    return parse_json(read_file(path, max_bytes), str(path), max_bytes)
 
 
 def parse_json(text: str | bytes, name: str, max_bytes: int = MAX_BYTES) -> Any:

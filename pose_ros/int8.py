@@ -14,6 +14,7 @@ import numpy as np
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray, Frame
+from pose_ros.documents import DocumentError, read_json
 from pose_ros.errors import ModelError, RuntimeUnavailableError
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime import quantization
@@ -198,7 +199,7 @@ def _frames(spec: str) -> Iterator[Frame]:
 
 def _is_sound(path: Path, note: Path, recipe: str) -> bool:
     try:
-        facts = json.loads(note.read_text(encoding="utf-8"))
+        facts = read_json(note)
         return bool(facts["recipe"] == recipe and facts["sha256"] == sha256_of(path))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DocumentError, KeyError, TypeError):
         return False

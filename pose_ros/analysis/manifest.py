@@ -18,6 +18,7 @@ from typing import Any
 
 from pose_ros import __version__
 from pose_ros.analysis.task import BagTask, TaskReport
+from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.runtime.files import write_whole
 from pose_ros.sources.bag_files import SUFFIXES
@@ -74,13 +75,13 @@ class Record:
 def read_line(line: str | bytes) -> Record | None:
     """Return the record of a line; None where it was cut off or is something else."""
     try:
-        told = json.loads(line)
+        fields = parse_json(line, MANIFEST)
         report: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in told["report"].items()
+            for name, value in fields["report"].items()
         }
-        return Record(told["name"], Origin(**told["origin"]), TaskReport(**report))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Record(fields["name"], Origin(**fields["origin"]), TaskReport(**report))
+    except (DocumentError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
+from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OptionError, PoseRosError, SourceError
 from pose_ros.messages.cdr import read_stamp
 from pose_ros.messages.gestures import gestures_from_msg
@@ -319,9 +319,9 @@ def read_info(bag: Bag) -> RunInfo | None:
     """Return what ran, of a bag that an analysis wrote; None where it does not say."""
     text = bag.custom.get(CUSTOM_KEY, "")
     try:
-        fields = json.loads(text) if text else None
+        fields = parse_json(text, CUSTOM_KEY) if text else None
         return RunInfo(**fields) if fields else None
-    except (ValueError, TypeError):
+    except (DocumentError, TypeError):
         return None
 
 

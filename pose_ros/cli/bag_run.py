@@ -28,6 +28,7 @@ from pose_ros.cli.network_options import (
     hand_network,
 )
 from pose_ros.core.lift import LiftOptions
+from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
@@ -210,8 +211,8 @@ def summary(report: TaskReport, seconds: float) -> str:
 def _read(path: str) -> str:
     """Return what a calibration file holds, once it is known to be one."""
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"cannot read the calibration {path}: {error}") from None
-    parse_calibration(text, path)
-    return text
+        data = read_file(Path(path).expanduser())
+    except DocumentError as error:
+        raise OptionError(f"calibration: {error}") from None
+    parse_calibration(data, path)
+    return data.decode("utf-8")

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pose_ros.core import skeletons
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.documents import DocumentError, read_yaml
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
@@ -26,6 +25,12 @@ from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path
 
 FORMATS = ("tflite", "onnx")
+
+MAX_VALUES = 1 << 28
+"""Numbers of an input or output: as float32 they take 1 GiB."""
+
+MAX_SIDE = 16_384
+"""Pixels of a side of a network's input."""
 
 _CACHE_NAME, _CACHE_NAME_MEANING = "[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, . _ and -"
 
@@ -162,11 +167,9 @@ def load_card(name_or_path: str | Path) -> Card:
             )
         path = folder / f"{name}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"cannot read the model card {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        content = read_yaml(path)
+    except DocumentError as error:
+        raise ModelError(f"model card: {error}") from None
     return read_card(content, path)
 
 
@@ -325,6 +328,8 @@ def _value(fields: Fields) -> Value:
         or shape[0] != 1
     ):
         raise fields.error("shape", "whole numbers, the first of them 1", shape)
+    if math.prod(shape) > MAX_VALUES:
+        raise fields.error("shape", f"at most {MAX_VALUES} values", shape)
     limits = None
     if fields.has("range"):
         limits = fields.take("range")
@@ -376,6 +381,8 @@ def _image(
     if len(shape) != 4 or shape[channel_axis] != 3:
         raise fields.error("shape", f"an image of 3 channels as {layout}", shape)
     height, width = (n for axis, n in enumerate(shape[1:], 1) if axis != channel_axis)
+    if max(height, width) > MAX_SIDE:
+        raise fields.error("shape", f"an image of at most {MAX_SIDE} pixels a side", shape)
     dtype = fields.choice("type", ("float32", "uint8", "int32"), "float32")
     if dtype != "float32" and limits != (0.0, 255.0):
         raise fields.error("range", f"[0, 255], as {dtype} takes pixels as they are", limits)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
 from pose_ros.errors import ModelError
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 120
+_REPR.maxlist = _REPR.maxdict = 12
 
 
 class Fields:
@@ -30,7 +35,7 @@ class Fields:
     def error(self, key: str, expected: str, got: Any) -> ModelError:
         """Return the error of a field that is not as expected."""
         field = ".".join(part for part in (self.place, key) if part) or "the card"
-        return ModelError(f"{self.path}: {field}: expected {expected}, got {got!r}")
+        return ModelError(f"{self.path}: {field}: expected {expected}, got {_short(got)}")
 
     def take(self, key: str) -> Any:
         """Whatever it is."""
@@ -112,3 +117,9 @@ class Fields:
         """Refuse what nobody took."""
         if self._rest:
             raise self.error(self.keys()[0], "no such field", self._rest[next(iter(self._rest))])
+
+
+def _short(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    text = _REPR.repr(value)
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pose_ros.documents import DocumentError, open_file
+
 
 @dataclass(frozen=True)
 class Checksum:
@@ -35,14 +37,14 @@ class Checksum:
         """Return what a file or some bytes are known by, in the kinds that this one has.
 
         Returns:
-            None when the file cannot be read.
+            None when the file cannot be read, or is not a regular file.
         """
         try:
             if isinstance(content, bytes):
                 return self._measure(io.BytesIO(content), len(content))
-            with content.open("rb") as stream:
+            with open_file(content) as stream:
                 return self._measure(stream, os.fstat(stream.fileno()).st_size)
-        except OSError:
+        except (OSError, DocumentError):
             return None
 
     def fits(self, content: Path | bytes) -> bool:

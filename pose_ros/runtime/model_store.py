@@ -19,12 +19,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from pose_ros.core.contract import Value
+from pose_ros.documents import DocumentError, read_file, read_json
 from pose_ros.errors import ModelError
 from pose_ros.runtime import tflite
 from pose_ros.runtime.card import Card, ModelFile
 from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.files import TEMPORARY, Progress, locked, print_progress, write_whole
 from pose_ros.runtime.originals import (
+    MAX_MODEL_BYTES,
     drop_parts,
     fetch,
     original_path,
@@ -212,9 +214,9 @@ def _converted_state(folder: Path, file: ModelFile) -> State:
     if not path.exists():
         return "missing"
     try:
-        note = json.loads(_note_path(folder, file).read_text(encoding="utf-8"))
+        note = read_json(_note_path(folder, file))
         recipe, sha256 = note["recipe"], note["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DocumentError, KeyError, TypeError):
         return "damaged"
     if recipe != _recipe(file):
         return "outdated"
@@ -223,7 +225,7 @@ def _converted_state(folder: Path, file: ModelFile) -> State:
 
 def _write_converted(folder: Path, file: ModelFile) -> None:
     original = original_path(folder, file)
-    data = original.read_bytes()
+    data = read_file(original, MAX_MODEL_BYTES)
     if file.format == "tflite":
         data = tflite.convert(
             data,

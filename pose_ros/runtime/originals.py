@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ModelError
 from pose_ros.runtime.archive import read_members
 from pose_ros.runtime.card import ModelFile
@@ -22,6 +23,9 @@ from pose_ros.runtime.origins import (
     WheelOrigin,
 )
 from pose_ros.runtime.wheel import fetch_wheel
+
+MAX_MODEL_BYTES = 1 << 31
+"""No protobuf message, and so no ONNX file, is larger."""
 
 
 def original_path(folder: Path, file: ModelFile) -> Path:
@@ -39,9 +43,9 @@ def problem_of(file: ModelFile, content: Path | bytes) -> str:
     from pose_ros.runtime.session import read_signature  # it takes long to import
 
     try:
-        data = content if isinstance(content, bytes) else content.read_bytes()
+        data = content if isinstance(content, bytes) else read_file(content, MAX_MODEL_BYTES)
         read_signature(data).require(file.signature, "which")
-    except ModelError as error:
+    except (ModelError, DocumentError) as error:
         return f"gives another network: {error}"
     return ""
 
@@ -96,9 +100,9 @@ def take_source(folder: Path, source: Path, files: Sequence[ModelFile]) -> list[
     if source.is_dir():
         raise ModelError(f"{source} is a folder: name the file in it")
     try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {source}: {error.strerror or error}") from None
+        data = read_file(source, MAX_MODEL_BYTES)
+    except DocumentError as error:
+        raise ModelError(str(error)) from None
     # by its hash first: some TFLite files carry metadata at their end and pass for a zip file
     found = [file for file in files if file.checksum.fits(data)]
     if not found and (unpacked := _unpack(folder, source, files)):

@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
 from pose_ros.runtime.checksum import sha256_of
+from pose_ros.runtime.external_data import check_external_data
 from pose_ros.runtime.files import Progress, locked, print_progress
 from pose_ros.runtime.providers import (
     EXACT_PRODUCTS,
@@ -34,7 +35,15 @@ _LOG = logging.getLogger(__name__)
 _SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
 _MAX_BINDINGS = 32
 
-_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
+# A network in half or double precision takes and gives float32 here: `run` converts.
+_CONVERTED = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
+# What `run` takes for each type of tensor.
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    **dict.fromkeys(_CONVERTED, np.float32),
+}
 
 # onnxruntime's own classes share no root, and with buffers that are kept it raises others
 _BROKE = (
@@ -79,8 +88,9 @@ class OrtSession:
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
         """Run the network; inputs and outputs in the order of the file, or of ``select``.
 
-        The outputs belong to the caller: a later run leaves them as they are. A batch is
-        given image by image to a network that takes one at a time.
+        Inputs and outputs are float32 even where the network has float16 or float64. The
+        outputs belong to the caller: a later run leaves them as they are. A batch is given
+        image by image to a network that takes one at a time.
 
         Raises:
             ModelError: The inputs do not fit the network.
@@ -93,16 +103,23 @@ class OrtSession:
             takes = ", ".join(f"{i.name} {i.shape} {i.type}" for i in self._inputs)
             got = ", ".join(f"{array.shape} {array.dtype}" for array in inputs)
             raise ModelError(f"the network takes {takes}; got {got}")
-        named = {i.name: array for i, array in zip(self._inputs, inputs, strict=True)}
+        named = {
+            i.name: array.astype(_CONVERTED[i.type]) if i.type in _CONVERTED else array
+            for i, array in zip(self._inputs, inputs, strict=True)
+        }
         try:
             if self._device:
-                return self._bound(named, self._device).run(inputs)
-            outputs: list[FloatArray] = self._session.run(self._outputs, named)
+                outputs = self._bound(named, self._device).run(list(named.values()))
+            else:
+                outputs = self._session.run(self._outputs, named)
         except _BROKE as error:
             raise RuntimeUnavailableError(
                 f"{self._provider} cannot run the network: {_line(error)}"
             ) from error
-        return outputs
+        return [
+            output.astype(np.float32) if output.dtype in (np.float16, np.float64) else output
+            for output in outputs
+        ]
 
     def select(self, signature: Signature, file: str) -> None:
         """Let ``run`` take and give what a signature names, in its order.
@@ -188,6 +205,7 @@ def open_session(
     if not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"threads must be in [1, {MAX_THREADS}], got {threads}")
     check_precision(precision, provider)
+    check_external_data(path)
     chain = choose_providers(provider, require_gpu, ort.get_available_providers())
     asked = _SHORT_NAMES[chain[0]]
     reason = ""
@@ -261,6 +279,7 @@ def read_signature(model: Path | bytes) -> Signature:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
+    check_external_data(model)
     try:
         source = model if isinstance(model, bytes) else str(model)
         session = ort.InferenceSession(source, options, providers=[LONG_NAMES["cpu"]])
@@ -279,9 +298,9 @@ def _signature_of(session: ort.InferenceSession) -> Signature:
 
 
 def _type_of(value: ort.NodeArg) -> str:
-    """Return the type of a tensor in NumPy's words; ``tensor(float)`` is float32."""
+    """Return what ``OrtSession.run`` takes or gives for a tensor, in NumPy's words."""
     name: str = value.type.removeprefix("tensor(").removesuffix(")")
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    return "float32" if value.type in _CONVERTED or name == "float" else name
 
 
 def _options(threads: int, entries: Mapping[str, str]) -> ort.SessionOptions:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
 from backports import zstd
 
+from pose_ros.documents import DocumentError, parse_yaml, read_file
 from pose_ros.errors import SourceError
 from pose_ros.sources import bag_sqlite, mcap_records
 from pose_ros.sources.bag_mcap import McapFile
@@ -17,6 +18,9 @@ from pose_ros.sources.bag_records import ZSTD_MAGIC, Storage
 from pose_ros.sources.pictures import natural_key
 
 METADATA = "metadata.yaml"
+
+MAX_METADATA_BYTES = 1 << 24
+"""A recording in ten thousand files has a metadata.yaml of a few MiB."""
 SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 
 _KEY = "rosbag2_bagfile_information"
@@ -74,9 +78,9 @@ def find_files(path: Path) -> tuple[list[BagFile], Metadata, list[str]]:
         return [BagFile(path)], Metadata(), []
     there = _storage_files(path)
     try:
-        information = _load((path / METADATA).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        trouble = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        information = _load(read_file(path / METADATA, MAX_METADATA_BYTES))
+    except DocumentError:
+        trouble = "damaged" if os.path.lexists(path / METADATA) else "missing"
         if not there:
             raise SourceError(
                 f"{path} is no bag that can be read: its {METADATA} is {trouble}, and it has no "
@@ -113,7 +117,7 @@ def parse_metadata(text: str) -> Metadata:
     """Return what a file holds of its bag's metadata; nothing where that is damaged."""
     try:
         return _metadata_from(_load(text))
-    except (ValueError, yaml.YAMLError):
+    except DocumentError:
         return Metadata()
 
 
@@ -169,17 +173,17 @@ def _storage_files(folder: Path) -> list[Path]:
 
 def _names_bag(metadata: Path) -> bool:
     try:
-        return _KEY in metadata.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return _KEY.encode() in read_file(metadata, MAX_METADATA_BYTES)
+    except DocumentError:
         return False
 
 
-def _load(text: str) -> dict[str, Any]:
-    document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+def _load(text: str | bytes) -> dict[str, Any]:
+    document = parse_yaml(text, METADATA, MAX_METADATA_BYTES, max_nodes=MAX_METADATA_BYTES)
     if isinstance(document, dict) and _KEY in document:
         document = document[_KEY]
     if not isinstance(document, dict):
-        raise ValueError("no mapping")  # noqa: TRY004  it is what the text holds that is wrong
+        raise DocumentError(f"{METADATA} is not a mapping")
     return document
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from pose_ros.core.camera import Calibration, Camera, Float64Array
+from pose_ros.documents import DocumentError, parse_yaml, read_file
 from pose_ros.errors import OptionError
 
 
@@ -20,15 +21,12 @@ def read_calibration(path: str | Path) -> Calibration:
             something out of its range; the message names the file.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"cannot read the calibration {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise OptionError(f"the calibration {path} is no YAML file: {error}") from None
-    return parse_calibration(text, path)
+        return parse_calibration(read_file(path), path)
+    except DocumentError as error:
+        raise OptionError(f"calibration: {error}") from None
 
 
-def parse_calibration(text: str, path: str | Path) -> Calibration:
+def parse_calibration(text: str | bytes, path: str | Path) -> Calibration:
     """Read what a calibration file holds.
 
     Args:
@@ -39,10 +37,9 @@ def parse_calibration(text: str, path: str | Path) -> Calibration:
         OptionError: As ``read_calibration``.
     """
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = str(error).splitlines()[0]
-        raise OptionError(f"the calibration {path} is no YAML file: {line}") from None
+        data = parse_yaml(text, str(path))
+    except DocumentError as error:
+        raise OptionError(f"calibration: {error}") from None
     needed = ("image_width", "image_height", "camera_matrix", "distortion_model",
               "distortion_coefficients")  # fmt: skip
     if not isinstance(data, dict):
@@ -109,7 +106,7 @@ def _matrix(data: dict[str, Any], key: str, shape: tuple[int, int] | None) -> Fl
     try:
         rows, columns = int(entry["rows"]), int(entry["cols"])
         array = np.array(entry["data"], np.float64).reshape(rows, columns)
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise OptionError(f"{key} must have rows, cols and rows x cols numbers as data") from None
     if shape is not None and array.shape != shape:
         raise OptionError(f"{key} must be {shape[0]}x{shape[1]}, got {rows}x{columns}")

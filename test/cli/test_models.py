@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -147,3 +148,27 @@ def test_action_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run()
     assert "ACTION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("note", ["fifo", "brackets"])
+def test_hostile_note_in_the_cache_counts_as_damaged_and_is_written_again(
+    note: str, cache: Path
+) -> None:
+    path = cache / f"{FILES[0]}.json"
+    path.unlink()
+    if note == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"[" * (2 << 20))
+    status, _ = model_store.status(load_card(NAME), cache)
+    assert (status.role, status.state) == ("detector", "damaged")
+    model_store.get(load_card(NAME), cache)
+    assert model_store.status(load_card(NAME), cache)[0].state == "ok"
+    assert path.is_file()
+
+
+def test_get_from_takes_only_regular_files(cache: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for source, kind in ((tmp_path / "fifo", "a FIFO"), ("/dev/zero", "a device")):
+        with pytest.raises(ModelError, match=f"is {kind}, expected a regular file"):
+            run("get", NAME, "--force", "--models-dir", cache, "--from", source)

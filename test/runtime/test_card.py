@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,20 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
         (lambda text: "- 1", "the card: expected a mapping"),
         (lambda text: "", "the card: expected a mapping, got None"),
         (lambda text: "a: [", "is not valid YAML"),
+        (replaced("[1, 3, 4, 4]", "[1, 3, 9999999, 9999999]"), "shape: expected at most 268435456"),
+        (replaced("[1, 3, 4, 4]", "[1, 3, 4, 99999]"), "at most 16384 pixels a side"),
+        (replaced("[1, 3, 4, 4]", "[1, 3, 4, 1" + "0" * 400 + "]"), "more than 64 bits"),
+        (replaced("range: [0, 1]", "range: !!int x"), "is not valid YAML"),
+        (replaced("range: [0, 1]", "range: 2024-02-30"), "range: expected two finite numbers"),
+        (replaced("range: [0, 1]", "range: [[[[[[[1]]]]]]]"), "more than 8 lists and mappings"),
+        (replaced("range: [0, 1]", "range: " + "[" * 5000), "more than 8 lists and mappings"),
+        (
+            lambda text: "\n".join(
+                ["a: &a [x, x, x, x, x, x, x, x, x]"]
+                + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")]
+            ),
+            "more than 100000 values, aliases expanded",
+        ),
     ],
 )
 def test_wrong_card_is_refused(shop: Any, edit: Callable[[str], str], message: str) -> None:
@@ -180,6 +196,7 @@ def test_wrong_card_is_refused(shop: Any, edit: Callable[[str], str], message: s
         load_card(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_values_of_one_name_are_refused(shop: Any) -> None:
@@ -203,8 +220,18 @@ def test_files_of_other_kinds_are_told_what_will_do(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot read the model card .*none.yaml: No such file"):
+    with pytest.raises(ModelError, match=r"model card: cannot read .*none.yaml: No such file"):
         load_card(tmp_path / "none.yaml")
+
+
+def test_only_a_regular_file_of_bounded_size_is_a_card(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.yaml")
+    with pytest.raises(ModelError, match="is a FIFO, expected a regular file"):
+        load_card(tmp_path / "fifo.yaml")
+    with (tmp_path / "large.yaml").open("wb") as stream:
+        stream.truncate(1 << 32)
+    with pytest.raises(ModelError, match="is larger than 1 MiB"):
+        load_card(tmp_path / "large.yaml")
 
 
 def test_cards_are_listed_by_name() -> None:

@@ -89,7 +89,7 @@ def test_projection_defaults_to_the_camera_matrix() -> None:
         ("rows: 1\n  cols: 5", "rows: 5", "distortion_coefficients must have"),
         ("cols: 4", "cols: 5", "projection_matrix must have"),
         (TEXT, "just a line", "no list of keys"),
-        (TEXT, "a: [1, 2", "no YAML file"),
+        (TEXT, "a: [1, 2", "is not valid YAML"),
         (TEXT, "", "no list of keys"),
     ],
 )
@@ -104,7 +104,7 @@ def test_refuses(tmp_path: Path, old: str, new: str, text: str) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"cannot read the calibration .*x\.yaml"):
+    with pytest.raises(OptionError, match=r"calibration: cannot read .*x\.yaml"):
         read_calibration(tmp_path / "x.yaml")
     with pytest.raises(OptionError, match="cannot write"):
         write_calibration(tmp_path / "no" / "x.yaml", Calibration(Camera.from_hfov(4, 3, 60)))

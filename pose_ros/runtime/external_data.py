@@ -1,0 +1,126 @@
+"""Weights that an ONNX file keeps in other files: only those in its own folder are read.
+
+The paths stand in the ONNX file, so a network from anywhere could name any file of the machine.
+onnxruntime refuses that since 1.24 or so; older ones, which Python 3.10 and JetPack have, do not.
+The few fields that matter are read straight from the protobuf encoding, since the package onnx is
+an extra. Field numbers: onnx/onnx.proto.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from pose_ros.errors import ModelError
+
+Buffer: TypeAlias = "bytes | mmap.mmap"
+
+# Fields that lead from a model to its tensors, by kind of message: number -> kind inside.
+_PATHS = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+_KEY, _VALUE = 1, 2
+_MAX_DEPTH = 64
+
+
+def check_external_data(model: Path | bytes) -> None:
+    """Check that all other files that an ONNX file needs lie in its folder and are there.
+
+    Args:
+        model: An ONNX file, or its content, which may need no other file.
+
+    Raises:
+        ModelError: It names a file elsewhere, or one that is missing; what is not an
+            ONNX file is left to onnxruntime to refuse.
+    """
+    for location in sorted(set(_locations_of(model))):
+        if isinstance(model, bytes):
+            raise ModelError(
+                f"it keeps weights in another file, {location!r}: save the network as one file"
+            )
+        folder = model.resolve().parent
+        path = (folder / location).resolve() if "\0" not in location else None
+        if path is None or not path.is_relative_to(folder):
+            raise ModelError(
+                f"{model} names weights outside its own folder, {location!r}: refused; save the "
+                "network with its weights beside it"
+            )
+        if not path.is_file():
+            raise ModelError(f"{model} needs the file {location!r} beside it, which is missing")
+
+
+def _locations_of(model: Path | bytes) -> list[str]:
+    try:
+        if isinstance(model, bytes):
+            return list(_locations(model, 0, len(model), "model", 0))
+        with (
+            model.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            return list(_locations(data, 0, len(data), "model", 0))
+    except (OSError, ValueError):  # an empty or damaged file, which onnxruntime refuses
+        return []
+
+
+def _locations(data: Buffer, at: int, end: int, kind: str, depth: int) -> Iterator[str]:
+    """Yield each location of external data below a message of a kind.
+
+    Raises:
+        ValueError: The bytes are not a protobuf message, or are nested without end.
+    """
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    inner = _PATHS[kind]
+    for number, start, stop in _fields(data, at, end):
+        if number not in inner:
+            continue
+        if inner[number] != "entry":
+            yield from _locations(data, start, stop, inner[number], depth + 1)
+            continue
+        entry = {n: data[a:b].decode("utf-8") for n, a, b in _fields(data, start, stop)}
+        if entry.get(_KEY) == "location":
+            yield entry.get(_VALUE, "")
+
+
+def _fields(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (number, start, end) of each field of a message that holds bytes.
+
+    Raises:
+        ValueError: The bytes are not a protobuf message.
+    """
+    while at < end:
+        tag, at = _varint(data, at, end)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            _, at = _varint(data, at, end)
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+        elif wire == 2:
+            size, at = _varint(data, at, end)
+            if at + size > end:
+                raise ValueError("a field is cut off")
+            yield number, at, at + size
+            at += size
+        else:
+            raise ValueError(f"wire type {wire}")
+
+
+def _varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= end:
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number is cut off")

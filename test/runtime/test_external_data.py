@@ -1,0 +1,98 @@
+"""Weights in other files: only those beside the network are read."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from pose_ros.errors import ModelError
+from pose_ros.runtime.external_data import check_external_data
+from pose_ros.runtime.session import open_session, read_signature
+
+COUNT = 12
+
+
+def adds_weights(location: str, where: str = "initializer") -> onnx.ModelProto:
+    """Return a network that adds weights of another file to its input."""
+    weights = TensorProto(name="w", dims=[COUNT], data_type=TensorProto.FLOAT)
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(4 * COUNT))):
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [COUNT]) for name in "xy"]
+    nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+    if where == "constant":
+        nodes.insert(0, helper.make_node("Constant", [], ["w"], value=weights))
+    graph = helper.make_graph(
+        nodes, "adds", value[:1], value[1:], [weights] if where == "initializer" else []
+    )
+    if where == "branch":  # a graph inside a node's attribute
+        inner = helper.make_graph(nodes, "then", [], value[1:], [weights])
+        branch = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
+        condition = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+        graph = helper.make_graph([branch], "adds", [*value[:1], condition], value[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    weights = np.arange(COUNT, dtype=np.float32).tobytes()
+    (tmp_path / "secret.bin").write_bytes(weights)
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(weights)
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    return folder
+
+
+def test_weights_beside_the_network_are_read(folder: Path) -> None:
+    path = folder / "net.onnx"
+    onnx.save(adds_weights("weights.bin"), path)
+    (output,) = open_session(path).run(np.zeros(COUNT, np.float32))
+    assert output.tolist() == list(range(COUNT))
+
+
+@pytest.mark.parametrize("where", ["initializer", "constant", "branch"])
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/passwd", "link.bin", "a/../../x"])
+def test_weights_elsewhere_are_refused_before_anything_is_loaded(
+    location: str, where: str, folder: Path
+) -> None:
+    path = folder / "net.onnx"
+    path.write_bytes(adds_weights(location, where).SerializeToString())
+    for load in (open_session, read_signature, check_external_data):
+        with pytest.raises(ModelError, match="names weights outside its own folder, .*refused"):
+            load(path)
+
+
+def test_missing_weights_are_named(folder: Path) -> None:
+    path = folder / "net.onnx"
+    path.write_bytes(adds_weights("gone.bin").SerializeToString())
+    with pytest.raises(ModelError, match=r"needs the file 'gone\.bin' beside it"):
+        open_session(path)
+
+
+def test_content_without_a_folder_may_name_no_file() -> None:
+    with pytest.raises(ModelError, match="save the network as one file"):
+        read_signature(adds_weights("weights.bin").SerializeToString())
+
+
+def test_damaged_files_are_left_to_the_engine(folder: Path) -> None:
+    whole = adds_weights("weights.bin").SerializeToString()
+    rng = np.random.default_rng(0)
+    path = folder / "net.onnx"
+    for content in (b"", b"\xff" * 40, *(whole[:n] for n in range(0, len(whole), 7))):
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=r"cannot load|beside it|outside its own folder"):
+            open_session(path)
+    for _ in range(200):
+        mutated = bytearray(whole)
+        for at in rng.integers(0, len(whole), 3):
+            mutated[at] = rng.integers(256)
+        path.write_bytes(mutated)
+        with contextlib.suppress(ModelError):  # anything else is a defect
+            check_external_data(path)
