@@ -28,6 +28,7 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from launch import LaunchContext, LaunchDescription
+from pose_ros.sources.opening import may_repeat
 
 TRUTH = ["true", "false"]
 
@@ -300,6 +301,8 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
     images = value("image_topic") or "image"
     asked = parameters_asked(value)
     bag = Path(value("bag")).expanduser() if value("bag") else None
+    if bag or (value("camera") and may_repeat(value("camera"))):
+        asked["allow_still_images"] = True  # what is drawn or recorded
     if bag:
         own["use_sim_time"] = True
         images, compressed = images_of_bag(bag, value("image_topic"))

@@ -73,6 +73,11 @@ def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
         )
     matrix = np.array(msg.k, np.float64).reshape(3, 3)
     if rectified:
+        if not any(msg.p):
+            raise OptionError(
+                "the images are rectified, and P is zero; let what rectifies them publish its "
+                "camera_info, or set image_kind:=raw where they are not"
+            )
         # without the baseline in P's last column: what is seen is seen from this very camera
         matrix = np.array(msg.p, np.float64).reshape(3, 4)[:, :3]
     matrix[:2, 2] -= (msg.roi.x_offset, msg.roi.y_offset)

@@ -48,13 +48,15 @@ def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> Fra
 
     Args:
         poses: The people; those without ``camera``, hips or shoulders have no frames.
-        frame_id: Of the image; where it is empty there are no frames.
+        frame_id: Of the image; where it is empty there are no frames. A leading slash is left out,
+            as tf2 does.
         prefix: Of the ids.
         min_score: Joints below this score, in [0, 1], are left out, as are those without meters.
     """
     parents: list[str] = []
     children: list[str] = []
     places, turns = [np.zeros((0, 3))], [np.zeros((0, 4))]
+    frame_id = frame_id.lstrip("/")
     for pose in poses if frame_id else ():
         frame = body_frame(pose)
         if frame is None or pose.camera is None:

@@ -11,6 +11,7 @@ from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import camera_from_info
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.sources.calibration import read_calibration
 
 # images without any camera_info until that is said
@@ -39,13 +40,17 @@ class CameraWatch:
         self._waited = 0
         self._told: set[str] = set()
 
-    def take(self, msg: Any) -> None:
-        """Take a camera_info; one that says the same as the last costs next to nothing."""
+    def take(self, msg: Any) -> float:
+        """Take a camera_info, and return its stamp in seconds.
+
+        One that says the same as the last costs next to nothing.
+        """
+        stamp = stamp_from_msg(msg.header.stamp)
         before, self._message = self._message, msg
         if before is not None:
             msg.header = before.header  # differs always, and says nothing about the lens
             if msg == before:
-                return
+                return stamp
         camera = None
         try:
             found = camera_from_info(msg, rectified=self._rectified)
@@ -55,6 +60,7 @@ class CameraWatch:
             self._say("calibration", f"no meters and no /tf: {self._topic}: {error}")
         self._camera = camera
         self._arrived.set()
+        return stamp
 
     def camera_for(self, width: int, height: int) -> Camera | None:
         """Return the camera of images of a size, or None where it is not known.

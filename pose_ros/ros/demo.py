@@ -39,7 +39,7 @@ from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
-from pose_ros.sources.opening import open_synthetic, scene_spec
+from pose_ros.sources.opening import may_repeat, open_synthetic, scene_spec
 from pose_ros.sources.scenes import SCENES
 from pose_ros.sources.synthetic import SyntheticSource
 
@@ -260,7 +260,12 @@ def nodes(
     """
     children: list[Child] = []
     try:
-        pose = {"autostart": "true", **({} if scene is None else meters_of(scene))}
+        still = "true" if may_repeat(source) else "false"
+        pose = {
+            "autostart": "true",
+            "allow_still_images": still,
+            **({} if scene is None else meters_of(scene)),
+        }
         children.append(Child("pose_node", pose, log_folder / "pose_node.log"))
         if scene is not None:
             gesture = {"autostart": "true", **GESTURE_PARAMETERS}

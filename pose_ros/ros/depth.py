@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -40,16 +41,17 @@ class DepthBuffer:
         self.used_total = 0
         self.missed_total = 0
 
-    def take(self, message: bytes) -> None:
-        """Take a serialized sensor_msgs/Image."""
+    def take(self, message: bytes) -> float:
+        """Take a serialized sensor_msgs/Image; return its stamp in seconds, NaN for a bad one."""
         try:
             depth = depth_from_msg(read_image(message))
         except ImageError as error:
             self._say("message", f"{self._topic}: {error}")
-            return
+            return math.nan
         with self._arrived:
             self._kept.append(depth)
             self._arrived.notify_all()
+        return depth.stamp
 
     def nearest(self, stamp: float, max_skew: float, width: int, height: int) -> DepthImage | None:
         """Return the depth image nearest in time to an image, or None where none will do.

@@ -14,6 +14,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 STALE_WARN_SECONDS = 2.0
 STALE_ERROR_SECONDS = 10.0
+FLOOD_HZ = 60.0
+"""More images per second than this, and most of them unused, are worth a word."""
+FLOOD_RATIO = 4.0
 
 
 class Level(IntEnum):
@@ -35,6 +38,21 @@ class Report:
     message: str
     values: Sequence[tuple[str, str]] = ()
     logged: bool = False
+    notices: Sequence[str] = ()
+    """What is wrong besides, each with its cure; it stands in the log already."""
+
+    @property
+    def noticed(self) -> bool:
+        """Whether a notice says what the message says."""
+        return any(self.message in text for text in self.notices)
+
+    @property
+    def whole(self) -> tuple[Level, str]:
+        """Level and one line, the notices included."""
+        if not self.notices:
+            return self.level, self.message
+        own = [self.message] if self.level > Level.OK and not self.noticed else []
+        return max(self.level, Level.WARN), "; ".join([*own, *self.notices])
 
 
 class StreamHealth:
@@ -55,8 +73,16 @@ class StreamHealth:
             self._since = self._last_arrival = self._clock()
             self.arrived_total = self.dropped_total = self.refused_total = self.done_total = 0
             self._last_error = ""
+            self.repeated_total = 0
             self._ended = ""
             self._clear_interval()
+
+    def _flood(self, seconds: float) -> str:
+        return (
+            f"{self._arrived / seconds:.0f} images per second come and "
+            f"{self._done / seconds:.0f} are used: lower the driver's rate, each costs time to "
+            "receive"
+        )
 
     def _clear_interval(self) -> None:
         self._arrived = self._done = 0
@@ -75,6 +101,11 @@ class StreamHealth:
         """Count an image that a newer one replaced before its turn."""
         with self._lock:
             self.dropped_total += 1
+
+    def repeated(self) -> None:
+        """Count an image that was the one before once more."""
+        with self._lock:
+            self.repeated_total += 1
 
     def refused(self, reason: str) -> None:
         """Count an image that cannot be used."""
@@ -119,6 +150,7 @@ class StreamHealth:
                 ("results per second", f"{self._done / seconds:.1f}"),
                 ("images dropped", str(self.dropped_total)),
                 ("images refused", str(self.refused_total)),
+                ("images repeated", str(self.repeated_total)),
                 ("latency ms", _milliseconds(self._latencies)),
                 ("processing ms", _milliseconds(self._durations)),
                 ("last error", self._last_error),
@@ -131,6 +163,8 @@ class StreamHealth:
                 level, message = Level.ERROR, f"no image for {silent:.0f} s"
             elif silent > STALE_WARN_SECONDS:
                 level, message = Level.WARN, f"no image for {silent:.0f} s"
+            elif self._arrived > max(FLOOD_HZ * max(seconds, 0.5), FLOOD_RATIO * self._done):
+                level, message = Level.WARN, self._flood(seconds)
             if clock_trouble and not self._ended:
                 level, message = Level.WARN, f"{message}: {clock_trouble}"
             if self._refusal:
@@ -149,10 +183,11 @@ def _milliseconds(seconds: list[float]) -> str:
 
 def report_to_msg(report: Report, name: str, hardware_id: str, stamp: Any) -> DiagnosticArray:
     """Return the /diagnostics message of one node's report."""
+    level, message = report.whole
     status = DiagnosticStatus(
-        level=bytes([report.level]),
+        level=bytes([level]),
         name=name,
-        message=report.message,
+        message=message,
         hardware_id=hardware_id,
         values=[KeyValue(key=key, value=value) for key, value in report.values],
     )

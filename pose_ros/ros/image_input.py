@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
@@ -16,14 +15,14 @@ from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_compressed, image_from_msg
 from pose_ros.ros.capture import Capture, CaptureEvents
+from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.sources.bag_images import BagImages
-
-IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 End = Callable[[], Any]
 
@@ -57,8 +56,12 @@ def picture_of(header: Any, frame: Frame) -> Picture:
     return Picture(header, lambda: (frame.image, frame.channels))
 
 
-def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> End:
-    """Take images from the topic; return what ends it."""
+def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> DriverSubscription:
+    """Take images from the topic.
+
+    Raises:
+        OptionError: The subscription's QoS override is none.
+    """
     topic = node.resolve_topic_name("image")
     compressed = node.parameters.image_transport == "compressed"
     if compressed:
@@ -66,28 +69,28 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
 
     max_pixels = max_pixels_from(node.parameters.max_megapixels)
 
-    def take_compressed(msg: Any) -> None:
+    def take_compressed(msg: Any) -> float:
         events.picture(Picture(msg.header, partial(image_from_compressed, msg, max_pixels)))
+        return stamp_from_msg(msg.header.stamp)
 
-    def take_serialized(message: bytes) -> None:
+    def take_serialized(message: bytes) -> float:
         try:
             msg = read_image(message)
         except ImageError as error:
             events.refused(error)
-        else:
-            events.picture(Picture(msg.header, partial(image_from_msg, msg, max_pixels)))
+            return math.nan
+        events.picture(Picture(msg.header, partial(image_from_msg, msg, max_pixels)))
+        return stamp_from_msg(msg.header.stamp)
 
-    subscription = node.create_subscription(
+    node.get_logger().info(f"images from {topic}")
+    return DriverSubscription(
+        node,
         CompressedImage if compressed else ImageMsg,
         topic,
         take_compressed if compressed else take_serialized,
-        IMAGE_QOS,
-        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         # rclpy would copy the pixels into an array of its own: a sixth of the cost of a message
         raw=not compressed,
     )
-    node.get_logger().info(f"images from {topic}")
-    return lambda: node.destroy_subscription(subscription)
 
 
 def is_bag_source(source: Source) -> bool:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
@@ -16,11 +13,11 @@ from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.ros.camera_info import CameraWatch, OwnCamera, read_calibration_url
 from pose_ros.ros.depth import DepthBuffer
+from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 
-INFO_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+_DEPTH_QUEUE = 5
 
 
 def lift_options_from(parameters: PoseParameters) -> LiftOptions:
@@ -51,7 +48,7 @@ class Meters:
     def __init__(self, node: ManagedNode[PoseParameters], source: Source | None) -> None:
         parameters = node.parameters
         self._node = node
-        self._end: list[Callable[[], Any]] = []
+        self._subscriptions: list[DriverSubscription] = []
         self._lifter = Lifter(lift_options_from(parameters))
         self._floor = None
         if parameters.camera_height > 0:
@@ -97,10 +94,14 @@ class Meters:
             values.append(("depth", self._depth.describe()))
         return values
 
+    def troubles(self) -> list[str]:
+        """Return in words what is wrong with the topics, each with its cure."""
+        return [text for text in (each.trouble() for each in self._subscriptions) if text]
+
     def close(self) -> None:
         """End the subscriptions."""
-        while self._end:
-            self._end.pop()()
+        while self._subscriptions:
+            self._subscriptions.pop().close()
 
     def _watch_camera(self, warn: Callable[[str], None]) -> CameraWatch:
         node, images = self._node, self._node.resolve_topic_name("image")
@@ -109,16 +110,17 @@ class Meters:
             topic = sibling(images)  # nobody has remapped it by itself
         rectified = is_rectified(node.parameters.image_kind, images)
         watch = CameraWatch(topic, rectified, warn)
-        self._subscribe(CameraInfo, topic, watch.take, INFO_QOS)
+        self._subscribe(DriverSubscription(node, CameraInfo, topic, watch.take))
         return watch
 
     def _watch_depth(self, warn: Callable[[str], None]) -> DepthBuffer:
         topic = self._node.resolve_topic_name("depth")
         buffer = DepthBuffer(topic, warn)
-        self._subscribe(Image, topic, buffer.take, DEPTH_QOS, raw=True)
+        self._subscribe(
+            DriverSubscription(self._node, Image, topic, buffer.take, depth=_DEPTH_QUEUE, raw=True)
+        )
         self._node.get_logger().info(f"depth from {topic}")
         return buffer
 
-    def _subscribe(self, kind: Any, topic: str, take: Any, qos: QoSProfile, **more: Any) -> None:
-        subscription = self._node.create_subscription(kind, topic, take, qos, **more)
-        self._end.append(partial(self._node.destroy_subscription, subscription))
+    def _subscribe(self, subscription: DriverSubscription) -> None:
+        self._subscriptions.append(subscription)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import signal
@@ -287,10 +288,11 @@ class ManagedNode(LifecycleNode, Generic[Table]):
             level = Level.ERROR if self._trouble else Level.WARN
             report = Report(level, self._trouble or self._state)
         values = [("state", self._state), *report.values]
-        if self._state == "active" and report.level > self._told and not report.logged:
+        said = report.logged or report.noticed
+        if self._state == "active" and report.level > self._told and not said:
             self.get_logger().warning(report.message)
         self._told = report.level
-        report = Report(report.level, report.message, values)
+        report = dataclasses.replace(report, values=values)
         stamp = self.get_clock().now().to_msg()
         name = f"{self.get_fully_qualified_name()[1:]}: {self.get_name()}"
         self._diagnostics.publish(report_to_msg(report, name, self.hardware_id(), stamp))

@@ -126,6 +126,12 @@ class PoseParameters:
         choices=("raw", "compressed"),
     )
     max_megapixels: float = _MAX_MEGAPIXELS
+    allow_still_images: bool = parameter(
+        False,
+        "Take images that repeat the one before, pixel for pixel, as drawn or recorded ones may; "
+        "of a camera they mean that it is frozen, and no poses are sent.",
+        live=True,
+    )
     source: str = parameter(
         "",
         "Capture by itself from this device, file, folder, stream or synthetic, with no image "

@@ -12,14 +12,18 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.one_camera import OneCamera
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
+from pose_ros.core.still import StillWatch
 from pose_ros.core.timeline import Order, StampOrder
-from pose_ros.core.types import Frame
-from pose_ros.errors import ImageError, OptionError, PoseRosError
+from pose_ros.core.types import Frame, Image
+from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
-from pose_ros.ros.diagnostics import Report, StreamHealth
+from pose_ros.ros.diagnostics import Level, Report, StreamHealth
+from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.estimators import estimator_from, hands_from, options_from
+from pose_ros.ros.graph import PoseNeighbors, missing_images
 from pose_ros.ros.image_input import (
     InputEvents,
     Picture,
@@ -29,12 +33,21 @@ from pose_ros.ros.image_input import (
 )
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.notices import Notices
 from pose_ros.ros.outputs import Outputs, Result
 from pose_ros.ros.parameter_tables import PoseParameters
-from pose_ros.ros.worker import Worker
+from pose_ros.ros.worker import STOP_SECONDS, Worker
 from pose_ros.sources import open_source
+from pose_ros.sources.opening import may_repeat
 
 WARN_EVERY_SECONDS = 5.0
+FROZEN_SECONDS = 0.5
+"""A picture that stays the same for this long is worth a word; a repeated one is not."""
+STUCK_SECONDS = 5.0
+"""A network that works on one image for longer is said to hang; it is an error after"""
+STUCK_ERROR_SECONDS = 30.0
+STUCK_STOP_SECONDS = 0.5
+"""How long one that hangs is waited for when the node stops."""
 
 MakeEstimator = Callable[[PoseParameters], Estimator]
 MakeHands = Callable[[PoseParameters], HandEstimator]
@@ -57,6 +70,8 @@ class PoseNode(ManagedNode[PoseParameters]):
     An image without a stamp is refused, as nothing could be made of the result
     over time, and so is one that others overtook on the way; one without a
     frame_id is taken, and warned about once. Where time goes back, all begins anew.
+    An image that repeats the one before, pixel for pixel, is of a frozen camera and
+    gives no poses, and so is one of a second camera on the same topic.
     """
 
     def __init__(
@@ -86,8 +101,12 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._meters: Meters | None = None
         self._worker: Worker[Picture] | None = None
         self._end_input: Callable[[], Any] | None = None
-        self._told_frame_id = False
-        self._order = StampOrder()
+        self._notices = Notices(self.get_logger())
+        self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
+        self._may_repeat = False
+        self._images: DriverSubscription | None = None
+        self._neighbors = PoseNeighbors(self)
+        self._stuck = ""
 
     def acquire(self) -> None:
         """Make the publishers and load the networks."""
@@ -109,22 +128,26 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def start(self) -> None:
         """Start the worker, then let images in."""
+        if self._stuck:
+            raise ModelError(f"{self._stuck}; clean the node up and configure it to load it again")
         outfit = self.outfit
         estimator, hands = outfit.estimator, outfit.hands
         estimator.reset()
         estimator.options = options_from(self.parameters)
         if hands:
             hands.reset()
-        self._told_frame_id = False
-        self._order = StampOrder()
+        self._notices.clear()
+        self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self._health.restart()
         source = None
+        self._may_repeat = False
         if self._subscribe is None and self.parameters.source:
             source = open_source(
                 self.parameters.source,
                 max_pixels=max_pixels_from(self.parameters.max_megapixels),
             )
+            self._may_repeat = may_repeat(self.parameters.source)
         try:
             self._meters = Meters(self, source)
         except OptionError:
@@ -138,12 +161,15 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Let no more images in, and wait for the one in work."""
         if self._end_input is not None:
             self._end_input()
-            self._end_input = None
+            self._end_input = self._images = None
         if self._worker is not None:
-            if not self._worker.stop():
-                self.get_logger().error("the network does not end; it is left behind")
+            hangs = self._worker.busy_seconds > STUCK_SECONDS
+            if not self._worker.stop(STUCK_STOP_SECONDS if hangs else STOP_SECONDS):
+                self._stuck = f"{self.outfit.estimator.network} has not returned from an image"
+                self.get_logger().error(f"{self._stuck}; it is left behind")
             self._worker = None
             self.outfit.outputs.stop()
+        self._neighbors.close()
         if self._meters is not None:
             self._meters.close()
             self._meters = None
@@ -151,6 +177,7 @@ class PoseNode(ManagedNode[PoseParameters]):
     def release(self) -> None:
         """Free the network."""
         self._outfit = None
+        self._stuck = ""
 
     @property
     def outfit(self) -> Outfit:
@@ -165,10 +192,34 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def report(self) -> Report:
         """Return rates, drops, latency, and what runs the network."""
-        report, estimator = self._health.report(self.clock_trouble()), self.outfit.estimator
+        estimator = self.outfit.estimator
+        report = self._health.report(self.clock_trouble())
         values = [("network", estimator.network), ("provider", estimator.provider)]
-        meters = self._meters.values() if self._meters else []
-        return dataclasses.replace(report, values=[*values, *meters, *report.values])
+        troubles = self._neighbors.troubles()
+        if self._images is not None:
+            values.append(("subscription", self._images.describe()))
+            values.append(("images lost on the way", str(self._images.losses.lost_total)))
+            troubles.append(self._images.trouble())
+            if not self._health.arrived_total and not self._images.publishers:
+                troubles.append(missing_images(self, self._images.topic))
+        if self._meters is not None:
+            values += self._meters.values()
+            troubles += self._meters.troubles()
+        for text in filter(None, troubles):
+            self._notices.note(text)
+        report = dataclasses.replace(
+            report, values=[*values, *report.values], notices=self._notices.recent()
+        )
+        busy = self._worker.busy_seconds if self._worker else 0.0
+        if busy <= STUCK_SECONDS:
+            return report
+        since = time.strftime("%H:%M:%S", time.localtime(time.time() - busy))
+        level = Level.ERROR if busy > STUCK_ERROR_SECONDS else Level.WARN
+        message = (
+            f"{estimator.network} has not returned from an image for {busy:.0f} s, since {since}: "
+            "the network is far too slow for this machine, or has a loop without an end"
+        )
+        return dataclasses.replace(report, level=level, message=message)
 
     def hardware_id(self) -> str:
         """Return the topic or source of the images."""
@@ -185,7 +236,8 @@ class PoseNode(ManagedNode[PoseParameters]):
             return self._subscribe(lambda header, frame: self._take(picture_of(header, frame)))
         if source is not None:
             return start_capture(self, source, events)
-        return subscribe_images(self, events)
+        self._images = subscribe_images(self, events)
+        return self._images.close
 
     def _say_end(self, text: str) -> None:
         self._health.ended(text)
@@ -210,9 +262,12 @@ class PoseNode(ManagedNode[PoseParameters]):
         try:
             self._check_header(header)
             stamp = stamp_from_msg(header.stamp)
+            image, channels = picture.decode()  # first: what is no image is not in the stream
             if not options.static:
+                self._check_camera(header.frame_id, stamp, options.reid_timeout)
                 self._check_order(stamp)
-            image, channels = picture.decode()
+            if self._is_frozen(image, stamp):
+                return
             began = time.perf_counter()
             poses = estimator.estimate(image, stamp, channels=channels)
             poses = meters.lift(poses, stamp, image.shape[1], image.shape[0])
@@ -238,22 +293,45 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def _refuse(self, error: ImageError) -> None:
         self._health.refused(str(error))
-        self.get_logger().warning(
-            f"image refused: {error}", throttle_duration_sec=WARN_EVERY_SECONDS
-        )
+        self._notices.note(f"image refused: {error}")
 
     def _check_header(self, header: Any) -> None:
-        """Raise ImageError for an image without a stamp; warn of one without a frame, once."""
+        """Raise ImageError for an image without a stamp; warn of a bad frame, once."""
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             raise ImageError(
                 "it has no stamp (0.0); have its driver stamp images when it captures them"
             )
-        if not header.frame_id and not self._told_frame_id:
-            self._told_frame_id = True
-            self.get_logger().warning(
+        if not header.frame_id:
+            self._notices.note(
                 "the images have no frame_id, nor will the poses, and there is nothing on /tf; set "
                 "it in the camera's driver"
             )
+        elif header.frame_id.startswith("/"):
+            self._notices.note(
+                f"the images' frame_id {header.frame_id!r} begins with a slash, which tf2 does not "
+                "take: on /tf it is left out; set the frame_id in the camera's driver without it"
+            )
+
+    def _check_camera(self, frame_id: str, stamp: float, remembered: float) -> None:
+        """Raise ImageError for an image of a second camera, or with the stamp of the last."""
+        before = self._one_camera.check(frame_id, stamp, time.monotonic(), remembered)
+        if before:
+            self.get_logger().warning(f"images are of {frame_id!r} now; {before!r} has gone")
+
+    def _is_frozen(self, image: Image, stamp: float) -> bool:
+        """Return whether an image is the one before once more, which is as good as none."""
+        if self._may_repeat or self.parameters.allow_still_images:
+            return False
+        if not self._still.repeats(image, stamp):
+            return False
+        self._health.repeated()
+        if self._still.seconds > FROZEN_SECONDS:
+            self._notices.note(
+                f"the picture has not changed in any pixel for {self._still.seconds:.1f} s: the "
+                "camera or its driver is frozen, and no poses are sent; where images are drawn, "
+                "recorded or sent twice, set allow_still_images:=true"
+            )
+        return True
 
     def _check_order(self, stamp: float) -> None:
         """Raise ImageError for an image that is late; say that time went back, once each time.

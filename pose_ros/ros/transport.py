@@ -50,6 +50,17 @@ def profile_variable() -> str:
     return PROFILE_VARIABLES[major >= _RCLPY_WITH_FAST_DDS_3]
 
 
+def larger_memory(rmw: str) -> str:
+    """Return in words what to do for a driver of another package that loses large images.
+
+    Args:
+        rmw: Identifier of the middleware, such as ``rmw_fastrtps_cpp``.
+    """
+    if "fastrtps" in rmw:
+        return f"start it with {profile_variable()}={share_path('config', PROFILE)}"
+    return "raise the receive buffers of the kernel (sysctl net.core.rmem_max)"
+
+
 def _shared_memory_fits() -> bool:
     """Return whether the segment fits; a container may have as little as 64 MB for all."""
     try:

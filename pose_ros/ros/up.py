@@ -17,6 +17,7 @@ from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.sources.opening import may_repeat
 
 
 def truth(text: str) -> bool:
@@ -86,6 +87,8 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
         others.append(GestureNode(parameter_overrides=_parameters(hands)))
     if not options.camera:
         return [*others, PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
+    if may_repeat(options.camera):
+        asked["allow_still_images"] = True
     camera = CameraNode(cli_args=remap, parameter_overrides=_parameters({"source": options.camera}))
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -35,6 +36,7 @@ class Worker(Generic[Item]):
         self._changed = threading.Condition()
         self._waiting: list[Item] = []
         self._dropped = 0
+        self._began: float | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -43,6 +45,12 @@ class Worker(Generic[Item]):
     def dropped(self) -> int:
         """Number of items that a newer one replaced before their turn came."""
         return self._dropped
+
+    @property
+    def busy_seconds(self) -> float:
+        """For how long ``handle`` has worked on the present item; 0 while it waits for one."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def put(self, item: Item) -> bool:
         """Hand in an item without waiting; nothing is taken after ``stop``.
@@ -80,7 +88,10 @@ class Worker(Generic[Item]):
                 if self._stopping:
                     return
                 item = self._waiting.pop()
+                self._began = time.monotonic()
             try:
                 self._handle(item)
             except Exception as error:  # noqa: BLE001
                 self._on_error(error)
+            finally:
+                self._began = None

@@ -61,6 +61,15 @@ def is_synthetic(spec: str) -> bool:
     return spec.partition("?")[0].partition(":")[0] == "synthetic"
 
 
+def may_repeat(spec: str) -> bool:
+    """Return whether a source may give the very same picture again, as what is drawn or recorded.
+
+    The picture of a camera never repeats: its noise is another each time.
+    """
+    spec = _without_scheme(spec)
+    return not (is_device(spec) or is_stream(spec))
+
+
 def open_synthetic(
     spec: str,
     *,

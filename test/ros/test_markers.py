@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -107,7 +108,8 @@ def test_the_node_deletes_who_is_lost_and_all_when_it_stops(
     ros: Any, fake: Any, truth: Any, true_poses: TruePoses
 ) -> None:
     fake.find = lambda stamp: true_poses([truth] if stamp < 101 else [])
-    node = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
+    still = Parameter("allow_still_images", value=True)
+    node = ros.add(PoseNode(make_estimator=lambda _parameters: fake, parameter_overrides=[still]))
     assert node.autostart()
     found = ros.collect(MarkerArray, "pose/markers")
     images = ros.node.create_publisher(Image, "image", 10)
@@ -134,7 +136,8 @@ def test_the_node_deletes_who_is_lost_and_all_when_it_stops(
     node.trigger_activate()
     found.clear()
     done = node._health.done_total
-    assert ros.spin_until(lambda: publish(100.0) or node._health.done_total > done + 2)
+    stamps = itertools.count(103)
+    assert ros.spin_until(lambda: publish(next(stamps)) or node._health.done_total > done + 2)
     assert not found
 
 

@@ -127,6 +127,7 @@ def test_only_live_ones_change_while_configured(table: type, name: str, configur
 def test_which_are_live() -> None:
     live = {name for name, (_, rule) in params.rules(PoseParameters).items() if rule.live}
     assert live == {
+        "allow_still_images",
         *("threshold", "min_tracking_confidence", "reid_timeout", "detect_tiles"),
         *("upper_body_only", "smoothing", "overlay", "publish_overlay"),
         *("publish_markers", "min_joint_score", "person_height", "max_depth_skew"),

@@ -106,6 +106,7 @@ def test_without_meters_or_a_frame_there_are_none(true_poses: TruePoses) -> None
 @pytest.fixture
 def make(ros: Any, fake: Any) -> Callable[..., PoseNode]:
     def made(**parameters: Any) -> PoseNode:
+        parameters["allow_still_images"] = True
         node: PoseNode = ros.add(
             PoseNode(
                 make_estimator=lambda _parameters: fake,
