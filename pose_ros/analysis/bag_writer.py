@@ -34,7 +34,6 @@ from pose_ros.messages.transforms import frames_of
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.bag_writing import add_topic, open_bag_writer
-from pose_ros.viz.overlay import least_score
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
 SKELETON, HAND_SKELETON, TF_STATIC = "/pose/skeleton", "/pose/hands/skeleton", "/tf_static"
@@ -85,7 +84,7 @@ class BagWriter:
             recorded: When the image was recorded, nanoseconds.
         """
         nanoseconds, frame_id = result.nanoseconds, result.frame_id
-        least = least_score(result.poses.skeleton)
+        least = result.poses.skeleton.least_score
         frames = frames_of(result.poses, frame_id, _ID_PREFIX, least)
         if frames.children:  # first, so that who gets the poses can look the frames up
             self._put(TF, _FRAMES, frames_to_cdr(frames, nanoseconds), recorded)

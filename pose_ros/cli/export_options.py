@@ -19,6 +19,10 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose motion the BVH is of (who is seen in most images)",
     )  # fmt: skip
     group.add_argument(
+        "--wide", action="store_true",
+        help="tables of joints and angles with one row a person and image, for --csv, --parquet",
+    )  # fmt: skip
+    group.add_argument(
         "--coco17", action="store_true",
         help="COCO's 17 keypoints in the data set, in place of the network's",
     )  # fmt: skip
@@ -43,5 +47,6 @@ def export_options(args: argparse.Namespace) -> ExportOptions:
         files={name: file for name, file in files.items() if file is not None},
         person=args.person,
         coco17=args.coco17,
+        wide=args.wide,
         coco_ids=args.coco_ids,
     )

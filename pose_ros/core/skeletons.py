@@ -8,6 +8,9 @@ from functools import cached_property
 
 from pose_ros.errors import OptionError
 
+FOUND_SCORE = 0.5
+"""Least score of a keypoint that was found, of a network that guesses hidden ones too."""
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -50,6 +53,15 @@ class Skeleton:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.keypoints)}
+
+    @property
+    def least_score(self) -> float:
+        """Score, in [0, 1], from which on a keypoint counts as found.
+
+        MediaPipe's networks guess where every keypoint is, and the score says whether it can be
+        seen. Other networks leave out what they do not find.
+        """
+        return FOUND_SCORE if self.name.startswith("blaze") else 0.0
 
     def index(self, keypoint: str) -> int:
         """Return the index of a keypoint by name.

@@ -249,6 +249,13 @@ class Poses:
             keypoint_scores=np.zeros((0, points), np.float32),
         )
 
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """(N, K) which keypoints were found: they have a place and ``Skeleton.least_score``."""
+        known = np.isfinite(self.keypoints).all(axis=2) & (self.keypoint_scores > 0)
+        found: NDArray[np.bool_] = known & (self.keypoint_scores >= self.skeleton.least_score)
+        return found
+
     def __len__(self) -> int:
         return len(self.ids)
 

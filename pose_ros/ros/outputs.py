@@ -20,7 +20,7 @@ from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, t
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.tf import make_broadcaster
-from pose_ros.viz.overlay import draw, least_score, parse_parts
+from pose_ros.viz.overlay import draw, parse_parts
 
 RESULT_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(
@@ -105,7 +105,7 @@ class Outputs:
         msg = poses_to_msg(poses, header, result.network, width=width, height=height)
         frames = []
         if self._send_frames:
-            least = parameters.min_joint_score or least_score(poses.skeleton)
+            least = parameters.min_joint_score or poses.skeleton.least_score
             frames = transforms_to_msg(poses, header, parameters.id_prefix, least)
         if self._send_frames and frames:
             # first, so that who gets the poses can look the frames up
@@ -123,7 +123,7 @@ class Outputs:
         """Publish what people look at, while somebody does: markers and the overlay."""
         parameters = self._node.parameters
         if parameters.publish_markers and self._markers.get_subscription_count():
-            least = parameters.min_joint_score or least_score(result.poses.skeleton)
+            least = parameters.min_joint_score or result.poses.skeleton.least_score
             markers = self._made_markers.update(result.poses, result.header, least)
         else:
             markers = self._made_markers.clear()

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
 from pose_ros.errors import OptionError
 
@@ -21,11 +20,6 @@ _OTHER_WORDS = {
     "keypoint": ("keypoints",),
     "default": ("links", "keypoints"),
 }
-
-MIN_SCORE = 0.5
-"""Least score, in [0, 1], at which a keypoint of MediaPipe's networks is drawn: they guess
-where each one is, and the score says whether it is to be seen. Other networks leave out what
-they do not find, and all that they find is drawn."""
 
 SPAN = 3.0
 """An image this many times as large as a person or hand has dots and lines just fitting."""
@@ -75,11 +69,6 @@ def check_scale(name: str, scale: float | None) -> None:
         raise OptionError(f"{name} must be a fraction of the image's longer side, got {scale}")
 
 
-def least_score(skeleton: Skeleton) -> float:
-    """Return the score from which on a keypoint is there, by whose network found it."""
-    return MIN_SCORE if skeleton.name.startswith("blaze") else 0.0
-
-
 def draw(
     image: Image,
     poses: Poses,
@@ -103,7 +92,7 @@ def draw(
         hands: Of these people, drawn without boxes.
         channels: Order of the image's color channels.
         min_score: Keypoints with a lower score, in [0, 1], and their links are left out;
-            None for what suits the network, see ``MIN_SCORE``.
+            None for what suits the network, ``Skeleton.least_score``.
         keypoint_scale: Radius of a dot as a fraction of the image's longer side, for large
             and small people alike; None for one that fits each.
         link_scale: The same for the width of a line.
@@ -114,7 +103,7 @@ def draw(
     wanted = set(parts)
     size = max(image.shape[:2])
     for pose, boxed in [*((p, "box" in wanted) for p in poses), *((h, False) for h in hands or ())]:
-        least = least_score(pose.skeleton) if min_score is None else min_score
+        least = pose.skeleton.least_score if min_score is None else min_score
         shown = (pose.keypoint_scores >= least) & np.isfinite(pose.keypoints).all(axis=1)
         if boxed:
             _draw_box(image, pose, size, channels)

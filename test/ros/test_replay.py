@@ -27,7 +27,6 @@ from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
-from pose_ros.viz.overlay import least_score
 from tools.bag_player import BagPlayer, stamp_of_message
 
 IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"
@@ -70,7 +69,7 @@ def told(results: list[Result]) -> Messages:
     for result in results:
         header = header_of(types, result.nanoseconds, result.frame_id)
         poses = result.poses
-        least = least_score(poses.skeleton)
+        least = poses.skeleton.least_score
         size = {"width": result.width, "height": result.height}
         frames = transforms_to_msg(poses, header, "p", least)
         messages: dict[str, Any] = {

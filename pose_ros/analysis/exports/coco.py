@@ -49,10 +49,14 @@ class CocoDataset:
         self._categories: dict[tuple[str, Skeleton], dict[str, Any]] = {}
         self._count = 0
         with ExitStack() as stack:
-            self._file = stack.enter_context(path.open("w", encoding="utf-8"))
+            self._file = stack.enter_context(
+                path.open("w", encoding="utf-8", errors="backslashreplace")
+            )
             # a file of JSON grows in one place: the images wait aside
             self._images = stack.enter_context(
-                tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)
+                tempfile.TemporaryFile(
+                    "w+", encoding="utf-8", errors="backslashreplace", dir=path.parent
+                )
             )
             about = {
                 "description": "found by pose_ros",
@@ -122,7 +126,7 @@ class CocoResults:
         """``paths`` is one; the list has no room for ``info``."""
         del info
         self._ids = _ImageIds(options)
-        self._file = paths[0].open("w", encoding="utf-8")
+        self._file = paths[0].open("w", encoding="utf-8", errors="backslashreplace")
         self._file.write("[")
         self._separator = "\n"
 

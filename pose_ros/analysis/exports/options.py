@@ -19,6 +19,8 @@ class ExportOptions:
             the recording's name.
         person: Id of whose motion the BVH is; None for who is seen in most images.
         coco17: Whether the COCO data set has COCO's 17 keypoints in place of the network's.
+        wide: Whether tables of joints and angles have a row for each person and image; a row is
+            a joint's or an angle's otherwise.
         coco_ids: What images are called in COCO's files: their ``index`` in the recording, or
             the number that their ``name`` ends with, as in ``000000000785.jpg``.
     """
@@ -26,6 +28,7 @@ class ExportOptions:
     files: Mapping[str, str] = field(default_factory=dict)
     person: int | None = None
     coco17: bool = False
+    wide: bool = False
     coco_ids: Literal["index", "name"] = "index"
 
     def __post_init__(self) -> None:

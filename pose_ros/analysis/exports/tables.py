@@ -1,69 +1,135 @@
-"""The three tables of a run, as CSV and Parquet hold them: joints, images, gestures.
+"""The tables of a run, as CSV and Parquet hold them: joints, angles, images, gestures.
 
-docs/exports.md says what each column means.
+docs/exports.md says what each column means. A column's name has its unit, where it has one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from pose_ros.analysis.exports.options import ExportOptions
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
+from pose_ros.core.joint_angles import JointMotion, triples
 from pose_ros.core.results import NANOSECONDS, Result
+from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import CameraSource, FloatArray, Poses, person_of_hand
+from pose_ros.errors import OutputError
 
-Kind: TypeAlias = Literal["word", "int32", "int64", "float32", "float64"]
+Kind: TypeAlias = Literal["word", "bool", "int32", "int64", "float32", "float64"]
+Columns: TypeAlias = dict[str, Kind]
 Cell: TypeAlias = str | int | float | None
 """Of a table; the empty word, NaN and None are what is missing."""
 
-_IMAGE: dict[str, Kind] = {
+_IMAGE: Columns = {
     "source": "word",
     "index": "int32",
-    "nanoseconds": "int64",
-    "stamp": "float64",
+    "stamp_ns": "int64",
+    "stamp_s": "float64",
 }
 NUMBERS = (
-    *("x", "y", "score", "z"),
-    *("world_x", "world_y", "world_z"),
-    *("camera_x", "camera_y", "camera_z", "camera_sigma"),
+    *("x_px", "y_px", "score", "z_px"),
+    *("world_x_m", "world_y_m", "world_z_m"),
+    *("camera_x_m", "camera_y_m", "camera_z_m", "camera_sigma_m"),
 )
 """Columns of ``joint_numbers``."""
-
-JOINTS: dict[str, Kind] = {
+_JOINT: Columns = {
+    "found": "bool",
+    **dict.fromkeys(NUMBERS, "float32"),
+    "camera_source": "word",
+}
+_MOST_PEOPLE = 256  # whose last angles are kept
+_ANGLE: Columns = {
+    "angle_deg": "float32",
+    "speed_deg_per_s": "float32",
+    "basis": "word",
+}
+BODY: Columns = {
     **_IMAGE,
     "skeleton": "word",
     "person": "int64",
     "side": "word",
     "pose_score": "float32",
-    "joint": "word",
-    **dict.fromkeys(NUMBERS, "float32"),
-    "camera_source": "word",
 }
-IMAGES: dict[str, Kind] = {
+"""What each row about a body or a hand begins with."""
+
+JOINTS: Columns = {**BODY, "joint": "word", **_JOINT}
+ANGLES: Columns = {**_IMAGE, "person": "int64", "joint": "word", "side": "word", **_ANGLE}
+IMAGES: Columns = {
     **_IMAGE,
     "frame_id": "word",
-    "width": "int32",
-    "height": "int32",
+    "width_px": "int32",
+    "height_px": "int32",
     "people": "int32",
     "hands": "int32",
 }
-GESTURES: dict[str, Kind] = {
+GESTURES: Columns = {
     **_IMAGE,
     "person": "int64",
     "gesture": "word",
     "side": "word",
     "event": "word",
     "confidence": "float32",
-    "since": "float64",
+    "since_s": "float64",
     "ray": "word",
-    **dict.fromkeys(("origin_x", "origin_y", "origin_z"), "float32"),
+    **dict.fromkeys(("origin_x_m", "origin_y_m", "origin_z_m"), "float32"),
+    **dict.fromkeys(("origin_x_px", "origin_y_px"), "float32"),
     **dict.fromkeys(("direction_x", "direction_y", "direction_z"), "float32"),
-    "sigma": "float32",
-    "origin_sigma": "float32",
+    "sigma_rad": "float32",
+    "origin_sigma_m": "float32",
 }
-TABLES: dict[str, dict[str, Kind]] = {"": JOINTS, "images": IMAGES, "gestures": GESTURES}
+TABLES: dict[str, Columns] = {
+    "": JOINTS,
+    "angles": ANGLES,
+    "images": IMAGES,
+    "gestures": GESTURES,
+}
 """Columns of each table, by what its file is called beside the first one."""
+
+
+def table_names(options: ExportOptions) -> tuple[str, ...]:
+    """Return what the files of a run are called beside the first one.
+
+    In the wide form hands, whose joints are others than those of people, have a table of their
+    own; there is no file where nobody looked for them.
+    """
+    return (*TABLES, "hands") if options.wide else (*TABLES,)
+
+
+def check_columns(known: Columns, columns: Columns) -> None:
+    """Check that a row has the columns of its table.
+
+    Raises:
+        OutputError: It is about another skeleton than those before it.
+    """
+    if columns is not known and [*columns] != [*known]:
+        raise OutputError(
+            "a wide table holds people of one skeleton, and these have several: write it without "
+            "--wide"
+        )
+
+
+@lru_cache(maxsize=16)
+def wide_joints(skeleton: Skeleton) -> Columns:
+    """Return the columns of a table with a row for each body: all of a joint side by side."""
+    return {**BODY, **_side_by_side(skeleton.keypoints, _JOINT)}
+
+
+@lru_cache(maxsize=16)
+def wide_angles(skeleton: Skeleton) -> Columns:
+    """Return the columns of a table of angles with a row for each person."""
+    angles = triples(skeleton, ANGLE_JOINTS)
+    return {**_IMAGE, "person": "int64", **_side_by_side(angles, _ANGLE)}
+
+
+def _side_by_side(names: Iterable[str], columns: Columns) -> Columns:
+    return {f"{name}_{column}": kind for name in names for column, kind in columns.items()}
+
 
 SOURCE_WORDS = tuple("" if s is CameraSource.NONE else s.name.lower() for s in CameraSource)
 """Values of ``camera_source``, by ``CameraSource``."""
@@ -126,6 +192,44 @@ def camera_sources(poses: Poses) -> list[list[int]]:
     return sources
 
 
+class AngleRows:
+    """Makes the rows of ``ANGLES``, or of ``wide_angles``, of one image after the other."""
+
+    def __init__(self, *, wide: bool) -> None:
+        """``wide``: whether a row is a person's; it is an angle's otherwise."""
+        self._wide = wide
+        self._source = ""
+        self._index = -1
+        self._motions: dict[tuple[int, str], JointMotion] = {}
+
+    def of(self, result: Result) -> list[tuple[Cell, ...]]:
+        """Return the rows of the next image."""
+        poses = result.poses
+        if result.source != self._source or result.index <= self._index:
+            self._motions = {}  # another recording or picture: ids are those of other people
+        self._source, self._index = result.source, result.index
+        angles = triples(poses.skeleton, ANGLE_JOINTS)
+        corners = np.array(list(angles.values()), np.intp).reshape(-1, 3)
+        rows: list[tuple[Cell, ...]] = []
+        found = poses.found
+        if len(self._motions) > _MOST_PEOPLE:
+            self._motions = {}
+        for i, pose in enumerate(poses if angles else ()):
+            who = (pose.id, pose.skeleton.name)
+            motion = self._motions.setdefault(who, JointMotion(corners))
+            now = motion.add(result.stamp, pose, found[i])
+            bases = (basis or "" for basis in now.bases)
+            cells = list(zip(now.degrees.tolist(), now.speeds.tolist(), bases, strict=True))
+            head = (*image_cells(result), pose.id)
+            if self._wide:
+                rows.append((*head, *chain.from_iterable(cells)))
+            else:
+                for name, cell in zip(angles, cells, strict=True):
+                    side, _, joint = name.partition("_")
+                    rows.append((*head, joint, side, *cell))
+        return rows
+
+
 def image_cells(result: Result) -> tuple[Cell, ...]:
     """Return the first cells of each row about an image."""
     return (result.source, result.index, result.nanoseconds, result.stamp)
@@ -140,16 +244,25 @@ def image_row(result: Result) -> tuple[Cell, ...]:
 
 def gesture_rows(result: Result) -> list[tuple[Cell, ...]]:
     """Return the image's rows of ``GESTURES``."""
-    rows = []
-    for gesture in result.gestures:
-        pointing: tuple[Cell, ...] = ("", *(None,) * 8)
-        if (ray := gesture.ray) is not None:
-            kind = "metric" if ray.metric else "image"
-            line = (*ray.origin.tolist(), *ray.direction.tolist())
-            pointing = (kind, *line, ray.sigma, ray.origin_sigma)
-        what = (gesture.person, gesture.name, gesture.side, gesture.event)
-        rows.append((*image_cells(result), *what, gesture.confidence, gesture.since, *pointing))
-    return rows
+    return [
+        (
+            *image_cells(result),
+            *(gesture.person, gesture.name, gesture.side, gesture.event),
+            *(gesture.confidence, gesture.since, *_ray_cells(gesture)),
+        )
+        for gesture in result.gestures
+    ]
+
+
+def _ray_cells(gesture: Gesture) -> tuple[Cell, ...]:
+    """Return where a gesture points, in meters or in pixels."""
+    ray = gesture.ray
+    if ray is None:
+        return ("", *(None,) * 10)
+    origin = ray.origin.tolist()
+    place = (*origin, None, None) if ray.metric else (None, None, None, *origin[:2])
+    kind = "metric" if ray.metric else "image"
+    return (kind, *place, *ray.direction.tolist(), ray.sigma, ray.origin_sigma)
 
 
 def exact_seconds(nanoseconds: int) -> str:

@@ -15,7 +15,7 @@ from pose_ros.analysis.exports.csv_tables import CsvTables
 from pose_ros.analysis.exports.naming import PLACE, recording_name, table_path
 from pose_ros.analysis.exports.options import Exporter, ExportOptions
 from pose_ros.analysis.exports.parquet import ParquetTables
-from pose_ros.analysis.exports.tables import TABLES
+from pose_ros.analysis.exports.tables import table_names
 from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError
@@ -29,24 +29,27 @@ class Format:
     Attributes:
         help: What it is, for ``--help``.
         begin: Opens an exporter on the paths of its tables.
-        tables: What its files are called beside the first one.
+        tables: Returns what its files are called beside the first one.
         needs: Module of another project that it needs, if any.
         suffixes: Endings that its files may have, the usual one first.
     """
 
     help: str
     begin: Callable[[Sequence[Path], RunInfo, ExportOptions], Exporter]
-    tables: tuple[str, ...] = ("",)
+    tables: Callable[[ExportOptions], Sequence[str]] = lambda _: ("",)
     needs: str = ""
     suffixes: tuple[str, ...] = (".json",)
 
 
 FORMATS: dict[str, Format] = {
     "csv": Format(
-        "tables of joints, images and gestures as CSV", CsvTables, tuple(TABLES), suffixes=(".csv",)
+        "tables of joints, angles, images and gestures as CSV",
+        CsvTables,
+        table_names,
+        suffixes=(".csv",),
     ),
     "parquet": Format(
-        "the same tables as Parquet", ParquetTables, tuple(TABLES), "pyarrow", (".parquet", ".pq")
+        "the same tables as Parquet", ParquetTables, table_names, "pyarrow", (".parquet", ".pq")
     ),
     "coco": Format("a COCO keypoints data set, JSON", CocoDataset),
     "coco_results": Format("people as COCO's evaluation takes them, JSON", CocoResults),
@@ -64,7 +67,7 @@ def export_paths(options: ExportOptions, name: str) -> list[Path]:
     paths = [
         table_path(_filled(file, name), table)
         for key, file in options.files.items()
-        for table in _format(key).tables
+        for table in _format(key).tables(options)
     ]
     _refuse_twice(paths)
     return paths
@@ -88,6 +91,7 @@ def check_exports(
     for option, given, of in (
         ("--person", options.person is not None, {"bvh"}),
         ("--coco17", options.coco17, {"coco"}),
+        ("--wide", options.wide, {"csv", "parquet"}),
         ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),
     ):
         if given and not of & options.files.keys():
@@ -152,7 +156,7 @@ class Exports:
             for key, pattern in options.files.items():
                 file = _filled(pattern, name)
                 with _translated(file):
-                    made = [whole.place(table_path(file, t)) for t in _format(key).tables]
+                    made = [whole.place(table_path(file, t)) for t in _format(key).tables(options)]
                     self._exporters[str(file)] = FORMATS[key].begin(made, info, options)
         except BaseException:
             self.abandon()

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.viz.report.angles import joint_angles, triples
 from pose_ros.viz.report.gesture_log import Held
-from pose_ros.viz.report.joint_rates import there
 from pose_ros.viz.report.series import Histogram, Series
 
 SAME_PERSON = 0.3
@@ -85,7 +84,7 @@ class Agreement:
         names = [name for name in a.skeleton.keypoints if name in b.skeleton.keypoints]
         ia = np.array([a.skeleton.index(name) for name in names], np.intp)
         ib = np.array([b.skeleton.index(name) for name in names], np.intp)
-        found_a, found_b = there(a)[:, ia], there(b)[:, ib]
+        found_a, found_b = a.found[:, ia], b.found[:, ib]
         xy_a = a.keypoints[:, ia].astype(np.float64)
         xy_b = b.keypoints[:, ib].astype(np.float64)
         table = np.array(
@@ -134,7 +133,7 @@ class Agreement:
         for poses, k in ((a, i), (b, j)):
             corners = triples(poses.skeleton, self._asked)
             indices = np.array(list(corners.values()), np.intp).reshape(-1, 3)
-            values, _ = joint_angles(poses[k], there(poses)[k], indices)
+            values, _ = joint_angles(poses[k], poses.found[k], indices)
             measured.append(dict(zip(corners, values.tolist(), strict=True)))
         for name, value in measured[0].items():
             if name in measured[1]:

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.viz.overlay import least_score
 from pose_ros.viz.report.series import Histogram
-
-
-def there(poses: Poses) -> NDArray[np.bool_]:
-    """Return (N, K) which joints were found: BlazePose's from a score of 0.5 on, else all told."""
-    known = np.isfinite(poses.keypoints).all(axis=2) & (poses.keypoint_scores > 0)
-    found: NDArray[np.bool_] = known & (poses.keypoint_scores >= least_score(poses.skeleton))
-    return found
 
 
 class JointRates:
@@ -39,7 +30,7 @@ class JointRates:
     def add(self, poses: Poses, width: int, height: int) -> None:
         """Take in the people of one image of that size in pixels."""
         self.people += len(poses)
-        self.found += there(poses).sum(axis=0)
+        self.found += poses.found.sum(axis=0)
         xy = poses.keypoints
         beyond = (xy < 0).any(axis=2) | (xy[..., 0] > width - 1) | (xy[..., 1] > height - 1)
         self.outside += beyond.sum(axis=0)
@@ -49,7 +40,7 @@ class JointRates:
     @property
     def least(self) -> float:
         """The score from which on a joint counts as found."""
-        return least_score(self.skeleton)
+        return self.skeleton.least_score
 
     @property
     def rates(self) -> Float64Array:

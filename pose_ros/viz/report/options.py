@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.joint_angles import JOINTS
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import OptionError
 
 STAYING_FRAMES = ("map", "odom")
 """Frames that do not move with the robot, the best first."""
-
-JOINTS = ("elbow", "shoulder", "hip", "knee")
-"""Joints whose angles a report shows unless it is asked for others."""
 
 
 @dataclass(frozen=True)

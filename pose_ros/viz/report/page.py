@@ -24,9 +24,9 @@ SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3
 
 _BASES = {
-    "depth": "joints that a depth camera measured",
-    "shape": "the network's metric shape of the body",
-    "picture": "the picture alone, so they are angles as they are seen",
+    "camera": "joints that a depth camera measured",
+    "world": "the network's metric shape of the body",
+    "image": "the picture alone, so they are angles as they are seen",
 }
 
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pose_ros.core.body_model import BONES
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import CameraSource, Pose
-from pose_ros.viz.report.angles import Slopes
 from pose_ros.viz.report.options import Placement
 from pose_ros.viz.report.series import Histogram, Series
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.joint_angles import JOINTS, Basis, JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
-from pose_ros.viz.report.angles import Basis, Slopes, joint_angles, triples
 from pose_ros.viz.report.clock import Clock
 from pose_ros.viz.report.gesture_log import GestureLog, Held
-from pose_ros.viz.report.joint_rates import JointRates, there
-from pose_ros.viz.report.options import JOINTS, Placement
+from pose_ros.viz.report.joint_rates import JointRates
+from pose_ros.viz.report.options import Placement
 from pose_ros.viz.report.places import ViewCone, Walk, body_height, floor_axes
 from pose_ros.viz.report.series import Histogram, Series
 from pose_ros.viz.report.tracks import Key, Tracks
@@ -31,11 +31,12 @@ _LATENCIES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 1000)])  # seconds, 
 class Motion:
     """How the joints of one person move."""
 
-    def __init__(self, width: int) -> None:
-        """``width``: A, how many angles there are."""
+    def __init__(self, corners: NDArray[np.intp]) -> None:
+        """``corners``: (A, 3) keypoints of the angles."""
+        width = len(corners)
         self.angles = Series(width, _ANGLE_ROWS)
         self.speeds = Series(width, _ANGLE_ROWS)
-        self.slopes = Slopes()
+        self.joints = JointMotion(corners)
         self.walk = Walk()
         self.images = 0
 
@@ -125,7 +126,7 @@ class Statistics:
         rates = self.rates.setdefault(poses.skeleton.name, JointRates(poses.skeleton))
         rates.add(poses, result.width, result.height)
         self._place_camera(now, up, placement)
-        found = there(poses)
+        found = poses.found
         new, people = [], {}
         for i, pose in enumerate(poses):
             track = self.tracks.see(clock.sources, pose, clock.images, now, clock.hole)
@@ -155,17 +156,16 @@ class Statistics:
         if motion is None:
             if len(self.motions) >= _MOST_PEOPLE and not self._make_room(images):
                 return
-            motion = self.motions[key] = Motion(len(names))
+            motion = self.motions[key] = Motion(corners)
         motion.images = images
         now = self.clock.now
         if names and self._degrees is not None and self._speeds is not None:
-            angles, bases = joint_angles(pose, found, corners)
-            middle, slopes, _ = motion.slopes.add(now, angles)
-            motion.angles.add(now, angles)
-            motion.speeds.add(middle, np.abs(slopes))
-            self._degrees.add(angles)
-            self._speeds.add(np.abs(slopes))
-            self.counts.bases.update(basis for basis in bases if basis)
+            angles = motion.joints.add(now, pose, found)
+            motion.angles.add(now, angles.degrees)
+            motion.speeds.add(angles.middle, np.abs(angles.speeds))
+            self._degrees.add(angles.degrees)
+            self._speeds.add(np.abs(angles.speeds))
+            self.counts.bases.update(basis for basis in angles.bases if basis)
         if pose.camera is not None and self.placement is not None:
             motion.walk.add(now, pose, self.placement)
             motion.walk.add_height(body_height(pose, found, scale_known=self._scale_known))

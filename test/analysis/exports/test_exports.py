@@ -41,7 +41,7 @@ def test_all_formats_at_once(tmp_path):
     notes = exports.close()
     written = files(tmp_path)
     assert set(written) == {path.name for path in exports.paths}
-    assert len(written) == 9
+    assert len(written) == 11
     assert exports.close() == notes
     assert files(tmp_path) == written
     assert notes == (f"{tmp_path}/poses.bvh: person 0, 3 frames, 0.1 s",)
@@ -112,7 +112,9 @@ def test_folders_are_made_and_patterns_filled(tmp_path):
     options = ExportOptions({"csv": str(tmp_path / "out" / "%s.csv")})
     with open_exports(options, INFO):
         pass
-    assert set(files(tmp_path / "out")) == {"run 1.csv", "run 1.images.csv", "run 1.gestures.csv"}
+    assert set(files(tmp_path / "out")) == {
+        "run 1.csv", "run 1.angles.csv", "run 1.images.csv", "run 1.gestures.csv",
+    }  # fmt: skip
     with open_exports(options, INFO, name="other"):
         pass
     assert "other.csv" in files(tmp_path / "out")

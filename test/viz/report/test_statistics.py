@@ -10,11 +10,12 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
+from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.slopes import Slopes, fit_lines
 from pose_ros.core.types import CameraSource, Poses
 from pose_ros.viz.report import Placement
 from pose_ros.viz.report.agreement import Agreement, match_gestures, similarity
-from pose_ros.viz.report.angles import Slopes, fit_lines, joint_angles, triples
 from pose_ros.viz.report.builder import scale_known
 from pose_ros.viz.report.gesture_log import GestureLog, Held
 from pose_ros.viz.report.places import CHAIN_SHARE, body_height, floor_axes
@@ -186,7 +187,7 @@ class TestAngles:
         found = np.isfinite(points[0]).all(axis=1)
         angles, bases = joint_angles(pose, found, np.array(list(corners.values())))
         assert angles == pytest.approx([90.0, 180.0, 0.0], abs=1e-3)
-        assert bases == ["picture"] * 3
+        assert bases == ["image"] * 3
 
     def test_the_best_that_is_known(self) -> None:
         """Depth for the left elbow, the shape for the right one, whose wrist is not measured."""
@@ -203,7 +204,7 @@ class TestAngles:
         corners = np.array(list(triples(BLAZE, ("elbow",)).values()))
         angles, bases = joint_angles(pose, np.ones(33, bool), corners)
         assert angles == pytest.approx([180.0, 90.0])
-        assert bases == ["depth", "shape"]
+        assert bases == ["camera", "world"]
 
     def test_speed_is_a_slope(self) -> None:
         slopes = Slopes(seconds=0.2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import CameraSource, Pose
 
-Basis: TypeAlias = Literal["depth", "shape", "picture"]
-"""What an angle was measured in: a depth camera's meters, the network's metric shape, pixels."""
+Basis: TypeAlias = Literal["camera", "world", "image"]
+"""What an angle was measured in: meters of a depth camera, the network's metric shape, pixels."""
+_BASES: tuple[Basis, ...] = get_args(Basis)
+
+JOINTS = ("elbow", "shoulder", "hip", "knee")
+"""Joints whose angles are measured, those of both sides."""
 
 # the angle is at the middle one; 180 degrees are a stretched arm or leg, an arm hangs at 0
 _TRIPLES = {
@@ -24,9 +29,6 @@ _TRIPLES = {
     "hip": ("shoulder", "hip", "knee"),
     "knee": ("hip", "knee", "ankle"),
 }
-SLOPE_SECONDS = 0.2
-"""A speed is the slope of a straight line through what was seen for so long."""
-_LONGEST_STEP = 0.5  # seconds between two images that say something of a speed
 
 
 @lru_cache(maxsize=32)
@@ -35,7 +37,7 @@ def triples(skeleton: Skeleton, joints: tuple[str, ...]) -> dict[str, tuple[int,
 
     Args:
         skeleton: A body's or a hand's; a hand has none.
-        joints: As in ``ReportOptions``.
+        joints: Some of ``JOINTS``, of both sides, or of one side as ``left_elbow``.
     """
     names = {name: i for i, name in enumerate(skeleton.keypoints)}
     found = {}
@@ -76,68 +78,68 @@ def joint_angles(
     return angles, bases
 
 
+@dataclass(frozen=True, eq=False)
+class JointAngles:
+    """Angles of one person in one image.
+
+    Attributes:
+        degrees: (A,) 0 to 180; NaN where a joint is missing.
+        bases: A, what each was measured in; None where there is no angle.
+        speeds: (A,) degrees a second, above 0 where a joint opens; NaN where unknown.
+        middle: Seconds, the middle of the time that the speeds are of.
+    """
+
+    degrees: Float64Array
+    bases: tuple[Basis | None, ...]
+    speeds: Float64Array
+    middle: float
+
+
+class JointMotion:
+    """The angles of one person over time, and how fast they change.
+
+    A speed is the slope of a straight line through the last ``SLOPE_SECONDS``, of angles that
+    were measured in the same basis.
+    """
+
+    def __init__(self, corners: NDArray[np.intp]) -> None:
+        """``corners``: (A, 3) keypoints; each angle is at the middle one."""
+        self._corners = corners
+        self._slopes = Slopes()
+
+    def add(self, stamp: float, pose: Pose, found: NDArray[np.bool_]) -> JointAngles:
+        """Return the angles in the next image.
+
+        Args:
+            stamp: Seconds; one that does not rise, or after a gap, begins again.
+            pose: The person.
+            found: (K,) which joints were found.
+        """
+        degrees, bases = joint_angles(pose, found, self._corners)
+        # a row a basis: an angle in the image is no continuation of one in meters
+        table = np.full((len(_BASES), len(degrees)), np.nan)
+        places = [(_BASES.index(basis), i) for i, basis in enumerate(bases) if basis]
+        for row, i in places:
+            table[row, i] = degrees[i]
+        middle, slopes, _ = self._slopes.add(stamp, table.ravel())
+        speeds = np.full(len(degrees), np.nan)
+        for row, i in places:
+            speeds[i] = slopes.reshape(table.shape)[row, i]
+        return JointAngles(degrees, tuple(bases), speeds, middle)
+
+
 def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
     spaces: list[tuple[Basis, Float64Array]] = []
     if pose.camera is not None and pose.camera_sources is not None:
         measured = (pose.camera_sources == CameraSource.DEPTH)[:, None]
         if measured.any():
-            spaces.append(("depth", np.where(measured, pose.camera, np.nan).astype(np.float64)))
+            spaces.append(("camera", np.where(measured, pose.camera, np.nan).astype(np.float64)))
     if pose.world is not None:
-        spaces.append(("shape", pose.world.astype(np.float64)))
-    spaces.append(("picture", pose.keypoints.astype(np.float64)))
+        spaces.append(("world", pose.world.astype(np.float64)))
+    spaces.append(("image", pose.keypoints.astype(np.float64)))
     return spaces
 
 
 def _angles(points: Float64Array) -> Float64Array:
     """Return the (A,) degrees at the middle of (A, 3, D) points; NaN where two fall together."""
     return angle_between(points[:, 0] - points[:, 1], points[:, 2] - points[:, 1])
-
-
-class Slopes:
-    """How fast W values change: slopes of straight lines through the last moments.
-
-    Args:
-        seconds: How long a moment is; the last two samples count however far apart they are,
-            up to half a second.
-    """
-
-    def __init__(self, seconds: float = SLOPE_SECONDS) -> None:
-        self._seconds = seconds
-        self._samples: deque[tuple[float, Float64Array]] = deque()
-
-    def add(self, time: float, values: Float64Array) -> tuple[float, Float64Array, Float64Array]:
-        """Take in a sample: seconds, and (W,) values, NaN where unknown.
-
-        Returns:
-            The middle of the moment in seconds, (W,) slopes a second, NaN where fewer than
-            two values are known, and (W,) one sigma of each by how far the values are
-            from the line: NaN of two.
-        """
-        samples = self._samples
-        if samples and not 0.0 < time - samples[-1][0] <= _LONGEST_STEP:
-            samples.clear()
-        samples.append((time, values))
-        # half a microsecond: stamps of equal steps are not equally far apart as floats
-        while len(samples) > 2 and time - samples[0][0] > self._seconds + 5e-7:
-            samples.popleft()
-        times = np.array([sample[0] for sample in samples])
-        table = np.stack([sample[1] for sample in samples])
-        slopes, sigmas = fit_lines(times, table)
-        return float((times[0] + times[-1]) / 2), slopes, sigmas
-
-
-def fit_lines(times: Float64Array, table: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return (W,) slopes of the least-squares lines of (n, W) values, and one sigma of each."""
-    known = np.isfinite(table)
-    count = known.sum(axis=0)
-    weights = known / np.maximum(count, 1)
-    values = np.where(known, table, 0.0)
-    centered = (times[:, None] - (weights * times[:, None]).sum(axis=0)) * known
-    around = (values - (weights * values).sum(axis=0)) * known
-    spread = (centered**2).sum(axis=0)
-    spread = np.where((count >= 2) & (spread > 0), spread, np.nan)
-    slopes = (centered * around).sum(axis=0) / spread
-    rest = ((around - slopes * centered) ** 2).sum(axis=0)
-    free = np.where(count > 2, count - 2, np.nan)
-    found: Float64Array = slopes
-    return found, np.sqrt(rest / free / spread)
