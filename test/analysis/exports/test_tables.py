@@ -40,7 +40,7 @@ def read_csv(path):
         rows = list(csv.DictReader(file, strict=True))
     columns = dict(zip((f"{name}.csv" for name in NAMES), TABLES.values(), strict=True))[path.name]
     kinds = {
-        "bool": ("false", "true").index,
+        "bool": lambda word: {"true": True, "false": False}[word],
         "word": str,
         "int32": int,
         "int64": int,
