@@ -32,9 +32,10 @@ from pose_ros.messages.images import image_from_msg
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import transport
 from pose_ros.ros.demo_robot import PARAMETERS as GESTURE_PARAMETERS
-from pose_ros.ros.demo_robot import DemoRobot, meters_of
+from pose_ros.ros.demo_robot import DemoRobot
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.domain import claim_domain
+from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.video import VideoRecorder
@@ -264,7 +265,7 @@ def nodes(
         pose = {
             "autostart": "true",
             "allow_still_images": still,
-            **({} if scene is None else meters_of(scene)),
+            **({} if scene is None else scene_meters(scene)),
         }
         children.append(Child("pose_node", pose, log_folder / "pose_node.log"))
         if scene is not None:

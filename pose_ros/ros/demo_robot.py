@@ -35,16 +35,6 @@ PARAMETERS = {
 """Of the demo's gesture_node."""
 
 
-def meters_of(source: SyntheticSource) -> dict[str, str]:
-    """Return the pose node's parameters that say how large people are, and where the floor is."""
-    transform = source.view.transform
-    return {
-        "person_height": f"{source.truth(0.0).height:.3f}",
-        "camera_height": f"{transform[2, 3]:.3f}",
-        "camera_pitch": f"{-math.degrees(math.asin(transform[2, 2])):.3f}",
-    }
-
-
 @dataclass
 class Errand:
     """One spot that was pointed at; ``distance`` is the robot's to it, meters, at last."""

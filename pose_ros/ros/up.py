@@ -8,16 +8,30 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from rclpy.parameter import Parameter
 
+from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.opening import may_repeat
+from pose_ros.sources.opening import (
+    affordable_fps,
+    is_synthetic,
+    may_repeat,
+    open_synthetic,
+    with_option,
+)
+
+SCENE_DELAY = 1.0
+"""Seconds until a drawn scene begins: the network is loaded and warm by then."""
+SCENE_TIMEOUT = 1.0
+"""Seconds, the gesture node's ``timeout`` for a drawn scene."""
 
 
 def truth(text: str) -> bool:
@@ -96,6 +110,36 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     return [*others, pose, camera]
 
 
+def commanding_scene(spec: str) -> str:
+    """Return a drawn scene that a gesture node can make something of, from its start.
+
+    The default script holds no gesture long enough to engage: where only ``synthetic`` is
+    named, the actor of ``directing`` raises a hand, points and lets go.
+
+    Args:
+        spec: The name of a drawn scene, with or without options.
+    """
+    head, mark, query = spec.partition("?")
+    if head == "synthetic":
+        spec = f"synthetic:directing{mark}{query}"
+    spec = with_option(spec, "fps", f"{affordable_fps():g}")
+    return with_option(spec, "begin", f"{time.time() + SCENE_DELAY:.3f}")
+
+
+def scene_arguments(spec: str) -> list[str]:
+    """Return ROS arguments that suit the nodes to a drawn scene; what follows them goes before.
+
+    With the height of its people and the place of its camera a direction is certain enough to
+    move a robot by. And where one machine draws, finds and commands, an image may be older
+    than one of a real camera.
+
+    Args:
+        spec: The name of the scene.
+    """
+    values = {**scene_meters(open_synthetic(spec)), "timeout": SCENE_TIMEOUT}
+    return ["--ros-args", *(text for name in values for text in ("-p", f"{name}:={values[name]}"))]
+
+
 def _parameters(values: dict[str, Any]) -> list[Parameter]:
     return [Parameter(name, value=value) for name, value in values.items()]
 
@@ -111,7 +155,16 @@ def main(args: Sequence[str] | None = None) -> int:
     # name:=value before --ros-args would be an old kind of remapping to rclpy
     own = [re.sub(r"^(\w+):=", _as_option, arg) for arg in given[:split]]
     options = parser().parse_args(own)
-    return run(lambda: make_nodes(options), ["pose-ros", *given[split:]], autostart=True)
+    drawn: list[str] = []
+    if options.gesture and is_synthetic(options.camera):
+        try:
+            options.camera = commanding_scene(options.camera)
+            drawn = scene_arguments(options.camera)
+        except PoseRosError as error:
+            print(f"pose-ros up: {error}", file=sys.stderr)
+            return 1
+    arguments = ["pose-ros", *drawn, *given[split:]]
+    return run(lambda: make_nodes(options), arguments, autostart=True)
 
 
 def _as_option(found: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,8 @@ from pose_ros.sources.synthetic import (
 )
 from pose_ros.sources.videos import VideoSource
 
+FEW_CORES, FPS_ON_FEW_CORES = 4, 15
+
 KINDS = (
     "a device (/dev/video0 or 0), an rtsp or http stream, a video, a rosbag2, a picture, a folder "
     "or pattern of pictures, or synthetic"
@@ -53,6 +56,7 @@ _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "distance": ("distance", float),
     "seed": ("seed", int),
     "live": ("live", _truth_value),
+    "begin": ("begin", float),
 }
 
 
@@ -84,7 +88,7 @@ def open_synthetic(
     The name is that of a gesture to hold or of a scene, such as ``crossing`` or
     ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height and camera_x
     (meters above and ahead of ``base_link``), pitch (degrees), distance (meters), seed, live
-    (0 or 1). What the text says goes before the arguments.
+    (0 or 1), begin (Unix seconds). What the text says goes before the arguments.
 
     Raises:
         OptionError: A name or an option is unknown or out of its range.
@@ -117,6 +121,23 @@ def open_synthetic(
         known = ", ".join([*GESTURES, *SCENES])
         raise OptionError(f"{spec}: unknown gesture or scene {word!r}; known: {known}")
     return SyntheticSource(word or None, name=spec, **options)
+
+
+def affordable_fps() -> float:
+    """Return the frames a second of a drawn scene that this machine draws beside a network.
+
+    Drawing a frame costs some 20 ms of a core.
+    """
+    return DEFAULT_FPS if len(os.sched_getaffinity(0)) > FEW_CORES else FPS_ON_FEW_CORES
+
+
+def with_option(spec: str, name: str, value: str) -> str:
+    """Return the name of a drawn scene with one more option, unless it has that one already."""
+    _, _, query = spec.partition("?")
+    if name in dict(parse_qsl(query, keep_blank_values=True)):
+        return spec
+    head = spec.removesuffix("?")
+    return f"{head}{'&' if query else '?'}{name}={value}"
 
 
 def scene_spec(text: str) -> str:

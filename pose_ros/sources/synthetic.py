@@ -10,7 +10,7 @@ from threading import Event
 import numpy as np
 
 from pose_ros.core.camera import Camera
-from pose_ros.core.types import FloatArray, Frame
+from pose_ros.core.types import FloatArray, Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import SCRIPT, Step, hold
 from pose_ros.sources.depth_camera import DepthSensor
@@ -31,9 +31,12 @@ class SyntheticSource:
     """An endless camera, or a recording of one run of the scene.
 
     Everything depends on the stamp alone: a frame shows the scene at its stamp
-    modulo the scene's length, so that the truth of a frame can be had in another
-    process, from a source with the same arguments, by its stamp. Stamps are
+    (less ``begin``) modulo the scene's length, so that the truth of a frame can be had in
+    another process, from a source with the same arguments, by its stamp. Stamps are
     multiples of 1 / fps.
+
+    A live frame is drawn before it is due, so that its age when it comes out of ``read`` is
+    that of a real camera's: drawing it after its stamp would count as latency.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SyntheticSource:
         seed: int = 0,
         live: bool = True,
         loop: bool = False,
+        begin: float = 0.0,
         name: str = "synthetic",
     ) -> None:
         """Set the scene; nothing is rendered before the first ``read``.
@@ -82,6 +86,7 @@ class SyntheticSource:
                 reader that is late misses frames. Otherwise they come as fast
                 as they are read, with media time from 0.
             loop: Repeat a recording for ever; a live one never ends.
+            begin: Unix time at which a live scene is at its start; no frame comes before it.
             name: What the user called it.
 
         Raises:
@@ -93,6 +98,7 @@ class SyntheticSource:
             raise OptionError(f"distance must be 1 meter or more, got {distance}")
         if seed < 0:
             raise OptionError(f"seed must be 0 or more, got {seed}")
+        _check_begin(begin, live=live)
         if hfov_degrees is None:
             hfov_degrees = _whole_body_hfov(width, height)
         self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
@@ -111,8 +117,10 @@ class SyntheticSource:
         self._seed, self._live, self._loop, self._name = seed, live, loop, name
         self._period = max(1, round(scene.seconds * self._fps))
         self._renderer: Renderer | None = None
+        self._begin = round(begin * self._fps)
         self._first: int | None = None
         self._next = 0
+        self._drawing_seconds = 0.0  # what a frame has taken of late
         self._closed = Event()
 
     @property
@@ -161,25 +169,36 @@ class SyntheticSource:
         """
         if self._closed.is_set():
             raise SourceError(f"{self._name} is closed")
+        self._rendering()  # the room takes longer than a frame
         if self._live:
-            now = math.floor(time.time() * self._fps)
-            if self._first is None:
-                self._first = self._next = now
-            self._next = max(self._next, now)
-            due = self._next / self._fps
-            if self._closed.wait(max(0.0, due - time.time())):
-                return None
-        elif self._first is None:
-            self._first = 0
+            self._next = max(self._next, self._soonest())
+        if self._first is None:
+            self._first = self._next
         if self.length is not None and self._next >= self.length:
             return None
         number = self._next
         self._next += 1
-        renderer = self._rendering()
+        due = number / self._fps
+        image = self._draw(number)
+        if self._live and self._closed.wait(max(0.0, due - time.time())):
+            return None
+        return Frame(image, due, number - self._first, self._name, "bgr")
+
+    def _soonest(self) -> int:
+        """Return the number of the first frame that can be drawn before it is due."""
+        if self._first is None:
+            # nobody waits for a frame a minute: the first one is the present's
+            return max(self._begin, math.floor(time.time() * self._fps))
+        return math.ceil((time.time() + self._drawing_seconds) * self._fps)
+
+    def _draw(self, number: int) -> Image:
+        began = time.monotonic()
+        number_in_scene = (number - self._begin) % self._period
         # a still scene has few distinct frames: one rendering, and the noise patterns
-        key = 0 if self._scene.still else number % self._period
-        image = renderer.frame(self._seconds(number / self._fps), key, number)
-        return Frame(image, number / self._fps, number - self._first, self._name, "bgr")
+        key = 0 if self._scene.still else number_in_scene
+        image = self._rendering().frame(number_in_scene / self._fps, key, number)
+        self._drawing_seconds = (self._drawing_seconds + time.monotonic() - began) / 2
+        return image
 
     def depth(self, stamp: float) -> FloatArray:
         """Return the true depth image at a time, aligned with the frame of that stamp.
@@ -227,10 +246,17 @@ class SyntheticSource:
     def _seconds(self, stamp: float) -> float:
         """Return the time in the scene."""
         # by the number of the frame, so that rounded stamps give the very same truth
-        number = stamp * self._fps
+        number = stamp * self._fps - self._begin
         if abs(number - round(number)) < 1e-3:
             number = round(number)
         return (number % self._period) / self._fps
+
+
+def _check_begin(begin: float, *, live: bool) -> None:
+    if not (math.isfinite(begin) and begin >= 0):
+        raise OptionError(f"begin must be a Unix time in seconds, got {begin}")
+    if begin and not live:
+        raise OptionError("begin is for a live scene; a recording begins at its first frame")
 
 
 def _whole_body_hfov(width: int, height: int) -> float:

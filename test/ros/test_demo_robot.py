@@ -10,7 +10,8 @@ import pytest
 from action_msgs.srv import CancelGoal
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
-from pose_ros.ros.demo_robot import DemoRobot, meters_of
+from pose_ros.ros.demo_robot import DemoRobot
+from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.messages import header_to_msg
 from pose_ros.sources.opening import open_synthetic
 
@@ -55,8 +56,12 @@ def test_it_takes_goals_speeds_and_their_end(ros: Any) -> None:
     assert len(robot.errands) == 1
 
 
-def test_the_pose_node_is_told_what_is_true_of_the_scene() -> None:
-    told = {name: float(text) for name, text in meters_of(open_synthetic(SCENE)).items()}
-    assert told["camera_height"] == pytest.approx(1.1)
-    assert told["camera_pitch"] == pytest.approx(7.0)
-    assert 1.6 < told["person_height"] < 1.9
+def test_meters_of_a_scene_are_its_actor_and_camera() -> None:
+    meters = scene_meters(open_synthetic(SCENE))
+    assert meters["camera_height"] == pytest.approx(1.1)
+    assert meters["camera_pitch"] == pytest.approx(7.0)
+    assert 1.6 < meters["person_height"] < 1.9
+
+
+def test_meters_of_a_scene_of_several_heights_leave_the_height_out() -> None:
+    assert "person_height" not in scene_meters(open_synthetic("synthetic:people"))

@@ -13,6 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import KeyValue
+from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -22,6 +24,7 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
+from pose_ros.ros.outputs import LATCHED_QOS
 from pose_ros.share import node_executable
 from pose_ros.sources import open_source
 from pose_ros.sources.opening import open_synthetic
@@ -239,6 +242,20 @@ def test_up_hands_poses_out(ros: Any, start: Start) -> None:
     enough = lambda: len(poses) > 5 and len(images) > 5 and hands  # noqa: E731
     assert ros.spin_until(enough, START_SECONDS), program.said
     assert {msg.skeleton for msg in poses} == {"blazepose33_upper_body"}
+    assert program.end() == 0, program.said
+
+
+def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start) -> None:
+    states = ros.collect(KeyValue, "gesture/state", LATCHED_QOS)
+    speeds = ros.collect(TwistStamped, "cmd_vel")
+    # what is tested is that the scene suits the nodes, not how fast a busy machine is
+    program = start("up", "--camera", "synthetic", "--gesture", *parameters(timeout="2.0"))
+
+    def drives() -> bool:
+        return any(msg.twist.linear.x or msg.twist.angular.z for msg in speeds)
+
+    assert ros.spin_until(drives, START_SECONDS), program.said
+    assert "commanding" in {msg.key for msg in states}
     assert program.end() == 0, program.said
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -270,6 +271,67 @@ def test_a_late_reader_of_a_live_source_gets_the_present() -> None:
     assert second.index > 10
 
 
+class DrawnClock:
+    """A clock that only drawing and waiting move."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, source: SyntheticSource) -> None:
+        self.now = 1000.0
+        self._drawing = 0.0
+        fake = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
+        monkeypatch.setattr("pose_ros.sources.synthetic.time", fake)
+        monkeypatch.setattr(source._closed, "wait", self._pass)
+        monkeypatch.setattr("pose_ros.sources.renderer.Renderer.frame", self._draw)
+
+    def read(self, source: SyntheticSource, drawing: float) -> Frame:
+        """Read a frame that takes this long to draw."""
+        self._drawing = drawing
+        frame = source.read()
+        assert frame is not None
+        return frame
+
+    def _pass(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+    def _draw(self, *_: Any) -> Image:
+        self.now += self._drawing
+        return np.zeros((48, 64, 3), np.uint8)
+
+
+def test_live_frame_is_drawn_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = SyntheticSource("walk", fps=10, width=64, height=48)
+    clock = DrawnClock(monkeypatch, source)
+    clock.read(source, 0.04)  # nobody knows yet how long that takes
+    ages = []
+    for _ in range(10):
+        frame = clock.read(source, 0.04)
+        ages.append(clock.now - frame.stamp)
+    np.testing.assert_allclose(ages, 0.0, atol=1e-6)
+
+
+def test_live_frames_that_take_longer_than_their_spacing_are_fewer_and_fresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = SyntheticSource("walk", fps=30, width=64, height=48)
+    clock = DrawnClock(monkeypatch, source)
+    found = [(clock.read(source, 0.05), clock.now) for _ in range(20)]
+    # the estimate of the time of drawing has to settle
+    assert all(now - frame.stamp < 0.01 for frame, now in found[8:])
+    assert np.all(np.diff([frame.index for frame, _ in found[8:]]) == 2)
+
+
+def test_live_scene_begins_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = "synthetic:directing?fps=10&width=64&height=48"
+    source = open_synthetic(f"{spec}&begin=1002.5")
+    clock = DrawnClock(monkeypatch, source)
+    assert clock.read(source, 0.01).stamp == pytest.approx(1002.5)
+    recording = open_synthetic(spec, live=False)
+    for seconds in (0.0, 2.0, 7.3):
+        np.testing.assert_array_equal(
+            source.truth(1002.5 + seconds).pixels, recording.truth(seconds).pixels
+        )
+
+
 def test_close_ends_a_read_in_another_thread() -> None:
     source = SyntheticSource("stand", fps=0.01, width=160, height=120)
     frames(source, 1)
@@ -303,6 +365,8 @@ def test_kept_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"fps": float("nan")}, "fps"),
         ({"distance": 0.5}, "distance"),
         ({"seed": -1}, "seed"),
+        ({"begin": float("nan")}, "begin must be a Unix time"),
+        ({"begin": 5.0, "live": False}, "begin is for a live scene"),
         ({"camera_height": 0.0}, "camera height"),
         ({"camera_pitch_degrees": 90}, "pitch"),
         ({"hfov_degrees": 180}, "hfov"),
