@@ -4,35 +4,62 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import os
 import platform
+import subprocess
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pose_ros import __version__
 from pose_ros.cli.node_process import require_ros
-from pose_ros.errors import PoseRosError
+from pose_ros.core.findings import Finding
+from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.runtime import card, model_store, session
+from pose_ros.share import node_executable
+
+_CAN_RUN = "can run"
+
+
+Check = Callable[[argparse.Namespace], Iterable[Finding]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="for a program")
     parser.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
+    graph = parser.add_argument_group("the running nodes", "looked at where ROS 2 is installed")
+    graph.add_argument("--no-graph", action="store_true", help="look at this machine alone")
+    graph.add_argument(
+        "--seconds", type=float, default=4.0, help="how long to listen to them (%(default)g)"
+    )
+    graph.add_argument(
+        "--tf",
+        nargs=2,
+        metavar=("TARGET", "SOURCE"),
+        help="check that /tf connects two frames, such as base_link camera_optical_frame",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; 0 whatever they are."""
+    """Print facts and findings; 1 when a finding is an error, else 0."""
     found = examine(args.models_dir)
+    findings = [finding for check in CHECKS for finding in check(args)]
     if args.json:
-        print(json.dumps(found, indent=2))
-        return 0
-    for topic, facts in found.items():
-        print(f"{topic}:")
-        for name, value in facts.items():
-            print(f"  {name:<24} {value}")
-    return 0
+        listed = [dataclasses.asdict(finding) for finding in findings]
+        print(json.dumps({**found, "findings": listed}, indent=2))
+    else:
+        for topic, facts in found.items():
+            print(f"{topic}:")
+            for name, value in facts.items():
+                print(f"  {name:<24} {value}")
+        if findings:
+            print("findings:")
+        for finding in findings:
+            print(f"  {finding.line()}")
+    return int(any(finding.severity == "error" for finding in findings))
 
 
 def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
@@ -90,4 +117,30 @@ def _ros() -> str:
         require_ros()
     except PoseRosError as error:
         return str(error)
-    return "can run"
+    return _CAN_RUN
+
+
+def check_graph(args: argparse.Namespace) -> Iterable[Finding]:
+    """Look at the nodes that run; nothing where ROS 2 is not installed.
+
+    Raises:
+        OptionError: An option is out of its range.
+    """
+    if not 0.5 <= args.seconds <= 600.0:
+        raise OptionError(f"--seconds must be in [0.5, 600], got {args.seconds:g}")
+    if args.no_graph or _ros() != _CAN_RUN:
+        return []
+    command = [str(node_executable("doctor")), "--seconds", str(args.seconds)]
+    if args.tf:
+        command += ["--tf", *args.tf]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        return [Finding(**finding) for finding in json.loads(done.stdout)]
+    except (ValueError, TypeError):
+        words = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+        cure = "see whether `pose-ros watch` works"
+        return [Finding("error", "graph", f"it cannot be looked at: {words[-1]}", cure)]
+
+
+CHECKS: tuple[Check, ...] = (check_graph,)
+"""Each gives what it finds; an error makes the command fail."""

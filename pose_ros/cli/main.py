@@ -25,8 +25,9 @@ COMMANDS = {
     "models": "list, fetch and check the networks' files",
     "demo": "camera node -> pose node on real ROS 2, with an overlay video",
     "up": "run the camera and pose nodes in one process, without ros2 launch",
+    "watch": "show what running nodes do: rates, people, gestures, the robot's speed, the overlay",
     "bench": "measure this machine, against MediaPipe if asked",
-    "doctor": "say what this machine has: engine, providers, models, ROS",
+    "doctor": "say what this machine has, and what is wrong with the nodes that run",
 }
 """Each is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``."""
 

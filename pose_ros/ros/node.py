@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -384,11 +384,24 @@ def _spin_once(executor: SingleThreadedExecutor, nodes: Sequence[ManagedNode[Any
         time.sleep(_BREATH_SECONDS)  # what raises each time shall not take a whole core
 
 
+class Companion(Protocol):
+    """What runs beside the nodes of a process, in their executor."""
+
+    node: Any
+
+    def step(self) -> Any:
+        """Work for a moment; called again and again."""
+
+    def close(self) -> None:
+        """Leave the graph."""
+
+
 def run(
     make_nodes: Callable[[], Sequence[ManagedNode[Any]]],
     args: Sequence[str] | None = None,
     *,
     autostart: bool = False,
+    make_companion: Callable[[], Companion] | None = None,
 ) -> int:
     """Spin nodes in this process until a signal ends it.
 
@@ -398,6 +411,7 @@ def run(
         args: Command line, as ``sys.argv``; None takes that.
         autostart: Activate all nodes, or give up; otherwise each does as its
             parameter says, and stays there when that fails.
+        make_companion: Makes what runs beside the nodes, such as a live line; None: nothing.
 
     Returns:
         Exit code: 0 after a signal, 1 when a node cannot be made or activated.
@@ -405,6 +419,7 @@ def run(
     transport.prepare()
     nodes: Sequence[ManagedNode[Any]] = ()
     executor: SingleThreadedExecutor | None = None
+    companion: Companion | None = None
     with stop_signals() as stop:
         try:
             _init(args)
@@ -417,14 +432,21 @@ def run(
                 executor.add_node(node)
                 if (autostart or node.parameters.autostart) and not node.autostart() and autostart:
                     return 1
+            if make_companion is not None:
+                companion = make_companion()
+                executor.add_node(companion.node)
             while not stop.is_set() and rclpy.ok():
                 _spin_once(executor, nodes)
+                if companion is not None:
+                    companion.step()
         except PoseRosError as error:
             print(f"{error}", file=sys.stderr)
             return 1
         finally:
             for node in reversed(nodes):
                 node.close()
+            if companion is not None:
+                companion.close()
             if executor is not None:
                 executor.shutdown()
             rclpy.try_shutdown()

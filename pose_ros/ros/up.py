@@ -6,6 +6,7 @@ All topics are there for whoever subscribes; it serves where ros2 launch is not.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -18,6 +19,7 @@ from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.live_line import CLEAR, LiveLine
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.opening import (
@@ -28,10 +30,13 @@ from pose_ros.sources.opening import (
     with_option,
 )
 
+PIPED_LINE_SECONDS = 10.0
 SCENE_DELAY = 1.0
 """Seconds until a drawn scene begins: the network is loaded and warm by then."""
 SCENE_TIMEOUT = 1.0
 """Seconds, the gesture node's ``timeout`` for a drawn scene."""
+
+_LOG_FORMAT = "[{severity}] [{time}] [{name}]: {message}"  # rcutils' own
 
 
 def truth(text: str) -> bool:
@@ -78,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
         ("--gesture", "run the gesture node too, which commands a robot"),
     ):
         made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
+    made.add_argument("--no-live", action="store_true", help="print no live line")
     return made
 
 
@@ -163,8 +169,20 @@ def main(args: Sequence[str] | None = None) -> int:
         except PoseRosError as error:
             print(f"pose-ros up: {error}", file=sys.stderr)
             return 1
-    arguments = ["pose-ros", *drawn, *given[split:]]
-    return run(lambda: make_nodes(options), arguments, autostart=True)
+    if not options.no_live and sys.stdout.isatty():
+        # what is logged takes the place of the line, which is printed again below it
+        os.environ.setdefault("RCUTILS_CONSOLE_OUTPUT_FORMAT", f"{CLEAR}{_LOG_FORMAT}")
+    return run(
+        lambda: make_nodes(options),
+        ["pose-ros", *drawn, *given[split:]],
+        autostart=True,
+        make_companion=None if options.no_live else make_line,
+    )
+
+
+def make_line() -> LiveLine:
+    """Return what prints a line on the nodes."""
+    return LiveLine(piped_seconds=PIPED_LINE_SECONDS)
 
 
 def _as_option(found: re.Match[str]) -> str:

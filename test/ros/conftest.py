@@ -98,6 +98,11 @@ def fake() -> FakeEstimator:
     return FakeEstimator()
 
 
+@pytest.fixture(scope="session")
+def make_fake() -> type[FakeEstimator]:
+    return FakeEstimator
+
+
 @dataclass
 class FakeHands:
     """A HandEstimator that finds everybody's left hand."""

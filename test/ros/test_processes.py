@@ -245,7 +245,7 @@ def test_up_hands_poses_out(ros: Any, start: Start) -> None:
     assert program.end() == 0, program.said
 
 
-def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start) -> None:
+def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_path: Path) -> None:
     states = ros.collect(KeyValue, "gesture/state", LATCHED_QOS)
     speeds = ros.collect(TwistStamped, "cmd_vel")
     # what is tested is that the scene suits the nodes, not how fast a busy machine is
@@ -254,9 +254,16 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start) -> N
     def drives() -> bool:
         return any(msg.twist.linear.x or msg.twist.angular.z for msg in speeds)
 
+    watch = start("watch", "--overlay", str(tmp_path / "now.png"))
     assert ros.spin_until(drives, START_SECONDS), program.said
     assert "commanding" in {msg.key for msg in states}
+    assert watch.wait_for("commanding: operator 0"), watch.said
+    for topic, kind in (("/pose/poses", "pose_ros/PoseArray"), ("/cmd_vel", "TwistStamped")):
+        assert re.search(rf"^{topic} +\S*{kind} ", watch.said, re.MULTILINE), watch.said
+    assert watch.end() == 0, watch.said
+    assert cv2.imread(str(tmp_path / "now.png")).shape == (480, 640, 3)
     assert program.end() == 0, program.said
+    assert re.search(r"^\d+\.\d poses/s.*  people 1  .*: ", program.said, re.MULTILINE)
 
 
 def test_demo_writes_a_video_and_ends_by_itself(start: Start, tmp_path: Path) -> None:

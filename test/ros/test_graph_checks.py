@@ -1,0 +1,210 @@
+"""What `pose-ros doctor` finds in a graph whose nodes are wrong in every way that it knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, Image
+
+from pose_ros.core.camera import Calibration, Camera
+from pose_ros.core.findings import Finding
+from pose_ros.ros.doctor import GraphDoctor, examine
+from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.graph_checks import Observation
+from pose_ros.ros.live_line import NOTHING_RUNS, LiveLine, describe, find_chain
+from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
+from pose_ros.ros.pose_node import PoseNode
+
+WIDTH, HEIGHT = 64, 48
+PERIOD = 0.1
+SECONDS = 3.0
+
+
+@dataclass
+class Driver:
+    """A camera's driver, wrong as it is told to be."""
+
+    name: str
+    age: float = 0.0
+    zero: bool = False
+    swapped: bool = False
+    info_size: tuple[int, int] | None = (WIDTH, HEIGHT)
+    calibrated: bool = True
+    best_effort: bool = False
+    silent: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def start(self) -> Node:
+        node = rclpy.create_node(
+            f"driver_{self.name}",
+            parameter_overrides=[Parameter(n, value=v) for n, v in self.parameters.items()],
+        )
+        reliability = ReliabilityPolicy.RELIABLE
+        if self.best_effort:
+            reliability = ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(depth=5, reliability=reliability)
+        images = node.create_publisher(Image, f"{self.name}/image", qos)
+        infos = node.create_publisher(CameraInfo, f"{self.name}/camera_info", 5)
+        picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        self._count = 0
+
+        def publish() -> None:
+            self._count += 1
+            stamp = 0.0 if self.zero else time.time() - self.age
+            if self.swapped and self._count % 2:
+                stamp -= 2.5 * PERIOD
+            header = header_to_msg(stamp, "camera_optical_frame")
+            if self.info_size:
+                infos.publish(self._info(header))
+            if not self.silent:
+                images.publish(image_to_msg(picture, "bgr", header))
+
+        node.create_timer(PERIOD, publish)
+        return node
+
+    def _info(self, header: Any) -> CameraInfo:
+        assert self.info_size
+        if not self.calibrated:
+            return CameraInfo(header=header, width=WIDTH, height=HEIGHT)
+        camera = Camera.from_hfov(*self.info_size, 60.0)
+        return camera_info_to_msg(Calibration(camera), header)
+
+
+DRIVERS = (
+    Driver("good"),
+    Driver("zero", zero=True, info_size=(640, 480)),
+    Driver("swapped", swapped=True, calibrated=False),
+    Driver("future", age=-1.5, info_size=None),
+    Driver("late", age=0.9, parameters={"use_sim_time": False}),
+    Driver("silent", silent=True),
+    Driver("unheard", best_effort=True),
+)
+
+
+def pose_node(name: str, estimator: Any) -> PoseNode:
+    arguments = ["--ros-args", "-r", f"__node:=pose_{name}", "-r", f"image:=/{name}/image"]
+    if name == "unheard":
+        # what somebody sets who has heard that images are lost
+        reliability = "qos_overrides./unheard/image.subscription.reliability"
+        arguments += ["-p", f"{reliability}:=reliable"]
+    node = PoseNode(make_estimator=lambda _: estimator, cli_args=arguments)
+    if name != "idle":
+        assert node.autostart()
+    return node
+
+
+@pytest.fixture(scope="module")
+def seen(make_fake: Any) -> Iterator[tuple[Observation, str]]:
+    """What the doctor and the live line see of a graph."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    slow = make_fake(act=lambda: time.sleep(4 * PERIOD))
+    nodes: list[Any] = [driver.start() for driver in DRIVERS]
+    nodes += [pose_node(d.name, slow if d.name == "good" else make_fake()) for d in DRIVERS]
+    nodes += [pose_node(name, make_fake()) for name in ("nowhere", "idle")]
+    gesture = GestureNode()
+    assert gesture.autostart()
+    # DDS allows a topic one type in a process' participant: a base of the wrong type has its own
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    base, teleop = rclpy.create_node("base", context=context), rclpy.create_node("teleop")
+    base.create_subscription(Twist, "cmd_vel", lambda _: None, 5)
+    teleop.create_publisher(TwistStamped, "cmd_vel", 5)
+    twins = [rclpy.create_node("twin") for _ in range(2)]
+    simulated = rclpy.create_node(
+        "simulated", parameter_overrides=[Parameter("use_sim_time", value=True)]
+    )
+    nodes += [gesture, teleop, *twins, simulated]
+    for node in nodes:
+        executor.add_node(node)
+    doctor = GraphDoctor(executor, ("base_link", "camera_optical_frame"))
+    line = LiveLine()
+    executor.add_node(line.node)
+    try:
+        doctor.observe(0.5)  # the nodes find each other
+        line.refresh()
+        found = doctor.observe(SECONDS)
+        yield found, describe(line.listener, line.chain)
+    finally:
+        line.close()
+        doctor.close()
+        for node in nodes:
+            getattr(node, "close", node.destroy_node)()
+        executor.shutdown()
+        base.destroy_node()
+        rclpy.shutdown(context=context)
+        rclpy.shutdown()
+
+
+@pytest.fixture(scope="module")
+def findings(seen: tuple[Observation, str]) -> list[Finding]:
+    return examine(seen[0])
+
+
+@pytest.mark.parametrize(
+    ("severity", "subject", "message", "cure"),
+    [
+        ("ok", "graph", "/driver_good", ""),
+        ("error", "/twin", "two nodes have this name", "__ns:="),
+        ("ok", "/good/image", "their stamps in order", ""),
+        ("ok", "/good/camera_info", "calibrated, 64x48", ""),
+        ("error", "/zero/image", "stamps are zero", "stamp images when it captures"),
+        ("error", "/zero/camera_info", "of 640x480, and the images are 64x48", "at the size"),
+        ("error", "/swapped/image", "are before the one before them", "in their order"),
+        ("warning", "/swapped/camera_info", "not calibrated", "cameracalibrator"),
+        ("error", "/future/image", "s in the future", "chrony"),
+        ("warning", "/future/camera_info", "no camera_info goes with /future/image", "hfov"),
+        ("warning", "/late/image", "s old when they come", "chrony"),
+        ("warning", "/pose_idle", "unconfigured", "configure and activate"),
+        ("error", "/silent/image", "/driver_silent publishes it, and no image comes", "plugged in"),
+        ("error", "/nowhere/image", "nobody publishes it", "-r image:="),
+        ("error", "/unheard/image", "/pose_unheard hears nothing of /driver_unheard", "reliable"),
+        ("warning", "/pose_good", "images a second", "blazepose-lite"),
+        ("ok", "/pose_zero", "fake on cpu", ""),
+        ("error", "/cmd_vel", "/base subscribes to geometry_msgs/Twist", "stamped to false"),
+        ("warning", "/cmd_vel", "/gesture and /teleop drive at once", "twist_mux"),
+        ("error", "base_link <- camera_optical_frame", "nothing on /tf", "static_transform"),
+        ("error", "/clock", "/simulated use sim time, and nobody publishes /clock", "use_sim_time"),
+        ("warning", "/clock", "/simulated use sim time, and /driver_future", "alike in all nodes"),
+    ],
+)
+def test_what_is_wrong_is_found_with_its_cure(
+    findings: list[Finding], severity: str, subject: str, message: str, cure: str
+) -> None:
+    about = [f for f in findings if (f.severity, f.subject) == (severity, subject)]
+    assert any(message in f.message and cure in f.cure for f in about), "\n".join(
+        f.line() for f in findings
+    )
+    assert all("\n" not in f.line() for f in findings)
+
+
+def test_lock_that_is_subscribed_to_twice_is_no_fault(findings: list[Finding]) -> None:
+    assert not [f for f in findings if f.subject in ("/gesture/lock", "/gesture/stop")]
+
+
+def test_errors_come_first_and_have_a_cure_where_there_is_one(findings: list[Finding]) -> None:
+    severities = [finding.severity for finding in findings]
+    assert severities == sorted(severities, key=("error", "warning", "ok").index)
+
+
+def test_live_line_names_people_state_and_speed(seen: tuple[Observation, str]) -> None:
+    _, line = seen
+    assert "poses/s" in line
+    assert "people 1" in line
+    assert "disengaged: " in line
+
+
+def test_live_line_without_a_pose_node_says_so() -> None:
+    assert describe(None, find_chain([])) == NOTHING_RUNS
