@@ -22,8 +22,8 @@ from pose_ros.core.findings import Finding
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import Frames, listen
-from pose_ros.ros.graph_listener import COMPRESSED, IMAGE, Endpoint, GraphListener, has_header
 from pose_ros.ros.graph_checks import CHECKS, Observation
+from pose_ros.ros.graph_listener import COMPRESSED, IMAGE, Endpoint, GraphListener, has_header
 
 DISCOVERY_SECONDS = 1.5
 ANSWER_SECONDS = 2.0  # for which a node may take to say whether it uses sim time

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Camera
@@ -19,10 +20,11 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import GestureArray, PoseArray
-from pose_ros.ros.meters import INFO_QOS
 from pose_ros.ros.outputs import RESULT_QOS
 from pose_ros.viz.gesture_overlay import draw_gestures
 
+# heard from a publisher of either kind
+INFO_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _WAITING = 2  # images that wait for their gestures
 _KEPT = 30  # poses and gestures that wait for their images
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,8 @@ def seen(make_fake: Any) -> Iterator[tuple[Observation, str]]:
         doctor.observe(0.5)  # the nodes find each other
         line.refresh()
         found = doctor.observe(SECONDS)
-        yield found, describe(line.listener, line.chain)
+        good = replace(line.chain, pose_node="/pose_good", poses="/pose_good/poses")
+        yield found, describe(line.listener, good)
     finally:
         line.close()
         doctor.close()
