@@ -302,6 +302,10 @@ class GestureNode(ManagedNode[GestureParameters]):
         except Exception:  # noqa: BLE001
             self.get_logger().error(f"and then:\n{traceback.format_exc()}")
 
+    def brake(self) -> None:
+        """Send zero before anything that takes longer."""
+        self._stop_button("the process ends")
+
     def survive(self, error: Exception) -> None:
         """Stand still, and go on, after what a callback of this process raised."""
         self._fail(error)

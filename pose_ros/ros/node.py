@@ -205,6 +205,9 @@ class ManagedNode(LifecycleNode, Generic[Table]):
                 return False
         return True
 
+    def brake(self) -> None:
+        """Let nothing move any more: the process ends, and other nodes may take their time."""
+
     def survive(self, error: Exception) -> None:
         """Go on after what a callback of this process raised, which is a defect."""
         told = "".join(traceback.format_exception(error))
@@ -443,6 +446,8 @@ def run(
             print(f"{error}", file=sys.stderr)
             return 1
         finally:
+            for node in nodes:
+                node.brake()
             for node in reversed(nodes):
                 node.close()
             if companion is not None:

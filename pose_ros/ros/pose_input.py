@@ -10,6 +10,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
@@ -23,6 +24,8 @@ PROCESS_BYTES = 12
 """Of a publisher's id, by DDS: the same for all publishers of a process."""
 
 MAX_SKELETONS = 20
+MAX_PEOPLE = 100
+"""In an image; more would hold the node up, and no pose node finds so many."""
 
 Take: TypeAlias = Callable[[Any, Poses, Poses | None], None]
 """Called with the image's header, its people, and their hands where they are known."""
@@ -130,14 +133,24 @@ class PoseInput:
         self, poses: Any, sender: Sender, hands: Any = None, of_hands: Sender | None = None
     ) -> None:
         try:
-            people = poses_from_msg(poses, self._skeleton("pose/poses", poses, sender))
+            people = self._people("pose/poses", poses, sender)
             found = None
             if of_hands is not None:
-                found = poses_from_msg(hands, self._skeleton("pose/hands", hands, of_hands))
+                found = self._people("pose/hands", hands, of_hands)
         except Exception as error:  # noqa: BLE001 - whatever a message holds
             self._damaged(f"poses cannot be read: {_line(error)}")
             return
         self._take(poses.header, people, found)
+
+    def _people(self, topic: str, msg: Any, sender: Sender) -> Poses:
+        """Return the people or hands of a message.
+
+        Raises:
+            OptionError: They are too many, or cannot be.
+        """
+        if len(msg.poses) > MAX_PEOPLE:
+            raise OptionError(f"{len(msg.poses)} on {topic}, more than {MAX_PEOPLE}")
+        return poses_from_msg(msg, self._skeleton(topic, msg, sender))
 
     def _skeleton(self, topic: str, msg: Any, sender: Sender) -> Skeleton | None:
         """Return the skeleton that the sender's process told, if it is the message's.

@@ -112,7 +112,6 @@ class SenderSubscription:
     def destroy(self) -> None:
         """End it."""
         if self._waitable is not None:
-            self._node.default_callback_group.entities.discard(self._waitable)
             self._node.remove_waitable(self._waitable)
             self._waitable = None
         self._node.destroy_subscription(self._subscription)

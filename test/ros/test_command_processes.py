@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ from rclpy.parameter import Parameter
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.messages import header_to_msg, poses_to_msg
 from pose_ros.share import node_executable
+from pose_ros.sources.opening import open_synthetic
 
 START_SECONDS = 90.0
 # a machine that tests runs late: its images shall be in time all the same
@@ -86,3 +89,99 @@ def test_the_robot_stands_still_when(ros: Any, start: Start, what: str) -> None:
     assert last_move <= last_image + TIMEOUT
     # a period later by the timer; that it gets its turn is up to the machine
     assert first_zero <= last_image + TIMEOUT + 1.0 / RATE + 1.0
+
+
+ENDS = {
+    "gesture_node": (
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGTSTP,
+    ),
+    "pose-ros up --gesture": (signal.SIGHUP,),
+}
+DRIVEN_BY_T_POSE = {
+    "engage_time": 0.1,
+    "hold_time": 0.1,
+    "commands": "'t_pose: {do: twist, linear: 0.2}'",
+    "timeout": TIMEOUT,
+}
+
+
+class Driven:
+    """Programs with a gesture node each, in namespaces, that all see the same people."""
+
+    def __init__(self, ros: Any, poses_of: Callable[[str], Any], logs: Path) -> None:
+        self.ros, self._poses_of = ros, poses_of
+        self._poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
+        self.speeds: list[list[TwistStamped]] = []
+        self.programs: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
+        given = [text for k, v in DRIVEN_BY_T_POSE.items() for text in ("-p", f"{k}:={v}")]
+        for name, number in ((name, number) for name, all_ in ENDS.items() for number in all_):
+            place = f"robot_{len(self.programs)}"
+            self.speeds.append(ros.collect(TwistStamped, f"{place}/cmd_vel", 1000))
+            command = [str(node_executable("gesture_node"))]
+            more = ["-p", "autostart:=true"]
+            if name != "gesture_node":
+                command = [str(Path(sys.executable).with_name("pose-ros")), *name.split()[1:]]
+                more = []
+            command += ["--ros-args", "-r", f"__ns:=/{place}", "-r", "pose/poses:=/pose/poses"]
+            with (logs / f"{place}.log").open("wb") as log:
+                program = subprocess.Popen(
+                    [*command, *given, *more], stdout=log, stderr=subprocess.STDOUT
+                )
+            self.programs.append((program, number))
+
+    def show(self, gesture: str, times: int = 1) -> None:
+        for _ in range(times):
+            header = header_to_msg(time.time(), "camera")
+            people = self._poses_of(gesture)
+            self._poses.publish(poses_to_msg(people, header, "fake", width=640, height=480))
+            self.ros.spin_for(0.05)
+
+    def drive(self) -> None:
+        """Let somebody engage and command until all robots move."""
+        ready = lambda: self._poses.get_subscription_count() == len(self.programs)  # noqa: E731
+        assert self.ros.spin_until(ready, START_SECONDS)
+        moving = lambda: all(told and told[-1].twist.linear.x > 0.1 for told in self.speeds)  # noqa: E731
+        end = time.monotonic() + START_SECONDS
+        while not moving():
+            assert time.monotonic() < end, [len(told) for told in self.speeds]
+            self.show("raise_hand", 12)
+            self.show("t_pose", 20)
+
+    def stand(self) -> bool:
+        """Return whether zero is the last that each robot has heard."""
+        return all(told[-1].twist.linear.x == 0.0 for told in self.speeds)
+
+    def end(self) -> list[int]:
+        """Return the exit codes."""
+        return [program.wait(20.0) for program, _ in self.programs]
+
+
+@pytest.fixture
+def driven(ros: Any, true_poses: Any, tmp_path: Path) -> Iterator[Driven]:
+    actors = {name: open_synthetic(f"synthetic:{name}") for name in ("raise_hand", "t_pose")}
+    people = {name: true_poses([actor.truth(0.5)]) for name, actor in actors.items()}
+    made = Driven(ros, people.__getitem__, tmp_path)
+    yield made
+    for program, _ in made.programs:
+        program.kill()
+        program.wait()
+
+
+def test_a_signal_that_ends_a_node_sends_zero_first(driven: Driven) -> None:
+    """Of each kind, also to `pose-ros up`, while the operator goes on to command."""
+    driven.drive()
+    for program, number in driven.programs:
+        program.send_signal(number)
+
+    def shown() -> bool:
+        driven.show("t_pose")
+        return driven.stand()
+
+    assert driven.ros.spin_until(shown), [told[-1].twist.linear.x for told in driven.speeds]
+    assert driven.end() == [0] * len(driven.programs)
+    driven.show("t_pose")
+    assert driven.stand()

@@ -5,23 +5,34 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Twist, TwistStamped, Vector3
+from geometry_msgs.msg import (
+    PoseStamped,
+    Quaternion,
+    Transform,
+    TransformStamped,
+    Twist,
+    TwistStamped,
+    Vector3,
+)
 from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Bool, Empty, Int8
 from tf2_msgs.msg import TFMessage
 
+from pose_ros.core.gestures import Ray
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
+from pose_ros.sources.opening import open_synthetic
 from tools.gesture_stage import Stage, somebody
 
 QUIET = PublisherEventCallbacks(use_default_callbacks=False)
@@ -193,6 +204,21 @@ def test_zero_at_once_when_the_operators_id_is_there_twice(make: Any) -> None:
     assert stage.is_in("stopped")()
 
 
+def test_zero_at_once_when_poses_cannot_be_read(make: Any) -> None:
+    """Damaged bytes, where rclpy hands them over, and more people than any picture holds."""
+    stage = make()
+    stage.up()
+    for msg in (
+        shown(stage, stage.stamp(), ids=tuple(range(1000))),
+        PoseArray(skeleton="martian", header=header_to_msg(1.0, "camera"), poses=[]),
+    ):
+        stage.drive()
+        stage.poses.publish(msg)
+        assert stage.ros.spin_until(stage.is_in("stopped"))
+        assert "poses cannot be read" in stage.states[-1].value
+        assert stage.stands()
+
+
 def test_a_second_publisher_of_poses_commands_nothing_and_is_named_once(
     make: Any, elsewhere: Any, capfd: Any
 ) -> None:
@@ -338,42 +364,102 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no picture gives
 def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: Any) -> None:
-    """2,000 messages of every kind that the node takes, with a real recognizer behind it."""
-    from pose_ros.sources.opening import open_synthetic
+    """2,000 messages of every kind that the node takes, with a real recognizer behind it.
 
+    The person makes the gesture that drives the robot, and nobody has engaged.
+    """
     draw = random.Random(11)
-    node = ros.add(GestureNode())
-    speeds: list[Any] = ros.collect(TwistStamped, "cmd_vel", 1000)
-    health = ros.collect(DiagnosticArray, "/diagnostics")
-    make = ros.node.create_publisher
-    actor = open_synthetic("synthetic:raise_hand")
-    truth = actor.truth(actor.read().stamp)
-    poses = poses_to_msg(
-        true_poses([truth]), header_to_msg(time.time(), "camera"), "fake", width=640, height=480
+    settings = {"commands": "t_pose: {do: twist, linear: 0.2}", "engage_time": 0.1}
+    settings["hold_time"] = 0.1
+    node = ros.add(
+        GestureNode(parameter_overrides=[Parameter(k, value=settings[k]) for k in settings])
     )
-    tf = TFMessage(transforms=[transform(), transform(child_frame_id="lens")])
+    speeds: list[Any] = ros.collect(TwistStamped, "cmd_vel", 1000)
+    make = ros.node.create_publisher
+    poses = make(PoseArray, "pose/poses", 10)
     latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    kinds = [
-        (make(PoseArray, "pose/poses", 10), serialize_message(poses)),
-        (make(TFMessage, "/tf", 10), serialize_message(tf)),
-        (make(TFMessage, "/tf_static", latched), serialize_message(tf)),
-        (make(Bool, "gesture/lock", latched), serialize_message(Bool(data=True))),
+    tf = serialize_message(TFMessage(transforms=[transform(), transform(child_frame_id="lens")]))
+    others = [
+        (make(TFMessage, "/tf", 10), tf),
+        (make(TFMessage, "/tf_static", latched), tf),
         (make(Empty, "gesture/stop", latched), serialize_message(Empty())),
+        (make(Bool, "gesture/lock", latched), serialize_message(Bool(data=True))),
     ]
     assert node.autostart()
-    for publisher, _ in kinds:
+    for publisher in (poses, *(publisher for publisher, _ in others)):
         assert ros.spin_until(publisher.get_subscription_count)
-    for i in range(2000):
-        publisher, data = kinds[0] if i % 2 else draw.choice(kinds)
-        publisher.publish(mutated(data, draw))
-        if i % 5 == 0:
-            ros.executor.spin_once(timeout_sec=0.0)
-            ros.executor.spin_once(timeout_sec=0.0)
-    ros.spin_for(0.3)
+    actors = {name: open_synthetic(f"synthetic:{name}") for name in ("raise_hand", "t_pose")}
+    people = {name: true_poses([actor.truth(0.5)]) for name, actor in actors.items()}
+
+    def image(gesture: str) -> PoseArray:
+        header = header_to_msg(time.time(), "camera")
+        return poses_to_msg(people[gesture], header, "fake", width=640, height=480)
+
+    def moves() -> bool:
+        return any(msg.twist.linear.x or msg.twist.angular.z for msg in speeds)
+
+    def attack(rounds: int, kinds: Sequence[Any]) -> None:
+        for i in range(rounds):
+            publisher, data = (poses, serialize_message(image("t_pose"))), draw.choice(kinds)
+            publisher, data = publisher if i % 2 else data
+            publisher.publish(mutated(data, draw))
+            if i % 4 == 0:
+                ros.spin_for(0.001)
+
+    attack(1500, others[:2])
+    assert node._images > 50, "they do not get through"
+    attack(500, others)
+    ros.spin_for(0.2)
     assert node.state == "active"
-    assert not any(msg.twist.linear.x or msg.twist.angular.z for msg in speeds)
-    # it is as ready as before
-    kinds[3][0].publish(Bool(data=False))
+    assert not moves()
+    # and it is as ready as before: with messages as they should be, it drives
+    others[3][0].publish(Bool(data=False))
     assert ros.spin_until(lambda: not node._locks.holders)
-    count = len(health)
-    assert ros.spin_until(lambda: len(health) > count)
+    began = time.monotonic()
+    while not moves():
+        assert time.monotonic() < began + 20.0
+        gesture = "raise_hand" if (time.monotonic() - began) % 1.5 < 0.6 else "t_pose"
+        poses.publish(image(gesture))
+        ros.spin_for(0.03)
+
+
+def test_zero_when_a_frame_that_a_goal_needs_is_lost(ros: Any, make: Any) -> None:
+    """The camera's place on a moving base falls behind the images: nothing is pointed at."""
+    stage = make(commands="point: {do: goal}")
+    goals = ros.collect(PoseStamped, "goal_pose")
+    sender = ros.node.create_publisher(TFMessage, "/tf", 100)
+    # ahead is z of the camera, up is -y; it is a meter above the floor
+    turn = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
+    place = Transform(translation=Vector3(z=1.0), rotation=turn)
+    stage.up()
+    heard(stage, sender)
+
+    def placed(stamp: float) -> TFMessage:
+        msg = transform(header=header_to_msg(stamp, "base_link"), transform=place)
+        return TFMessage(transforms=[msg])
+
+    stamp = stage.stamp
+
+    def with_frame() -> float:
+        now = float(stamp())
+        sender.publish(placed(now + 0.2))
+        return now
+
+    stage.stamp = with_frame
+    stage.engage()
+    down = np.array([0.0, 1.0, 1.0]) / np.sqrt(2.0)
+    stage.seen.ray = Ray(np.array([0.0, -0.4, 2.0]), down, 0.05, metric=True, origin_sigma=0.05)
+    assert stage.until(lambda: goals, "point"), stage.states
+    assert stage.until(stage.is_in("commanding"), "point")
+    stage.stamp = stamp
+    zeros = len(stage.speeds)
+    assert stage.until(lambda: len(stage.speeds) > zeros, "point")
+    assert stage.linear() == 0.0
+    assert stage.is_in("engaged")()
+    assert "the newest place of camera in base_link is" in stage.states[-1].value
+    # what comes now is a quaternion of norm 0: it is no place, and the goal stays away
+    place.rotation = Quaternion(w=0.0)
+    stage.stamp = with_frame
+    seen, count = len(stage.seen.stamps), len(goals)
+    assert stage.until(lambda: len(stage.seen.stamps) > seen + 5, "point")
+    assert len(goals) == count
