@@ -57,7 +57,7 @@ class Driver:
         qos = QoSProfile(depth=5, reliability=reliability)
         images = node.create_publisher(Image, f"{self.name}/image", qos)
         infos = node.create_publisher(CameraInfo, f"{self.name}/camera_info", 5)
-        picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        noise = np.random.default_rng(0)
         self._count = 0
 
         def publish() -> None:
@@ -69,6 +69,7 @@ class Driver:
             if self.info_size:
                 infos.publish(self._info(header))
             if not self.silent:
+                picture = noise.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
                 images.publish(image_to_msg(picture, "bgr", header))
 
         node.create_timer(PERIOD, publish)
