@@ -118,7 +118,7 @@ def test_pictures_of_one_name_are_kept_apart_in_a_folder_and_all_outputs_are_sai
     assert sorted(path.name for path in (folder / "o").iterdir()) == names
     *_, said = capsys.readouterr().err.splitlines()
     assert said == (
-        "written: deep/x.jsonl, x.csv, x.images.csv, x.gestures.csv, "
+        "written: deep/x.jsonl, x.csv, x.angles.csv, x.images.csv, x.gestures.csv, "
         "5 pictures, o/d_000000.jpg to o/me_2.jpg"
     )
 

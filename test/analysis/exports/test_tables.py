@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ def read_csv(path):
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     columns = dict(zip((f"{name}.csv" for name in NAMES), TABLES.values(), strict=True))[path.name]
-    kinds = {
+    kinds: dict[str, Callable[[str], object]] = {
         "bool": lambda word: {"true": True, "false": False}[word],
         "word": str,
         "int32": int,
