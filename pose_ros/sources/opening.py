@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,16 +14,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import cv2
-
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError
+from pose_ros.share import user_path
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.bag_files import is_bag
 from pose_ros.sources.bag_images import open_bag_images
-from pose_ros.sources.cameras import CameraSource, CaptureRequest, is_device, is_stream
-from pose_ros.sources.pictures import PICTURE_SUFFIXES, PictureSource, natural_key, pictures_in
+from pose_ros.sources.cameras import (
+    CameraSource,
+    CaptureRequest,
+    is_device,
+    is_stream,
+    without_password,
+)
+from pose_ros.sources.file_kinds import BAG, PICTURE, check_regular, kind_of, unknown_kind
+from pose_ros.sources.pictures import PictureSource, natural_key, pictures_in
 from pose_ros.sources.scenes import SCENES, make_scene
 from pose_ros.sources.synthetic import (
     DEFAULT_FPS,
@@ -29,6 +38,7 @@ from pose_ros.sources.synthetic import (
     SyntheticSource,
 )
 from pose_ros.sources.videos import VideoSource
+from pose_ros.sources.web import download_picture, kind_of_address
 
 FEW_CORES, FPS_ON_FEW_CORES = 4, 15
 
@@ -163,6 +173,7 @@ def open_source(
     loop: bool = False,
     live: bool = True,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    topic: str | None = None,
 ) -> Source:
     """Open whatever ``spec`` names.
 
@@ -177,6 +188,7 @@ def open_source(
         loop: Repeat what ends; stamps go on rising.
         live: Whether the synthetic camera runs in real time; nothing else heeds it.
         max_pixels: Width times height of the largest image that is taken in.
+        topic: Of the images in a bag that has several; nothing else has topics.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be opened.
@@ -185,19 +197,46 @@ def open_source(
     spec = _without_scheme(spec)
     if is_synthetic(spec):
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
-    if is_device(spec) or is_stream(spec):
+    if is_device(spec):
         return CameraSource(CaptureRequest(spec, width, height, fps))
+    if is_stream(spec):
+        return _open_address(
+            CaptureRequest(spec, width, height, fps), loop=loop, max_pixels=max_pixels
+        )
     paths = _matches(spec)
-    if len(paths) == 1 and is_bag(paths[0]):
-        return open_bag_images(paths[0], max_pixels=max_pixels)
-    if len(paths) == 1 and _is_recording(paths[0]):
-        return VideoSource(paths[0], name=spec, loop=loop)
-    if others := [path.name for path in paths if _is_recording(path)]:
+    kind = kind_of(paths[0]) if len(paths) == 1 else PICTURE
+    if kind == BAG:
+        return open_bag_images(paths[0], topic, max_pixels=max_pixels)
+    if topic is not None:
+        raise OptionError(f"a topic was given, and {spec} is no bag: leave it out")
+    if kind != PICTURE:
+        if not kind:
+            check_regular(paths[0], spec)
+            raise unknown_kind(paths[0], spec)
+        return VideoSource(
+            paths[0], name=spec, loop=loop, max_pixels=max_pixels, container=kind, fps=fps
+        )
+    if len(paths) > 1 and (others := [path.name for path in paths if _is_recording(path)]):
         raise SourceError(
             f"{spec} names several kinds of files, {others[0]} among them; give one video, one "
             "bag, or pictures alone"
         )
     return PictureSource(paths, name=spec, fps=fps, loop=loop, max_pixels=max_pixels)
+
+
+def _open_address(request: CaptureRequest, *, loop: bool, max_pixels: int) -> Source:
+    """Open a stream, which is opened again when it is lost, or a file, which is read once."""
+    address, name = request.spec, without_password(request.spec)
+    kind = kind_of_address(address)
+    if not kind:
+        return CameraSource(request)
+    if kind != PICTURE:
+        return VideoSource(address, name=name, loop=loop, max_pixels=max_pixels, container=kind)
+    folder = tempfile.TemporaryDirectory(prefix="pose_ros_")
+    path = download_picture(address, Path(folder.name), name)
+    source = PictureSource([path], name=name, loop=loop, max_pixels=max_pixels)
+    weakref.finalize(source, folder.cleanup)
+    return source
 
 
 def expand_inputs(
@@ -207,6 +246,8 @@ def expand_inputs(
     width: int | None = None,
     height: int | None = None,
     loop: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    topic: str | None = None,
 ) -> Iterator[Source]:
     """Open one source after the other, as ``pose-ros estimate`` goes through its inputs.
 
@@ -222,8 +263,20 @@ def expand_inputs(
         OptionError: As ``open_source``.
     """
     inputs = find_inputs(specs, fps=fps)
+    if topic is not None and not any(i.is_bag for i in inputs):
+        raise OptionError(f"a topic was given ({topic}), and none of the inputs is a bag")
     jobs: list[Callable[[], Source]] = [
-        partial(open_source, i.name, fps=fps, width=width, height=height, loop=loop, live=False)
+        partial(
+            open_source,
+            i.name,
+            fps=fps,
+            width=width,
+            height=height,
+            loop=loop,
+            live=False,
+            max_pixels=max_pixels,
+            topic=topic if i.is_bag else None,
+        )
         for i in inputs
     ]
     # unlike a generator, map goes on after an error
@@ -237,12 +290,14 @@ class Input:
     Attributes:
         name: As ``open_source`` takes it.
         files: That it reads: pictures, a video, a bag; none of a camera, a stream or a scene.
-        is_picture: Whether it is one picture, by its name.
+        is_picture: Whether it is one picture.
+        is_bag: Whether it is a bag.
     """
 
     name: str
     files: tuple[Path, ...] = ()
     is_picture: bool = False
+    is_bag: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -271,7 +326,8 @@ def find_inputs(specs: Sequence[str], *, fps: float | None = None) -> list[Input
         if fps is not None and not any(_is_recording(path) for path in paths):
             inputs.append(Input(spec, tuple(paths)))
         else:
-            inputs += [Input(str(path), (path,), not _is_recording(path)) for path in paths]
+            kinds = [(path, kind_of(path)) for path in paths]
+            inputs += [Input(str(p), (p,), kind == PICTURE, kind == BAG) for p, kind in kinds]
     return inputs
 
 
@@ -295,12 +351,12 @@ def _matches(spec: str) -> list[Path]:
     if not spec:
         # Path has it for the present folder; it is a variable of a shell that is not set
         raise SourceError(f"an input without a name; expected {KINDS}")
-    path = Path(spec).expanduser()
-    # a file may have a bracket in its name: what is there is no pattern
-    if path.is_dir() and not is_bag(path):
-        return pictures_in(path)
-    if path.exists():
-        return [path]
+    if "\0" in spec:
+        raise SourceError(f"a null character in the name {spec!r}")
+    # a file may begin with a tilde or have a bracket in its name: what is there is no pattern
+    path = Path(spec) if os.path.lexists(spec) else user_path(spec)
+    if _is_there(path, spec):
+        return pictures_in(path) if path.is_dir() and not is_bag(path) else [path]
     if glob.has_magic(spec):
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
         files = sorted((p for p in found if p.is_file() or is_bag(p)), key=natural_key)
@@ -312,12 +368,27 @@ def _matches(spec: str) -> list[Path]:
     raise SourceError(f"there is nothing called {spec!r}; expected {KINDS}")
 
 
+def _is_there(path: Path, spec: str) -> bool:
+    """Return whether there is something at a path.
+
+    Raises:
+        SourceError: It cannot be looked at, or is a link to nothing.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise SourceError(
+                f"{spec} is a link to {path.readlink()}, which is not there"
+            ) from None
+        return False
+    except OSError as error:  # no permission, a name that is too long, links in a circle
+        if glob.has_magic(spec) and error.errno == errno.ENAMETOOLONG:
+            return False
+        raise SourceError(f"cannot open {spec}: {error.strerror or error}") from None
+    return True
+
+
 def _is_recording(path: Path) -> bool:
     """Return whether a path is opened by itself: a video or a bag, as opposed to a picture."""
-    if is_bag(path):
-        return True
-    suffix = path.suffix.lower()
-    # what has a picture's name is to be reported as a broken picture, not as no video
-    return suffix not in PICTURE_SUFFIXES and (
-        suffix == ".gif" or not cv2.haveImageReader(str(path))
-    )
+    return kind_of(path) != PICTURE

@@ -8,14 +8,31 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, FILE_FORMATS, decode_opaque
+from pose_ros.core.encoded_images import (
+    DEFAULT_MAX_PIXELS,
+    FILE_FORMATS,
+    decode_opaque,
+    image_format,
+)
 from pose_ros.core.types import Frame, Image
-from pose_ros.errors import ImageError, OptionError, SourceError
+from pose_ros.documents import DocumentError, read_file
+from pose_ros.errors import ImageError, OptionError, SourceError, printable
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+UNREAD_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".jxl"})
+"""Of pictures that are reported rather than passed over: they have to be converted first."""
+
 DEFAULT_SEQUENCE_FPS = 30.0
+
+_MAX_FILE_BYTES = 1 << 30
+_CONVERT = {
+    "HEIC": "heif-convert (apt install libheif-examples) makes a JPEG of it",
+    "AVIF": "heif-convert (apt install libheif-examples) makes a JPEG of it",
+    "JPEG 2000": "opj_decompress (apt install libopenjp2-tools) makes a PNG of it",
+    "JPEG XL": "djxl (apt install libjxl-tools) makes a PNG of it",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +51,14 @@ def read_picture(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Imag
         SourceError: The file is not there, is no picture, is too large or is damaged.
     """
     try:
-        data = Path(path).read_bytes()
+        size = Path(path).stat().st_size
+        data = read_file(path, min(size, _MAX_FILE_BYTES))
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except DocumentError as error:
+        raise SourceError(str(error)) from None
+    if cure := _CONVERT.get(image_format(data[:16])):
+        raise SourceError(f"{path} is {image_format(data[:16])}, which is not read: {cure}")
     try:
         return decode_opaque(data, formats=FILE_FORMATS, max_pixels=max_pixels)
     except ImageError as error:
@@ -45,7 +67,7 @@ def read_picture(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Imag
 
 def natural_key(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
     """Return a sort key by which ``frame_2`` comes before ``frame_10``."""
-    text = str(path)
+    text = printable(path)
     parts = re.split(r"([0-9]+)", text.casefold())
     # a number sorts before a word; the text itself settles what is left equal
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p], text
@@ -61,7 +83,9 @@ def pictures_in(folder: Path) -> list[Path]:
         entries = list(folder.iterdir())
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from None
-    found = [p for p in entries if p.suffix.lower() in PICTURE_SUFFIXES and p.name[0] != "."]
+    suffixes = PICTURE_SUFFIXES | UNREAD_SUFFIXES
+    found = [p for p in entries if p.suffix.lower() in suffixes and p.name[0] != "."]
+    found = [p for p in found if p.is_symlink() or not p.is_dir()]
     if not found:
         raise SourceError(
             f"there is no picture in the folder {folder}; looked for "
@@ -104,7 +128,7 @@ class PictureSource:
         self._paths: Sequence[Path] = [Path(path) for path in paths]
         if not self._paths:
             raise SourceError(f"{name}: no pictures")
-        self._name, self._fps, self._loop = name, fps or DEFAULT_SEQUENCE_FPS, loop
+        self._name, self._fps, self._loop = printable(name), fps or DEFAULT_SEQUENCE_FPS, loop
         self._max_pixels = max_pixels
         self._next = 0
         self._unreadable: set[Path] = set()
@@ -155,7 +179,7 @@ class PictureSource:
                 if self._unreadable.issuperset(self._paths):
                     raise SourceError(f"{self._name}: none of the pictures can be read") from None
                 continue
-            return Frame(image, index / self._fps, index, path.name, "bgr")
+            return Frame(image, index / self._fps, index, printable(path.name), "bgr")
         return None
 
     def close(self) -> None:

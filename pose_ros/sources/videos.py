@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError, printable
+from pose_ros.sources.animations import ANIMATED_WEBP, TIFF_PAGES, AnimationReader
+from pose_ros.sources.file_kinds import check_regular, read_animation
 from pose_ros.video_files import (
     DEFAULT_FPS,
     HEAD_BYTES,
@@ -25,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class VideoSource:
-    """A video, an animated GIF or PNG. Stamps are media time from 0 and always rise."""
+    """A video or an animated picture. Stamps are media time from 0 and always rise."""
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class VideoSource:
         loop: bool = False,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         container: str | None = None,
+        fps: float | None = None,
     ) -> None:
         """Open the video.
 
@@ -43,7 +46,8 @@ class VideoSource:
             name: What the user called it; the path when None.
             loop: Begin again at the end; stamps go on rising.
             max_pixels: Width times height above which it is refused, before it is decoded.
-            container: As ``video_container`` names it; None: by the first bytes of the file.
+            container: As ``kind_of`` names it; None: by the first bytes of the file.
+            fps: Pages of a TIFF a second; None: 30.
 
         Raises:
             SourceError: It is not there, is no video that can be read, or its pictures are too
@@ -53,11 +57,11 @@ class VideoSource:
         self._path, self._loop = Path(path), loop
         self._name = printable(name or path)
         self._short_name = printable(Path(urlsplit(self._address or "").path or path).name)
-        self._max_pixels, self._container = max_pixels, container
+        self._max_pixels, self._container, self._page_fps = max_pixels, container, fps
         self._lock = threading.Lock()
         self._closed = False
         self._file: IO[bytes] | None = None
-        self._reader: VideoReader | None = None
+        self._reader: VideoReader | AnimationReader | None = None
         self._reader = self._open()
         self._fps, self._count = self._reader.fps, self._reader.length
         self._index = 0
@@ -115,10 +119,14 @@ class VideoSource:
             self._closed = True
             self._release()
 
-    def _open(self) -> VideoReader:
+    def _open(self) -> VideoReader | AnimationReader:
+        kind = self._container
         if self._address is not None:
-            container = self._container or ""
-            return VideoReader(self._address, container, self._name, self._max_pixels)
+            return VideoReader(self._address, kind or "", self._name, self._max_pixels)
+        if kind in (ANIMATED_WEBP, TIFF_PAGES):
+            data = read_animation(self._path, self._name)
+            return AnimationReader(data, kind, self._name, self._max_pixels, self._page_fps)
+        check_regular(self._path, self._name)
         try:
             self._file = self._path.open("rb")
             weakref.finalize(self, self._file.close)  # as a capture that nobody closes
@@ -129,7 +137,7 @@ class VideoSource:
             reason = error.strerror or error
             raise SourceError(f"cannot open {self._name}: {reason}") from None
         try:
-            container = self._container or self._container_of(head)
+            container = self._container_of(head)
             return VideoReader(self._file, container, self._name, self._max_pixels)
         except BaseException:
             self._release()
@@ -138,7 +146,7 @@ class VideoSource:
     def _container_of(self, head: bytes) -> str:
         if not head:
             raise SourceError(f"{self._name} is empty")
-        container = video_container(head, self._path.name)
+        container = self._container or video_container(head, self._path.name)
         if not container:
             raise SourceError(f"{self._name} is no video that can be read")
         return container
@@ -186,7 +194,7 @@ class VideoSource:
     def _frame_seconds(self) -> float:
         return 1.0 / (self._fps if self._fps > 0 else DEFAULT_FPS)
 
-    def _say_loss(self, reader: VideoReader) -> None:
+    def _say_loss(self, reader: VideoReader | AnimationReader) -> None:
         if not self._said and self._index and (loss := reader.loss()):
             self._said = True
             _log.warning("%s is damaged or cut off: %s", self._name, loss)
