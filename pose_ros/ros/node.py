@@ -372,13 +372,19 @@ def _init(args: Sequence[str] | None) -> None:
         raise OptionError(" ".join(str(error).split())) from None
 
 
-def _spin_once(executor: SingleThreadedExecutor, nodes: Sequence[ManagedNode[Any]]) -> None:
+def _spin_once(
+    executor: SingleThreadedExecutor,
+    nodes: Sequence[ManagedNode[Any]],
+    companion: Companion | None,
+) -> None:
     """Run what is ready; what a callback or a damaged message raises ends no node.
 
     rclpy raises here when it cannot take a message, and whatever a callback lets out.
     """
     try:
         executor.spin_once(timeout_sec=SPIN_SECONDS)
+        if companion is not None:
+            companion.step()
     except (KeyboardInterrupt, ExternalShutdownException):
         raise
     except Exception as error:  # noqa: BLE001
@@ -397,6 +403,23 @@ class Companion(Protocol):
 
     def close(self) -> None:
         """Leave the graph."""
+
+
+def _end(
+    nodes: Sequence[ManagedNode[Any]],
+    companion: Companion | None,
+    executor: SingleThreadedExecutor | None,
+) -> None:
+    """End all, the robot first."""
+    for node in nodes:
+        node.brake()
+    for node in reversed(nodes):
+        node.close()
+    if companion is not None:
+        companion.close()
+    if executor is not None:
+        executor.shutdown()
+    rclpy.try_shutdown()
 
 
 def run(
@@ -439,20 +462,10 @@ def run(
                 companion = make_companion()
                 executor.add_node(companion.node)
             while not stop.is_set() and rclpy.ok():
-                _spin_once(executor, nodes)
-                if companion is not None:
-                    companion.step()
+                _spin_once(executor, nodes, companion)
         except PoseRosError as error:
             print(f"{error}", file=sys.stderr)
             return 1
         finally:
-            for node in nodes:
-                node.brake()
-            for node in reversed(nodes):
-                node.close()
-            if companion is not None:
-                companion.close()
-            if executor is not None:
-                executor.shutdown()
-            rclpy.try_shutdown()
+            _end(nodes, companion, executor)
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, KeyValue
 from geometry_msgs.msg import (
     PoseStamped,
     Quaternion,
@@ -25,15 +25,18 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Empty, Int8
 from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.gestures import Ray
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.messages import header_to_msg, poses_to_msg
+from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
+from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.opening import open_synthetic
-from tools.gesture_stage import Stage, somebody
+from tools.gesture_stage import COMMANDS, LATCHED, FakeRecognizer, Stage, somebody
 
 QUIET = PublisherEventCallbacks(use_default_callbacks=False)
 ALL_QOS = [
@@ -109,16 +112,12 @@ def test_lock_and_stop_are_heard_whatever_their_qos(
     assert stage.states[-1].value == "stop topic: engage anew"
 
 
-@pytest.mark.parametrize("alike", [False, True])
-def test_another_publishers_false_does_not_undo_a_lock(
-    make: Any, elsewhere: Any, alike: bool
-) -> None:
-    """Also where both belong to one node, so that only their ids tell them apart."""
+def test_another_publishers_false_does_not_undo_a_lock(make: Any, elsewhere: Any) -> None:
+    """Both belong to one node, so that only their ids tell them apart."""
     stage = make()
     node = elsewhere("panel")
-    others = node if alike else elsewhere("dock")
     panel, dock = (
-        n.create_publisher(Bool, "gesture/lock", 10, event_callbacks=QUIET) for n in (node, others)
+        node.create_publisher(Bool, "gesture/lock", 10, event_callbacks=QUIET) for _ in range(2)
     )
     stage.up()
     for publisher in (panel, dock):
@@ -270,7 +269,7 @@ def test_a_base_that_takes_the_other_twist_is_named_with_the_parameter(
     words = f"set stamped to {str(not stamped).lower()}"
     told = diagnosed(stage)
     assert stage.ros.spin_until(lambda: told(words))
-    stage.ros.spin_for(2.2)
+    stage.ros.spin_for(1.1)
     said = capfd.readouterr().err
     assert said.count(words) == 1
     assert "/base takes /cmd_vel as" in said
@@ -464,3 +463,64 @@ def test_zero_when_a_frame_that_a_goal_needs_is_lost(ros: Any, make: Any) -> Non
     seen, count = len(stage.seen.stamps), len(goals)
     assert stage.until(lambda: len(stage.seen.stamps) > seen + 5, "point")
     assert len(goals) == count
+
+
+def test_zero_when_the_camera_freezes_though_its_stamps_rise(ros: Any, fake: Any) -> None:
+    """The pose node takes a picture that repeats for none, and the robot stands in ``timeout``."""
+    seen = FakeRecognizer()
+    settings = {"commands": COMMANDS, "engage_time": 0.1, "timeout": 1.0}
+    gesture = ros.add(
+        GestureNode(
+            make_recognizer=lambda _p: seen,
+            parameter_overrides=[Parameter(k, value=v) for k, v in settings.items()],
+        )
+    )
+    fake.find = lambda _stamp: somebody()
+    pose = ros.add(PoseNode(make_estimator=lambda _p: fake))
+    camera = ros.node.create_publisher(Image, "image", 10)
+    speeds: list[Any] = ros.collect(TwistStamped, "cmd_vel", 1000)
+    states: list[Any] = ros.collect(KeyValue, "gesture/state", LATCHED)
+    assert pose.autostart()
+    assert gesture.autostart()
+    assert ros.spin_until(camera.get_subscription_count)
+    noise = np.random.default_rng(1)
+    pixels = noise.integers(0, 256, (60, 80, 3), np.uint8)
+    stamps: list[float] = []
+
+    def show(names: tuple[str, ...], *, frozen: bool = False) -> None:
+        seen.names = names
+        if not frozen:
+            pixels[:] = noise.integers(0, 256, pixels.shape, np.uint8)
+        stamps.append(time.time())
+        camera.publish(image_to_msg(pixels, "rgb", header_to_msg(stamps[-1], "camera")))
+        ros.spin_for(0.04)
+
+    def moves() -> bool:
+        return bool(speeds) and speeds[-1].twist.linear.x > 0.1
+
+    def until(condition: Callable[[], Any], *names: str, frozen: bool = False) -> bool:
+        return bool(ros.spin_until(lambda: show(names, frozen=frozen) or condition()))
+
+    assert until(lambda: states and states[-1].key == "engaged", "raise_hand")
+    until(lambda: True)
+    assert until(moves, "come_here"), states[-1]
+    last_new = stamps[-1]
+    assert until(lambda: not moves(), "come_here", frozen=True)
+    moving = [msg for msg in speeds if msg.twist.linear.x]
+    assert stamp_from_msg(moving[-1].header.stamp) <= last_new + 1.0 + 1e-6
+    assert "timeout is 1 s" in states[-1].value
+    # frozen for ever it stays so
+    count = len(speeds)
+    for _ in range(10):
+        show(("come_here",), frozen=True)
+    assert not any(msg.twist.linear.x for msg in speeds[count:])
+
+
+def test_a_state_that_comes_and_goes_is_logged_once(ros: Any, capfd: Any) -> None:
+    """As where poses take a hair too long: 47 times in 45 s it would be."""
+    node = ros.add(GestureNode())
+    for i in range(47):
+        node._log_state(f"stopped: poses are 0.{310 + i} s old; timeout is 0.3 s")
+        node._log_state("engaged: operator 7")
+    said = capfd.readouterr().err
+    assert said.count("stopped: poses are") == said.count("engaged: operator") == 1
