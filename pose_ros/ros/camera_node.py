@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +22,11 @@ from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import Capture, CaptureEvents
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
+from pose_ros.ros.graph import CameraNeighbors
 from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.notices import Notices
 from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.opening import is_synthetic
@@ -57,6 +60,8 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._scene: SceneOutputs | None = None
         self._capture: Capture | None = None
         self._receivers: list[Receiver] = []
+        self._notices = Notices(self.get_logger())
+        self._neighbors = CameraNeighbors(self)
 
     def subscribe(self, receiver: Receiver) -> Callable[[], None]:
         """Hand every frame to a node of the same process, without a message or a copy.
@@ -90,12 +95,14 @@ class CameraNode(ManagedNode[CameraParameters]):
             width=p.width or None,
             height=p.height or None,
             loop=p.loop,
+            wait=p.wait_for_camera,
             max_pixels=max_pixels_from(p.max_megapixels),
         )
         self._info = None
         if self._scene and isinstance(source, SyntheticSource):
             self._scene.place_camera(source, p.frame_id)
         self._health.restart()
+        self._notices.clear()
         events = CaptureEvents(
             frame=lambda frame, stamp: self._publish(source, frame, stamp),
             ended=self._ended,
@@ -122,10 +129,16 @@ class CameraNode(ManagedNode[CameraParameters]):
         if self._capture is not None and not self._capture.stop():
             self.get_logger().warning(f"{self.parameters.source} hangs; it is left behind")
         self._capture = None
+        self._neighbors.close()
 
     def report(self) -> Report:
         """Return rate, latency and what went wrong."""
-        return self._health.report(self.clock_trouble())
+        for text in self._neighbors.troubles():
+            self._notices.note(text)
+        notices = self._notices.recent()
+        if self._capture is not None and self._capture.trouble:
+            notices.insert(0, f"{self._capture.trouble}; it is tried again")
+        return dataclasses.replace(self._health.report(self.clock_trouble()), notices=notices)
 
     def hardware_id(self) -> str:
         """Return the source."""

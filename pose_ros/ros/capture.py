@@ -144,6 +144,11 @@ class Capture:
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
+    @property
+    def trouble(self) -> str:
+        """Why no frames come from a camera, in words; empty while they do."""
+        return str(getattr(self._source, "trouble", ""))
+
     def stop(self) -> bool:
         """End the thread and close the source; return whether it ended in time."""
         self._stop.set()

@@ -272,7 +272,7 @@ def nodes(
             gesture = {"autostart": "true", **GESTURE_PARAMETERS}
             children.append(Child("gesture_node", gesture, log_folder / "gesture_node.log"))
         # in YAML's quotes: the name of a file may look like a number
-        camera = {"source": f"'{source}'"}
+        camera = {"source": f"'{source}'", "wait_for_camera": "false"}
         children.append(Child("camera_node", camera, log_folder / "camera_node.log"))
         yield children
     finally:

@@ -24,8 +24,6 @@ from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.sources.bag_images import BagImages
 
-End = Callable[[], Any]
-
 
 class Picture(NamedTuple):
     """An image on its way to the worker, which decodes it: a dropped one never is."""
@@ -116,8 +114,8 @@ def start_capture(
     node: ManagedNode[PoseParameters],
     source: Source,
     events: InputEvents,
-) -> End:
-    """Capture from the node's own source; return what ends it.
+) -> Capture:
+    """Capture from the node's own source.
 
     Args:
         node: For its parameters and its log.
@@ -139,7 +137,7 @@ def start_capture(
     )
     node.get_logger().info(f"images from {source.name}")
     check_clock(node, source)
-    capture = Capture(
+    return Capture(
         source,
         captured,
         0.0,
@@ -147,4 +145,3 @@ def start_capture(
         simulated=lambda: node.simulated,
         keep_stamps=is_bag_source(source),
     )
-    return capture.stop

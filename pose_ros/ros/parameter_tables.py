@@ -57,6 +57,13 @@ _MAX_MEGAPIXELS = parameter(
 )
 
 
+_WAIT_FOR_CAMERA = parameter(
+    True,
+    "Wait for a camera or stream that is not there yet, and take it when it comes; otherwise the "
+    "node does not become active.",
+)
+
+
 @dataclass(frozen=True)
 class PoseParameters:
     """Parameters of ``pose_node``."""
@@ -137,6 +144,7 @@ class PoseParameters:
         "Capture by itself from this device, file, folder, stream or synthetic, with no image "
         "topic; empty: take images from the topic.",
     )
+    wait_for_camera: bool = _WAIT_FOR_CAMERA
     frame_id: str = parameter(
         "camera_optical_frame", "Optical frame of the images of the node's own source."
     )
@@ -229,6 +237,7 @@ class CameraParameters:
         "synthetic",
         "Device (/dev/video0, 0), video file, bag, image folder, stream or synthetic.",
     )
+    wait_for_camera: bool = _WAIT_FOR_CAMERA
     rate: float = parameter(
         0.0, "Frames a second; 0: as many as the source has.", low=0.0, high=1000.0
     )

@@ -20,6 +20,7 @@ from pose_ros.core.types import Frame, Image
 from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
+from pose_ros.ros.capture import Capture
 from pose_ros.ros.diagnostics import Level, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.estimators import estimator_from, hands_from, options_from
@@ -105,6 +106,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
         self._may_repeat = False
         self._images: DriverSubscription | None = None
+        self._capture: Capture | None = None
         self._neighbors = PoseNeighbors(self)
         self._stuck = ""
 
@@ -146,6 +148,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             source = open_source(
                 self.parameters.source,
                 max_pixels=max_pixels_from(self.parameters.max_megapixels),
+                wait=self.parameters.wait_for_camera,
             )
             self._may_repeat = may_repeat(self.parameters.source)
         try:
@@ -161,7 +164,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Let no more images in, and wait for the one in work."""
         if self._end_input is not None:
             self._end_input()
-            self._end_input = self._images = None
+            self._end_input = self._images = self._capture = None
         if self._worker is not None:
             hangs = self._worker.busy_seconds > STUCK_SECONDS
             if not self._worker.stop(STUCK_STOP_SECONDS if hangs else STOP_SECONDS):
@@ -202,6 +205,8 @@ class PoseNode(ManagedNode[PoseParameters]):
             troubles.append(self._images.trouble())
             if not self._health.arrived_total and not self._images.publishers:
                 troubles.append(missing_images(self, self._images.topic))
+        if self._capture is not None and self._capture.trouble:
+            troubles.append(f"{self._capture.trouble}; it is tried again")
         if self._meters is not None:
             values += self._meters.values()
             troubles += self._meters.troubles()
@@ -235,7 +240,8 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._subscribe is not None:
             return self._subscribe(lambda header, frame: self._take(picture_of(header, frame)))
         if source is not None:
-            return start_capture(self, source, events)
+            self._capture = start_capture(self, source, events)
+            return self._capture.stop
         self._images = subscribe_images(self, events)
         return self._images.close
 

@@ -109,7 +109,10 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
         return [*others, PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
     if may_repeat(options.camera):
         asked["allow_still_images"] = True
-    camera = CameraNode(cli_args=remap, parameter_overrides=_parameters({"source": options.camera}))
+    camera = CameraNode(
+        cli_args=remap,
+        parameter_overrides=_parameters({"source": options.camera, "wait_for_camera": False}),
+    )
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)
     )

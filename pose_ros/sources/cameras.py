@@ -190,6 +190,7 @@ class CameraSource:
         opener: Callable[[CaptureRequest], Capture] = open_capture,
         first_retry_seconds: float = 0.5,
         longest_retry_seconds: float = 10.0,
+        wait: bool = False,
     ) -> None:
         """Open the camera and begin to take frames.
 
@@ -198,22 +199,31 @@ class CameraSource:
             opener: Gives the capture, or raises SourceError.
             first_retry_seconds: Pause before it is opened again; it doubles.
             longest_retry_seconds: Longest pause.
+            wait: Try again while the camera is not there or cannot be opened, as for one
+                that is lost later.
 
         Raises:
-            SourceError: The camera is not there or cannot be opened.
+            SourceError: The camera is not there or cannot be opened, and ``wait`` is not set.
         """
         self._request, self._opener = request, opener
         self._first_retry, self._longest_retry = first_retry_seconds, longest_retry_seconds
         self._name = without_password(request.spec)
-        capture = opener(request)
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        self._fps = fps if math.isfinite(fps) and 0 < fps < 10_000 else math.nan
+        self._pauses = retry_pauses(first_retry_seconds, longest_retry_seconds)
+        self._connected, self._fps, self._trouble = True, math.nan, ""
+        self._index = 0
+        capture: Capture | None = None
+        try:
+            capture = opener(request)
+            self._fps = _frames_per_second(capture)
+        except SourceError as error:
+            if not wait:
+                raise
+            self._connected = False
+            self._note(error)
         self._news = threading.Condition()
         self._newest: Frame | None = None
         self._closed = False
-        self._connected = True
         self._ended = threading.Event()
-        self._index = 0
         self._last_stamp = -math.inf
         self._size_said = False
         self._thread = threading.Thread(
@@ -246,6 +256,11 @@ class CameraSource:
         """Whether frames come; False while the camera is lost."""
         return self._connected
 
+    @property
+    def trouble(self) -> str:
+        """Why no frames come, in words; empty while they come."""
+        return "" if self._connected else self._trouble
+
     def read(self) -> Frame | None:
         """Wait for a frame newer than the last one; a lost camera is waited for.
 
@@ -277,12 +292,20 @@ class CameraSource:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self, capture: Capture | None) -> None:
+        if capture is None:
+            capture = self._reopen()
         while capture is not None:
             try:
                 self._take_frames(capture)
             finally:
                 capture.release()
             capture = None if self._ended.is_set() else self._reopen()
+
+    def _note(self, error: SourceError) -> None:
+        """Say why a camera cannot be opened that was never there, each reason once."""
+        if str(error) != self._trouble and not self._index:
+            _log.warning("%s; it is tried again", error)
+        self._trouble = str(error)
 
     def _take_frames(self, capture: Capture) -> None:
         """Hand on frames until the camera is lost or the source closed."""
@@ -311,7 +334,8 @@ class CameraSource:
     def _hand_on(self, frame: Frame) -> None:
         if not self._connected:
             self._connected = True
-            _log.warning("%s is back", self._name)
+            self._trouble = ""
+            _log.warning("%s is %s", self._name, "back" if self._index else "there")
         asked = (self._request.width or frame.width, self._request.height or frame.height)
         if asked != (frame.width, frame.height) and not self._size_said:
             self._size_said = True
@@ -328,14 +352,23 @@ class CameraSource:
         """Try until the camera opens; None when the source is closed meanwhile."""
         if self._connected:
             self._connected = False
+            self._trouble = f"{self._name} is lost"
             _log.warning("%s is lost; it is opened again as soon as it is back", self._name)
             self._pauses = retry_pauses(self._first_retry, self._longest_retry)
         while not self._ended.wait(next(self._pauses)):
             try:
-                return self._opener(self._request)
+                capture = self._opener(self._request)
             except SourceError as error:
-                _log.debug("%s", error)
+                self._note(error)
+            else:
+                self._fps = _frames_per_second(capture)
+                return capture
         return None
+
+
+def _frames_per_second(capture: Capture) -> float:
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if math.isfinite(fps) and 0 < fps < 10_000 else math.nan
 
 
 def retry_pauses(first_seconds: float, longest_seconds: float) -> Iterator[float]:

@@ -174,6 +174,7 @@ def open_source(
     live: bool = True,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     topic: str | None = None,
+    wait: bool = False,
 ) -> Source:
     """Open whatever ``spec`` names.
 
@@ -189,6 +190,7 @@ def open_source(
         live: Whether the synthetic camera runs in real time; nothing else heeds it.
         max_pixels: Width times height of the largest image that is taken in.
         topic: Of the images in a bag that has several; nothing else has topics.
+        wait: Whether a camera or stream that is not there yet is waited for.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be opened.
@@ -198,10 +200,10 @@ def open_source(
     if is_synthetic(spec):
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
     if is_device(spec):
-        return CameraSource(CaptureRequest(spec, width, height, fps))
+        return CameraSource(CaptureRequest(spec, width, height, fps), wait=wait)
     if is_stream(spec):
         return _open_address(
-            CaptureRequest(spec, width, height, fps), loop=loop, max_pixels=max_pixels
+            CaptureRequest(spec, width, height, fps), loop=loop, max_pixels=max_pixels, wait=wait
         )
     paths = _matches(spec)
     kind = kind_of(paths[0]) if len(paths) == 1 else PICTURE
@@ -224,12 +226,12 @@ def open_source(
     return PictureSource(paths, name=spec, fps=fps, loop=loop, max_pixels=max_pixels)
 
 
-def _open_address(request: CaptureRequest, *, loop: bool, max_pixels: int) -> Source:
+def _open_address(request: CaptureRequest, *, loop: bool, max_pixels: int, wait: bool) -> Source:
     """Open a stream, which is opened again when it is lost, or a file, which is read once."""
     address, name = request.spec, without_password(request.spec)
     kind = kind_of_address(address)
     if not kind:
-        return CameraSource(request)
+        return CameraSource(request, wait=wait)
     if kind != PICTURE:
         return VideoSource(address, name=name, loop=loop, max_pixels=max_pixels, container=kind)
     folder = tempfile.TemporaryDirectory(prefix="pose_ros_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pose_ros.sources.calibration import write_calibration
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.sources.synthetic import SyntheticSource
+from tools.mjpeg_server import MjpegServer
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 ACTOR = "synthetic:stand?width=64&height=48&fps=20&hfov=60"
@@ -188,7 +190,7 @@ def test_camera_info_of_an_uncalibrated_camera(ros: Any, clip: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "configures", "words"),
     [
-        ({"source": "/dev/video99"}, True, "/dev/video99"),
+        ({"source": "/dev/video99", "wait_for_camera": False}, True, "/dev/video99"),
         ({"source": "/no/such/file.mp4"}, True, "/no/such/file.mp4"),
         ({"source": "synthetic:dance"}, True, "dance"),
         ({"camera_info_url": "/no/such/camera.yaml"}, False, "/no/such/camera.yaml"),
@@ -261,3 +263,45 @@ def test_what_is_not_drawn_has_no_depth(ros: Any, clip: Path) -> None:
     assert node.trigger_configure() == SUCCESS
     assert ros.spin_until(lambda: ros.node.count_publishers("image"))
     assert not ros.node.count_publishers("depth")
+
+
+def test_a_camera_that_comes_later_is_taken_when_it_comes(
+    ros: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    images = ros.collect(Image, "image", qos_profile_sensor_data)
+    node = camera(ros, source=f"http://127.0.0.1:{port}/camera.mjpg")
+    assert node.autostart()
+    missing = f"no video comes from http://127.0.0.1:{port}/camera.mjpg; it is tried again"
+    assert ros.spin_until(lambda: any(missing in m.status[0].message for m in health))
+    assert [r.getMessage() for r in caplog.records].count(missing) == 1
+    assert not images
+    server = MjpegServer(port, np.full((48, 64, 3), 120, np.uint8))
+    try:
+        assert ros.spin_until(lambda: len(images) > 2)
+        assert (images[0].width, images[0].height) == (64, 48)
+    finally:
+        server.stop()
+
+
+def test_cameras_of_one_frame_are_said_once(ros: Any, capfd: Any) -> None:
+    for name, frame_id in (("left", "eye"), ("right", "eye"), ("back", "back_eye")):
+        overrides = [
+            Parameter("source", value=ACTOR),
+            Parameter("frame_id", value=frame_id),
+        ]
+        arguments = ["--ros-args", "-r", f"__ns:=/{name}"]
+        node = ros.add(CameraNode(parameter_overrides=overrides, cli_args=arguments))
+        assert node.autostart()
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    words = "the camera of /right/camera has the frame 'eye' as this one has"
+    assert ros.spin_until(lambda: any(words in m.status[0].message for m in health))
+    ros.spin_for(1.2)
+    said = capfd.readouterr().err
+    assert said.count(words) == 1
+    assert said.count("the camera of /left/camera has the frame 'eye'") == 1
+    assert "/back/camera has the frame" not in said

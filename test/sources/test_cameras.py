@@ -311,3 +311,31 @@ def test_device_of_a_spec(spec: str, device: str) -> None:
 )
 def test_passwords_are_not_shown(spec: str, shown: str) -> None:
     assert cameras.without_password(spec) == shown
+
+
+def test_a_camera_that_was_never_there_is_waited_for(
+    make: Callable[..., CameraSource], device: FakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.plugged.clear()
+    with caplog.at_level(logging.WARNING):
+        source = make(wait=True)
+        wait_until(lambda: len(device.attempts) >= 4)
+        assert not source.connected
+        assert source.trouble == "there is no camera /dev/video7"
+        device.plugged.set()
+        assert source.read() is not None
+    assert (source.connected, source.trouble, source.fps) == (True, "", 200)
+    assert [r.message for r in caplog.records] == [
+        "there is no camera /dev/video7; it is tried again",
+        "/dev/video7 is there",
+    ]
+
+
+def test_a_camera_that_is_waited_for_can_be_closed(
+    make: Callable[..., CameraSource], device: FakeDevice
+) -> None:
+    device.plugged.clear()
+    source = make(wait=True, first_retry_seconds=60.0, longest_retry_seconds=60.0)
+    source.close()
+    with pytest.raises(SourceError, match="is closed"):
+        source.read()
