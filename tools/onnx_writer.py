@@ -142,6 +142,33 @@ class Writer:
         return drawn * np.float32(spread)
 
 
+def endless(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Put a loop without an end between a network's first input and the rest of it."""
+    graph, image = model.graph, model.graph.input[0].name
+    for node in graph.node:
+        node.input[:] = ["looped" if name == image else name for name in node.input]
+    go_on, value = TensorProto.BOOL, TensorProto.FLOAT
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on_in"], ["go_on_out"]),
+            helper.make_node("Identity", ["value_in"], ["value_out"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on_in", go_on, []),
+            helper.make_tensor_value_info("value_in", value, None),
+        ],
+        [
+            helper.make_tensor_value_info("go_on_out", go_on, []),
+            helper.make_tensor_value_info("value_out", value, None),
+        ],
+    )
+    graph.initializer.append(helper.make_tensor("always", go_on, [], [True]))
+    graph.node.insert(0, helper.make_node("Loop", ["", "always", image], ["looped"], body=body))
+    return model
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     """Write a network and return where it is."""
     path.write_bytes(model.SerializeToString())

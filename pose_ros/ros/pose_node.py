@@ -37,7 +37,8 @@ from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.notices import Notices
 from pose_ros.ros.outputs import Outputs, Result
 from pose_ros.ros.parameter_tables import PoseParameters
-from pose_ros.ros.worker import STOP_SECONDS, Worker
+from pose_ros.ros.worker import Worker
+from pose_ros.runtime.session import interrupt
 from pose_ros.sources import open_source
 from pose_ros.sources.opening import may_repeat
 
@@ -47,8 +48,8 @@ FROZEN_SECONDS = 0.5
 STUCK_SECONDS = 5.0
 """A network that works on one image for longer is said to hang; it is an error after"""
 STUCK_ERROR_SECONDS = 30.0
-STUCK_STOP_SECONDS = 0.5
-"""How long one that hangs is waited for when the node stops."""
+PATIENCE_SECONDS = 1.0
+"""How long a network is waited for when the node stops, before its run is broken off."""
 
 MakeEstimator = Callable[[PoseParameters], Estimator]
 MakeHands = Callable[[PoseParameters], HandEstimator]
@@ -109,6 +110,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._capture: Capture | None = None
         self._neighbors = PoseNeighbors(self)
         self._stuck = ""
+        self._interrupted = False
 
     def acquire(self) -> None:
         """Make the publishers and load the networks."""
@@ -139,6 +141,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if hands:
             hands.reset()
         self._notices.clear()
+        self._interrupted = False
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self._health.restart()
@@ -166,10 +169,12 @@ class PoseNode(ManagedNode[PoseParameters]):
             self._end_input()
             self._end_input = self._images = self._capture = None
         if self._worker is not None:
-            hangs = self._worker.busy_seconds > STUCK_SECONDS
-            if not self._worker.stop(STUCK_STOP_SECONDS if hangs else STOP_SECONDS):
-                self._stuck = f"{self.outfit.estimator.network} has not returned from an image"
-                self.get_logger().error(f"{self._stuck}; it is left behind")
+            if not self._worker.stop(PATIENCE_SECONDS):
+                self._interrupted = True
+                interrupt(self._worker.thread_id)
+                if not self._worker.stop():
+                    self._stuck = f"{self.outfit.estimator.network} has not returned from an image"
+                    self.get_logger().error(f"{self._stuck}; it is left behind")
             self._worker = None
             self.outfit.outputs.stop()
         self._neighbors.close()
@@ -351,6 +356,8 @@ class PoseNode(ManagedNode[PoseParameters]):
             )
 
     def _failed(self, error: Exception) -> None:
+        if self._interrupted:
+            return  # by the node itself, which is stopping
         if isinstance(error, PoseRosError):
             self._health.failed(str(error))
             self.get_logger().error(str(error), throttle_duration_sec=WARN_EVERY_SECONDS)

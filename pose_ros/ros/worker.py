@@ -47,6 +47,11 @@ class Worker(Generic[Item]):
         return self._dropped
 
     @property
+    def thread_id(self) -> int:
+        """Identifier of the thread."""
+        return self._thread.ident or 0
+
+    @property
     def busy_seconds(self) -> float:
         """For how long ``handle`` has worked on the present item; 0 while it waits for one."""
         began = self._began

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,34 @@ _BROKE = (
     ort_errors.InvalidArgument,
     ort_errors.RuntimeException,
 )
+
+
+# What ends the run of a network in a thread, by the thread's number.
+_RUNS: dict[int, ort.RunOptions] = {}
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[ort.RunOptions]:
+    """Give the options of a run in this thread, by which another thread may end it."""
+    thread, options = threading.get_ident(), ort.RunOptions()
+    _RUNS[thread] = options
+    try:
+        yield options
+    finally:
+        _RUNS.pop(thread, None)
+
+
+def interrupt(thread: int) -> None:
+    """End the run of a network that does not return; it raises RuntimeUnavailableError.
+
+    It ends between two operators of the network. Where no network runs nothing happens.
+
+    Args:
+        thread: Identifier of the thread that runs it.
+    """
+    options = _RUNS.get(thread)
+    if options is not None:
+        options.terminate = True
 
 
 def engine_version() -> str:
@@ -108,10 +137,12 @@ class OrtSession:
             for i, array in zip(self._inputs, inputs, strict=True)
         }
         try:
-            if self._device:
-                outputs = self._bound(named, self._device).run(list(named.values()))
-            else:
-                outputs = self._session.run(self._outputs, named)
+            with _interruptible() as options:
+                if self._device:
+                    bound = self._bound(named, self._device)
+                    outputs = bound.run(list(named.values()), options)
+                else:
+                    outputs = self._session.run(self._outputs, named, options)
         except _BROKE as error:
             raise RuntimeUnavailableError(
                 f"{self._provider} cannot run the network: {_line(error)}"
@@ -163,10 +194,10 @@ class _Binding:
             # allocated by the first run, and used again by the next ones
             self._binding.bind_output(name, device, 0)
 
-    def run(self, inputs: Sequence[FloatArray]) -> list[FloatArray]:
+    def run(self, inputs: Sequence[FloatArray], options: ort.RunOptions) -> list[FloatArray]:
         for value, array in zip(self._inputs, inputs, strict=True):
             value.update_inplace(np.ascontiguousarray(array))
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self._binding, options)
         outputs: list[FloatArray] = self._binding.copy_outputs_to_cpu()
         return outputs
 

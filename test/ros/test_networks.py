@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
@@ -20,7 +22,7 @@ from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.synthetic import SyntheticSource
 from tools import markers, paf_oracle
-from tools.onnx_writer import save
+from tools.onnx_writer import endless, save
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WIDE, HIGH = 3 * paf_oracle.SIZE, paf_oracle.SIZE
@@ -102,7 +104,8 @@ def test_a_network_and_a_skeleton_of_ones_own(ros: Any, tmp_path: Path) -> None:
 
 def test_a_person_after_a_gap_between_images_gets_a_new_id(ros: Any, data: Path) -> None:
     photo = cv2.imread(str(data / "images" / "humans_0.jpg"))
-    parameters = {"network": "blazepose-full", "provider": "cpu", "threads": 1}
+    parameters: dict[str, Any] = {"network": "blazepose-full", "provider": "cpu", "threads": 1}
+    parameters["allow_still_images"] = True  # it is the same photo each time
     node = ros.add(
         PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
     )
@@ -121,3 +124,29 @@ def test_a_person_after_a_gap_between_images_gets_a_new_id(ros: Any, data: Path)
         for pose in message.poses
     ]
     assert ids == list(zip(stamps, (0, 0, 0, 1, 1, 2, 3), strict=True))
+
+
+def test_a_network_that_does_not_return_is_said_and_broken_off(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setattr("pose_ros.ros.pose_node.STUCK_SECONDS", 0.5)
+    card = tmp_path / "seen.yaml"
+    card.write_text(markers.CARD, encoding="utf-8")
+    network = markers.network("keypoints", markers.colors(4), 256, 192)
+    save(endless(network), tmp_path / "seen.onnx")
+    parameters = {"network": str(card), "provider": "cpu", "source": "synthetic?width=64&height=48"}
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node = ros.add(PoseNode(parameter_overrides=overrides))
+    health = ros.collect(DiagnosticArray, "/diagnostics")
+    words = "has not returned from an image for"
+    for _ in range(2):
+        assert node.autostart()
+        health.clear()
+        assert ros.spin_until(lambda: any(words in m.status[0].message for m in health))
+        assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    said = capfd.readouterr().err
+    assert said.count(words) == 2
+    assert "since " in said
+    assert "left behind" not in said
+    assert "ERROR" not in said

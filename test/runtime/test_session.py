@@ -173,7 +173,7 @@ def test_a_gpu_that_breaks_down_is_one_clear_error(sums, gpu, monkeypatch):
     gpu()
     session = open_session(sums, "cuda")
 
-    def out_of_memory(binding):
+    def out_of_memory(binding, options):
         raise Fail("CUDA failure 2:\nout of memory")
 
     monkeypatch.setattr(session._session, "run_with_iobinding", out_of_memory)
