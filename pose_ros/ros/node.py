@@ -25,6 +25,7 @@ from rclpy.lifecycle import (
 )
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock as ClockMessage
 
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.ros import params, transport
@@ -82,6 +83,24 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(DIAGNOSTICS_SECONDS, self._diagnose, clock=steady)
         self._clock_watch = ClockWatch(self.now)
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Callable[..., Any], *args: Any, **options: Any
+    ) -> Any:
+        """Subscribe; a time before 1970 on ``/clock``, by which rclpy would raise, is refused."""
+        take = callback
+        if msg_type is ClockMessage:
+
+            def take(message: ClockMessage) -> None:
+                if message.clock.sec >= 0:
+                    callback(message)
+                else:
+                    self.get_logger().warning(
+                        f"{topic} says {message.clock.sec} s, a time before 1970: not taken",
+                        once=True,
+                    )
+
+        return super().create_subscription(msg_type, topic, take, *args, **options)
 
     @property
     def state(self) -> str:

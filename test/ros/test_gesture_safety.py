@@ -37,6 +37,7 @@ from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.opening import open_synthetic
 from tools.gesture_stage import COMMANDS, LATCHED, FakeRecognizer, Stage, somebody
+from tools.mutation import mutated
 
 QUIET = PublisherEventCallbacks(use_default_callbacks=False)
 ALL_QOS = [
@@ -345,21 +346,6 @@ def test_transforms_that_are_none_stop_nobody_and_are_named_once(
     said = capfd.readouterr().err
     assert said.count(f"{topic}: camera in base_link has no place: its quaternion is") == 1
     assert said.count("a name is empty") == 1
-
-
-def mutated(data: bytes, draw: random.Random) -> bytes:
-    """Return serialized data with a few bytes changed, or cut, or doubled."""
-    changed = bytearray(data)
-    for _ in range(draw.choice([1, 1, 2, 8])):
-        place = draw.randrange(4, len(changed))
-        if draw.random() < 0.5:
-            changed[place] = draw.choice([0, 1, 0x7F, 0x80, 0xFF, draw.randrange(256)])
-        else:  # a number that is none, or infinite, where one may begin
-            place -= place % 4
-            changed[place : place + 4] = draw.choice([b"\x00\x00\xc0\x7f", b"\x00\x00\x80\xff"])
-    if draw.random() < 0.1:
-        del changed[draw.randrange(4, len(changed)) :]
-    return bytes(changed) + bytes(-len(changed) % 4)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no picture gives
