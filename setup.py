@@ -1,19 +1,18 @@
-"""Build the messages for pip.
+"""Build the wheel: the library and the command line, and the nodes where ROS 2 is.
 
-CMakeLists.txt is the one description of what is built and installed. Colcon runs it as it is;
-here it runs against the ROS 2 wheels of PyPI (Jazzy, or what ROS_DISTRO names), and its install
-tree becomes the wheel, with that of packaging/tf2_msgs where those wheels have no message for
-/tf. Where PyPI has no ROS for the machine, the wheel holds the library and the command line alone.
+``pip install .`` makes a wheel of pure Python, the same on every machine and in every shell. With
+the ROS 2 wheels of PyPI in the environment (``requirements/jazzy.txt``), ``pip install
+--no-build-isolation .`` builds the messages and nodes too: CMakeLists.txt, the one description of
+what is built, runs against that ROS, and its install tree becomes the wheel. A ROS of apt is not
+looked at, sourced or not: colcon builds for it.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -67,11 +66,15 @@ ROS_REQUIRES = {
 
 
 def ros_prefix() -> Path | None:
-    """Return where ROS is: around a site-packages folder of this (or pip's build) environment."""
-    for path in map(Path, sys.path):
-        if path.name == "site-packages" and (path.parents[2] / "share/ament_index").is_dir():
-            return path.parents[2]
-    return None
+    """Return the environment that builds where ROS is installed in it; None where it is not.
+
+    pip's isolated build does not see the packages of the environment, so it has none.
+    """
+    prefix = Path(sys.prefix)
+    visible = any(
+        path.name == "site-packages" and path.is_relative_to(prefix) for path in map(Path, sys.path)
+    )
+    return prefix if visible and (prefix / "share/ament_index").is_dir() else None
 
 
 def lacks_tf_messages(prefix: Path) -> bool:
@@ -86,25 +89,19 @@ def lacks_tf_messages(prefix: Path) -> bool:
     return not manifest.is_file() or manifest.resolve() in ours
 
 
-def build_requires() -> list[str]:
-    """Return what pip installs before it builds; nothing where PyPI has no ROS for the machine."""
-    wheels = ROOT / "requirements" / f"{os.environ.get('ROS_DISTRO', 'jazzy')}.txt"
-    if (sys.platform, platform.machine()) != ("linux", "x86_64") or not wheels.is_file():
-        return []
-    lines = [
-        line
-        for path in (wheels, wheels.with_name("build.txt"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
-    return [line for line in lines if not line.startswith(("#", "-r "))]
-
-
 def ros_requires() -> list[str]:
     """Return the requirements that follow from the ROS that is built against."""
-    return [
-        f"{name}{extra}~={metadata.version(name)}; sys_platform == 'linux'"
-        for name, extra in ROS_REQUIRES.items()
-    ]
+    try:
+        return [
+            f"{name}{extra}~={metadata.version(name)}; sys_platform == 'linux'"
+            for name, extra in ROS_REQUIRES.items()
+        ]
+    except metadata.PackageNotFoundError as missing:
+        raise SystemExit(
+            f"{NAME}: {missing.name} is missing of the ROS 2 in {sys.prefix}: "
+            "pip install -r requirements/jazzy.txt, or build without --no-build-isolation "
+            "for the library alone"
+        ) from None
 
 
 class FreshBuild(build):
@@ -120,17 +117,12 @@ class CMakeBuild(build_ext):
     """Run CMakeLists.txt and take over what it installs beside the Python modules."""
 
     def run(self) -> None:
-        """Choose a build folder: a lasting one where the same ROS will be there next time."""
+        """Build in a folder that lasts, so that the next build has little to do."""
         prefix = ros_prefix()
         if prefix is None:
             raise RuntimeError("the ROS that setup.py began with is gone")
-        if prefix == Path(sys.prefix):  # kept, so that the next build has little to do
-            key = f"{prefix} {sys.version} {metadata.version('ros-std-msgs')}"
-            folder = ROOT / "build" / f"cmake-{zlib.crc32(key.encode()):08x}"
-            self.build_messages(folder, prefix)
-        else:  # pip's isolated environment is gone tomorrow, and CMake's cache would name it
-            with tempfile.TemporaryDirectory() as temporary:
-                self.build_messages(Path(temporary), prefix)
+        key = f"{prefix} {sys.version} {metadata.version('ros-std-msgs')}"
+        self.build_messages(ROOT / "build" / f"cmake-{zlib.crc32(key.encode()):08x}", prefix)
 
     def build_messages(self, folder: Path, prefix: Path) -> None:
         """Build into a stage and copy from there."""
@@ -141,10 +133,11 @@ class CMakeBuild(build_ext):
         copy_python(stage / "python" / NAME, library / NAME, ("msg",))
         if lacks_tf_messages(prefix):
             cmake_install(ROOT / "packaging" / TF_MESSAGES, folder / TF_MESSAGES, stage, prefix)
-            copy_python(stage / "python" / TF_MESSAGES, library / TF_MESSAGES, ("", "msg"))
+            kinds = ("", "msg", "srv", "action")
+            copy_python(stage / "python" / TF_MESSAGES, library / TF_MESSAGES, kinds)
         # Nobody sources a virtual environment, so this tells every tool of ROS where it is.
         shutil.copy2(ROOT / "packaging" / f"{NAME}_ament.pth", library)
-        share = Path(self.build_temp).resolve() / "data"  # outlives a temporary build folder
+        share = Path(self.build_temp).resolve() / "data"
         shutil.rmtree(share, ignore_errors=True)
         for top in ("lib", "share"):
             shutil.copytree(stage / top, share / top)
@@ -221,11 +214,8 @@ if ros_prefix():
         cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
     )
 else:
-    if not build_requires():
-        print(f"{NAME}: PyPI has no ROS 2 for this machine: built without messages and nodes")
     setup(
         install_requires=REQUIRES,
-        setup_requires=build_requires(),
         data_files=shared_files(),
         cmdclass={"build": FreshBuild},
     )

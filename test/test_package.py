@@ -87,6 +87,45 @@ def test_versions_agree(checkout, distribution):
     assert newest[1] == version
 
 
+# As pip's isolated build starts Python: with its prefix, and without the packages in it.
+BUILD = """
+import runpy, sys
+if sys.argv[1:]:
+    sys.path[:] = [path for path in sys.path if "site-packages" not in path] + sys.argv[1:2]
+sys.path.insert(0, "")
+sys.argv[:] = ["setup.py", "-q", "egg_info", "--egg-base", {folder!r}]
+runpy.run_path("setup.py", run_name="__main__")
+"""
+
+
+def required_of_a_build(checkout, folder, *packages, **environment):
+    """Return what a wheel requires; ``packages`` is the only folder that its build sees."""
+    command = [sys.executable, "-c", BUILD.format(folder=str(folder)), *map(str, packages)]
+    environment = os.environ | environment
+    subprocess.run(command, cwd=checkout, env=environment, check=True, timeout=60)
+    lines = importlib.metadata.PathDistribution(folder / "pose_ros.egg-info").requires or ()
+    wanted = map(Requirement, lines)
+    return [r.name for r in wanted if r.marker is None or "extra" not in str(r.marker)]
+
+
+def test_plain_build_requires_no_ros_whatever_the_shell_has_sourced(checkout, tmp_path):
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    installed = Path(importlib.metadata.distribution("setuptools").locate_file(""))
+    for path in (*installed.glob("setuptools*"), installed / "_distutils_hack"):
+        (packages / path.name).symlink_to(path)
+    bare = required_of_a_build(checkout, tmp_path, packages)
+    sourced = {"ROS_DISTRO": "kilted", "AMENT_PREFIX_PATH": sys.prefix}
+    assert required_of_a_build(checkout, tmp_path, packages, **sourced) == bare
+    assert {"numpy", "onnxruntime", "rosbags"} <= set(bare)
+    assert not [name for name in bare if name.startswith("ros-")]
+
+
+@pytest.mark.ros
+def test_build_beside_ros_requires_the_ros_of_its_messages(checkout, tmp_path):
+    assert "ros-rclpy" in required_of_a_build(checkout, tmp_path)
+
+
 def test_what_the_metadata_requires_is_installed(distribution):
     wanted = [Requirement(line) for line in distribution.requires or ()]
     assert {"numpy", "onnxruntime", "ros-rclpy"} <= {r.name for r in wanted}
@@ -175,16 +214,36 @@ class TestWithRos:
         assert known == (0, 1, 2)
         assert Keypoint().position_source == Keypoint.SOURCE_NONE
 
-    def test_the_message_of_tf_is_that_of_every_other_ros(self):
-        """Built beside ours where ROS has none; its hash is what a middleware tells types by."""
-        from tf2_msgs.msg import TFMessage
+    @pytest.mark.parametrize("name", ["TF2Error", "TFMessage"])
+    def test_tf2_message_has_the_type_hash_of_every_other_ros(self, name):
+        """The middleware compares types by it; rosbags knows the definitions by itself."""
+        from rosbags.typesys import Stores, get_typestore
 
-        fields = {"transforms": "sequence<geometry_msgs/TransformStamped>"}
-        assert TFMessage.get_fields_and_field_types() == fields
-        known = "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087"
-        described = json.loads(share_path("..", "tf2_msgs", "msg", "TFMessage.json").read_text())
+        described = json.loads(share_path("..", "tf2_msgs", "msg", f"{name}.json").read_text())
         hashes = {entry["type_name"]: entry["hash_string"] for entry in described["type_hashes"]}
-        assert hashes["tf2_msgs/msg/TFMessage"] == known
+        full = f"tf2_msgs/msg/{name}"
+        assert hashes[full] == get_typestore(Stores.ROS2_JAZZY).hash_rihs01(full)
+
+    def test_tf2_msgs_has_every_interface_that_tf2_ros_imports(self):
+        from tf2_msgs.action import LookupTransform
+        from tf2_msgs.msg import TF2Error
+        from tf2_msgs.srv import FrameGraph
+
+        assert LookupTransform.Goal.get_fields_and_field_types() == {
+            "target_frame": "string",
+            "source_frame": "string",
+            "source_time": "builtin_interfaces/Time",
+            "timeout": "builtin_interfaces/Duration",
+            "target_time": "builtin_interfaces/Time",
+            "fixed_frame": "string",
+            "advanced": "boolean",
+        }
+        assert LookupTransform.Result.get_fields_and_field_types() == {
+            "transform": "geometry_msgs/TransformStamped",
+            "error": "tf2_msgs/TF2Error",
+        }
+        assert FrameGraph.Response.get_fields_and_field_types() == {"frame_yaml": "string"}
+        assert (TF2Error.EXTRAPOLATION_ERROR, TF2Error.TRANSFORM_ERROR) == (3, 6)
 
     def test_the_message_of_tf_is_in_the_index(self):
         from ament_index_python.packages import get_package_prefix

@@ -43,6 +43,6 @@ def require_ros() -> None:
         )
     if importlib.util.find_spec("pose_ros.msg") is None:
         raise RuntimeUnavailableError(
-            "this pose_ros was installed without its ROS messages: build it where ROS 2 is, "
-            "with colcon or pip"
+            "this pose_ros was installed without its nodes, as `pip install .` does: run "
+            "`make setup` in a checkout, or build it with colcon for an apt ROS"
         )

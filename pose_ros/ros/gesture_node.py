@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from diagnostic_msgs.msg import KeyValue
 from numpy.typing import ArrayLike
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool, Empty
 
@@ -43,6 +42,11 @@ from pose_ros.ros.robot_watch import RobotWatch, Trouble
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
 from pose_ros.ros.targeting import Targeting
 from pose_ros.ros.ticker import Ticker
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 WARN_EVERY_SECONDS = 5.0
 SAME_STATE_SECONDS = 10.0

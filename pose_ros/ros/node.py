@@ -77,7 +77,6 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self.add_on_set_parameters_callback(
             params.on_set(table, lambda: self._state != "unconfigured")
         )
-        self.add_post_set_parameters_callback(self._take_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # not by ROS time: a replay that is paused, slow or quick is told of as any other
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -217,6 +216,21 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._diagnose()
         return TransitionCallbackReturn.SUCCESS
 
+    # rclpy's services set parameters through these two methods in every distribution; a callback
+    # after parameters are set, add_post_set_parameters_callback, is younger than Humble.
+
+    def set_parameters(self, parameter_list: list[Any]) -> Any:
+        """Set parameters one by one, as rclpy does, and take over what was accepted."""
+        results = super().set_parameters(parameter_list)
+        self._take_parameters()
+        return results
+
+    def set_parameters_atomically(self, parameter_list: list[Any]) -> Any:
+        """Set all parameters or none, as rclpy does, and take over what was accepted."""
+        result = super().set_parameters_atomically(parameter_list)
+        self._take_parameters()
+        return result
+
     def autostart(self) -> bool:
         """Configure and activate; return whether the node is active."""
         for trigger in (self.trigger_configure, self.trigger_activate):
@@ -296,7 +310,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
             self.get_logger().error(f"transition {transition_id} from {self._state}: {reason}")
             return TransitionCallbackReturn.ERROR
 
-    def _take_parameters(self, _parameters: Any) -> None:
+    def _take_parameters(self) -> None:
         # a whole new struct: a thread that reads it sees the old values or the new
         try:
             self.parameters = params.read(self, self._table)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -335,6 +336,23 @@ def test_live_parameters_apply_to_the_next_frame(ros: Any, make: Make, fake: Any
     assert result.successful
     applied = lambda: (fake.options.threshold, fake.options.smoothing) == (0.8, False)  # noqa: E731
     assert ros.spin_until(lambda: publish(image(101)) or applied())
+
+
+def test_live_parameter_applies_where_rclpy_is_that_of_humble(
+    ros: Any, make: Make, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the callbacks that are younger, through the service that ros2 param calls."""
+    for name in ("add_post_set_parameters_callback", "add_pre_set_parameters_callback"):
+        monkeypatch.delattr(f"rclpy.node.Node.{name}", raising=False)
+    node = make()
+    assert node.autostart()
+    asked = SetParameters.Request(parameters=[Parameter("threshold", value=0.8).to_parameter_msg()])
+    client = node.create_client(SetParameters, f"{node.get_name()}/set_parameters")
+    assert ros.spin_until(client.service_is_ready)
+    answer = client.call_async(asked)
+    assert ros.spin_until(answer.done)
+    assert [result.successful for result in answer.result().results] == [True]
+    assert node.parameters.threshold == 0.8
 
 
 @pytest.mark.parametrize(
