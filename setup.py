@@ -34,6 +34,9 @@ LEFT_OUT = (
         for part in ("environment/", "local_setup.", "package.dsv")
     ),
 )
+# Both install the module onnxruntime, one over the other, and no extra of a wheel can take a
+# requirement away: who builds it says which one it has.
+ENGINE = "onnxruntime-gpu" if os.environ.get("POSE_ROS_GPU") == "1" else "onnxruntime"
 REQUIRES = [
     # apsw, lz4 and zstd are what rosbags reads bags with; damaged ones are read with them alone
     "apsw>=3.50",
@@ -42,7 +45,7 @@ REQUIRES = [
     'backports.zstd~=1.0; python_version < "3.14"',
     "lz4~=4.3",
     "numpy>=1.26,<3",
-    "onnxruntime>=1.20,<2",
+    f"{ENGINE}>=1.20,<2",
     # OpenCV 5 samples between pixels otherwise: landmarks move by about 1% of a person
     "opencv-python-headless>=4.8,<5",
     "pyyaml~=6.0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -28,107 +29,138 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from launch import LaunchContext, LaunchDescription
-from pose_ros.sources.opening import may_repeat
-
-TRUTH = ["true", "false"]
 
 CLOCK_HZ = 100
 DISCOVERY_SECONDS = 2.0  # the player's topics have to be found before the first image is sent
 LAST_RESULT_SECONDS = 2.0
 
+# ros2 launch ends at SIGTERM without a word to what it has started. The kernel passes it on.
+END_WITH_LAUNCH = "setpriv --pdeathsig TERM"
+
+TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def argument(name: str, description: str, default: str = "") -> DeclareLaunchArgument:
+    """Return an argument; an empty one leaves its parameter to the file and to the node."""
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
 ARGUMENTS = [
-    DeclareLaunchArgument(
+    argument(
         "camera",
-        default_value="",
-        description="Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or "
-        "synthetic; empty: no camera node, images come from image_topic or bag",
+        "Device (/dev/video0, 0), video file, image folder, rtsp or http stream, or synthetic; "
+        "empty: no camera node, images come from image_topic or bag",
     ),
-    DeclareLaunchArgument(
+    argument(
+        "calibration",
+        "Calibration YAML of the camera, as camera_calibration writes it: a path or file:///...; "
+        "without it and without hfov there are no meters and no /tf",
+    ),
+    argument(
+        "hfov", "Horizontal field of view of the camera in degrees, where it has no calibration"
+    ),
+    argument("frame_id", "Optical frame of the camera; empty: camera_optical_frame"),
+    argument("rate", "Frames a second of the camera; empty: all that it has"),
+    argument("width", "Pixels to ask of the camera; empty: its own"),
+    argument("height", "Pixels to ask of the camera; empty: its own"),
+    argument("loop", "Play a file or folder again when it ends: true or false"),
+    argument(
+        "camera_params_file",
+        "Parameter file of the camera node, such as your copy of config/camera.yaml; the "
+        "arguments above go before it; empty: none",
+    ),
+    argument(
         "bag",
-        default_value="",
-        description="Recording to play with ros2 bag play, and to analyze: docs/recording.md; "
-        "empty: none",
+        "Recording to play with ros2 bag play, and to analyze: docs/recording.md; empty: none",
     ),
-    DeclareLaunchArgument(
-        "bag_rate", default_value="1.0", description="How much faster the bag is played"
-    ),
-    DeclareLaunchArgument(
-        "bag_loop",
-        default_value="false",
-        choices=TRUTH,
-        description="Play the bag again and again",
-    ),
-    DeclareLaunchArgument(
+    argument("bag_rate", "How much faster the bag is played", "1.0"),
+    argument("bag_loop", "Play the bag again and again: true or false", "false"),
+    argument(
         "image_topic",
-        default_value="",
-        description="Topic of the images; camera_info is its sibling; empty: image, or that of "
-        "the bag",
+        "Topic of the images; camera_info is its sibling; empty: image, or that of the bag",
     ),
-    DeclareLaunchArgument(
-        "network",
-        default_value="",
-        description="Network that finds the people; empty: as in config/pose.yaml",
+    argument("depth_topic", "Topic of depth images that are registered to the images; empty: none"),
+    argument(
+        "namespace",
+        "Namespace of all nodes and of their topics with relative names; each of several cameras "
+        "needs its own, with its own frame_id and id_prefix; empty: none",
     ),
-    DeclareLaunchArgument(
+    argument("network", "Network that finds the people; empty: blazepose-full"),
+    argument(
         "threshold",
-        default_value="",
-        description="Least score at which a person is newly found, 0 to 1; empty: as in "
-        "config/pose.yaml",
+        "Least score at which a person is newly found, 0 to 1; empty: the network's own",
     ),
-    DeclareLaunchArgument(
+    argument("max_people", "Most people to look for, 1 to 10; empty: 1"),
+    argument(
         "upper_body_only",
-        default_value="",
-        choices=["", *TRUTH],
-        description="Give the keypoints of the upper body only; empty: as in config/pose.yaml",
+        "Give the keypoints of the upper body only: true or false; empty: false",
     ),
-    DeclareLaunchArgument(
-        "hands",
-        default_value="",
-        choices=["", *TRUTH],
-        description="Find the hands of the people too; empty: as in config/pose.yaml",
+    argument("hands", "Find the hands of the people too: true or false; empty: false"),
+    argument("smoothing", "Filter keypoints over time: true or false; empty: true"),
+    argument("person_height", "Height of the people in meters; empty: unknown"),
+    argument(
+        "id_prefix",
+        "Before a person's number in the names of frames, such as p in body_p0; empty: p",
     ),
-    DeclareLaunchArgument(
-        "smoothing",
-        default_value="",
-        choices=["", *TRUTH],
-        description="Filter keypoints over time; empty: as in config/pose.yaml",
-    ),
-    DeclareLaunchArgument(
-        "person_height",
-        default_value="",
-        description="Height of the people in meters; empty: as in config/pose.yaml",
-    ),
-    DeclareLaunchArgument(
-        "depth_topic",
-        default_value="",
-        description="Topic of depth images that are registered to the images; empty: as in "
-        "config/pose.yaml",
-    ),
-    DeclareLaunchArgument(
+    argument(
         "params_file",
-        default_value=PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.yaml"]),
-        description="Parameter file of the pose node; the arguments above go before it",
+        "Parameter file of the pose node, such as your copy of config/pose.yaml; the arguments "
+        "above go before it; empty: none",
     ),
-    DeclareLaunchArgument(
+    argument(
         "gesture",
-        default_value="false",
-        choices=TRUTH,
-        description="Gestures, and robot commands from them: docs/commands.md",
+        "Gestures, and robot commands from them: true or false; docs/commands.md",
+        "false",
     ),
-    DeclareLaunchArgument(
+    argument("cmd_vel_topic", "Topic to which the gesture node sends speeds", "cmd_vel"),
+    argument("stamped", "Speeds are a TwistStamped (true) or a Twist (false); empty: true"),
+    argument(
         "gesture_params_file",
-        default_value=PathJoinSubstitution(
-            [FindPackageShare("pose_ros"), "config", "gestures.yaml"]
-        ),
-        description="Parameter file of the gesture node",
+        "Parameter file of the gesture node, such as your copy of config/gestures.yaml; the "
+        "arguments above go before it; empty: none",
     ),
-    DeclareLaunchArgument(
-        "rviz",
-        default_value="false",
-        choices=TRUTH,
-        description="Show people and the overlay in RViz (package rviz2)",
-    ),
+    argument("rviz", "Show people and the overlay in RViz (package rviz2): true or false", "false"),
 ]
+
+# Which parameter of which node an argument sets, and of what kind; what is empty sets none.
+CAMERA = {
+    "camera": ("source", str),
+    "calibration": ("camera_info_url", str),
+    "hfov": ("hfov", float),
+    "frame_id": ("frame_id", str),
+    "rate": ("rate", float),
+    "width": ("width", int),
+    "height": ("height", int),
+    "loop": ("loop", bool),
+}
+POSE = {
+    "network": ("network", str),
+    "threshold": ("threshold", float),
+    "max_people": ("max_people", int),
+    "upper_body_only": ("upper_body_only", bool),
+    "hands": ("hands", bool),
+    "smoothing": ("smoothing", bool),
+    "person_height": ("person_height", float),
+    "id_prefix": ("id_prefix", str),
+}
+GESTURE = {"hands": ("hands", bool), "stamped": ("stamped", bool)}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def convert(name: str, text: str, kind: type) -> Any:
+    """Return what an argument says, in the kind of its parameter.
+
+    Raises:
+        RuntimeError: It says something else.
+    """
+    if kind is bool and text.lower() in TRUE + FALSE:
+        return text.lower() in TRUE
+    try:
+        if kind is not bool:
+            return kind(text)
+    except ValueError:
+        pass
+    raise RuntimeError(f"{name} must be {KINDS[kind]}, got {text!r}")
 
 
 def change(node: LifecycleNode, transition: int) -> EmitEvent:
@@ -160,48 +192,46 @@ def end_all(_event: Any, context: LaunchContext) -> list[Any]:
 
 
 def managed_node(
-    name: str, parameters: list[Any], image_topic: str, depth_topic: str = ""
+    name: str,
+    value: Callable[[str], str],
+    parameters: list[Any],
+    remappings: list[tuple[str, str]],
 ) -> LifecycleNode:
     """Return a node of this package; what is launched ends with it."""
-    parent, slash, _ = image_topic.rpartition("/")
-    remappings = [("image", image_topic), ("camera_info", f"{parent}{slash}camera_info")]
-    if depth_topic:
-        remappings.append(("depth", depth_topic))
     return LifecycleNode(
         package="pose_ros",
         executable=f"{name}_node",
+        exec_name=f"{name}_node",  # else it is that of the prefix
         name=name,
-        namespace="",
+        namespace=value("namespace"),
         output="screen",
-        parameters=parameters,
+        prefix=prefix(),
+        # a file that is not named must not undo what a launch file around this one sets
+        parameters=[given for given in parameters if given],
         remappings=remappings,
         on_exit=end_all,
     )
 
 
-def parameters_asked(value: Callable[[str], str]) -> dict[str, Any]:
-    """Return the parameters of the pose node that the arguments set.
+def prefix() -> list[Any] | None:
+    """Return what a program of ours is started with, so that none is left behind."""
+    if shutil.which("setpriv") is None:
+        return None
+    return [f"{END_WITH_LAUNCH} ", LaunchConfiguration("launch-prefix", default="")]
 
-    What is not set is left to the parameter file.
+
+def parameters_asked(
+    value: Callable[[str], str], arguments: dict[str, tuple[str, type]]
+) -> dict[str, Any]:
+    """Return the parameters that the arguments of a node set.
+
+    What is not set is left to the parameter file, then to the node.
     """
-    asked: dict[str, Any] = {
-        name: value(name) == "true"
-        for name in ("upper_body_only", "hands", "smoothing")
-        if value(name)
+    return {
+        parameter: convert(argument, value(argument), kind)
+        for argument, (parameter, kind) in arguments.items()
+        if value(argument)
     }
-    if value("network"):
-        asked["network"] = value("network")
-    for name, meaning in (("threshold", "from 0 to 1"), ("person_height", "of meters")):
-        if value(name):
-            try:
-                asked[name] = float(value(name))
-            except ValueError:
-                raise RuntimeError(
-                    f"{name} must be a number {meaning}, got {value(name)!r}"
-                ) from None
-    if value("depth_topic"):
-        asked["use_depth"] = True
-    return asked
 
 
 def once_all(names: Collection[str], action: Any) -> Callable[[str], OpaqueFunction]:
@@ -225,9 +255,15 @@ def images_of_bag(path: Path, asked: str) -> tuple[str, bool]:
     Raises:
         RuntimeError: There is no such bag or topic, or several that could be meant.
     """
-    from pose_ros.errors import PoseRosError
-    from pose_ros.sources.bag import open_bag
-    from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
+    try:
+        from pose_ros.errors import PoseRosError
+        from pose_ros.sources.bag import open_bag
+        from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            f"bag needs {error.name}, which the Python that runs ros2 does not have: "
+            "in the virtual environment say python3 $(which ros2) launch ..."
+        ) from None
 
     name = f"/{asked.lstrip('/')}" if asked else None
     try:
@@ -249,15 +285,12 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
             "bag needs ros2 bag, which is not installed (apt install ros-$ROS_DISTRO-rosbag2); "
             f"without it: pose-ros up --camera {path}"
         )
-    try:
-        rate = float(value("bag_rate"))
-    except ValueError:
-        rate = math.nan
+    rate = convert("bag_rate", value("bag_rate"), float)
     if not 0.0 < rate < math.inf:
         raise RuntimeError(f"bag_rate must be a number above 0, got {value('bag_rate')!r}")
     from pose_ros.ros import transport
 
-    stays = value("rviz") == "true"
+    stays = convert("rviz", value("rviz"), bool)
 
     def end(event: Any, context: LaunchContext) -> list[Any]:
         if context.is_shutdown:
@@ -269,11 +302,12 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
         played = Shutdown(reason="the bag has been played")
         return [TimerAction(period=LAST_RESULT_SECONDS, actions=[played])]
 
-    loop = ["--loop"] if value("bag_loop") == "true" else []
+    loop = ["--loop"] if convert("bag_loop", value("bag_loop"), bool) else []
     environment = dict(os.environ)
     transport.prepare(environment)  # who publishes large images needs the memory for them
     return ExecuteProcess(
         name="bag_player",
+        prefix=prefix(),
         cmd=[
             *("ros2", "bag", "play", str(path), "--clock", str(CLOCK_HZ), "--rate", f"{rate:g}"),
             *("--delay", str(DISCOVERY_SECONDS), "--disable-keyboard-controls", *loop),
@@ -283,6 +317,52 @@ def play(path: Path, value: Callable[[str], str], topics: Collection[str]) -> Ex
         output="screen",
         on_exit=end,
     )
+
+
+def check_together(value: Callable[[str], str]) -> None:
+    """Refuse arguments that do not go together.
+
+    Raises:
+        RuntimeError: There are some.
+    """
+    if value("camera"):
+        if value("bag"):
+            raise RuntimeError("camera and bag are both given: images come from one of them")
+        return
+    for name in (*CAMERA, "camera_params_file"):
+        if value(name):
+            raise RuntimeError(f"{name} is for the camera node: name its source with camera:=...")
+
+
+def remappings(images: str, depth: str) -> list[tuple[str, str]]:
+    """Return where the nodes find images, their camera_info, and depth where there is some."""
+    parent, slash, _ = images.rpartition("/")
+    found = [("image", images), ("camera_info", f"{parent}{slash}camera_info")]
+    return [*found, ("depth", depth)] if depth else found
+
+
+def is_drawn_or_recorded(camera: str) -> bool:
+    """Return whether a source is no camera, so that its pictures may repeat.
+
+    ``pose_ros.sources.opening`` knows it too, but imports what the Python of ros2 may not have.
+    """
+    device = camera.isdecimal() or (camera.startswith("/dev/") and not Path(camera).is_dir())
+    stream = "://" in camera and not camera.lower().startswith("file:")
+    return not device and not stream
+
+
+def start_camera(camera: LifecycleNode, pose: LifecycleNode) -> list[Any]:
+    """Return the actions that bring up a camera once the pose node waits for its images.
+
+    Of a file, not even the first image is missed.
+    """
+    ready = once_all(("camera", "pose"), change(camera, Transition.TRANSITION_ACTIVATE))
+    return [
+        when(pose, "activating", "active", ready("pose")),
+        when(camera, "configuring", "inactive", ready("camera")),
+        camera,
+        change(camera, Transition.TRANSITION_CONFIGURE),
+    ]
 
 
 def launch_nodes(context: LaunchContext) -> list[Any]:
@@ -295,55 +375,61 @@ def launch_nodes(context: LaunchContext) -> list[Any]:
     def value(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
-    if value("bag") and value("camera"):
-        raise RuntimeError("camera and bag are both given: images come from one of them")
-    own: dict[str, Any] = {}  # of all nodes
-    images = value("image_topic") or "image"
-    asked = parameters_asked(value)
+    check_together(value)
     bag = Path(value("bag")).expanduser() if value("bag") else None
-    if bag or (value("camera") and may_repeat(value("camera"))):
-        asked["allow_still_images"] = True  # what is drawn or recorded
+    every: dict[str, Any] = {"use_sim_time": True} if bag else {}
+    source: dict[str, Any] = {"use_depth": True} if value("depth_topic") else {}
+    images, compressed = value("image_topic") or "image", False
+    if bag or (value("camera") and is_drawn_or_recorded(value("camera"))):
+        source["allow_still_images"] = True
     if bag:
-        own["use_sim_time"] = True
         images, compressed = images_of_bag(bag, value("image_topic"))
-        asked["image_transport"] = "compressed" if compressed else "raw"
-    pose = managed_node("pose", [value("params_file"), asked | own], images, value("depth_topic"))
+        source["image_transport"] = "compressed" if compressed else "raw"
+    topics = remappings(images, value("depth_topic"))
+    asked = parameters_asked(value, POSE) | source | every
+    pose = managed_node("pose", value, [value("params_file"), asked], topics)
     managed = {"pose": pose}
-    if value("gesture") == "true":
+    if convert("gesture", value("gesture"), bool):
         # it takes the hands that the pose node is asked for here; else each file's own holds
-        hands = {name: asked[name] for name in ("hands",) if name in asked}
-        parameters = [value("gesture_params_file"), hands | own]
-        managed["gesture"] = managed_node("gesture", parameters, images)
+        asked = parameters_asked(value, GESTURE) | every
+        speeds = [("cmd_vel", value("cmd_vel_topic"))]
+        parameters = [value("gesture_params_file"), asked]
+        managed["gesture"] = managed_node("gesture", value, parameters, topics + speeds)
     actions: list[Any] = []
     for node in managed.values():
         activate = change(node, Transition.TRANSITION_ACTIVATE)
         actions += [when(node, "configuring", "inactive", activate), node]
     actions += [change(node, Transition.TRANSITION_CONFIGURE) for node in managed.values()]
     if value("camera"):
-        camera = managed_node("camera", [{"source": value("camera")}], images)
-        # it waits for the pose node: of a file, not even the first image is missed
-        activate = change(camera, Transition.TRANSITION_ACTIVATE)
-        ready = once_all(("camera", "pose"), activate)
-        actions += [
-            when(pose, "activating", "active", ready("pose")),
-            when(camera, "configuring", "inactive", ready("camera")),
-            camera,
-            change(camera, Transition.TRANSITION_CONFIGURE),
-        ]
+        parameters = [value("camera_params_file"), parameters_asked(value, CAMERA)]
+        actions += start_camera(managed_node("camera", value, parameters, topics), pose)
     if bag:
-        raw, slash, _ = images.rpartition("/")
-        sent = f"{images}/compressed" if asked["image_transport"] == "compressed" else images
-        depth = [value("depth_topic")] if value("depth_topic") else []
-        topics = [sent, f"{raw}{slash}camera_info", *depth, "/tf", "/tf_static"]
-        ready = once_all(managed, play(bag, value, topics))
+        sent = [f"{images}/compressed" if compressed else images]
+        sent += [topic for name, topic in topics if name != "image"]
+        ready = once_all(managed, play(bag, value, [*sent, "/tf", "/tf_static"]))
         actions += [
             when(node, "activating", "active", ready(name)) for name, node in managed.items()
         ]
-    if value("rviz") == "true":
-        config = PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.rviz"])
-        rviz = Node(package="rviz2", executable="rviz2", arguments=["-d", config], parameters=[own])
-        actions.append(rviz)
+    if convert("rviz", value("rviz"), bool):
+        actions.append(rviz(value, every))
     return actions
+
+
+def rviz(value: Callable[[str], str], parameters: dict[str, Any]) -> Node:
+    """Return RViz with the people, their frames and the overlay of these nodes."""
+    config = PathJoinSubstitution([FindPackageShare("pose_ros"), "config", "pose.rviz"])
+    frame = ["-f", value("frame_id")] if value("frame_id") else []
+    own = value("namespace").strip("/")
+    topics = ("/pose/markers", "/pose/overlay", "/gesture/markers") if own else ()
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        exec_name="rviz2",
+        prefix=prefix(),
+        arguments=["-d", config, *frame],
+        parameters=[parameters],
+        remappings=[(topic, f"/{own}{topic}") for topic in topics],
+    )
 
 
 def generate_launch_description() -> LaunchDescription:

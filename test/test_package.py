@@ -1,5 +1,6 @@
 """What an installation holds: modules, messages, share files, index entry, commands."""
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -121,6 +122,11 @@ def test_plain_build_requires_no_ros_whatever_the_shell_has_sourced(checkout, tm
     assert not [name for name in bare if name.startswith("ros-")]
 
 
+def test_build_for_a_gpu_requires_one_onnxruntime(checkout, tmp_path):
+    wanted = required_of_a_build(checkout, tmp_path, POSE_ROS_GPU="1")
+    assert [name for name in wanted if name.startswith("onnxruntime")] == ["onnxruntime-gpu"]
+
+
 @pytest.mark.ros
 def test_build_beside_ros_requires_the_ros_of_its_messages(checkout, tmp_path):
     assert "ros-rclpy" in required_of_a_build(checkout, tmp_path)
@@ -180,6 +186,54 @@ def test_node_is_where_ros2_run_looks(node):
     assert ended.returncode != 0
     assert "no_such_option" in ended.stderr
     assert "No module named" not in ended.stderr
+
+
+# What imports a package is in, where ROS or Ubuntu calls the package otherwise.
+PACKAGES = {
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "scipy": "python3-scipy",
+    "tf2_ros": "tf2_ros_py",
+    "tqdm": "python3-tqdm",
+    "yaml": "python3-yaml",
+}
+# The node says what is missing where a parameter asks for these.
+OPTIONAL = {"hri_msgs", "nav2_msgs"}
+
+
+def imports(paths):
+    """Return the top-level names that some modules import."""
+    found = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names)
+
+
+def test_manifest_lists_what_nodes_and_launch_files_import_and_nothing_else(checkout):
+    root = ElementTree.parse(checkout / "package.xml").getroot()
+    listed = {e.text for tag in ("depend", "exec_depend") for e in root.iter(tag)}
+    nodes = [*(checkout / "pose_ros/ros").glob("*.py"), *(checkout / "launch").glob("*.py")]
+    wanted = {PACKAGES.get(name, name) for name in imports(nodes) - {"pose_ros"}}
+    assert wanted - OPTIONAL <= listed
+    # the rest is generated, or imported elsewhere in the package, or runs the others
+    everywhere = {PACKAGES.get(n, n) for n in imports((checkout / "pose_ros").rglob("*.py"))}
+    indirect = {"builtin_interfaces", "python3-venv", "rosidl_default_runtime"}
+    assert listed - indirect <= wanted | everywhere
+
+
+def test_robot_has_every_requirement_that_a_wheel_has(checkout, distribution):
+    lines = (checkout / "requirements/robot.txt").read_text(encoding="utf-8").splitlines()
+    robot = {r.name: r for r in map(Requirement, (x for x in lines if x and x[0] != "#"))}
+    for wanted in map(Requirement, distribution.requires or ()):
+        if wanted.name.startswith("ros-"):
+            continue
+        if wanted.marker is None or "extra" not in str(wanted.marker) or wanted.name in robot:
+            lowest = re.search(r"[>~]=([\d.]+)", str(robot[wanted.name].specifier))
+            assert wanted.specifier.contains(lowest[1]), wanted
 
 
 def test_command_is_installed(distribution):

@@ -18,6 +18,7 @@ from pose_ros.cli.node_process import require_ros
 from pose_ros.core.findings import Finding
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.runtime import card, model_store, session
+from pose_ros.runtime.providers import ENGINE_CURE, engine_conflict, installed_engines
 from pose_ros.share import node_executable
 
 _CAN_RUN = "can run"
@@ -72,7 +73,7 @@ def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
             "cores": os.cpu_count(),
         },
         "engine": {
-            "onnxruntime": _version("onnxruntime", "onnxruntime-gpu"),
+            "onnxruntime": _engine(),
             "providers": ", ".join(session.available_providers()),
             "runs on": _runs_on(models_dir),
             "opencv": _version("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
@@ -90,6 +91,11 @@ def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
             "nodes": _ros(),
         },
     }
+
+
+def _engine() -> str:
+    named = [f"{version} ({name})" for name, version in installed_engines().items()]
+    return " and ".join(named) or "unknown"
 
 
 def _runs_on(models_dir: str | None) -> str:
@@ -142,5 +148,11 @@ def check_graph(args: argparse.Namespace) -> Iterable[Finding]:
         return [Finding("error", "graph", f"it cannot be looked at: {words[-1]}", cure)]
 
 
-CHECKS: tuple[Check, ...] = (check_graph,)
+def check_engine(_args: argparse.Namespace) -> list[Finding]:
+    """Say that two distributions of onnxruntime are installed."""
+    conflict = engine_conflict(installed_engines())
+    return [Finding("error", "onnxruntime", conflict, ENGINE_CURE)] if conflict else []
+
+
+CHECKS: tuple[Check, ...] = (check_engine, check_graph)
 """Each gives what it finds; an error makes the command fail."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+import contextlib
+from collections.abc import Mapping, Sequence, Set
+from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,8 +28,45 @@ EXACT_PRODUCTS = "session.x64quantprecision"
 MAX_BATCH = 2 * MAX_PEOPLE
 """The largest batch that a TensorRT engine is built for: two hands of everybody."""
 
+ENGINES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-directml",
+    "onnxruntime-rocm",
+)
+"""Distributions that install the module onnxruntime; each overwrites the files of another."""
+
+ENGINE_CURE = (
+    "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu for a GPU, "
+    "or pip install onnxruntime for the CPU"
+)
+
 Inputs: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 """Name and shape of a network's inputs; 0 where an axis is free."""
+
+
+def installed_engines() -> dict[str, str]:
+    """Return the version of each distribution of onnxruntime that is installed, by its name."""
+    found = {}
+    for name in ENGINES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def engine_conflict(installed: Mapping[str, str]) -> str:
+    """Return what is wrong with the distributions of onnxruntime; empty if nothing.
+
+    ``ENGINE_CURE`` mends it.
+
+    Args:
+        installed: As ``installed_engines`` returns it.
+    """
+    if len(installed) < 2:
+        return ""
+    names = " and ".join(f"{name} {version}" for name, version in installed.items())
+    return f"{names} are both installed and overwrite each other"
 
 
 def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> list[str]:
@@ -52,8 +91,7 @@ def choose_providers(provider: str, require_gpu: bool, available: list[str]) -> 
         have = ", ".join(short for short, long in LONG_NAMES.items() if long in available)
         lacking = "provider for a GPU" if provider == "cpu" else provider
         raise RuntimeUnavailableError(
-            f"this onnxruntime has no {lacking} (it has {have}); "
-            'for a GPU install onnxruntime-gpu: pip install "pose_ros[gpu]"'
+            f"this onnxruntime has no {lacking} (it has {have}); {ENGINE_CURE}"
         )
     chain = {"tensorrt": ("tensorrt", "cuda", "cpu"), "cuda": ("cuda", "cpu"), "cpu": ("cpu",)}
     return [LONG_NAMES[p] for p in chain[provider] if LONG_NAMES[p] in available]

@@ -20,6 +20,7 @@ from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.external_data import check_external_data
 from pose_ros.runtime.files import Progress, locked, print_progress
 from pose_ros.runtime.providers import (
+    ENGINE_CURE,
     EXACT_PRODUCTS,
     LONG_NAMES,
     MAX_THREADS,
@@ -27,6 +28,8 @@ from pose_ros.runtime.providers import (
     batch_is_free,
     check_precision,
     choose_providers,
+    engine_conflict,
+    installed_engines,
     provider_options,
     session_entries,
 )
@@ -237,6 +240,7 @@ def open_session(
         raise OptionError(f"threads must be in [1, {MAX_THREADS}], got {threads}")
     check_precision(precision, provider)
     check_external_data(path)
+    _warn_of_conflict()
     chain = choose_providers(provider, require_gpu, ort.get_available_providers())
     asked = _SHORT_NAMES[chain[0]]
     reason = ""
@@ -267,6 +271,13 @@ def open_session(
     if precision == "fp16" and session.provider == "cpu":
         _LOG.warning("%s runs in fp32: the CPU has no fp16", path.name)
     return session
+
+
+@functools.cache
+def _warn_of_conflict() -> None:
+    """Say once in a process that two distributions of onnxruntime are installed."""
+    if conflict := engine_conflict(installed_engines()):
+        _LOG.warning("%s: %s", conflict, ENGINE_CURE)
 
 
 def available_providers() -> list[str]:

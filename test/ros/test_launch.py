@@ -74,6 +74,9 @@ def test_every_argument_is_described(module: Any) -> None:
         *("camera", "image_topic", "network", "threshold", "upper_body_only", "smoothing"),
         *("hands", "gesture", "rviz", "person_height", "depth_topic"),
         *("bag", "bag_rate", "bag_loop"),
+        *("calibration", "hfov", "frame_id", "rate", "width", "height", "loop"),
+        *("camera_params_file", "params_file", "gesture_params_file"),
+        *("max_people", "namespace", "id_prefix", "cmd_vel_topic", "stamped"),
     }
     assert all(found.values())
 
@@ -85,54 +88,122 @@ def test_which_nodes_start(module: Any) -> None:
     assert nodes(module, gesture="true") == ["pose_node", "gesture_node"]
 
 
-def test_what_is_not_asked_for_is_left_to_the_parameter_file(
-    module: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[Any] = []
+@pytest.fixture
+def given(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[list[Any], Any]]:
+    """Parameters and remappings of each node that the next ``nodes()`` makes, by its name."""
+    found: dict[str, tuple[list[Any], Any]] = {}
     managed_node = module.managed_node
 
-    def recorded(name: str, parameters: list[Any], *topics: str) -> Any:
-        given.append(parameters[-1])
-        return managed_node(name, parameters, *topics)
+    def recorded(name: str, value: Any, parameters: list[Any], topics: Any) -> Any:
+        found[name] = ([each for each in parameters if each], dict(topics))
+        return managed_node(name, value, parameters, topics)
 
     monkeypatch.setattr(module, "managed_node", recorded)
-    nodes(module)
-    nodes(module, hands="true", smoothing="false", threshold="0.25")
-    nodes(module, person_height="1.8", depth_topic="/front/depth")
-    assert given == [
-        {},
+    return found
+
+
+def test_what_is_not_asked_for_is_left_to_the_parameter_file_and_the_node(
+    module: Any, given: dict[str, Any]
+) -> None:
+    """A launch file around this one can set it too: SetParameter comes before both."""
+    nodes(module, camera="0", gesture="true")
+    assert {name: parameters for name, (parameters, _) in given.items()} == {
+        "pose": [],
+        "gesture": [],
+        "camera": [{"source": "0"}],
+    }
+    nodes(module, params_file="/my/pose.yaml", hands="true", smoothing="false", threshold="0.25")
+    assert given["pose"][0] == [
+        "/my/pose.yaml",
         {"hands": True, "smoothing": False, "threshold": 0.25},
-        {"person_height": 1.8, "use_depth": True},
     ]
-    given.clear()
-    nodes(module, gesture="true")
-    nodes(module, gesture="true", hands="true")
-    assert given == [{}, {}, {"hands": True}, {"hands": True}]
+    nodes(module, person_height="1.8", depth_topic="/front/depth", max_people="4", id_prefix="a")
+    assert given["pose"][0] == [
+        {"person_height": 1.8, "use_depth": True, "max_people": 4, "id_prefix": "a"}
+    ]
+    assert given["pose"][1]["depth"] == "/front/depth"
+
+
+def test_camera_node_gets_what_meters_need(module: Any, given: dict[str, Any]) -> None:
+    asked = {"calibration": "/my/camera.yaml", "frame_id": "front_optical", "rate": "15"}
+    nodes(module, camera="/dev/video0", width="1280", height="720", loop="True", **asked)
+    assert given["camera"][0] == [
+        {
+            "source": "/dev/video0",
+            "camera_info_url": "/my/camera.yaml",
+            "frame_id": "front_optical",
+            "rate": 15.0,
+            "width": 1280,
+            "height": 720,
+            "loop": True,
+        }
+    ]
+    nodes(module, camera="0", camera_params_file="/my/lens.yaml", hfov="62.5")
+    assert given["camera"][0] == ["/my/lens.yaml", {"source": "0", "hfov": 62.5}]
+
+
+def test_gesture_node_gets_its_file_its_topic_and_the_hands(
+    module: Any, given: dict[str, Any]
+) -> None:
+    nodes(
+        module,
+        gesture="True",
+        hands="1",
+        stamped="no",
+        cmd_vel_topic="/base/cmd_vel",
+        gesture_params_file="/my/gestures.yaml",
+    )
+    parameters, topics = given["gesture"]
+    assert parameters == ["/my/gestures.yaml", {"hands": True, "stamped": False}]
+    assert topics["cmd_vel"] == "/base/cmd_vel"
+    assert given["pose"][0] == [{"hands": True}]
 
 
 @pytest.mark.parametrize(
-    ("argument", "value", "words"),
+    ("text", "expected"),
+    [("true", True), ("True", True), ("YES", True), ("0", False), ("Off", False), ("False", False)],
+)
+def test_every_spelling_of_a_bool_is_taken(
+    module: Any, given: dict[str, Any], text: str, expected: bool
+) -> None:
+    nodes(module, smoothing=text)
+    assert given["pose"][0] == [{"smoothing": expected}]
+
+
+def test_nodes_are_in_the_namespace(module: Any) -> None:
+    found = actions(module, camera="0", gesture="true", namespace="front")
+    made = [action for action in found if hasattr(action, "node_executable")]
+    context = launch.LaunchContext()
+    assert len(made) == 3
+    for action in made:
+        action._perform_substitutions(context)
+        assert action.expanded_node_namespace == "/front"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
     [
-        ("threshold", "high", "from 0 to 1"),
-        ("person_height", "tall", "of meters"),
+        ({"threshold": "high"}, "threshold must be a number, got 'high'"),
+        ({"person_height": "tall"}, "person_height must be a number, got 'tall'"),
+        ({"max_people": "2.5"}, "max_people must be a whole number, got '2.5'"),
+        ({"smoothing": "maybe"}, "smoothing must be true or false, got 'maybe'"),
+        ({"rviz": "maybe"}, "rviz must be true or false, got 'maybe'"),
+        ({"hfov": "60"}, "hfov is for the camera node: name its source with camera:="),
+        ({"camera_params_file": "/my/lens.yaml"}, "camera_params_file is for the camera node"),
     ],
 )
-def test_what_is_refused(module: Any, argument: str, value: str, words: str) -> None:
+def test_what_is_refused(module: Any, arguments: dict[str, str], words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
-        nodes(module, **{argument: value})
+        nodes(module, **arguments)
 
 
 def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
-    module: Any, bag: Path, player: list[Any], monkeypatch: pytest.MonkeyPatch
+    module: Any,
+    bag: Path,
+    player: list[Any],
+    given: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given: dict[str, tuple[Any, ...]] = {}
-    managed_node = module.managed_node
-
-    def recorded(name: str, parameters: list[Any], *topics: str) -> Any:
-        given[name] = (parameters[-1], *topics)
-        return managed_node(name, parameters, *topics)
-
-    monkeypatch.setattr(module, "managed_node", recorded)
     for variable in USER_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("pose_ros.ros.transport._shared_memory_fits", lambda: True)
@@ -141,14 +212,13 @@ def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
         "pose_node",
         "gesture_node",
     ]
+    images = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
+    images["depth"] = "/camera/depth/image_raw"
+    sim = {"use_sim_time": True}
     assert given == {
-        "pose": (
-            {"use_depth": True, "image_transport": "raw", "use_sim_time": True},
-            "/camera/image_raw",
-            "/camera/depth/image_raw",
-        ),
+        "pose": ([{"use_depth": True, "image_transport": "raw", **sim}], images),
         # and allow_replay stays as it is
-        "gesture": ({"use_sim_time": True}, "/camera/image_raw"),
+        "gesture": ([sim], {**images, "cmd_vel": "cmd_vel"}),
     }
     (made,) = player
     command = made["cmd"]
@@ -199,7 +269,7 @@ def test_the_last_of_several_that_are_ready_begins(module: Any) -> None:
     [
         ({"bag": "/no/such/bag"}, "there is no bag /no/such/bag"),
         ({"camera": "0"}, "camera and bag are both given"),
-        ({"bag_rate": "quick"}, "bag_rate must be a number above 0"),
+        ({"bag_rate": "quick"}, "bag_rate must be a number, got 'quick'"),
         ({"bag_rate": "0"}, "bag_rate must be a number above 0"),
         ({"image_topic": "/front"}, "no topic /front; topics of images: /camera/depth/image_raw"),
     ],

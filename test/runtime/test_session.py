@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
+from pose_ros.cli import doctor
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
 from pose_ros.runtime import session as sessions
 from pose_ros.runtime.providers import session_entries
@@ -314,3 +316,24 @@ def test_quantized_weights_that_two_nodes_share(tmp_path, monkeypatch, caplog):
     (found,) = open_session(tmp_path / "shared.onnx").run(np.array([[0.5, 1.0]], np.float32))
     assert np.allclose(found, [[0.5, 1]] @ (0.01 * weights) @ (0.01 * weights), atol=0.02)
     assert "shared.onnx: on this CPU its whole numbers may overflow" in caplog.text
+
+
+def test_two_distributions_of_onnxruntime_are_said_once_with_the_cure(
+    sums, tmp_path, monkeypatch, caplog
+):
+    """Beside the one of these tests stands what pip writes down of onnxruntime-gpu."""
+    written = tmp_path / "site" / "onnxruntime_gpu-1.20.1.dist-info"
+    written.mkdir(parents=True)
+    (written / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.20.1\n"
+    )
+    monkeypatch.syspath_prepend(str(written.parent))
+    sessions._warn_of_conflict.cache_clear()
+    open_session(sums)
+    open_session(sums)
+    sessions._warn_of_conflict.cache_clear()
+    (record,) = caplog.records
+    assert "and onnxruntime-gpu 1.20.1 are both installed" in record.getMessage()
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in record.getMessage()
+    (finding,) = doctor.check_engine(Namespace())
+    assert record.getMessage() == f"{finding.message}: {finding.cure}"
