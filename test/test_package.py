@@ -236,6 +236,16 @@ def test_robot_has_every_requirement_that_a_wheel_has(checkout, distribution):
             assert wanted.specifier.contains(lowest[1]), wanted
 
 
+@pytest.mark.parametrize("script", ["node", "pose-ros"])
+def test_program_without_its_environment_names_it_in_one_line(checkout, script):
+    """Of a colcon workspace, where the system's Python has not what the virtual one has."""
+    started = [sys.executable, "-S", str(checkout / "scripts" / script)]
+    ended = subprocess.run(started, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "has no onnxruntime and no rosbags: activate the virtual environment" in line
+
+
 def test_command_is_installed(distribution):
     (script,) = distribution.entry_points.select(group="console_scripts", name="pose-ros")
     assert callable(script.load())

@@ -1,0 +1,143 @@
+"""The pages for robots: their commands, files and samples do what they say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from geometry_msgs.msg import Point
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+from pose_ros.msg import HumanPose, Keypoint, PoseArray
+from pose_ros.ros import params
+from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.gesture_parameters import GestureParameters, command_config_from
+from pose_ros.ros.parameter_tables import PoseParameters
+from pose_ros.ros.pose_node import PoseNode
+from pose_ros.share import share_path
+
+PAGES = ["README.md", "docs/commands.md", "docs/next_node.md", "docs/robot.md"]
+
+
+def blocks(checkout: Path, page: str, language: str) -> list[str]:
+    text = (checkout / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def known_arguments() -> set[str]:
+    """Return the launch arguments, without launch itself."""
+    source = share_path("launch", "pose.launch.py").read_text(encoding="utf-8")
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    named = [call for call in calls if ast.unparse(call.func) == "argument"]
+    return {ast.literal_eval(call.args[0]) for call in named}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_launch_commands_name_arguments_that_exist(checkout: Path, page: str) -> None:
+    lines = "".join(blocks(checkout, page, "sh")).splitlines()
+    commands = [shlex.split(line, comments=True) for line in lines]
+    launches = [
+        words for words in commands if words[:4] == ["ros2", "launch", "pose_ros", "pose.launch.py"]
+    ]
+    assert launches
+    for words in launches:
+        names = [word.partition(":=")[0] for word in words[4:]]
+        assert all(":=" in word for word in words[4:]), words
+        assert set(names) <= known_arguments()
+
+
+def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
+    files = {
+        block.splitlines()[0]: yaml.safe_load(block)["/**"]["ros__parameters"]
+        for block in blocks(checkout, "docs/robot.md", "yaml")
+    }
+    assert set(files) == {"# gestures.yaml", "# pose.yaml"}
+    for name, table in (("# gestures.yaml", GestureParameters), ("# pose.yaml", PoseParameters)):
+        known = params.rules(table)
+        for parameter, value in files[name].items():
+            params.check(parameter, value, *known[parameter])
+    command_config_from(GestureParameters(**files["# gestures.yaml"]), compare_clock=True)
+
+
+def test_python_samples_compile_and_name_arguments_that_exist(checkout: Path) -> None:
+    for page in ("docs/robot.md", "docs/next_node.md"):
+        for block in blocks(checkout, page, "python"):
+            ast.parse(block)
+    (outer,) = blocks(checkout, "docs/robot.md", "python")
+    (arguments,) = re.findall(r"arguments = (\{.*?\})", outer)
+    assert set(ast.literal_eval(arguments)) <= known_arguments()
+
+
+def test_python_subscriber_prints_the_wrist_that_has_meters(
+    ros: Any, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample: dict[str, Any] = {}
+    exec(blocks(checkout, "docs/next_node.md", "python")[0], sample)
+    ros.executor.add_node(node := sample["Wrists"]())
+    publisher = ros.node.create_publisher(PoseArray, "pose/poses", 10)
+    wrist = Keypoint(name="left_wrist", position_source=1, position_sigma=0.05)
+    wrist.position = Point(x=0.25, y=-0.5, z=2.0)
+    unknown = Keypoint(name="left_wrist")
+    message = PoseArray(poses=[HumanPose(id=3, keypoints=[wrist]), HumanPose(keypoints=[unknown])])
+    printed: list[str] = []
+
+    def heard() -> str:
+        publisher.publish(message)
+        printed.append(capsys.readouterr().out)
+        return printed[-1]
+
+    try:
+        assert ros.spin_until(heard)
+    finally:
+        node.destroy_node()
+    assert set(printed[-1].splitlines()) == {"3: 0.25 -0.50 2.00 m, 1 sigma 0.05 m"}
+
+
+def promised(checkout: Path) -> dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]]:
+    """Return reliability and durability by topic, as the page's table has them."""
+    page = (checkout / "docs/next_node.md").read_text(encoding="utf-8")
+    table = page.split("| topic | offered |")[1].split("\n\n")[0]
+    found = {}
+    for row in table.splitlines()[2:]:
+        _, topics, offer, *_ = row.split("|")
+        lasting = DurabilityPolicy.TRANSIENT_LOCAL
+        durability = lasting if "transient local" in offer else DurabilityPolicy.VOLATILE
+        assert "reliable" in offer
+        for topic in re.findall(r"`([\w/]+)`", topics):
+            found[f"/{topic.lstrip('/')}"] = (ReliabilityPolicy.RELIABLE, durability)
+    return found
+
+
+def test_nodes_offer_the_quality_of_service_that_the_table_promises(
+    ros: Any, checkout: Path, fake: Any, fake_hands: Any
+) -> None:
+    hands = [Parameter("hands", value=True)]
+    nodes = [
+        PoseNode(
+            make_estimator=lambda _parameters: fake,
+            make_hands=lambda _parameters: fake_hands,
+            parameter_overrides=hands,
+        ),
+        GestureNode(),
+        CameraNode(),
+    ]
+    for node in map(ros.add, nodes):
+        assert node.autostart()
+    table = promised(checkout)
+
+    def offered() -> dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]]:
+        return {
+            topic: (info.qos_profile.reliability, info.qos_profile.durability)
+            for topic in table
+            for info in ros.node.get_publishers_info_by_topic(topic)
+        }
+
+    assert ros.spin_until(lambda: offered().keys() == table.keys())
+    assert offered() == table
