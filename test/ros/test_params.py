@@ -51,7 +51,7 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
     )
 
 
-def assigned(name: str) -> ast.expr:
+def assigned(name: str) -> Any:
     """Return what a name of the launch file is set to; launch itself may be missing here."""
     source = share_path("launch", "pose.launch.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:

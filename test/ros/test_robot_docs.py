@@ -22,6 +22,7 @@ from pose_ros.ros.gesture_parameters import GestureParameters, command_config_fr
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.share import share_path
+from pose_ros.sources.opening import may_repeat
 
 PAGES = ["README.md", "docs/commands.md", "docs/next_node.md", "docs/robot.md"]
 
@@ -37,6 +38,21 @@ def known_arguments() -> set[str]:
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     named = [call for call in calls if ast.unparse(call.func) == "argument"]
     return {ast.literal_eval(call.args[0]) for call in named}
+
+
+@pytest.mark.parametrize(
+    "camera",
+    ["0", "/dev/video0", "/dev/shm", "clip.mp4", "file:///clip.mp4", "rtsp://host/a", "synthetic"],
+)
+def test_launch_file_knows_by_itself_which_sources_repeat(camera: str) -> None:
+    """ros2's own Python may lack OpenCV, which the package's function needs."""
+    tree = ast.parse(share_path("launch", "pose.launch.py").read_text(encoding="utf-8"))
+    (function,) = (
+        node for node in tree.body if getattr(node, "name", "") == "is_drawn_or_recorded"
+    )
+    namespace: dict[str, Any] = {"Path": Path}
+    exec(ast.unparse(function), namespace)
+    assert namespace["is_drawn_or_recorded"](camera) == may_repeat(camera)
 
 
 @pytest.mark.parametrize("page", PAGES)
