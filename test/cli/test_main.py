@@ -21,7 +21,7 @@ def run(*arguments):
     )
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("demo", "up")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("demo", "up", "watch")])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
