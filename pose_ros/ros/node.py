@@ -475,7 +475,7 @@ def run(
     Returns:
         Exit code: 0 after a signal, 1 when a node cannot be made or activated.
     """
-    transport.prepare()
+    freed = transport.prepare()
     nodes: Sequence[ManagedNode[Any]] = ()
     executor: SingleThreadedExecutor | None = None
     companion: Companion | None = None
@@ -487,6 +487,7 @@ def run(
             executor = SingleThreadedExecutor()
             nodes = make_nodes()
             log_to_ros(nodes[0])
+            transport.say_freed(freed)
             for node in nodes:
                 executor.add_node(node)
                 if (autostart or node.parameters.autostart) and not node.autostart() and autostart:
