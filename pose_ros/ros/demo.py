@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -19,34 +20,48 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, KeyValue
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
 
+from pose_ros.core.types import Channels
+from pose_ros.core.types import Image as ImageArray
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.images import image_from_msg
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import transport
-from pose_ros.ros.demo_robot import PARAMETERS as GESTURE_PARAMETERS
-from pose_ros.ros.demo_robot import DemoRobot
+from pose_ros.ros.demo_robot import COMMANDS, DemoRobot
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.domain import claim_domain
 from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
+from pose_ros.ros.overlay_input import OverlayInput
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
-from pose_ros.sources.opening import may_repeat, open_synthetic, scene_spec
+from pose_ros.sources.opening import (
+    affordable_fps,
+    is_synthetic,
+    may_repeat,
+    open_synthetic,
+    scene_spec,
+    with_option,
+)
 from pose_ros.sources.scenes import SCENES
 from pose_ros.sources.synthetic import SyntheticSource
 
 DEFAULT_SECONDS = 12.0
-# the time of day decides where a scene begins: two rounds hold a whole one
-ROBOT_SCENE, ROBOT_ROUNDS = "directing?fps=10&camera_height=1&pitch=5", 2.1
+DEFAULT_SCENE = "synthetic:gestures"
+ROBOT_SCENE = "directing?camera_height=1&pitch=5"
+# it ends when the actor lets go; a machine that stops for a moment has a second try
+ROBOT_ROUNDS = 2.0
+BEGIN_SECONDS = 1.0  # from when all nodes are ready to the beginning of a scene
+# on a busy machine an image may be older than a robot of iron would put up with
+GESTURE_TIMEOUT = 1.0
 # the first run may have to fetch models on a slow line
 START_SECONDS = 120.0
 SILENCE_SECONDS = 10.0
@@ -61,6 +76,7 @@ CAMERA_STEPS = {
     "inactive": Transition.TRANSITION_ACTIVATE,
 }
 
+_NODES_BEFORE_CAMERA = ("pose", "gesture")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -125,8 +141,8 @@ class Tally:
     first: float = 0.0
     last: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    network_ms: list[float] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
-    ready: bool = False
     ended: bool = False
     trouble: str = ""
 
@@ -134,57 +150,99 @@ class Tally:
         """Return the live line."""
         recent = self.latencies[-15:]
         fps = (len(self.people) - 1) / max(self.last - self.first, 1e-9)
+        network = f"{self.network_ms[-1]:4.0f}" if self.network_ms else "   -"
         return (
-            f"{self.last - self.first:5.1f} s  {max(fps, 0.0):5.1f} fps  "
-            f"latency {np.median(recent) * 1e3:5.0f} ms  people {self.people[-1]}"
+            f"{self.last - self.first:5.1f} s  {max(fps, 0.0):5.1f} fps  image -> poses "
+            f"{np.median(recent) * 1e3:4.0f} ms  network {network} ms  people {self.people[-1]}"
         )
 
     def summary(self) -> str:
         """Return the last lines."""
         seconds = self.last - self.first
         some = sum(count > 0 for count in self.people) / len(self.people)
+        network = f"{np.median(self.network_ms):.0f} ms" if self.network_ms else "not measured"
         return (
             f"{len(self.people)} frames in {seconds:.1f} s, "
-            f"{(len(self.people) - 1) / max(seconds, 1e-9):.1f} fps; latency from capture to "
-            f"poses: median {np.median(self.latencies) * 1e3:.0f} ms, "
-            f"95% within {np.percentile(self.latencies, 95) * 1e3:.0f} ms; "
+            f"{(len(self.people) - 1) / max(seconds, 1e-9):.1f} fps; image -> poses: median "
+            f"{np.median(self.latencies) * 1e3:.0f} ms, 95% within "
+            f"{np.percentile(self.latencies, 95) * 1e3:.0f} ms, of which the network {network}; "
             f"people: up to {max(self.people)}, somebody in {some:.0%} of the frames"
         )
 
 
 class Demo:
-    """Brings the camera up when the pose node is ready, and listens to both."""
+    """Brings the camera up when the other nodes are ready, and listens to all.
 
-    def __init__(self, recorder: VideoRecorder, scene: SyntheticSource | None = None) -> None:
+    Args:
+        recorder: Of the video.
+        source: What the camera shows.
+        scene: The same as a recording, where a robot is to be driven in it.
+    """
+
+    def __init__(
+        self, recorder: VideoRecorder, source: str, scene: SyntheticSource | None = None
+    ) -> None:
         self.tally = Tally()
-        self._recorder = recorder
+        self._recorder, self._source = recorder, source
         self._node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self.robot = None if scene is None else DemoRobot(self._node, scene)
+        self._overlay = OverlayInput(
+            self._node,
+            self._show,
+            overlay="pose/overlay",
+            poses="pose/poses",
+            gestures="gesture/gestures",
+            camera_info="camera_info",
+        )
         for kind, topic, callback, qos in (
             (PoseArray, "pose/poses", self._on_poses, RESULT_QOS),
-            (Image, "pose/overlay", self._on_overlay, RESULT_QOS),
             (Skeleton, "pose/skeleton", self._on_skeleton, LATCHED_QOS),
+            (KeyValue, "gesture/state", self._on_state, LATCHED_QOS),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, RESULT_QOS),
         ):
             self._node.create_subscription(kind, topic, callback, qos)
         self._change = self._node.create_client(ChangeState, "camera/change_state")
+        self._set = self._node.create_client(SetParameters, "camera/set_parameters")
+        self._ready: set[str] = set()
         self._camera_state = "unconfigured"
+        self._begun = not is_synthetic(source)
         self._asked, self._asked_at = 0, 0.0
 
     def spin_once(self) -> None:
         """Work for a moment, and move the camera on when it is its turn."""
         self._executor.spin_once(timeout_sec=0.05)
+        # when the other nodes are ready, so that they miss nothing of a clip or a scene
+        if len(self._ready) < len(_NODES_BEFORE_CAMERA):
+            return
+        if not self._begun:
+            self._begin_scene()
+            return
         transition = CAMERA_STEPS.get(self._camera_state, 0)
-        # when the pose node is ready, so that it misses nothing of a clip
-        early = transition == Transition.TRANSITION_ACTIVATE and not self.tally.ready
         # asked again now and then: a request may be lost while two processes find each other
         recent = time.monotonic() - self._asked_at < RETRY_SECONDS
         done = transition == 0 or (transition == self._asked and recent)
-        if not early and not done and self._change.service_is_ready():
+        if not done and self._change.service_is_ready():
             self._asked, self._asked_at = transition, time.monotonic()
             self._change.call_async(ChangeState.Request(transition=Transition(id=transition)))
+
+    def _begin_scene(self) -> None:
+        """Ask the camera, which is not configured yet, to show the scene from its start."""
+        if time.monotonic() - self._asked_at < RETRY_SECONDS or not self._set.service_is_ready():
+            return
+        self._asked_at = time.monotonic()
+        begin = math.ceil(time.time() + BEGIN_SECONDS)
+        spec = with_option(self._source, "begin", str(begin))
+        parameter = Parameter("source", value=spec).to_parameter_msg()
+
+        def answered(_future: Any) -> None:
+            self._begun, self._asked_at = True, 0.0
+            if self.robot is not None:
+                self.robot.begin = begin
+
+        request = SetParameters.Request(parameters=[parameter])
+        self._set.call_async(request).add_done_callback(answered)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -198,15 +256,16 @@ class Demo:
         tally.people.append(len(msg.poses))
         tally.latencies.append(time.time() - stamp_from_msg(msg.header.stamp))
 
-    def _on_overlay(self, msg: Any) -> None:
-        image, channels = image_from_msg(msg)
-        stamp = stamp_from_msg(msg.header.stamp)
+    def _show(self, image: ImageArray, channels: Channels, stamp: float) -> None:
         if self.robot is not None:
             image = self.robot.beside(image, channels, stamp)
         self._recorder.add(image, channels, stamp)
 
     def _on_skeleton(self, _msg: Any) -> None:
-        self.tally.ready = True
+        self._ready.add("pose")
+
+    def _on_state(self, _msg: Any) -> None:
+        self._ready.add("gesture")
 
     def _on_diagnostics(self, msg: Any) -> None:
         for status in msg.status:
@@ -215,6 +274,8 @@ class Demo:
                 self.tally.trouble = f"{status.name.split(':')[0]}: {status.message}"
             if status.name.startswith("camera:"):
                 self._camera_state = values.get("state", "")
+            if status.name.startswith("pose:") and values.get("processing ms"):
+                self.tally.network_ms.append(float(values["processing ms"]))
             if values.get("ended") == "yes":
                 self.tally.ended = True
 
@@ -255,9 +316,9 @@ def watch(
 def nodes(
     source: str, log_folder: Path, scene: SyntheticSource | None = None
 ) -> Iterator[list[Child]]:
-    """Run pose_node and camera_node as processes until the block is left.
+    """Run pose_node, gesture_node and camera_node as processes until the block is left.
 
-    With the scene of a robot gesture_node runs, too.
+    With the scene of a robot the gesture node sends it where the actor points.
     """
     children: list[Child] = []
     try:
@@ -268,9 +329,10 @@ def nodes(
             **({} if scene is None else scene_meters(scene)),
         }
         children.append(Child("pose_node", pose, log_folder / "pose_node.log"))
+        gesture: dict[str, Any] = {"autostart": "true", "timeout": GESTURE_TIMEOUT}
         if scene is not None:
-            gesture = {"autostart": "true", **GESTURE_PARAMETERS}
-            children.append(Child("gesture_node", gesture, log_folder / "gesture_node.log"))
+            gesture["commands"] = COMMANDS
+        children.append(Child("gesture_node", gesture, log_folder / "gesture_node.log"))
         # in YAML's quotes: the name of a file may look like a number
         camera = {"source": f"'{source}'", "wait_for_camera": "false"}
         children.append(Child("camera_node", camera, log_folder / "camera_node.log"))
@@ -286,8 +348,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="pose-ros demo",
-        description="Run camera_node and pose_node as two processes over ROS 2 and write the "
-        "overlay video; on a synthetic actor when neither camera nor clip is named.",
+        description="Run camera_node, pose_node and gesture_node as three processes over ROS 2 and "
+        "write the overlay video; on a synthetic actor when neither camera nor clip is named.",
         epilog="pose-ros demo --scene NAME --write-bag FOLDER runs nothing but writes the scene "
         "and its truth as a rosbag2, without ROS; add --help for its options.",
     )
@@ -300,8 +362,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--robot",
         action="store_true",
-        help="run gesture_node too, and drive a computed robot, drawn from above, to where the "
-        "actor of a scene points (directing)",
+        help="drive a computed robot, drawn from above, to where the actor of a scene points "
+        "(directing)",
     )
     made.add_argument(
         "--seconds",
@@ -338,14 +400,17 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> None:
         raise OptionError("--robot needs a drawn scene: leave --camera and --clip out")
     named = options.scene or (ROBOT_SCENE if options.robot else None)
     spec = None if named is None else scene_spec(named)
-    scene = open_synthetic(spec) if options.robot and spec else None
+    source = options.camera or options.clip or spec or DEFAULT_SCENE
+    if is_synthetic(source):
+        source = with_option(source, "fps", f"{affordable_fps():g}")
+    # as a recording: the robot knows by itself when it began
+    scene = open_synthetic(source, live=False) if options.robot else None
     seconds = DEFAULT_SECONDS if scene is None else ROBOT_ROUNDS * scene.seconds
     if options.seconds is not None:
         seconds = options.seconds
     # written so that NaN is refused too
     if not seconds > 0:
         raise OptionError(f"--seconds must be above 0, got {seconds:g}")
-    source = options.camera or options.clip or spec or "synthetic"
     began = time.monotonic()
     with (
         VideoRecorder(options.out) as recorder,
@@ -353,9 +418,9 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> None:
         nodes(source, Path(logs), scene) as children,
     ):
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        demo = Demo(recorder, scene)
+        demo = Demo(recorder, source, scene)
         try:
-            chain = "pose_node" if scene is None else "pose_node -> gesture_node -> robot"
+            chain = "pose_node -> gesture_node" + ("" if scene is None else " -> robot")
             print(f"camera_node ({source}) -> {chain}, Ctrl-C ends it", flush=True)
             watch(demo, children, seconds, stop, not options.no_live)
         finally:

@@ -26,13 +26,8 @@ PERIOD = 0.05
 SPEEDS_SECONDS = 0.3
 START = BaseState(x=0.4)
 
-PARAMETERS = {
-    # an arm that points sends the robot to the spot
-    "commands": "'point: {do: goal}'",
-    # seconds; on a busy machine an image may be older than a robot of iron would put up with
-    "timeout": "1.0",
-}
-"""Of the demo's gesture_node."""
+COMMANDS = "'point: {do: goal}'"
+"""The gesture node's: an arm that points sends the robot to the spot."""
 
 
 @dataclass
@@ -48,10 +43,12 @@ class DemoRobot:
 
     Args:
         node: For its subscriptions, timer and service.
-        source: The scene that the camera shows; only asked for what is true.
+        source: The scene that the camera shows, as a recording; only asked for what is true.
     """
 
     def __init__(self, node: Any, source: SyntheticSource) -> None:
+        self.begin = 0.0
+        """Stamp at which the scene began, seconds."""
         self.errands: list[Errand] = []
         self.let_go = False
         self._source = source
@@ -68,7 +65,7 @@ class DemoRobot:
 
     def beside(self, image: Image, channels: Channels, stamp: float) -> Image:
         """Return an image with the floor from above to its right, of the same height."""
-        truths = self._source.truths(stamp)
+        truths = self._source.truths(stamp - self.begin)
         hips = [truth.world[truth.skeleton.index("left_hip")] for truth in truths]
         people = [(float(x), float(y)) for x, y, _ in hips]
         state, errands = self._state, self.errands
@@ -80,6 +77,7 @@ class DemoRobot:
             spot=errands[-1].spot if errands else None,
             goal=None if self._goal is None else self._goal[:2],
             text=self._told,
+            legend=True,
         )
         floor = picture if channels == "bgr" else picture[..., ::-1]
         return np.asarray(cv2.hconcat([image, np.ascontiguousarray(floor)]), np.uint8)
@@ -94,7 +92,8 @@ class DemoRobot:
     def _on_goal(self, msg: Any) -> None:
         place, turn = msg.pose.position, msg.pose.orientation
         self._goal = (place.x, place.y, 2.0 * math.atan2(turn.z, turn.w))
-        target = self._source.truth(stamp_from_msg(msg.header.stamp)).target
+        stamp = stamp_from_msg(msg.header.stamp)
+        target = self._source.truth(stamp - self.begin).target
         if np.isnan(target).any():
             return
         spot = (float(target[0]), float(target[1]))

@@ -1,7 +1,9 @@
-"""Writes stamped images into a video that plays in real time."""
+"""Writes stamped images into a video that plays in real time, in a thread of its own."""
 
 from __future__ import annotations
 
+import queue
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -9,30 +11,35 @@ import cv2
 import numpy as np
 
 from pose_ros.core.types import Channels, Image
-from pose_ros.errors import OutputError
+from pose_ros.errors import OutputError, PoseRosError
+from pose_ros.video_files import VIDEO_SUFFIXES, VideoWriter
 
-# What OpenCV's wheels can write everywhere; Motion JPEG needs no encoder of its own.
-_FORMATS = ((".mp4", "mp4v"), (".avi", "MJPG"))
+_SUFFIX = ".mp4"
 _LONGEST_GAP_SECONDS = 5.0
+_WAITING = 30
+"""Images that wait to be encoded; who has more waits for them."""
 
 
 class VideoRecorder:
-    """A video file with a constant rate: an image is shown until the next one's stamp.
+    """A video in which an image is shown until the next one's stamp, and no longer than 5 s.
+
+    Images are encoded in a thread, so that whoever adds them has time for what comes next.
 
     Args:
-        path: Of the video; with another suffix than ``.avi`` it becomes MP4, and
-            AVI where there is no encoder for that.
-        fps: Frames a second of the file.
+        path: Of the video; with a suffix of no video it becomes MP4.
     """
 
-    def __init__(self, path: Path, fps: float = 30.0) -> None:
-        self.path = path
+    def __init__(self, path: Path) -> None:
+        suffix = path.suffix.lower()
+        self.path = path if suffix in VIDEO_SUFFIXES else path.with_suffix(_SUFFIX)
         self.frames = 0
-        self._fps = fps
-        self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
-        self._start = 0.0
-        self._last: Image | None = None
+        """Images written; all of them once it is closed."""
+        self._writer = VideoWriter(self.path)
+        self._images: queue.Queue[tuple[Image, Channels, float] | None]
+        self._images = queue.Queue(_WAITING)
+        self._error: PoseRosError | None = None
+        self._seconds, self._stamp = 0.0, -np.inf
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> VideoRecorder:
         return self
@@ -46,55 +53,65 @@ class VideoRecorder:
         self.close()
 
     def add(self, image: Image, channels: Channels, stamp: float) -> None:
-        """Write an image at its place in time; one older than the last is left out.
+        """Have an image written at its place in time; one older than the last is left out.
 
         Args:
-            image: (H, W, 3) uint8; another size than the first is scaled to it.
+            image: (H, W, 3) uint8, which is not written to any more; another size than the
+                first is scaled to it.
             channels: Of the image.
             stamp: Seconds.
 
         Raises:
             OutputError: The file cannot be written.
         """
-        size = (image.shape[1], image.shape[0])
-        if self._writer is None:
-            self._open(size)
-            self._start = stamp
-        picture = image if channels == "bgr" else image[..., ::-1]
-        if size != self._size:
-            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
-        missing = round((stamp - self._start) * self._fps) - self.frames
-        longest = round(_LONGEST_GAP_SECONDS * self._fps)
-        if missing > longest:
-            self._start += (missing - longest) / self._fps
-            missing = longest
-        for _ in range(missing):
-            self._write(self._last)
-        if missing >= 0:
-            self._write(picture)
-        self._last = picture
+        if self._error is not None:
+            raise self._error
+        if self._thread is None:
+            self._begin()
+        self._images.put((image, channels, stamp))
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        """Wait until all is written, and finish the file.
 
-    def _write(self, image: Image | None) -> None:
-        if self._writer is not None and image is not None:
-            self._writer.write(np.ascontiguousarray(image))
-            self.frames += 1
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        if self._thread is None:
+            return
+        self._images.put(None)
+        self._thread.join()
+        self._thread = None
+        self._writer.close()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
-    def _open(self, size: tuple[int, int]) -> None:
+    def _begin(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write to {self.path.parent}: {error.strerror}") from None
-        formats = [f for f in _FORMATS if self.path.suffix != ".avi" or f[0] == ".avi"]
-        for suffix, code in formats:
-            path = self.path.with_suffix(suffix)
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), self._fps, size)
-            if writer.isOpened():
-                self.path, self._size, self._writer = path, size, writer
-                return
-        raise OutputError(f"cannot write the video {self.path}: is the folder writable?")
+        self._thread = threading.Thread(target=self._run, name="video", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (item := self._images.get()) is not None:
+            if self._error is not None:
+                continue  # nobody shall wait for a place in the queue
+            try:
+                self._write(*item)
+            except PoseRosError as error:
+                self._error = error
+
+    def _write(self, image: Image, channels: Channels, stamp: float) -> None:
+        step = stamp - self._stamp
+        if step <= 0:
+            return
+        self._seconds += min(step, _LONGEST_GAP_SECONDS) if self.frames else 0.0
+        self._stamp = stamp
+        picture = image if channels == "bgr" else image[..., ::-1]
+        size = (image.shape[1], image.shape[0])
+        if self.frames and size != self._writer.size:
+            picture = np.asarray(cv2.resize(picture, self._writer.size), np.uint8)
+        self._writer.write(picture, self._seconds)
+        self.frames += 1

@@ -17,6 +17,14 @@ _FLOOR, _LINE, _TEXT = (40, 40, 40), (70, 70, 70), (200, 200, 200)
 _PERSON, _SPOT, _GOAL, _ROBOT = (200, 160, 60), (180, 105, 255), (90, 220, 90), (60, 170, 250)
 ROBOT_METERS = 0.2
 
+_LEGEND = (
+    ("robot", _ROBOT),
+    ("person", _PERSON),
+    ("where the person points", _SPOT),
+    ("goal", _GOAL),
+)
+_MARKER, _RING = 18, 9  # pixels
+
 
 @dataclass(frozen=True)
 class FloorView:
@@ -49,6 +57,7 @@ def draw_floor(
     spot: Place | None = None,
     goal: Place | None = None,
     text: str = "",
+    legend: bool = False,
 ) -> Image:
     """Return a square BGR picture of the floor from above.
 
@@ -60,6 +69,7 @@ def draw_floor(
         spot: What somebody truly points at.
         goal: Where the robot was told to go.
         text: A line for the bottom.
+        legend: Say at the top what each color is.
     """
     picture = np.full((view.pixels, view.pixels, 3), _FLOOR, np.uint8)
     for meter in range(-10, 11):
@@ -68,9 +78,9 @@ def draw_floor(
     for place in people:
         cv2.circle(picture, view.pixel(place), round(0.22 * view.scale), _PERSON, -1, cv2.LINE_AA)
     if spot is not None:
-        cv2.drawMarker(picture, view.pixel(spot), _SPOT, cv2.MARKER_TILTED_CROSS, 18, 2)
+        _cross(picture, view.pixel(spot))
     if goal is not None:
-        cv2.circle(picture, view.pixel(goal), 9, _GOAL, 2, cv2.LINE_AA)
+        cv2.circle(picture, view.pixel(goal), _RING, _GOAL, 2, cv2.LINE_AA)
     if len(trail) > 1:
         way = np.array([view.pixel(place) for place in trail], np.int32)
         cv2.polylines(picture, [way], False, _ROBOT, 1, cv2.LINE_AA)
@@ -78,7 +88,26 @@ def draw_floor(
     center, nose = view.pixel((x, y)), (x + math.cos(yaw) * 0.3, y + math.sin(yaw) * 0.3)
     cv2.circle(picture, center, round(ROBOT_METERS * view.scale), _ROBOT, -1, cv2.LINE_AA)
     cv2.line(picture, center, view.pixel(nose), _TEXT, 3, cv2.LINE_AA)
+    if legend:
+        _draw_legend(picture)
     if text:
         at = (8, view.pixels - 10)
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _TEXT, 1, cv2.LINE_AA)
     return picture
+
+
+def _draw_legend(picture: Image) -> None:
+    for row, (name, color) in enumerate(_LEGEND):
+        x, y = 18, 18 + 22 * row
+        if color == _SPOT:
+            _cross(picture, (x, y))
+        elif color == _GOAL:
+            cv2.circle(picture, (x, y), _RING, color, 2, cv2.LINE_AA)
+        else:
+            cv2.circle(picture, (x, y), 7, color, cv2.FILLED, cv2.LINE_AA)
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(picture, name, (x + 16, y + 5), font, 0.45, _TEXT, 1, cv2.LINE_AA)
+
+
+def _cross(picture: Image, at: tuple[int, int]) -> None:
+    cv2.drawMarker(picture, at, _SPOT, cv2.MARKER_TILTED_CROSS, _MARKER, 2)

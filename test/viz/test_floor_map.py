@@ -40,3 +40,21 @@ def test_what_is_drawn_is_where_it_is() -> None:
     trail = draw_floor(VIEW, robot, [(1.0, 1.0), (1.0, -1.0)])
     assert np.any(trail[200, 151] != base[200, 151])
     assert np.any(draw_floor(VIEW, robot, text="engaged")[-30:] != base[-30:])
+
+
+def test_legend_names_the_colors_at_the_top_left() -> None:
+    robot = (0.0, 0.0, 0.0)
+    changed = np.any(draw_floor(VIEW, robot, legend=True) != draw_floor(VIEW, robot), axis=2)
+    rows, columns = np.nonzero(changed)
+    assert rows.max() < 100
+    assert columns.max() < 220
+    legend = draw_floor(VIEW, robot, legend=True)[:100, :30].reshape(-1, 3)
+    for drawn in ({"people": [(1.0, 1.0)]}, {"goal": (1.0, 1.0)}, {"spot": (1.0, 1.0)}):
+        x, y = VIEW.pixel((1.0, 1.0))
+        picture = draw_floor(VIEW, robot, **drawn)[y - 12 : y + 12, x - 12 : x + 12]
+        bare = draw_floor(VIEW, robot)[y - 12 : y + 12, x - 12 : x + 12]
+        (colors, counts) = np.unique(
+            picture[np.any(picture != bare, axis=2)], axis=0, return_counts=True
+        )
+        color = colors[counts.argmax()]
+        assert np.any(np.all(legend == color, axis=1)), drawn
