@@ -118,8 +118,7 @@ class SenderSubscription:
 
     def _take_with_info(self, msg: Any, info: Any) -> None:
         order = info.get("publication_sequence_number") or info.get("source_timestamp") or 0
-        gid = bytes((info.get("publisher_gid") or {}).get("data", UNKNOWN))[:GID_BYTES]
-        self._take_message(msg, self._known(Sender(gid if any(gid) else UNKNOWN, order)))
+        self._take_message(msg, self._known(Sender(_gid(info), order)))
 
     def _known(self, sender: Sender) -> Sender:
         """Return the sender, with the only publisher's id where the message has none."""
@@ -311,6 +310,12 @@ class _Rcl:
         if order == _UNSUPPORTED:
             order = info.source_timestamp
         return data, Sender(gid if any(gid) else UNKNOWN, order)
+
+
+def _gid(info: Any) -> bytes:
+    """Return the publisher's id that rclpy gives with a message, since Kilted."""
+    gid = bytes((info.get("publisher_gid") or {}).get("data", UNKNOWN))[:GID_BYTES]
+    return gid if any(gid) else UNKNOWN
 
 
 @cache

@@ -246,6 +246,38 @@ def test_a_second_publisher_of_poses_commands_nothing_and_is_named_once(
     assert capfd.readouterr().err.count(words) == 1
 
 
+def test_where_senders_are_unknown_two_of_them_are_both_refused(
+    make: Any, elsewhere: Any, monkeypatch: Any
+) -> None:
+    """As with a middleware that does not name them: one publisher is known all the same."""
+    monkeypatch.setattr("pose_ros.ros.senders._rcl", lambda: None)
+    monkeypatch.setattr("pose_ros.ros.senders._gid", lambda _info: b"")
+    stage = make()
+    told = diagnosed(stage)
+    panel = elsewhere("panel")
+    lock = panel.create_publisher(Bool, "gesture/lock", 10, event_callbacks=QUIET)
+    stage.up()
+    heard(stage, lock)
+    stage.drive()
+    lock.publish(Bool(data=True))
+    assert stage.until(stage.is_in("stopped"), "come_here")
+    dock = panel.create_publisher(Bool, "gesture/lock", 10, event_callbacks=QUIET)
+    heard(stage, dock)
+    for _ in range(3):
+        dock.publish(Bool(data=False))
+        stage.show()
+    assert stage.node._locks.holders
+    panel.destroy_publisher(dock)
+    assert stage.ros.spin_until(lambda: stage.node.count_publishers("gesture/lock") == 1)
+    lock.publish(Bool(data=False))
+    stage.drive()
+    second = elsewhere("second").create_publisher(PoseArray, "/pose/poses", 10)
+    heard(stage, second)
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    words = "/second and /test publish pose/poses, and it is not known which of them sent"
+    assert stage.until(lambda: told(words), "come_here")
+
+
 def test_another_publisher_takes_over_with_nobody_engaged(make: Any) -> None:
     """As when a pose node is started again."""
     stage = make()
@@ -485,7 +517,11 @@ def test_zero_when_the_camera_freezes_though_its_stamps_rise(ros: Any, fake: Any
         return bool(speeds) and speeds[-1].twist.linear.x > 0.1
 
     def until(condition: Callable[[], Any], *names: str, frozen: bool = False) -> bool:
-        return bool(ros.spin_until(lambda: show(names, frozen=frozen) or condition()))
+        def shown() -> Any:
+            show(names, frozen=frozen)
+            return condition()
+
+        return bool(ros.spin_until(shown))
 
     assert until(lambda: states and states[-1].key == "engaged", "raise_hand")
     until(lambda: True)
