@@ -24,6 +24,7 @@ from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature
 from pose_ros.runtime.signature import Signature, describe
+from pose_ros.share import user_path
 
 _LOG = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def open_card(network: str | os.PathLike[str]) -> Card:
         ModelError: The network is unknown, its card is wrong, or what the file takes and
             gives does not tell what it is.
     """
-    path = Path(network).expanduser()
+    path = user_path(network)
     if path.suffix != ".onnx":
         return load_card(path)
     signature, fitting = guess(path)

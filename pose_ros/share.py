@@ -37,7 +37,7 @@ def node_executable(name: str) -> Path:
     return _first(_prefixed("lib"), name)
 
 
-def user_path(text: str | Path) -> Path:
+def user_path(text: str | os.PathLike[str]) -> Path:
     """Return a path with ``~`` filled in; as it is where nobody knows that home."""
     # Path.expanduser raises where there is no such home, or no home at all
     return Path(os.path.expanduser(text))  # noqa: PTH111

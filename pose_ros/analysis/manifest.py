@@ -21,6 +21,7 @@ from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.runtime.files import write_whole
+from pose_ros.share import user_path
 from pose_ros.sources.bag_files import SUFFIXES
 
 MANIFEST = "manifest.jsonl"
@@ -155,7 +156,7 @@ def origin_of(task: BagTask) -> Origin:
         SourceError: The recording is not there.
     """
     settings = asdict(task.settings)
-    network = Path(task.settings.network).expanduser()
+    network = user_path(task.settings.network)
     if network.is_file():  # one's own: its name does not say what it is
         settings["network_sha256"] = hashlib.sha256(network.read_bytes()).hexdigest()
     outputs = asdict(task.outputs)

@@ -30,6 +30,7 @@ from pose_ros.cli.network_options import (
 from pose_ros.core.lift import LiftOptions
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
+from pose_ros.share import user_path
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
@@ -211,7 +212,7 @@ def summary(report: TaskReport, seconds: float) -> str:
 def _read(path: str) -> str:
     """Return what a calibration file holds, once it is known to be one."""
     try:
-        data = read_file(Path(path).expanduser())
+        data = read_file(user_path(path))
     except DocumentError as error:
         raise OptionError(f"calibration: {error}") from None
     parse_calibration(data, path)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pose_ros.cli.node_process import add_passed_on, become
+from pose_ros.cli.parsing import Parser
 
 _WRITE_BAG = "--write-bag"
 
@@ -60,7 +61,7 @@ def _bag_parser() -> argparse.ArgumentParser:
     from pose_ros.sources.scene_bag import DEPTHS
     from pose_ros.sources.scenes import SCENES
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pose-ros demo",
         description="Write a synthetic scene as a rosbag2: images, depth images, camera_info, TF "
         "of the camera over base_link, and the truth. Needs no ROS.",

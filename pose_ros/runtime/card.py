@@ -16,7 +16,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.documents import DocumentError, read_yaml
-from pose_ros.errors import ModelError, OptionError
+from pose_ros.errors import ModelError, OptionError, did_you_mean
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.runtime.checksum import Checksum
 from pose_ros.runtime.origins import Origin, PathOrigin, own_file, read_origin
@@ -163,7 +163,8 @@ def load_card(name_or_path: str | Path) -> Card:
             other_file = path.is_file() and path.suffix != ".onnx"
             own = "; a network of your own is a .onnx file or a card, .yaml" if other_file else ""
             raise ModelError(
-                f"unknown network {str(name_or_path)!r}; known: {', '.join(known)}{own}"
+                f"unknown network {str(name_or_path)!r}{did_you_mean(name, known)}; "
+                f"known: {', '.join(known)}{own}"
             )
         path = folder / f"{name}.yaml"
     try:

@@ -33,6 +33,7 @@ from pose_ros.runtime.originals import (
     problem_of,
     take_source,
 )
+from pose_ros.share import user_path
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 State: TypeAlias = Literal["ok", "missing", "damaged", "outdated"]
@@ -62,10 +63,17 @@ class FileStatus:
 def cache_dir(models_dir: StrPath | None = None) -> Path:
     """Return the folder of the models: ``models_dir``, or pose_ros' folder in the user's cache."""
     if models_dir:
-        return Path(models_dir).expanduser().absolute()
+        return user_path(models_dir).absolute()
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # the XDG specification: a relative path is to be ignored
-    return (base if base.is_absolute() else Path.home() / ".cache") / "pose_ros"
+    if not base.is_absolute():
+        base = user_path("~/.cache")
+    if not base.is_absolute():
+        raise ModelError(
+            "no folder for the networks: this user has no home; set HOME or XDG_CACHE_HOME, "
+            "or name a folder with --models-dir"
+        )
+    return base / "pose_ros"
 
 
 def model_path(
@@ -120,7 +128,7 @@ def get(
             cannot be converted or cannot be written; the message says what to do.
     """
     folder = cache_dir(models_dir)
-    paths = [Path(source).expanduser() for source in sources]
+    paths = [user_path(source) for source in sources]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, progress, "fetching models"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pose_ros.runtime.card_fields import Fields
+from pose_ros.share import user_path
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def read_origin(fields: Fields) -> Origin:
 
 def own_file(card: Path, path: str) -> PathOrigin:
     """Return a file of the user: from the card's folder on, wherever pose_ros was started."""
-    return PathOrigin(card.absolute().parent / Path(path).expanduser())
+    return PathOrigin(card.absolute().parent / user_path(path))
 
 
 def _url(fields: Fields) -> str:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from pose_ros.errors import SourceError
+from pose_ros.share import user_path
 from pose_ros.sources.bag_definitions import Definitions
 from pose_ros.sources.bag_files import (
     BagFile,
@@ -236,4 +237,4 @@ def open_bag(path: Path | str) -> Bag:
     Raises:
         SourceError: There is no bag, or nothing of it can be read.
     """
-    return Bag(Path(path).expanduser())
+    return Bag(user_path(path))

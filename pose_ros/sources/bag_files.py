@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -138,6 +139,10 @@ def open_storage(path: Path, name: str, expected: int | None) -> Storage:
         return bag_sqlite.SqliteFile(path, name, expected)
     if magic.startswith(mcap_records.MAGIC):
         return McapFile(path, name, expected)
+    kind = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
+    if kind in ("image", "video"):
+        what = {"image": "a picture", "video": "a video"}[kind]
+        raise SourceError(f"{name} is {what} and no bag: pose-ros estimate finds the people in it")
     raise SourceError(f"{name} is neither an MCAP nor a SQLite file, or its beginning is damaged")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.protocols import Source
-from pose_ros.errors import OptionError, SourceError
+from pose_ros.errors import OptionError, SourceError, did_you_mean
 from pose_ros.share import user_path
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.bag_files import is_bag
@@ -115,7 +115,8 @@ def open_synthetic(
     for key, text in parse_qsl(query, keep_blank_values=True):
         if key not in _SYNTHETIC_OPTIONS:
             known = ", ".join(_SYNTHETIC_OPTIONS)
-            raise OptionError(f"{spec}: unknown option {key!r}; known: {known}")
+            meant = did_you_mean(key, _SYNTHETIC_OPTIONS)
+            raise OptionError(f"{spec}: unknown option {key!r}{meant}; known: {known}")
         name, read = _SYNTHETIC_OPTIONS[key]
         try:
             options[name] = read(text)
@@ -128,8 +129,11 @@ def open_synthetic(
         scene = make_scene(word, seed=options.get("seed"), distance=distance)
         return SyntheticSource(scene=scene, name=spec, **options)
     if word and word not in GESTURES:
-        known = ", ".join([*GESTURES, *SCENES])
-        raise OptionError(f"{spec}: unknown gesture or scene {word!r}; known: {known}")
+        names = [*GESTURES, *SCENES]
+        raise OptionError(
+            f"{spec}: unknown gesture or scene {word!r}{did_you_mean(word, names)}; "
+            f"known: {', '.join(names)}"
+        )
     return SyntheticSource(word or None, name=spec, **options)
 
 
@@ -158,7 +162,9 @@ def scene_spec(text: str) -> str:
     """
     name = text.partition("?")[0]
     if name not in SCENES:
-        raise OptionError(f"unknown scene {name!r}; known: {', '.join(SCENES)}")
+        raise OptionError(
+            f"unknown scene {name!r}{did_you_mean(name, SCENES)}; known: {', '.join(SCENES)}"
+        )
     spec = f"synthetic:{text}"
     open_synthetic(spec).close()
     return spec

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, did_you_mean
 from pose_ros.sources.actor import GESTURES, TWO_ARMED, Step
 from pose_ros.sources.body import Look
 from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Arm, Build
@@ -255,7 +255,9 @@ def make_scene(name: str, *, seed: int | None = None, distance: float | None = N
             argument is out of its range.
     """
     if name not in SCENES:
-        raise OptionError(f"unknown scene {name!r}; known: {', '.join(SCENES)}")
+        raise OptionError(
+            f"unknown scene {name!r}{did_you_mean(name, SCENES)}; known: {', '.join(SCENES)}"
+        )
     if seed is not None and seed < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}")
     takes = inspect.signature(SCENES[name]).parameters

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, did_you_mean
 
 PARTS = ("box", "links", "keypoints")
 NONE = "none"
@@ -55,7 +55,11 @@ def parse_parts(text: str) -> tuple[str, ...]:
         return ()
     parts = [part for word in words for part in _OTHER_WORDS.get(word, (word,))]
     if not parts or any(part not in PARTS for part in parts):
-        raise OptionError(f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}")
+        odd = next((part for part in parts if part not in PARTS), "")
+        raise OptionError(
+            f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}"
+            + did_you_mean(odd, PARTS)
+        )
     return tuple(dict.fromkeys(parts))
 
 

@@ -72,3 +72,38 @@ def test_doctor_says_what_really_runs_a_network(capsys, tmp_path):
     assert main(["doctor", "--json", "--models-dir", str(tmp_path)]) == 0
     runs_on = json.loads(capsys.readouterr().out)["engine"]["runs on"]
     assert "pose-ros models get blazepose-full" in runs_on
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["estimte"], 2, "there is no 'estimte' (did you mean 'estimate'?)"),
+        (["bag", "inf"], 2, "there is no 'inf' (did you mean 'info'?)"),
+        (["bag", "info", "walk", "--jsn"], 2, "--jsn (did you mean '--json'?); pose-ros bag info"),
+        (["estimate", "a.jpg", "--ray", "sholder"], 2, "(did you mean 'shoulder'?)"),
+        (["estimate", "a.jpg", "--fps", "x"], 2, "argument --fps: invalid float value: 'x'"),
+        (["estimate"], 2, "the following arguments are required: INPUT"),
+        (["estimate", "synthetic:crosing"], 1, "(did you mean 'crossing'?)"),
+        (["estimate", "synthetic:wave?heigth=9"], 1, "'heigth' (did you mean 'height'?)"),
+        (["estimate", "synthetic", "--network", "blazepose-ful"], 1, "mean 'blazepose-full'"),
+        (["estimate", "synthetic", "--overlay", "lnks"], 1, "(did you mean 'links'?)"),
+        (["estimate", "synthetic", "--joints", "elbw", "--report", "x.html"], 1, "'elbow'?)"),
+        (["demo", "--write-bag", "none", "--scene", "wakling"], 1, "(did you mean 'walking'?)"),
+        (["bag", "info", "clip.mp4"], 1, "is a video and no bag: pose-ros estimate finds"),
+        (["bag", "info", "photo.jpg"], 1, "is a picture and no bag: pose-ros estimate finds"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_that_says_what_was_meant(
+    tmp_path, monkeypatch, capsys, words, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "photo.jpg"):
+        (tmp_path / name).write_bytes(b"what is in it does not matter here")
+    if code == 2:
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+    else:
+        assert main(words) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -18,7 +18,7 @@ from pose_ros.analysis.exports.parquet import ParquetTables
 from pose_ros.analysis.exports.tables import table_names
 from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
-from pose_ros.errors import OptionError, OutputError
+from pose_ros.errors import OptionError, OutputError, did_you_mean
 from pose_ros.share import user_path
 
 
@@ -229,7 +229,9 @@ def _filled(pattern: str, name: str) -> Path:
 
 def _format(key: str) -> Format:
     if key not in FORMATS:
-        raise OptionError(f"unknown format {key!r}; known: {', '.join(FORMATS)}")
+        raise OptionError(
+            f"unknown format {key!r}{did_you_mean(key, FORMATS)}; known: {', '.join(FORMATS)}"
+        )
     return FORMATS[key]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import JOINTS
 from pose_ros.core.results import RunInfo
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, did_you_mean
 
 STAYING_FRAMES = ("map", "odom")
 """Frames that do not move with the robot, the best first."""
@@ -36,7 +36,10 @@ class ReportOptions:
         known = [*JOINTS, *(f"{side}_{joint}" for joint in JOINTS for side in ("left", "right"))]
         for joint in self.joints:
             if joint not in known:
-                raise OptionError(f"joints must be some of {', '.join(known)}; got {joint!r}")
+                raise OptionError(
+                    f"joints must be some of {', '.join(known)}; got {joint!r}"
+                    + did_you_mean(joint, known)
+                )
 
 
 @dataclass(frozen=True, eq=False)

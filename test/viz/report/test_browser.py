@@ -143,6 +143,15 @@ def look(browser: Any, page: Path, width: int, height: int) -> None:
     assert len(boxes) > 15
     for tag, name, wide, high, hidden in boxes:
         assert hidden or (wide > 20 and high > 8), f"{tag} {name}: {wide} x {high}"
+    # a drawing fits, or says that it scrolls
+    scrolling = browser.execute_script(
+        "return [...document.querySelectorAll('figure:not(.floor) > .scroll')].map(e =>"
+        " [e.scrollWidth > e.clientWidth, e.previousElementSibling.getBoundingClientRect().height])"
+    )
+    assert scrolling
+    for is_wider, height_of_hint in scrolling:
+        assert is_wider == (width < 600)
+        assert (height_of_hint > 8) == is_wider
     # what is too wide scrolls in itself: the page does not
     script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(script) <= 0
