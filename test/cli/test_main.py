@@ -80,7 +80,7 @@ def test_doctor_says_what_really_runs_a_network(capsys, tmp_path):
         (["estimte"], 2, "there is no 'estimte' (did you mean 'estimate'?)"),
         (["bag", "inf"], 2, "there is no 'inf' (did you mean 'info'?)"),
         (["bag", "info", "walk", "--jsn"], 2, "--jsn (did you mean '--json'?); pose-ros bag info"),
-        (["estimate", "a.jpg", "--ray", "sholder"], 2, "(did you mean 'shoulder'?)"),
+        (["estimate", "a.jpg", "--ray", "elbow_wirst"], 2, "(did you mean 'elbow_wrist'?)"),
         (["estimate", "a.jpg", "--fps", "x"], 2, "argument --fps: invalid float value: 'x'"),
         (["estimate"], 2, "the following arguments are required: INPUT"),
         (["estimate", "synthetic:crosing"], 1, "(did you mean 'crossing'?)"),
