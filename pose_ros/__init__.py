@@ -7,39 +7,78 @@ messages runs this file too.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pose_ros.analysis.images import analyze
     from pose_ros.build import create_body_hands, create_estimator
+    from pose_ros.core.camera import Calibration, Camera
+    from pose_ros.core.gestures import Gesture, GestureOptions, GestureRecognizer
+    from pose_ros.core.lift import Lifter, LiftOptions
+    from pose_ros.core.options import EstimatorOptions
+    from pose_ros.core.protocols import Estimator, HandEstimator, Source
+    from pose_ros.core.results import Result
+    from pose_ros.core.skeletons import Skeleton
     from pose_ros.core.types import Frame, Pose, Poses
     from pose_ros.errors import PoseRosError
+    from pose_ros.sources.calibration import read_calibration
+    from pose_ros.sources.opening import open_source
+    from pose_ros.viz.overlay import draw
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Calibration",
+    "Camera",
+    "Estimator",
+    "EstimatorOptions",
     "Frame",
+    "Gesture",
+    "GestureOptions",
+    "GestureRecognizer",
+    "HandEstimator",
+    "LiftOptions",
+    "Lifter",
     "Pose",
     "PoseRosError",
     "Poses",
+    "Result",
+    "Skeleton",
+    "Source",
     "__version__",
+    "analyze",
     "create_body_hands",
     "create_estimator",
+    "draw",
+    "open_source",
+    "read_calibration",
 ]
 
-_HOMES = {
-    "create_body_hands": "pose_ros.build",
-    "create_estimator": "pose_ros.build",
-    "Frame": "pose_ros.core.types",
-    "Pose": "pose_ros.core.types",
-    "Poses": "pose_ros.core.types",
-    "PoseRosError": "pose_ros.errors",
+_NAMES = {
+    "pose_ros.analysis.images": ("analyze",),
+    "pose_ros.build": ("create_body_hands", "create_estimator"),
+    "pose_ros.core.camera": ("Calibration", "Camera"),
+    "pose_ros.core.gestures": ("Gesture", "GestureOptions", "GestureRecognizer"),
+    "pose_ros.core.lift": ("LiftOptions", "Lifter"),
+    "pose_ros.core.options": ("EstimatorOptions",),
+    "pose_ros.core.protocols": ("Estimator", "HandEstimator", "Source"),
+    "pose_ros.core.results": ("Result",),
+    "pose_ros.core.skeletons": ("Skeleton",),
+    "pose_ros.core.types": ("Frame", "Pose", "Poses"),
+    "pose_ros.errors": ("PoseRosError",),
+    "pose_ros.sources.calibration": ("read_calibration",),
+    "pose_ros.sources.opening": ("open_source",),
+    "pose_ros.viz.overlay": ("draw",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
+
+    def __getattr__(name: str) -> object:
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

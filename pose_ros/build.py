@@ -51,6 +51,23 @@ def create_estimator(
 ) -> Estimator:
     """Load a network, fetching its files when they are not there yet.
 
+    >>> import pose_ros
+    >>> estimator = pose_ros.create_estimator("blazepose-full", max_people=4)
+    >>> camera = pose_ros.open_source("synthetic:stand", live=False)
+    >>> first, second = camera.read(), camera.read()
+
+    A stamp in seconds makes an image the next one of a stream, into which people are followed:
+
+    >>> estimator.estimate(first.image, first.stamp, channels=first.channels)
+    Poses(1 of blazepose33, ids=[0], scores=[1.00])
+    >>> estimator.estimate(second.image, second.stamp, channels=second.channels)
+    Poses(1 of blazepose33, ids=[0], scores=[1.00])
+
+    Without a stamp it is a picture by itself:
+
+    >>> estimator.estimate(first.image, channels=first.channels)
+    Poses(1 of blazepose33, ids=[0], scores=[1.00])
+
     Args:
         network: Name of a model card, such as ``blazepose-full``; or the path of a card,
             ``.yaml``, or of a network alone, ``.onnx``, that tells by itself what it is.
@@ -176,6 +193,13 @@ def create_body_hands(
     models_dir: str | os.PathLike[str] | None = None,
 ) -> BodyHands:
     """Load the networks that find the hands of people whose bodies are known.
+
+    >>> import pose_ros
+    >>> people, hands = pose_ros.create_estimator(), pose_ros.create_body_hands()
+    >>> frame = pose_ros.open_source("synthetic:wave", live=False).read()
+    >>> poses = people.estimate(frame.image, channels=frame.channels)
+    >>> hands.estimate(frame.image, poses, channels=frame.channels).skeleton.name
+    'blazehand21'
 
     Args:
         network: Name of a hand network's card, such as ``blazehand-lite``.

@@ -22,7 +22,7 @@ ALLOWED = {
     "cli": ROOTS | {"core", "build", "analysis", "bench"} | MIDDLE,
     "ros": ROOTS | {"core", "build"} | MIDDLE,
     # the package itself names what is public, and loads it on first use
-    "__init__": ROOTS | {"core", "build"},
+    "__init__": ROOTS | {"core", "build", "analysis"} | MIDDLE,
 }
 ROS_PACKAGES = frozenset(
     {"ament_index_python", "launch", "launch_ros", "rclpy", "rpyutils", "tf2_ros"}

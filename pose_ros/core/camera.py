@@ -28,6 +28,11 @@ _UNDISTORTED_WITHIN = 0.1  # pixels, after the lens is applied again
 class Camera:
     """Intrinsics of a camera, as sensor_msgs/CameraInfo has them.
 
+    >>> import pose_ros
+    >>> camera = pose_ros.Camera.from_hfov(640, 480, hfov_degrees=60.0)
+    >>> round(float(camera.matrix[0, 0]))  # focal length in pixels
+    554
+
     Its optical frame has x right, y down and z forward; the center of the top
     left pixel is (0, 0).
 
@@ -225,6 +230,11 @@ def _frozen(values: Any, what: str) -> Float64Array:
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """All that sensor_msgs/CameraInfo says of a camera's geometry.
+
+    >>> import pose_ros
+    >>> camera = pose_ros.Camera.from_hfov(640, 480, hfov_degrees=60.0)
+    >>> pose_ros.Calibration(camera, "front").projection.shape
+    (3, 4)
 
     Attributes:
         camera: Size, K, distortion model and D.

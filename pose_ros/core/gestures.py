@@ -70,6 +70,11 @@ _UP = (0.0, -1.0, 0.0)
 class GestureOptions:
     """Options that apply from the next image on.
 
+    >>> import pose_ros
+    >>> recognizer = pose_ros.GestureRecognizer(pose_ros.GestureOptions(hold_time=1.0))
+    >>> recognizer.options.hold_time
+    1.0
+
     Attributes:
         hold_time: Seconds, 0 to 10, for which a gesture has to be seen before it starts.
         release_time: Seconds, 0 to 2, for which a gesture that goes on may look otherwise.
@@ -116,7 +121,12 @@ class GestureOptions:
 
 @dataclass(frozen=True)
 class Gesture:
-    """What somebody does with an arm, both arms or a hand, in one image.
+    """What a person does with an arm, both arms or a hand, in one image.
+
+    >>> import pose_ros
+    >>> gesture = pose_ros.Gesture("wave", "left", 0, "held", confidence=0.9, since=1.5)
+    >>> gesture.name, gesture.side, gesture.person
+    ('wave', 'left', 0)
 
     Attributes:
         name: One of ``NAMES``.
@@ -146,7 +156,18 @@ class Gesture:
 
 
 class GestureRecognizer:
-    """Recognizes the gestures of the people in one stream of images, by their ids."""
+    """Recognizes the gestures of the people in one stream of images, by their ids.
+
+    >>> import pose_ros
+    >>> estimator, recognizer = pose_ros.create_estimator(), pose_ros.GestureRecognizer()
+    >>> camera = pose_ros.open_source("synthetic:t_pose", fps=10, live=False)
+    >>> while (frame := camera.read()) is not None:
+    ...     poses = estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
+    ...     for gesture in recognizer.update(poses, frame.stamp):
+    ...         if gesture.event == "started":
+    ...             print(gesture.name, gesture.side, gesture.person)
+    t_pose both 0
+    """
 
     def __init__(self, options: GestureOptions | None = None) -> None:
         """``options`` may be replaced between two images."""

@@ -38,6 +38,10 @@ _LOST_AFTER = 64  # people whose bones are remembered
 class LiftOptions:
     """Options that apply from the next frame on.
 
+    >>> import pose_ros
+    >>> pose_ros.LiftOptions(height=1.75)
+    LiftOptions(height=1.75, max_depth_skew=0.05, smoothing=True)
+
     Attributes:
         height: Of the people, meters, 0.5 to 2.5; None when unknown.
         max_depth_skew: Seconds, 0 to 1, by which a depth image may be older or newer
@@ -136,7 +140,18 @@ class _People:
 
 
 class Lifter:
-    """Gives people of one stream of images their places in meters."""
+    """Gives people of one stream of images their places in meters.
+
+    >>> import pose_ros
+    >>> frame = pose_ros.open_source("synthetic:stand", live=False).read()
+    >>> poses = pose_ros.create_estimator().estimate(frame.image, channels=frame.channels)
+    >>> lifter = pose_ros.Lifter(pose_ros.LiftOptions(height=1.75))
+    >>> camera = pose_ros.Camera.from_hfov(frame.width, frame.height, hfov_degrees=60.0)
+    >>> (pose,) = lifter.lift(poses, camera)
+    >>> x, y, z = pose.camera_of("left_hip")  # meters in the camera's optical frame
+    >>> bool(1.0 < z < 10.0)
+    True
+    """
 
     def __init__(self, options: LiftOptions | None = None) -> None:
         """``options`` may be replaced between two frames."""

@@ -15,6 +15,14 @@ MAX_TILES = 4
 class EstimatorOptions:
     """Options that apply from the next frame on.
 
+    >>> import dataclasses
+    >>> import pose_ros
+    >>> estimator = pose_ros.create_estimator()
+    >>> estimator.options = dataclasses.replace(estimator.options, max_people=3)
+    >>> pose_ros.EstimatorOptions(max_people=99)
+    Traceback (most recent call last):
+    pose_ros.errors.OptionError: max_people must be in [1, 10], got 99
+
     Attributes:
         threshold: Least score, in [0, 1], at which a person is newly found; None for
             the network's own.

@@ -1,4 +1,4 @@
-"""Results as plain records, the form in which they are written as JSON lines."""
+"""Results as plain values: the records of JSON lines, and ``Result.to_dict``."""
 
 from __future__ import annotations
 
@@ -97,6 +97,51 @@ def _pose(pose: Pose) -> dict[str, Any]:
             for i, name in enumerate(pose.skeleton.keypoints)
         ],
     }
+
+
+def pose_to_dict(pose: Pose) -> dict[str, Any]:
+    """Return a person or a hand as plain values, with keypoints by name and units in the names."""
+    return {
+        "id": pose.id,
+        "score": _number(pose.score),
+        "label": pose.label,
+        "label_score": None if pose.label_score is None else _number(pose.label_score),
+        "box_px": [_number(v) for v in pose.box],
+        "keypoints": {
+            point["name"]: {
+                "x_px": point["x"],
+                "y_px": point["y"],
+                "z_px": point["z"],
+                "score": point["score"],
+                "world_m": point["world"],
+                "camera_m": point["camera"],
+                "camera_source": point["camera_source"],
+                "camera_sigma_m": point["camera_sigma"],
+            }
+            for point in _pose(pose)["keypoints"]
+        },
+    }
+
+
+def hand_to_dict(hand: Pose) -> dict[str, Any]:
+    """Return a person's hand as plain values, with the person's id."""
+    return {"person": person_of_hand(hand.id), **pose_to_dict(hand)}
+
+
+def gesture_to_dict(gesture: Gesture) -> dict[str, Any]:
+    """Return a gesture as plain values; the origin of its ray is in meters or pixels."""
+    record, ray = _gesture(gesture), gesture.ray
+    record["since_s"] = record.pop("since")
+    if ray is not None:
+        told = record["ray"]
+        record["ray"] = {
+            "kind": told["kind"],
+            "origin_m" if ray.metric else "origin_px": told["origin"],
+            "direction": told["direction"],
+            "sigma_rad": told["sigma"],
+            "origin_sigma_m": told["origin_sigma"],
+        }
+    return record
 
 
 def _source(pose: Pose, index: int) -> str | None:

@@ -7,14 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pose_ros.core.gestures import Gesture
+from pose_ros.core.records import gesture_to_dict, hand_to_dict, pose_to_dict
 from pose_ros.core.types import Poses
 
 NANOSECONDS = 1_000_000_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """What was found in one image.
+
+    >>> import json
+    >>> import pose_ros
+    >>> result = next(pose_ros.analyze("synthetic:stand"))
+    >>> result
+    Result('synthetic:stand', index=0, stamp=0.0, 640x480, Poses(1 of blazepose33, ids=[0],
+    scores=[1.00]))
+    >>> record = result.to_dict()
+    >>> sorted(record["poses"][0]["keypoints"]["left_wrist"])
+    ['camera_m', 'camera_sigma_m', 'camera_source', 'score', 'world_m', 'x_px', 'y_px', 'z_px']
+    >>> len(json.dumps(record)) > 1000
+    True
 
     Attributes:
         index: Position of the image in its source, from 0; images that were skipped count.
@@ -43,6 +56,41 @@ class Result:
         """Stamp in seconds; as a float it holds Unix time to a quarter of a microsecond."""
         seconds, rest = divmod(self.nanoseconds, NANOSECONDS)
         return seconds + rest / NANOSECONDS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values that ``json.dumps`` takes as they are.
+
+        The names of what has a unit end in it: ``_px``, ``_m``, ``_rad``, ``_s``, ``_ns``. What
+        is missing or unknown is None, never NaN.
+
+        Returns:
+            ``source``, ``index``, ``stamp_s``, ``stamp_ns``, ``frame_id``, ``width_px``,
+            ``height_px``, ``skeleton``; ``poses``, a list, with ``keypoints`` by name; ``hands``,
+            the same with the id of the ``person``, None where they were not looked for;
+            ``gestures``, a list.
+        """
+        return {
+            "source": self.source,
+            "index": self.index,
+            "stamp_s": round(self.stamp, 6),
+            "stamp_ns": self.nanoseconds,
+            "frame_id": self.frame_id or None,
+            "width_px": self.width,
+            "height_px": self.height,
+            "skeleton": self.poses.skeleton.name,
+            "poses": [pose_to_dict(pose) for pose in self.poses],
+            "hands": None if self.hands is None else [hand_to_dict(hand) for hand in self.hands],
+            "gestures": [gesture_to_dict(gesture) for gesture in self.gestures],
+        }
+
+    def __repr__(self) -> str:
+        more = "" if self.hands is None else f", hands={self.hands}"
+        if self.gestures:
+            more += f", gestures={[gesture.name for gesture in self.gestures]}"
+        return (
+            f"Result({self.source!r}, index={self.index}, stamp={self.stamp}, "
+            f"{self.width}x{self.height}, {self.poses}{more})"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,11 @@ FOUND_SCORE = 0.5
 class Skeleton:
     """The keypoints of a body or a hand, in the order of a network's output.
 
+    >>> import pose_ros
+    >>> skeleton = pose_ros.create_estimator("blazepose-full").skeleton
+    >>> skeleton.name, len(skeleton), skeleton.index("left_wrist")
+    ('blazepose33', 33, 15)
+
     Attributes:
         name: Unique name, such as ``blazepose33``.
         keypoints: Keypoint names, in order; K of them.

@@ -68,9 +68,14 @@ def person_of_hand(hand: int) -> int:
     return hand // 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Frame:
     """One image of a source.
+
+    >>> import numpy as np
+    >>> import pose_ros
+    >>> pose_ros.Frame(np.zeros((480, 640, 3), np.uint8), stamp=0.5)
+    Frame(640x480 rgb, stamp=0.5, index=0, source='')
 
     Attributes:
         image: (H, W, 3) uint8.
@@ -93,6 +98,12 @@ class Frame:
         if not np.isfinite(self.stamp):
             raise ImageError(f"expected a finite stamp in seconds, got {self.stamp}")
 
+    def __repr__(self) -> str:
+        return (
+            f"Frame({self.width}x{self.height} {self.channels}, stamp={self.stamp}, "
+            f"index={self.index}, source={self.source!r})"
+        )
+
     @property
     def width(self) -> int:
         """Width in pixels."""
@@ -104,9 +115,20 @@ class Frame:
         return int(self.image.shape[0])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pose:
-    """One person of a ``Poses``: the same fields without the first axis."""
+    """One person of a ``Poses``: the same fields without the first axis.
+
+    >>> import pose_ros
+    >>> frame = pose_ros.open_source("synthetic:stand", live=False).read()
+    >>> (pose,) = pose_ros.create_estimator().estimate(frame.image, channels=frame.channels)
+    >>> pose
+    Pose(id=0, score=1.00, box=(..., ..., ..., ...), 33 of 33 keypoints of blazepose33)
+    >>> pose.keypoint("left_wrist")  # x, y in pixels
+    array([..., ...], dtype=float32)
+    >>> pose.world_of("left_wrist")  # x, y, z in meters from the mid-hips
+    array([..., ..., ...], dtype=float32)
+    """
 
     skeleton: Skeleton
     id: int
@@ -131,17 +153,64 @@ class Pose:
         found: FloatArray = self.keypoints[self.skeleton.index(name)]
         return found
 
+    def world_of(self, name: str) -> FloatArray:
+        """Return x, y, z in meters from the mid-hips of a keypoint by name.
+
+        Returns:
+            (3,), axes of the camera (x right, y down, z forward); NaN where the keypoint is
+            missing, and from a network that does not tell meters.
+
+        Raises:
+            OptionError: The skeleton has no such keypoint.
+        """
+        return self._point_of(self.world, name)
+
+    def camera_of(self, name: str) -> FloatArray:
+        """Return x, y, z in meters in the camera's optical frame of a keypoint by name.
+
+        Returns:
+            (3,); NaN where the keypoint is missing or has no known place, and before a ``Lifter``
+            has placed the person.
+
+        Raises:
+            OptionError: The skeleton has no such keypoint.
+        """
+        return self._point_of(self.camera, name)
+
+    def _point_of(self, points: FloatArray | None, name: str) -> FloatArray:
+        index = self.skeleton.index(name)
+        return np.full(3, np.nan, np.float32) if points is None else points[index]
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{edge:.0f}" for edge in self.box)
+        label = f" {self.label}," if self.label else ""
+        known = int(np.isfinite(self.keypoints).all(axis=1).sum())
+        return (
+            f"Pose(id={self.id},{label} score={self.score:.2f}, box=({box}), "
+            f"{known} of {len(self.skeleton)} keypoints of {self.skeleton.name})"
+        )
+
     def links(self) -> list[tuple[int, int]]:
         """Return the skeleton's links of which both ends were found, as index pairs."""
         found = {i for i, point in enumerate(self.keypoints) if np.isfinite(point).all()}
         return [(a, b) for a, b in self.skeleton.links if a in found and b in found]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Poses:
     """The N people found in one image, each with the K keypoints of one skeleton.
 
     A missing keypoint is NaN with score 0. Arrays are read-only.
+
+    >>> import pose_ros
+    >>> frame = pose_ros.open_source("synthetic:stand", live=False).read()
+    >>> poses = pose_ros.create_estimator().estimate(frame.image, channels=frame.channels)
+    >>> poses
+    Poses(1 of blazepose33, ids=[0], scores=[1.00])
+    >>> poses.keypoints.shape
+    (1, 33, 2)
+    >>> [pose.id for pose in poses]
+    [0]
 
     Attributes:
         skeleton: Names and links of the keypoints.
@@ -258,6 +327,13 @@ class Poses:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{score:.2f}" for score in self.scores)
+        return (
+            f"Poses({len(self)} of {self.skeleton.name}, ids={self.ids.tolist()}, "
+            f"scores=[{scores}])"
+        )
 
     def __getitem__(self, person: int) -> Pose:
         return Pose(

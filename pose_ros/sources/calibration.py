@@ -14,7 +14,15 @@ from pose_ros.errors import OptionError
 
 
 def read_calibration(path: str | Path) -> Calibration:
-    """Read a calibration file.
+    """Read a calibration file, as camera_calibration writes it.
+
+    >>> import pose_ros
+    >>> from pose_ros.sources.calibration import write_calibration
+    >>> camera = pose_ros.Camera.from_hfov(640, 480, hfov_degrees=60.0)
+    >>> write_calibration("front.yaml", pose_ros.Calibration(camera, "front"))
+    >>> read = pose_ros.read_calibration("front.yaml")
+    >>> read.name, read.camera.width
+    ('front', 640)
 
     Raises:
         OptionError: It is not there, is no such YAML, lacks a key or holds

@@ -184,6 +184,14 @@ def open_source(
 ) -> Source:
     """Open whatever ``spec`` names.
 
+    >>> import pose_ros
+    >>> source = pose_ros.open_source("synthetic:stand", fps=10, live=False)
+    >>> source.read()
+    Frame(640x480 bgr, stamp=0.0, index=0, source='synthetic:stand')
+    >>> source.read()
+    Frame(640x480 bgr, stamp=0.1, index=1, source='synthetic:stand')
+    >>> source.close()
+
     Args:
         spec: A device (``/dev/video0`` or ``0``), an rtsp or http(s) stream, a
             video, a rosbag2 (its folder or one of its files) with images on one topic, a

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
+from pose_ros.core.types import Channels, Image, ImageLike, Pose, Poses, validate_image
 from pose_ros.errors import OptionError, did_you_mean
 
 PARTS = ("box", "links", "keypoints")
@@ -74,7 +74,7 @@ def check_scale(name: str, scale: float | None) -> None:
 
 
 def draw(
-    image: Image,
+    image: ImageLike,
     poses: Poses,
     parts: Iterable[str] = PARTS,
     *,
@@ -85,6 +85,14 @@ def draw(
     link_scale: float | None = None,
 ) -> None:
     """Draw people in place; dots and lines are finer on who is small.
+
+    >>> import pose_ros
+    >>> frame = pose_ros.open_source("synthetic:stand", live=False).read()
+    >>> poses = pose_ros.create_estimator().estimate(frame.image, channels=frame.channels)
+    >>> picture = frame.image.copy()
+    >>> pose_ros.draw(picture, poses, channels=frame.channels)
+    >>> bool((picture != frame.image).any())
+    True
 
     Keypoints have their skeleton's colors, where it has any, and a link has that of the
     later of its ends; others have those of their side.
@@ -101,7 +109,7 @@ def draw(
             and small people alike; None for one that fits each.
         link_scale: The same for the width of a line.
     """
-    validate_image(image, channels)
+    image = validate_image(image, channels)
     if not image.flags.c_contiguous or not image.flags.writeable:
         raise OptionError("draw needs a contiguous, writable image; pass a copy")
     wanted = set(parts)
