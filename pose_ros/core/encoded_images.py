@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.geometry import MAX_WARP_SIDE
 from pose_ros.core.types import Image
 from pose_ros.errors import ImageError
 
@@ -35,8 +36,6 @@ _MAX_TIFF_PAGES = 10_000
 _MAX_TIFF_TILE = 4096  # pixels of a side that exceeds the picture's
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _TIFF_MAGICS = {b"II*\0": "<", b"MM\0*": ">"}
-_MAX_SIDE = 32_767
-"""OpenCV's warpAffine, which cuts people out, takes no longer side."""
 
 # Formats by their first 16 bytes; those that are not decoded are here for their name in an error.
 _FORMATS = tuple(
@@ -104,8 +103,8 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     """
     if width < 1 or height < 1:
         raise ImageError(f"{width}x{height} has no pixels")
-    if max(width, height) > _MAX_SIDE:
-        raise ImageError(f"{width}x{height} has a side of more than {_MAX_SIDE} pixels")
+    if max(width, height) > MAX_WARP_SIDE:
+        raise ImageError(f"{width}x{height} has a side of more than {MAX_WARP_SIDE} pixels")
     if width * height > max_pixels:
         raise ImageError(
             f"{width}x{height} has {width * height / 1e6:.3g} megapixels, more than the "

@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.types import Channels, FloatArray, Image
+from pose_ros.errors import ImageError
+
+MAX_WARP_SIDE = 32766
+"""Longest side in pixels of an image that OpenCV warps: it counts in 16 bits."""
 
 Points: TypeAlias = NDArray[np.floating[Any]]
 
@@ -103,7 +107,11 @@ class Region:
             image: (H, W, 3) uint8.
             size: Side of the result in pixels.
             border: OpenCV's border mode outside the image.
+
+        Raises:
+            ImageError: A side of the image is too long for OpenCV to warp.
         """
+        check_warp_size(image)
         to_image = np.vstack([self.matrix(), (0.0, 0.0, 1.0)])
         to_image[:, :2] /= size
         # OpenCV 4 rounds an affine map's coordinates more coarsely than a perspective's
@@ -115,6 +123,20 @@ class Region:
             borderMode=border,
         )
         return cast("Image", crop)
+
+
+def check_warp_size(image: Image) -> None:
+    """Check that OpenCV can warp an image.
+
+    Raises:
+        ImageError: A side is too long for it.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) > MAX_WARP_SIDE:
+        raise ImageError(
+            f"the image has {width}x{height} pixels, and no side may be longer than "
+            f"{MAX_WARP_SIDE}: scale it down or cut it"
+        )
 
 
 def angle_between(a: Points, b: Points) -> NDArray[np.float64]:

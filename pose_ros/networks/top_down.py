@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput
-from pose_ros.core.geometry import Region, extent, iou
+from pose_ros.core.geometry import Region, check_warp_size, extent, iou
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
@@ -246,6 +246,7 @@ class TopDown:
         self, image: Image, channels: Channels, window: tuple[float, float, float, float]
     ) -> FloatArray:
         """Return the network's input for a window of the image, black outside of it."""
+        check_warp_size(image)
         x, y, width, height = window
         across, down = self._settings.span(self._input)
         # pixel centers lie at whole coordinates, and bilinear without low-pass: as in training

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.geometry import Region, angle_between, crop_batch, extent, fill_tensor, iou
+from pose_ros.core.geometry import (
+    MAX_WARP_SIDE,
+    Region,
+    angle_between,
+    crop_batch,
+    extent,
+    fill_tensor,
+    iou,
+)
+from pose_ros.errors import ImageError
 
 
 def test_angles_of_parallel_vectors_are_exact_whatever_the_rounding():
@@ -131,3 +140,11 @@ def test_extent_leaves_missing_points_out():
 def test_iou(other, expected):
     result = iou(np.array([0, 0, 2, 2], float), np.array([other], float))
     assert result == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("shape", [(1, MAX_WARP_SIDE + 1, 3), (MAX_WARP_SIDE + 1, 1, 3)])
+def test_an_image_too_long_for_opencv_is_refused_in_one_line(shape):
+    with pytest.raises(ImageError, match="no side may be longer than 32766"):
+        Region(5.0, 5.0, 10.0).crop(np.zeros(shape, np.uint8), 8)
+    fits = tuple(min(side, MAX_WARP_SIDE) for side in shape)
+    assert Region(5.0, 5.0, 10.0).crop(np.zeros(fits, np.uint8), 8).shape == (8, 8, 3)

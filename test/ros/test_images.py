@@ -176,7 +176,7 @@ def spoil(**changes: Any) -> Image:
         (spoil(encoding="16UC1"), ["'16UC1' holds depths", "rgb8"]),
         (spoil(encoding="32FC1"), ["'32FC1' holds depths"]),
         (spoil(width=8200, height=8200), ["8200x8200", "67.2 megapixels", "max_megapixels"]),
-        (spoil(width=40_000, height=1), ["40000x1", "a side of more than 32767"]),
+        (spoil(width=40_000, height=1), ["40000x1", "a side of more than 32766"]),
         (spoil(encoding=""), ["''", "rgb8"]),
         (spoil(encoding="RGB8"), ["'RGB8'"]),
         (spoil(encoding="yuyv", width=31), ["yuyv", "31x24", "even"]),
