@@ -25,6 +25,8 @@ from pose_ros.core.operators import Engagement, Operator, Person
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
 
+NOBODY = "nobody has engaged"
+
 
 class State(Enum):
     """How the robot stands to the people before it."""
@@ -113,7 +115,7 @@ class Commander:
         self._limiter = VelocityLimiter(config.limits)
         self._engagement = Engagement(config.engage_time, config.operator)
         self._operator: Operator | None = None
-        self._state, self._reason = State.DISENGAGED, "nobody has engaged"
+        self._state, self._reason = State.DISENGAGED, NOBODY
         self._action: TwistAction | GoalAction | None = None
         self._wanted = (0.0, 0.0)
         self._goal: Goal | None = None  # the one that was sent, while it lives
@@ -371,6 +373,8 @@ class Commander:
     def _check_images(self, now: float) -> None:
         stale = self._fresh.stale(now)
         if not stale:
+            if self._state is State.DISENGAGED and self._reason == self._stale:
+                self._reason = NOBODY  # images come again: what was wrong with them is over
             self._stale = ""
         if not stale or self._locked or self._barred:
             return

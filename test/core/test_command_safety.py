@@ -342,3 +342,9 @@ def test_whatever_happens_it_moves_only_while_it_may(make_scene: Any, seed: int)
             assert scene.now - max(last_image, seen_by) <= TIMEOUT
             assert command.state is State.COMMANDING
     assert moved > 20
+
+
+def test_reason_of_missing_images_goes_when_they_come(scene: Any) -> None:
+    assert scene.wait().reason == "no image yet"
+    scene.show()
+    assert scene.wait(STEP).reason == "nobody has engaged"
