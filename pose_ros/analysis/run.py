@@ -25,6 +25,7 @@ from pose_ros.analysis.tally import Tally
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lift import level_floor
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import ImageError, SourceError
@@ -97,6 +98,7 @@ def open_images(bag: Bag, task: BagTask) -> BagImages:
         task.start,
         task.end,
         max_skew=settings.lift.max_depth_skew,
+        max_pixels=max_pixels_from(settings.max_megapixels),
     )
 
 

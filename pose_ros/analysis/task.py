@@ -13,6 +13,7 @@ from typing import TypeAlias
 from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.tally import losses
 from pose_ros.build import DEFAULT_NETWORK
+from pose_ros.core.encoded_images import DEFAULT_MAX_MEGAPIXELS
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.core.lift import LiftOptions
 from pose_ros.core.options import EstimatorOptions
@@ -34,6 +35,7 @@ class Settings:
         hfov: Horizontal field of view in degrees, where nothing else tells of the camera.
         depth: Topic of registered depth images; empty for none.
         every: Every so many images are analyzed, from the first one on; 1 or more.
+        max_megapixels: Size above which an image is refused, before it is decoded.
         network: A network's name or path, as ``create_estimator`` takes it.
         estimator: Options of the network.
         provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
@@ -52,6 +54,7 @@ class Settings:
     hfov: float | None = None
     depth: str = ""
     every: int = 1
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     network: str = DEFAULT_NETWORK
     estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
     provider: str = "auto"

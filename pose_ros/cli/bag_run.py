@@ -21,6 +21,7 @@ from pose_ros.cli.analysis_options import (
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
 from pose_ros.cli.fleet import add_fleet_arguments, run_fleet, wants_fleet
+from pose_ros.cli.input_options import add_input_arguments
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
@@ -45,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder that they lie in",
     )  # fmt: skip
     group = parser.add_argument_group("what is analyzed")
-    group.add_argument(
-        "--topic", metavar="TOPIC", help="of the images (the only one of a camera in the bag)"
-    )
+    add_input_arguments(group)
     group.add_argument("--depth", metavar="TOPIC", help="of depth images, registered to the images")
     group.add_argument(
         "--max-depth-skew", type=float, default=LiftOptions.max_depth_skew, metavar="S",
@@ -136,6 +135,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         hfov=args.hfov,
         depth=args.depth or "",
         every=args.every,
+        max_megapixels=args.max_megapixels,
         network=args.network,
         estimator=estimator_options(args),
         provider=args.provider,

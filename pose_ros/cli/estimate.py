@@ -42,6 +42,7 @@ from pose_ros.cli.analysis_options import (
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
+from pose_ros.cli.input_options import add_input_arguments
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
@@ -50,6 +51,7 @@ from pose_ros.cli.network_options import (
     estimator_options,
 )
 from pose_ros.cli.stopping import ending, say
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError
@@ -74,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, metavar="F",
         help="the pictures of a folder or glob are one sequence, at this rate",
     )  # fmt: skip
+    add_input_arguments(parser)
     add_network_arguments(parser)
     add_hand_arguments(parser)
     add_meter_arguments(parser, camera_info="calibration file of the camera, .yaml")
@@ -134,7 +137,13 @@ def _estimate(args: argparse.Namespace, inputs: list[Input], whole: Whole, summa
         outputs.open(info, summary, stack)
         # a camera has no end but this one
         stop = stack.enter_context(ending(any(source.is_live for source in inputs)))
-        for source in _open(expand_inputs(args.inputs, fps=args.fps), summary):
+        sources = expand_inputs(
+            args.inputs,
+            fps=args.fps,
+            max_pixels=max_pixels_from(args.max_megapixels),
+            topic=args.topic,
+        )
+        for source in _open(sources, summary):
             stack.callback(source.close)
             outputs.begin(source, stack)
             shots = _progress(_read(source, told, summary), source, args.frames, args.quiet)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pose_ros.core.geometry import MAX_WARP_SIDE
 from pose_ros.core.types import Image
-from pose_ros.errors import ImageError
+from pose_ros.errors import ImageError, OptionError
 
 DEFAULT_MAX_MEGAPIXELS = 64.0
 """Largest image that is taken in, in millions of pixels: 8K video has 33, large photos 50."""
@@ -85,10 +85,10 @@ def max_pixels_from(megapixels: float) -> int:
     """Return a limit in pixels that is given in millions of them.
 
     Raises:
-        ImageError: It is not a positive number.
+        OptionError: It is not a positive number.
     """
     if not 0.0 < megapixels < 1e6:
-        raise ImageError(f"max_megapixels must be above 0, got {megapixels}")
+        raise OptionError(f"max_megapixels must be above 0, got {megapixels}")
     return round(1e6 * megapixels)
 
 

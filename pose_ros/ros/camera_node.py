@@ -97,6 +97,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             loop=p.loop,
             wait=p.wait_for_camera,
             max_pixels=max_pixels_from(p.max_megapixels),
+            topic=p.bag_topic or None,
         )
         self._info = None
         if self._scene and isinstance(source, SyntheticSource):

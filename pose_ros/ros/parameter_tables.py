@@ -56,6 +56,10 @@ _MAX_MEGAPIXELS = parameter(
     high=1000.0,
 )
 
+_BAG_TOPIC = parameter(
+    "", "Topic of the images, where the source is a bag with several; empty: the only one."
+)
+
 
 _WAIT_FOR_CAMERA = parameter(
     True,
@@ -145,6 +149,7 @@ class PoseParameters:
         "topic; empty: take images from the topic.",
     )
     wait_for_camera: bool = _WAIT_FOR_CAMERA
+    bag_topic: str = _BAG_TOPIC
     frame_id: str = parameter(
         "camera_optical_frame", "Optical frame of the images of the node's own source."
     )
@@ -238,6 +243,7 @@ class CameraParameters:
         "Device (/dev/video0, 0), video file, bag, image folder, stream or synthetic.",
     )
     wait_for_camera: bool = _WAIT_FOR_CAMERA
+    bag_topic: str = _BAG_TOPIC
     rate: float = parameter(
         0.0, "Frames a second; 0: as many as the source has.", low=0.0, high=1000.0
     )

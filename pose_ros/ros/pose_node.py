@@ -152,6 +152,7 @@ class PoseNode(ManagedNode[PoseParameters]):
                 self.parameters.source,
                 max_pixels=max_pixels_from(self.parameters.max_megapixels),
                 wait=self.parameters.wait_for_camera,
+                topic=self.parameters.bag_topic or None,
             )
             self._may_repeat = may_repeat(self.parameters.source)
         try:

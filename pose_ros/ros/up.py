@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--image-topic", default="image", metavar="TOPIC", help="topic of the images (image)"
     )
+    made.add_argument(
+        "--topic", metavar="TOPIC", help="of the images, where --camera is a bag with several"
+    )
     made.add_argument("--network", metavar="NAME", help="network that finds the people")
     made.add_argument("--hand-network", metavar="NAME", help="network that finds their hands")
     made.add_argument(
@@ -109,10 +112,10 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
         return [*others, PoseNode(cli_args=remap, parameter_overrides=_parameters(asked))]
     if may_repeat(options.camera):
         asked["allow_still_images"] = True
-    camera = CameraNode(
-        cli_args=remap,
-        parameter_overrides=_parameters({"source": options.camera, "wait_for_camera": False}),
-    )
+    captured: dict[str, Any] = {"source": options.camera, "wait_for_camera": False}
+    if options.topic:
+        captured["bag_topic"] = options.topic
+    camera = CameraNode(cli_args=remap, parameter_overrides=_parameters(captured))
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)
     )

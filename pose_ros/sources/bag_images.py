@@ -246,6 +246,12 @@ class BagImages:
                 self._refuse("without a stamp", "header.stamp is zero; let the driver set it")
                 return
             image, channels = _decode(message, self._max_pixels)
+            if not frame_id:
+                self._say(
+                    "frame_id",
+                    "images have no frame_id, and nothing of /tf is known of them: set it in the "
+                    "camera's driver",
+                )
             stamp = nanoseconds // NANOSECONDS + nanoseconds % NANOSECONDS / NANOSECONDS
             frame = Frame(image, stamp, one.index, self.name, channels)
         except ImageError as error:
@@ -332,9 +338,13 @@ def choose_topic(bag: Bag, name: str | None = None) -> BagTopic:
         for wanted in (name, f"{name}/compressed"):
             if (topic := bag.topic(wanted)) is not None:
                 if topic.kind not in IMAGE_KINDS:
-                    raise SourceError(f"{wanted} holds {topic.kind}; topics of images: {known}")
+                    raise SourceError(
+                        f"{wanted} holds {topic.kind}; topics of images: {known}{_packets(bag)}"
+                    )
                 return topic
-        raise SourceError(f"{bag.name} has no topic {name}; topics of images: {known}")
+        raise SourceError(
+            f"{bag.name} has no topic {name}; topics of images: {known}{_packets(bag)}"
+        )
     names = {topic.name for topic in images}
     found = [
         topic
@@ -346,9 +356,26 @@ def choose_topic(bag: Bag, name: str | None = None) -> BagTopic:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise SourceError(f"{bag.name} has no images of a camera; topics of images: {known}")
+        raise SourceError(
+            f"{bag.name} has no images of a camera; topics of images: {known}{_packets(bag)}"
+        )
     several = ", ".join(topic.name for topic in found)
-    raise SourceError(f"{bag.name} has images on several topics; choose one of {several}")
+    raise SourceError(
+        f"{bag.name} has images on several topics; choose one of {several} with --topic, or "
+        "bag_topic of a node"
+    )
+
+
+def _packets(bag: Bag) -> str:
+    """Return a clause on topics of video packets, which are no images yet; empty without any."""
+    names = [topic.name for topic in bag.topics if topic.kind.endswith("/FFMPEGPacket")]
+    if not names:
+        return ""
+    return (
+        f"; {', '.join(names)} holds FFMPEGPacket, video that is not read: play the bag, decode it "
+        "with `ros2 run image_transport republish --ros-args -p in_transport:=ffmpeg -p "
+        "out_transport:=raw`, and record the images"
+    )
 
 
 def _choose_info(bag: Bag, base: str, name: str | None) -> str:

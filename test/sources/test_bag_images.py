@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from pose_ros.errors import SourceError
 from pose_ros.sources.ahead import Ahead
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_images import BagImages, Shot, choose_topic
+from pose_ros.sources.bag_writing import open_bag_writer
 from pose_ros.sources.opening import expand_inputs, open_source
 from tools.bags import (
     HEIGHT,
@@ -310,3 +312,59 @@ def test_a_plain_picture_is_what_it_was(tmp_path: Path) -> None:
     found, _ = shots(write_bag(tmp_path / "bag", [image(7), compressed(7)]))
     np.testing.assert_array_equal(found[0].frame.image, picture(7))
     assert (found[0].frame.width, found[0].frame.height) == (WIDTH, HEIGHT)
+
+
+def test_images_that_are_refused_say_why_in_one_line(tmp_path: Path) -> None:
+    generic, jpeg_2000 = image(10, encoding="8UC3"), compressed(20, "/other/compressed")
+    jpeg_2000.message.data = np.frombuffer(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), np.uint8)
+    _, images = shots(write_bag(tmp_path / "a", [image(0), generic]))
+    (reason,) = images.refused
+    assert "'8UC3' does not say which channel is which color; set the driver's" in reason
+    _, images = shots(write_bag(tmp_path / "b", [jpeg_2000]))
+    (reason,) = images.refused
+    assert "it is JPEG 2000, which is not decoded here; decoded are JPEG, PNG, WebP" in reason
+    _, images = shots(tmp_path / "a", max_pixels=WIDTH * HEIGHT - 1)
+    assert any("megapixels, more than the" in reason for reason in images.refused)
+    assert sum(images.refused.values()) == 2
+
+
+def test_images_without_a_frame_id_are_noted_once(tmp_path: Path) -> None:
+    messages = [image(10.0 * i, head=header(10.0 * i, "")) for i in range(3)]
+    found, images = shots(write_bag(tmp_path / "bag", messages))
+    assert len(found) == 3
+    (note,) = images.notes
+    assert note.startswith("images have no frame_id, and nothing of /tf is known of them")
+
+
+def test_topic_chooses_among_the_images_of_a_source(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", [image(5), image(77, "/other/image")])
+    with pytest.raises(SourceError, match="choose one of /cam/image, /other/image with --topic"):
+        open_source(str(path))
+    source = open_source(str(path), topic="/other/image")
+    frame = source.read()
+    assert frame is not None
+    assert frame.image[0, 0, 0] == 77
+    source.close()
+    (source,) = expand_inputs([str(path)], topic="/cam/image")
+    assert source.length == 1
+    source.close()
+
+
+def test_video_packets_are_named(tmp_path: Path) -> None:
+    kind = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    definition = "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint8[] data"
+    store.register(get_types_from_msg(definition, kind))
+    message = store.types[kind](
+        header=store.types["std_msgs/msg/Header"](
+            stamp=store.types["builtin_interfaces/msg/Time"](sec=1, nanosec=0), frame_id="cam"
+        ),
+        width=640, height=480, encoding="h264", data=np.zeros(9, np.uint8),
+    )  # fmt: skip
+    with open_bag_writer(tmp_path / "bag", "mcap") as writer:
+        topic = writer.add_connection("/cam/image/ffmpeg", kind, typestore=store)
+        writer.write(topic, START, store.serialize_cdr(message, kind))
+    with pytest.raises(SourceError, match="/cam/image/ffmpeg holds FFMPEGPacket, video that is"):
+        open_source(str(tmp_path / "bag"))
+    with pytest.raises(SourceError, match="image_transport republish"):
+        open_source(str(tmp_path / "bag"), topic="/cam/image/ffmpeg")
