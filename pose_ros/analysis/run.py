@@ -28,7 +28,7 @@ from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lift import level_floor
 from pose_ros.core.results import RunInfo
-from pose_ros.errors import ImageError, SourceError
+from pose_ros.errors import ImageError, SourceError, printable
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.runtime.session import engine_version
@@ -153,7 +153,7 @@ def run_info(source: str, pipeline: Pipeline, options: Mapping[str, Any]) -> Run
     """
     estimator, hands = pipeline.estimator, pipeline.hands
     return RunInfo(
-        source=source,
+        source=printable(source),
         network=estimator.network,
         provider=estimator.provider,
         hand_network=hands.network if hands else "",

@@ -54,7 +54,7 @@ from pose_ros.cli.stopping import ending, say
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
-from pose_ros.errors import ImageError, OptionError, OutputError, SourceError
+from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.sources.calibration import read_calibration
@@ -220,7 +220,7 @@ class _Outputs:
         self._args, self._drawing, self._whole = args, _drawing(args), whole
         self._sinks: list[Write] = []
         self._pictures: Pictures | None = None
-        self._is_picture = {i.name: i.is_picture for i in inputs}
+        self._is_picture = {printable(i.name): i.is_picture for i in inputs}
         self._video: Path | None = None
         for path in (args.json, args.report):
             if path and path != "-":
@@ -270,8 +270,8 @@ def _written(args: argparse.Namespace, whole: Whole) -> str:
             "nothing was written: name an output, such as --json people.jsonl, --csv people.csv, "
             "--out out/ (pictures) or --report people.html"
         )
-    files = [str(path) for path in whole.written]
-    files += [path for path in outputs_of(args) if path != "-" and is_stream(Path(path))]
+    files = [printable(path) for path in whole.written]
+    files += [printable(p) for p in outputs_of(args) if p != "-" and is_stream(Path(p))]
     pictures = [path for path in files if Path(path).suffix.lower() in OUTPUT_SUFFIXES]
     if len(pictures) > 2:
         files = [path for path in files if path not in set(pictures)]
@@ -401,7 +401,7 @@ def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[st
     return {
         "estimator": asdict(estimator_options(args)),
         "precision": args.precision,
-        "camera_info": args.camera_info or "",
+        "camera_info": printable(args.camera_info or ""),
         "hfov": args.hfov,
         "lift": asdict(options.lift),
         "camera_height": args.camera_height,

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pose_ros.errors import SourceError
+from pose_ros.errors import SourceError, printable
 from pose_ros.share import user_path
 from pose_ros.sources.bag_definitions import Definitions
 from pose_ros.sources.bag_files import (
@@ -94,7 +94,7 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.parent.name if path.name == "metadata.yaml" else path.name
+        self.name = printable(path.parent.name if path.name == "metadata.yaml" else path.name)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         files, metadata, self._damage = find_files(path)
         self._files: list[Storage] = []
@@ -180,7 +180,7 @@ class Bag:
 
     def _add(self, file: BagFile) -> None:
         """Open a file; one that cannot be read is told of."""
-        path, name = file.path, file.path.name
+        path, name = file.path, printable(file.path.name)
         lost = "" if file.expected is None else f": {file.expected} messages are lost"
         if not path.exists():
             self._damage.append(f"{name} is missing{lost}")

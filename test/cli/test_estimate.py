@@ -1,6 +1,7 @@
 """``pose-ros estimate`` over pictures, videos and the synthetic actor, with the real network."""
 
 import json
+import os
 import re
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 
 from pose_ros.cli.main import main
 from pose_ros.sources import open_source
+from pose_ros.video_files import VideoWriter
 from pose_ros.viz.image_writers import fill_pattern
 
 
@@ -266,3 +268,36 @@ def test_a_camera_that_is_told_gives_meters(pictures, tmp_path, caplog):
         write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(320, 240, 60.0)))
         assert distance("--camera-info", "c.yaml") is None
         assert "no meters" in caplog.text
+
+
+def test_names_that_are_no_utf8_go_in_and_out(pictures, tmp_path, capsys):
+    odd = os.fsdecode(b"caf\xe9")
+    (pictures / "b.png").rename(tmp_path / f"{odd}.png")
+    outputs = [f"--{kind}={tmp_path / odd}.{kind}" for kind in ("csv", "report", "json")]
+    outputs[1] = outputs[1].removesuffix("report") + "html"
+    video, folder = tmp_path / f"{odd}.mp4", tmp_path / f"{odd}_out"
+    assert main(["estimate", f"{tmp_path / odd}.png", *outputs, "--out", str(video)]) == 0
+    assert main(["estimate", f"{tmp_path / odd}.png", "--out", f"{folder}/"]) == 0
+    assert [path.name for path in folder.iterdir()] == [r"caf\xe9.jpg"]
+    (record,) = read_lines(tmp_path / f"{odd}.json")
+    assert record["source"] == r"caf\xe9.png"
+    assert r"caf\xe9.png" in (tmp_path / f"{odd}.csv").read_text(encoding="utf-8")
+    assert r"caf\xe9.png" in (tmp_path / f"{odd}.html").read_text(encoding="utf-8")
+    source = open_source(str(video))
+    assert source.read() is not None
+    source.close()
+    assert r"caf\xe9.mp4" in capsys.readouterr().err
+
+
+def test_overlay_of_uneven_frames_lasts_as_long_as_they_do(actor_frames, tmp_path):
+    times = [0.0, 0.03, 0.5, 0.53, 2.0]
+    writer = VideoWriter(tmp_path / "clip.mkv")
+    for i, time in enumerate(times):
+        writer.write(actor_frames[i % 3], 3600.0 + time)
+    writer.close()
+    out = tmp_path / "out.mp4"
+    assert main(["estimate", str(tmp_path / "clip.mkv"), "--out", str(out), "--quiet"]) == 0
+    source = open_source(str(out))
+    stamps = [frame.stamp for _ in range(9) if (frame := source.read())]
+    source.close()
+    np.testing.assert_allclose(stamps, times, atol=1.1e-3)
