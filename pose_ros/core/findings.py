@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pose_ros.errors import printable
+
 Severity: TypeAlias = Literal["ok", "warning", "error"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check.
+    """One result of a check; control characters in its texts are escaped.
 
     Attributes:
         severity: ``error``: it does not work so; ``warning``: it works, and not as well as it
@@ -24,6 +26,11 @@ class Finding:
     subject: str
     message: str
     cure: str = ""
+
+    def __post_init__(self) -> None:
+        # names and messages come from whoever is in the graph
+        for name in ("subject", "message", "cure"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def line(self) -> str:
         """Return it as a line for a person."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import rclpy
 
+from pose_ros.errors import printable
 from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.graph_listener import (
@@ -108,7 +109,7 @@ def describe(listener: GraphListener, chain: Chain) -> str:
         for node, status in sorted(listener.health.items())
         if status.level[0] > Level.OK
     ]
-    return "  ".join(parts)
+    return printable("  ".join(parts))  # others' words may hold what moves a terminal's cursor
 
 
 def _pose_parts(listener: GraphListener, chain: Chain) -> list[str]:
@@ -204,7 +205,7 @@ class LiveLine:
             line = describe(self.listener, self.chain)
         except Exception as error:  # noqa: BLE001
             # beside a node that commands a robot a line is no reason to end
-            line = f"what the nodes say cannot be read: {error}"
+            line = printable(f"what the nodes say cannot be read: {error}")
         if self._live:
             width = shutil.get_terminal_size().columns
             print(f"{CLEAR}{line[: max(1, width - 1)]}", end="", flush=True)

@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.errors import OptionError, PoseRosError, printable
 from pose_ros.messages.cameras import sibling
 from pose_ros.ros.graph_listener import (
     CAMERA_INFO,
@@ -87,7 +87,11 @@ class Watch:
             )
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
         return [
-            "  ".join([*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[-1]])
+            printable(
+                "  ".join(
+                    [*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[-1]]
+                )
+            )
             for row in rows
         ]
 

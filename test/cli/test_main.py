@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, versions, errors in one line."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -107,3 +108,21 @@ def test_a_mistake_is_one_line_that_says_what_was_meant(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["up", "watch", "demo"])
+def test_command_that_needs_ros_says_so_in_one_line(command, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert main([command]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"pose-ros {command}: no ROS 2 here: source /opt/ros/")
+    assert error.count("\n") == 1
+
+
+def test_doctor_without_ros_leaves_the_graph_out(capsys, monkeypatch):
+    from pose_ros.cli import doctor
+
+    monkeypatch.setattr(doctor, "_ros", lambda: "no ROS 2 here")
+    assert main(["doctor", "--json"]) == 0
+    subjects = {finding["subject"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert "graph" not in subjects

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -106,6 +107,15 @@ def pose_node(name: str, estimator: Any) -> PoseNode:
     return node
 
 
+def rude_node() -> Node:
+    """Return a node whose words would clear a terminal."""
+    node = rclpy.create_node("rude")
+    publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    status = DiagnosticStatus(level=b"\x01", name="rude: rude", message="\x1b[2J\nerror   gone")
+    node.create_timer(PERIOD, lambda: publisher.publish(DiagnosticArray(status=[status])))
+    return node
+
+
 @pytest.fixture(scope="module")
 def seen(make_fake: Any) -> Iterator[tuple[Observation, str]]:
     """What the doctor and the live line see of a graph."""
@@ -127,14 +137,14 @@ def seen(make_fake: Any) -> Iterator[tuple[Observation, str]]:
     simulated = rclpy.create_node(
         "simulated", parameter_overrides=[Parameter("use_sim_time", value=True)]
     )
-    nodes += [gesture, teleop, *twins, simulated]
+    nodes += [gesture, teleop, *twins, simulated, rude_node()]
     for node in nodes:
         executor.add_node(node)
     doctor = GraphDoctor(executor, ("base_link", "camera_optical_frame"))
     line = LiveLine()
     executor.add_node(line.node)
     try:
-        doctor.observe(0.5)  # the nodes find each other
+        doctor._spin(1.0)  # the nodes find each other
         line.refresh()
         found = doctor.observe(SECONDS)
         good = replace(line.chain, pose_node="/pose_good", poses="/pose_good/poses")
@@ -179,6 +189,7 @@ def findings(seen: tuple[Observation, str]) -> list[Finding]:
         ("warning", "/cmd_vel", "/gesture and /teleop drive at once", "twist_mux"),
         ("error", "base_link <- camera_optical_frame", "nothing on /tf", "static_transform"),
         ("error", "/clock", "/simulated use sim time, and nobody publishes /clock", "use_sim_time"),
+        ("warning", "/rude", r"\x1b[2J\nerror   gone", ""),
         ("warning", "/clock", "/simulated use sim time, and /driver_future", "alike in all nodes"),
     ],
 )
@@ -206,6 +217,7 @@ def test_live_line_names_people_state_and_speed(seen: tuple[Observation, str]) -
     assert "poses/s" in line
     assert "people 1" in line
     assert "disengaged: " in line
+    assert r"[/rude: \x1b[2J\nerror   gone]" in line
 
 
 def test_live_line_without_a_pose_node_says_so() -> None:
