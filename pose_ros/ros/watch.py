@@ -152,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--namespace", default="", metavar="NS", help="of one robot among several")
     made.add_argument(
         "--overlay",
+        "--view",
         metavar="window|browser|FILE",
         help="show the image with the people: in a window, on a web page, as a video "
         "(FILE.mp4), or as a picture that is always the last (FILE.jpg)",

@@ -1,0 +1,164 @@
+"""What is counted of a topic, and what the doctor makes of what a quick graph cannot show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import TransformStamped
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
+
+from pose_ros.core.camera import Calibration, Camera
+from pose_ros.ros import graph_checks
+from pose_ros.ros.doctor import GraphDoctor
+from pose_ros.ros.graph_checks import Observation
+from pose_ros.ros.graph_listener import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    POSES,
+    Endpoint,
+    Traffic,
+    hearing_qos,
+)
+from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
+from pose_ros.ros.outputs import LATCHED_QOS
+
+RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+NOW = 1_000_000.0
+
+
+def endpoint(topic: str, kind: str, node: str, side: Any, qos: QoSProfile = RELIABLE) -> Endpoint:
+    return Endpoint(topic, kind, node, side, qos)
+
+
+def images(*stamps: float) -> Traffic:
+    traffic = Traffic(IMAGE)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for stamp in stamps:
+        header = header_to_msg(stamp, "camera")
+        traffic.take(serialize_message(image_to_msg(picture, "bgr", header)), NOW)
+    return traffic
+
+
+def camera(topic: str = "/image", **more: Any) -> Observation:
+    """Return a graph of a driver and a pose node that listens to it."""
+    found = [
+        endpoint(topic, IMAGE, "/driver", "publisher"),
+        endpoint(topic, IMAGE, "/pose", "subscriber"),
+        endpoint("/pose/poses", POSES, "/pose", "publisher"),
+    ]
+    return Observation(endpoints=found, nodes=["/driver", "/pose"], **more)
+
+
+def test_stamps_are_read_from_the_serialized_message() -> None:
+    traffic = images(NOW - 0.5, NOW - 0.4, NOW - 0.4, 0.0, NOW - 0.45, NOW + 1.0)
+    assert (traffic.count, traffic.stamped, traffic.zero) == (6, 6, 1)
+    assert (traffic.backwards, traffic.repeated) == (1, 1)
+    np.testing.assert_allclose(traffic.ages, (0.5, 0.4, 0.4, 0.45, -1.0), atol=1e-6)
+    assert (traffic.message.width, traffic.message.height) == (64, 48)
+
+
+def test_messages_without_a_header_are_counted_alone() -> None:
+    traffic = Traffic("std_msgs/msg/String")
+    traffic.take(serialize_message(String(data="hello")), NOW)
+    assert (traffic.count, traffic.stamped, traffic.rate) == (1, 0, 0.0)
+    assert traffic.message.data == "hello"
+
+
+@pytest.mark.parametrize(
+    ("qos", "reliability", "durability"),
+    [
+        ([RELIABLE, BEST_EFFORT], ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+        ([LATCHED_QOS], ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL),
+        ([LATCHED_QOS, RELIABLE], ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
+    ],
+)
+def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durability: Any) -> None:
+    sources = [endpoint("/a", IMAGE, f"/n{i}", "publisher", q) for i, q in enumerate(qos)]
+    found = hearing_qos(sources)
+    assert (found.reliability, found.durability) == (reliability, durability)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "words"),
+    [
+        ((NOW - 9000.0, NOW - 8999.9), "of another time, 2 hours ago"),
+        ((NOW - 0.1, NOW - 0.1), "1 of 2 stamps are those of the image before"),
+    ],
+)
+def test_stamps_that_no_camera_gives(stamps: tuple[float, ...], words: str) -> None:
+    seen = camera(traffic={"/image": images(*stamps)})
+    assert any(words in finding.message for finding in graph_checks.check_images(seen))
+
+
+def test_images_that_are_only_compressed_say_which_parameter() -> None:
+    found = [
+        endpoint("/image/compressed", COMPRESSED, "/driver", "publisher"),
+        endpoint("/image", IMAGE, "/pose", "subscriber"),
+        endpoint("/pose/poses", POSES, "/pose", "publisher"),
+    ]
+    (finding,) = graph_checks.check_images(Observation(endpoints=found))
+    assert "set image_transport to compressed" in finding.cure
+
+
+def test_rectified_images_without_a_projection_have_no_meters() -> None:
+    info = camera_info_to_msg(
+        Calibration(Camera.from_hfov(64, 48, 60.0)), header_to_msg(NOW, "camera")
+    )
+    info.p = np.zeros(12)
+    traffic = Traffic(CAMERA_INFO)
+    traffic.take(serialize_message(info), NOW)
+    seen = camera(
+        "/image_rect", traffic={"/camera_info": traffic, "/image_rect": images(NOW - 0.1)}
+    )
+    (finding,) = graph_checks.check_camera_info(seen)
+    assert (finding.severity, finding.subject) == ("warning", "/camera_info")
+    assert "people have no meters" in finding.message
+
+
+def test_network_on_a_cpu_beside_a_gpu_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [KeyValue(key="provider", value="cpu"), KeyValue(key="network", value="blazepose")]
+    seen = camera(health={"/pose": DiagnosticStatus(values=values)})
+    monkeypatch.setattr(graph_checks, "_GPU_DEVICES", (str(tmp_path / "none"),))
+    assert [f.severity for f in graph_checks.check_providers(seen)] == ["ok"]
+    monkeypatch.setattr(graph_checks, "_GPU_DEVICES", (str(tmp_path),))
+    (finding,) = graph_checks.check_providers(seen)
+    assert "a GPU is there" in finding.message
+    assert "onnxruntime-gpu" in finding.cure
+
+
+def test_clock_that_stands_still_and_nodes_that_do_not_use_it() -> None:
+    clock = endpoint("/clock", "rosgraph_msgs/msg/Clock", "/player", "publisher")
+    seen = Observation(endpoints=[clock], sim_time={"/pose": True, "/driver": False, "/old": None})
+    still, mixed = graph_checks.check_clock(seen)
+    assert (still.severity, "stands still" in still.message) == ("error", True)
+    assert mixed.message.startswith("/driver do not use sim time, and /player publishes /clock")
+
+
+def test_frames_that_hang_together_are_found_so(ros: Any) -> None:
+    mounting = TransformStamped(child_frame_id="camera_optical_frame")
+    mounting.header.frame_id = "base_link"
+    publisher = ros.node.create_publisher(TFMessage, "/tf_static", LATCHED_QOS)
+    publisher.publish(TFMessage(transforms=[mounting]))
+    infos = ros.node.create_publisher(CameraInfo, "camera_info", 1)
+    ros.node.create_publisher(Image, "image", 1)
+    header = header_to_msg(NOW, "camera_optical_frame")
+    ros.node.create_timer(0.1, lambda: infos.publish(CameraInfo(header=header)))
+    doctor = GraphDoctor(ros.executor, ("base_link", "camera_optical_frame"))
+    seen = doctor.observe(0.5)
+    doctor.close()
+    (finding,) = graph_checks.check_frames(seen)
+    assert finding.severity == "ok", finding.line()
+    assert seen.sim_time == {"/test": False}
+    assert list(seen.nodes) == ["/test"]
