@@ -207,9 +207,11 @@ def read_frames(spec: str, count: int) -> list[Image]:
 
 def _written(path: str, image: Image) -> bool:
     try:
-        return bool(cv2.imwrite(path, image))
-    except cv2.error:  # a name without an ending that it knows
+        done, data = cv2.imencode(Path(path).suffix, image)
+        Path(path).write_bytes(data.tobytes())
+    except (cv2.error, OSError):  # a name without an ending that it knows, or a full disk
         return False
+    return bool(done)
 
 
 def _in_one_stream(estimate: Any) -> Any:

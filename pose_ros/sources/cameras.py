@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import cv2
 
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, check_size
 from pose_ros.core.types import Frame
-from pose_ros.errors import OptionError, SourceError
+from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.sources.quiet import quiet_opening
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
@@ -59,12 +60,14 @@ class CaptureRequest:
         width: Pixels.
         height: Pixels.
         fps: Frames a second.
+        max_pixels: Width times height above which images are refused.
     """
 
     spec: str
     width: int | None = None
     height: int | None = None
     fps: float | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "fps"):
@@ -109,6 +112,15 @@ def open_capture(request: CaptureRequest) -> Capture:
                 f"the second, data-only node of a camera; {devices_text()}"
             )
         _set_up(capture, request)
+    width, height = (
+        int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    if width > 0 and height > 0:  # some streams say it with their first image
+        try:
+            check_size(width, height, request.max_pixels)
+        except ImageError as error:
+            capture.release()
+            raise SourceError(f"{without_password(request.spec)}: {error}") from None
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
 

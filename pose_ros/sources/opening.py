@@ -214,10 +214,13 @@ def open_source(
     if is_synthetic(spec):
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
     if is_device(spec):
-        return CameraSource(CaptureRequest(spec, width, height, fps), wait=wait)
+        return CameraSource(CaptureRequest(spec, width, height, fps, max_pixels), wait=wait)
     if is_stream(spec):
         return _open_address(
-            CaptureRequest(spec, width, height, fps), loop=loop, max_pixels=max_pixels, wait=wait
+            CaptureRequest(spec, width, height, fps, max_pixels),
+            loop=loop,
+            max_pixels=max_pixels,
+            wait=wait,
         )
     paths = _matches(spec)
     kind = kind_of(paths[0]) if len(paths) == 1 else PICTURE

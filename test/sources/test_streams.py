@@ -94,3 +94,9 @@ def test_open_source_takes_the_address(port: int, servers: list[MjpegServer]) ->
 def test_nobody_at_the_address(port: int) -> None:
     with pytest.raises(SourceError, match=rf"no video comes from http://127\.0\.0\.1:{port}/x"):
         open_source(f"http://name:secret@127.0.0.1:{port}/x")
+
+
+def test_stream_of_large_images_is_refused(port: int, servers: list[MjpegServer]) -> None:
+    servers.append(MjpegServer(port, gray(30)))
+    with pytest.raises(SourceError, match="64x48 has .* megapixels, more than"):
+        open_source(f"http://127.0.0.1:{port}/", max_pixels=1000)
