@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.errors import OptionError
+from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import PROFILE_VARIABLES
+from tools.gesture_stage import TIMEOUT, Stage, somebody
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 RANDOM = np.random.default_rng(1)
@@ -78,46 +80,15 @@ def show(ros: Any, node: PoseNode, send: Any, images: list[Image]) -> None:
         )
 
 
-DRIVER = textwrap.dedent(
-    """
-    import sys, time
-    import numpy as np
-    import rclpy
-    from rclpy.qos import QoSProfile, ReliabilityPolicy
-    from sensor_msgs.msg import Image
-
-    width, height, count = map(int, sys.argv[1:4])
-    rclpy.init()
-    node = rclpy.create_node("driver")
-    qos = QoSProfile(depth=10, reliability=ReliabilityPolicy[sys.argv[4]])
-    images = node.create_publisher(Image, "image", qos)
-    end = time.monotonic() + 20
-    while not images.get_subscription_count() and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(1.5)  # a subscription that has to be made again needs a moment
-    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
-    for number in range(count):
-        msg = Image(width=width, height=height, encoding="bgr8", step=3 * width)
-        msg.header.frame_id = "camera"
-        msg.header.stamp = node.get_clock().now().to_msg()
-        noise += 1
-        msg.data.frombytes(noise.tobytes())
-        images.publish(msg)
-        time.sleep(0.1)
-    time.sleep(1.0)
-    """
-)
-
-
 @pytest.fixture
-def driver() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def driver(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a driver of another package: a process with Fast DDS as it comes."""
     started: list[subprocess.Popen[bytes]] = []
     environment = {k: v for k, v in os.environ.items() if k not in PROFILE_VARIABLES}
 
-    def start(*arguments: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", DRIVER, *map(str, arguments)]
-        started.append(subprocess.Popen(command, env=environment))
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tools.driver_images", *arguments]
+        started.append(subprocess.Popen(command, env=environment, cwd=checkout))
         return started[-1]
 
     yield start
@@ -129,7 +100,7 @@ def driver() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def test_every_image_of_a_reliable_driver_arrives(ros: Any, make: Make, driver: Any) -> None:
     node = make()
-    process = driver(640, 480, 30, "RELIABLE")
+    process = driver("--size=640x480", "--count=30")
     assert ros.spin_until(lambda: process.poll() is not None)
     assert process.returncode == 0
     health = node._health
@@ -144,7 +115,7 @@ def test_losses_of_a_best_effort_driver_are_counted_and_said_with_the_cure(
     health = ros.collect(DiagnosticArray, "/diagnostics")
     node = make()
     # a hundred pieces, of which Fast DDS' shared memory holds eight
-    process = driver(1920, 1080, 40, "BEST_EFFORT")
+    process = driver("--size=1920x1080", "--count=40", "--offer=best_effort")
     said = "of the images of /image are lost on the way: let its driver publish reliable, or start"
     nothing = "nothing arrives of /image, which /driver publishes best effort"
     told = lambda m: said in m.status[0].message or nothing in m.status[0].message  # noqa: E731
@@ -386,3 +357,38 @@ def test_two_nodes_of_one_name_are_said_once_they_last(
     ros.spin_for(2.5)
     said = capfd.readouterr().err
     assert "nodes are called /twins/pose: give each its own name or namespace" in said
+
+
+class CameraStage(Stage):
+    """A stage whose images go through a pose node."""
+
+    def __init__(self, ros: Any, fake: Any) -> None:
+        super().__init__(ros)
+        ros.node.destroy_publisher(self.poses)
+        fake.find = lambda _stamp: somebody()
+        self.pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
+        assert self.pose.autostart()
+        self.poses = ros.node.create_publisher(Image, "image", 10)
+        self.frozen: Image | None = None
+
+    def show(self) -> None:
+        """Show one image, another each time unless the camera is frozen."""
+        msg = self.frozen or image(0.0)
+        msg.header = header_to_msg(self.stamp(), "camera")
+        self.poses.publish(msg)
+        self.ros.spin_for(0.03)
+
+
+def test_a_robot_stands_still_when_the_camera_freezes_during_a_gesture(ros: Any, fake: Any) -> None:
+    stage = CameraStage(ros, fake)
+    stage.up()
+    stage.drive()
+    stage.frozen = image(0.0)
+    stage.show()
+    last_new = stage.stamp()
+    # the driver goes on: the same picture under rising stamps, the gesture still in it
+    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
+    moving = [msg for msg in stage.speeds if msg.twist.linear.x]
+    assert stamp_from_msg(moving[-1].header.stamp) <= last_new + TIMEOUT
+    assert stage.until(stage.is_in("disengaged"), "come_here")
+    assert stage.pose._health.repeated_total > 10
