@@ -50,7 +50,7 @@ REQUIRES = [
     "opencv-python-headless>=4.8,<5",
     "pyyaml~=6.0",
     "rosbags~=0.11.0",
-    "scipy>=1.11,<2",
+    "scipy>=1.11,<2",  # who is who among several people, and rotations; loaded when needed
     "tqdm~=4.66",
 ]
 # Needed at run time, in the version that the messages are built with: no other one loads them.

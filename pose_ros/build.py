@@ -12,7 +12,6 @@ from pathlib import Path
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
-from pose_ros.int8 import int8_path
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.draft import Draft
 from pose_ros.networks.drafts import drafts
@@ -272,6 +271,8 @@ def open_sessions(
     check_precision(precision, provider)
     file_path = model_path
     if precision == "int8":
+        from pose_ros.int8 import int8_path  # late: it draws scenes, and hardly anyone asks for it
+
         provider, file_path = "cpu", int8_path
     sessions: dict[str, Session] = {}
     for role in roles:

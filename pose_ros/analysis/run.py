@@ -6,12 +6,12 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import scipy
 
 from pose_ros import __version__
 from pose_ros.analysis.cameras import ToldCamera
@@ -169,7 +169,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "onnxruntime": engine_version(),
         "opencv": cv2.__version__,
-        "scipy": scipy.__version__,
+        "scipy": metadata.version("scipy"),
     }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from pose_ros.core.types import Pose
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 Float64Array = NDArray[np.float64]
 
@@ -59,6 +62,8 @@ def body_frame(pose: Pose) -> BodyFrame | None:
     # NaN passes all comparisons and ends up here
     if not np.isfinite([origin, up, left]).all():
         return None
+    from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
+
     return BodyFrame(origin, Rotation.from_matrix(np.column_stack([np.cross(left, up), left, up])))
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.transform import Rotation, Slerp
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.timeline import REWIND_SECONDS
@@ -227,6 +226,8 @@ def place_of(translation: ArrayLike, quaternion: ArrayLike) -> Float64Array:
     Raises:
         TransformError: The numbers are no rotation and translation.
     """
+    from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
+
     shift, turn = np.array(translation, np.float64), np.array(quaternion, np.float64)
     least, most = QUATERNION_NORMS
     # written so that NaN is refused too
@@ -274,6 +275,8 @@ def _checked_place(
 
 
 def _between(a: Float64Array, b: Float64Array, share: float) -> Float64Array:
+    from scipy.spatial.transform import Rotation, Slerp  # late: SciPy takes long to load
+
     place = np.eye(4)
     place[:3, 3] = (1.0 - share) * a[:3, 3] + share * b[:3, 3]
     turns = Rotation.from_matrix(np.stack([a[:3, :3], b[:3, :3]]))

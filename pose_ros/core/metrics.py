@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from pose_ros.core.assignment import best_pairs
 
 Array = NDArray[np.float64]
 
@@ -52,7 +53,7 @@ def matched_oks(similarity: Array) -> Array:
     Returns:
         (M,) in [0, 1]; 0 for whom nobody is left.
     """
-    rows, columns = linear_sum_assignment(-similarity)
+    rows, columns = best_pairs(similarity, maximize=True)
     matched = np.zeros(similarity.shape[1])
     matched[columns] = similarity[rows, columns]
     return matched

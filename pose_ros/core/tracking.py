@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from pose_ros.core.assignment import best_pairs
 from pose_ros.core.types import FloatArray, Image
 
 Array = NDArray[np.float64]
@@ -147,7 +147,7 @@ class Tracker:
         followed = frozenset().union(*(body.origins for body in bodies))
         self._people = [p for p in self._people if p.id in followed or stamp - p.seen <= timeout]
         costs = self._costs(bodies, stamp)
-        rows, columns = linear_sum_assignment(costs)
+        rows, columns = best_pairs(costs)
         who: dict[int, _Person] = {
             int(row): self._people[column]
             for row, column in zip(rows, columns, strict=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from pose_ros.core.assignment import best_pairs
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.paf_maps import Indices, Peaks
 
@@ -46,7 +46,7 @@ def assign(
         begins.append(begin + counts[a] * counts[b])
         if begins[-1] > begin:
             table = scores[begin : begins[-1]].reshape(counts[a], counts[b])
-            row, column = linear_sum_assignment(table, maximize=True)
+            row, column = best_pairs(table, maximize=True)
             rows.append(row)
             columns.append(column)
             chosen.append((link, len(row)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+# the core loads it when it is first needed: in a node that is not to be amid a stream
+import scipy.optimize  # noqa: F401
+
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator

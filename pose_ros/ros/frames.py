@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+# the core loads it when it is first needed: in a node that is not to be amid a stream
+import scipy.spatial.transform  # noqa: F401
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 

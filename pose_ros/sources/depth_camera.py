@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from pose_ros.core.camera import Camera
 from pose_ros.core.types import FloatArray
@@ -77,6 +76,8 @@ class DepthSensor:
         lost |= _covered(true * scale)
         lost |= _grazing(depth, camera) < math.sin(math.radians(self.grazing_degrees))
         if self.dropout > 0:
+            from scipy.special import ndtri  # as late as it is needed: SciPy takes long to load
+
             lost |= _patchy(generator, depth.shape, 3.0) > ndtri(1.0 - self.dropout)
         disparity[lost] = np.nan
         return np.asarray(strength / disparity, np.float32)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.types import CameraSource
@@ -48,6 +47,8 @@ def transforms_message(transforms: Sequence[tuple[Stamp, str, Float64Array]]) ->
         transforms: Stamp with the parent frame, the child frame, and the child's pose in the
             parent: (4, 4) meters.
     """
+    from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
+
     found = []
     for stamp, child, pose in transforms:
         turn = Rotation.from_matrix(pose[:3, :3]).as_quat()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from pose_ros.core.assignment import best_pairs
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
@@ -96,7 +96,7 @@ class Agreement:
                 for i in range(len(a))
             ]
         ).reshape(len(a), len(b))
-        rows, columns = linear_sum_assignment(-table)
+        rows, columns = best_pairs(table, maximize=True)
         pairs = [(i, j) for i, j in zip(rows, columns, strict=True) if table[i, j] >= SAME_PERSON]
         self.matched += len(pairs)
         self.only_a += len(a) - len(pairs)
