@@ -19,12 +19,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.errors import OptionError
-from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import PROFILE_VARIABLES
-from tools.gesture_stage import TIMEOUT, Stage, somebody
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 RANDOM = np.random.default_rng(1)
@@ -357,38 +355,3 @@ def test_two_nodes_of_one_name_are_said_once_they_last(
     ros.spin_for(2.5)
     said = capfd.readouterr().err
     assert "nodes are called /twins/pose: give each its own name or namespace" in said
-
-
-class CameraStage(Stage):
-    """A stage whose images go through a pose node."""
-
-    def __init__(self, ros: Any, fake: Any) -> None:
-        super().__init__(ros)
-        ros.node.destroy_publisher(self.poses)
-        fake.find = lambda _stamp: somebody()
-        self.pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
-        assert self.pose.autostart()
-        self.poses = ros.node.create_publisher(Image, "image", 10)
-        self.frozen: Image | None = None
-
-    def show(self) -> None:
-        """Show one image, another each time unless the camera is frozen."""
-        msg = self.frozen or image(0.0)
-        msg.header = header_to_msg(self.stamp(), "camera")
-        self.poses.publish(msg)
-        self.ros.spin_for(0.03)
-
-
-def test_a_robot_stands_still_when_the_camera_freezes_during_a_gesture(ros: Any, fake: Any) -> None:
-    stage = CameraStage(ros, fake)
-    stage.up()
-    stage.drive()
-    stage.frozen = image(0.0)
-    stage.show()
-    last_new = stage.stamp()
-    # the driver goes on: the same picture under rising stamps, the gesture still in it
-    assert stage.until(lambda: stage.linear() == 0.0, "come_here")
-    moving = [msg for msg in stage.speeds if msg.twist.linear.x]
-    assert stamp_from_msg(moving[-1].header.stamp) <= last_new + TIMEOUT
-    assert stage.until(stage.is_in("disengaged"), "come_here")
-    assert stage.pose._health.repeated_total > 10
