@@ -255,15 +255,14 @@ def images_of_bag(path: Path, asked: str) -> tuple[str, bool]:
     Raises:
         RuntimeError: There is no such bag or topic, or several that could be meant.
     """
-    try:
-        from pose_ros.errors import PoseRosError
-        from pose_ros.sources.bag import open_bag
-        from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
-    except ModuleNotFoundError as error:
+    if importlib.util.find_spec("rosbags") is None:
         raise RuntimeError(
-            f"bag needs {error.name}, which the Python that runs ros2 does not have: "
+            "bag needs rosbags, which the Python that runs ros2 does not have: "
             "in the virtual environment say python3 $(which ros2) launch ..."
-        ) from None
+        )
+    from pose_ros.errors import PoseRosError
+    from pose_ros.sources.bag import open_bag
+    from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
 
     name = f"/{asked.lstrip('/')}" if asked else None
     try:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rclpy.parameter import Parameter
@@ -29,6 +29,13 @@ from pose_ros.sources.opening import (
     open_synthetic,
     with_option,
 )
+
+_CAMERA = {
+    "calibration": "camera_info_url",
+    "topic": "bag_topic",
+    **{name: name for name in ("hfov", "frame_id", "rate", "width", "height")},
+}
+"""Parameters of the camera node, by the options that set them."""
 
 PIPED_LINE_SECONDS = 10.0
 SCENE_DELAY = 1.0
@@ -86,8 +93,33 @@ def parser() -> argparse.ArgumentParser:
         ("--gesture", "run the gesture node too, which commands a robot"),
     ):
         made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
+    made.add_argument(
+        "--calibration", metavar="FILE", help="calibration YAML of the camera, for meters and /tf"
+    )
+    made.add_argument("--frame-id", metavar="FRAME", help="optical frame of the camera")
+    made.add_argument("--id-prefix", metavar="LETTERS", help="of people in names of frames (p)")
+    made.add_argument("--max-people", type=int, metavar="N", help="most people to look for (1)")
+    for name, metavar, text in (
+        ("--hfov", "DEGREES", "horizontal field of view of a camera without calibration"),
+        ("--rate", "HZ", "frames a second of the camera"),
+    ):
+        made.add_argument(name, type=float, metavar=metavar, help=text)
+    for name in ("--width", "--height"):
+        made.add_argument(name, type=int, metavar="PIXELS", help="to ask of the camera")
     made.add_argument("--no-live", action="store_true", help="print no live line")
     return made
+
+
+def _asked(options: argparse.Namespace, names: Iterable[str] | Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters that options set; what is not asked for is left to the node.
+
+    Args:
+        options: As the parser returns them.
+        names: Of options; a mapping gives their parameters, which have the same names else.
+    """
+    named = names if isinstance(names, Mapping) else {name: name for name in names}
+    given = {parameter: getattr(options, name) for name, parameter in named.items()}
+    return {parameter: value for parameter, value in given.items() if value is not None}
 
 
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
@@ -95,9 +127,9 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     # what is not asked for is left to --ros-args and the defaults
     named = (
         *("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing"),
-        "person_height",
+        *("person_height", "max_people", "id_prefix"),
     )
-    asked = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
+    asked = _asked(options, named)
     parent, _, _ = options.image_topic.rpartition("/")
     info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"
     remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]
@@ -113,8 +145,7 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     if may_repeat(options.camera):
         asked["allow_still_images"] = True
     captured: dict[str, Any] = {"source": options.camera, "wait_for_camera": False}
-    if options.topic:
-        captured["bag_topic"] = options.topic
+    captured |= _asked(options, _CAMERA)
     camera = CameraNode(cli_args=remap, parameter_overrides=_parameters(captured))
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)

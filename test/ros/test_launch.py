@@ -214,9 +214,9 @@ def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
     ]
     images = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
     images["depth"] = "/camera/depth/image_raw"
-    sim = {"use_sim_time": True}
+    sim, still = {"use_sim_time": True}, {"allow_still_images": True}
     assert given == {
-        "pose": ([{"use_depth": True, "image_transport": "raw", **sim}], images),
+        "pose": ([{"use_depth": True, **still, "image_transport": "raw", **sim}], images),
         # and allow_replay stays as it is
         "gesture": ([sim], {**images, "cmd_vel": "cmd_vel"}),
     }
@@ -282,7 +282,15 @@ def test_what_cannot_be_played(
         nodes(module, **{"bag": str(bag), **arguments})
 
 
-def test_a_bag_needs_ros2_bag(module: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(RuntimeError, match="needs ros2 bag, .*pose-ros up --camera"):
-        nodes(module, bag=str(bag))
+def test_a_bag_needs_ros2_bag_and_rosbags(
+    module: Any, bag: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    for name, words in (
+        ("ros2bag", "needs ros2 bag, .*pose-ros up --camera"),
+        ("rosbags", r"needs rosbags, .*python3 \$\(which ros2\) launch"),
+    ):
+        there = lambda asked, name=name: None if asked == name else find_spec(asked)  # noqa: E731
+        monkeypatch.setattr(importlib.util, "find_spec", there)
+        with pytest.raises(RuntimeError, match=words):
+            nodes(module, bag=str(bag))

@@ -1,0 +1,30 @@
+"""The options of `pose-ros up`: what each node is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pose_ros.ros.parameter_tables import CameraParameters
+from pose_ros.ros.up import make_nodes, parser
+
+
+def nodes(ros: Any, *options: str) -> dict[str, Any]:
+    made = make_nodes(parser().parse_args(options))
+    return {node.get_name(): ros.add(node) for node in made}
+
+
+def test_camera_and_people_get_what_is_asked_for(ros: Any, tmp_path: Path) -> None:
+    lens = str(tmp_path / "lens.yaml")
+    asked = ["--hfov", "62", "--calibration", lens, "--frame-id", "front", "--rate", "15"]
+    size = ["--width", "1280", "--height", "720"]
+    found = nodes(ros, "--camera", "0", *asked, *size, "--max-people", "4", "--id-prefix", "front_")
+    camera, pose = found["camera"].parameters, found["pose"].parameters
+    assert (camera.hfov, camera.camera_info_url, camera.frame_id) == (62.0, lens, "front")
+    assert (camera.rate, camera.width, camera.height) == (15.0, 1280, 720)
+    assert (pose.max_people, pose.id_prefix) == (4, "front_")
+
+
+def test_what_is_not_asked_for_is_the_node_default(ros: Any) -> None:
+    found = nodes(ros, "--camera", "0")["camera"].parameters
+    assert found == CameraParameters(source="0", wait_for_camera=False)
