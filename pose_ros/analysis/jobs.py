@@ -102,6 +102,7 @@ def _inside(task: BagTask, folder: Path) -> BagTask:
             exports=replace(exports, files={k: put(name) for k, name in exports.files.items()}),
             overlay=put(outputs.overlay),
             report=put(outputs.report),
+            plots=put(outputs.plots),
         ),
     )
 

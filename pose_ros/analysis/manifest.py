@@ -163,7 +163,9 @@ def origin_of(task: BagTask) -> Origin:
     del outputs["force"]
     if not task.outputs.overlay:
         del outputs["overlay_parts"]
-    if not task.outputs.report:
+    if not task.outputs.plots:
+        del outputs["plots"]
+    if not task.outputs.report and not task.outputs.plots:
         del outputs["report_options"]
     settings["outputs"] = outputs
     settings |= {"start": task.start, "end": task.end, "pose_ros": __version__}

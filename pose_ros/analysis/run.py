@@ -20,7 +20,7 @@ from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.shots import shots_of
-from pose_ros.analysis.sinks import open_sinks
+from pose_ros.analysis.sinks import open_sinks, place_plots
 from pose_ros.analysis.tally import Tally
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
@@ -55,9 +55,12 @@ def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         whole = stack.enter_context(Whole(force=outputs.force))
         for path in outputs.paths():
             whole.place(Path(path))
+        plots = None
+        if outputs.plots:
+            plots = place_plots(outputs.plots, whole, force=outputs.force)
         pipeline = make_pipeline(task)
         info = run_info(images.name, pipeline, options_told(task, images))
-        sinks = stack.enter_context(open_sinks(task, whole, images, info, tally))
+        sinks = stack.enter_context(open_sinks(task, whole, images, info, tally, plots=plots))
         total = images.length
         for shot in shots_of(images, told):
             try:

@@ -21,11 +21,12 @@ from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.errors import OutputError
+from pose_ros.share import user_path
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
-from pose_ros.viz.report import Placement, Recording, ReportBuilder
+from pose_ros.viz.report import PLOTS, Placement, Recording, ReportBuilder
 
 Write: TypeAlias = Callable[[Shot, Result], None]
 Place: TypeAlias = Callable[[Shot], Placement | None]
@@ -35,7 +36,13 @@ _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
 @contextlib.contextmanager
 def open_sinks(
-    task: BagTask, whole: Whole, images: BagImages, info: RunInfo, tally: Tally
+    task: BagTask,
+    whole: Whole,
+    images: BagImages,
+    info: RunInfo,
+    tally: Tally,
+    *,
+    plots: Path | None = None,
 ) -> Iterator[list[Write]]:
     """Open what the results of a task are written to, and finish it when the block ends well.
 
@@ -45,6 +52,7 @@ def open_sinks(
         images: Of the recording.
         info: What runs.
         tally: What came of the images; takes what a user should know of the outputs.
+        plots: Folder of ``place_plots``; None where there are none.
 
     Raises:
         OutputError: One of them cannot be written.
@@ -64,7 +72,7 @@ def open_sinks(
             video = VideoFile(whole.made(outputs.overlay), images.fps, name=outputs.overlay)
             stack.callback(video.close)
             sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
-        if outputs.report:
+        if outputs.report or outputs.plots:
 
             def known() -> Recording:
                 refused = images.refused + tally.refused
@@ -73,8 +81,9 @@ def open_sinks(
                 return Recording(tally.images + without, without, lost)
 
             builder = ReportBuilder(info, outputs.report_options)
-            path = whole.made(outputs.report)
-            sinks.append(stack.enter_context(page(builder, path, known, _placing(images))))
+            path = whole.made(outputs.report) if outputs.report else None
+            made = page(builder, path, plots, known, _placing(images))
+            sinks.append(stack.enter_context(made))
         yield sinks
 
 
@@ -246,18 +255,38 @@ def exports(
         notes += files.close()
 
 
+def place_plots(target: str, whole: Whole, *, force: bool) -> Path:
+    """Return a folder for plots, which appear in another one with the other outputs.
+
+    Args:
+        target: The folder in which they appear; what else is in it stays.
+        whole: Has a place for them.
+        force: Whether older plots are replaced.
+
+    Raises:
+        OutputError: There are older ones, or the folder cannot be written.
+    """
+    folder = user_path(target)
+    there = sorted(path for name in PLOTS for path in folder.glob(f"{name}.png"))
+    if there and not force:
+        raise OutputError(f"{there[0]} is there already; --force replaces it")
+    return whole.place_set(folder, folder / f"{PLOTS[0]}.png")
+
+
 @contextlib.contextmanager
 def page(
     builder: ReportBuilder,
-    path: Path,
+    path: Path | None,
+    plots: Path | None,
     known: Callable[[], Recording],
     place: Place = lambda _shot: None,
 ) -> Iterator[Write]:
-    """Write a page about the results when the block ends well.
+    """Write a page about the results, its drawings as pictures, or both when the block ends well.
 
     Args:
         builder: Of the page.
-        path: Of the page.
+        path: Of the page; None for none.
+        plots: Folder of the drawings; None for none.
         known: Tells what is known of the recording in the end.
         place: Tells where the camera was.
 
@@ -270,7 +299,10 @@ def page(
         builder.add(result, frame.image, frame.channels, up=shot.up, placement=place(shot))
 
     yield write
-    builder.write(path, known())
+    if path is not None:
+        builder.write(path, known())
+    if plots is not None:
+        builder.write_plots(plots)
 
 
 def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:

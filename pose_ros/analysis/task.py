@@ -81,6 +81,7 @@ class Outputs:
         overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
         report: Page about the recording.
         report_options: What that page shows.
+        plots: Folder of the page's drawings as pictures.
         force: Whether what stands there already is replaced.
     """
 
@@ -93,10 +94,11 @@ class Outputs:
     overlay_parts: tuple[str, ...] = ()
     report: str = ""
     report_options: ReportOptions = field(default_factory=ReportOptions)
+    plots: str = ""
     force: bool = False
 
     def paths(self) -> tuple[str, ...]:
-        """Return the paths of what is written, but for the exports."""
+        """Return the paths of what is written, but for exports and plots."""
         paths = (self.bag, self.json, self.overlay, self.report)
         return tuple(path for path in paths if path and path != "-")
 

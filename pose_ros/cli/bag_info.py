@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from pose_ros.cli.tables import table
+from pose_ros.errors import printable
 from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.sources.bag import Bag, open_bag
 from pose_ros.sources.bag_survey import ImageSurvey, Survey, survey
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_plain(dataclasses.asdict(found)), indent=2, allow_nan=False))
     else:
-        print("\n".join(report(found)))
+        print("\n".join(map(printable, report(found))))
     return 2 if found.damage else 0
 
 

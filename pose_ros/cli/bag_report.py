@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pose_ros.analysis.whole import PAGES, check_apart, check_suffix
+from pose_ros.cli.stopping import say
 from pose_ros.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             recordings = [_report(args, options, results[0], images)]
     lost = [line for recording in recordings for line in recording.lost]
     for line in lost:
-        print(f"pose-ros bag report: {line}", file=sys.stderr)
+        say(f"pose-ros bag report: {line}")
     if not args.quiet:
         print(f"{args.out.resolve()}", file=sys.stderr)
     return 2 if lost else 0

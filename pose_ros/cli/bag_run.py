@@ -28,6 +28,7 @@ from pose_ros.cli.network_options import (
     estimator_options,
     hand_network,
 )
+from pose_ros.cli.stopping import say
 from pose_ros.core.lift import LiftOptions
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
@@ -86,6 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--report", metavar="FILE", help="a page about the recording, .html")
     group.add_argument(
+        "--plots", metavar="FOLDER", help="that page's drawings as PNG files, angles of joints too"
+    )
+    group.add_argument(
         "--force", action="store_true", help="replace outputs that are there: files, and our bags"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
@@ -102,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         report = run_task(task, progress)
     say_losses(report)
     if not args.quiet:
-        print(summary(report, time.monotonic() - began), file=sys.stderr)
+        say(summary(report, time.monotonic() - began))
     return report.exit_code
 
 
@@ -113,7 +117,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         OptionError: One is out of its range, or they do not go together.
     """
     exports = export_options(args)
-    if not (args.out or args.json or args.overlay or args.report or exports.files):
+    if not (args.out or args.json or args.overlay or args.report or args.plots or exports.files):
         raise OptionError("nothing would be written: give --out OUT_BAG, or another output")
     for option, value, suffixes in (
         ("--json", args.json, JSON_LINES),
@@ -156,6 +160,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         overlay=args.overlay or "",
         overlay_parts=overlay.parse_parts(args.overlay_parts),
         report=args.report or "",
+        plots=args.plots or "",
         report_options=report_options(args),
         force=args.force,
     )
@@ -196,7 +201,7 @@ class Progress:
 def say_losses(report: TaskReport) -> None:
     """Say on stderr what of a recording was lost or not used, a line each."""
     for line in (*report.notes, *report.lost):
-        print(f"{report.bag}: {line}", file=sys.stderr)
+        say(f"{report.bag}: {line}")
 
 
 def summary(report: TaskReport, seconds: float) -> str:

@@ -23,7 +23,7 @@ from pose_ros.analysis.picture_outputs import open_pictures
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.shots import shots_of
-from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page
+from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
 from pose_ros.analysis.tally import Tally, losses
 from pose_ros.analysis.whole import (
     JSON_LINES,
@@ -62,6 +62,7 @@ from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 from pose_ros.viz.report import Recording, ReportBuilder
+from pose_ros.viz.report.builder import check_installed
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,6 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", metavar="FILE", help="one line of JSON a frame; - for stdout")
     group.add_argument("--frames", type=int, metavar="N", help="stop after N frames an input")
     group.add_argument("--report", metavar="FILE", help="a page about what was found, .html")
+    group.add_argument(
+        "--plots", metavar="FOLDER", help="that page's drawings as PNG files, angles of joints too"
+    )
     group.add_argument(
         "--force", action="store_true", help="replace outputs that are there; inputs never are"
     )
@@ -176,7 +180,7 @@ def _nothing_is_kept_of_a_run_that_is_stopped(args: argparse.Namespace) -> Itera
 
 def outputs_of(args: argparse.Namespace) -> list[str]:
     """Return all outputs that the options name, as they name them."""
-    named = [args.json, args.report, args.out, *export_options(args).files.values()]
+    named = [args.json, args.report, args.plots, args.out, *export_options(args).files.values()]
     return [name for name in named if name]
 
 
@@ -225,6 +229,10 @@ class _Outputs:
         for path in (args.json, args.report):
             if path and path != "-":
                 whole.place(Path(path))
+        self._plots: Path | None = None
+        if args.plots:
+            check_installed()
+            self._plots = place_plots(args.plots, whole, force=args.force)
         if args.out and is_video(args.out):
             self._video = whole.place(Path(args.out))
         elif args.out:
@@ -237,10 +245,11 @@ class _Outputs:
         args, whole = self._args, self._whole
         name, notes = recording_name(args.inputs[0]), summary.tally.notes
         self._sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
-        if args.report:
+        if args.report or args.plots:
             builder = ReportBuilder(info, report_options(args))
-            path = whole.made(args.report)
-            self._sinks.append(stack.enter_context(page(builder, path, summary.recording)))
+            path = whole.made(args.report) if args.report else None
+            made = page(builder, path, self._plots, summary.recording)
+            self._sinks.append(stack.enter_context(made))
         if args.json:
             made = json_lines(args.json, whole, info.network, gestures=args.gestures)
             self._sinks.append(stack.enter_context(made))
@@ -295,7 +304,7 @@ class Summary:
     def fail(self, error: SourceError) -> None:
         """Say that an input could not be read, and count it."""
         self.failures += 1
-        tqdm.write(f"pose-ros estimate: {error}", file=sys.stderr)
+        _say_beside_bar(f"pose-ros estimate: {error}")
 
     def end(self, source: Source) -> None:
         """Say what of an input was lost or could not be used, and count it."""
@@ -304,7 +313,7 @@ class Summary:
         if isinstance(source, BagImages):
             lost, notes = losses(source.refused + refused, source.bag.damage), source.notes
         for line in (*notes, *lost):
-            tqdm.write(f"{source.name}: {line}", file=sys.stderr)
+            _say_beside_bar(f"{source.name}: {line}")
         self.losses += lost
 
     def recording(self) -> Recording:
@@ -326,6 +335,12 @@ class Summary:
             f"{1e3 * self.seconds / frames:.1f} ms a frame "
             f"({networks} on {pipeline.estimator.provider})"
         )
+
+
+def _say_beside_bar(line: str) -> None:
+    """Say a line as ``say`` does, without a tear in a progress bar."""
+    with contextlib.suppress(OSError):
+        tqdm.write(printable(line), file=sys.stderr)
 
 
 def estimate_shots(
@@ -374,7 +389,7 @@ def _progress(
     total = source.length if limit is None else limit
     bar = tqdm(
         total=total,
-        desc=Path(source.name).name,
+        desc=printable(Path(source.name).name),
         unit="frame",
         disable=quiet or source.length == 1 or None,  # None: off where stderr is no terminal
         file=sys.stderr,

@@ -119,7 +119,7 @@ def check_names(template: BagTask) -> None:
         OptionError: One is a path.
     """
     outputs = template.outputs
-    for name in (*outputs.paths(), *outputs.exports.files.values(), outputs.json):
+    for name in (*outputs.paths(), *outputs.exports.files.values(), outputs.json, outputs.plots):
         if name == "-":
             raise OptionError("many recordings go into files, not to stdout: name the file in each")
         if name and (Path(name).name != name or name == ".."):

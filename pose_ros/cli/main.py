@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from pose_ros import __version__
 from pose_ros.cli.parsing import Parser
 from pose_ros.cli.stopping import (
+    OneLine,
     end_standard_output,
     open_standard_streams,
     say,
     signals_end_cleanly,
 )
-from pose_ros.errors import PoseRosError, printable
+from pose_ros.errors import PoseRosError
 
 COMMANDS = {
     "estimate": "find people in pictures, videos, a camera or the synthetic actor",
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     open_standard_streams()
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     logging.raiseExceptions = False  # a standard error that is gone or full is no defect of ours
     try:
         with signals_end_cleanly():
@@ -64,7 +67,7 @@ def _run(arguments: list[str]) -> int:
     try:
         return run(args)
     except PoseRosError as error:
-        say(f"pose-ros {args.command}: {printable(str(error))}")
+        say(f"pose-ros {args.command}: {error}")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from pose_ros.cli.stopping import say
-from pose_ros.errors import did_you_mean, printable
+from pose_ros.errors import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with one line."""
-        say(f"{self.prog}: {printable(message)}; {self.prog} --help lists what there is")
+        say(f"{self.prog}: {message}; {self.prog} --help lists what there is")
         sys.exit(2)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -12,11 +13,24 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from pose_ros.errors import printable
+
 
 def say(line: str) -> None:
-    """Print a line for a person on the standard error, which may be closed or full."""
+    """Print one line for a person on the standard error, which may be closed or full.
+
+    What a terminal would obey in a name, such as a color or a new line, is escaped.
+    """
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
+
+
+class OneLine(logging.Formatter):
+    """Formats a message as ``say`` does; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return the message as one line."""
+        return printable(super().formatMessage(record))
 
 
 @contextlib.contextmanager

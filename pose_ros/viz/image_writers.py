@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import cv2
 
 from pose_ros.core.types import Frame, Image, Poses
-from pose_ros.errors import OutputError
+from pose_ros.errors import OutputError, printable
 from pose_ros.video_files import VIDEO_SUFFIXES, VideoWriter
 from pose_ros.viz import overlay
 
@@ -205,7 +205,7 @@ class Pictures:
 
 def stem_of(source: str) -> str:
     """Return what ``%s`` stands for: the name of a source's file without its ending."""
-    return Path(source).stem or "image"
+    return Path(printable(source)).stem or "image"
 
 
 def fill_pattern(pattern: str, source: str, number: int) -> str:

@@ -1,5 +1,6 @@
 """What ``pose-ros estimate`` writes: never over what it reads, whole or not at all, and said."""
 
+import importlib.util
 import json
 import os
 import resource
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from pose_ros.cli.main import main
+from pose_ros.errors import printable
 from tools.mjpeg_server import MjpegServer
 
 
@@ -189,7 +191,7 @@ def test_ctrl_c_ends_a_camera_and_its_results_are_kept(folder, capsys):
     "words",
     [["--json", "x.json"], ["--csv", "x.csv"], ["--parquet", "x.parquet"], ["--coco", "x.json"],
      ["--coco-results", "x.json"], ["--bvh", "x.bvh"], ["--report", "x.html"], ["--out", "o/"],
-     ["--out", "v.avi"], ["--out", "v.mp4"]],
+     ["--out", "v.avi"], ["--out", "v.mp4"], ["--plots", "p"]],
 )  # fmt: skip
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder, capsys, words):
     """A limit on the size of files stands for the disk: the system refuses the same writes."""
@@ -247,3 +249,41 @@ def test_a_standard_output_that_is_full_or_closed_is_one_line(folder, capsys, mo
         f"pose-ros: {full}",
         "pose-ros models: cannot write the output: No space left on device",
     )
+
+
+def test_names_of_files_are_escaped_in_lines_and_in_results(folder, capsys):
+    """A terminal obeys what is in a name, and a log is read by lines."""
+    name = "<script>\n\x1b[31m'\"&.jpg"
+    Path("me.jpg").rename(name)
+    (folder / f"bad{name}").write_text("no picture")
+    words = ["--json", "x.jsonl", "--coco", "c.json", "--out", f"o{name}/"]
+    assert estimate(name, f"bad{name}", *words) == 1
+    error = capsys.readouterr().err
+    assert "\x1b" not in error
+    assert len(error.splitlines()) == 3
+    assert "<script>\\n\\x1b[31m'\"&.jpg" in error
+    (record,) = [json.loads(line) for line in (folder / "x.jsonl").read_text().splitlines()]
+    assert record["source"] == printable(name)
+    (image,) = json.loads((folder / "c.json").read_text())["images"]
+    assert image["file_name"] == printable(name)
+    assert [path.name for path in (folder / f"o{name}").iterdir()] == [printable(name)]
+
+
+def test_plots_are_pictures_in_a_folder_and_need_the_extra(folder, capsys, monkeypatch):
+    (folder / "plots").mkdir()
+    (folder / "plots" / "mine.png").write_text("mine")
+    words = ["synthetic:wave", "--frames", "4", "--plots", "plots", "--quiet"]
+    assert estimate(*words) == 0
+    names = ["angles_id_0.png", "floor.png", "mine.png", "people.png"]
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == names
+    assert estimate(*words) == 1
+    assert "angles_id_0.png is there already; --force" in capsys.readouterr().err
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "matplotlib" else found(name)
+    )
+    assert estimate("me.jpg", "--plots", "other") == 1
+    error = capsys.readouterr().err
+    assert "reports and plots need matplotlib: pip install 'pose_ros[report]'" in error
+    assert error.count("\n") == 1
+    assert not (folder / "other").exists()

@@ -17,6 +17,9 @@ from pose_ros.viz.report.moments import Moments, Seen
 from pose_ros.viz.report.options import Placement, Recording, ReportOptions, option
 from pose_ros.viz.report.statistics import Statistics
 
+PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
+"""Names, as patterns, of the files that ``ReportBuilder.write_plots`` may write."""
+
 _NEEDED = ("jinja2", "matplotlib")
 
 
@@ -29,7 +32,7 @@ def check_installed() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise RuntimeUnavailableError(
-            f"a report needs {' and '.join(missing)}: pip install 'pose_ros[report]'"
+            f"reports and plots need {' and '.join(missing)}: pip install 'pose_ros[report]'"
         )
 
 
@@ -93,6 +96,24 @@ class ReportBuilder:
 
         known = recording or Recording()
         return render(self.info, self._title, self.statistics, self.moments, known)
+
+    def write_plots(self, folder: str | os.PathLike[str]) -> None:
+        """Write the page's drawings as PNG files: ``people.png``, ``angles_id_0.png``, ....
+
+        Args:
+            folder: It is there already.
+
+        Raises:
+            OutputError: One cannot be written.
+        """
+        from pose_ros.viz.report.page import drawings
+
+        for name, drawing in drawings(self.statistics):
+            path = Path(folder) / f"{name}.png"
+            try:
+                path.write_bytes(drawing.png())
+            except OSError as error:
+                raise OutputError(f"cannot write {path.name}: {error.strerror}") from error
 
     def write(self, path: str | os.PathLike[str], recording: Recording | None = None) -> None:
         """Write the page; the file is there when it is complete.

@@ -301,9 +301,9 @@ class ComparisonBuilder:
     def _distances(self) -> Any:
         from markupsafe import Markup
 
-        return Markup(distances(self.agreement.joints))  # noqa: S704 - our own
+        return Markup(distances(self.agreement.joints).svg())  # noqa: S704 - our own
 
     def _agreement(self) -> Any:
         from markupsafe import Markup
 
-        return Markup(over_time(self.agreement))  # noqa: S704 - our own
+        return Markup(over_time(self.agreement).svg())  # noqa: S704 - our own

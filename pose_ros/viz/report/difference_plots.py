@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pose_ros.errors import printable
 from pose_ros.viz.report import figures
 from pose_ros.viz.report.agreement import Agreement, JointAgreement
-from pose_ros.viz.report.figures import ACCENT, INK, WARM
+from pose_ros.viz.report.figures import ACCENT, INK, WARM, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ _WIDTH = 960.0
 _ROW = 20.0
 
 
-def over_time(agreement: Agreement) -> str:
+def over_time(agreement: Agreement) -> Drawing:
     """Draw how many people each found, and how similar those are whom both found."""
     end = float(agreement.counts.ends[-1])
 
@@ -43,13 +44,13 @@ def over_time(agreement: Agreement) -> str:
         figures.no_labels([above])
 
     label = "How many people A and B found over time, and how similar those are that both found"
-    return figures.draw("agreement", label, (_WIDTH, 300), paint)
+    return Drawing("agreement", label, (_WIDTH, 300), paint)
 
 
-def distances(joints: Mapping[str, JointAgreement]) -> str:
+def distances(joints: Mapping[str, JointAgreement]) -> Drawing:
     """Draw how far apart the two put each joint: the median as a dot, up to the 95th percentile."""
     rows = [
-        (name.replace("_", " "), *(100.0 * joint.distances.quantiles(0.5, 0.95)[:, 0]))
+        (printable(name.replace("_", " ")), *(100.0 * joint.distances.quantiles(0.5, 0.95)[:, 0]))
         for name, joint in joints.items()
         if joint.both
     ]
@@ -67,4 +68,4 @@ def distances(joints: Mapping[str, JointAgreement]) -> str:
         axes.set_xlabel("distance between A and B, % of the person's size")
 
     label = "Distance between A and B by joint, median and 95th percentile"
-    return figures.draw("distances", label, (_WIDTH, 60 + _ROW * len(rows)), paint)
+    return Drawing("distances", label, (_WIDTH, 60 + _ROW * len(rows)), paint)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +22,16 @@ if TYPE_CHECKING:
 
 _INCH = 72.0  # points, which a browser takes for pixels
 
-# Colors stand for the page's own, so that a drawing follows its light or dark scheme.
-INK, MUTED, GRID, PANEL, ACCENT, LEFT, RIGHT, WARM = (f"#0101{i:02x}" for i in range(8))
-PEOPLE = tuple(f"#0102{i:02x}" for i in range(10))
-_VARIABLES = {
-    **dict(
-        zip(
-            (INK, MUTED, GRID, PANEL, ACCENT, LEFT, RIGHT, WARM),
-            ("ink", "muted", "grid", "panel", "accent", "left", "right", "warm"),
-            strict=True,
-        )
-    ),
-    **{color: f"p{i}" for i, color in enumerate(PEOPLE)},
-}
+# Colors have the names of the page's own: a drawing follows its light or dark scheme.
+_COLORS = (
+    *("ink", "muted", "grid", "panel", "accent", "left", "right", "warm"),
+    *(f"p{i}" for i in range(10)),
+)
+INK, MUTED, GRID, PANEL, ACCENT, LEFT, RIGHT, WARM, *_PEOPLE = (f"pose_ros:{n}" for n in _COLORS)
+PEOPLE = tuple(_PEOPLE)
+_PLACEHOLDERS = {name: f"#0101{i:02x}" for i, name in enumerate(_COLORS)}
+_DPI = 144  # of a picture: twice the pixels of the page
+
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pose_ros",
@@ -55,36 +56,77 @@ _STYLE: dict[str, Any] = {
     "text.color": INK,
     "figure.facecolor": "none",
     "lines.linewidth": 1.4,
+    "text.parse_math": False,  # a $ in a name is a dollar
     "path.simplify": True,
     "path.simplify_threshold": 0.3,
 }
 
 
-def draw(
-    name: str,
-    label: str,
-    size: tuple[float, float],
-    paint: Callable[[Figure], None],
-) -> str:
-    """Return an SVG element for a page.
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """One drawing of a report.
 
-    Args:
-        name: Of the drawing, unique on its page.
+    Attributes:
+        name: Unique on its page, and of its file.
         label: What it shows, for those who cannot see it.
         size: Width and height in pixels.
         paint: Fills the figure.
+        title: What a picture of it says above, which a page says around it.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as NewFigure
 
-    stream = io.BytesIO()
-    with rc_context(_STYLE):
-        figure = NewFigure(figsize=(size[0] / _INCH, size[1] / _INCH), layout="constrained")
-        FigureCanvasSVG(figure)
-        paint(figure)
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return _for_page(stream.getvalue().decode("utf-8"), name, label)
+    name: str
+    label: str
+    size: tuple[float, float]
+    paint: Callable[[Figure], None]
+    title: str = ""
+
+    def svg(self) -> str:
+        """Return an SVG element for a page."""
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        svg = self._saved(FigureCanvasSVG, _PLACEHOLDERS, "svg", 0.0)
+        return _for_page(svg.decode("utf-8"), self.name, self.label)
+
+    def png(self) -> bytes:
+        """Return a PNG file, in the page's light colors."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        return self._saved(FigureCanvasAgg, light_colors(), "png", 24.0 if self.title else 0.0)
+
+    def _saved(
+        self, canvas: Callable[[Figure], object], colors: Mapping[str, str], kind: str, above: float
+    ) -> bytes:
+        from matplotlib import rc_context
+        from matplotlib.colors import get_named_colors_mapping
+        from matplotlib.figure import Figure as NewFigure
+
+        known = get_named_colors_mapping()
+        for name, color in colors.items():
+            known[f"pose_ros:{name}"] = color
+        stream = io.BytesIO()
+        with rc_context(_STYLE), warnings.catch_warnings():
+            # names may hold letters that the font lacks
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            size = (self.size[0] / _INCH, (self.size[1] + above) / _INCH)
+            figure = NewFigure(figsize=size, layout="constrained")
+            canvas(figure)
+            self.paint(figure)
+            if kind == "png":
+                figure.suptitle(self.title, fontsize=11, color=INK)
+                figure.set_facecolor(PANEL)
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            figure.savefig(
+                stream, format=kind, metadata=metadata, dpi=_DPI if kind == "png" else _INCH
+            )
+        return stream.getvalue()
+
+
+@cache
+def light_colors() -> dict[str, str]:
+    """Return the page's colors in its light scheme, by name."""
+    css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    colors = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", css[: css.index("@media")]))
+    return {name: colors[name] for name in _COLORS}
 
 
 def _for_page(svg: str, name: str, label: str) -> str:
@@ -98,7 +140,8 @@ def _for_page(svg: str, name: str, label: str) -> str:
     # ids are of the whole page: those that nothing refers to go, the others get the name
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"#010[12][0-9a-f]{2}", lambda m: f"var(--{_VARIABLES[m[0]]})", svg)
+    for color, placeholder in _PLACEHOLDERS.items():
+        svg = svg.replace(placeholder, f"var(--{color})")
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     box = re.search(r'viewBox="[^"]*"', svg)
     names = "".join(

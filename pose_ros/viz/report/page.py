@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.results import RunInfo
+from pose_ros.errors import printable
 from pose_ros.viz.report import plots, tables
+from pose_ros.viz.report.figures import Drawing
 from pose_ros.viz.report.moments import Moment, Moments
 from pose_ros.viz.report.options import Recording
 from pose_ros.viz.report.places import CHAIN_SHARE
@@ -70,9 +72,14 @@ def render(
         "latency": tables.latencies(statistics),
         "recording": recording,
         "moments": gallery(moments, statistics, names),
-        "plots": drawings(statistics, tracks, names),
+        "plots": _markup(statistics),
     }
     return str(template("report.html.j2").render(context))
+
+
+def _on_one_line(value: Any) -> Any:
+    """Return a text of a recording as a page can show it: control characters are escaped."""
+    return value if type(value) is not str else printable(value)
 
 
 def template(name: str) -> Any:
@@ -82,6 +89,7 @@ def template(name: str) -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_on_one_line,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -215,35 +223,52 @@ def captions(moments: Sequence[Moment], names: Mapping[Key, str]) -> str:
     return "; ".join(told)
 
 
-def drawings(
-    statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]
-) -> dict[str, Any]:
-    """Return the drawings as safe markup, by name; empty where there is nothing to show."""
-    from markupsafe import Markup
+def drawings(statistics: Statistics) -> list[tuple[str, Drawing]]:
+    """Return the drawings of a page in their order, each with the name of its file.
 
-    found: dict[str, Any] = dict.fromkeys(("people", "gestures", "floor", "latency"), "")
+    Those of joints are of the people who were there for longest.
+    """
+    tracks, names = statistics.tracks.longest(SHOWN_PEOPLE), tables.people_names(statistics)
+    found: list[Drawing] = []
     if statistics.clock.images:
-        found["people"] = plots.people_over_time(statistics, tracks, names)
+        found.append(plots.people_over_time(statistics, tracks, names))
     if statistics.gestures.held:
-        found["gestures"] = plots.gesture_timeline(statistics, statistics.gestures.held, names)
+        found.append(plots.gesture_timeline(statistics, statistics.gestures.held, names))
     if any(
         len(statistics.motions[t.key].walk.places) for t in tracks if t.key in statistics.motions
     ):
-        found["floor"] = plots.floor_plan(statistics, tracks, names)
+        found.append(plots.floor_plan(statistics, tracks, names))
     if statistics.latencies.counts[0]:
-        found["latency"] = plots.latency(statistics)
-    moving = [
+        found.append(plots.latency(statistics))
+    named = [(drawing.name, drawing) for drawing in found]
+    if not statistics.clock.pictures:
+        for i, track in enumerate(_moving(statistics, tracks)[:SHOWN_MOTIONS]):
+            name = names[track.key]
+            motion = plots.joint_motion(statistics, track, name, i)
+            named.append((f"angles_{name.replace(' ', '_')}", motion))
+    return named
+
+
+def _moving(statistics: Statistics, tracks: Sequence[Track]) -> list[Track]:
+    """Return those whose joints are known, who was there for longest first."""
+    return [
         track
         for track in sorted(tracks, key=lambda t: (-t.images, t.number))
         if track.key in statistics.motions
         and np.isfinite(statistics.motions[track.key].angles.mean).any()
     ]
+
+
+def _markup(statistics: Statistics) -> dict[str, Any]:
+    """Return the drawings as safe markup, by name; empty where there is nothing to show."""
+    from markupsafe import Markup
+
+    found: dict[str, Any] = dict.fromkeys(("people", "gestures", "floor", "latency"), "")
     found["motions"] = []
-    if not statistics.clock.pictures:
-        for i, track in enumerate(moving[:SHOWN_MOTIONS]):
-            svg = plots.joint_motion(statistics, track, names[track.key], i)
-            found["motions"].append((names[track.key], Markup(svg)))  # noqa: S704 - our own
-    return {
-        name: Markup(svg) if isinstance(svg, str) else svg  # noqa: S704 - our own
-        for name, svg in found.items()
-    }
+    for name, drawing in drawings(statistics):
+        svg = Markup(drawing.svg())  # noqa: S704 - our own
+        if drawing.name in found:
+            found[drawing.name] = svg
+        else:
+            found["motions"].append((name.removeprefix("angles_").replace("_", " "), svg))
+    return found

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pose_ros.errors import printable
 from pose_ros.viz.report import figures
-from pose_ros.viz.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE, RIGHT
+from pose_ros.viz.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE, RIGHT, Drawing
 from pose_ros.viz.report.gesture_log import Held
 from pose_ros.viz.report.series import Series
 from pose_ros.viz.report.statistics import Statistics
@@ -34,7 +35,7 @@ def person_color(key: Key) -> str:
 
 def people_over_time(
     statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]
-) -> str:
+) -> Drawing:
     """Draw how many people there were, and when which id was there."""
     clock, series = statistics.clock, statistics.in_image
     end = clock.now
@@ -65,10 +66,12 @@ def people_over_time(
         f"How many people were in the image over time, up to {most}, and when each of "
         f"{len(tracks)} ids was seen"
     )
-    return figures.draw("people", label, (WIDTH, 190 + _ROW * max(1, len(tracks))), paint)
+    return Drawing("people", label, (WIDTH, 190 + _ROW * max(1, len(tracks))), paint)
 
 
-def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mapping[Key, str]) -> str:
+def gesture_timeline(
+    statistics: Statistics, held: Sequence[Held], names: Mapping[Key, str]
+) -> Drawing:
     """Draw when who made which gesture: a row for each person, gesture and side.
 
     Where these are too many, there is a row for each gesture and side, in the people's colors.
@@ -81,7 +84,7 @@ def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mappin
         rows.setdefault((who, one.name, one.side), []).append(one)
 
     def label(who: str, name: str, side: str) -> str:
-        words = f"{name.replace('_', ' ')} {side}".rstrip()
+        words = printable(f"{name.replace('_', ' ')} {side}".rstrip())
         return f"{who} · {words}" if who else words
 
     def paint(figure: Figure) -> None:
@@ -93,10 +96,12 @@ def gesture_timeline(statistics: Statistics, held: Sequence[Held], names: Mappin
         figures.time_axis(axes, clock.now, pictures=clock.pictures)
 
     text = f"Timeline of {len(held)} gestures in {len(rows)} rows"
-    return figures.draw("gestures", text, (WIDTH, 70 + _ROW * len(rows)), paint)
+    return Drawing(
+        "gestures", text, (WIDTH, 70 + _ROW * len(rows)), paint, "Gestures, in the people's colors"
+    )
 
 
-def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -> str:
+def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -> Drawing:
     """Draw the angles of one person's joints over time, and how fast they change, side by side."""
     motion, clock = statistics.motions[track.key], statistics.clock
     kinds = list(dict.fromkeys(angle.partition("_")[2] for angle in statistics.angle_names))
@@ -127,10 +132,13 @@ def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     label = f"Angles of the {', '.join(kinds)} of {name} over time, and their speed, left and right"
-    return figures.draw(f"angles-{number}", label, (WIDTH, 40 + 100.0 * len(kinds)), paint)
+    title = f"Joint angles of {name}: left orange, right teal"
+    return Drawing(f"angles-{number}", label, (WIDTH, 40 + 100.0 * len(kinds)), paint, title)
 
 
-def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]) -> str:
+def floor_plan(
+    statistics: Statistics, tracks: Sequence[Track], names: Mapping[Key, str]
+) -> Drawing:
     """Draw where people were, from above: ahead of the camera is up, its left is left."""
     ways = {
         track.key: statistics.motions[track.key].walk.places.mean
@@ -185,12 +193,16 @@ def floor_plan(statistics: Statistics, tracks: Sequence[Track], names: Mapping[K
 
     width = min(WIDTH, max(420.0, 560.0 * float(span[1] / span[0]) + 80))
     label = f"Map of where {len(ways)} people were, seen from above, with the camera and its view"
-    return figures.draw(
-        "floor", label, (width, min(620.0, width * float(span[0] / span[1]) + 40)), paint
+    return Drawing(
+        "floor",
+        label,
+        (width, min(620.0, width * float(span[0] / span[1]) + 40)),
+        paint,
+        "Where people were, from above: from ring to dot",
     )
 
 
-def latency(statistics: Statistics) -> str:
+def latency(statistics: Statistics) -> Drawing:
     """Draw how long after its image each result was recorded."""
     series, clock = statistics.latency, statistics.clock
 
@@ -207,7 +219,8 @@ def latency(statistics: Statistics) -> str:
         axes.set_ylabel("ms")
         figures.time_axis(axes, clock.now)
 
-    return figures.draw("latency", "Latency of the results over time", (WIDTH, 220), paint)
+    label = "Latency of the results over time"
+    return Drawing("latency", label, (WIDTH, 220), paint, label)
 
 
 def _rows(axes: Axes, labels: Sequence[str], title: str) -> None:

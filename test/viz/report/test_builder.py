@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import cv2
 import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import CameraSource, Poses
-from pose_ros.errors import OptionError, OutputError
-from pose_ros.viz.report import Recording, ReportBuilder, ReportOptions
+from pose_ros.errors import OptionError, OutputError, printable
+from pose_ros.viz.report import (
+    PLOTS,
+    ComparisonBuilder,
+    Placement,
+    Recording,
+    ReportBuilder,
+    ReportOptions,
+)
 
 BLAZE = skeletons.get("blazepose33")
 FEW = ReportOptions(joints=("elbow",))
@@ -139,18 +149,68 @@ def test_no_pictures_where_none_are_wanted() -> None:
     assert not [tag for tag, _, _ in page.attributes if tag == "img"]
 
 
-def test_nothing_of_a_recording_is_taken_for_markup() -> None:
-    evil = "<script>alert('x')</script>\"&'"
-    info = RunInfo(evil, evil, evil, versions={evil: evil}, options={evil: evil})
-    builder = ReportBuilder(info, FEW)
-    gesture = Gesture(evil, "left", 0, "started", 0.8, 0.6)
+EVIL = "<script>alert('x')</script>\"&'\n\x1b[31m$\\frac$]]>--><b"
+"""Markup, quotes, a new line, a terminal's color, TeX and ends of sections in one name."""
+
+
+def evil_builder() -> ReportBuilder:
+    """Return the builder of a recording in which all that has a name has that one."""
+    names = (EVIL, *BLAZE.keypoints[1:])
+    skeleton = Skeleton(EVIL, names, BLAZE.links, BLAZE.left_right)
+    info = RunInfo(EVIL, EVIL, EVIL, EVIL, versions={EVIL: EVIL}, options={"topic": EVIL, EVIL: 1})
+    builder = ReportBuilder(info, ReportOptions(EVIL, joints=("elbow",)))
+    gestures = (
+        Gesture(EVIL, "left", 0, "started", 0.8, 0.6),
+        Gesture("stop", EVIL, 0, "started", 0.8, 0.6),
+    )
     for i in range(5):
-        builder.add(result(i, person(i / 10), (gesture,), evil))
-    text = builder.html(Recording(lost=(evil,)))
+        poses = person(i / 10).replace(skeleton=skeleton, labels=(EVIL,), label_scores=[1.0])
+        found = Result(i, i * NANOSECONDS // 10, 640, 480, poses, None, gestures, EVIL, EVIL)
+        image = np.full((480, 640, 3), 90, np.uint8)
+        placement = Placement(EVIL, np.eye(4))
+        builder.add(found, image, latency=0.05, placement=placement)
+    return builder
+
+
+def test_nothing_of_a_recording_is_taken_for_markup() -> None:
+    text = evil_builder().html(Recording(lost=(EVIL,), network=EVIL))
     page = check(text)
     assert "script" not in [tag for tag, _, _ in page.attributes]
     assert "<script" not in text
-    assert evil in page.text
+    assert "<b" not in text.replace("<body", "").replace("<b>", "")
+    assert printable(EVIL) in page.text
+    assert not [letter for letter in text if ord(letter) < 32 and letter not in "\n\t\r"]
+
+
+def test_a_comparison_takes_nothing_for_markup_either() -> None:
+    info = RunInfo(EVIL, EVIL, EVIL, options={EVIL: EVIL})
+    comparison = ComparisonBuilder((info, info), (EVIL, EVIL), FEW)
+    for i in range(3):
+        gesture = Gesture(EVIL, "left", 0, "started", 0.8, 0.6)
+        poses = person(i / 10)
+        names = (EVIL, *BLAZE.keypoints[1:])
+        poses = poses.replace(skeleton=Skeleton(EVIL, names, BLAZE.links, BLAZE.left_right))
+        one = Result(i, i * NANOSECONDS // 10, 640, 480, poses, None, (gesture,), EVIL, EVIL)
+        comparison.add(one, one, np.full((480, 640, 3), 90, np.uint8))
+    text = comparison.html()
+    check(text)
+    assert "<script" not in text
+
+
+def test_drawings_are_pictures_too(tmp_path) -> None:
+    """The page's own drawings, in its light colors, whatever names are in them."""
+    evil_builder().write_plots(tmp_path)
+    files = {path.name: cv2.imread(str(path)) for path in tmp_path.iterdir()}
+    assert set(files) == {
+        "people.png", "gestures.png", "floor.png", "latency.png", "angles_id_0.png",
+    }  # fmt: skip
+    for name, image in files.items():
+        assert image is not None, name
+        assert min(image.shape[:2]) > 200
+        assert (image[0, 0] == 255).all()
+        colors = len(np.unique(image.reshape(-1, 3), axis=0))
+        assert colors > 20, name
+        assert any(fnmatch(name, f"{pattern}.png") for pattern in PLOTS)
 
 
 def test_empty_results() -> None:
