@@ -117,6 +117,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._state_told: tuple[State, str] | None = None
         self._told_at: dict[str, float] = {}  # when each kind of state was logged, seconds
         self._sources = 0  # how often poses have begun to come from another node
+        self._ends = False  # the process does
         self._unheard = ""  # why a lock or stop button cannot be heard
         self._defect = self._refusal = ""
         self._images = 0
@@ -286,8 +287,8 @@ class GestureNode(ManagedNode[GestureParameters]):
     def _check_clock(self, commander: Commander) -> None:
         """Bar what is not the real robot's time, and notice a clock that stands still."""
         barred = self.simulated and not self.parameters.allow_replay
-        replay = "the time is a simulation's or a bag's: set allow_replay"
-        commander.bar(replay if barred else self._unheard)
+        reason = "the time is a simulation's or a bag's: set allow_replay" if barred else ""
+        commander.bar("the process ends" if self._ends else reason or self._unheard)
         if self._moving_clock.stands() > self.parameters.timeout and not barred:
             commander.stop("the clock stands still")
 
@@ -308,7 +309,8 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def brake(self) -> None:
         """Send zero before anything that takes longer."""
-        self._stop_button("the process ends")
+        self._ends = True
+        self._tick_now()
 
     def survive(self, error: Exception) -> None:
         """Stand still, and go on, after what a callback of this process raised."""
