@@ -318,6 +318,7 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _damaged(self, reason: str) -> None:
         """Stand still after poses that cannot be read: they show no gesture that is held."""
+        reason = printable(reason)
         with self._mutex:
             self._refusal = reason
             if self._commander is not None:
@@ -327,7 +328,7 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _refuse(self, reason: str, sender: str) -> None:
         """Note what another publisher than the first sends, and say it once."""
-        self._refusal = reason
+        self._refusal = printable(reason)
         self._notices.warn(("refused", sender), reason)
 
     def _on_lock(self, msg: Any, sender: Sender) -> None:
@@ -367,8 +368,8 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _on_damaged(self, reason: str, _sender: Sender) -> None:
         """Take what cannot be read on the lock or the stop topic for a stop."""
-        self._refusal = reason
-        self._stop_button(reason)
+        self._refusal = printable(reason)
+        self._stop_button(self._refusal)
 
     def _stop_button(self, reason: str) -> None:
         with self._mutex:
@@ -414,7 +415,8 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _tell(self, state: State, reason: str) -> None:
         self._state_told = (state, reason)
-        self._states.publish(KeyValue(key=state.value, value=reason))
+        # a name that some message holds may be no text that ROS can send
+        self._states.publish(KeyValue(key=state.value, value=printable(reason)))
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import time
@@ -36,7 +37,7 @@ from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.sources.opening import open_synthetic
-from tools.gesture_stage import COMMANDS, LATCHED, FakeRecognizer, Stage, somebody
+from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, somebody
 from tools.mutation import mutated
 
 QUIET = PublisherEventCallbacks(use_default_callbacks=False)
@@ -340,6 +341,10 @@ def test_a_second_gesture_node_is_named(ros: Any) -> None:
     assert ros.spin_until(lambda: any("2 nodes are named /gesture" in t for t in texts()))
 
 
+# ahead is z of the camera, up is -y; it is a meter above the floor
+LEVEL = Transform(translation=Vector3(z=1.0), rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5))
+
+
 def transform(**changes: Any) -> TransformStamped:
     values: dict[str, Any] = {
         "header": header_to_msg(time.time(), "base_link"),
@@ -387,8 +392,8 @@ def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: An
     The person makes the gesture that drives the robot, and nobody has engaged.
     """
     draw = random.Random(11)
-    settings = {"commands": "t_pose: {do: twist, linear: 0.2}", "engage_time": 0.1}
-    settings["hold_time"] = 0.1
+    settings: dict[str, Any] = {"commands": "t_pose: {do: twist, linear: 0.2}", "engage_time": 0.1}
+    settings |= {"hold_time": 0.1, "timeout": TIMEOUT}
     node = ros.add(
         GestureNode(parameter_overrides=[Parameter(k, value=settings[k]) for k in settings])
     )
@@ -396,7 +401,8 @@ def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: An
     make = ros.node.create_publisher
     poses = make(PoseArray, "pose/poses", 10)
     latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    tf = serialize_message(TFMessage(transforms=[transform(), transform(child_frame_id="lens")]))
+    mounting = TFMessage(transforms=[transform(transform=LEVEL), transform(child_frame_id="lens")])
+    tf = serialize_message(mounting)
     others = [
         (make(TFMessage, "/tf", 10), tf),
         (make(TFMessage, "/tf_static", latched), tf),
@@ -433,9 +439,10 @@ def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: An
     # and it is as ready as before: with messages as they should be, it drives
     others[3][0].publish(Bool(data=False))
     assert ros.spin_until(lambda: not node._locks.holders)
+    others[1][0].publish(mounting)  # a rotation that was damaged to another one turned the world
     began = time.monotonic()
     while not moves():
-        assert time.monotonic() < began + 20.0
+        assert time.monotonic() < began + 20.0, (node._commander.state, node._commander.reason)
         gesture = "raise_hand" if (time.monotonic() - began) % 1.5 < 0.6 else "t_pose"
         poses.publish(image(gesture))
         ros.spin_for(0.03)
@@ -446,9 +453,7 @@ def test_zero_when_a_frame_that_a_goal_needs_is_lost(ros: Any, make: Any) -> Non
     stage = make(commands="point: {do: goal}")
     goals = ros.collect(PoseStamped, "goal_pose")
     sender = ros.node.create_publisher(TFMessage, "/tf", 100)
-    # ahead is z of the camera, up is -y; it is a meter above the floor
-    turn = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
-    place = Transform(translation=Vector3(z=1.0), rotation=turn)
+    place = copy.deepcopy(LEVEL)
     stage.up()
     heard(stage, sender)
 
