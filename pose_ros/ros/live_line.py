@@ -37,10 +37,7 @@ FIRST_LINE_SECONDS = 1.5  # until the nodes are found
 LINE_SECONDS = 0.5
 PIPED_LINE_SECONDS = 1.0
 
-NOTHING_RUNS = (
-    "no pose node is there: start one (pose-ros up --camera /dev/video0), and see that "
-    "ROS_DOMAIN_ID is the same here and there"
-)
+NOTHING_RUNS = "no pose node found: start one (pose-ros up), and check ROS_DOMAIN_ID"
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def test_window_that_cannot_be_had_says_why(monkeypatch: pytest.MonkeyPatch) -> 
 def test_watch_without_nodes_says_what_to_do() -> None:
     done = _watch("--seconds", "2.5")
     assert done.returncode == 0
-    assert "no pose node is there: start one" in done.stdout
+    assert "no pose node found: start one" in done.stdout
     assert not done.stderr
 
 
