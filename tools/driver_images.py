@@ -64,7 +64,7 @@ def publish(options: argparse.Namespace) -> None:
 def count(kind: str, arguments: list[str]) -> int:
     """Return how many images of a driver in another process arrive."""
     node = rclpy.create_node("counter")
-    came = []
+    came: list[bytes] = []
     node.create_subscription(Image, "image", came.append, _qos(1, kind), raw=True)
     driver = subprocess.Popen([sys.executable, "-m", "tools.driver_images", *arguments])
     while driver.poll() is None:
