@@ -85,7 +85,6 @@ _MATRICES = ("src_colorspace", "dst_colorspace")
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 _QUANTIZER = 3  # of 1 to 31; FFmpeg counts it in units of 118
 _LONGEST_GAP_SECONDS = 600.0
-_LARGE_PIXELS = 16_000_000
 _MAX_PADDING_PIXELS = 128 * 32_768
 _BUFFER_BYTES = 1 << 18
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 10.0
@@ -214,9 +213,9 @@ class VideoReader:
         if context.width and context.height:  # some are known with the first frame only
             self._check_size(context.width, context.height)
         context.options = self._decoder_limit
-        # each thread holds a frame
-        large = context.width * context.height > _LARGE_PIXELS
-        context.thread_type = "SLICE" if large else "AUTO"
+        # FFmpeg's threads that decode several frames at a time wait for each other for ever on
+        # some damaged HEVC; those that share one frame do not
+        context.thread_type = "SLICE"
         return stream
 
     def _check_size(self, width: int, height: int) -> None:
@@ -253,6 +252,9 @@ class VideoReader:
         while True:
             try:
                 packet = next(packets, None)
+            except IndexError:  # a packet of a stream that the head did not name
+                packets = self._container.demux(self._stream)
+                continue
             except (ValueError, self._av.error.InvalidDataError):
                 in_a_row += 1
                 self._unread += 1

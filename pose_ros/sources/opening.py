@@ -38,7 +38,7 @@ from pose_ros.sources.synthetic import (
     SyntheticSource,
 )
 from pose_ros.sources.videos import VideoSource
-from pose_ros.sources.web import download_picture, kind_of_address
+from pose_ros.sources.web import download, find_web_file
 
 FEW_CORES, FPS_ON_FEW_CORES = 4, 15
 
@@ -246,14 +246,20 @@ def open_source(
 def _open_address(request: CaptureRequest, *, loop: bool, max_pixels: int, wait: bool) -> Source:
     """Open a stream, which is opened again when it is lost, or a file, which is read once."""
     address, name = request.spec, without_password(request.spec)
-    kind = kind_of_address(address)
-    if not kind:
+    found = find_web_file(address)
+    if found is None:
         return CameraSource(request, wait=wait)
-    if kind != PICTURE:
-        return VideoSource(address, name=name, loop=loop, max_pixels=max_pixels, container=kind)
+    if found.is_seekable and found.kind != PICTURE:
+        return VideoSource(
+            address, name=name, loop=loop, max_pixels=max_pixels, container=found.kind
+        )
     folder = tempfile.TemporaryDirectory(prefix="pose_ros_")
-    path = download_picture(address, Path(folder.name), name)
-    source = PictureSource([path], name=name, loop=loop, max_pixels=max_pixels)
+    path = download(address, Path(folder.name), name)
+    source: PictureSource | VideoSource
+    if found.kind == PICTURE:
+        source = PictureSource([path], name=name, loop=loop, max_pixels=max_pixels)
+    else:
+        source = VideoSource(path, name=name, loop=loop, max_pixels=max_pixels)
     weakref.finalize(source, folder.cleanup)
     return source
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -14,55 +15,74 @@ from pose_ros.sources.file_kinds import PICTURE
 from pose_ros.video_files import HEAD_BYTES, video_container
 
 _TIMEOUT_SECONDS = 5.0
-_MAX_PICTURE_BYTES = 64 << 20
+_MAX_BYTES = 2 << 30
+_PIECE_BYTES = 1 << 20
 
 
-def kind_of_address(address: str) -> str:
-    """Return what an address on a web server is opened as.
+@dataclass(frozen=True)
+class WebFile:
+    """A file on a web server.
+
+    Attributes:
+        kind: ``PICTURE``, or FFmpeg's name of a video's container.
+        is_seekable: Whether the server sends parts of it. FFmpeg needs them of an MP4 whose index
+            is at its end.
+    """
+
+    kind: str
+    is_seekable: bool
+
+
+def find_web_file(address: str) -> WebFile | None:
+    """Return what is known of a file on a web server.
 
     A file has a length and begins as a file does. A camera's stream has no length, or is made of
     parts; a playlist is neither.
 
     Returns:
-        ``PICTURE`` or FFmpeg's name of a video's container; empty for a stream, for what is not on
-        a web server, and where the server does not answer: who opens it will say why.
+        None for a stream, for what is not on a web server, and where the server does not answer:
+        who opens it will say why.
     """
     if urlsplit(address).scheme.lower() not in ("http", "https"):
-        return ""
+        return None
     try:
         with _get(address) as answer:
             if not (answer.headers.get("Content-Length") or "").isdecimal():
-                return ""
+                return None
             if answer.headers.get_content_maintype() == "multipart":
-                return ""
+                return None
+            is_seekable = "bytes" in (answer.headers.get("Accept-Ranges") or "")
             head = answer.read(HEAD_BYTES)
     except (OSError, ValueError, http.client.HTTPException):
-        return ""
-    if image_format(head[:16]) in FILE_FORMATS:
-        return video_container(head) or PICTURE
-    return video_container(head)
+        return None
+    kind = video_container(head)
+    if not kind and image_format(head[:16]) in FILE_FORMATS:
+        kind = PICTURE
+    return WebFile(kind, is_seekable) if kind else None
 
 
-def download_picture(address: str, folder: Path, name: str) -> Path:
-    """Return the file into which a picture was read.
+def download(address: str, folder: Path, name: str) -> Path:
+    """Return the file into which one on a web server was read.
 
     Args:
-        address: Of the picture.
-        folder: For the file.
+        address: Of the file.
+        folder: For the copy.
         name: What the user calls it, for messages.
 
     Raises:
-        SourceError: It cannot be read, or is larger than 64 MB.
+        SourceError: It cannot be read or written, or is larger than 2 GB.
     """
-    path = folder / (Path(unquote(urlsplit(address).path)).name or "picture")
+    path = folder / (Path(unquote(urlsplit(address).path)).name or "file")
     try:
-        with _get(address) as answer:
-            data = answer.read(_MAX_PICTURE_BYTES + 1)
+        with _get(address) as answer, path.open("wb") as file:
+            while data := answer.read(_PIECE_BYTES):
+                file.write(data)
+                if file.tell() > _MAX_BYTES:
+                    raise SourceError(f"{name} is larger than 2 GB: fetch it yourself")
+            if answer.length:
+                raise SourceError(f"{name} breaks off: {answer.length} bytes did not come")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise SourceError(f"cannot read {name}: {error}") from None
-    if len(data) > _MAX_PICTURE_BYTES:
-        raise SourceError(f"{name} is larger than 64 MB")
-    path.write_bytes(data)
+        raise SourceError(f"cannot fetch {name}: {error}") from None
     return path
 
 

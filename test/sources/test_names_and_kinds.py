@@ -153,7 +153,7 @@ def test_topic_of_what_is_no_bag(tmp_path: Path) -> None:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves files of a folder, with their lengths or, below /live/, without."""
+    """Serves files: whole, below /parts/ from any byte on, below /locked/ with a password."""
 
     daemon_threads = True
 
@@ -173,9 +173,14 @@ class Server(http.server.ThreadingHTTPServer):
                     self.send_header("WWW-Authenticate", 'Basic realm="x"')
                     self.end_headers()
                     return
-                self.send_response(200)
-                if not self.path.startswith("/live/"):
-                    self.send_header("Content-Length", str(len(data)))
+                sent = self.headers.get("Range") if "/parts/" in self.path else None
+                begin = int(sent.removeprefix("bytes=").partition("-")[0]) if sent else 0
+                whole, data = len(data), data[begin:]
+                self.send_response(206 if sent else 200)
+                if "/parts/" in self.path:
+                    self.send_header("Accept-Ranges", "bytes")
+                    self.send_header("Content-Range", f"bytes {begin}-{whole - 1}/{whole}")
+                self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 with contextlib.suppress(OSError):  # the reader may go away
                     self.wfile.write(data)
@@ -198,13 +203,20 @@ class Server(http.server.ThreadingHTTPServer):
 def server(tmp_path: Path) -> Iterator[Server]:
     video = write_video(tmp_path / "clip.mkv", 25).read_bytes()
     picture = cv2.imencode(".jpg", IMAGE)[1].tobytes()
-    served = Server({"clip.mkv": video, "photo.jpg": picture, "page.html": b"<html>"})
+    mp4 = write_video(tmp_path / "clip.mp4", 25).read_bytes()
+    assert mp4.index(b"mdat") < mp4.index(b"moov")
+    files = {"clip.mkv": video, "clip.mp4": mp4, "photo.jpg": picture, "page.html": b"<html>"}
+    served = Server(files)
     yield served
     served.stop()
 
 
 @pytest.mark.parametrize(
-    ("path", "count"), [("clip.mkv", 25), ("photo.jpg", 1), ("locked/clip.mkv", 25)]
+    ("path", "count"),
+    [
+        *(("clip.mkv", 25), ("clip.mp4", 25), ("parts/clip.mp4", 25), ("photo.jpg", 1)),
+        *(("locked/clip.mkv", 25), ("locked/parts/clip.mp4", 25)),
+    ],
 )
 def test_file_on_a_web_server_ends(server: Server, path: str, count: int) -> None:
     address = f"{server.address}/{path}"
