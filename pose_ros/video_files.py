@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -315,7 +315,7 @@ class VideoWriter:
     ) -> None:
         self._av, self._path, self._name = _import_av(), path, name or path
         self._fps = fps if math.isfinite(fps) and 0 < fps < 10_000 else DEFAULT_FPS
-        self._file: IO[bytes] | None = None
+        self._file: _DiskFile | None = None
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = (0, 0)
@@ -354,6 +354,8 @@ class VideoWriter:
             frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
             frame.pts, frame.time_base = self._last_tick, self._time_base
             self._encode(frame)
+            if self._file is not None:
+                self._file.check()
 
     def close(self) -> None:
         """Finish the video; without this it cannot be played.
@@ -376,7 +378,7 @@ class VideoWriter:
         rate = Fraction(self._fps).limit_denominator(1001)
         self._time_base = time_base or 1 / rate
         self._size = (image.shape[1], image.shape[0])
-        self._file = self._path.open("wb")
+        self._file = _DiskFile(self._path)
         self._container = self._av.open(self._file, "w", format=container)
         stream: Any = self._container.add_stream(codec, rate=rate)
         stream.width, stream.height = self._size
@@ -404,6 +406,47 @@ class VideoWriter:
             yield
         except (OSError, ValueError, self._av.FFmpegError) as error:
             raise OutputError(f"cannot write the video {self._name}: {_reason(error)}") from None
+
+
+class _DiskFile:
+    """A file whose first error is kept until it is asked for: PyAV would print it and go on."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write bytes; after an error nothing."""
+        return self._try(self._file.write, data, instead=len(data))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to another place."""
+        return self._try(self._file.seek, offset, whence, instead=offset)
+
+    def tell(self) -> int:
+        """Return the present place."""
+        return self._try(self._file.tell, instead=0)
+
+    def check(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Close the file, and raise the first error, if there was one."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self._error = self._error or error
+        self.check()
+
+    def _try(self, action: Callable[..., int], *arguments: Any, instead: int) -> int:
+        if self._error is None:
+            try:
+                return action(*arguments)
+            except OSError as error:
+                self._error = error
+        return instead
 
 
 def _import_av() -> Any:

@@ -300,7 +300,8 @@ def page(
 
     yield write
     if path is not None:
-        builder.write(path, known())
+        with told(path.name):
+            path.write_text(builder.html(known()), encoding="utf-8")
     if plots is not None:
         builder.write_plots(plots)
 

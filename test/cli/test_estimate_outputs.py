@@ -200,7 +200,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder, capsys, words):
     before = contents(folder)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (256, limits[1]))
+    # a video fails in its middle, where PyAV has the file in its hands
+    most = 20_000 if words[1].startswith("v.") else 256
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
     try:
         code = estimate(*source, *words, "--quiet")
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ from pose_ros.viz.report.words import clock_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# its notes about a cache that it cannot keep or builds anew are none that a user can act on
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 _INCH = 72.0  # points, which a browser takes for pixels
 
