@@ -11,6 +11,8 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
+from pose_ros.ros.senders import full_name
+
 POSES_TYPE = "pose_ros/msg/PoseArray"
 CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -26,11 +28,6 @@ _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _TWO_NODES = (
     "give each its own name or namespace (--ros-args -r __node:=NAME, or -r __ns:=/NAMESPACE)"
 )
-
-
-def full_name(info: Any) -> str:
-    """Return the full name of an endpoint's node."""
-    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
 
 
 def missing_images(node: Any, topic: str) -> str:
