@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
-from pose_ros.ros.graph import full_name
+from pose_ros.ros.senders import full_name
 
 Side: TypeAlias = Literal["publisher", "subscriber"]
 
