@@ -157,14 +157,14 @@ def commanding_scene(spec: str) -> str:
     """Return a drawn scene that a gesture node can make something of, from its start.
 
     The default script holds no gesture long enough to engage: where only ``synthetic`` is
-    named, the actor of ``directing`` raises a hand, points and lets go.
+    named, the actor of ``commanding`` raises a hand, gives commands and lets go.
 
     Args:
         spec: The name of a drawn scene, with or without options.
     """
     head, mark, query = spec.partition("?")
     if head == "synthetic":
-        spec = f"synthetic:directing{mark}{query}"
+        spec = f"synthetic:commanding{mark}{query}"
     spec = with_option(spec, "fps", f"{affordable_fps():g}")
     return with_option(spec, "begin", f"{time.time() + SCENE_DELAY:.3f}")
 

@@ -112,6 +112,31 @@ def directing(distance: float = 3.0) -> Scene:
     return Scene((Actor(Path.standing(distance), steps),), distance + ACTOR_TO_WALL)
 
 
+def commanding(distance: float = 3.0) -> Scene:
+    """Return a scene in which somebody engages and gives each command of the gesture node.
+
+    They raise a hand, beckon, point to either side, wave and cross their arms.
+
+    Args:
+        distance: Meters along the floor from the camera to them.
+    """
+    steps = (
+        Step("stand", 1.0),
+        Step("raise_hand", 3.0, "right"),
+        Step("stand", 1.0),
+        Step("come_here", 3.2, "right"),
+        Step("stand", 1.0),
+        Step("point_left", 3.0, "left"),
+        Step("stand", 1.0),
+        Step("point_right", 3.0, "right"),
+        Step("stand", 1.0),
+        Step("wave", 2.4, "left"),
+        Step("stand", 1.0),
+        Step("cross_arms", 2.0),
+    )
+    return Scene((Actor(Path.standing(distance), steps),), distance + ACTOR_TO_WALL)
+
+
 def walking(
     seed: int = 0, *, rounds: int = 8, height: float = AVERAGE_HEIGHT, build: Build = AVERAGE
 ) -> Scene:
@@ -238,6 +263,7 @@ SCENES: dict[str, Callable[..., Scene]] = {
     "crossing_alike": lambda: crossing(looks=(BLUE, BLUE)),
     "crossing_three": lambda: crossing(looks=(BLUE, RED, GREEN)),
     "directing": directing,
+    "commanding": commanding,
 }
 """Scenes by name. Those that draw something take a ``seed``, some a ``distance``."""
 
