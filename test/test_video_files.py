@@ -268,6 +268,8 @@ def test_mutated_videos_end_no_process(tmp_path: Path) -> None:
         write_at(tmp_path / "a.mp4", UNEVEN),
         write_at(tmp_path / "b.mkv", UNEVEN),
         write_at(tmp_path / "c.webm", UNEVEN, codec="libvpx"),
+        write_at(tmp_path / "e.mp4", UNEVEN, codec="libx264"),
+        write_at(tmp_path / "f.mkv", UNEVEN, codec="libx265"),
         write_at(tmp_path / "d.avi", [i / 30 for i in range(9)], codec="mjpeg", pix_fmt="yuvj420p"),
     ]
     code = (
@@ -277,7 +279,7 @@ def test_mutated_videos_end_no_process(tmp_path: Path) -> None:
         "from pose_ros.video_files import VideoReader, video_container\n"
         "rng = np.random.default_rng(5)\n"
         "opened = refused = 0\n"
-        "for i in range(400):\n"
+        "for i in range(600):\n"
         "    name = sys.argv[1 + i % (len(sys.argv) - 1)]\n"
         "    data = bytearray(open(name, 'rb').read())\n"
         "    for place in rng.integers(0, len(data) if i % 3 else 400, rng.integers(1, 12)):\n"
@@ -296,7 +298,7 @@ def test_mutated_videos_end_no_process(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr.decode()[-2000:]
     opened, refused = map(int, result.stdout.split())
-    assert opened + refused == 400
+    assert opened + refused == 600
     assert min(opened, refused) > 20
 
 

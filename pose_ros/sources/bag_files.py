@@ -58,8 +58,11 @@ class Metadata:
 
 def is_bag(path: Path) -> bool:
     """Return whether a path looks like that of a rosbag2: its folder, or one of its files."""
-    if path.is_dir():
-        return bool(_storage_files(path)) or _names_bag(path / METADATA)
+    try:
+        if path.is_dir():
+            return bool(_storage_files(path)) or _names_bag(path / METADATA)
+    except OSError:  # whoever opens it says why it cannot be read
+        return False
     return path.name.lower().endswith(SUFFIXES) or (path.name == METADATA and _names_bag(path))
 
 
@@ -71,13 +74,12 @@ def find_files(path: Path) -> tuple[list[BagFile], Metadata, list[str]]:
     """
     if path.name == METADATA:
         path = path.parent
-    if not path.exists():
-        raise SourceError(f"there is no bag {path}")
+    try:
+        there = _storages_at(path)
+    except OSError as error:
+        raise SourceError(f"cannot read the bag {path}: {error.strerror or error}") from None
     if path.is_file():
-        if path.suffix == ".bag":
-            raise SourceError(f"{path} is a bag of ROS 1; convert it with rosbags-convert")
         return [BagFile(path)], Metadata(), []
-    there = _storage_files(path)
     try:
         information = _load(read_file(path / METADATA, MAX_METADATA_BYTES))
     except DocumentError:
@@ -169,6 +171,25 @@ def decompress(path: Path, target: Path) -> bool:
         except zstd.ZstdError:
             return False
         return engine.eof
+
+
+def _storages_at(path: Path) -> list[Path]:
+    """Return the files of a bag's folder, or the file that it is.
+
+    Raises:
+        OSError: They cannot be looked at.
+        SourceError: There is nothing, or a bag of ROS 1.
+    """
+    if not path.exists():
+        raise SourceError(f"there is no bag {path}")
+    if not path.is_file():
+        return _storage_files(path)
+    if path.suffix == ".bag":
+        raise SourceError(
+            f"{path} is a bag of ROS 1; convert it: rosbags-convert --src {path.name} --dst "
+            f"{path.stem}"
+        )
+    return [path]
 
 
 def _storage_files(folder: Path) -> list[Path]:

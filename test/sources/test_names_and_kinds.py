@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,13 +130,33 @@ def test_paths_that_lead_nowhere(
         open_source(spec)
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_no_permission_is_one_line(tmp_path: Path) -> None:
-    for name in ("a.jpg", "a.mp4"):
-        (tmp_path / name).write_bytes(b"x")
-        (tmp_path / name).chmod(0)
-        with pytest.raises(SourceError, match="Permission denied|cannot be read"):
-            open_source(str(tmp_path / name)).read()
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """Files and a folder that may not be read, by root neither: it is nobody for a while."""
+    nobody, was_root = 65534, os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        for name in ("a.jpg", "a.mp4", "a.mcap", "a.tif"):
+            (folder / name).write_bytes(b"x")
+            (folder / name).chmod(0)
+        (folder / "bag").mkdir(mode=0)
+        if was_root:
+            os.seteuid(nobody)
+        try:
+            yield folder
+        finally:
+            if was_root:
+                os.seteuid(0)
+            (folder / "bag").chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.mp4", "a.mcap", "a.tif", "bag", "bag/a.jpg"])
+def test_no_permission_is_one_line(locked: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="Permission denied") as error:
+        open_source(str(locked / name)).read()
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_huge_picture_file_is_refused_unread(tmp_path: Path) -> None:
