@@ -39,7 +39,7 @@ from pose_ros.sources.calibration import parse_calibration
 _LOG = logging.getLogger(__name__)
 
 
-def analyze(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
+def analyze_bag(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     """Do what ``task.run_task`` says."""
     outputs, tally = task.outputs, Tally()
     with contextlib.ExitStack() as stack:

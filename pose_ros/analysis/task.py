@@ -178,6 +178,6 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         PoseRosError: The recording cannot be read, the network cannot be had, or an output
             cannot be written.
     """
-    from pose_ros.analysis.run import analyze
+    from pose_ros.analysis.run import analyze_bag
 
-    return analyze(task, progress)
+    return analyze_bag(task, progress)

@@ -178,7 +178,8 @@ class Stream(Generic[M]):
         if stamp == self._stamp:
             raise ImageError(
                 f"its stamp, {stamp} s, is that of the image before it; give each image of a "
-                "stream its own time, and no stamp to pictures that do not follow each other"
+                "stream its own time; pictures that do not follow each other need no stamp, or "
+                "the static option"
             )
         gap, before = stamp - self._stamp, self._size
         self._stamp, self._size = stamp, size

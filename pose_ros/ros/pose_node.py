@@ -136,10 +136,9 @@ class PoseNode(ManagedNode[PoseParameters]):
             raise ModelError(f"{self._stuck}; clean the node up and configure it to load it again")
         outfit = self.outfit
         estimator, hands = outfit.estimator, outfit.hands
-        estimator.reset()
+        # not reset: after a pause an id must not be another person's, and what the first image
+        # may draw on of those before it, its stamp says
         estimator.options = options_from(self.parameters)
-        if hands:
-            hands.reset()
         self._notices.clear()
         self._interrupted = False
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()

@@ -118,12 +118,18 @@ def test_a_person_after_a_gap_between_images_gets_a_new_id(ros: Any, data: Path)
     for number, stamp in enumerate(stamps):
         publisher.publish(image_to_msg(photo, "bgr", header_to_msg(stamp, "camera")))
         assert ros.spin_until(lambda number=number: len(found) > number)
+    # nor is an id used again where the node was inactive in between
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert ros.spin_until(publisher.get_subscription_count)
+    publisher.publish(image_to_msg(photo, "bgr", header_to_msg(3770.0, "camera")))
+    assert ros.spin_until(lambda: len(found) > len(stamps))
     ids = [
         (stamp_from_msg(message.header.stamp), pose.id)
         for message in found
         for pose in message.poses
     ]
-    assert ids == list(zip(stamps, (0, 0, 0, 1, 1, 2, 3), strict=True))
+    assert ids == list(zip((*stamps, 3770.0), (0, 0, 0, 1, 1, 2, 3, 4), strict=True))
 
 
 def test_a_network_that_does_not_return_is_said_and_broken_off(

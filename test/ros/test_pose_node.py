@@ -94,7 +94,6 @@ def test_every_transition_twice(ros: Any, make: Make, fake: Any) -> None:
             assert ros.spin_until(lambda p=publish: p(image(next(stamps))) or poses)
             assert node.trigger_deactivate() == SUCCESS
         assert node.trigger_cleanup() == SUCCESS
-    assert fake.resets == 4
     assert node.trigger_shutdown() == SUCCESS
     assert node.state == "finalized"
 
@@ -465,7 +464,7 @@ def test_hands_follow_their_people_under_the_same_header(
     later = stream(publish, 200.0)
     assert ros.spin_until(lambda: later() or len(fake_hands.stamps) > before + 1)
     assert not fake_hands.options.smoothing
-    assert (fake_hands.resets, fake_hands.stamps[-1] >= 200.0) == (1, True)
+    assert fake_hands.stamps[-1] >= 200.0
 
 
 def test_hands_are_not_looked_for_unless_asked(ros: Any, make: Make, fake_hands: Any) -> None:
