@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import select
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import Any
 
 import pytest
@@ -21,7 +26,7 @@ from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters, command_config_from
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.share import share_path
+from pose_ros.share import node_executable, share_path
 from pose_ros.sources.opening import may_repeat
 
 PAGES = ["README.md", "docs/commands.md", "docs/next_node.md", "docs/robot.md"]
@@ -53,6 +58,38 @@ def test_launch_file_knows_by_itself_which_sources_repeat(camera: str) -> None:
     namespace: dict[str, Any] = {"Path": Path}
     exec(ast.unparse(function), namespace)
     assert namespace["is_drawn_or_recorded"](camera) == may_repeat(camera)
+
+
+# Stands for ros2 launch: starts a program, says its number, and waits for it.
+LAUNCHER = """
+import subprocess, sys
+started = subprocess.Popen(sys.argv[1:])
+print(started.pid, flush=True)
+started.wait()
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux has no setpriv here")
+def test_node_ends_when_what_launched_it_is_killed(ros: Any) -> None:
+    tree = ast.parse(share_path("launch", "pose.launch.py").read_text(encoding="utf-8"))
+    (prefix,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "END_WITH_LAUNCH"
+    )
+    command = [sys.executable, "-c", LAUNCHER, *prefix.split(), str(node_executable("camera_node"))]
+    with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT) as launcher:
+        assert launcher.stdout is not None
+        arguments = Path("/proc", launcher.stdout.readline().decode().strip(), "cmdline")
+        # setpriv has done its part when its place is taken; between two programs there is nothing
+        setpriv, nothing = prefix.encode().split()[0], b""
+        reached = lambda: arguments.read_bytes().split(b"\0")[0] not in (setpriv, nothing)  # noqa: E731
+        assert ros.spin_until(lambda: LAUNCHER.encode() not in arguments.read_bytes())
+        assert ros.spin_until(reached)
+        launcher.kill()
+        # the node holds the other end of the pipe until it has ended
+        ended, _, _ = select.select([launcher.stdout], [], [], 30.0)
+        assert ended
 
 
 @pytest.mark.parametrize("page", PAGES)
