@@ -28,7 +28,7 @@ from pose_ros.cli.network_options import (
     estimator_options,
     hand_network,
 )
-from pose_ros.cli.stopping import say
+from pose_ros.cli.stopping import nothing_is_kept, say
 from pose_ros.core.lift import LiftOptions
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
@@ -102,7 +102,10 @@ def run(args: argparse.Namespace) -> int:
     if wants_fleet(args):
         return run_fleet(args, task)
     began = time.monotonic()
-    with Progress(Path(task.bag).name, quiet=args.quiet) as progress:
+    with (
+        nothing_is_kept("pose-ros bag run"),
+        Progress(Path(task.bag).name, quiet=args.quiet) as progress,
+    ):
         report = run_task(task, progress)
     say_losses(report)
     if not args.quiet:

@@ -50,7 +50,7 @@ from pose_ros.cli.network_options import (
     build_hands,
     estimator_options,
 )
-from pose_ros.cli.stopping import ending, say
+from pose_ros.cli.stopping import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
@@ -117,7 +117,11 @@ def run(args: argparse.Namespace) -> int:
     inputs = find_inputs(args.inputs, fps=args.fps)
     _check_outputs(args, inputs)
     summary = Summary()
-    with _nothing_is_kept_of_a_run_that_is_stopped(args), Whole(force=args.force) as whole:
+    with (
+        nothing_is_kept("pose-ros estimate"),
+        _an_output_beside_a_broken_pipe_is_lost(args),
+        Whole(force=args.force) as whole,
+    ):
         text = _estimate(args, inputs, whole, summary)
         if not summary.tally.images:
             whole.give_up()
@@ -163,13 +167,10 @@ def _estimate(args: argparse.Namespace, inputs: list[Input], whole: Whole, summa
 
 
 @contextlib.contextmanager
-def _nothing_is_kept_of_a_run_that_is_stopped(args: argparse.Namespace) -> Iterator[None]:
-    """Say that nothing was written where a run ends before its end."""
+def _an_output_beside_a_broken_pipe_is_lost(args: argparse.Namespace) -> Iterator[None]:
+    """Say so where the reader of the standard output is gone; quiet where that was all."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        say("pose-ros estimate: stopped before the end; nothing was written")
-        raise
     except BrokenPipeError:
         if outputs_of(args) == ["-"]:
             raise

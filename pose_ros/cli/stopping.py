@@ -49,6 +49,20 @@ def signals_end_cleanly() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def nothing_is_kept(command: str) -> Iterator[None]:
+    """Say that nothing was written where Ctrl-C or a signal ends the block.
+
+    Args:
+        command: Such as ``pose-ros estimate``.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(f"{command}: stopped before the end; nothing was written")
+        raise
+
+
+@contextlib.contextmanager
 def ending(wanted: bool = True) -> Iterator[threading.Event]:
     """Give an event that Ctrl-C or SIGTERM sets: the end of a camera, whose results are kept.
 
