@@ -59,6 +59,7 @@ from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, Shot
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, find_inputs
+from pose_ros.sources.videos import VideoSource
 from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 from pose_ros.viz.report import Recording, ReportBuilder
@@ -316,6 +317,8 @@ class Summary:
         for line in (*notes, *lost):
             _say_beside_bar(f"{source.name}: {line}")
         self.losses += lost
+        if isinstance(source, VideoSource) and source.loss:  # it has said so itself
+            self.losses.append(f"{source.name}: {source.loss}")
 
     def recording(self) -> Recording:
         """Return what a report says about all inputs."""

@@ -70,7 +70,7 @@ class VideoSource:
         self._first_time: float | None = None
         self._last_stamp = -math.inf
         self._last_duration = math.nan
-        self._said = False
+        self._loss = ""
 
     @property
     def name(self) -> str:
@@ -91,6 +91,11 @@ class VideoSource:
     def length(self) -> int | None:
         """Number of frames; None where the container does not count them, or it loops."""
         return None if self._loop else self._count
+
+    @property
+    def loss(self) -> str:
+        """What was lost, in words, once the end was read; empty where nothing was."""
+        return self._loss
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end.
@@ -195,6 +200,6 @@ class VideoSource:
         return 1.0 / (self._fps if self._fps > 0 else DEFAULT_FPS)
 
     def _say_loss(self, reader: VideoReader | AnimationReader) -> None:
-        if not self._said and self._index and (loss := reader.loss()):
-            self._said = True
-            _log.warning("%s is damaged or cut off: %s", self._name, loss)
+        if not self._loss and self._index and (loss := reader.loss()):
+            self._loss = f"damaged or cut off: {loss}"
+            _log.warning("%s is %s", self._name, self._loss)

@@ -301,3 +301,16 @@ def test_overlay_of_uneven_frames_lasts_as_long_as_they_do(actor_frames, tmp_pat
     stamps = [frame.stamp for _ in range(9) if (frame := source.read())]
     source.close()
     np.testing.assert_allclose(stamps, times, atol=1.1e-3)
+
+
+def test_part_of_a_video_that_is_lost_shows_in_the_exit_code(actor_frames, tmp_path, caplog):
+    writer = VideoWriter(tmp_path / "clip.avi")
+    for i in range(6):
+        writer.write(actor_frames[i % 3], i / 30)
+    writer.close()
+    data = (tmp_path / "clip.avi").read_bytes()
+    (tmp_path / "clip.avi").write_bytes(data[: len(data) * 2 // 3])
+    lines = tmp_path / "out.jsonl"
+    assert main(["estimate", str(tmp_path / "clip.avi"), "--json", str(lines), "--quiet"]) == 2
+    assert 3 <= len(read_lines(lines)) <= 4
+    assert "of its 6 frames cannot be read" in caplog.text
