@@ -28,6 +28,7 @@ from pose_ros.sources.calibration import write_calibration
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.sources.synthetic import SyntheticSource
+from tools.bags import image, write_bag
 from tools.mjpeg_server import MjpegServer
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -102,6 +103,19 @@ def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, capfd: An
     for transition in (node.trigger_deactivate, node.trigger_activate):
         assert transition() == SUCCESS
     assert ros.spin_until(lambda: len(images) >= 20)
+
+
+def test_topic_chooses_among_the_images_of_a_bag(ros: Any, tmp_path: Path, capfd: Any) -> None:
+    told = [image(50 * i, name) for i in range(3) for name in ("/left/image", "/right/image")]
+    path = write_bag(tmp_path / "bag", told)
+    node = camera(ros, source=str(path))
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() != SUCCESS
+    assert "bag_topic of a node" in capfd.readouterr().err
+    node = camera(ros, source=str(path), bag_topic="/right/image")
+    images = ros.collect(Image, "image", 20)
+    activate(ros, node)
+    assert ros.spin_until(lambda: len(images) >= 3)
 
 
 def test_a_bag_keeps_its_stamps_and_its_camera(ros: Any, tmp_path: Path) -> None:
