@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.raiseExceptions = False  # a standard error that is gone or full is no defect of ours
     try:
         with signals_end_cleanly():
-            return _run(arguments) or _end()
+            code = _run(arguments)
+        if code:
+            end_standard_output()  # what went wrong is said already
+        return code or _end()
     except SystemExit as error:  # --help, a usage error, or a signal
         raise SystemExit(error.code or _end()) from None
 

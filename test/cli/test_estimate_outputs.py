@@ -289,3 +289,18 @@ def test_plots_are_pictures_in_a_folder_and_need_the_extra(folder, capsys, monke
     assert "reports and plots need matplotlib: pip install 'pose_ros[report]'" in error
     assert error.count("\n") == 1
     assert not (folder / "other").exists()
+
+
+def test_a_reader_that_goes_away_ends_a_run_quietly_unless_something_else_is_lost(
+    folder, capsys, monkeypatch
+):
+    for words, code, lost in (([], 0, ""), (["--csv", "x.csv"], 1, "nothing was written")):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with monkeypatch.context() as patch, os.fdopen(writing, "w", encoding="utf-8") as pipe:
+            patch.setattr(sys, "stdout", pipe)
+            assert estimate("me.jpg", "--json", "-", "--quiet", *words) == code
+        error = capsys.readouterr().err
+        assert lost in error
+        assert error.count("\n") == bool(lost)
+    assert not (folder / "x.csv").exists()
