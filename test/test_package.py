@@ -247,6 +247,24 @@ def test_manifest_lists_what_nodes_and_launch_files_import_and_nothing_else(chec
     assert not [key for key in listed if key.endswith("-pip")]
 
 
+# Modules of rclpy in ROS 2 Humble, the oldest that is supported.
+HUMBLE = (
+    "action callback_groups client clock context duration exceptions executors lifecycle logging "
+    "node parameter publisher qos qos_event qos_overriding_options serialization service signals "
+    "subscription task time timer utilities waitable"
+)
+
+
+def test_nodes_import_no_module_of_rclpy_that_humble_lacks(checkout):
+    for path in (checkout / "pose_ros/ros").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        used = set(re.findall(r"(?:from|import) rclpy\.(\w+)", source))
+        newer = used - set(HUMBLE.split())
+        # with what stands in for it
+        assert newer <= {"event_handler"}, path
+        assert not newer or "qos_event" in used, path
+
+
 def test_robot_has_every_requirement_that_a_wheel_has(checkout, distribution):
     lines = (checkout / "requirements/robot.txt").read_text(encoding="utf-8").splitlines()
     robot = {r.name: r for r in map(Requirement, (x for x in lines if x and x[0] != "#"))}
