@@ -64,7 +64,8 @@ def test_plain_kernels_change_the_last_bits_and_no_more(data: Path) -> None:
 
     def keypoints() -> FloatArray:
         estimator = pose_ros.create_estimator("blazepose-full", static=True)
-        return estimator.estimate(image, channels="bgr").keypoints[0]
+        found: FloatArray = estimator.estimate(image, channels="bgr").keypoints[0]
+        return found
 
     usual = keypoints()
     with plain_kernels():
