@@ -43,8 +43,13 @@ demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file
 	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)') $(if $(ROBOT),--robot)
 
 .PHONY: test
-test: setup lint  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: setup lint tests  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
+
+# Files in the order of their names, since those of test/accuracy take longest; a file stays in one
+# process, which shares what it has drawn and loaded.
+.PHONY: tests
+tests: setup  ## the test suite alone, in parallel; JOBS=2 for as many processes, JOBS=0 for one
+	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: portable
 portable: setup  ## tests of numbers, rounded as older processors do; PYTEST_ARGS=... for others
@@ -81,7 +86,7 @@ $(VENV)/made-for: $(addprefix requirements/,build.txt common.txt $(ROS_DISTRO).t
 	@python=$$(scripts/find_python $(PYTHON)) && \
 	  echo "Setting up ROS 2 $(ROS_DISTRO) in $(VENV) with $$($$python --version); this takes a minute" && \
 	  rm -rf $(VENV) build/cmake-* && $$python -m venv $(VENV)
-	@$(PIP) install -r requirements/$(ROS_DISTRO).txt
+	@$(PIP) install --no-compile -r requirements/$(ROS_DISTRO).txt
 	@echo '$(MADE_FOR)' >$@
 
 $(VENV)/installed: $(VENV)/made-for $(SOURCES)
