@@ -12,6 +12,7 @@ running without AVX-512 does.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -44,8 +45,7 @@ def plain_kernels() -> Iterator[None]:
 
 def environments() -> dict[str, dict[str, str]]:
     """Return what to set for each kind of processor."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__ as numpy_kernels
-
+    numpy_kernels = importlib.import_module("numpy._core._multiarray_umath").__cpu_dispatch__
     wide = [name for name in numpy_kernels if name.startswith(("AVX512", "X86_V4"))]
     return {
         "AVX2, as Haswell and Zen": {
