@@ -45,11 +45,18 @@ demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file
 .PHONY: test
 test: setup lint tests  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
 
-# Files in the order of their names, since those of test/accuracy take longest; a file stays in one
-# process, which shares what it has drawn and loaded.
+# A file stays in one process, which shares what it has drawn and loaded; those of test/accuracy are
+# first, since they take longest. Nodes, which have to be in time, get the machine to themselves.
+PARALLEL := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .PHONY: tests
-tests: setup  ## the test suite alone, in parallel; JOBS=2 for as many processes, JOBS=0 for one
-	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+tests: setup  ## the test suite alone; JOBS=1 for as many processes, otherwise one a core
+ifdef PYTEST_ARGS
+	$(BIN)/pytest $(PYTEST_ARGS)
+else
+	$(BIN)/pytest -n $(or $(JOBS),auto) $(PARALLEL) --ignore=test/ros
+	$(BIN)/pytest test/ros
+endif
 
 .PHONY: portable
 portable: setup  ## tests of numbers, rounded as older processors do; PYTEST_ARGS=... for others

