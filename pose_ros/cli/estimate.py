@@ -283,10 +283,14 @@ def _written(args: argparse.Namespace, whole: Whole) -> str:
         )
     files = [printable(path) for path in whole.written]
     files += [printable(p) for p in outputs_of(args) if p != "-" and is_stream(Path(p))]
-    pictures = [path for path in files if Path(path).suffix.lower() in OUTPUT_SUFFIXES]
-    if len(pictures) > 2:
-        files = [path for path in files if path not in set(pictures)]
-        files.append(f"{len(pictures):,} pictures, {pictures[0]} to {pictures[-1]}")
+    folders: dict[Path, list[str]] = {}
+    for path in files:
+        if Path(path).suffix.lower() in OUTPUT_SUFFIXES:
+            folders.setdefault(Path(path).parent, []).append(path)
+    for pictures in folders.values():
+        if len(pictures) > 2:
+            files = [path for path in files if path not in set(pictures)]
+            files.append(f"{len(pictures):,} pictures, {pictures[0]} to {pictures[-1]}")
     if args.json == "-":
         files.append("JSON to the standard output")
     return f"written: {', '.join(files)}" if files else "nothing was written"
