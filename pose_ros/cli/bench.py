@@ -13,7 +13,7 @@ import numpy as np
 
 from pose_ros.analysis import throughput
 from pose_ros.analysis.task import BagTask, Settings
-from pose_ros.bench import lifting, lifting_plot, parity, speed
+from pose_ros.bench import lifting, lifting_plot, parity, real_people, speed
 from pose_ros.bench.peer import MediaPipe
 from pose_ros.build import open_card, open_sessions
 from pose_ros.cli.network_options import (
@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how well drawn people are placed in meters, over --frames pictures, not the time",
     )  # fmt: skip
     parser.add_argument(
+        "--real", metavar="FOLDER",
+        help="--lift over real people: a folder of sets, each with truth.npz, cameras.json and a "
+        "video of each camera, of which --frames pictures each (docs/lifting.md)",
+    )  # fmt: skip
+    parser.add_argument(
         "--bag", action="store_true",
         help="what share of the CPU time of `pose-ros bag run INPUT` its networks take, and "
         "how much memory it needs, with one thread",
@@ -70,8 +75,10 @@ def run(args: argparse.Namespace) -> int:
     for name, least in (("frames", 10), ("rounds", 1)):
         if getattr(args, name) < least:
             raise OptionError(f"--{name} must be at least {least}, got {getattr(args, name)}")
+    if args.real and (not args.lift or args.plot):
+        raise OptionError("--real is of --lift, without --plot")
     if args.lift:
-        return place(args)
+        return place_real(args) if args.real else place(args)
     if args.bag:
         return analyze(args)
     frames = read_frames(args.input, args.frames)
@@ -156,6 +163,24 @@ def place(args: argparse.Namespace) -> int:
         print(json.dumps({"lifting": figures, "keypoints": keypoints}))
     else:
         print(lifting.table(figures), lifting.table(keypoints), sep="\n\n")
+    return 0
+
+
+def place_real(args: argparse.Namespace) -> int:
+    """Print how far real people are from where they are placed in meters."""
+    args.static = True
+    seen = real_people.look(build_estimator(args), args.real, args.frames)
+    if not seen:
+        raise SourceError(f"{args.network} finds nobody in the clips of {args.real}")
+    figures = real_people.report(seen)
+    if args.json:
+        rows = {
+            clip: {name: value if np.isfinite(value) else None for name, value in row.items()}
+            for clip, row in figures.items()
+        }
+        print(json.dumps({"lifting": rows}))
+    else:
+        print(lifting.table(figures))
     return 0
 
 

@@ -75,9 +75,34 @@ def test_lifting_is_measured_on_drawn_people(tmp_path, capsys):
     assert cv2.imread(str(picture)).shape == (900, 720, 3)
 
 
+def test_lifting_is_measured_on_real_people(data, capsys):
+    arguments = ["--lift", "--real", str(data / "real3d"), "--frames", "10", "--json"]
+    assert main(["bench", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)["lifting"]
+    assert list(found) == ["caliscope", "pose2sim", "mean of the sets"]
+    one, other, mean = found.values()
+    assert 15 <= other["people"] <= 20
+    assert 30 <= one["people"] <= 40
+    assert mean["arm median deg"] == pytest.approx(
+        (one["arm median deg"] + other["arm median deg"]) / 2
+    )
+    assert other["hips median %"] < 6.0
+    assert one["hips median %"] is None  # out of sight: no number
+
+
+def test_real_people_whose_truth_cannot_be_read_are_named(tmp_path, capsys):
+    folder = tmp_path / "clips" / "one"
+    folder.mkdir(parents=True)
+    (folder / "truth.npz").write_text("no truth")
+    assert main(["bench", "--lift", "--real", str(folder.parent)]) == 1
+    assert f"{folder}: not a set of clips with truth" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--lift", "--real", "/no/such/folder"], "expected folders with truth.npz"),
+        (["--real", "clips"], "--real is of --lift"),
         (["--frames", "9"], "--frames must be at least 10, got 9"),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["no_such_clip.mp4"], "no_such_clip.mp4"),
