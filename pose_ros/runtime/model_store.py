@@ -308,10 +308,15 @@ def _not_in(source: Path, card: Card) -> str:
 def _how_to_get(card: Card, folder: Path, missing: list[ModelFile], reasons: list[str]) -> str:
     """Return the one line that says what is missing and which file to put where."""
     why = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
-    # a file of several origins needs one of them; files of one wheel need it once
-    places = dict.fromkeys(" or ".join(o.place for o in file.origins) for file in missing)
-    if all(origin.place in why for file in missing for origin in file.origins):
-        places = dict.fromkeys(["it"])  # the reasons have named the places
+    # a file of several origins needs one of them, and the reasons have named some; files of one
+    # package need it once
+    unnamed = [[o.place for o in file.origins if o.place not in why] for file in missing]
+    places = dict.fromkeys(
+        " or ".join(others or [file.origins[0].place])
+        for file, others in zip(missing, unnamed, strict=True)
+    )
+    if not any(unnamed):
+        places = dict.fromkeys(["it"])
     names = ", ".join(
         f"its {file.origins[0].file_name} as {original_path(folder, file)}" for file in missing
     )

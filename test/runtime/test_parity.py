@@ -16,7 +16,7 @@ from pose_ros.core.contract import Value
 from pose_ros.core.types import FloatArray, Image
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, ModelFile, list_cards
-from pose_ros.runtime.origins import WheelOrigin
+from pose_ros.runtime.origins import PackageOrigin, Wheel
 from pose_ros.runtime.session import open_session
 from pose_ros.sources.synthetic import SyntheticSource
 
@@ -43,9 +43,10 @@ def network(request: pytest.FixtureRequest) -> tuple[ModelFile, Path, bytes]:
     folder = None
     if card.name == "blazepose-lite":
         folder = request.getfixturevalue("lite_models")
-    elif not any(isinstance(origin, WheelOrigin) for origin in file.origins) and any(
-        state.state == "missing" for state in model_store.status(card)
-    ):
+    elif not any(
+        isinstance(origin, PackageOrigin) and isinstance(origin.package, Wheel)
+        for origin in file.origins
+    ) and any(state.state == "missing" for state in model_store.status(card)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {card.name}")
     path = model_store.get(card, folder)[request.param[1]]
     original = path.with_suffix(".tflite")
