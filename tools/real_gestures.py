@@ -1,0 +1,250 @@
+"""Gestures that real people make, and gestures that are seen where nobody makes one.
+
+``.venv/bin/python -m tools.real_gestures`` prints the tables of docs/real_people.md, from the
+public pictures and clips in ``../shared/data`` (or POSE_ROS_DATA). A picture counts as a person
+who stands still for a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import pose_ros
+from pose_ros.core.gestures import HANDS, ONE_ARMED, TWO_ARMED
+from pose_ros.core.lift import Lifter
+from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.core.types import Image, Poses
+
+ARM_GESTURES = frozenset((*TWO_ARMED, *ONE_ARMED))
+HAGRID = ("four", "rock", "call", "none")
+"""One hand beside the head with four fingers or two, at the cheek like a phone, and others."""
+FINGERS = {0: "fist", 1: "finger_point", 2: "victory", 5: "open_palm"}
+"""The gestures of so many fingers; three and four are no gesture."""
+DIGITS = {1: "finger_point", 2: "victory", 5: "open_palm", 9: "ok"}
+"""The gestures of a sign language's digits; the others are no gesture."""
+STILL_SECONDS, STILL_FPS = 1.0, 15
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a recognizer gets of one image; ``hands`` and ``up`` are None where they are unknown."""
+
+    stamp: float
+    poses: Poses
+    hands: Poses | None = None
+    up: tuple[float, float, float] | None = None
+
+
+def still(poses: Poses, hands: Poses | None = None) -> list[Moment]:
+    """Return a second of people who do not move."""
+    images = int(STILL_SECONDS * STILL_FPS)
+    return [Moment(i / STILL_FPS, poses, hands) for i in range(images)]
+
+
+def starts(moments: Iterable[Moment]) -> list[tuple[str, str, int]]:
+    """Return name, side and person of each gesture that starts."""
+    recognizer = pose_ros.GestureRecognizer()
+    return [
+        (gesture.name, gesture.side, gesture.person)
+        for moment in moments
+        for gesture in recognizer.update(
+            moment.poses, moment.stamp, hands=moment.hands, up=moment.up
+        )
+        if gesture.event == "started"
+    ]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The estimators of single pictures."""
+
+    bodies: Estimator
+    body_hands: HandEstimator
+    hands: Estimator
+
+    @classmethod
+    def load(cls) -> Networks:
+        """Load the networks of bodies, of hands at their wrists and of hands by themselves."""
+        return cls(
+            pose_ros.create_estimator("blazepose-full", static=True, max_people=10, detect_tiles=2),
+            pose_ros.create_body_hands(static=True),
+            pose_ros.create_estimator("blazehand-full", static=True, max_people=2),
+        )
+
+    def people(self, picture: Path, *, hands: bool) -> list[Moment]:
+        """Return the people of a picture, who do not move."""
+        image = _read(picture)
+        poses = self.bodies.estimate(image, channels="bgr")
+        found = self.body_hands.estimate(image, poses, channels="bgr") if hands else None
+        return still(poses, found)
+
+    def hands_alone(self, picture: Path, *, scale: float = 1.0) -> list[Moment]:
+        """Return the hands of a picture, shrunk as from farther away, on a gray border."""
+        image = _read(picture)
+        height, width = image.shape[:2]
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        down, right = height - small.shape[0], width - small.shape[1]
+        if width < 200:  # a palm that fills the picture is not found
+            down, right = down + height, right + width
+        border = (down // 2, down - down // 2, right // 2, right - right // 2)
+        shown = cv2.copyMakeBorder(small, *border, cv2.BORDER_CONSTANT, value=(128,) * 3)
+        return still(self.hands.estimate(np.asarray(shown, np.uint8), channels="bgr"))
+
+
+def people_pictures(data: Path) -> dict[str, list[Path]]:
+    """Return pictures of people by what they do: HaGRID's by name, and those who mean nothing."""
+    pictures = {
+        name: sorted((data / "hand_gestures" / "hagrid" / name).iterdir()) for name in HAGRID
+    }
+    nobody = [*data.glob("images/*.jpg"), *data.glob("coco_keypoints/*.jpg")]
+    return {**pictures, "photos": sorted(nobody)}
+
+
+def hand_pictures(data: Path) -> Iterator[tuple[str, str, Path]]:
+    """Yield set, what is shown and path of each picture of a hand, or of two that do the same."""
+    folder = data / "hand_gestures"
+    for path in sorted((folder / "digits").iterdir()):
+        digit = int(path.name[0])
+        yield "digits", DIGITS.get(digit, f"digit {digit}"), path
+    counts = collections.defaultdict(set)
+    with (folder / "fingers_labels.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            counts[row["filename"]].add(int(row["class"][0]))
+    for path in sorted((folder / "fingers").iterdir()):
+        shown = counts[path.name]
+        if len(shown) == 1:
+            (count,) = shown
+            yield "fingers", FINGERS.get(count, f"{count} fingers"), path
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip in which nobody commands anything."""
+
+    name: str
+    path: Path
+    stamps: Sequence[float]
+    camera: pose_ros.Camera | None = None
+    up: tuple[float, float, float] | None = None
+
+    def watch(self) -> Iterator[Moment]:
+        """Yield its moments, as a robot sees them: followed, and in meters if calibrated."""
+        estimator = pose_ros.create_estimator("blazepose-full", max_people=5)
+        lifter, video = Lifter(), cv2.VideoCapture(str(self.path))
+        for stamp in self.stamps:
+            read, image = video.read()
+            if not read:
+                return
+            poses = estimator.estimate(image, stamp, channels="bgr")
+            if self.camera is not None:
+                poses = lifter.lift(poses, self.camera, stamp)
+            yield Moment(stamp, poses, up=self.up)
+
+
+def clips(data: Path) -> Iterator[Clip]:
+    """Yield the public clips: a dance, a man who balances, and a man at a desk."""
+    yield Clip("dance", data / "video" / "dance.avi", [i / 50 for i in range(205)])
+    balance, desk = data / "real3d" / "pose2sim", data / "real3d" / "caliscope"
+    for path in sorted(balance.glob("*.mp4")):
+        yield _calibrated(path, path.stem, [i / 60 for i in range(100)])
+    times = collections.defaultdict(list)
+    with (desk / "timestamps.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            times[f"cam_{row['cam_id']}"].append(float(row["frame_time"]))
+    for path in sorted(desk.glob("*.mp4")):
+        yield _calibrated(path, path.stem, sorted(times[path.stem]))
+
+
+def _calibrated(path: Path, name: str, stamps: Sequence[float]) -> Clip:
+    it = json.loads((path.parent / "cameras.json").read_text(encoding="utf-8"))[name]
+    camera = pose_ros.Camera(it["width"], it["height"], np.array(it["K"]), "plumb_bob", it["D"])
+    up = np.array(it["R"])[:, 2]  # the world's z
+    return Clip(f"{path.parent.name} {name}", path, stamps, camera, tuple(up.tolist()))
+
+
+def person_seconds(moments: Sequence[Moment]) -> float:
+    """Return the seconds of people in a clip: two who are seen for a second are two."""
+    stamps = [moment.stamp for moment in moments]
+    return float(sum(len(moment.poses) for moment in moments) * np.median(np.diff(stamps)))
+
+
+def main() -> None:
+    """Print gestures of pictures of people, of pictures of hands, and of clips."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what each picture gives")
+    verbose = parser.parse_args().verbose
+    checkout = Path(__file__).resolve().parents[1]
+    data = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data")
+    networks = Networks.load()
+    for hands in (False, True):
+        print(f"\nPictures of people, {'with' if hands else 'without'} hands")
+        for name, paths in people_pictures(data).items():
+            print(f"  {name:10} {_people(networks, paths, hands=hands, verbose=verbose)}")
+    print("\nPictures of hands: right / found / pictures, and what is wrong")
+    for line in _hands(networks, data, verbose=verbose):
+        print(f"  {line}")
+    print("\nClips: gestures that start")
+    seconds, total = 0.0, collections.Counter[str]()
+    for clip in clips(data):
+        moments = list(clip.watch())
+        begun = collections.Counter(name for name, _, _ in starts(moments))
+        seconds, total = seconds + person_seconds(moments), total + begun
+        print(f"  {clip.name:16} {person_seconds(moments):5.1f} person-seconds: {_counts(begun)}")
+    rates = {name: count * 60 / seconds for name, count in total.items()}
+    print(f"  all {seconds:.0f} person-seconds: {_counts(total)}; a person-minute:", end=" ")
+    print(", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()) or "none")
+
+
+def _people(networks: Networks, paths: Sequence[Path], *, hands: bool, verbose: bool) -> str:
+    people, total = 0, collections.Counter[str]()
+    for path in paths:
+        moments = networks.people(path, hands=hands)
+        people += len(moments[0].poses)
+        names = [name for name, _, _ in starts(moments) if name in ARM_GESTURES]
+        total.update(names)
+        if verbose and names:
+            print(f"    {path.name}: {', '.join(names)}")
+    return f"{len(paths):3} pictures, {people:3} people: {_counts(total)}"
+
+
+def _hands(networks: Networks, data: Path, *, verbose: bool) -> Iterator[str]:
+    made, found, right = (collections.Counter[str]() for _ in range(3))
+    wrong: dict[str, list[str]] = collections.defaultdict(list)
+    for kind, shown, path in hand_pictures(data):
+        moments = networks.hands_alone(path)
+        told = {name for name, _, _ in starts(moments)}
+        row = f"{kind} {shown}"
+        made[row] += 1
+        found[row] += bool(len(moments[0].poses))
+        right[row] += told == ({shown} & HANDS.keys())
+        wrong[row] += sorted(told - {shown})
+        if verbose and told != ({shown} & HANDS.keys()):
+            print(f"    {path.name}, {shown}: {', '.join(sorted(told)) or 'nothing'}")
+    for row, count in sorted(made.items()):
+        extra = _counts(collections.Counter(wrong[row]))
+        yield f"{row:22} {right[row]:3} / {found[row]:3} / {count:3}  {extra}"
+
+
+def _counts(counter: collections.Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counter.items())) or "none"
+
+
+def _read(picture: Path) -> Image:
+    image = cv2.imread(str(picture))
+    if image is None:
+        raise FileNotFoundError(picture)
+    return np.asarray(image, np.uint8)
+
+
+if __name__ == "__main__":
+    main()
