@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.options import AUTO_FINDER, OWN_FINDER, EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
+from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.draft import Draft
 from pose_ros.networks.drafts import drafts
+from pose_ros.networks.finder import Finder
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES, TOP_DOWN
-from pose_ros.networks.top_down import DETECTOR_ROLE
+from pose_ros.networks.top_down import DETECTOR_ROLE, TopDown
+from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, load_card, read_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
@@ -29,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 
 DEFAULT_NETWORK = "blazepose-full"
 DEFAULT_HAND_NETWORK = "blazehand-full"
+FINDERS = ("posenet-mobilenet", "posenet-mobilenet-641x481", "openpose-mobilenet")
+"""Networks that ``auto`` takes as the finder, the best first."""
 
 
 def create_estimator(
@@ -42,6 +48,7 @@ def create_estimator(
     smoothing: bool = True,
     static: bool = False,
     upper_body_only: bool = False,
+    finder: str = AUTO_FINDER,
     provider: str = "auto",
     require_gpu: bool = False,
     threads: int = 2,
@@ -80,6 +87,11 @@ def create_estimator(
         smoothing: Filter keypoints over time, by stamps.
         static: Treat every image by itself.
         upper_body_only: Give the upper body's keypoints only, without depths.
+        finder: What looks for people, for BlazePose and other networks that see one person at a
+            time: the name or path of any network that finds everybody in one look, beside
+            which BlazePose's own detector looks too; ``blazepose`` for that alone; ``auto``
+            for the best whose files are in the cache, and for ``blazepose`` where
+            ``max_people`` is 1.
         provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
         require_gpu: Raise rather than run on the CPU.
         threads: CPU threads for one run of a network, 1 to 64.
@@ -104,6 +116,7 @@ def create_estimator(
         smoothing=smoothing,
         static=static,
         upper_body_only=upper_body_only,
+        finder=finder,
     )
     card = open_card(network)
     try:
@@ -123,9 +136,62 @@ def create_estimator(
     if card.family in TOP_DOWN:
         sessions |= load(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
     estimator = family(card.contract, sessions, options)
+    if isinstance(estimator, BlazePose | TopDown):
+        helper = finder_card(options, models_dir)
+        if helper is not None:
+            estimator.finder = _open_finder(helper, load, precision)
+        name = helper.name if helper else OWN_FINDER
+        estimator.options = dataclasses.replace(options, finder=name)
     if isinstance(estimator, OneShot) and detect_tiles > 1:
         _LOG.warning("%s looks at the whole image alone: detect_tiles does nothing", card.name)
     return estimator
+
+
+def finder_card(
+    options: EstimatorOptions, models_dir: str | os.PathLike[str] | None = None
+) -> Card | None:
+    """Return the network that looks for people; None for BlazePose's own detector.
+
+    ``auto`` fetches nothing: it takes what is in the cache.
+
+    Raises:
+        ModelError: The network that the options name is unknown, or its card is wrong.
+    """
+    if options.finder == OWN_FINDER:
+        return None
+    if options.finder != AUTO_FINDER:
+        return open_card(options.finder)
+    if options.max_people == 1:
+        return None
+    for name in FINDERS:
+        card = load_card(name)
+        if all(file.state == "ok" for file in model_store.status(card, models_dir)):
+            _LOG.info("%s looks for the people", name)
+            return card
+    _LOG.info(
+        "BlazePose's own detector looks for the people and misses many in a crowd; for more: "
+        "pose-ros models get %s",
+        FINDERS[0],
+    )
+    return None
+
+
+def _open_finder(card: Card, load: Callable[..., dict[str, Session]], precision: str) -> Finder:
+    """Load the network that looks for people.
+
+    Raises:
+        ModelError: It does not find everybody in one look, or its files cannot be had.
+    """
+    if card.family in FAMILIES and card.family not in TOP_DOWN:
+        # few cards plan int8, and that of the network that it is asked for need not be the finder's
+        sessions = load(card, card.files, precision="fp32" if precision == "int8" else precision)
+        network = FAMILIES[card.family](card.contract, sessions, EstimatorOptions())
+        if isinstance(network, OneShot):
+            return Finder(network)
+    raise ModelError(
+        f"{card.name} cannot be the finder: it does not find everybody in one look; "
+        f"{FINDERS[0]} does"
+    )
 
 
 def open_card(network: str | os.PathLike[str]) -> Card:

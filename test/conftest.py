@@ -85,6 +85,18 @@ def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def finder_models(posenet_models: Path) -> Path:
+    """That cache with blazepose-full besides, which then finds people by posenet-mobilenet."""
+    from pose_ros.runtime import model_store
+    from pose_ros.runtime.card import load_card
+
+    path = model_store.get(load_card("blazepose-full"))["detector"]
+    for file in path.parent.glob("blazepose-*"):
+        shutil.copy(file, posenet_models)
+    return posenet_models
+
+
+@pytest.fixture(scope="session")
 def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model cache with openpose-mobilenet from the test data: nothing is fetched."""
     from pose_ros.runtime import model_store

@@ -161,7 +161,8 @@ def run_info(source: str, pipeline: Pipeline, options: Mapping[str, Any]) -> Run
         provider=estimator.provider,
         hand_network=hands.network if hands else "",
         versions=versions(),
-        options=options,
+        # the estimator's own: they name the finder that was chosen
+        options={**options, "estimator": asdict(estimator.options)},
     )
 
 

@@ -12,7 +12,7 @@ from pose_ros.build import (
     create_body_hands,
     create_estimator,
 )
-from pose_ros.core.options import EstimatorOptions
+from pose_ros.core.options import AUTO_FINDER, EstimatorOptions
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.errors import OptionError
 from pose_ros.networks.body_hands import hand_joints
@@ -44,6 +44,12 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--detect-tiles", type=int, default=1, metavar="N",
         help="1 to 4: look for small people in tiles too, N along the longer side (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--finder", default=AUTO_FINDER, metavar="NAME",
+        help="what looks for people, for networks that see one at a time: a network that finds "
+        "everybody in one look; blazepose, its own detector alone; auto, the best in the cache, "
+        "and blazepose for --max-people 1 (%(default)s)",
     )  # fmt: skip
     group.add_argument("--static", action="store_true", help="treat every image by itself")
     group.add_argument(
@@ -98,6 +104,7 @@ def estimator_options(args: argparse.Namespace) -> EstimatorOptions:
         smoothing=not args.no_smoothing,
         static=args.static,
         upper_body_only=args.upper_body_only,
+        finder=args.finder,
     )
 
 

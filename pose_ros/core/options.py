@@ -9,6 +9,8 @@ from pose_ros.errors import OptionError
 MAX_PEOPLE = 10
 MAX_REID_TIMEOUT = 60.0
 MAX_TILES = 4
+AUTO_FINDER = "auto"
+OWN_FINDER = "blazepose"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class EstimatorOptions:
         smoothing: Filter keypoints over time, by stamps.
         static: Treat every image by itself: no tracking, no smoothing.
         upper_body_only: Give the upper body's keypoints only, without depths.
+        finder: What looks for people, for networks that see one at a time; it is chosen when
+            the estimator is made, and a later change does nothing. See ``create_estimator``.
     """
 
     threshold: float | None = None
@@ -46,6 +50,7 @@ class EstimatorOptions:
     smoothing: bool = True
     static: bool = False
     upper_body_only: bool = False
+    finder: str = AUTO_FINDER
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_tracking_confidence"):

@@ -24,6 +24,7 @@ from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
+from pose_ros.networks.finder import Finder
 from pose_ros.networks.people import (
     HIDDEN,
     REGION_SCALE,
@@ -104,6 +105,34 @@ def person_detector(session: Session) -> ssd.Detector:
 
 
 def find_people(
+    detector: ssd.Detector,
+    image: Image,
+    channels: Channels,
+    options: EstimatorOptions,
+    *,
+    threshold: float,
+    finder: Finder | None,
+) -> list[Region]:
+    """Look for people with what a running estimator has for that.
+
+    Args:
+        detector: BlazePose's own.
+        image: (H, W, 3) uint8.
+        channels: Order of its color channels.
+        options: Of the estimator.
+        threshold: The detector's, in [0, 1], where the options set none.
+        finder: Looks first, where there is one.
+
+    Returns:
+        The square around each person, those of the finder first, then the surest.
+    """
+    first = finder(image, channels, options.threshold) if finder else []
+    least = options.threshold_or(threshold)
+    more = detect_people(detector, image, channels, least, options.detect_tiles)
+    return [*first, *(r for r in more if not any(same_person(r, known) for known in first))]
+
+
+def detect_people(
     detector: ssd.Detector, image: Image, channels: Channels, threshold: float, tiles: int = 1
 ) -> list[Region]:
     """Run the detector on a whole image and, with ``tiles``, on parts of it.
@@ -240,7 +269,13 @@ class _BlazePoseMemory:
 
 
 class BlazePose:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
+    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images.
+
+    Attributes:
+        finder: What looks for people beside BlazePose's own detector.
+    """
+
+    finder: Finder | None = None
 
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
@@ -299,8 +334,8 @@ class BlazePose:
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
     ) -> list[Region]:
-        """Find people with the detector; see ``find_people``."""
-        return find_people(self._detector, image, channels, threshold, tiles)
+        """Find people with the detector; see ``detect_people``."""
+        return detect_people(self._detector, image, channels, threshold, tiles)
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]
@@ -329,8 +364,14 @@ class BlazePose:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
         self._memory.searched = stamp
-        threshold = options.threshold_or(self._threshold)
-        found = self.find_regions(image, channels, threshold, options.detect_tiles)
+        found = find_people(
+            self._detector,
+            image,
+            channels,
+            options,
+            threshold=self._threshold,
+            finder=self.finder,
+        )
         new = [r for r in found if not any(same_person(r, other.region) for other in known)]
         return [Target(region, detected=True) for region in new]
 

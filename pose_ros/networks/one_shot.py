@@ -10,7 +10,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Channels, FloatArray, ImageLike, Poses, validate_image
+from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks.following import Follower, Found, skeleton_of
 
 Decode: TypeAlias = Callable[[Sequence[FloatArray], float], Found]
@@ -22,7 +22,12 @@ ROLE = "network"
 
 
 class OneShot:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run of a network an image."""
+    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run of a network an image.
+
+    Attributes:
+        own_threshold: Least score of a person where the options set none.
+        whole_skeleton: The network's, whatever part of it the options ask for.
+    """
 
     def __init__(
         self,
@@ -45,10 +50,10 @@ class OneShot:
         self.network = contract.network
         self.options = options
         self._input = contract.image(ROLE)
-        self._threshold = contract.threshold
+        self.own_threshold = contract.threshold
         self._session = sessions[ROLE]
         self._decode = decode
-        self._skeleton = contract.skeleton
+        self.whole_skeleton = contract.skeleton
         self._stream = Stream(lambda: Follower(contract.skeleton))
 
     @property
@@ -59,7 +64,7 @@ class OneShot:
     @property
     def skeleton(self) -> Skeleton:
         """The network's keypoints, or the upper body's with ``upper_body_only``."""
-        return skeleton_of(self._skeleton, self.options)
+        return skeleton_of(self.whole_skeleton, self.options)
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
@@ -71,8 +76,18 @@ class OneShot:
         """Find the people in one image; see ``Estimator.estimate``."""
         image = validate_image(image, channels)
         follower, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
-        outputs = self._session.run(self._input.tensor(image, channels))
-        found = self._decode(outputs, self.options.threshold_or(self._threshold))
-        place = self._input.place(image.shape[1], image.shape[0])
-        found = found._replace(keypoints=place.to_image(found.keypoints))
+        found = self.find(image, channels, self.options.threshold_or(self.own_threshold))
         return follower.follow(image, found, stamp, self.options)
+
+    def find(self, image: Image, channels: Channels, threshold: float) -> Found:
+        """Return everybody in one image, by itself: no ids, no smoothing, no limit.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of its color channels.
+            threshold: Least score, in [0, 1].
+        """
+        outputs = self._session.run(self._input.tensor(image, channels))
+        found = self._decode(outputs, threshold)
+        place = self._input.place(image.shape[1], image.shape[0])
+        return found._replace(keypoints=place.to_image(found.keypoints))

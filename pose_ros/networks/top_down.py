@@ -23,6 +23,7 @@ from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.errors import ModelError
 from pose_ros.networks import blazepose
+from pose_ros.networks.finder import Finder
 from pose_ros.networks.following import LEAST_COMMON, Follower, Found, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
 
@@ -103,7 +104,13 @@ class _TopDownMemory:
 
 
 class TopDown:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image."""
+    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image.
+
+    Attributes:
+        finder: What looks for people beside BlazePose's own detector.
+    """
+
+    finder: Finder | None = None
 
     def __init__(
         self,
@@ -184,9 +191,13 @@ class TopDown:
         """Return the boxes of people in the whole image, besides those that are known."""
         options = self.options
         self._memory.searched = stamp
-        threshold = options.threshold_or(DEFAULT_THRESHOLD)
         regions = blazepose.find_people(
-            self._detector, image, channels, threshold, options.detect_tiles
+            self._detector,
+            image,
+            channels,
+            options,
+            threshold=DEFAULT_THRESHOLD,
+            finder=self.finder,
         )
         boxes = [_box_of(region) for region in regions]
         if known:

@@ -25,6 +25,7 @@ def options_from(parameters: PoseParameters) -> EstimatorOptions:
         smoothing=parameters.smoothing,
         static=parameters.static_image_mode,
         upper_body_only=parameters.upper_body_only,
+        finder=parameters.finder,
     )
 
 

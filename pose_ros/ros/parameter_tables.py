@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pose_ros.core.encoded_images import DEFAULT_MAX_MEGAPIXELS
 from pose_ros.core.lift import LiftOptions
-from pose_ros.core.options import MAX_PEOPLE, MAX_REID_TIMEOUT, MAX_TILES
+from pose_ros.core.options import AUTO_FINDER, MAX_PEOPLE, MAX_REID_TIMEOUT, MAX_TILES
 from pose_ros.errors import OptionError
 from pose_ros.ros.params import parameter
 from pose_ros.runtime.providers import PRECISIONS, PROVIDERS
@@ -114,6 +114,12 @@ class PoseParameters:
         low=1,
         high=MAX_TILES,
         live=True,
+    )
+    finder: str = parameter(
+        AUTO_FINDER,
+        "What looks for people, for networks that see one at a time: a network that finds "
+        "everybody in one look, by name or path; blazepose: its own detector alone; auto: the best "
+        "that is in the cache, and blazepose where max_people is 1.",
     )
     provider: str = parameter(
         "auto",

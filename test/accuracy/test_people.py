@@ -53,8 +53,8 @@ class Result:
         )
 
 
-def run(frames, loops, **options):
-    estimator = pose_ros.create_estimator("blazepose-full")
+def run(frames, loops, *, models_dir=None, finder="blazepose", **options):
+    estimator = pose_ros.create_estimator("blazepose-full", finder=finder, models_dir=models_dir)
     estimator.options = dataclasses.replace(estimator.options, **options)
     result = Result()
     last: dict[str, int] = {}
@@ -116,6 +116,25 @@ def test_two_people_who_cross_keep_their_ids(looks, fps, speed, seed, loops, max
     result = run(film(looks, fps, speed, seed), loops, max_people=max_people)
     with capsys.disabled():
         print(f"\n{looks} clothes, {fps} fps, {speed} m/s, up to {max_people} people: {result}")
+    check_two(result)
+
+
+@pytest.mark.parametrize(
+    ("looks", "fps", "speed", "seed", "max_people"),
+    [("different", 10, 0.9, 0, 3), ("same", 15, 1.2, 4, 3)],
+)
+def test_two_people_who_cross_with_another_network_as_finder(
+    looks, fps, speed, seed, max_people, finder_models, capsys
+):
+    options = {"models_dir": finder_models, "finder": "posenet-mobilenet"}
+    result = run(film(looks, fps, speed, seed), 1, max_people=max_people, **options)
+    with capsys.disabled():
+        print(f"\n{looks} clothes, {fps} fps, {speed} m/s, found by posenet: {result}")
+    check_two(result)
+
+
+def check_two(result):
+    """Assert that the two people were found and kept their ids."""
     assert id_switches(result.ids) == 0
     assert {len(set(frame.values())) for frame in result.ids} <= {1, 2}
     assert len({id_ for frame in result.ids for id_ in frame.values()}) == 2

@@ -1,0 +1,113 @@
+"""Everybody in an image at once, for the networks that look at one person at a time.
+
+BlazePose's own detector sees the image at 224 pixels and was made for one person who fills it: in
+a crowd it finds one in three. A network that finds everybody in one look says where to look, and
+the exact network looks there. Any ``OneShot`` with shoulders will do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.geometry import Region
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, FloatArray, Image
+from pose_ros.errors import ModelError
+from pose_ros.networks.one_shot import OneShot
+from pose_ros.networks.people import REGION_SCALE
+
+THRESHOLD_SHARE = 0.75
+"""Least score of a person, in least scores of the network's own results: the second network looks
+again, and of half a body the score is low."""
+
+# Lengths in radii of the circle that BlazePose draws around a body, on 34 real people: the
+# trunk's is 0.56 (0.46 to 0.62), foreshortened or not.
+TRUNK = 0.56
+SHOULDERS = 0.4  # of people who face the camera
+NECK = 0.2  # from the middle of eyes, ears and nose to that of the shoulders
+
+_SHOULDERS = ("left_shoulder", "right_shoulder")
+_HIPS = ("left_hip", "right_hip")
+_HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+
+
+class Finder:
+    """Where people are in an image, by a network that finds all of them in one look."""
+
+    def __init__(self, network: OneShot) -> None:
+        """Take over a loaded network.
+
+        Raises:
+            ModelError: Its skeleton has no shoulders and hips.
+        """
+        skeleton = network.whole_skeleton
+        missing = [name for name in (*_SHOULDERS, *_HIPS) if name not in skeleton.keypoints]
+        if missing:
+            raise ModelError(
+                f"{network.network} cannot be the finder: people are placed by shoulders and hips, "
+                f"and {skeleton.name} has no {missing[0]}"
+            )
+        self.name = network.network
+        self._network = network
+        self._skeleton = skeleton
+
+    def __call__(
+        self, image: Image, channels: Channels, threshold: float | None = None
+    ) -> list[Region]:
+        """Return the square around each person, the surest person first.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of its color channels.
+            threshold: Least score, in [0, 1]; None for ``THRESHOLD_SHARE`` of the network's own.
+        """
+        if threshold is None:
+            threshold = THRESHOLD_SHARE * self._network.own_threshold
+        found = self._network.find(image, channels, threshold)
+        order = np.argsort(-found.scores, kind="stable")
+        regions = [region_of(found.keypoints[row], self._skeleton) for row in order]
+        return [region for region in regions if region is not None]
+
+
+def region_of(keypoints: FloatArray, skeleton: Skeleton) -> Region | None:
+    """Return the square in which BlazePose looks for the person with these keypoints.
+
+    As MediaPipe's detector gives it: the center at the middle of the hips, turned so that the
+    trunk is upright, around a circle that holds the whole body.
+
+    Args:
+        keypoints: (K, 2) pixels of the image, NaN where one is missing.
+        skeleton: What they are.
+
+    Returns:
+        None where the keypoints do not say it. Without hips, as of people whom the edge of the
+        image cuts, the trunk hangs down from the shoulders.
+    """
+    points = keypoints.astype(np.float64)
+
+    def seen(names: tuple[str, ...]) -> NDArray[np.float64]:
+        rows = points[[skeleton.index(name) for name in names if name in skeleton.keypoints]]
+        return rows[np.isfinite(rows).all(axis=1)]
+
+    shoulders, hips, head = seen(_SHOULDERS), seen(_HIPS), seen(_HEAD)
+    if not len(shoulders):
+        return None
+    neck = shoulders.mean(axis=0)
+    radius = 0.0
+    if len(shoulders) == 2:
+        radius = float(np.hypot(*(shoulders[0] - shoulders[1]))) / SHOULDERS
+    if len(hips):
+        middle = hips.mean(axis=0)
+        reach = np.hypot(*(points[np.isfinite(points).all(axis=1)] - middle).T)
+        # a trunk that leans toward the camera is short: the circle still holds all that is seen
+        radius = max(radius, float(np.hypot(*(neck - middle))) / TRUNK, float(reach.max()))
+    else:
+        if len(head):
+            radius = max(radius, float(np.hypot(*(head.mean(axis=0) - neck))) / NECK)
+        middle = neck + (0.0, TRUNK * radius)
+    if radius < 1.0:
+        return None
+    up = neck - middle
+    rotation = float(np.arctan2(up[0], -up[1]))
+    return Region(float(middle[0]), float(middle[1]), 2 * REGION_SCALE * radius, rotation)
