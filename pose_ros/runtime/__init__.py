@@ -1,1 +1,8 @@
-"""Model cards, the store of model files, and the engine that runs them."""
+"""Networks: their cards, where their files come from, and what runs them."""
+
+import os
+
+# Since 1.29 onnxruntime's wheels for Linux send usage data to their makers: names and hashes of
+# networks, and an id of the machine, which they keep in the user's cache. A robot that sees people
+# sends nothing. The variable has to be set before onnxruntime is loaded, which only this layer does.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -36,6 +36,10 @@ from pose_ros.runtime.providers import (
 from pose_ros.runtime.signature import Signature
 
 _LOG = logging.getLogger(__name__)
+
+# for a program that loaded onnxruntime before pose_ros.runtime could set the variable
+ort.disable_telemetry_events()
+
 _SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
 _MAX_BINDINGS = 32
 
