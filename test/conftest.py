@@ -4,7 +4,9 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,20 @@ sys.path[:] = [p for p in sys.path if Path(p).resolve() != CHECKOUT]
 _tools = importlib.util.spec_from_file_location("tools", CHECKOUT / "tools" / "__init__.py")
 assert _tools
 sys.modules["tools"] = importlib.util.module_from_spec(_tools)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals() -> Iterator[None]:
+    """Hear the signals that a background shell or nohup lets its children ignore."""
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGQUIT: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
