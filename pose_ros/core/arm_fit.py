@@ -28,9 +28,19 @@ _KNOTS = (-1.0, -0.7, -0.35, 1.0)
 _NETWORK_UPPER = ((-0.95, -0.20, 0.08, 0.22), 0.60)
 _NETWORK_FORE = ((-0.95, -0.42, -0.22, -0.22), 0.30)
 
+# The forearms of real people often lean as it says, a little less toward the camera: share of
+# those, what is added to their lean, and one sigma. Upper arms have a wide sigma anyway.
+_TRUTHFUL, _TRUTHFUL_OFFSET, _TRUTHFUL_SIGMA = 0.3, -0.1, 0.35
+# Its elbows bend by half of what real ones do, and by 30 degrees where an arm is straight: these
+# add up as a hypotenuse. One sigma in degrees, and the share of shapes that say nothing of it.
+_SHAPE_STRAIGHT, _SHAPE_BENDS, _SHAPE_SIGMA, _SHAPE_ELSEWHERE = 30.0, 0.5, 12.0, 0.05
+
 _ROUGHNESS = 0.06  # of a bone: what no other error stands for
-_STRETCHED_DEGREES = 18.0  # one sigma of the bend of an elbow
+# Arms that point or hang are straight, one sigma of their bend in degrees; others, far fewer in
+# each degree but not impossible, bend in any way.
+_STRETCHED_DEGREES, _BENT, _BENT_DEGREES = 18.0, 0.01, 90.0
 _BEHIND = (-0.10, 0.15)  # arms seldom reach further behind the chest's plane than this; one sigma
+_BEHIND_ANYHOW = 0.03  # how likely those are that do
 # Who reaches out looks there (Nickel and Stiefelhagen, "Visual recognition of pointing gestures
 # for human-robot interaction", 2007), as far as the neck turns, or at whom it is shown to, or
 # anywhere: concentration of the angle on the floor, shares of the last two. Less of arms that hang.
@@ -132,11 +142,11 @@ def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
     first = _across(upper_long, upper, np.hypot(*reach.sideways[:2]), reach.spread)
     first += _network(reach.shape[1] - reach.shape[0], *_NETWORK_UPPER)
     second = _across(fore_long, fore, np.hypot(*reach.sideways[1:]), reach.spread)
-    second += _network(reach.shape[2] - reach.shape[1], *_NETWORK_FORE)
+    second += _network(reach.shape[2] - reach.shape[1], *_NETWORK_FORE, truthful=_TRUTHFUL)
     cosine = elbow_wrist - wrist_shoulder - elbow_far + elbow_shoulder
     cosine /= fore_long * upper_long[:, None]
     bend = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-    log_p = first[:, None] + second - 0.5 * (bend / _STRETCHED_DEGREES) ** 2
+    log_p = first[:, None] + second + _bent(bend, reach.shape)
     forward = elbow_depths * (elbow_ray @ bearing.front) - shoulder @ bearing.front
     log_p += _behind(forward / upper_long)[:, None]
     log_p += _behind(arms.along(bearing.front) / arms.long)
@@ -211,17 +221,53 @@ def _across(long: Float64Array, length: float, error: float, spread: float) -> F
     return found
 
 
-def _network(bone: Float64Array, means: tuple[float, ...], sigma: float) -> Float64Array:
-    """Return the log-likelihood of the network's lean, for each lean."""
-    lean = bone[2] / max(float(np.linalg.norm(bone)), 1e-6)
-    found: Float64Array = -0.5 * ((lean - np.interp(_LEANS, _KNOTS, means)) / sigma) ** 2
+def _network(
+    bone: Float64Array, means: tuple[float, ...], sigma: float, truthful: float = 0.0
+) -> Float64Array:
+    """Return the log-likelihood of the network's lean, for each lean.
+
+    Args:
+        bone: (3,) of the network's shape.
+        means: Of its lean, at the leans of ``_KNOTS``, as drawn people show it.
+        sigma: Of its lean.
+        truthful: Share of bones whose lean is as the network says.
+    """
+    lean = bone[2] / max(float(np.linalg.norm(bone)), _SHORTEST)
+    drawn = _normal(lean - np.interp(_LEANS, _KNOTS, means), sigma)
+    real = _normal(lean - _LEANS - _TRUTHFUL_OFFSET, _TRUTHFUL_SIGMA)
+    found: Float64Array = np.log((1.0 - truthful) * drawn + truthful * real)
+    return found
+
+
+def _bent(bend: Float64Array, shape: Float64Array) -> Float64Array:
+    """Return the log-probability of an elbow's bend in degrees, with what the network's shape says.
+
+    Args:
+        bend: Of the arms that are weighed.
+        shape: (3, 3) shoulder, elbow and wrist of the network's shape.
+    """
+    upper, fore = np.diff(shape, axis=0)
+    lengths = max(float(np.linalg.norm(upper) * np.linalg.norm(fore)), _SHORTEST)
+    seen = np.degrees(np.arccos(np.clip(upper @ fore / lengths, -1.0, 1.0)))
+    straight = np.exp(-0.5 * (bend / _STRETCHED_DEGREES) ** 2)
+    bent = _BENT * np.exp(-0.5 * (bend / _BENT_DEGREES) ** 2)
+    off = (seen - np.hypot(_SHAPE_STRAIGHT, _SHAPE_BENDS * bend)) / _SHAPE_SIGMA
+    says = (1.0 - _SHAPE_ELSEWHERE) * np.exp(-0.5 * off**2) + _SHAPE_ELSEWHERE
+    found: Float64Array = np.log((straight + bent) * says)
+    return found
+
+
+def _normal(off: Float64Array, sigma: float) -> Float64Array:
+    """Return the density of a normal distribution, but for a factor that is always the same."""
+    found: Float64Array = np.exp(-0.5 * (off / sigma) ** 2) / sigma
     return found
 
 
 def _behind(forward: Float64Array) -> Float64Array:
     """Return the log-prior of how far forward a unit vector points."""
     limit, sigma = _BEHIND
-    found: Float64Array = -0.5 * (np.maximum(0.0, limit - forward) / sigma) ** 2
+    usual = np.exp(-0.5 * (np.maximum(0.0, limit - forward) / sigma) ** 2)
+    found: Float64Array = np.log((1.0 - _BEHIND_ANYHOW) * usual + _BEHIND_ANYHOW)
     return found
 
 

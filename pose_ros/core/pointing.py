@@ -17,7 +17,7 @@ RayKind: TypeAlias = Literal["shoulder_wrist", "elbow_wrist", "eye_wrist"]
 # Chosen on drawn people, as everything here: seed 1001 of draw_pointing.
 _SHAPE_SIGMA = 0.48  # radians, of a ray of which only the body's shape is known
 _IMAGE_SIGMA = 0.05  # radians, in the image
-_LINE_SIGMA = 0.10  # radians, on top of what the joints' own errors come to
+_LINE_SIGMA = 0.17  # radians, on top of what the joints' own errors come to
 _MEASURED_SHARE = 0.55  # of the errors of measured joints; the rest is common to them
 _MOST_SIGMA = 1.0
 
@@ -90,9 +90,11 @@ def arm_ray(joints: Joints, side: ArmSide, kind: RayKind) -> Ray | None:
             if joints.measured.intersection((*starts, wrist)):
                 sigma = _MEASURED_SHARE * math.hypot(wrist_sigma, origin_sigma) / length
             else:
-                # what is wrong with both moves the ray and does not turn it
+                # what is wrong with both moves the ray and does not turn it; nor does what is
+                # wrong along the line of sight turn an arm that points along it
                 turning = math.sqrt(max(0.0, wrist_sigma**2 - origin_sigma**2))
-                sigma = math.hypot(turning / length, _LINE_SIGMA)
+                across = np.linalg.norm(np.cross(origin, line)) / np.linalg.norm(origin) / length
+                sigma = math.hypot(turning / length * float(across), _LINE_SIGMA)
     return Ray(
         origin=origin if joints.space != "world" else np.full(3, np.nan),
         direction=line / length,
