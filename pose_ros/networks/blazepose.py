@@ -126,9 +126,12 @@ def find_people(
     Returns:
         The square around each person, those of the finder first, then the surest.
     """
-    first = finder(image, channels, options.threshold) if finder else []
-    least = options.threshold_or(threshold)
-    more = detect_people(detector, image, channels, least, options.detect_tiles)
+    first: list[Region] = []
+    tiles = options.detect_tiles
+    if finder is not None:
+        first = finder(image, channels, options.threshold, tiles)
+        tiles = 1  # one look at the tiles is enough
+    more = detect_people(detector, image, channels, options.threshold_or(threshold), tiles)
     return [*first, *(r for r in more if not any(same_person(r, known) for known in first))]
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.geometry import Region
+from pose_ros.core.geometry import Region, image_views
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Image
 from pose_ros.errors import ModelError
 from pose_ros.networks.one_shot import OneShot
-from pose_ros.networks.people import REGION_SCALE
+from pose_ros.networks.people import REGION_SCALE, distinct_regions, is_whole
 
 THRESHOLD_SHARE = 0.75
 """Least score of a person, in least scores of the network's own results: the second network looks
@@ -53,21 +53,40 @@ class Finder:
         self._skeleton = skeleton
 
     def __call__(
-        self, image: Image, channels: Channels, threshold: float | None = None
+        self, image: Image, channels: Channels, threshold: float | None = None, tiles: int = 1
     ) -> list[Region]:
         """Return the square around each person, the surest person first.
 
         Args:
             image: (H, W, 3) uint8.
             channels: Order of its color channels.
-            threshold: Least score, in [0, 1]; None for ``THRESHOLD_SHARE`` of the network's own.
+            threshold: Least score, in [0, 1]; None for the network's own, of which
+                ``THRESHOLD_SHARE`` is enough in the whole image.
+            tiles: Along the image's longer side, in which to look too; 1 for none.
         """
-        if threshold is None:
-            threshold = THRESHOLD_SHARE * self._network.own_threshold
-        found = self._network.find(image, channels, threshold)
-        order = np.argsort(-found.scores, kind="stable")
-        regions = [region_of(found.keypoints[row], self._skeleton) for row in order]
-        return [region for region in regions if region is not None]
+        height, width = image.shape[:2]
+        if self._fills_less_than_half(width, height):
+            tiles = max(tiles, 2)
+        scored: list[tuple[bool, float, int, Region]] = []
+        for i, view in enumerate(image_views(width, height, tiles)):
+            least = self._network.own_threshold if threshold is None else threshold
+            if i == 0 and threshold is None:
+                least *= THRESHOLD_SHARE
+            x0, y0 = max(0, round(view.x - view.size / 2)), max(0, round(view.y - view.size / 2))
+            x1, y1 = round(view.x + view.size / 2), round(view.y + view.size / 2)
+            found = self._network.find(image[y0:y1, x0:x1], channels, least)
+            for score, points in zip(found.scores, found.keypoints, strict=True):
+                region = region_of(points + np.array([x0, y0], np.float32), self._skeleton)
+                if region is not None:
+                    whole = i == 0 or is_whole(region, view, width, height)
+                    scored.append((whole, float(score), i, region))
+        return distinct_regions(scored)
+
+    def _fills_less_than_half(self, width: int, height: int) -> bool:
+        """Return whether an image is so wide or high that half of the network's input is empty."""
+        shape = self._network.input
+        place = shape.place(width, height)
+        return place.width * place.height < 0.5 * shape.width * shape.height
 
 
 def region_of(keypoints: FloatArray, skeleton: Skeleton) -> Region | None:

@@ -25,6 +25,7 @@ class OneShot:
     """An ``Estimator`` (see ``pose_ros.core.protocols``): one run of a network an image.
 
     Attributes:
+        input: How the network wants its image.
         own_threshold: Least score of a person where the options set none.
         whole_skeleton: The network's, whatever part of it the options ask for.
     """
@@ -49,7 +50,7 @@ class OneShot:
         """
         self.network = contract.network
         self.options = options
-        self._input = contract.image(ROLE)
+        self.input = contract.image(ROLE)
         self.own_threshold = contract.threshold
         self._session = sessions[ROLE]
         self._decode = decode
@@ -87,7 +88,7 @@ class OneShot:
             channels: Order of its color channels.
             threshold: Least score, in [0, 1].
         """
-        outputs = self._session.run(self._input.tensor(image, channels))
+        outputs = self._session.run(self.input.tensor(image, channels))
         found = self._decode(outputs, threshold)
-        place = self._input.place(image.shape[1], image.shape[0])
+        place = self.input.place(image.shape[1], image.shape[0])
         return found._replace(keypoints=place.to_image(found.keypoints))

@@ -202,8 +202,9 @@ def merge(
     for target, landmarks in zip(targets, found, strict=True):
         if landmarks is None or landmarks.presence < min_presence:
             if target.detected and landmarks is not None and landmarks.presence >= FAINT:
-                wider = replace(target.region, size=GROWTH * target.region.size)
-                doubts.append(Doubt((replace(target, region=wider),)))
+                for scale in (GROWTH, 1 / GROWTH):
+                    other = replace(target.region, size=scale * target.region.size)
+                    doubts.append(Doubt((replace(target, region=other),)))
             continue
         one = Found(landmarks, target)
         if not target.origins and one.moved > NEW_MOVED:

@@ -197,3 +197,55 @@ def test_a_part_of_a_person_in_a_tile_is_no_person(data, name, tiles):
     heights = poses.boxes[:, 3] - poses.boxes[:, 1]
     assert len(poses)
     assert heights.min() > 0.5 * heights.max()
+
+
+SEEN = {
+    "COCO_192.jpg": [(321, 250, 63), (404, 350, 84), (6, 378, 103), (470, 285, 70)],
+    "COCO_257.jpg": [(187, 403, 63)],
+    "COCO_328.jpg": [(478, 235, 117), (321, 209, 105), (188, 183, 87)],
+    "COCO_357.jpg": [(83, 94, 14), (543, 153, 16), (283, 30, 15), (585, 176, 12)],
+    "COCO_395.jpg": [(39, 309, 82), (119, 341, 61), (582, 351, 135), (322, 580, 382)],
+    "COCO_428.jpg": [(440, 400, 300)],
+    "COCO_474.jpg": [(233, 219, 140)],
+    "COCO_536.jpg": [(360, 227, 75), (131, 192, 94), (221, 185, 87)],
+    "COCO_564.jpg": [(325, 430, 76)],
+    "COCO_589.jpg": [(438, 255, 68)],
+    "humans_0.jpg": [(234, 107, 72), (155, 133, 74)],
+    "humans_2.jpg": [(281, 407, 144), (827, 290, 217)],
+    "humans_4.jpg": [(883, 158, 92), (120, 287, 65), (225, 357, 111),
+                     (701, 336, 98), (546, 358, 106)],
+    "humans_6.jpg": [(307, 225, 137), (138, 243, 139), (514, 230, 177), (37, 245, 85)],
+    "humans_8.jpg": [(253, 262, 163), (145, 237, 179)],
+    "peds_2.jpg": [(404, 179, 49), (9, 143, 44)],
+    "peds_3.jpg": [(774, 195, 107), (930, 209, 94), (114, 227, 139),
+                   (460, 231, 141), (588, 212, 65)],
+}  # fmt: skip
+"""The clearly visible people: the middle of the trunk, x y, and its length, pixels; by eye."""
+
+
+def path_of(data, name):
+    return str(data / "images" / name.replace("COCO_", "COCO_val2014_000000000"))
+
+
+def test_clearly_visible_people_are_found_by_another_network_for_blazepose(
+    data, finder_models, capsys
+):
+    estimator = pose_ros.create_estimator(
+        static=True, max_people=10, finder="posenet-mobilenet", models_dir=finder_models
+    )
+    rows = [estimator.skeleton.index(name) for name in TRUNK]
+    found, others = 0, 0
+    for name, people in SEEN.items():
+        poses = estimator.estimate(cv2.imread(path_of(data, name)), channels="bgr")
+        middles = poses.keypoints[:, rows].mean(axis=1)
+        truth = np.array(people, float)
+        distances = np.hypot(*np.moveaxis(middles[:, None] - truth[None, :, :2], -1, 0))
+        near = distances < 0.5 * truth[:, 2]
+        pairs = linear_sum_assignment(~near)
+        here = int(near[pairs].sum())
+        found, others = found + here, others + len(poses) - here
+    with capsys.disabled():
+        count = sum(map(len, SEEN.values()))
+        print(f"\n{found} of {count} clearly visible people, {others} others")
+    assert found >= 42
+    assert others <= 3

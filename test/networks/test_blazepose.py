@@ -5,6 +5,7 @@ them, with sessions that know where people are drawn and answer as the networks 
 """
 
 import dataclasses
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -161,6 +162,38 @@ def test_a_second_person_who_comes_later_is_found_within_the_search_period():
     found = [len(estimator.estimate(IMAGE, 0.1 * i)) for i in range(1, 8)]
     assert found == [1, 1, 1, 1, 2, 2, 2]
     assert detector.runs == 2
+
+
+def test_people_keep_their_ids_where_the_finder_disagrees_with_blazepose():
+    scene = [(150, 250), (450, 250)]
+    estimator, _, _ = make(scene, max_people=5)
+    looks: list[float | None] = []
+
+    def finder(image, channels, threshold, tiles):
+        looks.append(threshold)
+        # up to 70 pixels, a fifth of a region, beside the hips, and now this side, now that
+        beside = (-1) ** len(looks) * 70
+        return [Region(x + beside, y - 20, 2.0 * RADIUS) for x, y in scene]
+
+    estimator.finder = cast("Any", finder)
+    for i in range(40):
+        poses = estimator.estimate(IMAGE, i / 20)
+        assert poses.ids.tolist() == [0, 1]
+    assert looks == [None] * 4
+
+
+def test_the_finders_people_are_found_where_the_detector_sees_nobody():
+    scene = [(300, 250)]
+    estimator, detector, _ = make(scene, threshold=0.6)
+    detector.scene = []
+    assert len(estimator.estimate(IMAGE, 0.0)) == 0
+    estimator.finder = cast(
+        "Any",
+        lambda image, channels, threshold, tiles: (
+            [Region(300, 250, 300.0)] if threshold == 0.6 else []
+        ),
+    )
+    assert len(estimator.estimate(IMAGE, 0.1)) == 1
 
 
 def test_who_comes_out_from_behind_somebody_is_found_without_the_detector():
