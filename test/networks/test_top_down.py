@@ -4,6 +4,8 @@ The networks run in onnxruntime; that they find what is drawn at an actor's join
 crop, the decoder and the way back into the image agree.
 """
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
 from pose_ros.networks import heatmap, keypoints, simcc, top_down
+from pose_ros.networks.finder import region_of
 from pose_ros.networks.registry import FAMILIES, TOP_DOWN
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
@@ -140,6 +143,21 @@ def test_several_people_in_one_run_or_one_by_one(free_batch, networks, detector)
         assert np.nanmean(distance, axis=1).min() < 2.0
     estimator.options = EstimatorOptions(static=True, max_people=1)
     assert len(estimator.estimate(image)) == 1
+
+
+def test_people_are_looked_for_where_the_finder_says(networks, detector):
+    sessions = {"network": networks("keypoints"), "detector": detector}
+    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions(static=True))
+    image, _, (points,) = picture(actor())
+    region = region_of(points, SKELETON)
+    assert region
+    dark = np.zeros_like(image)  # in which the detector sees nobody
+    seen = np.isfinite(points[:, 0])
+    markers.draw(dark, points, PALETTE, 4)
+    assert len(estimator.estimate(dark)) == 0
+    estimator.finder = cast("Any", lambda image, channels, threshold, tiles: [region])
+    (pose,) = estimator.estimate(dark)
+    assert np.hypot(*(pose.keypoints - points)[seen].T).max() < 2.0
 
 
 class Counted:
