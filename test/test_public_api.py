@@ -70,6 +70,7 @@ def test_the_samples_of_the_readme_run(samples, data, tmp_path, monkeypatch, cap
     out = capsys.readouterr().out
     assert out.count("photo.jpg Pose(id=") == 2
     assert out.count("other.jpg Pose(id=0") == 1
+    assert out.count("in meters [") == 1
     assert out.count('"stamp_s": 0.4') == 1
     assert out.count('"left_wrist": {"x_px": ') == 5
 

@@ -114,7 +114,7 @@ def make_pipeline(task: BagTask) -> Pipeline:
     settings = task.settings
     floor = None
     if settings.camera_height is not None:
-        floor = level_floor(settings.camera_height, settings.camera_pitch)
+        floor = level_floor(settings.camera_height, settings.camera_pitch, settings.camera_roll)
     engine: dict[str, Any] = {
         "provider": settings.provider,
         "require_gpu": settings.require_gpu,

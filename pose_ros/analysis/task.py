@@ -45,6 +45,7 @@ class Settings:
         lift: How people are placed in meters, where the camera is known.
         camera_height: Meters of the camera above a level floor; None when unknown.
         camera_pitch: Degrees that it looks down, of a camera whose height is known.
+        camera_roll: Degrees by which that camera is turned clockwise, seen from behind it.
         gestures: How gestures are recognized; None where nobody looks for them.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     lift: LiftOptions = field(default_factory=LiftOptions)
     camera_height: float | None = None
     camera_pitch: float = 0.0
+    camera_roll: float = 0.0
     gestures: GestureOptions | None = None
 
 

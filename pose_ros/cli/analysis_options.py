@@ -36,6 +36,10 @@ def add_meter_arguments(parser: argparse.ArgumentParser, *, camera_info: str) ->
         "--camera-pitch", type=float, metavar="DEGREES",
         help="by which that camera looks down (0)",
     )  # fmt: skip
+    group.add_argument(
+        "--camera-roll", type=float, metavar="DEGREES",
+        help="by which it is turned clockwise, seen from behind it (0)",
+    )  # fmt: skip
 
 
 def add_gesture_arguments(parser: argparse.ArgumentParser, *, wanted: bool) -> None:
@@ -90,10 +94,11 @@ def check_floor(args: argparse.Namespace) -> Floor | None:
         OptionError: A number is out of its range, or the height is missing.
     """
     if args.camera_height is None:
-        if args.camera_pitch is not None:
-            raise OptionError("--camera-pitch is of --camera-height: give both or neither")
+        for name in ("pitch", "roll"):
+            if getattr(args, f"camera_{name}") is not None:
+                raise OptionError(f"--camera-{name} is of --camera-height: give both or neither")
         return None
-    return level_floor(args.camera_height, args.camera_pitch or 0.0)
+    return level_floor(args.camera_height, args.camera_pitch or 0.0, args.camera_roll or 0.0)
 
 
 def gesture_options(args: argparse.Namespace) -> GestureOptions | None:

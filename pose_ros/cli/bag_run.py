@@ -152,6 +152,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         lift=lift_options(args),
         camera_height=args.camera_height,
         camera_pitch=args.camera_pitch or 0.0,
+        camera_roll=args.camera_roll or 0.0,
         gestures=gesture_options(args),
     )
     outputs = Outputs(

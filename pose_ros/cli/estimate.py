@@ -429,6 +429,7 @@ def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[st
         "lift": asdict(options.lift),
         "camera_height": args.camera_height,
         "camera_pitch": args.camera_pitch or 0.0,
+        "camera_roll": args.camera_roll or 0.0,
         "gestures": gestures and asdict(gestures),
     }
 

@@ -52,6 +52,7 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
         ([], "nothing would be written"),
         (["--json", "x", "--copy-images"], "--copy-images is of --out"),
         (["--out", "x", "--camera-pitch", "3"], "--camera-pitch is of --camera-height"),
+        (["--out", "x", "--camera-roll", "3"], "--camera-roll is of --camera-height"),
         (["--out", "x", "--camera-info", "no.yaml"], "calibration: cannot read no.yaml"),
         (["--out", "x", "--hand-network", "blazehand-full"], "--hand-network is of --hands"),
         (["--out", "x", "--topic", "/nope"], "has no topic /nope"),
