@@ -8,7 +8,7 @@ import sys
 import tempfile
 import venv
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
@@ -16,10 +16,14 @@ import numpy as np
 
 from pose_ros.core.types import Image
 from pose_ros.errors import RuntimeUnavailableError
-from pose_ros.runtime.files import print_progress
-from pose_ros.runtime.model_store import cache_dir
+from pose_ros.runtime.card import Card, load_card
+from pose_ros.runtime.files import print_progress, write_whole
+from pose_ros.runtime.model_store import StrPath, cache_dir, source_path
 
 REQUIREMENT = "mediapipe==0.10.21"
+LACKING = {0: "blazepose-lite", 2: "blazepose-heavy"}
+"""Cards of the landmarks that MediaPipe's wheel lacks, by what it calls their complexity."""
+
 _WORKER = Path(__file__).with_name("mediapipe_worker.py")
 
 
@@ -44,6 +48,27 @@ def mediapipe_python() -> Path:
     return python
 
 
+def place_landmarks(card: Card, environment: Path, models_dir: StrPath | None = None) -> None:
+    """Put a card's landmarks where MediaPipe looks for them, so that it fetches nothing itself.
+
+    Args:
+        card: A BlazePose.
+        environment: Folder of an environment with MediaPipe.
+        models_dir: Folder of the models; None for the user's cache.
+
+    Raises:
+        RuntimeUnavailableError: MediaPipe is not there.
+        ModelError: The file cannot be had.
+    """
+    folders = list(environment.glob("lib/python*/site-packages/mediapipe/modules/pose_landmark"))
+    if not folders:
+        raise RuntimeUnavailableError(f"no MediaPipe in {environment}: remove it and try again")
+    file = card.file("landmarks")
+    path = folders[0] / PurePosixPath(file.origins[0].file_name).name
+    if not file.checksum.fits(path):
+        write_whole(path, source_path(card, "landmarks", models_dir).read_bytes())
+
+
 class MediaPipe:
     """MediaPipe's solutions over frames that both sides hold in memory."""
 
@@ -53,8 +78,10 @@ class MediaPipe:
         Args:
             frames: (H, W, 3) uint8 RGB each, of one size.
         """
+        python = mediapipe_python()
+        self._environment = python.parent.parent
         self._process = subprocess.Popen(
-            [str(mediapipe_python()), str(_WORKER)],
+            [str(python), str(_WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -66,7 +93,9 @@ class MediaPipe:
             self._ask(op="load", path=str(path))
 
     def open(self, solution: str, **options: Any) -> None:
-        """Begin a new stream with ``pose`` or ``hands`` and that solution's options."""
+        """Begin a new stream with ``pose``, ``steps`` or ``hands`` and that solution's options."""
+        if solution != "hands" and options["model_complexity"] in LACKING:
+            place_landmarks(load_card(LACKING[options["model_complexity"]]), self._environment)
         self._ask(op="open", solution=solution, **options)
 
     def run(self, first: int, last: int) -> dict[str, Any]:

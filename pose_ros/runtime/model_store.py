@@ -102,6 +102,30 @@ def model_path(
     return _onnx_path(folder, file)
 
 
+def source_path(
+    card: Card,
+    role: str,
+    models_dir: StrPath | None = None,
+    progress: Progress = print_progress,
+) -> Path:
+    """Return the verified original of a card's file, as its makers publish it.
+
+    Args:
+        card: The network.
+        role: Which of its files.
+        models_dir: Folder of the models; None for the user's cache.
+        progress: Called with a line for each thing that takes long.
+
+    Raises:
+        ModelError: The card has no such role, or the file cannot be had.
+    """
+    path = original_path(cache_dir(models_dir), card.file(role))
+    get(card, models_dir, progress=progress)
+    if not path.exists():  # what it was converted to was enough
+        get(card, models_dir, force=True, progress=progress)
+    return path
+
+
 def get(
     card: Card,
     models_dir: StrPath | None = None,

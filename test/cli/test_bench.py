@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from pose_ros.bench import parity, peer, speed
 from pose_ros.cli.main import main
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
+from pose_ros.errors import RuntimeUnavailableError
+from pose_ros.runtime.card import load_card
 
 
 def test_everything_is_timed_in_turns(capsys):
@@ -181,7 +184,7 @@ def recorded(tmp_path, monkeypatch):
         path, script = tmp_path / "answers.json", tmp_path / "worker.py"
         path.write_text(json.dumps(answers))
         script.write_text(RECORDED.format(path=str(path)))
-        monkeypatch.setattr(peer, "mediapipe_python", lambda: sys.executable)
+        monkeypatch.setattr(peer, "mediapipe_python", lambda: Path(sys.executable))
         monkeypatch.setattr(peer, "_WORKER", script)
 
     return use
@@ -214,6 +217,18 @@ def test_people_are_compared_with_mediapipe_s_and_timed(recorded, data, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["ms"]["MediaPipe"] == [100.0, 100.0, 200.0, 200.0]
     assert found["ratios"]["MediaPipe"][0] > 0
+
+
+def test_landmarks_that_mediapipe_lacks_are_placed_where_it_looks(lite_models, data, tmp_path):
+    card = load_card("blazepose-lite")
+    with pytest.raises(RuntimeUnavailableError, match=f"no MediaPipe in {tmp_path}"):
+        peer.place_landmarks(card, tmp_path, lite_models)
+    folder = tmp_path / "lib/python3.11/site-packages/mediapipe/modules/pose_landmark"
+    folder.mkdir(parents=True)
+    (folder / "pose_landmark_lite.tflite").write_bytes(b"a download that broke")
+    peer.place_landmarks(card, tmp_path, lite_models)
+    original = data / "blazepose" / "pose_landmark_lite.tflite"
+    assert (folder / "pose_landmark_lite.tflite").read_bytes() == original.read_bytes()
 
 
 def test_what_mediapipe_does_not_have_is_not_compared(monkeypatch, capsys):

@@ -48,11 +48,8 @@ def network(request: pytest.FixtureRequest) -> tuple[ModelFile, Path, bytes]:
         for origin in file.origins
     ) and any(state.state == "missing" for state in model_store.status(card)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {card.name}")
-    path = model_store.get(card, folder)[request.param[1]]
-    original = path.with_suffix(".tflite")
-    if not original.exists():
-        model_store.get(card, folder, force=True)
-    return file, path, original.read_bytes()
+    path = model_store.model_path(card, request.param[1], folder)
+    return file, path, model_store.source_path(card, request.param[1], folder).read_bytes()
 
 
 def letterboxed(image: Image, spec: Value) -> FloatArray:
