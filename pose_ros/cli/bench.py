@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in turns with MediaPipe's own Python, in an environment that is made for it",
     )  # fmt: skip
     parser.add_argument(
+        "--against", action="append", default=[], metavar="NETWORK",
+        help="in turns with this network too, in fp32; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
         "--parity", action="store_true", help="compare the landmarks with MediaPipe's, not the time"
     )
     parser.add_argument(
@@ -89,12 +93,11 @@ def run(args: argparse.Namespace) -> int:
 
 def race(args: argparse.Namespace, frames: list[Image]) -> int:
     """Measure and print the time a frame of everything, in turns."""
-    estimator = build_estimator(args)
-    contenders = {
-        f"{args.network}, whole chain": speed.timed(
-            _in_one_stream(lambda i, stamp: estimator.estimate(frames[i], stamp))
-        )
-    }
+    contenders = {f"{args.network}, whole chain": _whole_chain(args, frames)}
+    for network in args.against:
+        other = argparse.Namespace(**{**vars(args), "network": network, "precision": "fp32"})
+        name = f"{network}, whole chain"
+        contenders[f"{name}, fp32" if name in contenders else name] = _whole_chain(other, frames)
     card = open_card(args.network)
     contenders.update(_bare_networks(card, args))
     if not args.mediapipe:
@@ -237,6 +240,12 @@ def _written(path: str, image: Image) -> bool:
     except (cv2.error, OSError):  # a name without an ending that it knows, or a full disk
         return False
     return bool(done)
+
+
+def _whole_chain(args: argparse.Namespace, frames: list[Image]) -> speed.Block:
+    """Return what times the network of ``args`` with all that is around it."""
+    estimator = build_estimator(args)
+    return speed.timed(_in_one_stream(lambda i, stamp: estimator.estimate(frames[i], stamp)))
 
 
 def _in_one_stream(estimate: Any) -> Any:

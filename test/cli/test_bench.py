@@ -30,6 +30,16 @@ def test_everything_is_timed_in_turns(capsys):
     assert set(found["ratios"]) == set(list(found["ms"])[1:])
 
 
+def test_other_networks_take_turns(lite_models, capsys):
+    arguments = ["synthetic:stand", "--frames", "10", "--rounds", "1", "--json"]
+    arguments += ["--network", "blazepose-lite", "--models-dir", str(lite_models)]
+    assert main(["bench", *arguments, "--against", "blazepose-lite"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    first, other = list(found["ms"])[:2]
+    assert (first, other) == ("blazepose-lite, whole chain", "blazepose-lite, whole chain, fp32")
+    assert next(iter(found["ratios"])) == other
+
+
 def test_few_pictures_and_other_names_will_do(tmp_path, capsys, monkeypatch):
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 90, np.uint8))
