@@ -7,6 +7,7 @@ over time (``bone_memory``). docs/lifting.md says how good it is.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError, OptionError
 
 DEPTH_SMOOTHING = OneEuroSettings(min_cutoff=1.0, beta=2.0)
+
+_log = logging.getLogger(__name__)
 
 _LOST_AFTER = 64  # people whose bones are remembered
 
@@ -157,6 +160,7 @@ class Lifter:
         """``options`` may be replaced between two frames."""
         self.options = options or LiftOptions()
         self._stream = Stream(_People)
+        self._warned = False
 
     def reset(self) -> None:
         """Begin a new stream: nothing is remembered of anybody."""
@@ -222,6 +226,12 @@ class Lifter:
             body = None if model is None else place(model, sight, person.memory, floor)
             if body is None:
                 body = place_measured(sight, person.memory.size.height)
+            if body.steep and not self._warned:
+                self._warned = True
+                _log.warning(
+                    "the camera looks down at people steeply: without the floor or depth their "
+                    "distances may be off by 10 to 20%; give the camera's height and pitch"
+                )
             points[i], sources[i], sigmas[i] = body.result()
             if self.options.smoothing:
                 points[i] = person.smooth(points[i], stamp)

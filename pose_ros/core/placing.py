@@ -26,6 +26,11 @@ _PATCH_LEAST = 0.012  # meters
 _SKIN_SIGMA = 0.45  # of the depth under the skin: people and clothes
 _SENSOR = (0.020, 0.002)  # meters, and meters by square meter of distance
 _SURE = 3.0  # sigmas within which a measured depth is the joint's own
+# How a body leans along the line of sight is off by the same angle for all its bones, which their
+# sigmas, one by one, do not hold: radians, of bodies that lean to the camera by more than this.
+_TURNED_SIGMA, _UPRIGHT_DEGREES = 0.3, 15.0
+_MOST_TAN = 3.0
+_STEEP_DEGREES = 24.0  # of the found lean; the true one is about 6 more
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
 _FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
@@ -56,6 +61,7 @@ class Body:
         depths: (K,) meters along z, NaN until they are known; filled in place.
         sigmas: (K,) meters, of them.
         sources: (K,) of ``CameraSource``.
+        steep: Whether it is seen from so far above that its distance is a guess.
     """
 
     sight: Sight
@@ -63,13 +69,14 @@ class Body:
     depths: Float64Array
     sigmas: Float64Array
     sources: NDArray[np.uint8]
+    steep: bool = False
 
     @classmethod
-    def unplaced(cls, sight: Sight, height: float) -> Body:
+    def unplaced(cls, sight: Sight, height: float, *, steep: bool = False) -> Body:
         """Return a body of which nothing is known."""
         count = len(sight.rays)
         depths, sigmas = np.full((2, count), np.nan)
-        return cls(sight, height, depths, sigmas, np.zeros(count, np.uint8))
+        return cls(sight, height, depths, sigmas, np.zeros(count, np.uint8), steep)
 
     def put(
         self,
@@ -155,13 +162,19 @@ def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | Non
     if trunk is None:
         return None
     memory.learn_size(trunk.size)
-    body = Body.unplaced(sight, trunk.size.height)
+    bearing = _bearing(model, sight, trunk)
     sigmas = np.sqrt(np.diag(trunk.covariance))
+    steep = False
+    if floor is None and not np.isfinite(sight.measured).any():
+        lean = math.asin(min(1.0, max(0.0, -float(bearing.up @ bearing.toward))))
+        steep = lean > math.radians(_STEEP_DEGREES)
+        more = min(math.tan(lean), _MOST_TAN) - math.tan(math.radians(_UPRIGHT_DEGREES))
+        sigmas = np.hypot(sigmas, _TURNED_SIGMA * max(0.0, more) * trunk.depths)
+    body = Body.unplaced(sight, trunk.size.height, steep=steep)
     # errors of measured depths are alike over a body: many of them make no joint surer, so
     # that each keeps its own sigma
     measured = body.agrees(model.joints, trunk.depths, sigmas)
     body.put(model.joints, trunk.depths, sigmas, measured)
-    bearing = _bearing(model, sight, trunk)
     for arm in model.arms:
         _place_arm(np.array(arm), body, memory, bearing)
     _place_followers(model, body)

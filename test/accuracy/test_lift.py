@@ -11,7 +11,11 @@ import pytest
 import pose_ros
 from pose_ros.bench import lifting
 from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
+from pose_ros.core.lift import Lifter, LiftOptions, level_floor
 from pose_ros.core.types import CameraSource
+from pose_ros.sources.path import Path
+from pose_ros.sources.scene import Actor, Scene
+from pose_ros.sources.synthetic import SyntheticSource
 
 SEED, COUNT = 2026, 216
 FACE, HANDS, FEET = [*range(11)], [*range(17, 23)], [*range(29, 33)]
@@ -98,3 +102,26 @@ def test_with_depth(frames, say):
     assert np.mean(errors.sources[:, MAIN_JOINTS] == CameraSource.DEPTH) >= 0.9
     for part in (FACE, HANDS, FEET):
         assert 0.55 <= within_one_sigma(errors, part) <= 0.8
+
+
+def test_from_steeply_above_sigmas_are_wide_and_one_warning_says_why(caplog):
+    estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)
+    alone, mounted = (Lifter(LiftOptions(height=1.75)) for _ in range(2))
+    floor = level_floor(3.1, 40.0)
+    for heading in (160.0, 200.0):
+        actor = Actor(Path.standing(2.5, 0.0, heading), height=1.75)
+        source = SyntheticSource(
+            scene=Scene((actor,), 7.0), live=False, camera_height=3.1, camera_pitch_degrees=40.0
+        )
+        frame, (truth,) = source.read(), source.truths(0.0)
+        poses = estimator.estimate(frame.image, channels=frame.channels)
+        true = truth.camera[23:25, 2].mean()
+        on_floor = mounted.lift(poses, source.camera, floor=floor)
+        assert not caplog.records or heading > 180.0
+        assert abs(on_floor.camera[0, 23:25, 2].mean() / true - 1.0) < 0.06
+        lifted = alone.lift(poses, source.camera)
+        off = abs(lifted.camera[0, 23:25, 2].mean() - true)
+        assert 0.1 * true < lifted.camera_sigmas[0, 23] < 0.4 * true
+        assert off < 1.5 * lifted.camera_sigmas[0, 23]
+    (record,) = caplog.records
+    assert "looks down at people steeply" in record.getMessage()
