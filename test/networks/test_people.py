@@ -117,15 +117,31 @@ def test_two_detections_on_one_body_are_looked_at_again_apart():
         assert settle(people, [doubt], again, 0.5) == people
 
 
-def test_who_is_only_faintly_there_is_looked_at_in_a_wider_region():
-    people, (doubt,) = merge([target(200), target(500)], [landmarks(200, presence=0.3), None], 0.5)
+def test_who_is_only_faintly_there_is_looked_at_in_a_wider_and_in_a_narrower_region():
+    faint = landmarks(200, presence=0.3)
+    people, doubts = merge([target(200), target(500)], [faint, None], 0.5)
     assert people == []
-    (wider,) = doubt.targets
-    assert wider.region.size == pytest.approx(260)
-    (one,) = settle(people, [doubt], [landmarks(200)], 0.5)
-    assert one.landmarks.body.x == 200
-    assert settle(people, [doubt], [landmarks(200, presence=0.4)], 0.5) == []
-    # nobody at all, or only followed: no second look
+    sizes = [again.region.size for doubt in doubts for again in doubt.targets]
+    assert sizes == pytest.approx([260, 200 / 1.3])
+    for answers in (
+        [landmarks(200), landmarks(200)],
+        [landmarks(200), faint],
+        [faint, landmarks(200)],
+    ):
+        (one,) = settle(people, doubts, answers, 0.5)
+        assert one.landmarks.body.x == 200
+    assert settle(people, doubts, [faint, faint], 0.5) == []
+
+
+def test_a_narrower_look_finds_who_a_wider_one_takes_for_a_neighbor():
+    people, doubts = merge(
+        [target(300), target(200)], [landmarks(300), landmarks(200, presence=0.2)], 0.5
+    )
+    both = settle(people, doubts, [landmarks(298), landmarks(200)], 0.5)
+    assert [person.landmarks.body.x for person in both] == [300, 200]
+
+
+def test_who_is_not_there_or_only_followed_gets_no_second_look():
     assert merge([target(200)], [landmarks(200, presence=0.02)], 0.5) == ([], [])
     faint = [landmarks(200, presence=0.3)]
     assert merge([target(200, origins=[0])], faint, 0.5) == ([], [])

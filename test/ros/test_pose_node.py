@@ -509,10 +509,14 @@ def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
         assert np.hypot(*away) < 20
 
 
-def test_a_network_of_another_family_finds_people(ros: Any, data: Any, posenet_models: Any) -> None:
-    overrides = {
-        "network": "posenet-mobilenet", "models_dir": str(posenet_models), "max_people": 10
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    ("network", "skeleton"),
+    [("posenet-mobilenet", "coco17"), ("blazepose-full", "blazepose33")],
+)
+def test_a_network_finds_everybody_by_itself_or_by_the_finder_in_the_cache(
+    ros: Any, data: Any, finder_models: Any, network: str, skeleton: str
+) -> None:
+    overrides = {"network": network, "models_dir": str(finder_models), "max_people": 10}
     node = PoseNode(parameter_overrides=[Parameter(k, value=v) for k, v in overrides.items()])
     assert ros.add(node).autostart()
     poses = ros.collect(PoseArray, "pose/poses")
@@ -521,10 +525,8 @@ def test_a_network_of_another_family_finds_people(ros: Any, data: Any, posenet_m
     message = image_to_msg(picture, "bgr", header_to_msg(100.0, "camera"))
     assert ros.spin_until(lambda: publish(message) or poses)
     found = poses_from_msg(poses[0])
-    assert (poses[0].network, found.skeleton.name, len(found)) == (
-        "posenet-mobilenet", "coco17", 5
-    )  # fmt: skip
-    assert found.world is None
+    assert (poses[0].network, found.skeleton.name, len(found)) == (network, skeleton, 5)
+    assert (found.world is None) == (skeleton == "coco17")
 
 
 def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
