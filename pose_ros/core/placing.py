@@ -30,7 +30,7 @@ _SURE = 3.0  # sigmas within which a measured depth is the joint's own
 # sigmas, one by one, do not hold: radians, of bodies that lean to the camera by more than this.
 _TURNED_SIGMA, _UPRIGHT_DEGREES = 0.3, 15.0
 _MOST_TAN = 3.0
-_STEEP_DEGREES = 24.0  # of the found lean; the true one is about 6 more
+_STEEP_DEGREES = 25.0  # of the found lean; the true one is 5 to 10 more
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
 _FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
@@ -167,7 +167,7 @@ def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | Non
     steep = False
     if floor is None and not np.isfinite(sight.measured).any():
         lean = math.asin(min(1.0, max(0.0, -float(bearing.up @ bearing.toward))))
-        steep = lean > math.radians(_STEEP_DEGREES)
+        steep = _seen_from_above(model, sight, trunk)
         more = min(math.tan(lean), _MOST_TAN) - math.tan(math.radians(_UPRIGHT_DEGREES))
         sigmas = np.hypot(sigmas, _TURNED_SIGMA * max(0.0, more) * trunk.depths)
     body = Body.unplaced(sight, trunk.size.height, steep=steep)
@@ -179,6 +179,18 @@ def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | Non
         _place_arm(np.array(arm), body, memory, bearing)
     _place_followers(model, body)
     return body
+
+
+def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
+    """Return whether somebody whose legs are seen, too, leans to the camera as a whole.
+
+    Who bows or sits bent leans with the trunk alone.
+    """
+    if len(model.joints) < 10 or sight.scores[model.joints[4:10]].min() < _MEASURED_SCORE:
+        return False
+    points = trunk.depths[:, None] * sight.rays[model.joints]
+    axis = _unit(points[2:4].mean(axis=0) - points[8:10].mean(axis=0))
+    return bool(-axis @ trunk.toward > math.sin(math.radians(_STEEP_DEGREES)))
 
 
 def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
