@@ -1,4 +1,4 @@
-"""The arms of somebody in the axes of his own body: what gestures of the body are told by."""
+"""A person's arms in the axes of their body: what gestures of the body are recognized by."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
+from pose_ros.core.joint_memory import Joints
 
 ArmSide: TypeAlias = Literal["left", "right"]
 SIDES: tuple[ArmSide, ArmSide] = ("left", "right")
@@ -20,6 +21,42 @@ _ARM_PER_TRUNK = 1.1
 _ARM_PER_SHOULDERS = 1.45
 _LEAST_SHOULDERS = 0.2
 """Width of the shoulders, in lengths of an arm, below which they do not say what is left."""
+
+
+@dataclass(frozen=True)
+class Palm:
+    """What a hand network says of the hand at the end of an arm.
+
+    Attributes:
+        stretched: How many of the four fingers are stretched.
+        turned: Degrees by which the palm looks away from the camera.
+    """
+
+    stretched: int
+    turned: float
+
+
+@dataclass(frozen=True)
+class HandPlace:
+    """Where a hand is in the picture, which is surer than its depth.
+
+    Lengths are in widths of the shoulders, angles in degrees; NaN is unknown.
+
+    Attributes:
+        wrist_aside: From the nose to the wrist, to the arm's own side.
+        wrist_above: From the shoulder up to the wrist.
+        hand_aside: From the nose to the hand's knuckles, to the arm's own side.
+        hand_above: From the shoulder up to the knuckles.
+        hand_tilt: Of the hand from upright.
+        fore_tilt: Of the forearm from upright.
+    """
+
+    wrist_aside: float
+    wrist_above: float
+    hand_aside: float
+    hand_above: float
+    hand_tilt: float
+    fore_tilt: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +74,9 @@ class Arm:
         wrist: (3,) from the shoulder, in lengths of the arm.
         reach: From shoulder to wrist, in lengths of the arm: 1 for a stretched one.
         bend: Degrees of the elbow, 0 for a stretched arm.
+        lift: Degrees by which the line is lifted from hanging, in meters where they are known.
+        place: Of the hand, in the picture.
+        palm: Of the hand; None where no hand network found it.
         score: In [0, 1], the least of shoulder, elbow and wrist.
     """
 
@@ -46,6 +86,9 @@ class Arm:
     wrist: Float64Array
     reach: float
     bend: float
+    lift: float
+    place: HandPlace
+    palm: Palm | None
     score: float
 
 
@@ -58,12 +101,14 @@ class BodyView:
         left: None where its shoulder, elbow or wrist is missing.
         right: The same.
         shoulders: From one to the other, in lengths of an arm; NaN where one is missing.
+        turned: Degrees by which the chest is turned away from the camera; NaN where unknown.
     """
 
     stamp: float
     left: Arm | None
     right: Arm | None
     shoulders: float
+    turned: float
 
     def arm(self, side: ArmSide) -> Arm | None:
         """Return the arm of a side."""
@@ -94,41 +139,101 @@ def lean(points: Mapping[str, Float64Array], up: Float64Array) -> Float64Array:
 
 
 def view_body(
-    points: Mapping[str, Float64Array],
-    scores: Mapping[str, float],
+    shape: Joints,
+    picture: Joints,
+    placed: Joints,
+    *,
     stamp: float,
     up: Float64Array,
-    *,
-    metric: bool,
+    palms: Mapping[ArmSide, Palm],
 ) -> BodyView:
     """Return the arms of a body in its own axes.
 
     Args:
-        points: Joints that were found, by name: (3,) in the axes of the camera (x right,
-            y down, z forward). In an image without meters: pixels, and z = 0.
-        scores: Of the joints, in [0, 1].
+        shape: The joints that tell the body's shape best.
+        picture: The same in pixels.
+        placed: The same where they tell the body's place best.
         stamp: Of the image, seconds.
         up: (3,) unit vector against gravity, in the axes of the camera.
-        metric: Whether z is known.
+        palms: What a hand network says of the hands that it found.
     """
-    if not metric:
-        up = np.array([up[0], up[1], 0.0])
-        up = up / max(float(np.linalg.norm(up)), 1e-9)
+    points, metric = shape.points, shape.space != "image"
+    upright = lean(points, up) if shape.space == "world" else up if metric else _in_picture(up)
     nowhere = np.full(3, np.nan)
     shoulders = [points.get(f"{side}_shoulder", nowhere) for side in SIDES]
     across = shoulders[0] - shoulders[1]
     lengths = {side: _arm_length(points, side, across, metric=metric) for side in SIDES}
-    left = across - (across @ up) * up
+    left = across - (across @ upright) * upright
     width = float(np.linalg.norm(left))
     # of shoulders one behind the other nobody can say which side is which
     longest = _longest(*lengths.values())
     left = left / width if width >= _LEAST_SHOULDERS * longest else nowhere
-    front = np.cross(left, up) if metric else nowhere
-    arms = {}
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        axes = np.stack([front, sign * left, up])
-        arms[side] = _arm(points, scores, side, axes, lengths["left" if sign > 0 else "right"])
-    return BodyView(stamp, arms["left"], arms["right"], float(np.linalg.norm(across)) / longest)
+    front = np.cross(left, upright) if metric else nowhere
+    if metric:
+        # a network sees each body as if it stood straight ahead
+        ahead = sum(shoulders) if shape.space == "camera" else np.array([0.0, 0.0, 1.0])
+        toward = -(ahead - (ahead @ upright) * upright)
+        turned = float(angle_between(front, toward))
+    else:
+        turned = _turned_in_picture(left, width * _ARM_PER_SHOULDERS / longest)
+    arms: dict[ArmSide, Arm | None] = {}
+    for side, sign in ((SIDES[0], 1.0), (SIDES[1], -1.0)):
+        axes = np.stack([front, sign * left, upright])
+        arms[side] = _arm(
+            shape,
+            side,
+            axes,
+            lengths[side],
+            lift=_lift(placed, side, up),
+            place=_hand_place(picture.points, side, _in_picture(up)),
+            palm=palms.get(side),
+        )
+    shoulder_width = float(np.linalg.norm(across)) / longest
+    return BodyView(stamp, arms["left"], arms["right"], shoulder_width, turned)
+
+
+def _in_picture(up: Float64Array) -> Float64Array:
+    """Return what is up in the picture, (3,) with z = 0."""
+    flat = np.array([up[0], up[1], 0.0])
+    return flat / max(float(np.linalg.norm(flat)), 1e-9)
+
+
+def _turned_in_picture(left: Float64Array, narrowing: float) -> float:
+    """Return how far a body is turned by what its shoulders look like, at most 1 of their width."""
+    turned = math.degrees(math.acos(min(1.0, narrowing))) if narrowing >= 0.0 else math.nan
+    return turned if left[0] > 0.0 else 180.0 - turned
+
+
+def _lift(placed: Joints, side: ArmSide, up: Float64Array) -> float:
+    """Return the lift of an arm in meters; NaN where they are not known."""
+    names = f"{side}_shoulder", f"{side}_wrist"
+    if placed.space != "camera" or not all(name in placed.points for name in names):
+        return math.nan
+    shoulder, wrist = (placed.points[name] for name in names)
+    return float(angle_between(wrist - shoulder, -up))
+
+
+def _hand_place(points: Mapping[str, Float64Array], side: ArmSide, up: Float64Array) -> HandPlace:
+    nowhere = np.full(3, np.nan)
+
+    def point(name: str) -> Float64Array:
+        return points.get(name, nowhere)
+
+    across = point("left_shoulder") - point("right_shoulder")
+    right = np.array([-up[1], up[0], 0.0])
+    # somebody who looks at the camera has the left hand to the right of the picture
+    out = right if side == "left" else -right
+    width = max(float(np.linalg.norm(across)), 1e-9)
+    shoulder, wrist, nose = point(f"{side}_shoulder"), point(f"{side}_wrist"), point("nose")
+    knuckles = (point(f"{side}_index") + point(f"{side}_pinky")) / 2.0
+    return HandPlace(
+        wrist_aside=float((wrist - nose) @ out) / width,
+        wrist_above=float((wrist - shoulder) @ up) / width,
+        hand_aside=float((knuckles - nose) @ out) / width,
+        hand_above=float((knuckles - shoulder) @ up) / width,
+        hand_tilt=float(angle_between(knuckles - wrist, up)),
+        fore_tilt=float(angle_between(wrist - point(f"{side}_elbow"), up)),
+    )
 
 
 def _arm_length(
@@ -153,16 +258,19 @@ def _longest(*lengths: float) -> float:
 
 
 def _arm(
-    points: Mapping[str, Float64Array],
-    scores: Mapping[str, float],
-    side: str,
+    joints: Joints,
+    side: ArmSide,
     axes: Float64Array,
     length: float,
+    *,
+    lift: float,
+    place: HandPlace,
+    palm: Palm | None,
 ) -> Arm | None:
     names = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist")]
-    if not all(name in points for name in names):
+    if not all(name in joints.points for name in names):
         return None
-    shoulder, elbow, wrist = (points[name] for name in names)
+    shoulder, elbow, wrist = (joints.points[name] for name in names)
     upper, fore, line = _unit(elbow - shoulder), _unit(wrist - elbow), _unit(wrist - shoulder)
     if not np.isfinite([upper, fore, line]).all() or not length > 0.0:
         return None
@@ -173,7 +281,10 @@ def _arm(
         wrist=axes @ (wrist - shoulder) / length,
         reach=float(np.linalg.norm(wrist - shoulder)) / length,
         bend=float(angle_between(upper, fore)),
-        score=min(scores[name] for name in names),
+        lift=elevation(axes @ line) if math.isnan(lift) else lift,
+        place=place,
+        palm=palm,
+        score=min(joints.scores[name] for name in names),
     )
 
 

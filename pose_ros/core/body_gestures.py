@@ -17,6 +17,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.swings import swings
 
 _SPEED_SECONDS = 0.25  # over which a wrist's speed is measured: over less, noise looks quick
+_REST_SECONDS = 0.4  # for which an arm that is hardly lifted has to rest
 _SWING_SECONDS = 0.9  # the longest movement to or fro of a wave
 _SWINGS = 3
 
@@ -24,57 +25,147 @@ _SWINGS = 3
 def points(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether an arm is stretched out, neither hanging nor up, and rests.
 
-    Whoever stretches out both balances, carries or pushes something: that does not begin to
-    point.
+    Whoever stretches out both balances, carries or pushes something, and a hand that is up does
+    something else: that does not begin to point.
     """
-    other = views[-1].arm("right" if side == "left" else "left")
-    alone = slack > 0.0 or other is None or not _stretched(other, 0.0)
+    other = views[-1].arm(_other(side))
+    busy = other is not None and (_stretched(other, 0.0) or bool(other.wrist[2] > -0.35))
     arm = _arm(views[-1], side)
-    return alone and _stretched(arm, slack) and _speed(views, side) <= 1.0 + 2.0 * slack
+    # the arms of people who walk swing up to here, which a picture alone does not show
+    hardly = arm.lift < 33.0
+    rests = math.isfinite(arm.line[0]) and _way(views, side, _REST_SECONDS) <= 0.2
+    return (
+        (slack > 0.0 or not busy)
+        and _stretched(arm, slack)
+        and (slack > 0.0 or not hardly or rests)
+        and _speed(views, side) <= 1.0 + 2.0 * slack
+    )
 
 
 def _stretched(arm: Arm, slack: float) -> bool:
-    rise = elevation(arm.line)
     # with the forearm up, a bent arm waves or means stop
     most_bend = 60.0 if elevation(arm.fore) <= 118.0 + 10.0 * slack else 35.0
     return (
         arm.bend <= most_bend + 15.0 * slack
-        and 33.0 - 6.0 * slack <= rise <= 135.0 + 5.0 * slack
+        and 26.0 - 4.0 * slack <= arm.lift <= 135.0 + 5.0 * slack
+        # where meters are known, and wrong by the camera's tilt, the shape has to agree
+        and elevation(arm.line) >= 22.0 - 4.0 * slack
         and arm.reach >= 0.75 - 0.1 * slack
     )
 
 
 def raises_hand(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+    """Whether a hand is held up, above the head or beside it, and the other arm hangs.
+
+    This engages a robot, so what is not known counts as no: a hand that is not seen may hold
+    something, and so may one that a hand network finds closed.
+    """
+    view = views[-1]
+    palm = _arm(view, side).palm
+    return (
+        _hangs(view.arm(_other(side)), slack)
+        and (palm is None or palm.stretched >= 2)
+        and (_reaches_up(views, side, slack) or _lifts_forearm(views, side, slack))
+    )
+
+
+def raises_both_hands(views: Sequence[BodyView], slack: float) -> bool:
+    """Whether both hands are held up, the elbows above the shoulders."""
+    return all(_reaches_up(views, side, slack) for side in SIDES)
+
+
+def _reaches_up(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether a hand is held up, the elbow above the shoulder."""
     arm = _arm(views[-1], side)
     return (
-        elevation(arm.upper) >= 110.0 - 12.0 * slack
+        views[-1].turned <= 60.0 + 15.0 * slack
+        and elevation(arm.upper) >= 110.0 - 12.0 * slack
         and elevation(arm.fore) >= 134.0 - 12.0 * slack
         and arm.wrist[2] >= 0.65 - 0.1 * slack
         and _speed(views, side) <= 1.0 + 1.6 * slack
     )
 
 
-def raises_both_hands(views: Sequence[BodyView], slack: float) -> bool:
-    """Whether both hands are held up."""
-    return all(raises_hand(views, side, slack) for side in SIDES)
+def _lifts_forearm(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+    """Whether a hand is held up beside the head, the elbow low: as people do who are asked to.
+
+    A hand that is at the face, or holds a phone to the ear, is nearer to the nose than half the
+    shoulders' width, and tilts to it.
+    """
+    arm = _arm(views[-1], side)
+    place = arm.place
+    wrist = place.wrist_aside >= 0.65 - 0.1 * slack and place.wrist_above >= -0.1 - 0.1 * slack
+    # networks without knuckles say nothing of the hand
+    hand = math.isnan(place.hand_tilt) or (
+        place.hand_aside >= 0.53 - 0.1 * slack
+        and place.hand_above >= 0.2 - 0.1 * slack
+        and place.hand_tilt <= 28.0 + 10.0 * slack
+    )
+    return (
+        views[-1].turned <= 35.0 + 15.0 * slack
+        and not _puts_forearm_up(arm, 0.5)
+        and wrist
+        and hand
+        and place.fore_tilt <= 45.0 + 10.0 * slack
+        and elevation(arm.fore) >= 105.0 - 10.0 * slack
+        and _speed(views, side) <= 0.5 + 1.6 * slack
+    )
+
+
+def _hangs(arm: Arm | None, slack: float) -> bool:
+    """Whether an arm hangs or rests: its hand is not before the chest or higher."""
+    return arm is not None and bool(arm.wrist[2] <= -0.5 + 0.15 * slack)
 
 
 def holds_hand_out(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
-    """Whether a hand is held up in front of the shoulder, the forearm upright.
+    """Whether a hand is held out in front of the shoulder, and the other one is not up.
 
-    Where the palm looks is not asked: networks of the body often have it wrong, and stopping
-    for a palm that looks elsewhere does no harm.
+    Either the elbow is in front too and the forearm upright; or the arm is stretched out and a
+    hand network sees the palm. A hand that is found and shows no palm does not say stop.
     """
-    arm = _arm(views[-1], side)
+    view = views[-1]
+    arm, other = _arm(view, side), view.arm(_other(side))
+    shown = arm.palm is not None and arm.palm.stretched >= 3 and arm.palm.turned <= 50.0
+    return (
+        (other is None or _hangs(other, slack))
+        and (shown or arm.palm is None or slack > 0.0)
+        and (_puts_forearm_up(arm, slack) or (shown and _reaches_out(arm, slack)))
+        and _speed(views, side) <= 0.8 + 1.6 * slack
+    )
+
+
+def _puts_forearm_up(arm: Arm, slack: float) -> bool:
+    """Whether the hand is up in front of the shoulder, the forearm upright.
+
+    Where people raise a hand beside the head, the elbow is out to the side and the forearm
+    tilts to the head or is closer to the upper arm; seen straight from the front a network has
+    the elbow in front then too.
+    """
+    inward = math.degrees(math.atan2(-arm.fore[1], arm.fore[2]))
+    forward = math.degrees(math.atan2(arm.upper[0], arm.upper[1]))
+    in_front = arm.bend <= 88.0 + 8.0 * slack or forward >= 55.0 - 10.0 * slack
     return (
         48.0 - 6.0 * slack <= elevation(arm.upper) <= 105.0
         and elevation(arm.fore) >= 114.0 - 10.0 * slack
         and arm.bend >= 62.0 - 8.0 * slack
+        and in_front
+        and inward <= 12.0 + 10.0 * slack
         and bool(arm.wrist[0] >= 0.35 - 0.1 * slack)
         and bool(arm.wrist[1] <= (1.0 + 0.15 * slack) * arm.wrist[0])
-        and _speed(views, side) <= 0.8 + 1.6 * slack
     )
+
+
+def _reaches_out(arm: Arm, slack: float) -> bool:
+    """Whether the arm is stretched to the front; its palm is seen if the hand is bent up."""
+    return (
+        arm.line[0] >= 0.7 - 0.1 * slack
+        and 60.0 - 6.0 * slack <= arm.lift <= 125.0 + 6.0 * slack
+        and arm.bend <= 60.0 + 15.0 * slack
+    )
+
+
+def _other(side: ArmSide) -> ArmSide:
+    return "right" if side == "left" else "left"
 
 
 def crosses_arms(views: Sequence[BodyView], slack: float) -> bool:
@@ -176,6 +267,22 @@ def _speed(views: Sequence[BodyView], side: ArmSide) -> float:
         stamps, places = (stamps[1:] + stamps[:-1]) / 2.0, (places[1:] + places[:-1]) / 2.0
     way = places[0] - places[-1]
     return float(np.sqrt(np.nansum(way**2)) / (stamps[0] - stamps[-1]))
+
+
+def _way(views: Sequence[BodyView], side: ArmSide, seconds: float) -> float:
+    """Return how far from now's place a wrist was in the last seconds, in lengths of the arm.
+
+    Returns:
+        Infinite where the arm was not seen for so long.
+    """
+    now, farthest = _arm(views[-1], side).wrist, 0.0
+    for view in reversed(views):
+        arm = view.arm(side)
+        if arm is not None:
+            farthest = max(farthest, float(np.sqrt(np.nansum((now - arm.wrist) ** 2))))
+            if views[-1].stamp - view.stamp >= seconds - 1e-6:
+                return farthest
+    return math.inf
 
 
 def _arm(view: BodyView, side: ArmSide) -> Arm:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core import body_gestures as body
 from pose_ros.core import hand_gestures as hand
-from pose_ros.core.arms import SIDES, ArmSide, BodyView, lean, view_body
+from pose_ros.core.arms import SIDES, ArmSide, BodyView, Palm, view_body
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
 from pose_ros.core.pointing import Ray, RayKind, arm_ray
-from pose_ros.core.types import Pose, Poses, person_of_hand
+from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
 from pose_ros.errors import OptionError
 
 __all__ = ["Event", "Gesture", "GestureOptions", "GestureRecognizer", "Ray", "Side"]
@@ -216,20 +216,29 @@ class GestureRecognizer:
                 found += someone.end()
             self.reset()
         self._stamp = stamp
+        # an arm's gesture depends on its hand
+        of_hands: list[Gesture] = []
+        if hands is not None:
+            of_hands += self._update_hands(hands, against_gravity, of_people=True)
         if "thumb_tip" in poses.skeleton.keypoints:
             found += self._update_hands(poses, against_gravity, of_people=False)
         else:
-            found += self._update_bodies(poses, against_gravity)
+            seen = set() if hands is None else set(hands.ids.tolist())
+            found += self._update_bodies(poses, against_gravity, seen)
             if hands is None:  # hands that nobody looks for any more are gone too
                 found += self._forget(self._hands, set())
-        if hands is not None:
-            found += self._update_hands(hands, against_gravity, of_people=True)
-        return tuple(found)
+        return (*found, *of_hands)
 
-    def _update_bodies(self, poses: Poses, up: Float64Array) -> Iterator[Gesture]:
+    def _update_bodies(self, poses: Poses, up: Float64Array, hands: set[int]) -> Iterator[Gesture]:
         for pose in poses:
             body_ = self._bodies.setdefault(pose.id, _Body(pose.id))
-            yield from body_.update(pose, self._stamp, up, self.options)
+            own = {side: hand_id(pose.id, i) for i, side in enumerate(SIDES)}
+            palms = {
+                side: palm
+                for side, id_ in own.items()
+                if id_ in hands and (palm := self._hands[id_].palm(side)) is not None
+            }
+            yield from body_.update(pose, self._stamp, up, palms, self.options)
         yield from self._forget(self._bodies, set(poses.ids.tolist()))
 
     def _update_hands(
@@ -256,7 +265,7 @@ class _Someone:
     def __init__(self, person: int) -> None:
         self.stamp = -math.inf
         self._person = person
-        self._reader = JointReader(of_shape=True)
+        self._reader = JointReader("shape")
         self._holds: dict[_Key, Hold] = {}
         # of the image in which it was last seen: a gesture that is let go points nowhere else
         self._last: dict[_Key, tuple[float, Ray | None]] = {}
@@ -293,21 +302,25 @@ class _Someone:
 class _Body(_Someone):
     def __init__(self, person: int) -> None:
         super().__init__(person)
-        self._placed = JointReader()
+        self._placed = JointReader("place")
+        self._picture = JointReader("picture")
         self._views: deque[BodyView] = deque()
 
     def update(
-        self, pose: Pose, stamp: float, up: Float64Array, options: GestureOptions
+        self,
+        pose: Pose,
+        stamp: float,
+        up: Float64Array,
+        palms: Mapping[ArmSide, Palm],
+        options: GestureOptions,
     ) -> Iterator[Gesture]:
-        """Take in the next image of this person."""
-        joints = self._read(pose, stamp, options)
-        placed = self._placed.read(
-            pose, stamp, min_score=options.min_score, seconds=options.joint_memory
+        """Take in the next image of this person, and what their hands look like."""
+        shape = self._read(pose, stamp, options)
+        placed, picture = (
+            reader.read(pose, stamp, min_score=options.min_score, seconds=options.joint_memory)
+            for reader in (self._placed, self._picture)
         )
-        if joints.space == "world":
-            up = lean(joints.points, up)
-        metric = joints.space != "image"
-        view = view_body(joints.points, joints.scores, stamp, up, metric=metric)
+        view = view_body(shape, picture, placed, stamp=stamp, up=up, palms=palms)
         self._views.append(view)
         while stamp - self._views[0].stamp > _VIEW_SECONDS:
             self._views.popleft()
@@ -333,12 +346,20 @@ class _Body(_Someone):
 
 
 class _Hand(_Someone):
+    def __init__(self, person: int) -> None:
+        super().__init__(person)
+        self._view: hand.HandView | None = None
+
+    def palm(self, side: ArmSide) -> Palm | None:
+        """Return what the hand says of its arm's gesture, None where joints are missing."""
+        return None if self._view is None else hand.view_palm(self._view, side)
+
     def update(
         self, pose: Pose, stamp: float, up: Float64Array, options: GestureOptions
     ) -> Iterator[Gesture]:
         """Take in the next image of this hand."""
         joints = self._read(pose, stamp, options)
-        view = hand.view_hand(joints.points, joints.scores, up)
+        self._view = view = hand.view_hand(joints.points, joints.scores, up)
         side: Side = pose.label if pose.label in SIDES else ""
         for name, test in HANDS.items():
             key: _Key = (name, side)

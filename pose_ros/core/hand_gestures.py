@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_ros.core.arms import elevation
+from pose_ros.core.arms import ArmSide, Palm, elevation
 from pose_ros.core.camera import Float64Array
 
 FINGERS = ("index", "middle", "ring", "pinky")
@@ -42,6 +42,8 @@ class HandView:
             index finger's: small for a thumb that sticks out, 90 and more for a folded one.
         thumb_rise: Of the thumb: 0 points down, 180 up.
         spread: Between index and middle finger.
+        palm: (3,) unit vector out of a right hand's palm, into a left one's; of pixels z alone
+            is known.
         pinch: From the thumb's tip to the index finger's, in lengths of the palm.
         score: In [0, 1], the least of all joints that were asked for.
     """
@@ -53,6 +55,7 @@ class HandView:
     thumb_aside: float
     thumb_rise: float
     spread: float
+    palm: Float64Array
     pinch: float
     score: float
 
@@ -67,6 +70,20 @@ class HandView:
     def curled(self, *fingers: str, slack: float) -> bool:
         """Whether all of these fingers are curled up."""
         return all(self.bends[finger] >= _CURLED - 10.0 * slack for finger in fingers)
+
+    def folded(self, *fingers: str, slack: float) -> bool:
+        """Whether all of these fingers are out of the way, by their knuckles or their joints.
+
+        Beside a stretched finger that is enough; all around a handle look like that too.
+        """
+        return all(
+            self.curled(finger, slack=slack)
+            or (
+                self.bends[finger] >= 55.0 - 10.0 * slack
+                and self.bends[finger] + self.knuckles[finger] >= 100.0 - 10.0 * slack
+            )
+            for finger in fingers
+        )
 
 
 def view_hand(
@@ -95,6 +112,7 @@ def view_hand(
     if palm <= 0.0 or length <= 0.0:
         return None
     index, middle = way("index_mcp", "index_tip"), way("middle_mcp", "middle_tip")
+    out = np.cross(way("wrist", "index_mcp"), way("wrist", "pinky_mcp"))
     return HandView(
         bends={
             f: _angle(way(f"{f}_mcp", f"{f}_pip"), way(f"{f}_pip", f"{f}_tip"), _SHORT * palm)
@@ -108,16 +126,25 @@ def view_hand(
         thumb_aside=_angle(thumb, way("pinky_mcp", "index_mcp")),
         thumb_rise=elevation(np.array([0.0, 0.0, float(thumb @ up) / length])),
         spread=_angle(index, middle),
+        palm=out / max(float(np.linalg.norm(out)), 1e-12),
         pinch=float(np.linalg.norm(way("thumb_tip", "index_tip"))) / palm,
         score=min(scores[name] for name in _NEEDED),
     )
+
+
+def view_palm(hand: HandView, side: ArmSide) -> Palm:
+    """Return what a hand says of its arm's gesture."""
+    out = float(hand.palm[2]) if side == "right" else -float(hand.palm[2])
+    turned = math.degrees(math.acos(min(1.0, max(-1.0, -out))))
+    return Palm(sum(hand.straight(finger, slack=0.0) for finger in FINGERS), turned)
 
 
 def opens_palm(hand: HandView, slack: float) -> bool:
     """Whether all five fingers are stretched."""
     flat = all(angle <= 50.0 + 10.0 * slack for angle in hand.knuckles.values())
     thumb = hand.thumb_bend <= 45.0 + 10.0 * slack and hand.thumb_aside <= 80.0 + 8.0 * slack
-    return flat and thumb and hand.straight(*FINGERS, slack=slack)
+    # five fingers that agree may each be less straight
+    return flat and thumb and hand.straight(*FINGERS, slack=max(slack, 0.5))
 
 
 def makes_fist(hand: HandView, slack: float) -> bool:
@@ -130,7 +157,7 @@ def makes_fist(hand: HandView, slack: float) -> bool:
 
 def points_finger(hand: HandView, slack: float) -> bool:
     """Whether the index finger alone is stretched; the thumb may be."""
-    return hand.straight("index", slack=slack) and hand.curled(*FINGERS[1:], slack=slack)
+    return hand.straight("index", slack=slack) and hand.folded(*FINGERS[1:], slack=slack)
 
 
 def puts_thumb_up(hand: HandView, slack: float) -> bool:
@@ -144,10 +171,10 @@ def puts_thumb_down(hand: HandView, slack: float) -> bool:
 
 
 def shows_victory(hand: HandView, slack: float) -> bool:
-    """Whether index and middle finger alone are stretched, and apart."""
-    apart = hand.spread >= 12.0 - 4.0 * slack
+    """Whether index and middle finger alone are stretched, and apart; a thumb makes it three."""
+    apart = hand.spread >= 8.0 - 3.0 * slack and hand.thumb_aside >= 70.0 - 8.0 * slack
     two = hand.straight("index", "middle", slack=slack)
-    return apart and two and hand.curled("ring", "pinky", slack=slack)
+    return apart and two and hand.folded("ring", "pinky", slack=slack)
 
 
 def shows_ok(hand: HandView, slack: float) -> bool:

@@ -15,6 +15,7 @@ from pose_ros.core.types import CameraSource, Pose
 
 Space: TypeAlias = Literal["camera", "world", "image"]
 """What joints are known in: meters from the camera, meters from the hips, or pixels."""
+Aspect: TypeAlias = Literal["place", "shape", "picture"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +82,16 @@ class JointMemory:
 class JointReader:
     """Reads the joints of one body or hand from image to image, in the best space there is."""
 
-    def __init__(self, *, of_shape: bool = False) -> None:
-        """``of_shape``: whether the body's shape matters more than its place.
+    def __init__(self, aspect: Aspect = "place") -> None:
+        """Begin without a memory.
 
-        Meters that are not measured but worked out from the network's metric shape lean arms
-        to the camera that reach across its view. The shape itself does so less.
+        Args:
+            aspect: What of the body matters most. Meters that are not measured but worked out
+                from the network's metric shape lean arms to the camera that reach across its
+                view; the shape itself does so less. The picture has no depth, and no errors of
+                it.
         """
-        self._of_shape = of_shape
+        self._aspect = aspect
         self._memory = JointMemory()
         self._space: Space = "image"
         self._space_seen = -math.inf
@@ -102,7 +106,7 @@ class JointReader:
             seconds: For how long a joint, or its meters, may be missing.
         """
         known: NDArray[np.bool_] = np.greater_equal(pose.keypoint_scores, min_score)
-        spaces = dict(_spaces(pose, known, of_shape=self._of_shape))
+        spaces = dict(_spaces(pose, known, self._aspect))
         telling = (space for space, all_ in spaces.items() if _tells(all_[known]))
         best: Space = next(telling, "image")
         if best == self._space:
@@ -131,21 +135,24 @@ class JointReader:
 
 
 def _spaces(
-    pose: Pose, known: NDArray[np.bool_], *, of_shape: bool
+    pose: Pose, known: NDArray[np.bool_], aspect: Aspect
 ) -> Iterator[tuple[Space, Float64Array]]:
     """Yield what a pose is known in, the best first: (K, 3) each."""
+    pixels = np.zeros((len(pose.keypoints), 3))
+    pixels[:, :2] = pose.keypoints
+    if aspect == "picture":
+        yield "image", pixels
+        return
     camera, world = pose.camera, pose.world
     sources = None if pose.camera_sources is None else pose.camera_sources[known]
     worked_out = sources is not None and 2 * np.sum(sources == CameraSource.MODEL) > len(sources)
-    if of_shape and world is not None and worked_out:
+    if aspect == "shape" and world is not None and worked_out:
         yield "world", world.astype(np.float64)
         world = None
     if camera is not None:
         yield "camera", camera.astype(np.float64)
     if world is not None:
         yield "world", world.astype(np.float64)
-    pixels = np.zeros((len(pose.keypoints), 3))
-    pixels[:, :2] = pose.keypoints
     yield "image", pixels
 
 

@@ -9,9 +9,9 @@ from pose_ros.core import skeletons
 from pose_ros.core.arms import view_body
 from pose_ros.core.gestures import GestureOptions, GestureRecognizer
 from pose_ros.core.holding import Hold
-from pose_ros.core.joint_memory import JointMemory
+from pose_ros.core.joint_memory import JointMemory, Joints
 from pose_ros.core.swings import swings
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Poses, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.figure import joints
@@ -211,8 +211,69 @@ def test_without_meters_nothing_is_known_of_the_front():
         "left_elbow": np.array([340.0, 150.0, 0.0]),
         "left_wrist": np.array([340.0, 190.0, 0.0]),
     }
-    view = view_body(points, dict.fromkeys(points, 1.0), 0.0, np.array([0, -1.0, 0]), metric=False)
+    joints = Joints(points, dict.fromkeys(points, 1.0), {}, frozenset(), "image")
+    up = np.array([0, -1.0, 0])
+    view = view_body(joints, joints, joints, stamp=0.0, up=up, palms={})
     assert view.right is None
     # of one shoulder nobody can say what is outwards either
     assert np.isnan(view.left.line[:2]).all()
     assert view.left.line[2] == pytest.approx(-1.0)
+
+
+def palm(of: Poses, side: int, *, turned: bool) -> Poses:
+    """An open hand of the person, upright, that shows the camera its palm or its back."""
+    skeleton = skeletons.get("blazehand21")
+    points = {"wrist": (0.0, 0.0, 0.0)}
+    points |= dict(
+        zip(
+            ("thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip"),
+            ((0.02, -0.02, 0.0), (0.05, -0.045, 0.0), (0.075, -0.06, 0.0), (0.1, -0.075, 0.0)),
+            strict=True,
+        )
+    )
+    for i, finger in enumerate(("index", "middle", "ring", "pinky")):
+        x = 0.025 - 0.02 * i
+        for joint, y in (("mcp", 0.09), ("pip", 0.135), ("dip", 0.16), ("tip", 0.185)):
+            points[f"{finger}_{joint}"] = (x, -y, 0.0)
+    world = np.array([points[name] for name in skeleton.keypoints])
+    world[:, 0] *= -1.0 if turned else 1.0  # a right hand's thumb is to the right of its palm
+    return Poses(
+        skeleton=skeleton,
+        ids=[hand_id(int(of.ids[0]), side)],
+        scores=[0.9],
+        boxes=np.zeros((1, 4)),
+        keypoints=1000.0 * world[None, :, :2] + 300.0,
+        keypoint_scores=np.ones((1, 21)),
+        world=world[None],
+        labels=("right",),
+    )
+
+
+def told_with_hand(gesture: str, *, turned: bool) -> set[tuple[str, str]]:
+    recognizer, poses = GestureRecognizer(), person(gesture)
+    hands = palm(poses, 1, turned=turned)
+    return {
+        (g.name, g.side)
+        for i in range(15)
+        for g in recognizer.update(poses, i / 15, hands=hands)
+        if g.name in ("stop", "point", "raise_hand")
+    }
+
+
+def test_a_hand_held_out_means_stop_only_with_its_palm_to_the_camera():
+    assert told_with_hand("stop", turned=False) == {("stop", "right")}
+    assert told_with_hand("stop", turned=True) == set()
+
+
+def test_an_arm_stretched_out_with_the_palm_to_the_camera_means_stop_and_does_not_point():
+    assert told_with_hand("point_forward", turned=False) == {("stop", "right")}
+    assert told_with_hand("point_forward", turned=True) == {("point", "right")}
+
+
+def test_a_raised_hand_engages_only_while_the_other_arm_hangs():
+    def told(missing=()):
+        frames = play(GestureRecognizer(), 1.0, lambda _: person("raise_hand", missing=missing))
+        return {g.name for _, g in frames}
+
+    assert told() == {"raise_hand"}
+    assert told(["left_wrist"]) == set()
