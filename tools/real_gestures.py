@@ -73,10 +73,13 @@ class Networks:
     hands: Estimator
 
     @classmethod
-    def load(cls) -> Networks:
+    def load(cls, finder: str = "blazepose") -> Networks:
         """Load the networks of bodies, of hands at their wrists and of hands by themselves."""
+        bodies = pose_ros.create_estimator(
+            "blazepose-full", static=True, max_people=10, detect_tiles=2, finder=finder
+        )
         return cls(
-            pose_ros.create_estimator("blazepose-full", static=True, max_people=10, detect_tiles=2),
+            bodies,
             pose_ros.create_body_hands(static=True),
             pose_ros.create_estimator("blazehand-full", static=True, max_people=2),
         )
@@ -139,7 +142,7 @@ class Clip:
 
     def watch(self) -> Iterator[Moment]:
         """Yield its moments, as a robot sees them: followed, and in meters if calibrated."""
-        estimator = pose_ros.create_estimator("blazepose-full", max_people=5)
+        estimator = pose_ros.create_estimator("blazepose-full", max_people=5, finder="blazepose")
         lifter, video = Lifter(), cv2.VideoCapture(str(self.path))
         for stamp in self.stamps:
             read, image = video.read()
@@ -182,10 +185,12 @@ def main() -> None:
     """Print gestures of pictures of people, of pictures of hands, and of clips."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what each picture gives")
-    verbose = parser.parse_args().verbose
+    parser.add_argument("--finder", default="blazepose", help="who finds people in pictures")
+    args = parser.parse_args()
+    verbose = args.verbose
     checkout = Path(__file__).resolve().parents[1]
     data = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data")
-    networks = Networks.load()
+    networks = Networks.load(args.finder)
     for hands in (False, True):
         print(f"\nPictures of people, {'with' if hands else 'without'} hands")
         for name, paths in people_pictures(data).items():
