@@ -18,6 +18,7 @@ from pose_ros.core.swings import swings
 
 _SPEED_SECONDS = 0.25  # over which a wrist's speed is measured: over less, noise looks quick
 _REST_SECONDS = 0.4  # for which an arm that is hardly lifted has to rest
+_MOST_ABOVE = 3.0  # widths of the shoulders: an arm has 1.45, or 2.9 of those turned by 60 degrees
 _SWING_SECONDS = 0.9  # the longest movement to or fro of a wave
 _SWINGS = 3
 
@@ -77,8 +78,11 @@ def raises_both_hands(views: Sequence[BodyView], slack: float) -> bool:
 def _reaches_up(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether a hand is held up, the elbow above the shoulder."""
     arm = _arm(views[-1], side)
+    # what has longer arms is nobody
+    likely = arm.place.wrist_above <= _MOST_ABOVE
     return (
-        views[-1].turned <= 60.0 + 15.0 * slack
+        likely
+        and views[-1].turned <= 60.0 + 15.0 * slack
         and elevation(arm.upper) >= 110.0 - 12.0 * slack
         and elevation(arm.fore) >= 134.0 - 12.0 * slack
         and arm.wrist[2] >= 0.65 - 0.1 * slack
