@@ -39,7 +39,7 @@ _SAME_PERSON = 0.3  # of the truth's extent in the image: mean distance of the k
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class RealPicture:
     """One picture of a real person, and what a network finds in it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class RealErrors:
     """Errors of the people of one set: A arms, J joints, H pairs of hips.
 
     Attributes:
@@ -98,7 +98,7 @@ class Errors:
         }
 
 
-def look(estimator: Estimator, folder: str | Path, frames: int) -> list[Seen]:
+def look(estimator: Estimator, folder: str | Path, frames: int) -> list[RealPicture]:
     """Look for the person in at most ``frames`` pictures of each video, evenly spread.
 
     Pictures in which the network does not find them are left out.
@@ -118,7 +118,7 @@ def look(estimator: Estimator, folder: str | Path, frames: int) -> list[Seen]:
     return [seen for path in sets for seen in _look_at_set(estimator, path, frames)]
 
 
-def _look_at_set(estimator: Estimator, folder: Path, frames: int) -> Iterator[Seen]:
+def _look_at_set(estimator: Estimator, folder: Path, frames: int) -> Iterator[RealPicture]:
     world, height, cameras = _read_set(folder, estimator.skeleton.keypoints)
     every = math.ceil(len(world) / frames)
     for name, (camera, turn, shift) in cameras.items():
@@ -130,7 +130,7 @@ def _look_at_set(estimator: Estimator, folder: Path, frames: int) -> Iterator[Se
             poses = estimator.estimate(frame.image, channels=frame.channels)
             person = _person(poses, camera, truth)
             if person is not None:
-                yield Seen(folder.name, camera, truth, _alone(poses, person), height)
+                yield RealPicture(folder.name, camera, truth, _alone(poses, person), height)
 
 
 _Placed = tuple[Camera, Float64Array, Float64Array]
@@ -203,7 +203,7 @@ def _alone(poses: Poses, person: int) -> Poses:
     )
 
 
-def measure(people: Sequence[Seen]) -> Errors:
+def measure(people: Sequence[RealPicture]) -> RealErrors:
     """Return the errors of lifting, each picture by itself, with the height where it is known."""
     columns: dict[str, list[float]] = {
         name: [] for name in ("arms", "raw", "sure", "rays", "joints", "hips")
@@ -234,10 +234,10 @@ def measure(people: Sequence[Seen]) -> Errors:
         if np.isfinite(share):
             columns["hips"].append(float(share))
     arrays = {name: np.array(values, np.float64) for name, values in columns.items()}
-    return Errors(people=len(people), **arrays)
+    return RealErrors(people=len(people), **arrays)
 
 
-def report(people: Sequence[Seen]) -> dict[str, dict[str, float]]:
+def report(people: Sequence[RealPicture]) -> dict[str, dict[str, float]]:
     """Return the figures of each set, and their mean: a set counts once, however long it is."""
     clips = dict.fromkeys(seen.clip for seen in people)
     found = {

@@ -24,7 +24,7 @@ _TITLE = "pose_ros"
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
-class View(Protocol):
+class OverlayView(Protocol):
     """Something that shows pictures."""
 
     def show(self, image: Image, channels: Channels, stamp: float) -> None:
@@ -43,7 +43,7 @@ class View(Protocol):
 
 def open_view(
     where: str, *, title: str = _TITLE, host: str = LOOPBACK, port: int = DEFAULT_PORT
-) -> tuple[View, str]:
+) -> tuple[OverlayView, str]:
     """Open what ``--overlay`` names.
 
     Args:

@@ -26,7 +26,7 @@ from pose_ros.ros.graph_listener import (
 from pose_ros.ros.live_line import CLEAR, Chain, LiveLine
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.overlay_input import OverlayInput
-from pose_ros.ros.views import View, open_view
+from pose_ros.ros.views import OverlayView, open_view
 from pose_ros.viz.live_page import DEFAULT_PORT, LOOPBACK
 
 TABLE_AFTER_SECONDS = 2.5  # discovery, and a rate
@@ -45,7 +45,7 @@ class Watch:
         namespace: Full names of the nodes begin so.
     """
 
-    def __init__(self, view: View | None, namespace: str) -> None:
+    def __init__(self, view: OverlayView | None, namespace: str) -> None:
         self._view = view
         self._line = LiveLine(self._wants, namespace=namespace)
         self._listener = self._line.listener
@@ -175,7 +175,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = parser().parse_args(args)
     with stop_signals() as stop:
-        view: View | None = None
+        view: OverlayView | None = None
         try:
             if options.seconds is not None and not options.seconds > 0:
                 raise OptionError(f"--seconds must be above 0, got {options.seconds:g}")
@@ -194,7 +194,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _watch(options: argparse.Namespace, view: View | None, stop: Any) -> None:
+def _watch(options: argparse.Namespace, view: OverlayView | None, stop: Any) -> None:
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     watch = Watch(view, options.namespace)
