@@ -16,7 +16,7 @@ from pose_ros.analysis.exports import ExportOptions, open_exports
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.analysis.tally import Tally, losses
 from pose_ros.analysis.task import BagTask
-from pose_ros.analysis.whole import Whole, told
+from pose_ros.analysis.whole import Whole, write_errors
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
@@ -112,7 +112,7 @@ def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> It
 def _to_stdout(write: Write) -> Write:
     def guarded(shot: Shot, result: Result) -> None:
         try:
-            with told("to the standard output"):
+            with write_errors("to the standard output"):
                 write(shot, result)
         except OutputError as error:
             if isinstance(error.__cause__, BrokenPipeError):
@@ -131,20 +131,20 @@ def _lines_in(path: Path, network: str, *, gestures: bool) -> Iterator[Write]:
 @contextlib.contextmanager
 def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Iterator[Write]:
     """Let a sink tell of its disk in one line, by the path that the user knows."""
-    with told(path):
+    with write_errors(path):
         write = sink.__enter__()
 
     def guarded(shot: Shot, result: Result) -> None:
-        with told(path):
+        with write_errors(path):
             write(shot, result)
 
     try:
         yield guarded
     except BaseException:
-        with told(path):
+        with write_errors(path):
             sink.__exit__(*sys.exc_info())
         raise
-    with told(path):
+    with write_errors(path):
         sink.__exit__(None, None, None)
 
 
@@ -300,7 +300,7 @@ def page(
 
     yield write
     if path is not None:
-        with told(path.name):
+        with write_errors(path.name):
             path.write_text(builder.html(known()), encoding="utf-8")
     if plots is not None:
         builder.write_plots(plots)

@@ -93,7 +93,7 @@ class Whole:
             OutputError: They cannot be made there.
         """
         made = self._begin(user_path(folder), user_path(first), is_set=True)
-        with told(folder):
+        with write_errors(folder):
             made.mkdir()
         return made
 
@@ -130,7 +130,7 @@ class Whole:
 
     def _begin(self, target: Path, beside: Path, *, is_set: bool = False) -> Path:
         partial = partial_of(beside)
-        with told(target):
+        with write_errors(target):
             if _remove_partial(beside, partial):
                 _LOG.warning("%s: an earlier run did not finish; it begins again", target)
             self._make_folder(partial.parent)
@@ -160,7 +160,7 @@ class Whole:
             self._check(target)
         written = []
         for made, target in moves:
-            with told(target):
+            with write_errors(target):
                 self._make_folder(target.parent)
                 _replace(made, target)
             written.append(target)
@@ -303,7 +303,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told(target: Path | str) -> Iterator[None]:
+def write_errors(target: Path | str) -> Iterator[None]:
     """Tell what a file system or a database refuses in one line.
 
     Raises:

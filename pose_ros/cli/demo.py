@@ -31,7 +31,7 @@ def write_bag(arguments: Sequence[str]) -> int:
     """
     from tqdm import tqdm
 
-    from pose_ros.analysis.whole import told
+    from pose_ros.analysis.whole import write_errors
     from pose_ros.sources.depth_camera import DepthSensor
     from pose_ros.sources.opening import open_synthetic, scene_spec
     from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
@@ -51,7 +51,7 @@ def write_bag(arguments: Sequence[str]) -> int:
             bar.total = count
             bar.update(done - bar.n)
 
-        with told(args.write_bag):
+        with write_errors(args.write_bag):
             count = write_scene_bag(args.write_bag, source, options, progress)
     if not args.quiet:
         print(f"{args.write_bag.resolve()}: {count} images, {count / source.fps:g} s")

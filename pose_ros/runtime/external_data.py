@@ -1,9 +1,9 @@
 """Weights that an ONNX file keeps in other files: only those in its own folder are read.
 
 The paths stand in the ONNX file, so a network from anywhere could name any file of the machine.
-onnxruntime refuses that since 1.24 or so; older ones, which Python 3.10 and JetPack have, do not.
-The few fields that matter are read straight from the protobuf encoding, since the package onnx is
-an extra. Field numbers: onnx/onnx.proto.
+onnxruntime 1.31 refuses that too; here it does not depend on the installed version. The few
+fields that matter are read straight from the protobuf encoding, since the package onnx is an
+extra. Field numbers: onnx/onnx.proto.
 """
 
 from __future__ import annotations
