@@ -142,8 +142,14 @@ class Driven:
 
     def drive(self) -> None:
         """Let somebody engage and command until all robots move."""
-        ready = lambda: self._poses.get_subscription_count() == len(self.programs)  # noqa: E731
-        assert self.ros.spin_until(ready, START_SECONDS)
+
+        def gesture_nodes() -> int:
+            # `pose-ros up` subscribes once more, for its live line
+            found = self.ros.node.get_subscriptions_info_by_topic("/pose/poses")
+            return sum(endpoint.node_name == "gesture" for endpoint in found)
+
+        ready = lambda: gesture_nodes() == len(self.programs)  # noqa: E731
+        assert self.ros.spin_until(ready, START_SECONDS), f"{gesture_nodes()} gesture nodes"
         moving = lambda: all(told and told[-1].twist.linear.x > 0.1 for told in self.speeds)  # noqa: E731
         end = time.monotonic() + START_SECONDS
         while not moving():
