@@ -9,10 +9,10 @@ import numpy as np
 
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.errors import OptionError
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import HeaderMsg, Types
 
 
-def camera_info_to_msg(types: Types, calibration: Calibration, header: Any) -> Any:
+def camera_info_to_msg(types: Types, calibration: Calibration, header: HeaderMsg) -> Any:
     """Return the CameraInfo that goes with an image.
 
     Args:

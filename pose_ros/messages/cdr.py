@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import NANOSECONDS
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import HeaderMsg, Types
 
 _ENCAPSULATION_BYTES = 4
 _BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
@@ -27,7 +27,7 @@ _BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
 class ImageView:
     """An Image message whose ``data`` is a view of the serialized bytes."""
 
-    header: Any
+    header: HeaderMsg
     height: int
     width: int
     encoding: str
@@ -64,7 +64,7 @@ def read_image(types: Types, message: bytes) -> ImageView:
 class CompressedView:
     """A CompressedImage message whose ``data`` is a view of the serialized bytes."""
 
-    header: Any
+    header: HeaderMsg
     format: str
     data: memoryview
 

@@ -11,14 +11,14 @@ import numpy as np
 from pose_ros.core.gestures import Event, Gesture, Ray, Side
 from pose_ros.errors import OptionError
 from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import HeaderMsg, Types
 
 # the constants of Gesture.msg
 EVENTS: dict[Event, int] = {"started": 1, "held": 2, "ended": 3}
 RAY_NONE, RAY_IMAGE, RAY_METRIC = 0, 1, 2
 
 
-def gestures_to_msg(types: Types, gestures: Iterable[Gesture], header: Any) -> Any:
+def gestures_to_msg(types: Types, gestures: Iterable[Gesture], header: HeaderMsg) -> Any:
     """Return the GestureArray of one image.
 
     Args:

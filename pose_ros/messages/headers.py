@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import StampMsg, Types
 
 NANOSECONDS = 1_000_000_000
 
@@ -22,12 +22,12 @@ def stamp_of(types: Types, nanoseconds: int) -> Any:
     return types("builtin_interfaces/msg/Time")(sec=seconds, nanosec=rest)
 
 
-def stamp_from_msg(stamp: Any) -> float:
+def stamp_from_msg(stamp: StampMsg) -> float:
     """Return a stamp in seconds."""
     return float(stamp.sec) + float(stamp.nanosec) / NANOSECONDS
 
 
-def nanoseconds_of(stamp: Any) -> int:
+def nanoseconds_of(stamp: StampMsg) -> int:
     """Return a stamp in nanoseconds; nothing of it is lost."""
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 

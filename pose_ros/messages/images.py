@@ -21,7 +21,7 @@ from pose_ros.core.encoded_images import (
 from pose_ros.core.types import Channels, Image, validate_image
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import CompressedImageMsg, HeaderMsg, ImageMsg, Types
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ DEPTH_ENCODINGS: dict[str, _Encoding] = {
 }
 
 
-def depth_from_msg(msg: Any) -> DepthImage:
+def depth_from_msg(msg: ImageMsg) -> DepthImage:
     """Return a sensor_msgs/Image of depths; where the byte order allows, it copies nothing.
 
     Raises:
@@ -91,7 +91,7 @@ def depth_from_msg(msg: Any) -> DepthImage:
     return DepthImage(_plane(msg, encoding), msg.encoding, stamp)
 
 
-def image_from_msg(msg: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[Image, Channels]:
+def image_from_msg(msg: ImageMsg, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[Image, Channels]:
     """Return the picture of a sensor_msgs/Image and the order of its channels.
 
     ``rgb8`` and ``bgr8`` copy nothing: the array is a view of the message's
@@ -136,7 +136,9 @@ def _no_color(encoding: str) -> str:
     return f"unknown image encoding {encoding!r}; known: {known}"
 
 
-def _plane(msg: Any, encoding: _Encoding, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[Any]:
+def _plane(
+    msg: ImageMsg, encoding: _Encoding, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> NDArray[Any]:
     """Return the message's samples, (rows, W) or (rows, W, samples), without a copy."""
     width, height, step = msg.width, msg.height, msg.step
     try:
@@ -168,11 +170,13 @@ def _plane(msg: Any, encoding: _Encoding, max_pixels: int = DEFAULT_MAX_PIXELS) 
     return plane
 
 
-def _name(msg: Any) -> str:
+def _name(msg: ImageMsg) -> str:
     return f"{msg.encoding} image of {msg.width}x{msg.height}"
 
 
-def image_from_compressed(msg: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[Image, Channels]:
+def image_from_compressed(
+    msg: CompressedImageMsg, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[Image, Channels]:
     """Return the picture of a sensor_msgs/CompressedImage, as it was taken.
 
     The data decide on the format: JPEG, PNG or WebP. An orientation in the file's metadata is
@@ -201,7 +205,7 @@ def image_from_compressed(msg: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> tup
         raise ImageError(f"{name}: {error}") from None
 
 
-def image_to_msg(types: Types, image: Image, channels: Channels, header: Any) -> Any:
+def image_to_msg(types: Types, image: Image, channels: Channels, header: HeaderMsg) -> Any:
     """Return a sensor_msgs/Image, ``rgb8`` or ``bgr8``; the data is copied once.
 
     Args:
@@ -217,7 +221,7 @@ def image_to_msg(types: Types, image: Image, channels: Channels, header: Any) ->
     return array_to_msg(types, image, f"{channels}8", header)
 
 
-def array_to_msg(types: Types, array: NDArray[Any], encoding: str, header: Any) -> Any:
+def array_to_msg(types: Types, array: NDArray[Any], encoding: str, header: HeaderMsg) -> Any:
     """Return a sensor_msgs/Image of samples that lie in memory as its encoding says.
 
     Args:

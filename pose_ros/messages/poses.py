@@ -12,11 +12,11 @@ from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import CameraSource, FloatArray, Poses
 from pose_ros.errors import OptionError
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import HeaderMsg, Types
 
 
 def poses_to_msg(
-    types: Types, poses: Poses, header: Any, network: str, *, width: int, height: int
+    types: Types, poses: Poses, header: HeaderMsg, network: str, *, width: int, height: int
 ) -> Any:
     """Return the PoseArray of the people found in one image.
 

@@ -11,7 +11,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
 from pose_ros.core.types import Poses
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.types import Types
+from pose_ros.messages.types import HeaderMsg, Types
 
 _NO_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 
@@ -72,7 +72,9 @@ def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> Fra
     return Frames(tuple(parents), tuple(children), np.concatenate(places), np.concatenate(turns))
 
 
-def transforms(types: Types, poses: Poses, header: Any, prefix: str, min_score: float) -> list[Any]:
+def transforms(
+    types: Types, poses: Poses, header: HeaderMsg, prefix: str, min_score: float
+) -> list[Any]:
     """Return ``frames_of`` one image as TransformStamped.
 
     Args:
@@ -113,7 +115,7 @@ def add_transform(tree: FrameTree, item: Any, *, static: bool) -> None:
 
 
 def transform_to_msg(
-    types: Types, header: Any, child: str, place: Float64Array, quaternion: Float64Array
+    types: Types, header: HeaderMsg, child: str, place: Float64Array, quaternion: Float64Array
 ) -> Any:
     """Return the TransformStamped of a frame.
 

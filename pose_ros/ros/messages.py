@@ -1,16 +1,32 @@
-"""The messages of rclpy, made of core types."""
+"""Makes the messages of rclpy from core types.
+
+The conversions themselves are in ``pose_ros.messages``, for any message classes; here each is
+bound to rclpy's.
+"""
 
 from __future__ import annotations
 
 import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pose_ros.core.camera import Calibration
+from pose_ros.core.gestures import Gesture
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.messages import cameras, cdr, gestures, headers, images, poses, transforms
+
+if TYPE_CHECKING:
+    import builtin_interfaces.msg
+    import geometry_msgs.msg
+    import sensor_msgs.msg
+    import std_msgs.msg
+
+    import pose_ros.msg
 
 
 @cache
@@ -37,12 +53,93 @@ def _make(cls: type, numbers: list[str], **fields: Any) -> Any:
     return msg
 
 
-stamp_to_msg = partial(headers.stamp_to_msg, types)
-header_to_msg = partial(headers.header_to_msg, types)
-image_to_msg = partial(images.image_to_msg, types)
-read_image = partial(cdr.read_image, types)
-camera_info_to_msg = partial(cameras.camera_info_to_msg, types)
-poses_to_msg = partial(poses.poses_to_msg, types)
-skeleton_to_msg = partial(poses.skeleton_to_msg, types)
-gestures_to_msg = partial(gestures.gestures_to_msg, types)
-transforms_to_msg = partial(transforms.transforms, types)
+def stamp_to_msg(seconds: float) -> builtin_interfaces.msg.Time:
+    """Return a stamp.
+
+    Args:
+        seconds: Since the epoch of the clock; a float holds Unix time to about 0.25 microseconds.
+    """
+    return headers.stamp_to_msg(types, seconds)
+
+
+def header_to_msg(seconds: float, frame_id: str) -> std_msgs.msg.Header:
+    """Return the header of an image.
+
+    Args:
+        seconds: When it was taken.
+        frame_id: Its TF frame.
+    """
+    return headers.header_to_msg(types, seconds, frame_id)
+
+
+def image_to_msg(
+    image: Image, channels: Channels, header: std_msgs.msg.Header
+) -> sensor_msgs.msg.Image:
+    """Return an image, ``rgb8`` or ``bgr8``; the data is copied once.
+
+    Args:
+        image: (H, W, 3) uint8.
+        channels: ``rgb`` or ``bgr``.
+        header: Taken as it is.
+
+    Raises:
+        ImageError: The array is something else.
+    """
+    return images.image_to_msg(types, image, channels, header)
+
+
+def read_image(message: bytes) -> cdr.ImageView:
+    """Read a serialized sensor_msgs/Image; its pixels stay where they are.
+
+    Raises:
+        ImageError: It is cut off, or no such message.
+    """
+    return cdr.read_image(types, message)
+
+
+def camera_info_to_msg(
+    calibration: Calibration, header: std_msgs.msg.Header
+) -> sensor_msgs.msg.CameraInfo:
+    """Return the CameraInfo of a camera; the header is that of the image."""
+    return cameras.camera_info_to_msg(types, calibration, header)
+
+
+def poses_to_msg(
+    people: Poses, header: std_msgs.msg.Header, network: str, *, width: int, height: int
+) -> pose_ros.msg.PoseArray:
+    """Return the people of one image.
+
+    Args:
+        people: What the network found.
+        header: Of the image.
+        network: Name of the network.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+    """
+    return poses.poses_to_msg(types, people, header, network, width=width, height=height)
+
+
+def skeleton_to_msg(skeleton: Skeleton) -> pose_ros.msg.Skeleton:
+    """Return the names, links and left-right pairs of a skeleton's keypoints."""
+    return poses.skeleton_to_msg(types, skeleton)
+
+
+def gestures_to_msg(
+    found: Iterable[Gesture], header: std_msgs.msg.Header
+) -> pose_ros.msg.GestureArray:
+    """Return the gestures of all people; the header is that of the image."""
+    return gestures.gestures_to_msg(types, found, header)
+
+
+def transforms_to_msg(
+    people: Poses, header: std_msgs.msg.Header, prefix: str, min_score: float
+) -> list[geometry_msgs.msg.TransformStamped]:
+    """Return the frames of the people of one image, by REP-155.
+
+    Args:
+        people: Those without ``camera``, hips or shoulders have no frames.
+        header: Of the image.
+        prefix: Of the ids of bodies.
+        min_score: Least score, in [0, 1], of a joint that gets a frame.
+    """
+    return transforms.transforms(types, people, header, prefix, min_score)
