@@ -65,6 +65,46 @@ def imported(source, module, is_package=False):
             yield node.lineno, str(node.args[0].value)
 
 
+def edges(checkout):
+    """Return, for each module, the modules of the package that it imports, wherever it does.
+
+    The package's own file is left out: it names what is public, and loads it on first use.
+    """
+    known = dict(modules(checkout))
+    graph = {}
+    for module, path in known.items():
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    # `from package import module` names a module by the alias
+                    inner = f"{node.module}.{alias.name}"
+                    names.add(inner if inner in known else node.module)
+        graph[module] = names & set(known) - {module, "pose_ros"}
+    return graph
+
+
+def cycles(graph):
+    """Return the groups of modules that import each other, each sorted."""
+
+    def reached(start):
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    reach = {module: reached(module) for module in graph}
+    groups = {
+        tuple(sorted({a} | {b for b in reach[a] if a in reach[b]})) for a in graph if a in reach[a]
+    }
+    return sorted(groups)
+
+
 def violations(source, module, is_package=False):
     """Return a line for each import of a module that breaks a rule."""
     parts = module.split(".")
@@ -107,6 +147,17 @@ def test_imports_point_one_way(checkout):
         count += 1
     assert count > 20, "the sources were not found"
     assert not found, "\n".join(found)
+
+
+def test_no_modules_import_each_other(checkout):
+    graph = edges(checkout)
+    assert sum(map(len, graph.values())) > 500, "the imports were not found"
+    assert cycles(graph) == []
+
+
+def test_a_cycle_of_imports_is_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"a"}}
+    assert cycles(graph) == [("b", "c")]
 
 
 def test_every_part_of_the_package_has_a_layer(checkout):

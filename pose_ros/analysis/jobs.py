@@ -9,7 +9,6 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pose_ros.analysis import task as tasks
 from pose_ros.analysis.manifest import RECORD, Origin, Record, read_record, sync
 from pose_ros.analysis.task import BagTask, TaskProgress, TaskReport
 from pose_ros.errors import OutputError, PoseRosError
@@ -55,6 +54,8 @@ def run_job(job: Job, progress: TaskProgress | None = None) -> TaskReport:
         MemoryError: There is not enough; later there may be.
         OSError: A disk failed; another attempt may succeed.
     """
+    from pose_ros.analysis.run import run_task
+
     folder = Path(job.folder)
     made = read_record(folder)
     if made is not None and made.origin.key == job.origin.key:
@@ -62,7 +63,7 @@ def run_job(job: Job, progress: TaskProgress | None = None) -> TaskReport:
     attempt = folder.with_name(f".{folder.name}{PARTIAL}{uuid.uuid4().hex}")
     try:
         attempt.mkdir(parents=True)
-        report = tasks.run_task(_inside(job.task, attempt), progress)
+        report = run_task(_inside(job.task, attempt), progress)
         record = Record(job.name, job.origin, report)
         (attempt / RECORD).write_text(record.line(), encoding="utf-8")
         sync(attempt)

@@ -39,8 +39,19 @@ from pose_ros.sources.calibration import parse_calibration
 _LOG = logging.getLogger(__name__)
 
 
-def analyze_bag(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
-    """Do what ``task.run_task`` says."""
+def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
+    """Analyze one recording, or one slice of it, and write what is asked for.
+
+    Every output appears whole, when all of them are done, or not at all.
+
+    Args:
+        task: What to do; its paths are those of the machine that this runs on.
+        progress: Is called after each image.
+
+    Raises:
+        PoseRosError: The recording cannot be read, the network cannot be had, or an output
+            cannot be written.
+    """
     outputs, tally = task.outputs, Tally()
     with contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))

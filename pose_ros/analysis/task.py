@@ -165,21 +165,3 @@ class TaskReport:
         if self.error:
             return 1
         return 2 if self.refused or self.damage else 0
-
-
-def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
-    """Analyze one recording, or one slice of it, and write what is asked for.
-
-    Every output appears whole, when all of them are done, or not at all.
-
-    Args:
-        task: What to do; its paths are those of the machine that this runs on.
-        progress: Told after each image.
-
-    Raises:
-        PoseRosError: The recording cannot be read, the network cannot be had, or an output
-            cannot be written.
-    """
-    from pose_ros.analysis.run import analyze_bag
-
-    return analyze_bag(task, progress)

@@ -14,7 +14,8 @@ from typing import Any
 
 import cv2
 
-from pose_ros.analysis.task import BagTask, Outputs, run_task
+from pose_ros.analysis.run import run_task
+from pose_ros.analysis.task import BagTask, Outputs
 from pose_ros.errors import SourceError
 from pose_ros.runtime.session import OrtSession
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport, run_task
+from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport
 from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
@@ -98,6 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when nothing came of it, 2 when something was lost, 0 otherwise."""
+    from pose_ros.analysis.run import run_task
+
     task = task_from(args)
     if wants_fleet(args):
         return run_fleet(args, task)

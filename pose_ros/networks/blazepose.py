@@ -29,6 +29,7 @@ from pose_ros.networks.people import (
     HIDDEN,
     REGION_SCALE,
     Found,
+    Landmarks,
     Target,
     bones,
     distinct_regions,
@@ -60,28 +61,6 @@ _BONES = bones(_SKELETON)
 _UPPER_BODY = skeletons.get("blazepose33_upper_body")
 _TRUNK = [11, 12, 23, 24]  # shoulders, hips
 _THIGHS = [23, 24, 25, 26]  # hips, knees
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """One person as the landmark network sees it, in image pixels.
-
-    Attributes:
-        presence: Score in [0, 1] that somebody is there.
-        points: (33, 3): x, y, and z at the scale of x, relative to the mid-hips.
-        scores: (33,) visibility in [0, 1].
-        alignment: (2, 2): mid-hips, and a point straight above them on the
-            circle around the whole body.
-        world: (33, 3) meters from the mid-hips, axes of the camera.
-        body: The square that ``alignment`` spans.
-    """
-
-    presence: float
-    points: FloatArray
-    scores: FloatArray
-    alignment: FloatArray
-    world: FloatArray
-    body: Region
 
 
 def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,6 @@ from numpy.typing import NDArray
 from pose_ros.core.geometry import Region
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray
-
-if TYPE_CHECKING:
-    from pose_ros.networks.blazepose import Landmarks
 
 REGION_SCALE = 1.25
 """Side of a region in diameters of the circle around the body."""
@@ -60,6 +56,28 @@ GROWTH = 1.3
 STEP = 0.1
 
 _BODY = [0, 11, 12, 23, 24, 25, 26]  # nose, shoulders, hips, knees
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """One person as the landmark network sees it, in image pixels.
+
+    Attributes:
+        presence: Score in [0, 1] that somebody is there.
+        points: (33, 3): x, y, and z at the scale of x, relative to the mid-hips.
+        scores: (33,) visibility in [0, 1].
+        alignment: (2, 2): mid-hips, and a point straight above them on the
+            circle around the whole body.
+        world: (33, 3) meters from the mid-hips, axes of the camera.
+        body: The square that ``alignment`` spans.
+    """
+
+    presence: float
+    points: FloatArray
+    scores: FloatArray
+    alignment: FloatArray
+    world: FloatArray
+    body: Region
 
 
 @dataclass(frozen=True)

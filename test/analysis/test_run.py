@@ -11,7 +11,8 @@ from rosbags.interfaces import QosDurability
 
 from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.exports.writing import FORMATS
-from pose_ros.analysis.task import BagTask, Outputs, Settings, run_task
+from pose_ros.analysis.run import run_task
+from pose_ros.analysis.task import BagTask, Outputs, Settings
 from pose_ros.cli.main import main
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.errors import OutputError, SourceError
