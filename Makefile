@@ -31,7 +31,7 @@ endif
 
 .PHONY: help
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | expand -t 16 | tr @ '\t' | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | expand -t 16 | tr @ '\t' | expand -t 16
 	@echo 'ROS_DISTRO=jazzy|kilted (now $(ROS_DISTRO)); PYTHON=python3.x (3.10 to 3.12)'
 
 .PHONY: setup
@@ -43,19 +43,23 @@ demo: setup  ## camera -> pose -> overlay video; CAMERA=/dev/video0 or CLIP=file
 	@$(BIN)/pose-ros demo $(if $(CAMERA),--camera '$(CAMERA)') $(if $(CLIP),--clip '$(CLIP)') $(if $(ROBOT),--robot)
 
 .PHONY: test
-test: setup lint tests  ## lint, types and the whole test suite; PYTEST_ARGS=... for a part of it
+test: TESTS := -m 'not slow'
+test: setup lint run-tests  ## lint, types and the tests that take minutes at most; PYTEST_ARGS=... for others
 
-# A file stays in one process, which shares what it has drawn and loaded; those of test/accuracy are
-# first, since they take longest. Nodes, which have to be in time, get the machine to themselves.
-PARALLEL := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+.PHONY: test-all
+test-all: setup lint run-tests  ## lint, types and every test, as CI does
 
-.PHONY: tests
-tests: setup  ## the test suite alone; JOBS=1 for as many processes, otherwise one a core
+# A file stays in one process, which shares what it has drawn and loaded. Nodes have to be in time,
+# so no more than two processes run them.
+PARALLEL := --dist loadfile --no-loadscope-reorder
+
+.PHONY: run-tests
+run-tests: setup
 ifdef PYTEST_ARGS
 	$(BIN)/pytest $(PYTEST_ARGS)
 else
-	$(BIN)/pytest -n $(or $(JOBS),auto) $(PARALLEL) --ignore=test/ros
-	$(BIN)/pytest test/ros
+	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 4 $(PARALLEL) $(TESTS) --ignore=test/ros
+	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 2 $(PARALLEL) $(TESTS) test/ros
 endif
 
 .PHONY: portable

@@ -22,6 +22,15 @@ assert _tools
 sys.modules["tools"] = importlib.util.module_from_spec(_tools)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the accuracy gates as slow; run slow files first, so that processes end together."""
+    for item in items:
+        if item.path.is_relative_to(CHECKOUT / "test" / "accuracy"):
+            item.add_marker(pytest.mark.slow)
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _signals() -> Iterator[None]:
     """Hear the signals that a background shell or nohup lets its children ignore."""

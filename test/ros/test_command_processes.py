@@ -21,6 +21,8 @@ from pose_ros.ros.messages import header_to_msg, poses_to_msg
 from pose_ros.share import node_executable
 from pose_ros.sources.opening import open_synthetic
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 90.0
 # a machine that tests runs late: its images shall be in time all the same
 TIMEOUT, RATE = 1.0, 20.0

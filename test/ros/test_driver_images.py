@@ -24,6 +24,8 @@ from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import PROFILE_VARIABLES
 
+pytestmark = pytest.mark.slow
+
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 RANDOM = np.random.default_rng(1)
 

@@ -22,6 +22,8 @@ from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from tools.mutation import mutated
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 32, 24
 
 

@@ -9,6 +9,8 @@ import pytest
 from pose_ros.msg import PoseArray
 from tools.soak import Held, growth, soak
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("POSE_ROS_SOAK_SECONDS", "120"))
 
 MAX_GROWTH_BYTES = 6e6

@@ -17,6 +17,8 @@ from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.pose_node import PoseNode
 
+pytestmark = pytest.mark.slow
+
 WALKS = 200
 STEPS = 7
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
