@@ -71,7 +71,7 @@ ARGUMENTS = [
     ),
     argument(
         "bag",
-        "Recording to play with ros2 bag play, and to analyze: docs/recording.md; empty: none",
+        "Recording to play and to analyze: docs/how-to/recording.md; empty: none",
     ),
     argument("bag_rate", "How much faster the bag is played", "1.0"),
     argument("bag_loop", "Play the bag again and again: true or false", "false"),
@@ -109,7 +109,7 @@ ARGUMENTS = [
     ),
     argument(
         "gesture",
-        "Gestures, and robot commands from them: true or false; docs/commands.md",
+        "Gestures, and robot commands from them: true or false; docs/reference/commands.md",
         "false",
     ),
     argument("cmd_vel_topic", "Topic to which the gesture node sends speeds", "cmd_vel"),

@@ -1,4 +1,4 @@
-"""docs/faults.md promises nothing that no test shows."""
+"""docs/reference/faults.md promises nothing that no test shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_each_row_names_a_test_that_exists(checkout: Path) -> None:
-    docs = checkout / "docs"
+    docs = checkout / "docs" / "reference"
     page = (docs / "faults.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if re.match(r"\| (?!fault \|)[^-]", line)]
     found = re.findall(r"\| \[(test_\w+)\]\((\S+)\) \|$", page, re.MULTILINE)

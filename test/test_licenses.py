@@ -46,8 +46,8 @@ def closure(name: str, extras: tuple[str, ...] = ()) -> dict[str, metadata.Distr
 
 @pytest.fixture
 def listed(checkout: Path) -> dict[str, str]:
-    """License by package, as docs/security.md lists them."""
-    page = (checkout / "docs" / "security.md").read_text(encoding="utf-8")
+    """License by package, as docs/explanation/security.md lists them."""
+    page = (checkout / "docs/explanation/security.md").read_text(encoding="utf-8")
     table = page.partition("| package | license |")[2]
     return dict(re.findall(r"^\| ([a-z0-9-]+) \| ([^|]+) \|", table, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""Networks of one's own: the cards of docs/own_network.md, files alone, and what is refused.
+"""Networks of one's own: the cards of docs/how-to/own_network.md, files alone, and what is refused.
 
 Each runs in onnxruntime, from a picture to poses. The networks find colored markers
 (``tools.markers``), or read what they answer out of the picture (``tools.oracle``).
@@ -39,7 +39,7 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 def blocks(checkout: Path) -> dict[str, str]:
     """Return the cards of the page by the names of the networks."""
-    page = (checkout / "docs" / "own_network.md").read_text(encoding="utf-8")
+    page = (checkout / "docs/how-to/own_network.md").read_text(encoding="utf-8")
     texts = re.findall("```yaml\n(.*?)```", page, re.DOTALL)
     return {yaml.safe_load(text)["name"]: text for text in texts}
 

@@ -1,8 +1,8 @@
 """Gestures that real people make, and gestures that are seen where nobody makes one.
 
-``.venv/bin/python -m tools.real_gestures`` prints the tables of docs/real_people.md, from the
-public pictures and clips in ``../shared/data`` (or POSE_ROS_DATA). A picture counts as a person
-who stands still for a second.
+``.venv/bin/python -m tools.real_gestures`` prints the tables of
+docs/measurements/real_people.md, from the public pictures and clips in ``../shared/data`` (or
+POSE_ROS_DATA). A picture counts as a person who stands still for a second.
 """
 
 from __future__ import annotations

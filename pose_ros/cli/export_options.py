@@ -11,7 +11,7 @@ from pose_ros.analysis.whole import check_suffix
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``export_options`` to a parser."""
-    group = parser.add_argument_group("exports", "docs/exports.md says what is in them")
+    group = parser.add_argument_group("exports", "docs/reference/exports.md says what is in them")
     for name, kind in FORMATS.items():
         group.add_argument(f"--{name.replace('_', '-')}", metavar="FILE", help=kind.help)
     group.add_argument(

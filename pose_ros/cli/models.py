@@ -162,7 +162,7 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
     print(f"# {path} takes {describe(signature.inputs)} as {types}")
     print(f"# and gives {describe(signature.outputs)}.")
     if not fitting:
-        print("# That fits none of the families that docs/own_network.md describes.")
+        print("# That fits none of the families that docs/how-to/own_network.md describes.")
     for number, draft in enumerate(fitting):
         print(f"#\n# {'or' if number else 'It fits'} {draft.family}: {draft.finds}")
         for line in draft.assumed:

@@ -4,7 +4,8 @@ Lengths are shares of the body's height, between centers of joints. They lie bet
 published tables (Drillis and Contini, "Body Segment Parameters", 1966, as Winter,
 "Biomechanics and Motor Control of Human Movement", gives it; de Leva, "Adjustments to
 Zatsiorsky-Seluyanov's segment inertia parameters", 1996, mean of women and men) and BlazePose's
-own metric shape on photos, from which breadths and ears are. docs/lifting.md compares them.
+own metric shape on photos, from which breadths and ears are.
+docs/explanation/lifting.md compares them.
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ class GestureParameters:
         choices=get_args(StopKind),
     )
     commands: str = parameter(
-        COMMANDS, "YAML: which gesture is which command (docs/commands.md).", parse=parse_commands
+        COMMANDS,
+        "YAML: which gesture is which command (docs/reference/commands.md).",
+        parse=parse_commands,
     )
     engage: str = parameter(
         "raise_hand", "Gesture of whoever wants to command the robot.", parse=_gesture("engage")

@@ -115,7 +115,7 @@ def test_the_dancer_is_followed_in_every_frame(data):
 
 
 # MediaPipe 0.10.21 against itself on this clip, when one pixel in 100,000 of each frame is
-# changed by one level: mean and 99th percentile in pixels. See docs/parity.md.
+# changed by one level: mean and 99th percentile in pixels. See docs/measurements/parity.md.
 MEDIAPIPE_ITSELF = (7.6, 70.0)
 
 

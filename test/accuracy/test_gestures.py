@@ -1,7 +1,7 @@
 """How well scripted gestures are recognized, on true joints with noise and through BlazePose.
 
-The tables of docs/gestures.md are what this prints. A gesture counts as recognized when it
-starts while its step of the script is played; every other start is counted where it happens.
+The tables of docs/reference/gestures.md are what this prints. A gesture counts as recognized when
+it starts while its step of the script is played; every other start is counted where it happens.
 """
 
 from __future__ import annotations
@@ -241,9 +241,9 @@ def test_dancer_makes_no_held_gesture_and_commands_nothing(data, say, static):
     """An arm that moves as for a wave may be one for a moment; nothing longer, nothing held.
 
     Which moments those are depends on the last bit of a float: tracking feeds each result into
-    the next region (docs/parity.md). Of 12 runs with one pixel in 100,000 changed by one level,
-    3 have no gesture, and the others up to 2 waves and 1 ``come_here`` of 0.2 s. A recognizer
-    that forgets its hold time finds pointing and crossed arms here.
+    the next region (docs/measurements/parity.md). Of 12 runs with one pixel in 100,000 changed by
+    one level, 3 have no gesture, and the others up to 2 waves and 1 ``come_here`` of 0.2 s. A
+    recognizer that forgets its hold time finds pointing and crossed arms here.
     """
     estimator = pose_ros.create_estimator("blazepose-full", static=static, threads=2)
     clip, recognizer = cv2.VideoCapture(str(data / "video" / "dance.avi")), GestureRecognizer()

@@ -1,6 +1,6 @@
 """Where real people's arms point and where they are, in meters, through the real BlazePose.
 
-Two men in two sets of clips; docs/real_people.md has the figures of all frames.
+Two men in two sets of clips; docs/measurements/real_people.md has the figures of all frames.
 """
 
 import pytest

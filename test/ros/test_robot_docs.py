@@ -29,7 +29,12 @@ from pose_ros.ros.pose_node import PoseNode
 from pose_ros.share import node_executable, share_path
 from pose_ros.sources.opening import may_repeat
 
-PAGES = ["README.md", "docs/commands.md", "docs/next_node.md", "docs/robot.md"]
+PAGES = [
+    "README.md",
+    "docs/reference/commands.md",
+    "docs/tutorials/next_node.md",
+    "docs/tutorials/robot.md",
+]
 
 
 def blocks(checkout: Path, page: str, language: str) -> list[str]:
@@ -109,7 +114,7 @@ def test_launch_commands_name_arguments_that_exist(checkout: Path, page: str) ->
 def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
     files = {
         block.splitlines()[0]: yaml.safe_load(block)["/**"]["ros__parameters"]
-        for block in blocks(checkout, "docs/robot.md", "yaml")
+        for block in blocks(checkout, "docs/tutorials/robot.md", "yaml")
     }
     assert set(files) == {"# gestures.yaml", "# pose.yaml"}
     for name, table in (("# gestures.yaml", GestureParameters), ("# pose.yaml", PoseParameters)):
@@ -120,10 +125,10 @@ def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
 
 
 def test_python_samples_compile_and_name_arguments_that_exist(checkout: Path) -> None:
-    for page in ("docs/robot.md", "docs/next_node.md"):
+    for page in ("docs/tutorials/robot.md", "docs/tutorials/next_node.md"):
         for block in blocks(checkout, page, "python"):
             ast.parse(block)
-    (outer,) = blocks(checkout, "docs/robot.md", "python")
+    (outer,) = blocks(checkout, "docs/tutorials/robot.md", "python")
     (arguments,) = re.findall(r"arguments = (\{.*?\})", outer)
     assert set(ast.literal_eval(arguments)) <= known_arguments()
 
@@ -132,7 +137,7 @@ def test_python_subscriber_prints_the_wrist_that_has_meters(
     ros: Any, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sample: dict[str, Any] = {}
-    exec(blocks(checkout, "docs/next_node.md", "python")[0], sample)
+    exec(blocks(checkout, "docs/tutorials/next_node.md", "python")[0], sample)
     ros.executor.add_node(node := sample["Wrists"]())
     publisher = ros.node.create_publisher(PoseArray, "pose/poses", 10)
     wrist = Keypoint(name="left_wrist", position_source=1, position_sigma=0.05)
@@ -155,7 +160,7 @@ def test_python_subscriber_prints_the_wrist_that_has_meters(
 
 def promised(checkout: Path) -> dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]]:
     """Return reliability and durability by topic, as the page's table has them."""
-    page = (checkout / "docs/next_node.md").read_text(encoding="utf-8")
+    page = (checkout / "docs/tutorials/next_node.md").read_text(encoding="utf-8")
     table = page.split("| topic | offered |")[1].split("\n\n")[0]
     found = {}
     for row in table.splitlines()[2:]:

@@ -1,7 +1,7 @@
 """BVH: the motion of one person, for programs that animate.
 
 What a BVH cannot hold is made up for: its clock is even, its bones do not change their length,
-and there is no missing value in it. docs/exports.md says how.
+and there is no missing value in it. docs/reference/exports.md says how.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The tables of a run, as CSV and Parquet hold them: joints, angles, images, gestures.
 
-docs/exports.md says what each column means. A column's name has its unit, where it has one.
+docs/reference/exports.md says what each column means. A column's name has its unit, where it has
+one.
 """
 
 from __future__ import annotations
