@@ -155,23 +155,25 @@ class ComparisonBuilder:
             notes.append("No image was looked at in both: no two stamps are the same.")
         return notes
 
-    def _cards(self) -> list[page.Card]:
+    def _cards(self) -> list[page.KeyFigure]:
         agreement = self.agreement
         images, people = agreement.images, agreement.matched
         everybody = people + agreement.only_a + agreement.only_b
         middle = float(agreement.similarities.quantiles(0.5)[0, 0])
         return [
-            page.Card(words.number(images), "images in both"),
-            page.Card(
+            page.KeyFigure(words.number(images), "images in both"),
+            page.KeyFigure(
                 words.percent(agreement.same_count / images if images else math.nan),
                 "of these with the same number of people",
             ),
-            page.Card(
+            page.KeyFigure(
                 words.percent(people / everybody if everybody else math.nan),
                 "of people found by both",
                 f"{agreement.only_a:,} by A alone, {agreement.only_b:,} by B alone",
             ),
-            page.Card(words.number(middle, 2), "similarity, median", "OKS of people found by both"),
+            page.KeyFigure(
+                words.number(middle, 2), "similarity, median", "OKS of people found by both"
+            ),
         ]
 
     def _facts(self) -> list[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ _BASES = {
 
 
 @dataclass(frozen=True)
-class Card:
+class KeyFigure:
     """A figure at the top of the page."""
 
     value: str
@@ -98,15 +98,17 @@ def template(name: str) -> Any:
     return environment.get_template(name)
 
 
-def cards(statistics: Statistics, recording: Recording) -> list[Card]:
+def cards(statistics: Statistics, recording: Recording) -> list[KeyFigure]:
     """Return the figures at the top."""
     clock, counts = statistics.clock, statistics.counts
-    found = [Card(number(clock.images), _images(statistics))]
+    found = [KeyFigure(number(clock.images), _images(statistics))]
     if clock.images > 1 and not clock.pictures:
         rate = 1.0 / clock.interval if clock.interval > 0 else math.nan
-        found.append(Card(duration(clock.now), "duration", f"{number(rate, 1)} images a second"))
+        found.append(
+            KeyFigure(duration(clock.now), "duration", f"{number(rate, 1)} images a second")
+        )
     found.append(
-        Card(
+        KeyFigure(
             percent(counts.with_people / clock.images if clock.images else math.nan),
             "of images with people",
             f"{counts.with_people:,} of {clock.images:,}",
@@ -115,20 +117,20 @@ def cards(statistics: Statistics, recording: Recording) -> list[Card]:
     most = int(np.nanmax(statistics.in_image.high, initial=0.0))
     if not clock.pictures:
         ids = statistics.tracks.people
-        found.append(Card(number(ids), "id" if ids == 1 else "ids", f"up to {most} at once"))
+        found.append(KeyFigure(number(ids), "id" if ids == 1 else "ids", f"up to {most} at once"))
     else:
-        found.append(Card(number(counts.people), "people", f"up to {most} in one"))
+        found.append(KeyFigure(number(counts.people), "people", f"up to {most} in one"))
     if statistics.gestures.counts or not clock.pictures:
         kinds = len({name for name, _ in statistics.gestures.counts})
         note = f"of {kinds} kinds" if kinds > 1 else ""
-        found.append(Card(number(statistics.gestures.counts.total()), "gestures", note))
+        found.append(KeyFigure(number(statistics.gestures.counts.total()), "gestures", note))
     if statistics.latencies.counts[0]:
         middle, late = 1e3 * statistics.latencies.quantiles(0.5, 0.95)[:, 0]
-        found.append(Card(f"{middle:.0f} ms", "latency, median", f"95% within {late:.0f} ms"))
+        found.append(KeyFigure(f"{middle:.0f} ms", "latency, median", f"95% within {late:.0f} ms"))
     if recording.images_without_result is not None and recording.images:
         lost = recording.images_without_result
         found.append(
-            Card(number(lost), "images without a result", percent(lost / recording.images))
+            KeyFigure(number(lost), "images without a result", percent(lost / recording.images))
         )
     return found
 
