@@ -50,7 +50,6 @@ TWICE = {
     "Record",
     "Recording",
     "Result",
-    "Settings",
     "Shot",
     "Summary",
     "Tally",

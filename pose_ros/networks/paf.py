@@ -172,7 +172,7 @@ def _validate(
 
 
 @dataclass(frozen=True)
-class Settings:
+class PafSettings:
     """What a card may say about the decoding of its network, under ``decoder``.
 
     Attributes:
@@ -216,7 +216,7 @@ def decoder(contract: Contract) -> Decode:
     Raises:
         ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
     """
-    settings, layout = read_settings(contract, Settings), topology(contract.skeleton)
+    settings, layout = read_settings(contract, PafSettings), topology(contract.skeleton)
     outputs = contract.outputs.get(ROLE, ())
     _check_outputs(contract, layout, outputs, settings.layout)
     size = contract.image(ROLE)

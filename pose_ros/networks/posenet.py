@@ -177,7 +177,7 @@ def _log_odds(score: float) -> float:
 
 
 @dataclass(frozen=True)
-class Settings:
+class PosenetSettings:
     """The ``decoder`` of a card.
 
     Attributes:
@@ -212,7 +212,7 @@ def decoder(contract: Contract) -> Decode:
 
     The card calls them ``heatmaps``, ``offsets`` and, for several people, ``forward``
     and ``backward``, or ``displacements`` for both in one; each is (1, C, h, w) or
-    (1, h, w, C). Its ``decoder`` is ``Settings``.
+    (1, h, w, C). Its ``decoder`` is ``PosenetSettings``.
 
     Raises:
         ModelError: An output is missing, or a shape or a setting is wrong.
@@ -232,7 +232,7 @@ def decoder(contract: Contract) -> Decode:
     for value in values:
         axes.append(_order(contract.network, value))
         shapes[value.name] = tuple(value.shape[1:][axis] for axis in axes[-1])
-    settings = read_settings(contract, Settings)
+    settings = read_settings(contract, PosenetSettings)
     stride = settings.stride or _stride(contract.network, image, shapes["heatmaps"][1:])
 
     def people(outputs: Sequence[FloatArray], threshold: float) -> Found:
