@@ -43,7 +43,6 @@ TWICE = {
     "Found",
     "Frames",
     "Motion",
-    "Operator",
     "Outputs",
     "Picture",
     "Placement",

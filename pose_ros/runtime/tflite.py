@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pose_ros.errors import ModelError
 from pose_ros.runtime.tflite_builder import Builder
 from pose_ros.runtime.tflite_ops import OPERATORS
-from pose_ros.runtime.tflite_reader import Graph, Operator, import_package, read_graph
+from pose_ros.runtime.tflite_reader import Graph, TfliteOperator, import_package, read_graph
 
 CONVERTER_VERSION = 1
 """Rises when the same TFLite file gives another ONNX file; cached ones are then made anew."""
@@ -110,7 +110,7 @@ def _computed(graph: Graph) -> dict[str, int]:
     return {graph.tensors[i].name: i for i in indices if names[graph.tensors[i].name] == 1}
 
 
-def _needed(graph: Graph, wanted: set[int]) -> list[Operator]:
+def _needed(graph: Graph, wanted: set[int]) -> list[TfliteOperator]:
     needed = set(wanted)
     operators = []
     for op in reversed(graph.operators):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
 from pose_ros.runtime.tflite_quantization import Quantization
-from pose_ros.runtime.tflite_reader import Graph, Operator, import_package
+from pose_ros.runtime.tflite_reader import Graph, TfliteOperator, import_package
 
 OPSET = 17
 IR_VERSION = 8  # of the same time as the opset, so that older onnxruntimes read it
@@ -35,7 +35,7 @@ class Builder:
     def __init__(
         self,
         graph: Graph,
-        operators: list[Operator],
+        operators: list[TfliteOperator],
         inputs: dict[int, str],
         outputs: dict[int, str],
     ) -> None:
@@ -44,11 +44,11 @@ class Builder:
         self.graph = graph
         self.inputs = inputs
         self.outputs = outputs
-        self.consumers: dict[int, list[Operator]] = {}
+        self.consumers: dict[int, list[TfliteOperator]] = {}
         for op in operators:
             for index in op.inputs:
                 self.consumers.setdefault(index, []).append(op)
-        self.deferred: dict[int, Operator] = {}
+        self.deferred: dict[int, TfliteOperator] = {}
         """Operators that take effect within those that read their output, by output."""
         self._names: dict[int, str] = dict(inputs)
         self._nodes: list[Any] = []
@@ -63,7 +63,7 @@ class Builder:
         """Return the shape of a tensor as the TFLite file has it (NHWC)."""
         return self.graph.tensors[index].shape
 
-    def constant(self, op: Operator, position: int) -> NDArray[Any]:
+    def constant(self, op: TfliteOperator, position: int) -> NDArray[Any]:
         """Return the values of an input that must be a constant.
 
         Raises:
@@ -99,7 +99,7 @@ class Builder:
 
     def emit(
         self,
-        op: Operator,
+        op: TfliteOperator,
         kind: str,
         inputs: list[str],
         *,
@@ -129,7 +129,7 @@ class Builder:
         if quantization is not None:
             self._round(result, output, quantization)
 
-    def activation(self, op: Operator, activation: int) -> tuple[str, list[str]]:
+    def activation(self, op: TfliteOperator, activation: int) -> tuple[str, list[str]]:
         """Return the ONNX operator of an activation function and its inputs after the value.
 
         Raises:
@@ -175,7 +175,9 @@ class Builder:
             names.append(self.add_constant(f"{name}_zero", zero))
         return names
 
-    def weights(self, op: Operator, position: int, axes: tuple[int, ...] | None = None) -> str:
+    def weights(
+        self, op: TfliteOperator, position: int, axes: tuple[int, ...] | None = None
+    ) -> str:
         """Store an input that must be a constant, and if quantized, what makes it real.
 
         Args:

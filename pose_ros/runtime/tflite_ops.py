@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
 from pose_ros.runtime.tflite_builder import NO_ACTIVATION, TO_NCHW, Builder
-from pose_ros.runtime.tflite_reader import NO_TENSOR, Operator
+from pose_ros.runtime.tflite_reader import NO_TENSOR, TfliteOperator
 
 
-def _convolution(b: Builder, op: Operator) -> None:
+def _convolution(b: Builder, op: TfliteOperator) -> None:
     depthwise = op.kind == "DEPTHWISE_CONV_2D"
     options = op.options
     weights = b.constant(op, 1)  # (out, h, w, in); depthwise: (1, h, w, out)
@@ -82,7 +82,7 @@ def _padding(
     return begin + end
 
 
-def _pad(b: Builder, op: Operator) -> None:
+def _pad(b: Builder, op: TfliteOperator) -> None:
     amounts = b.constant(op, 1)
     readers = b.consumers[op.outputs[0]] if op.outputs[0] not in b.outputs else []
     spatial = len(amounts) == 4 and not amounts[[0, 3]].any()
@@ -96,7 +96,7 @@ def _pad(b: Builder, op: Operator) -> None:
     b.emit(op, "Pad", [b.name(op.inputs[0]), name], activation=NO_ACTIVATION)
 
 
-def _resize_bilinear(b: Builder, op: Operator) -> None:
+def _resize_bilinear(b: Builder, op: TfliteOperator) -> None:
     readers = b.consumers[op.outputs[0]] if op.outputs[0] not in b.outputs else []
     exact = b.graph.tensors[op.outputs[0]].quantization is None
     if exact and len(readers) == 1 and _pointwise(b, readers[0]) and _enlarges(b, op):
@@ -106,7 +106,7 @@ def _resize_bilinear(b: Builder, op: Operator) -> None:
     b.emit(op, kind, [b.name(op.inputs[0]), *extra], activation=NO_ACTIVATION, **attributes)
 
 
-def _pointwise(b: Builder, op: Operator) -> bool:
+def _pointwise(b: Builder, op: TfliteOperator) -> bool:
     return (
         op.kind == "CONV_2D"
         and b.shape(op.inputs[1])[1:3] == (1, 1)
@@ -114,12 +114,12 @@ def _pointwise(b: Builder, op: Operator) -> bool:
     )
 
 
-def _enlarges(b: Builder, op: Operator) -> bool:
+def _enlarges(b: Builder, op: TfliteOperator) -> bool:
     before, after = b.shape(op.inputs[0]), b.shape(op.outputs[0])
     return after[1] >= before[1] and after[2] >= before[2]
 
 
-def _resize_arguments(b: Builder, op: Operator) -> tuple[str, list[str], dict[str, Any]]:
+def _resize_arguments(b: Builder, op: TfliteOperator) -> tuple[str, list[str], dict[str, Any]]:
     """Return the ONNX operator, its inputs after the image, and its attributes."""
     if op.options.HalfPixelCenters():
         mode = "half_pixel"
@@ -137,7 +137,7 @@ def _resize_arguments(b: Builder, op: Operator) -> tuple[str, list[str], dict[st
     return "Resize", ["", name], {"mode": "linear", "coordinate_transformation_mode": mode}
 
 
-def _elementwise(b: Builder, op: Operator) -> None:
+def _elementwise(b: Builder, op: TfliteOperator) -> None:
     kind = {"ADD": "Add", "MUL": "Mul"}[op.kind]
     rank = len(b.shape(op.outputs[0]))
     names = []
@@ -158,7 +158,7 @@ def _broadcastable(data: NDArray[Any], rank: int) -> NDArray[Any]:
     return data.transpose(TO_NCHW) if rank == 4 else data
 
 
-def _prelu(b: Builder, op: Operator) -> None:
+def _prelu(b: Builder, op: TfliteOperator) -> None:
     slope = b.constant(op, 1)
     source = b.name(op.inputs[0])
     rank = len(b.shape(op.outputs[0]))
@@ -184,21 +184,21 @@ def _prelu(b: Builder, op: Operator) -> None:
     b.emit(op, "Add", terms, activation=NO_ACTIVATION)
 
 
-def _activation(b: Builder, op: Operator) -> None:
+def _activation(b: Builder, op: TfliteOperator) -> None:
     activation = getattr(b.tflite.ActivationFunctionType, op.kind)
     function, limits = b.activation(op, activation)
     b.emit(op, function, [b.name(op.inputs[0]), *limits], activation=NO_ACTIVATION)
 
 
-def _change_of_type(b: Builder, op: Operator) -> None:
+def _change_of_type(b: Builder, op: TfliteOperator) -> None:
     b.emit(op, "Identity", [b.name(op.inputs[0])], activation=NO_ACTIVATION)
 
 
-def _logistic(b: Builder, op: Operator) -> None:
+def _logistic(b: Builder, op: TfliteOperator) -> None:
     b.emit(op, "Sigmoid", [b.name(op.inputs[0])], activation=NO_ACTIVATION)
 
 
-def _max_pool(b: Builder, op: Operator) -> None:
+def _max_pool(b: Builder, op: TfliteOperator) -> None:
     options = op.options
     kernel = (options.FilterHeight(), options.FilterWidth())
     strides = (options.StrideH(), options.StrideW())
@@ -206,7 +206,7 @@ def _max_pool(b: Builder, op: Operator) -> None:
     b.emit(op, "MaxPool", [b.name(op.inputs[0])], kernel_shape=kernel, strides=strides, pads=pads)
 
 
-def _mean(b: Builder, op: Operator) -> None:
+def _mean(b: Builder, op: TfliteOperator) -> None:
     axes = {int(axis) % 4 for axis in b.constant(op, 1).reshape(-1)}
     if len(b.shape(op.inputs[0])) != 4 or axes != {1, 2}:
         raise ModelError("unsupported TFLite operator MEAN over other axes than height and width")
@@ -218,7 +218,7 @@ def _mean(b: Builder, op: Operator) -> None:
     b.emit(op, "Flatten", [pooled], activation=NO_ACTIVATION, axis=1)
 
 
-def _fully_connected(b: Builder, op: Operator) -> None:
+def _fully_connected(b: Builder, op: TfliteOperator) -> None:
     if len(b.shape(op.inputs[0])) != 2 or len(b.shape(op.outputs[0])) != 2:
         raise ModelError("unsupported TFLite operator FULLY_CONNECTED of other than 2 dimensions")
     names = [b.name(op.inputs[0]), b.weights(op, 1)]
@@ -227,7 +227,7 @@ def _fully_connected(b: Builder, op: Operator) -> None:
     b.emit(op, "Gemm", names, transB=1)
 
 
-def _reshape(b: Builder, op: Operator) -> None:
+def _reshape(b: Builder, op: TfliteOperator) -> None:
     before, after = b.shape(op.inputs[0]), b.shape(op.outputs[0])
     if not after or before[0] != 1 or after[0] != 1:
         raise ModelError(f"unsupported TFLite operator RESHAPE from {before} to {after}")
@@ -242,7 +242,7 @@ def _reshape(b: Builder, op: Operator) -> None:
     b.emit(op, "Transpose", [plain], activation=NO_ACTIVATION, perm=TO_NCHW)
 
 
-def _concatenation(b: Builder, op: Operator) -> None:
+def _concatenation(b: Builder, op: TfliteOperator) -> None:
     rank = len(b.shape(op.outputs[0]))
     axis = op.options.Axis() % rank
     if rank == 4:
@@ -250,7 +250,7 @@ def _concatenation(b: Builder, op: Operator) -> None:
     b.emit(op, "Concat", [b.name(i) for i in op.inputs], axis=axis)
 
 
-def _depth_to_space(b: Builder, op: Operator) -> None:
+def _depth_to_space(b: Builder, op: TfliteOperator) -> None:
     # TFLite's channel is (row, column, depth), which ONNX calls DCR
     b.emit(
         op,
@@ -262,7 +262,7 @@ def _depth_to_space(b: Builder, op: Operator) -> None:
     )
 
 
-def _strided_slice(b: Builder, op: Operator) -> None:
+def _strided_slice(b: Builder, op: TfliteOperator) -> None:
     options = op.options
     masks = ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")
     begin, end, strides = (b.constant(op, i).reshape(-1).tolist() for i in (1, 2, 3))
@@ -287,7 +287,7 @@ def _strided_slice(b: Builder, op: Operator) -> None:
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
-Handler: TypeAlias = Callable[[Builder, Operator], None]
+Handler: TypeAlias = Callable[[Builder, TfliteOperator], None]
 
 OPERATORS: dict[str, Handler] = {
     "ADD": _elementwise,

@@ -43,7 +43,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Operator:
+class TfliteOperator:
     """One step of the graph.
 
     Attributes:
@@ -64,7 +64,7 @@ class Graph:
     """A network: tensors, the operators in order of execution, and what goes in and out."""
 
     tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    operators: tuple[TfliteOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -113,7 +113,7 @@ def _read(tflite: Any, data: bytes) -> Graph:
     kinds = _names_by_value(tflite.BuiltinOperator)
     option_types = _names_by_value(tflite.BuiltinOptions)
 
-    def operator(index: int) -> Operator:
+    def operator(index: int) -> TfliteOperator:
         op = graph.Operators(index)
         code = model.OperatorCodes(op.OpcodeIndex())
         # files older than the wide field keep the code in the narrow one
@@ -125,7 +125,9 @@ def _read(tflite: Any, data: bytes) -> Graph:
         if (table := op.BuiltinOptions()) is not None and op.BuiltinOptionsType():
             options = getattr(tflite, option_types[op.BuiltinOptionsType()])()
             options.Init(table.Bytes, table.Pos)
-        return Operator(kind, options, _indices(op.InputsAsNumpy()), _indices(op.OutputsAsNumpy()))
+        return TfliteOperator(
+            kind, options, _indices(op.InputsAsNumpy()), _indices(op.OutputsAsNumpy())
+        )
 
     return Graph(
         tensors=tuple(_tensor(tflite, model, graph, i) for i in range(graph.TensorsLength())),
