@@ -11,7 +11,7 @@ from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.trunk_fit import Floor
 from pose_ros.messages.poses import as_told
-from pose_ros.sources.bag_images import Shot
+from pose_ros.sources.bag_images import RecordedImage
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Pipeline:
         if self._recognizer:
             self._recognizer.reset()
 
-    def run(self, shot: Shot) -> Result:
+    def run(self, shot: RecordedImage) -> Result:
         """Return what is found in the next image of the stream.
 
         Args:

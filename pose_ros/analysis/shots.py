@@ -9,10 +9,10 @@ from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import NANOSECONDS
-from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.bag_images import BagImages, RecordedImage
 
 
-def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[Shot]:
+def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[RecordedImage]:
     """Yield the images of a source.
 
     Args:
@@ -30,9 +30,9 @@ def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[Shot]:
             yield replace(shot, camera=told.camera_for(frame.width, frame.height, shot.camera))
 
 
-def _frames(source: Source) -> Iterator[Shot]:
+def _frames(source: Source) -> Iterator[RecordedImage]:
     known = getattr(source, "camera", None)
     camera = known if isinstance(known, Camera) else None
     while (frame := source.read()) is not None:
         nanoseconds = round(frame.stamp * NANOSECONDS)
-        yield Shot(frame, nanoseconds, nanoseconds, "", camera)
+        yield RecordedImage(frame, nanoseconds, nanoseconds, "", camera)

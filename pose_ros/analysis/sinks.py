@@ -24,12 +24,12 @@ from pose_ros.errors import OutputError
 from pose_ros.share import user_path
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS
-from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
 from pose_ros.viz.report import PLOTS, Placement, Recording, ReportBuilder
 
-Write: TypeAlias = Callable[[Shot, Result], None]
-Place: TypeAlias = Callable[[Shot], Placement | None]
+Write: TypeAlias = Callable[[RecordedImage, Result], None]
+Place: TypeAlias = Callable[[RecordedImage], Placement | None]
 
 _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
@@ -110,7 +110,7 @@ def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> It
 
 
 def _to_stdout(write: Write) -> Write:
-    def guarded(shot: Shot, result: Result) -> None:
+    def guarded(shot: RecordedImage, result: Result) -> None:
         try:
             with write_errors("to the standard output"):
                 write(shot, result)
@@ -134,7 +134,7 @@ def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Itera
     with write_errors(path):
         write = sink.__enter__()
 
-    def guarded(shot: Shot, result: Result) -> None:
+    def guarded(shot: RecordedImage, result: Result) -> None:
         with write_errors(path):
             write(shot, result)
 
@@ -158,7 +158,7 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
     begin, end = images.window
     others = _Peeked(bag.messages(topics, begin, end) if topics else iter(()))
 
-    def write(shot: Shot, result: Result) -> None:
+    def write(shot: RecordedImage, result: Result) -> None:
         nonlocal first
         if first:
             first = False
@@ -183,7 +183,7 @@ def _placing(images: BagImages) -> Place:
     messages = _Peeked(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
     placements = Placements(lambda _kind, _text: None)  # the images' own notes say it
 
-    def place(shot: Shot) -> Placement | None:
+    def place(shot: RecordedImage) -> Placement | None:
         for message in messages.until(shot.recorded + LOOK_AHEAD):
             if message.nanoseconds >= begin - _MEMORY or TF_TOPICS[message.topic]:
                 placements.take(message)
@@ -219,7 +219,7 @@ def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
     # a program may read along
     is_live = file is sys.stdout or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
-    def write(shot: Shot, result: Result) -> None:
+    def write(shot: RecordedImage, result: Result) -> None:
         file.write(json_line(shot, result, network, gestures=gestures))
         if is_live:
             file.flush()
@@ -227,7 +227,7 @@ def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
     return write
 
 
-def json_line(shot: Shot, result: Result, network: str, *, gestures: bool) -> str:
+def json_line(shot: RecordedImage, result: Result, network: str, *, gestures: bool) -> str:
     """Return an image's result as a line of JSON, with its end."""
     held = result.gestures if gestures else None
     record = to_record(shot.frame, result.poses, network, result.hands, held)
@@ -294,7 +294,7 @@ def page(
         OutputError: It cannot be written.
     """
 
-    def write(shot: Shot, result: Result) -> None:
+    def write(shot: RecordedImage, result: Result) -> None:
         frame = shot.frame
         builder.add(result, frame.image, frame.channels, up=shot.up, placement=place(shot))
 
@@ -314,7 +314,7 @@ def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:
         drawing: How people are drawn, as ``overlay.draw`` takes it.
     """
 
-    def write(shot: Shot, result: Result) -> None:
+    def write(shot: RecordedImage, result: Result) -> None:
         write_overlay(writer, shot.frame, result.poses, result.hands, **drawing)
 
     return write

@@ -56,7 +56,7 @@ from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
 from pose_ros.sources import expand_inputs
-from pose_ros.sources.bag_images import BagImages, Shot
+from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.sources.videos import VideoSource
@@ -268,7 +268,7 @@ class _Outputs:
             self._sinks.append(drawings(writer, self._drawing))
             self._video = None
 
-    def write(self, shot: Shot, result: Result) -> None:
+    def write(self, shot: RecordedImage, result: Result) -> None:
         """Write what was found in an image."""
         for write in self._sinks:
             write(shot, result)
@@ -352,8 +352,8 @@ def _say_beside_bar(line: str) -> None:
 
 
 def estimate_shots(
-    pipeline: Pipeline, shots: Iterable[Shot], summary: Summary
-) -> Iterator[tuple[Shot, Result]]:
+    pipeline: Pipeline, shots: Iterable[RecordedImage], summary: Summary
+) -> Iterator[tuple[RecordedImage, Result]]:
     """Find people, and all about them, in the images of one source, counting and timing."""
     pipeline.reset()
     for shot in shots:
@@ -383,7 +383,7 @@ def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
         yield source
 
 
-def _read(source: Source, told: ToldCamera | None, summary: Summary) -> Iterator[Shot]:
+def _read(source: Source, told: ToldCamera | None, summary: Summary) -> Iterator[RecordedImage]:
     """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
         yield from shots_of(source, told)
@@ -392,8 +392,8 @@ def _read(source: Source, told: ToldCamera | None, summary: Summary) -> Iterator
 
 
 def _progress(
-    shots: Iterator[Shot], source: Source, limit: int | None, quiet: bool
-) -> Iterator[Shot]:
+    shots: Iterator[RecordedImage], source: Source, limit: int | None, quiet: bool
+) -> Iterator[RecordedImage]:
     total = source.length if limit is None else limit
     bar = tqdm(
         total=total,

@@ -27,7 +27,7 @@ from pose_ros.sources.bag_files import (
     parse_metadata,
 )
 from pose_ros.sources.bag_mcap import McapFile
-from pose_ros.sources.bag_records import Content, Record, Storage, merge
+from pose_ros.sources.bag_records import BagRecord, Content, Storage, merge
 
 _ALWAYS = (-(1 << 63), (1 << 63) - 1)
 
@@ -136,7 +136,7 @@ class Bag:
         first = _ALWAYS[0] if start is None else start
         last = _ALWAYS[1] if end is None else end
 
-        def read(file: Storage) -> Iterator[Record]:
+        def read(file: Storage) -> Iterator[BagRecord]:
             return file.records(names, first, last, head)
 
         parts = [

@@ -38,7 +38,7 @@ _DECODED = 3  # images that wait for whoever takes them
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class RecordedImage:
     """An image of a bag, and what is known with it.
 
     Attributes:
@@ -132,7 +132,7 @@ class BagImages:
             self.camera_info, self.depth, is_rectified(image_kind, base), max_skew, target_frame
         )
         self.camera: Camera | None = None
-        self._open: Ahead[Shot] | None = None
+        self._open: Ahead[RecordedImage] | None = None
         self._closed = False
         self._owns_bag = False
 
@@ -184,7 +184,7 @@ class BagImages:
         last = first + self._bag.count(self.topic, self._start, self._end)
         return -(-last // self._every) - -(-first // self._every)
 
-    def __iter__(self) -> Iterator[Shot]:
+    def __iter__(self) -> Iterator[RecordedImage]:
         ahead = Ahead(self._shots(), _DECODED)
         try:
             yield from ahead
@@ -214,7 +214,7 @@ class BagImages:
         if self._owns_bag:
             self._bag.close()
 
-    def _shots(self) -> Generator[Shot, None, None]:
+    def _shots(self) -> Generator[RecordedImage, None, None]:
         self.refused.clear()
         context = BagContext(self._bag, self._options, self._say)
         margin = context.margin
@@ -237,7 +237,7 @@ class BagImages:
         while waiting:
             yield from self._finish(waiting.popleft(), context)
 
-    def _finish(self, one: _Waiting, context: BagContext) -> Iterator[Shot]:
+    def _finish(self, one: _Waiting, context: BagContext) -> Iterator[RecordedImage]:
         """Yield the image that has waited; nothing if it is refused."""
         message = one.message
         try:
@@ -258,7 +258,7 @@ class BagImages:
             self._refuse("unreadable", str(error))
             return
         size = frame.width, frame.height
-        yield Shot(
+        yield RecordedImage(
             frame,
             nanoseconds,
             message.nanoseconds,

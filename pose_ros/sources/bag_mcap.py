@@ -18,8 +18,8 @@ from pose_ros.errors import SourceError
 from pose_ros.sources import mcap_records as mcap
 from pose_ros.sources.bag_records import (
     ZSTD_MAGIC,
+    BagRecord,
     Content,
-    Record,
     how_many_are_lost,
     inflate,
     merge,
@@ -85,7 +85,7 @@ class McapFile:
 
     def records(
         self, topics: Collection[str], start: int, end: int, head: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[BagRecord]:
         """Yield the messages of topics, recorded from ``start`` to before ``end``, in order."""
         wanted = {
             key: content for key, content in self._channels.items() if content.topic in topics
@@ -268,7 +268,7 @@ class McapFile:
         times: tuple[int, int],
         head: int | None,
         block: Block,
-    ) -> Iterator[Record]:
+    ) -> Iterator[BagRecord]:
         """Yield the messages of one block in order."""
         opened = mcap.Opened(at, block.offset, block.end)
         found: list[tuple[int, Content, int, int]] = []
@@ -294,7 +294,7 @@ class McapFile:
                     self._troubles[block.offset] = "a message cannot be decompressed"
                     self._lost[block.offset + place] = 1
                     continue
-            yield Record(stamp, content.topic, content.kind, data[:head], size)
+            yield BagRecord(stamp, content.topic, content.kind, data[:head], size)
 
 
 def _messages(opened: mcap.Opened, block: Block) -> Iterator[tuple[int, int, int, int]]:

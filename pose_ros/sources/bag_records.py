@@ -14,7 +14,7 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE_BYTES = 1 << 20
 
 
-class Record(NamedTuple):
+class BagRecord(NamedTuple):
     """One message as it lies in a file.
 
     Attributes:
@@ -67,7 +67,7 @@ class Storage(Protocol):
 
     def records(
         self, topics: Collection[str], start: int, end: int, head: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[BagRecord]:
         """Yield the messages of topics, recorded from ``start`` to before ``end``, in order.
 
         Args:
@@ -134,8 +134,8 @@ def inflate(data: bytes, limit: int | None = None) -> tuple[bytes, bool]:
 
 
 def merge(
-    parts: Iterable[tuple[int, Callable[[], Iterator[Record]]]],
-) -> Iterator[Record]:
+    parts: Iterable[tuple[int, Callable[[], Iterator[BagRecord]]]],
+) -> Iterator[BagRecord]:
     """Yield the records of several parts in the order of their times; equal ones by part.
 
     Args:
@@ -143,7 +143,7 @@ def merge(
             to read it, which is not called before its time has come.
     """
     waiting = sorted(parts, key=lambda part: part[0], reverse=True)
-    heads: list[tuple[int, int, Record, Iterator[Record]]] = []
+    heads: list[tuple[int, int, BagRecord, Iterator[BagRecord]]] = []
     order = 0
     while waiting or heads:
         while waiting and (not heads or waiting[-1][0] <= heads[0][0]):

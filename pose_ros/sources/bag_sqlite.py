@@ -18,8 +18,8 @@ import apsw
 from pose_ros.errors import SourceError
 from pose_ros.sources.bag_records import (
     ZSTD_MAGIC,
+    BagRecord,
     Content,
-    Record,
     how_many_are_lost,
     inflate,
     message_type,
@@ -104,7 +104,7 @@ class SqliteFile:
 
     def records(
         self, topics: Collection[str], start: int, end: int, head: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[BagRecord]:
         """Yield the messages of topics, recorded from ``start`` to before ``end``, in order."""
         wanted = {key: topic for key, topic in self._topics.items() if topic.topic in topics}
         connection = self._connect()
@@ -254,7 +254,7 @@ class SqliteFile:
         rows: Iterable[_Row],
         wanted: dict[int, Content],
         head: int | None,
-    ) -> Iterator[Record]:
+    ) -> Iterator[BagRecord]:
         blob: Any = None
         for stamp, row, key in rows:
             if key not in wanted:
@@ -272,7 +272,7 @@ class SqliteFile:
                     blob.close(True)  # or it says again what was wrong, wherever it ends
                     blob = None
                 continue
-            yield Record(stamp, wanted[key].topic, wanted[key].kind, data[:head], size)
+            yield BagRecord(stamp, wanted[key].topic, wanted[key].kind, data[:head], size)
 
 
 def _walk(connection: apsw.Connection, first: int) -> Iterator[_Row]:

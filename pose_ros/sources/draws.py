@@ -55,7 +55,7 @@ _SKIN: tuple[Color, ...] = ((214, 166, 140), (186, 134, 104), (134, 92, 70), (23
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class DrawnPicture:
     """One picture and what is true of it.
 
     Attributes:
@@ -83,7 +83,7 @@ def draw_pointing(
     distances: tuple[float, float] = (1.5, 5.0),
     facing_degrees: float = 75.0,
     slack: float = 0.0,
-) -> Iterator[Shot]:
+) -> Iterator[DrawnPicture]:
     """Draw people who point, left and right arm in turn.
 
     Heights are uniform in 1.5 to 2.0 m, limbs vary by 3% (one sigma) of what a
@@ -141,7 +141,7 @@ def draw_pointing(
                 break
         frame = source.read()
         assert frame is not None  # noqa: S101 - a still scene has one frame at least
-        yield Shot(frame, truth, source)
+        yield DrawnPicture(frame, truth, source)
 
 
 def _draw_actor(

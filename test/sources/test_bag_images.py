@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from pose_ros.errors import SourceError
 from pose_ros.sources.ahead import Ahead
 from pose_ros.sources.bag import open_bag
-from pose_ros.sources.bag_images import BagImages, Shot, choose_topic
+from pose_ros.sources.bag_images import BagImages, RecordedImage, choose_topic
 from pose_ros.sources.bag_writing import open_bag_writer
 from pose_ros.sources.opening import expand_inputs, open_source
 from tools.bags import (
@@ -34,13 +34,13 @@ from tools.bags import (
 HALF = 0.5**0.5
 
 
-def shots(path: Path, **options: object) -> tuple[list[Shot], BagImages]:
+def shots(path: Path, **options: object) -> tuple[list[RecordedImage], BagImages]:
     with open_bag(path) as bag:
         images = BagImages(bag, **options)
         return list(images), images
 
 
-def values(found: list[Shot]) -> list[int]:
+def values(found: list[RecordedImage]) -> list[int]:
     return [int(shot.frame.image[0, 0, 0]) for shot in found]
 
 
