@@ -14,7 +14,7 @@ from pose_ros.analysis.jobs import Job, sweep
 from pose_ros.analysis.manifest import (
     RECORD,
     Manifest,
-    Record,
+    TaskRecord,
     difference,
     origin_of,
     read_record,
@@ -159,7 +159,7 @@ class Fleet:
         with contextlib.closing(results):
             for job, report in results:
                 if not report.error:
-                    self._manifest.add(Record(job.name, job.origin, report))
+                    self._manifest.add(TaskRecord(job.name, job.origin, report))
                 yield job, report
 
     def _job(self, recording: Recording, task: BagTask, number: int, count: int) -> Job:

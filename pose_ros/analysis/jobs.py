@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pose_ros.analysis.manifest import RECORD, Origin, Record, read_record, sync
+from pose_ros.analysis.manifest import RECORD, Origin, TaskRecord, read_record, sync
 from pose_ros.analysis.task import BagTask, TaskProgress, TaskReport
 from pose_ros.errors import OutputError, PoseRosError
 
@@ -64,7 +64,7 @@ def run_job(job: Job, progress: TaskProgress | None = None) -> TaskReport:
     try:
         attempt.mkdir(parents=True)
         report = run_task(_inside(job.task, attempt), progress)
-        record = Record(job.name, job.origin, report)
+        record = TaskRecord(job.name, job.origin, report)
         (attempt / RECORD).write_text(record.line(), encoding="utf-8")
         sync(attempt)
         _place(attempt, job)

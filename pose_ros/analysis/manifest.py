@@ -55,7 +55,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Record:
+class TaskRecord:
     """A task that was done.
 
     Attributes:
@@ -73,7 +73,7 @@ class Record:
         return json.dumps(asdict(self), sort_keys=True) + "\n"
 
 
-def read_line(line: str | bytes) -> Record | None:
+def read_line(line: str | bytes) -> TaskRecord | None:
     """Return the record of a line; None where it was cut off or is something else."""
     try:
         fields = parse_json(line, MANIFEST)
@@ -81,12 +81,12 @@ def read_line(line: str | bytes) -> Record | None:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in fields["report"].items()
         }
-        return Record(fields["name"], Origin(**fields["origin"]), TaskReport(**report))
+        return TaskRecord(fields["name"], Origin(**fields["origin"]), TaskReport(**report))
     except (DocumentError, KeyError, TypeError, AttributeError):
         return None
 
 
-def read_record(folder: Path) -> Record | None:
+def read_record(folder: Path) -> TaskRecord | None:
     """Return the record of a folder of results; None where there is none."""
     try:
         return read_line((folder / RECORD).read_bytes())
@@ -130,7 +130,7 @@ class Manifest:
         self.add(record)  # the run ended between its results and its line
         return record.report
 
-    def add(self, record: Record) -> None:
+    def add(self, record: TaskRecord) -> None:
         """Append a record; it is on the disk when this returns.
 
         Raises:
@@ -145,7 +145,7 @@ class Manifest:
             raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
         self._keep(record)
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: TaskRecord) -> None:
         self._done[record.name] = record.origin.key, record.report
 
 

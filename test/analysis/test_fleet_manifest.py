@@ -12,7 +12,7 @@ from pose_ros.analysis.manifest import (
     RECORD,
     Manifest,
     Origin,
-    Record,
+    TaskRecord,
     difference,
     fingerprint,
     origin_of,
@@ -26,7 +26,7 @@ REPORT = TaskReport("/bags/a", images=3, refused={"unreadable": 1}, damage=("cut
 
 
 def record(name, folder=None, **settings):
-    made = Record(name, Origin({"name": name}, {"every": 1, **settings}), REPORT)
+    made = TaskRecord(name, Origin({"name": name}, {"every": 1, **settings}), REPORT)
     if folder is not None:
         (folder / name).mkdir(exist_ok=True)
         (folder / name / RECORD).write_text(made.line())
@@ -143,7 +143,7 @@ def test_a_task_that_fails_leaves_nothing(job, tmp_path):
 def test_a_task_that_was_done_elsewhere_is_not_done_again(job, tmp_path):
     folder = tmp_path / "out" / "a"
     folder.mkdir(parents=True)
-    (folder / RECORD).write_text(Record("a", job.origin, REPORT).line())
+    (folder / RECORD).write_text(TaskRecord("a", job.origin, REPORT).line())
     assert run_job(job) == REPORT
 
 
