@@ -48,7 +48,6 @@ TWICE = {
     "Placement",
     "Recording",
     "Result",
-    "Summary",
     "Tally",
     "Target",
     "Track",

@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
     inputs = find_inputs(args.inputs, fps=args.fps)
     _check_outputs(args, inputs)
-    summary = Summary()
+    summary = EstimateSummary()
     with (
         nothing_is_kept("pose-ros estimate"),
         _an_output_beside_a_broken_pipe_is_lost(args),
@@ -134,7 +134,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if summary.failures else 2 if summary.losses else 0
 
 
-def _estimate(args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: Summary) -> str:
+def _estimate(
+    args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: EstimateSummary
+) -> str:
     """Find people in all inputs and write what is asked for; returns one line about the run."""
     told = _told_camera(args)
     options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
@@ -242,7 +244,7 @@ class _Outputs:
                 args.out, inputs, whole, frames=args.frames, force=args.force
             )
 
-    def open(self, info: RunInfo, summary: Summary, stack: contextlib.ExitStack) -> None:
+    def open(self, info: RunInfo, summary: EstimateSummary, stack: contextlib.ExitStack) -> None:
         """Open all but a video, whose rate the first input tells."""
         args, whole = self._args, self._whole
         name, notes = recording_name(args.inputs[0]), summary.tally.notes
@@ -297,7 +299,7 @@ def _written(args: argparse.Namespace, whole: Whole) -> str:
 
 
 @dataclass
-class Summary:
+class EstimateSummary:
     """What a run did, counted as it goes."""
 
     tally: Tally = field(default_factory=Tally)
@@ -352,7 +354,7 @@ def _say_beside_bar(line: str) -> None:
 
 
 def estimate_shots(
-    pipeline: Pipeline, shots: Iterable[RecordedImage], summary: Summary
+    pipeline: Pipeline, shots: Iterable[RecordedImage], summary: EstimateSummary
 ) -> Iterator[tuple[RecordedImage, Result]]:
     """Find people, and all about them, in the images of one source, counting and timing."""
     pipeline.reset()
@@ -370,7 +372,7 @@ def estimate_shots(
         yield shot, result
 
 
-def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
+def _open(sources: Iterator[Source], summary: EstimateSummary) -> Iterator[Source]:
     """Yield the sources; one that does not open is reported and the run goes on."""
     while True:
         try:
@@ -383,7 +385,9 @@ def _open(sources: Iterator[Source], summary: Summary) -> Iterator[Source]:
         yield source
 
 
-def _read(source: Source, told: ToldCamera | None, summary: Summary) -> Iterator[RecordedImage]:
+def _read(
+    source: Source, told: ToldCamera | None, summary: EstimateSummary
+) -> Iterator[RecordedImage]:
     """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
         yield from shots_of(source, told)

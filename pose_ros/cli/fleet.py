@@ -88,7 +88,7 @@ def run_fleet(args: argparse.Namespace, template: BagTask) -> int:
     recordings = find_recordings(args.bags, exclude=options.out)
     with Fleet(options) as fleet:
         plan = fleet.plan(recordings, template)
-        summary = Summary(recordings, plan)
+        summary = FleetSummary(recordings, plan)
         if plan.done and not quiet:
             print(
                 f"{len(plan.done)} of {len(plan.done) + len(plan.jobs)} were done before",
@@ -175,7 +175,7 @@ class Bar:
         self._bar.update(max(0.0, done - self._bar.n))
 
 
-class Summary:
+class FleetSummary:
     """What came of each recording, in the order in which they were named."""
 
     def __init__(self, recordings: Sequence[Recording], plan: Plan) -> None:
