@@ -48,7 +48,6 @@ TWICE = {
     "Placement",
     "Recording",
     "Result",
-    "Tally",
     "Target",
     "Track",
     "_Person",

@@ -21,7 +21,7 @@ from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import open_sinks, place_plots
-from pose_ros.analysis.tally import Tally
+from pose_ros.analysis.tally import RunCounts
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
@@ -52,7 +52,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         PoseRosError: The recording cannot be read, the network cannot be had, or an output
             cannot be written.
     """
-    outputs, tally = task.outputs, Tally()
+    outputs, tally = task.outputs, RunCounts()
     with contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)

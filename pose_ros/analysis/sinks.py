@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeAlias
 from pose_ros.analysis.bag_writer import TF, TF_STATIC, BagWriter
 from pose_ros.analysis.exports import ExportOptions, open_exports
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
-from pose_ros.analysis.tally import Tally, losses
+from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.task import BagTask
 from pose_ros.analysis.whole import Whole, write_errors
 from pose_ros.core.frames import MEMORY_SECONDS
@@ -40,7 +40,7 @@ def open_sinks(
     whole: Whole,
     images: BagImages,
     info: RunInfo,
-    tally: Tally,
+    tally: RunCounts,
     *,
     plots: Path | None = None,
 ) -> Iterator[list[Write]]:

@@ -10,7 +10,7 @@ from pose_ros.core.results import Result
 
 
 @dataclass
-class Tally:
+class RunCounts:
     """What was found so far.
 
     Attributes:

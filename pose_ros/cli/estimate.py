@@ -24,7 +24,7 @@ from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
-from pose_ros.analysis.tally import Tally, losses
+from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.whole import (
     JSON_LINES,
     PAGES,
@@ -302,7 +302,7 @@ def _written(args: argparse.Namespace, whole: Whole) -> str:
 class EstimateSummary:
     """What a run did, counted as it goes."""
 
-    tally: Tally = field(default_factory=Tally)
+    tally: RunCounts = field(default_factory=RunCounts)
     people: int = 0
     hands: int = 0
     seconds: float = 0.0

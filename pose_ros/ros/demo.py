@@ -135,7 +135,7 @@ def _die_with_parent() -> None:
 
 
 @dataclass
-class Tally:
+class DemoCounts:
     """What the demo has seen so far; times in seconds of ``time.monotonic``."""
 
     first: float = 0.0
@@ -182,7 +182,7 @@ class Demo:
     def __init__(
         self, recorder: VideoRecorder, source: str, scene: SyntheticSource | None = None
     ) -> None:
-        self.tally = Tally()
+        self.tally = DemoCounts()
         self._recorder, self._source = recorder, source
         self._node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
