@@ -46,7 +46,6 @@ TWICE = {
     "Outputs",
     "Picture",
     "Placement",
-    "Recording",
     "Result",
     "Target",
     "Track",

@@ -28,7 +28,7 @@ from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.sources.bag import Bag, BagMessage, open_bag
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import IMAGE_KINDS
-from pose_ros.viz.report import Placement, Recording
+from pose_ros.viz.report import Placement, RecordingFacts
 
 POSES_KIND, GESTURES_KIND, SKELETON_KIND = (
     f"pose_ros/msg/{name}" for name in ("PoseArray", "GestureArray", "Skeleton")
@@ -156,7 +156,7 @@ class ResultsBag:
                 count += 1
                 yield found
 
-    def recording(self) -> Recording:
+    def recording(self) -> RecordingFacts:
         """Return what is known of the recording; complete once all results have been read."""
         lost = [*self._bag.damage]
         lost += [
@@ -168,8 +168,8 @@ class ResultsBag:
             default=None,
         )
         if images is None:
-            return Recording(lost=tuple(lost), network=self._network)
-        return Recording(
+            return RecordingFacts(lost=tuple(lost), network=self._network)
+        return RecordingFacts(
             images=images.with_result + images.without_result,
             images_without_result=images.without_result,
             lost=tuple(lost),

@@ -26,7 +26,7 @@ from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
-from pose_ros.viz.report import PLOTS, Placement, Recording, ReportBuilder
+from pose_ros.viz.report import PLOTS, Placement, RecordingFacts, ReportBuilder
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]
 Place: TypeAlias = Callable[[RecordedImage], Placement | None]
@@ -74,11 +74,11 @@ def open_sinks(
             sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
         if outputs.report or outputs.plots:
 
-            def known() -> Recording:
+            def known() -> RecordingFacts:
                 refused = images.refused + tally.refused
                 lost = losses(refused, images.bag.damage)
                 without = sum(refused.values())
-                return Recording(tally.images + without, without, lost)
+                return RecordingFacts(tally.images + without, without, lost)
 
             builder = ReportBuilder(info, outputs.report_options)
             path = whole.made(outputs.report) if outputs.report else None
@@ -278,7 +278,7 @@ def page(
     builder: ReportBuilder,
     path: Path | None,
     plots: Path | None,
-    known: Callable[[], Recording],
+    known: Callable[[], RecordingFacts],
     place: Place = lambda _shot: None,
 ) -> Iterator[Write]:
     """Write a page about the results, its drawings as pictures, or both when the block ends well.

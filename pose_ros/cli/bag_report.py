@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pose_ros.analysis.results_bag import ResultsBag
     from pose_ros.core.types import Frame
     from pose_ros.sources.bag_images import BagImages
-    from pose_ros.viz.report import Recording, ReportOptions
+    from pose_ros.viz.report import RecordingFacts, ReportOptions
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _report(
     args: argparse.Namespace, options: ReportOptions, results: ResultsBag, images: BagImages | None
-) -> Recording:
+) -> RecordingFacts:
     from pose_ros.viz.report import ReportBuilder
 
     builder = ReportBuilder(results.info, options, name=results.name)
@@ -125,7 +125,7 @@ def _compare(
     options: ReportOptions,
     results: list[ResultsBag],
     images: BagImages | None,
-) -> list[Recording]:
+) -> list[RecordingFacts]:
     from pose_ros.analysis.results_bag import paired
     from pose_ros.viz.report import ComparisonBuilder
 

@@ -62,7 +62,7 @@ from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.sources.videos import VideoSource
 from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
-from pose_ros.viz.report import Recording, ReportBuilder
+from pose_ros.viz.report import RecordingFacts, ReportBuilder
 from pose_ros.viz.report.builder import check_installed
 
 _LOG = logging.getLogger(__name__)
@@ -326,9 +326,9 @@ class EstimateSummary:
         if isinstance(source, VideoSource) and source.loss:  # it has said so itself
             self.losses.append(f"{source.name}: {source.loss}")
 
-    def recording(self) -> Recording:
+    def recording(self) -> RecordingFacts:
         """Return what a report says about all inputs."""
-        return Recording(self.tally.images, lost=tuple(self.losses))
+        return RecordingFacts(self.tally.images, lost=tuple(self.losses))
 
     def text(self, pipeline: Pipeline) -> str:
         """Return one line for a person."""

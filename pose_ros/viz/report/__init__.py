@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pose_ros.viz.report.builder import PLOTS, ReportBuilder
 from pose_ros.viz.report.comparison import ComparisonBuilder
-from pose_ros.viz.report.options import STAYING_FRAMES, Placement, Recording, ReportOptions
+from pose_ros.viz.report.options import STAYING_FRAMES, Placement, RecordingFacts, ReportOptions
 
 __all__ = [
     "PLOTS",
     "STAYING_FRAMES",
     "ComparisonBuilder",
     "Placement",
-    "Recording",
+    "RecordingFacts",
     "ReportBuilder",
     "ReportOptions",
 ]

@@ -14,7 +14,7 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError
 from pose_ros.viz.report.moments import Moments, Seen
-from pose_ros.viz.report.options import Placement, Recording, ReportOptions, option
+from pose_ros.viz.report.options import Placement, RecordingFacts, ReportOptions, option
 from pose_ros.viz.report.statistics import Statistics
 
 PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
@@ -90,11 +90,11 @@ class ReportBuilder:
                 people=added.people,
             )
 
-    def html(self, recording: Recording | None = None) -> str:
+    def html(self, recording: RecordingFacts | None = None) -> str:
         """Return the page. The same results make the same page."""
         from pose_ros.viz.report.page import render
 
-        known = recording or Recording()
+        known = recording or RecordingFacts()
         return render(self.info, self._title, self.statistics, self.moments, known)
 
     def write_plots(self, folder: str | os.PathLike[str]) -> None:
@@ -115,7 +115,7 @@ class ReportBuilder:
             except OSError as error:
                 raise OutputError(f"cannot write {path.name}: {error.strerror}") from error
 
-    def write(self, path: str | os.PathLike[str], recording: Recording | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], recording: RecordingFacts | None = None) -> None:
         """Write the page; the file is there when it is complete.
 
         Args:

@@ -19,7 +19,7 @@ from pose_ros.viz.report.builder import check_installed, scale_known, write_page
 from pose_ros.viz.report.difference_plots import distances, over_time
 from pose_ros.viz.report.gesture_log import Held
 from pose_ros.viz.report.moments import APART, Seen
-from pose_ros.viz.report.options import Recording, ReportOptions
+from pose_ros.viz.report.options import RecordingFacts, ReportOptions
 from pose_ros.viz.report.statistics import Statistics
 
 _MOMENTS = 6
@@ -106,7 +106,10 @@ class ComparisonBuilder:
         jpegs = pictures[0][0], pictures[1][0]
         self._apart.append(_Apart(a.time, a.result.index, least, jpegs, pictures[0][1]))
 
-    def html(self, recordings: tuple[Recording, Recording] = (Recording(), Recording())) -> str:
+    def html(
+        self,
+        recordings: tuple[RecordingFacts, RecordingFacts] = (RecordingFacts(), RecordingFacts()),
+    ) -> str:
         """Return the page. The same results make the same page."""
         a, b = self.sides
         context = {
@@ -129,7 +132,7 @@ class ComparisonBuilder:
     def write(
         self,
         path: str | os.PathLike[str],
-        recordings: tuple[Recording, Recording] = (Recording(), Recording()),
+        recordings: tuple[RecordingFacts, RecordingFacts] = (RecordingFacts(), RecordingFacts()),
     ) -> None:
         """Write the page; the file is there when it is complete.
 
@@ -138,7 +141,7 @@ class ComparisonBuilder:
         """
         write_page(Path(path), self.html(recordings))
 
-    def _notes(self, recordings: tuple[Recording, Recording]) -> list[str]:
+    def _notes(self, recordings: tuple[RecordingFacts, RecordingFacts]) -> list[str]:
         notes = [
             f"{name}: {line}"
             for name, recording in zip("AB", recordings, strict=True)

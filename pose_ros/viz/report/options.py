@@ -61,7 +61,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingFacts:
     """What is known of a recording once all of it has been read.
 
     Attributes:

@@ -16,7 +16,7 @@ from pose_ros.errors import printable
 from pose_ros.viz.report import plots, tables
 from pose_ros.viz.report.figures import Drawing
 from pose_ros.viz.report.moments import Moment, Moments
-from pose_ros.viz.report.options import Recording
+from pose_ros.viz.report.options import RecordingFacts
 from pose_ros.viz.report.places import CHAIN_SHARE
 from pose_ros.viz.report.statistics import Statistics
 from pose_ros.viz.report.tracks import Key, Track
@@ -46,7 +46,7 @@ def render(
     title: str,
     statistics: Statistics,
     moments: Moments,
-    recording: Recording,
+    recording: RecordingFacts,
 ) -> str:
     """Return a page about one recording."""
     tracks = statistics.tracks.longest(SHOWN_PEOPLE)
@@ -98,7 +98,7 @@ def template(name: str) -> Any:
     return environment.get_template(name)
 
 
-def cards(statistics: Statistics, recording: Recording) -> list[KeyFigure]:
+def cards(statistics: Statistics, recording: RecordingFacts) -> list[KeyFigure]:
     """Return the figures at the top."""
     clock, counts = statistics.clock, statistics.counts
     found = [KeyFigure(number(clock.images), _images(statistics))]
@@ -140,7 +140,7 @@ def _images(statistics: Statistics) -> str:
     return word if statistics.clock.images == 1 else f"{word}s"
 
 
-def notes(statistics: Statistics, info: RunInfo | None, recording: Recording) -> list[str]:
+def notes(statistics: Statistics, info: RunInfo | None, recording: RecordingFacts) -> list[str]:
     """Return what a reader has to know before the figures are believed."""
     clock, counts = statistics.clock, statistics.counts
     found = []

@@ -21,7 +21,7 @@ from pose_ros.viz.report import (
     PLOTS,
     ComparisonBuilder,
     Placement,
-    Recording,
+    RecordingFacts,
     ReportBuilder,
     ReportOptions,
 )
@@ -173,7 +173,7 @@ def evil_builder() -> ReportBuilder:
 
 
 def test_nothing_of_a_recording_is_taken_for_markup() -> None:
-    text = evil_builder().html(Recording(lost=(EVIL,), network=EVIL))
+    text = evil_builder().html(RecordingFacts(lost=(EVIL,), network=EVIL))
     page = check(text)
     assert "script" not in [tag for tag, _, _ in page.attributes]
     assert "<script" not in text
