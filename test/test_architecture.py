@@ -45,7 +45,6 @@ TWICE = {
     "Motion",
     "Outputs",
     "Picture",
-    "Placement",
     "Result",
     "Target",
     "Track",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
-from pose_ros.viz.report import STAYING_FRAMES, Placement
+from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
 
 LOOK_AHEAD = 3 * 1_000_000_000 // 10
 """Nanoseconds for which an image waits for what is told of its frames after it."""
@@ -27,7 +27,7 @@ class Placements:
         """Take a message of ``TF_TOPICS``."""
         self._frames.take(message, static=TF_TOPICS[message.topic])
 
-    def at(self, frame_id: str, stamp: float) -> Placement | None:
+    def at(self, frame_id: str, stamp: float) -> CameraPlacement | None:
         """Return where the camera was; None where that is not known.
 
         Args:
@@ -38,5 +38,5 @@ class Placements:
             place = self._frames.place(target, frame_id, stamp)
             if place is not None:
                 self._frame = target
-                return Placement(target, place)
+                return CameraPlacement(target, place)
         return None

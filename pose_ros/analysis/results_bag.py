@@ -28,7 +28,7 @@ from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.sources.bag import Bag, BagMessage, open_bag
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import IMAGE_KINDS
-from pose_ros.viz.report import Placement, RecordingFacts
+from pose_ros.viz.report import CameraPlacement, RecordingFacts
 
 POSES_KIND, GESTURES_KIND, SKELETON_KIND = (
     f"pose_ros/msg/{name}" for name in ("PoseArray", "GestureArray", "Skeleton")
@@ -55,7 +55,7 @@ class RecordedResult:
 
     result: Result
     latency: float | None = None
-    placement: Placement | None = None
+    placement: CameraPlacement | None = None
 
 
 @dataclass

@@ -26,10 +26,10 @@ from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS
 from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
-from pose_ros.viz.report import PLOTS, Placement, RecordingFacts, ReportBuilder
+from pose_ros.viz.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]
-Place: TypeAlias = Callable[[RecordedImage], Placement | None]
+Place: TypeAlias = Callable[[RecordedImage], CameraPlacement | None]
 
 _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
@@ -183,7 +183,7 @@ def _placing(images: BagImages) -> Place:
     messages = _Peeked(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
     placements = Placements(lambda _kind, _text: None)  # the images' own notes say it
 
-    def place(shot: RecordedImage) -> Placement | None:
+    def place(shot: RecordedImage) -> CameraPlacement | None:
         for message in messages.until(shot.recorded + LOOK_AHEAD):
             if message.nanoseconds >= begin - _MEMORY or TF_TOPICS[message.topic]:
                 placements.take(message)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pose_ros.viz.report.builder import PLOTS, ReportBuilder
 from pose_ros.viz.report.comparison import ComparisonBuilder
-from pose_ros.viz.report.options import STAYING_FRAMES, Placement, RecordingFacts, ReportOptions
+from pose_ros.viz.report.options import (
+    STAYING_FRAMES,
+    CameraPlacement,
+    RecordingFacts,
+    ReportOptions,
+)
 
 __all__ = [
     "PLOTS",
     "STAYING_FRAMES",
+    "CameraPlacement",
     "ComparisonBuilder",
-    "Placement",
     "RecordingFacts",
     "ReportBuilder",
     "ReportOptions",

@@ -14,7 +14,7 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError
 from pose_ros.viz.report.moments import Moments, Seen
-from pose_ros.viz.report.options import Placement, RecordingFacts, ReportOptions, option
+from pose_ros.viz.report.options import CameraPlacement, RecordingFacts, ReportOptions, option
 from pose_ros.viz.report.statistics import Statistics
 
 PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
@@ -67,7 +67,7 @@ class ReportBuilder:
         channels: Channels = "rgb",
         *,
         up: NDArray[np.floating] | None = None,
-        placement: Placement | None = None,
+        placement: CameraPlacement | None = None,
         latency: float | None = None,
     ) -> None:
         """Take in the next result.

@@ -43,7 +43,7 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class CameraPlacement:
     """Where the camera is in a frame that stays, or in the robot's.
 
     Attributes:

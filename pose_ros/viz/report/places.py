@@ -12,7 +12,7 @@ from pose_ros.core.body_model import BONES
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import CameraSource, Pose
-from pose_ros.viz.report.options import Placement
+from pose_ros.viz.report.options import CameraPlacement
 from pose_ros.viz.report.series import Histogram, Series
 
 WALK_SECONDS = 1.0
@@ -34,7 +34,7 @@ CHAIN_SPREAD = math.hypot(*(b.length * b.spread for b in _CHAIN_BONES.values()))
 """One sigma of the height of somebody whose trunk, thigh and shank are known, as a share."""
 
 
-def floor_axes(up: ArrayLike | None) -> Placement:
+def floor_axes(up: ArrayLike | None) -> CameraPlacement:
     """Return the axes of the floor below a camera: x ahead of it, y to its left, z up.
 
     Args:
@@ -50,7 +50,7 @@ def floor_axes(up: ArrayLike | None) -> Placement:
     x = x / np.linalg.norm(x)
     transform = np.eye(4)
     transform[:3, :3] = np.stack([x, np.cross(z, x), z])
-    return Placement("", transform)
+    return CameraPlacement("", transform)
 
 
 def hips(pose: Pose) -> tuple[Float64Array, float] | None:
@@ -126,7 +126,7 @@ class Walk:
         self._relative = Histogram(_RELATIVE)
         self._last = math.nan
 
-    def add(self, time: float, pose: Pose, placement: Placement) -> None:
+    def add(self, time: float, pose: Pose, placement: CameraPlacement) -> None:
         """Take in where somebody is: seconds, and how the image lies over the floor."""
         found = hips(pose)
         if found is None:

@@ -16,7 +16,7 @@ from pose_ros.core.types import Pose, Poses
 from pose_ros.viz.report.clock import Clock
 from pose_ros.viz.report.gesture_log import GestureLog, Held
 from pose_ros.viz.report.joint_rates import JointRates
-from pose_ros.viz.report.options import Placement
+from pose_ros.viz.report.options import CameraPlacement
 from pose_ros.viz.report.places import ViewCone, Walk, body_height, floor_axes
 from pose_ros.viz.report.series import Histogram, Series
 from pose_ros.viz.report.tracks import Key, Tracks
@@ -93,7 +93,7 @@ class Statistics:
         self.rates: dict[str, JointRates] = {}
         self.motions: dict[Key, Motion] = {}
         self.camera_way = Series(2, 512)
-        self.placement: Placement | None = None
+        self.placement: CameraPlacement | None = None
         self.up_known = False
         self.angle_names: tuple[str, ...] = ()
         self._degrees: Histogram | None = None
@@ -104,7 +104,7 @@ class Statistics:
         result: Result,
         *,
         up: NDArray[np.floating] | None = None,
-        placement: Placement | None = None,
+        placement: CameraPlacement | None = None,
         latency: float | None = None,
     ) -> Added:
         """Take in the next result; see ``ReportBuilder.add``."""
@@ -139,7 +139,7 @@ class Statistics:
         return Added(now, new, started, people)
 
     def _place_camera(
-        self, now: float, up: NDArray[np.floating] | None, placement: Placement | None
+        self, now: float, up: NDArray[np.floating] | None, placement: CameraPlacement | None
     ) -> None:
         if placement is not None:
             self.placement = placement

@@ -19,8 +19,8 @@ from pose_ros.core.types import CameraSource, Poses
 from pose_ros.errors import OptionError, OutputError, printable
 from pose_ros.viz.report import (
     PLOTS,
+    CameraPlacement,
     ComparisonBuilder,
-    Placement,
     RecordingFacts,
     ReportBuilder,
     ReportOptions,
@@ -167,7 +167,7 @@ def evil_builder() -> ReportBuilder:
         poses = person(i / 10).replace(skeleton=skeleton, labels=(EVIL,), label_scores=[1.0])
         found = Result(i, i * NANOSECONDS // 10, 640, 480, poses, None, gestures, EVIL, EVIL)
         image = np.full((480, 640, 3), 90, np.uint8)
-        placement = Placement(EVIL, np.eye(4))
+        placement = CameraPlacement(EVIL, np.eye(4))
         builder.add(found, image, latency=0.05, placement=placement)
     return builder
 

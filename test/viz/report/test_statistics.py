@@ -14,7 +14,7 @@ from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.core.slopes import Slopes, fit_lines
 from pose_ros.core.types import CameraSource, Poses
-from pose_ros.viz.report import Placement
+from pose_ros.viz.report import CameraPlacement
 from pose_ros.viz.report.agreement import Agreement, match_gestures, similarity
 from pose_ros.viz.report.builder import scale_known
 from pose_ros.viz.report.gesture_log import GestureLog, Held
@@ -278,7 +278,9 @@ class TestPlaces:
         for i in range(60):
             transform = axes.copy()
             transform[0, 3] = 0.08 * i
-            moving.add(result(i / 10, standing(0.0, 3.0)), placement=Placement("odom", transform))
+            moving.add(
+                result(i / 10, standing(0.0, 3.0)), placement=CameraPlacement("odom", transform)
+            )
             still.add(result(i / 10, standing(0.0, 3.0)))
         (motion,) = moving.motions.values()
         assert motion.walk.speed is not None
