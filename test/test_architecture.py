@@ -42,7 +42,6 @@ TWICE = {
     "Capture",
     "Found",
     "Frames",
-    "Motion",
     "Outputs",
     "Picture",
     "Result",

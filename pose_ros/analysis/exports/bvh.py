@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.analysis.exports.bvh_motion import Motion
+from pose_ros.analysis.exports.bvh_motion import BvhChannels
 from pose_ros.analysis.exports.bvh_skeleton import (
     KEYPOINTS,
     Bones,
@@ -199,7 +199,7 @@ class _Track:
         """Write the second part of a BVH."""
         count = self._frames
         file.write(f"MOTION\nFrames: {count}\nFrame Time: {self._period / NANOSECONDS:.9f}\n")
-        motion = Motion(bones)
+        motion = BvhChannels(bones)
         for frames in _slices(count):
             stamps = self._stamps[0] + np.arange(frames.start, frames.stop) * self._period
             channels = motion.channels(self._resampled(stamps))

@@ -14,7 +14,7 @@ _BLIND, _CLEAR = 0.15, 0.5
 _LEAST = 1e-3  # a direction's length
 
 
-class Motion:
+class BvhChannels:
     """Turns one person's keypoints, over time, into the channels of a BVH.
 
     What is missing holds: a joint whose bone is not seen keeps its turn against its parent,

@@ -28,7 +28,7 @@ _SPEEDS = np.concatenate([[0.0], np.geomspace(1.0, 5000.0, 300)])  # degrees a s
 _LATENCIES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 1000)])  # seconds, 2% apart
 
 
-class Motion:
+class PersonMotion:
     """How the joints of one person move."""
 
     def __init__(self, corners: NDArray[np.intp]) -> None:
@@ -91,7 +91,7 @@ class Statistics:
         self.latencies = Histogram(_LATENCIES)
         self.cone = ViewCone()
         self.rates: dict[str, JointRates] = {}
-        self.motions: dict[Key, Motion] = {}
+        self.motions: dict[Key, PersonMotion] = {}
         self.camera_way = Series(2, 512)
         self.placement: CameraPlacement | None = None
         self.up_known = False
@@ -156,7 +156,7 @@ class Statistics:
         if motion is None:
             if len(self.motions) >= _MOST_PEOPLE and not self._make_room(images):
                 return
-            motion = self.motions[key] = Motion(corners)
+            motion = self.motions[key] = PersonMotion(corners)
         motion.images = images
         now = self.clock.now
         if names and self._degrees is not None and self._speeds is not None:
