@@ -41,7 +41,6 @@ TWICE = {
     "CameraSource",
     "Capture",
     "Found",
-    "Frames",
     "Outputs",
     "Picture",
     "Result",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pose_ros.core.types import Poses
 from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.poses import position_sources
-from pose_ros.messages.transforms import Frames
+from pose_ros.messages.transforms import PersonFrames
 
 Words = NDArray[np.uint32]
 Positions = NDArray[np.intp]
@@ -64,7 +64,7 @@ def poses_to_cdr(
     return out.bytes()
 
 
-def frames_to_cdr(frames: Frames, nanoseconds: int) -> bytes:
+def frames_to_cdr(frames: PersonFrames, nanoseconds: int) -> bytes:
     """Return the serialized TFMessage of the frames of one image.
 
     Args:

@@ -24,7 +24,7 @@ def body_id(person: int, prefix: str) -> str:
     return f"{prefix}{person}"
 
 
-class Frames(NamedTuple):
+class PersonFrames(NamedTuple):
     """Frames of one image.
 
     Attributes:
@@ -40,7 +40,7 @@ class Frames(NamedTuple):
     turns: Float64Array
 
 
-def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> Frames:
+def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> PersonFrames:
     """Return the frames of the people of one image.
 
     Each has the root ``body_<id>`` at the mid-hips over the image's frame, x out of the
@@ -69,7 +69,9 @@ def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> Fra
         children += [root, *(f"{pose.skeleton.keypoints[i]}_{person}" for i in joints)]
         places += [frame.origin[None], frame.to_body(pose.camera)[joints]]
         turns += [frame.rotation.as_quat()[None], np.tile(_NO_TURN, (len(joints), 1))]
-    return Frames(tuple(parents), tuple(children), np.concatenate(places), np.concatenate(turns))
+    return PersonFrames(
+        tuple(parents), tuple(children), np.concatenate(places), np.concatenate(turns)
+    )
 
 
 def transforms(

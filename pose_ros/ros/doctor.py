@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 from pose_ros.core.findings import Finding
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.ros.frames import Frames, listen
+from pose_ros.ros.frames import FrameLookup, listen
 from pose_ros.ros.graph_checks import CHECKS, Observation
 from pose_ros.ros.graph_listener import COMPRESSED, IMAGE, Endpoint, GraphListener, has_header
 
@@ -49,7 +49,7 @@ class GraphDoctor:
         self.node = rclpy.create_node(f"_pose_ros_doctor_{os.getpid()}")
         executor.add_node(self.node)
         self._listener = GraphListener(self.node, self._wants)
-        self._tree: Frames | None = listen(self.node) if frames else None
+        self._tree: FrameLookup | None = listen(self.node) if frames else None
 
     def observe(self, seconds: float) -> Observation:
         """Watch the graph for a time, and return what was seen."""

@@ -26,7 +26,7 @@ STATIC_QOS = QoSProfile(
 )
 
 
-class Frames(Protocol):
+class FrameLookup(Protocol):
     """Tells where frames are."""
 
     def lookup(self, target: str, header: Any) -> Float64Array:
@@ -40,7 +40,7 @@ class Frames(Protocol):
         """End the subscriptions."""
 
 
-def listen(node: Any) -> Frames:
+def listen(node: Any) -> FrameLookup:
     """Return what listens to /tf."""
     try:
         import tf2_ros
