@@ -41,7 +41,6 @@ TWICE = {
     "CameraSource",
     "Capture",
     "Found",
-    "Outputs",
     "Picture",
     "Result",
     "Target",

@@ -70,7 +70,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class TaskOutputs:
     """What is written of a recording; paths, empty for what is not.
 
     Attributes:
@@ -122,7 +122,7 @@ class BagTask:
 
     bag: str
     settings: Settings = field(default_factory=Settings)
-    outputs: Outputs = field(default_factory=Outputs)
+    outputs: TaskOutputs = field(default_factory=TaskOutputs)
     start: float | None = None
     end: float | None = None
     is_slice: bool = False

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 
 from pose_ros.analysis.run import run_task
-from pose_ros.analysis.task import BagTask, Outputs
+from pose_ros.analysis.task import BagTask, TaskOutputs
 from pose_ros.errors import SourceError
 from pose_ros.runtime.session import OrtSession
 
@@ -67,7 +67,7 @@ def measure(task: BagTask) -> Throughput:
         def progress(_done: int, _count: int | None) -> None:
             marks.append((time.process_time(), networks[0]))
 
-        outputs = Outputs(bag=str(Path(folder) / "results"), storage=task.outputs.storage)
+        outputs = TaskOutputs(bag=str(Path(folder) / "results"), storage=task.outputs.storage)
         run_task(replace(task, outputs=outputs, threads=1), progress)
     images = len(marks) - WARM_UP
     if images < WARM_UP:

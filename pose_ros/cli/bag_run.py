@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport
+from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
@@ -72,7 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the bag with the results; of many recordings: of a folder for each",
     )  # fmt: skip
     group.add_argument(
-        "--storage", choices=sorted(STORAGES), default=Outputs.storage, help="of it (%(default)s)"
+        "--storage",
+        choices=sorted(STORAGES),
+        default=TaskOutputs.storage,
+        help="of it (%(default)s)",
     )
     group.add_argument(
         "--copy-images", action="store_true",
@@ -157,7 +160,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         camera_roll=args.camera_roll or 0.0,
         gestures=gesture_options(args),
     )
-    outputs = Outputs(
+    outputs = TaskOutputs(
         bag=args.out or "",
         storage=args.storage,
         copy_images=args.copy_images,

@@ -51,7 +51,7 @@ class Result:
     hand_network: str = ""
 
 
-class Outputs:
+class PosePublishers:
     """The publishers of a configured pose node.
 
     Args:

@@ -35,7 +35,7 @@ from pose_ros.ros.image_input import (
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.notices import Notices
-from pose_ros.ros.outputs import Outputs, Result
+from pose_ros.ros.outputs import PosePublishers, Result
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.worker import Worker
 from pose_ros.runtime.session import interrupt
@@ -63,7 +63,7 @@ class Outfit:
 
     estimator: Estimator
     hands: HandEstimator | None
-    outputs: Outputs
+    outputs: PosePublishers
 
 
 class PoseNode(ManagedNode[PoseParameters]):
@@ -114,7 +114,7 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def acquire(self) -> None:
         """Make the publishers and load the networks."""
-        outputs = Outputs(self)  # first, as what is refused is refused at once
+        outputs = PosePublishers(self)  # first, as what is refused is refused at once
         estimator = self._load(self._make_estimator)
         hands = None
         if self.parameters.hands:

@@ -3,7 +3,7 @@
 import pytest
 
 from pose_ros.analysis.fleet import Fleet, FleetOptions, find_recordings
-from pose_ros.analysis.task import BagTask, Outputs, Settings
+from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
@@ -43,7 +43,7 @@ def contents():
 @pytest.fixture(scope="session")
 def analyze():
     """What analyzes recordings as the command line does; gives the reports by the jobs' names."""
-    template = BagTask("", Settings(gestures=GestureOptions()), Outputs(bag="results"))
+    template = BagTask("", Settings(gestures=GestureOptions()), TaskOutputs(bag="results"))
 
     def run(recordings, out, tick=lambda running: None, **options):
         with Fleet(FleetOptions(out, **options)) as fleet:

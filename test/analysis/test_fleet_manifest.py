@@ -18,7 +18,7 @@ from pose_ros.analysis.manifest import (
     origin_of,
     read_line,
 )
-from pose_ros.analysis.task import BagTask, Outputs, Settings, TaskReport
+from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import SourceError
 
@@ -102,12 +102,12 @@ def test_a_recording_that_changes_is_another_one(bag):
         ),
         ({"start": 1.5}, "start was None, now 1.5"),
         (
-            {"outputs": Outputs(exports=ExportOptions({"csv": "a.csv"}))},
+            {"outputs": TaskOutputs(exports=ExportOptions({"csv": "a.csv"}))},
             "outputs.exports.files.csv was None, now a.csv",
         ),
         ({"threads": 1}, ""),
         ({"models_dir": "/models"}, ""),
-        ({"outputs": Outputs(force=True)}, ""),
+        ({"outputs": TaskOutputs(force=True)}, ""),
     ],
 )
 def test_what_results_follow_from_is_told_apart(bag, change, said):
@@ -129,7 +129,7 @@ def test_ones_own_network_is_known_by_what_it_holds(bag, tmp_path):
 
 @pytest.fixture
 def job(bag, tmp_path):
-    task = BagTask(str(bag), outputs=Outputs(bag="results"))
+    task = BagTask(str(bag), outputs=TaskOutputs(bag="results"))
     return Job("a", str(tmp_path / "out" / "a"), task, origin_of(task), recording="a")
 
 

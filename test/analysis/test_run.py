@@ -12,7 +12,7 @@ from rosbags.interfaces import QosDurability
 from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.run import run_task
-from pose_ros.analysis.task import BagTask, Outputs, Settings
+from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
 from pose_ros.cli.main import main
 from pose_ros.core.gestures import GestureOptions
 from pose_ros.errors import OutputError, SourceError
@@ -31,7 +31,7 @@ SETTINGS = Settings(depth=DEPTH, gestures=GestureOptions(hold_time=0.1))
 def results(scene_bag, tmp_path_factory):
     """All that is written of a recording."""
     folder = tmp_path_factory.mktemp("results")
-    outputs = Outputs(
+    outputs = TaskOutputs(
         bag=str(folder / "results"),
         copy_images=True,
         json=str(folder / "people.jsonl"),
@@ -155,7 +155,7 @@ def test_the_same_run_writes_the_same_bytes(scene_bag, tmp_path, storage):
     def run(folder):
         formats = FORMATS if storage == "mcap" else ()
         exports = {name: str(folder / f"%s.{name}") for name in formats}
-        outputs = Outputs(
+        outputs = TaskOutputs(
             str(folder / "bag"),
             storage,
             exports=ExportOptions(exports),
@@ -173,7 +173,7 @@ def test_the_same_run_writes_the_same_bytes(scene_bag, tmp_path, storage):
 
 
 def test_a_part_is_analyzed_with_what_was_known_before_it(scene_bag, tmp_path):
-    outputs = Outputs(str(tmp_path / "part"), json=str(tmp_path / "part.jsonl"))
+    outputs = TaskOutputs(str(tmp_path / "part"), json=str(tmp_path / "part.jsonl"))
     report = run_task(BagTask(str(scene_bag), Settings(every=2), outputs, start=0.55, end=1.0))
     lines = [json.loads(line) for line in (tmp_path / "part.jsonl").read_text().splitlines()]
     assert [line["index"] for line in lines] == [6, 8]
@@ -187,7 +187,7 @@ def test_a_part_is_analyzed_with_what_was_known_before_it(scene_bag, tmp_path):
 def test_people_whom_an_earlier_run_has_found_are_not_copied(results, tmp_path):
     folder, _, _ = results
     settings = Settings(topic=IMAGES, camera_info="/camera/camera_info")
-    outputs = Outputs(str(tmp_path / "again"))
+    outputs = TaskOutputs(str(tmp_path / "again"))
     run_task(BagTask(str(folder / "results"), settings, outputs, end=0.25))
     frames = [
         (nanoseconds_of(f.header.stamp), f.child_frame_id)
@@ -205,7 +205,7 @@ def test_a_calibration_file_goes_before_the_recordings_camera(scene_bag, tmp_pat
 
     def nose(**settings):
         lines = tmp_path / "x.jsonl"
-        outputs = Outputs(json=str(lines), force=True)
+        outputs = TaskOutputs(json=str(lines), force=True)
         report = run_task(BagTask(str(scene_bag), Settings(**settings), outputs, end=0.05))
         point = json.loads(lines.read_text())["poses"][0]["keypoints"][0]["camera"]
         return point, report
@@ -242,7 +242,7 @@ def test_images_that_cannot_be_used_are_counted(scene_bag, tmp_path):
             if number in (2, 5):
                 image.encoding = "yuv411_of_mine"
             writer.write(connection, message.nanoseconds, typestore().serialize_cdr(image, kind))
-    report = run_task(BagTask(str(damaged), outputs=Outputs(json=str(tmp_path / "x.jsonl"))))
+    report = run_task(BagTask(str(damaged), outputs=TaskOutputs(json=str(tmp_path / "x.jsonl"))))
     assert (report.images, sorted(report.refused.values()), report.exit_code) == (9, [1, 2], 2)
 
 
@@ -250,7 +250,7 @@ def test_a_recording_that_was_cut_off_gives_what_is_left(scene_bag, tmp_path):
     cut = tmp_path / "cut.mcap"
     whole = next(scene_bag.glob("*.mcap")).read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
-    report = run_task(BagTask(str(cut), SETTINGS, Outputs(str(tmp_path / "results"))))
+    report = run_task(BagTask(str(cut), SETTINGS, TaskOutputs(str(tmp_path / "results"))))
     assert 0 < report.images < 12
     assert report.damage
     assert report.exit_code == 2
@@ -259,7 +259,7 @@ def test_a_recording_that_was_cut_off_gives_what_is_left(scene_bag, tmp_path):
 
 
 def test_nothing_is_left_of_a_run_that_fails(scene_bag, tmp_path):
-    outputs = Outputs(str(tmp_path / "results"), json=str(tmp_path / "x.jsonl"))
+    outputs = TaskOutputs(str(tmp_path / "results"), json=str(tmp_path / "x.jsonl"))
 
     def fail(done, _count):
         if done == 2:
@@ -289,7 +289,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(scene_bag, tmp_path, monkeyp
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
     try:
         with pytest.raises(OutputError, match=r"cannot write (the video )?out"):
-            run_task(BagTask(str(scene_bag), Settings(), Outputs(**outputs), end=0.45))
+            run_task(BagTask(str(scene_bag), Settings(), TaskOutputs(**outputs), end=0.45))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
@@ -300,4 +300,4 @@ def test_the_recording_itself_is_never_written_over(scene_bag, tmp_path):
     shutil.copytree(scene_bag, copy)
     for target in (copy, copy / "results", tmp_path):
         with pytest.raises(OutputError, match="only read"):
-            run_task(BagTask(str(copy), outputs=Outputs(str(target), force=True)))
+            run_task(BagTask(str(copy), outputs=TaskOutputs(str(target), force=True)))
