@@ -42,7 +42,6 @@ TWICE = {
     "Capture",
     "Found",
     "Picture",
-    "Result",
     "Target",
     "Track",
     "_Person",

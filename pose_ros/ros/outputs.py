@@ -29,7 +29,7 @@ LATCHED_QOS = QoSProfile(
 
 
 @dataclass(frozen=True)
-class Result:
+class PublishedResult:
     """What was found in one image.
 
     Attributes:
@@ -95,7 +95,7 @@ class PosePublishers:
             self._told = skeleton
             self._skeleton.publish(skeleton_to_msg(skeleton))
 
-    def publish(self, result: Result) -> None:
+    def publish(self, result: PublishedResult) -> None:
         """Publish what programs read of one image: frames, poses, REP-155's topics."""
         self.tell_skeleton(result.poses.skeleton)
         poses, header = result.poses, result.header
@@ -119,7 +119,7 @@ class PosePublishers:
         if self._humans:
             self._humans.publish(poses, header, width, height)
 
-    def show(self, result: Result) -> None:
+    def show(self, result: PublishedResult) -> None:
         """Publish what people look at, while somebody does: markers and the overlay."""
         parameters = self._node.parameters
         if parameters.publish_markers and self._markers.get_subscription_count():
@@ -132,7 +132,7 @@ class PosePublishers:
         if parameters.publish_overlay and self._overlay.get_subscription_count():
             self._overlay.publish(self._drawn(result, parameters.overlay))
 
-    def _drawn(self, result: Result, overlay: str) -> Image:
+    def _drawn(self, result: PublishedResult, overlay: str) -> Image:
         canvas = result.image.copy()  # the image may be a message's memory, or another node's
         parts = parse_parts(overlay)
         draw(canvas, result.poses, parts, hands=result.hands, channels=result.channels)

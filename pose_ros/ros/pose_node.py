@@ -35,7 +35,7 @@ from pose_ros.ros.image_input import (
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.notices import Notices
-from pose_ros.ros.outputs import PosePublishers, Result
+from pose_ros.ros.outputs import PosePublishers, PublishedResult
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.worker import Worker
 from pose_ros.runtime.session import interrupt
@@ -289,7 +289,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         except ImageError as error:
             self._refuse(error)
             return
-        result = Result(
+        result = PublishedResult(
             header,
             image,
             channels,
