@@ -248,6 +248,7 @@ def card_name(path: Path) -> str:
 def create_body_hands(
     network: str = DEFAULT_HAND_NETWORK,
     *,
+    detect_palms: bool = False,
     min_tracking_confidence: float = 0.5,
     smoothing: bool = True,
     static: bool = False,
@@ -268,6 +269,8 @@ def create_body_hands(
 
     Args:
         network: Name of a hand network's card, such as ``blazehand-lite``.
+        detect_palms: Look for palms in the whole image too. So hands are found where no body is
+            found; these have ids from ``2 * pose_ros.core.types.NO_BODY`` on.
         min_tracking_confidence: Least score, in [0, 1], of a hand.
         smoothing: As for ``create_estimator``; so are the others.
         static: Treat every image by itself.
@@ -289,13 +292,14 @@ def create_body_hands(
         min_tracking_confidence=min_tracking_confidence, smoothing=smoothing, static=static
     )
     card = load_card(network)
-    if not all(role in card.files for role in BodyHands.ROLES):
+    roles = (*BodyHands.ROLES, *([BodyHands.PALM_ROLE] if detect_palms else []))
+    if not all(role in card.files for role in roles):
         raise ModelError(
             f"{card.name} finds no hands at the wrists of bodies; {DEFAULT_HAND_NETWORK} does"
         )
     sessions = open_sessions(
         card,
-        BodyHands.ROLES,
+        roles,
         models_dir=models_dir,
         provider=provider,
         require_gpu=require_gpu,

@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import collections
 import csv
+import dataclasses
+import functools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,17 +72,19 @@ class Networks:
 
     bodies: Estimator
     body_hands: HandEstimator
+    palms: HandEstimator
     hands: Estimator
 
     @classmethod
     def load(cls, finder: str = "blazepose") -> Networks:
-        """Load the networks of bodies, of hands at their wrists and of hands by themselves."""
+        """Load the networks of bodies, of hands at their wrists or not, and of hands alone."""
         bodies = pose_ros.create_estimator(
             "blazepose-full", static=True, max_people=10, detect_tiles=2, finder=finder
         )
         return cls(
             bodies,
             pose_ros.create_body_hands(static=True),
+            pose_ros.create_body_hands(static=True, detect_palms=True),
             pose_ros.create_estimator("blazehand-full", static=True, max_people=2),
         )
 
@@ -93,15 +97,32 @@ class Networks:
 
     def hands_alone(self, picture: Path, *, scale: float = 1.0) -> list[Moment]:
         """Return the hands of a picture, shrunk as from farther away, on a gray border."""
-        image = _read(picture)
-        height, width = image.shape[:2]
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        down, right = height - small.shape[0], width - small.shape[1]
-        if width < 200:  # a palm that fills the picture is not found
-            down, right = down + height, right + width
-        border = (down // 2, down - down // 2, right // 2, right - right // 2)
-        shown = cv2.copyMakeBorder(small, *border, cv2.BORDER_CONSTANT, value=(128,) * 3)
-        return still(self.hands.estimate(np.asarray(shown, np.uint8), channels="bgr"))
+        shown = _on_gray(_read(picture), scale)
+        return still(self.hands.estimate(shown, channels="bgr"))
+
+    def close_up(self, picture: Path, *, palms: bool) -> list[Moment]:
+        """Return the person of a close picture and their hands, with those without a body."""
+        image = _on_gray(_read(picture), 1.0)
+        options = self.bodies.options
+        try:
+            self.bodies.options = dataclasses.replace(options, max_people=1, detect_tiles=1)
+            poses = self.bodies.estimate(image, channels="bgr")
+            hands = self.palms if palms else self.body_hands
+            hands.options = self.bodies.options
+            return still(poses, hands.estimate(image, poses, channels="bgr"))
+        finally:
+            self.bodies.options = options
+
+
+def _on_gray(image: Image, scale: float) -> Image:
+    height, width = image.shape[:2]
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    down, right = height - small.shape[0], width - small.shape[1]
+    if width < 200:  # a palm that fills the picture is not found
+        down, right = down + height, right + width
+    border = (down // 2, down - down // 2, right // 2, right - right // 2)
+    shown = cv2.copyMakeBorder(small, *border, cv2.BORDER_CONSTANT, value=(128,) * 3)
+    return np.asarray(shown, np.uint8)
 
 
 def people_pictures(data: Path) -> dict[str, list[Path]]:
@@ -185,19 +206,28 @@ def main() -> None:
     """Print gestures of pictures of people, of pictures of hands, and of clips."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what each picture gives")
+    parser.add_argument("--only-hands", action="store_true", help="skip people and clips")
     parser.add_argument("--finder", default="blazepose", help="who finds people in pictures")
     args = parser.parse_args()
     verbose = args.verbose
     checkout = Path(__file__).resolve().parents[1]
     data = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data")
     networks = Networks.load(args.finder)
-    for hands in (False, True):
+    for hands in () if args.only_hands else (False, True):
         print(f"\nPictures of people, {'with' if hands else 'without'} hands")
         for name, paths in people_pictures(data).items():
             print(f"  {name:10} {_people(networks, paths, hands=hands, verbose=verbose)}")
-    print("\nPictures of hands: right / found / pictures, and what is wrong")
-    for line in _hands(networks, data, verbose=verbose):
-        print(f"  {line}")
+    ways: dict[str, Callable[[Path], list[Moment]]] = {
+        "a network of hands alone": networks.hands_alone,
+        "hands at the wrists of a body": functools.partial(networks.close_up, palms=False),
+        "the same, and palms": functools.partial(networks.close_up, palms=True),
+    }
+    for way, look in ways.items():
+        print(f"\nPictures of hands, {way}: right / found / pictures, and what is wrong")
+        for line in _hands(look, data, verbose=verbose):
+            print(f"  {line}")
+    if args.only_hands:
+        return
     print("\nClips: gestures that start")
     seconds, total = 0.0, collections.Counter[str]()
     for clip in clips(data):
@@ -222,15 +252,16 @@ def _people(networks: Networks, paths: Sequence[Path], *, hands: bool, verbose: 
     return f"{len(paths):3} pictures, {people:3} people: {_counts(total)}"
 
 
-def _hands(networks: Networks, data: Path, *, verbose: bool) -> Iterator[str]:
+def _hands(look: Callable[[Path], list[Moment]], data: Path, *, verbose: bool) -> Iterator[str]:
     made, found, right = (collections.Counter[str]() for _ in range(3))
     wrong: dict[str, list[str]] = collections.defaultdict(list)
     for kind, shown, path in hand_pictures(data):
-        moments = networks.hands_alone(path)
-        told = {name for name, _, _ in starts(moments)}
+        moments = look(path)
+        told = {name for name, _, _ in starts(moments)} & HANDS.keys()
         row = f"{kind} {shown}"
         made[row] += 1
-        found[row] += bool(len(moments[0].poses))
+        hands = moments[0].hands
+        found[row] += bool(len(moments[0].poses if hands is None else hands))
         right[row] += told == ({shown} & HANDS.keys())
         wrong[row] += sorted(told - {shown})
         if verbose and told != ({shown} & HANDS.keys()):

@@ -140,6 +140,7 @@ def make_pipeline(task: BagTask) -> Pipeline:
         hand_joints(estimator.skeleton)
         hands = create_body_hands(
             settings.hand_network,
+            detect_palms=settings.detect_palms,
             min_tracking_confidence=options.min_tracking_confidence,
             smoothing=options.smoothing,
             static=options.static,

@@ -42,6 +42,7 @@ class Settings:
         require_gpu: Fail rather than run on the CPU.
         precision: ``fp32``, ``fp16`` or ``int8``.
         hand_network: What finds the people's hands; empty where nobody looks for them.
+        detect_palms: Whether it finds hands without a body too.
         lift: How people are placed in meters, where the camera is known.
         camera_height: Meters of the camera above a level floor; None when unknown.
         camera_pitch: Degrees that it looks down, of a camera whose height is known.
@@ -62,6 +63,7 @@ class Settings:
     require_gpu: bool = False
     precision: str = "fp32"
     hand_network: str = ""
+    detect_palms: bool = False
     lift: LiftOptions = field(default_factory=LiftOptions)
     camera_height: float | None = None
     camera_pitch: float = 0.0

@@ -154,6 +154,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         require_gpu=args.require_gpu,
         precision=args.precision,
         hand_network=hand_network(args),
+        detect_palms=args.detect_palms,
         lift=lift_options(args),
         camera_height=args.camera_height,
         camera_pitch=args.camera_pitch or 0.0,

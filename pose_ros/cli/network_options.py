@@ -78,6 +78,10 @@ def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
         "--hand-network", metavar="NAME",
         help=f"{DEFAULT_HAND_NETWORK}, or blazehand-lite, which is quicker and less exact",
     )  # fmt: skip
+    group.add_argument(
+        "--detect-palms", action="store_true",
+        help="with --hands: find hands without a body too, by their palms",
+    )  # fmt: skip
 
 
 def build_estimator(args: argparse.Namespace) -> Estimator:
@@ -112,12 +116,14 @@ def hand_network(args: argparse.Namespace) -> str:
     """Return what finds the hands that the options ask for; empty where they ask for none.
 
     Raises:
-        OptionError: They name it and do not ask for hands.
+        OptionError: They name it, or ask for palms, and do not ask for hands.
     """
     if args.hands:
         return args.hand_network or DEFAULT_HAND_NETWORK
     if args.hand_network:
         raise OptionError("--hand-network is of --hands: give both or neither")
+    if args.detect_palms:
+        raise OptionError("--detect-palms is of --hands: give both or neither")
     return ""
 
 
@@ -133,6 +139,7 @@ def build_hands(args: argparse.Namespace, estimator: Estimator) -> HandEstimator
     hand_joints(estimator.skeleton)
     return create_body_hands(
         network,
+        detect_palms=args.detect_palms,
         min_tracking_confidence=args.min_tracking_confidence,
         smoothing=not args.no_smoothing,
         static=args.static,

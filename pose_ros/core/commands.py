@@ -22,6 +22,7 @@ from pose_ros.core.command_config import (
 from pose_ros.core.freshness import Arrival, Freshness
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.operators import Engagement, Operator, Person
+from pose_ros.core.types import has_body
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
 
@@ -273,7 +274,9 @@ class Commander:
         config = self.config
         stopping = [g for g in held if isinstance(config.action(g.name, g.side), StopAction)]
         if stopping:
-            self._interrupt(f"person {stopping[0].person} shows {stopping[0].name}")
+            shown = stopping[0]
+            who = f"person {shown.person}" if has_body(shown.person) else "a hand without a body"
+            self._interrupt(f"{who} shows {shown.name}")
             return
         own = {_key(g): g for g in held if g.person == operator}
         if any(name == config.release for name, _ in own):

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pose_ros.core.types import Pose, Poses
+from pose_ros.core.types import Pose, Poses, has_body
 
 Choice: TypeAlias = Literal["nearest", "first"]
 
@@ -47,8 +47,12 @@ class Person:
 
 
 def people_from(poses: Poses) -> tuple[Person, ...]:
-    """Return the people of an image, without those of whom no place is known."""
-    return tuple(person for pose in poses if (person := _person(pose)) is not None)
+    """Return the people of an image, without those of whom no place is known.
+
+    An id that is for hands without a body is left out too: such a hand must not command.
+    """
+    found = [_person(pose) for pose in poses if has_body(pose.id)]
+    return tuple(person for person in found if person is not None)
 
 
 def _person(pose: Pose) -> Person | None:

@@ -58,14 +58,28 @@ class CameraSource(IntEnum):
     """Measured by a depth camera."""
 
 
+NO_BODY = 2**30
+"""Number from which on, in place of a person's id, a hand has no body. No person has such an id."""
+
+
 def hand_id(person: int, side: int) -> int:
-    """Return the id of a person's hand: side 0 is the left one, 1 the right one."""
+    """Return the id of a hand.
+
+    Args:
+        person: Id of the person; of a hand without a body ``NO_BODY`` and the hand's own number.
+        side: 0 for the left hand, 1 for the right one.
+    """
     return 2 * person + side
 
 
 def person_of_hand(hand: int) -> int:
-    """Return the id of the person to whom the hand of that id belongs."""
+    """Return the id of a hand's person; ``NO_BODY`` or more where the hand has no body."""
     return hand // 2
+
+
+def has_body(person: int) -> bool:
+    """Return whether the person of a hand or gesture is a body, and not a hand by itself."""
+    return person < NO_BODY
 
 
 @dataclass(frozen=True, eq=False, repr=False)

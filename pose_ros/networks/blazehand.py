@@ -252,7 +252,7 @@ class BlazeHand:
         self.find_landmarks = LandmarkNetwork(sessions["landmarks"], MAX_PEOPLE)
         self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect)
         self._stream = Stream(_BlazeHandMemory)
-        self._memory = _BlazeHandMemory()  # of the image in work
+        self._memory, self._stamp = _BlazeHandMemory(), 0.0  # of the image in work
 
     @property
     def skeleton(self) -> Skeleton:
@@ -268,14 +268,40 @@ class BlazeHand:
     ) -> Poses:
         """Find the hands in one image; see ``Estimator.estimate``."""
         image = validate_image(image, channels)
+        hands = self.identify(self.find(image, channels, stamp))
+        return to_poses(list(hands), list(hands.values()))
+
+    def find(
+        self,
+        image: Image,
+        channels: Channels,
+        stamp: float | None,
+        besides: Sequence[Region] = (),
+    ) -> list[Found]:
+        """Find the hands in the next image of the stream.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of its color channels.
+            stamp: As for ``estimate``.
+            besides: Squares of hands that are known; they count toward ``max_people``.
+
+        Returns:
+            The other hands. ``identify`` has to follow.
+        """
         options = self.options
-        self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
-        followed = list(self._memory.tracks.items())[: options.max_people]
-        hands = self._look(image, channels, [(r, frozenset({id_})) for id_, (r, _) in followed])
-        if self._wants_more(len(hands), stamp, lost=len(hands) < len(followed)):
-            new = self._search(image, channels, [found.region for found in hands], stamp)
-            hands = distinct([*hands, *self._look(image, channels, new)])
-        return self._identify(hands, stamp)
+        memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
+        self._memory, self._stamp = memory, stamp
+        most = max(0, options.max_people - len(besides))
+        followed = list(memory.tracks.items())[:most]
+        looked = self._look(image, channels, [(r, frozenset({id_})) for id_, (r, _) in followed])
+        hands = _others(looked, besides)
+        count = len(hands) + len(besides)
+        if self._wants_more(count, stamp, lost=len(looked) < len(followed)):
+            known = [*besides, *(found.region for found in hands)]
+            new = self._search(image, channels, known, stamp)
+            hands = _others(distinct([*hands, *self._look(image, channels, new)]), besides)
+        return hands
 
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
@@ -325,9 +351,13 @@ class BlazeHand:
                 found.append(Found(hand, region, origins))
         return distinct(found)
 
-    def _identify(self, hands: Sequence[Found], stamp: float) -> Poses:
-        """Give hands their ids, filter them and remember where to look next."""
-        options = self.options
+    def identify(self, hands: Sequence[Found]) -> dict[int, Hand]:
+        """Give hands of the last image their ids, and remember where to look next.
+
+        Returns:
+            The hands, filtered, by their ids.
+        """
+        options, stamp = self.options, self._stamp
         bodies = [
             Body(
                 center=np.array([found.region.x, found.region.y]),
@@ -339,13 +369,18 @@ class BlazeHand:
             for found in hands
         ]
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
-        tracks, filtered = {}, []
+        tracks, filtered = {}, {}
         for id_, found in zip(ids, hands, strict=True):
             _, track = self._memory.tracks.get(id_) or (None, Track())
             tracks[id_] = (found.region, track)
-            filtered.append(track.smooth(found, stamp) if options.smoothing else found.hand)
+            filtered[id_] = track.smooth(found, stamp) if options.smoothing else found.hand
         self._memory.tracks = tracks
-        return to_poses(ids, filtered)
+        return filtered
+
+
+def _others(hands: Sequence[Found], known: Sequence[Region]) -> list[Found]:
+    """Return the hands that are not those in known squares."""
+    return [one for one in hands if not any(same_hand(one.region, region) for region in known)]
 
 
 def distinct(hands: Sequence[Found]) -> list[Found]:

@@ -1,4 +1,7 @@
-"""Hands attached to bodies: looked for at the wrists of people, without a palm detector.
+"""Hands of people: looked for at the wrists of their bodies and, if asked, wherever a palm is.
+
+A hand without a body is looked for by BlazeHand's palm detector, as of a person so near to the
+camera that nothing else of them is in the image.
 
 Source: the constants of google-ai-edge/mediapipe, ``modules/holistic_landmark``.
 """
@@ -7,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.geometry import Region, crop_batch, rotation_to
+from pose_ros.core.geometry import Region, crop_batch, extent, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import (
+    NO_BODY,
     Channels,
     FloatArray,
     Image,
@@ -28,7 +32,7 @@ from pose_ros.core.types import (
 )
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
-from pose_ros.networks.blazehand import Found, LandmarkNetwork, Track
+from pose_ros.networks.blazehand import BlazeHand, Found, Hand, LandmarkNetwork, Track
 
 RECROP_SIZE = 256
 WRIST_SCORE = 0.1
@@ -39,6 +43,21 @@ REACH = 0.4
 
 SEARCH_PERIOD = 0.2
 """Seconds between two looks for a hand at a wrist where none was found."""
+
+SAME_WRIST = 0.25
+"""How far the wrist of a palm that was found by itself is from that of its body, in sides of the
+hand's square. On the photos of people at hand it is at most 0.20 for a body's own hand of that
+side, and at least 0.38 for any other hand."""
+
+WRIST_SIZES = (0.5, 3.0)
+"""Least and greatest side of the square at a body's wrist, in sides of its hand's square."""
+
+PART_SIZE = 0.4
+"""Side of a hand's square, in sides of a nearer hand's, below which a hand in the middle of that
+one is a part of it: on the photos at hand 0.20 and 0.22. A hand behind it would be hidden."""
+
+MOST_SIDES = 100
+"""Hands without a body of which it is remembered whether they are left or right."""
 
 SIDES = ("left", "right")
 
@@ -51,11 +70,13 @@ class Wrist:
         person: Id of the person.
         side: 0 for the person's own left hand, 1 for the right.
         region: The square around where the body's landmarks have the hand, fingers up.
+        place: x, y of the body's wrist in pixels.
     """
 
     person: int
     side: int
     region: Region
+    place: tuple[float, float]
 
     @property
     def id(self) -> int:
@@ -96,7 +117,8 @@ def hand_regions(bodies: Poses) -> list[Wrist]:
         for side, joints in enumerate(indices):
             region = _region_of_body(*points[joints])
             if region is not None and scores[joints[0]] > WRIST_SCORE:
-                found.append(Wrist(person, side, region))
+                x, y = points[joints[0]].tolist()
+                found.append(Wrist(person, side, region, (x, y)))
     return found
 
 
@@ -134,6 +156,7 @@ class _BodyHandsMemory:
         """Forget all hands."""
         self.tracks: dict[int, tuple[Region, Track]] = {}
         self.searched: dict[int, float] = {}  # stamps, by the hand's id
+        self.sides: dict[int, int] = {}  # of hands without a body, by the palm's id
 
     lose_sight = forget
 
@@ -144,10 +167,17 @@ class BodyHands:
     A hand's label is its body's own side, ``left`` or ``right``, whatever way the image is
     turned, and its label score is how far the hand by itself looks like one of that side.
     Ids are those of ``hand_id``: ``2 * person + side``, side 0 the left one.
+
+    With the palm detector's session it finds hands without a body too. One that lies at a
+    body's wrist of its side is that body's. Any other has a number from ``NO_BODY`` on in place
+    of a person's id, the same from image to image, and the side that it looks like at first.
     """
 
     ROLES = ("recrop", "landmarks")
     """The files of a BlazeHand card that it runs."""
+
+    PALM_ROLE = "detector"
+    """The file that finds palms."""
 
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
@@ -156,9 +186,10 @@ class BodyHands:
 
         Args:
             contract: Names the network; the rest of these is known here.
-            sessions: Those of ``ROLES``.
-            options: ``min_tracking_confidence``, ``smoothing`` and ``static`` count; may
-                be replaced between two frames.
+            sessions: Those of ``ROLES``; with ``PALM_ROLE`` hands without a body are found too.
+            options: ``min_tracking_confidence``, ``smoothing`` and ``static`` count, and for
+                palms ``detect_tiles``, ``reid_timeout`` and ``max_people``: two hands for each.
+                They may be replaced between two frames.
         """
         self.network = contract.network
         self.options = options
@@ -167,6 +198,9 @@ class BodyHands:
         self._recrop = sessions["recrop"]
         shape = (len(SIDES) * MAX_PEOPLE, 3, RECROP_SIZE, RECROP_SIZE)
         self._crops = np.empty(shape, np.float32)
+        self._palms: BlazeHand | None = None
+        if self.PALM_ROLE in sessions:
+            self._palms = BlazeHand(contract, sessions, options)
         self._stream = Stream(_BodyHandsMemory)
         self._memory = _BodyHandsMemory()  # of the image in work
 
@@ -178,6 +212,8 @@ class BodyHands:
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters."""
         self._stream.reset()
+        if self._palms is not None:
+            self._palms.reset()
 
     def estimate(
         self,
@@ -200,6 +236,7 @@ class BodyHands:
             OptionError: The bodies have no hands' keypoints.
         """
         image = validate_image(image, channels)
+        given = stamp
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
         memory = self._memory
         wrists = hand_regions(bodies)
@@ -216,7 +253,37 @@ class BodyHands:
         searched = {id_: then for id_, then in memory.searched.items() if id_ in ids}
         memory.searched = searched | {wrist.id: stamp for wrist in lost}
         found |= self._look(image, channels, self.find_regions(image, channels, lost))
-        return self._filter(_one_hand_each(found), stamp)
+        found = _one_hand_each(found)
+        if self._palms is None:
+            return self._to_poses(self._filter(found, stamp))
+        palms = self._find_palms(self._palms, image, channels, given, found)
+        found = {id_: one for id_, one in found.items() if not _is_part(one, palms)}
+        own = _own_hands(palms, [wrist for wrist in wrists if wrist.id not in found])
+        hands = self._filter(dict(sorted((found | own).items())), stamp)
+        others = [palm for palm in palms if not any(palm is one for one in own.values())]
+        alone = self._palms.identify(others)
+        return self._to_poses(hands | {self._alone_id(k, hand): hand for k, hand in alone.items()})
+
+    def _find_palms(
+        self,
+        palms: BlazeHand,
+        image: Image,
+        channels: Channels,
+        stamp: float | None,
+        found: Mapping[int, Found],
+    ) -> list[Found]:
+        """Find the hands that are not at the wrists of bodies."""
+        most = min(len(SIDES) * self.options.max_people, MAX_PEOPLE)
+        palms.options = replace(self.options, threshold=None, max_people=most)
+        return palms.find(image, channels, stamp, [one.region for one in found.values()])
+
+    def _alone_id(self, number: int, hand: Hand) -> int:
+        """Return the id of a hand without a body; it keeps the side that it had at first."""
+        sides = self._memory.sides
+        side = sides.setdefault(number, _side(hand))
+        if len(sides) > MOST_SIDES:
+            del sides[next(iter(sides))]
+        return hand_id(NO_BODY + number, side)
 
     def find_regions(
         self, image: Image, channels: Channels, wrists: Sequence[Wrist]
@@ -250,18 +317,24 @@ class BodyHands:
                 found[id_] = Found(hand, region)
         return found
 
-    def _filter(self, found: dict[int, Found], stamp: float) -> Poses:
-        """Filter the hands and remember where to look next."""
+    def _filter(self, found: dict[int, Found], stamp: float) -> dict[int, Hand]:
+        """Filter the hands of bodies and remember where to look next."""
         smoothing = self.options.smoothing
-        tracks, hands = {}, []
+        tracks, hands = {}, {}
         for id_, one in found.items():
             _, track = self._memory.tracks.get(id_) or (None, Track())
             tracks[id_] = (one.region, track)
-            hands.append(track.smooth(one, stamp) if smoothing else one.hand)
+            hands[id_] = track.smooth(one, stamp) if smoothing else one.hand
         self._memory.tracks = tracks
-        return blazehand.to_poses(list(found), hands).replace(
-            labels=tuple(SIDES[id_ % 2] for id_ in found),
-            label_scores=np.array([_likeness(id_, one) for id_, one in found.items()], np.float32),
+        return hands
+
+    def _to_poses(self, hands: Mapping[int, Hand]) -> Poses:
+        """Stack hands into a result, by id."""
+        return blazehand.to_poses(list(hands), list(hands.values())).replace(
+            labels=tuple(SIDES[id_ % 2] for id_ in hands),
+            label_scores=np.array(
+                [_likeness(id_, hand) for id_, hand in hands.items()], np.float32
+            ),
         )
 
 
@@ -269,15 +342,53 @@ def _near(a: Region, b: Region) -> bool:
     return math.hypot(a.x - b.x, a.y - b.y) <= REACH * max(a.size, b.size)
 
 
-def _likeness(id_: int, found: Found) -> float:
+def _likeness(id_: int, hand: Hand) -> float:
     """Return how far a hand looks like one of its side, in [0, 1]."""
-    return found.hand.left if SIDES[id_ % 2] == "left" else 1.0 - found.hand.left
+    return hand.left if SIDES[id_ % 2] == "left" else 1.0 - hand.left
+
+
+def _side(hand: Hand) -> int:
+    return 0 if hand.left >= 0.5 else 1
+
+
+def _is_part(one: Found, palms: Sequence[Found]) -> bool:
+    """Return whether a hand lies within a much larger one, as that of a body seen in a hand."""
+    return any(
+        one.region.size < PART_SIZE * palm.region.size
+        and low[0] <= one.region.x <= high[0]
+        and low[1] <= one.region.y <= high[1]
+        for palm in palms
+        for low, high in [extent(palm.hand.points[:, :2]).reshape(2, 2)]
+    )
+
+
+def _own_hands(palms: Sequence[Found], wrists: Sequence[Wrist]) -> dict[int, Found]:
+    """Return which palms are the hands of bodies, by the hand's id.
+
+    Args:
+        palms: Found by themselves, of several at one wrist the first.
+        wrists: Where bodies have hands that were not found.
+    """
+    own: dict[int, Found] = {}
+    for palm in palms:
+        x, y = palm.hand.points[0, :2].tolist()
+        near = [
+            (math.hypot(x - wrist.place[0], y - wrist.place[1]) / palm.region.size, wrist.id)
+            for wrist in wrists
+            if wrist.side == _side(palm.hand)
+            and wrist.id not in own
+            and WRIST_SIZES[0] <= wrist.region.size / palm.region.size <= WRIST_SIZES[1]
+        ]
+        distance, id_ = min(near, default=(math.inf, 0))
+        if distance <= SAME_WRIST:
+            own[id_] = palm
+    return own
 
 
 def _one_hand_each(found: dict[int, Found]) -> dict[int, Found]:
     """Return each hand once, for the side that it looks most like, by id."""
     kept: dict[int, Found] = {}
-    for id_, one in sorted(found.items(), key=lambda item: -_likeness(*item)):
+    for id_, one in sorted(found.items(), key=lambda item: -_likeness(item[0], item[1].hand)):
         if not any(blazehand.same_hand(one.region, other.region) for other in kept.values()):
             kept[id_] = one
     return dict(sorted(kept.items()))

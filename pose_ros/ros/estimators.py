@@ -50,6 +50,7 @@ def hands_from(parameters: PoseParameters) -> HandEstimator:
     """
     return create_body_hands(
         parameters.hand_network,
+        detect_palms=parameters.detect_palms,
         min_tracking_confidence=parameters.min_tracking_confidence,
         smoothing=parameters.smoothing,
         static=parameters.static_image_mode,

@@ -96,6 +96,11 @@ class PoseParameters:
     hand_network: str = parameter(
         "blazehand-full", "Network that finds the hands: blazehand-full or, quicker, -lite."
     )
+    detect_palms: bool = parameter(
+        False,
+        "With hands: find hands without a body too, by their palms. They may stop a robot, "
+        "and command nothing else.",
+    )
     smoothing: bool = parameter(True, "Filter keypoints over time, by stamps.", live=True)
     static_image_mode: bool = parameter(
         False, "Treat every image by itself: no tracking, no smoothing."

@@ -89,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("--upper-body-only", "give the upper body's keypoints only"),
         ("--hands", "find the hands of the people too"),
+        ("--detect-palms", "with hands: find hands without a body too"),
         ("--smoothing", "filter keypoints over time"),
         ("--gesture", "run the gesture node too, which commands a robot"),
     ):
@@ -127,6 +128,7 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     # what is not asked for is left to --ros-args and the defaults
     named = (
         *("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing"),
+        "detect_palms",
         *("person_height", "max_people", "id_prefix"),
     )
     asked = _asked(options, named)

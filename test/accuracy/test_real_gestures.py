@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import pytest
 
 from pose_ros.core.gestures import HANDS
@@ -88,3 +90,25 @@ def test_hands_show_what_they_are_meant_to_and_nothing_else(networks, data):
     assert made == 63
     assert right >= 0.9 * made
     assert right >= 0.95 * found
+
+
+@pytest.mark.parametrize("palms", [False, True], ids=["wrists", "palms"])
+def test_palms_find_the_hands_of_close_pictures_that_show_no_body(networks, data, palms):
+    if not (data / "hand_gestures").is_dir():
+        pytest.skip(f"no test data: {data / 'hand_gestures'} is missing")
+    made, right = collections.Counter[str](), collections.Counter[str]()
+    wrong: list[str] = []
+    for kind, shown, path in hand_pictures(data):
+        names = {name for name, _, _ in starts(networks.close_up(path, palms=palms))}
+        names &= HANDS.keys()
+        made[shown] += 1
+        right[shown] += names == {shown}
+        allowed = {shown, "ok"} if shown == "3 fingers" else {shown}
+        wrong += [f"{kind} {path.name}: {name}" for name in names - allowed]
+    assert (made["fist"], made["victory"], made["open_palm"], made["ok"]) == (16, 16, 15, 5)
+    if not palms:  # what the palms are for
+        assert right["victory"] <= 4
+        return
+    assert wrong == []
+    for name in ("fist", "victory", "open_palm", "ok"):
+        assert right[name] >= 0.85 * made[name]

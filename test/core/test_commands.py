@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose_ros.core.command_config import EventAction
+from pose_ros.core.command_config import Binding, EventAction, StopAction, TwistAction
 from pose_ros.core.commands import Command, Goal, State
 from pose_ros.core.gestures import Gesture, Ray
 from pose_ros.core.operators import Person
+from pose_ros.core.types import NO_BODY, hand_id, person_of_hand
 
 STEP = 0.05
 TIMEOUT = 0.3
@@ -251,6 +252,28 @@ def test_others_are_ignored_until_the_operator_is_gone(scene: Any) -> None:
     assert scene.commander.operator is None
     scene.show(other, seconds=2.0, people=(OTHER,))
     assert scene.commander.operator == 8
+
+
+def test_a_hand_without_a_body_stops_and_commands_nothing_else(make_scene: Any) -> None:
+    bindings = (
+        Binding("open_palm", "", StopAction()),
+        Binding("fist", "", TwistAction(linear=0.2)),
+        Binding("come_here", "", TwistAction(linear=0.2)),
+    )
+    scene = make_scene(bindings=bindings, engage="victory")
+
+    def alone(name: str) -> Gesture:
+        return Gesture(name, "left", person_of_hand(hand_id(NO_BODY, 0)), "held", 0.9, 0.0)
+
+    scene.show(alone("victory"), seconds=3.0)
+    assert scene.commander.state is State.DISENGAGED
+    scene.show("victory", seconds=1.2)
+    assert scene.commander.operator == 3
+    scene.show()
+    assert scene.show(alone("fist"), seconds=1.0).linear == 0.0
+    assert scene.show("come_here", alone("victory"), seconds=1.0).linear == 0.2
+    assert is_zero(scene.show("come_here", alone("open_palm")))
+    assert scene.commander.reason == "a hand without a body shows open_palm"
 
 
 def test_anybody_may_stop(scene: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.operators import people_from
-from pose_ros.core.types import Poses
+from pose_ros.core.types import NO_BODY, Poses
 
 NAMES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -53,6 +53,10 @@ def test_without_hips_the_shoulders_tell_and_without_shoulders_the_box() -> None
     assert person.center == (150.0, 220.0)
     assert person.scale == pytest.approx(200.0)
     assert np.isnan(person.distance)
+
+
+def test_a_pose_with_the_number_of_a_hand_without_a_body_is_no_person() -> None:
+    assert people_from(poses(FRONT, 2.5).replace(ids=[NO_BODY])) == ()
 
 
 def test_somebody_of_whom_nothing_is_known_is_left_out() -> None:

@@ -20,7 +20,7 @@ from pose_ros.viz.report.options import RecordingFacts
 from pose_ros.viz.report.places import CHAIN_SHARE
 from pose_ros.viz.report.statistics import Statistics
 from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import duration, is_main, moment_text, number, percent, ran
+from pose_ros.viz.report.words import duration, is_main, moment_text, nameless, number, percent, ran
 
 SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3
@@ -209,7 +209,7 @@ def captions(moments: Sequence[Moment], names: Mapping[Key, str]) -> str:
 
     def name(moment: Moment) -> str:
         key = moment.person
-        return "" if key is None else names.get(key, f"id {key[1]}")
+        return "" if key is None else names.get(key) or nameless(key)
 
     new = [name(moment) for moment in moments if moment.kind == "first"]
     told = [f"{', '.join(new)} first seen"] if new else []

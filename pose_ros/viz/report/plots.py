@@ -16,6 +16,7 @@ from pose_ros.viz.report.series import Series
 from pose_ros.viz.report.statistics import Statistics
 from pose_ros.viz.report.tables import camera_moved
 from pose_ros.viz.report.tracks import Key, Track
+from pose_ros.viz.report.words import nameless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +81,7 @@ def gesture_timeline(
     whole = len({(one.key, one.name, one.side) for one in held}) <= _MOST_ROWS
     rows: dict[tuple[str, str, str], list[Held]] = {}
     for one in sorted(held, key=lambda one: (one.key if whole else (0, 0), one.start)):
-        who = names.get(one.key, f"id {one.key[1]}") if whole else ""
+        who = (names.get(one.key) or nameless(one.key)) if whole else ""
         rows.setdefault((who, one.name, one.side), []).append(one)
 
     def label(who: str, name: str, side: str) -> str:

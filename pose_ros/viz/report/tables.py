@@ -14,7 +14,7 @@ from pose_ros.viz.report.joint_rates import JointRates
 from pose_ros.viz.report.options import STAYING_FRAMES, option
 from pose_ros.viz.report.statistics import Statistics
 from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import NOTHING, between, duration, moment_text, number
+from pose_ros.viz.report.words import NOTHING, between, duration, moment_text, nameless, number
 
 SHOWN_GESTURES = 200
 
@@ -106,7 +106,7 @@ def gestures(statistics: Statistics, names: Mapping[Key, str]) -> dict[str, Any]
     ]
     rows = [
         {
-            "person": names.get(held.key, f"id {held.key[1]}"),
+            "person": names.get(held.key) or nameless(held.key),
             "name": held.name.replace("_", " "),
             "side": held.side or NOTHING,
             "start": moment_text(held.start, statistics.clock.now),

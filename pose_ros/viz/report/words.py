@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pose_ros.core.results import RunInfo
+from pose_ros.core.types import NO_BODY, has_body
 from pose_ros.viz.report.places import Estimate
+from pose_ros.viz.report.tracks import Key
 
 NOTHING = "\N{EN DASH}"
 
@@ -15,6 +17,12 @@ _MAIN_OPTIONS = (
     *("topic", "depth", "every", "threshold", "max_people", "precision", "height"),
     *("person_height", "camera_height", "smoothing"),
 )
+
+
+def nameless(key: Key) -> str:
+    """Return what a maker of gestures is called who was in no image as a body."""
+    _, number = key
+    return f"id {number}" if has_body(number) else f"hand {number - NO_BODY} without a body"
 
 
 def percent(share: float) -> str:
