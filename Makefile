@@ -77,6 +77,11 @@ format: setup  ## let ruff format and mend what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+.PHONY: docs
+docs: setup $(VENV)/docs  ## the site, in build/site; a warning, a dead link or a missing name is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -j auto docs build/site
+	@echo 'build/site/index.html'
+
 .PHONY: bench
 bench: setup  ## speed in turns with MediaPipe's own Python; CLIP=file.mp4 or an actor
 	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --mediapipe
@@ -103,6 +108,10 @@ $(VENV)/made-for: $(addprefix requirements/,build.txt common.txt $(ROS_DISTRO).t
 $(VENV)/installed: $(VENV)/made-for $(SOURCES)
 	@echo 'Building and installing pose_ros'
 	@$(PIP) install --no-build-isolation --no-deps .
+	@touch $@
+
+$(VENV)/docs: requirements/docs.txt $(VENV)/made-for
+	@$(PIP) install --no-compile -r $<
 	@touch $@
 
 # Kept in the user's cache, so that another checkout has nothing to fetch.

@@ -22,11 +22,11 @@ def python_blocks(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def samples(checkout: Path) -> list[str]:
-    """The Python samples of the README's section for Python."""
-    readme = (checkout / "README.md").read_text(encoding="utf-8")
-    found = python_blocks(readme)
-    assert len(found) >= 2
-    return found
+    """The Python samples of the README and of the first tutorial."""
+    pages = [checkout / "README.md", checkout / "docs/tutorials/first_steps.md"]
+    found = [python_blocks(page.read_text(encoding="utf-8")) for page in pages]
+    assert [len(blocks) for blocks in found] == [1, 3]
+    return [sample for blocks in found for sample in blocks]
 
 
 @pytest.mark.parametrize("name", sorted(set(pose_ros.__all__) - WITHOUT_EXAMPLE))
@@ -51,7 +51,7 @@ def test_public_names_are_listed_and_others_are_refused() -> None:
         getattr(pose_ros, "create_estimater")  # noqa: B009
 
 
-def test_the_samples_of_the_readme_run(samples, data, tmp_path, monkeypatch, capsys) -> None:
+def test_samples_of_readme_and_tutorial_run(samples, data, tmp_path, monkeypatch, capsys) -> None:
     from pose_ros.sources.opening import open_synthetic
     from pose_ros.viz.image_writers import VideoFile
 
@@ -66,16 +66,17 @@ def test_the_samples_of_the_readme_run(samples, data, tmp_path, monkeypatch, cap
     video.close()
     monkeypatch.chdir(tmp_path)
     for sample in samples:
-        exec(compile(sample, "README.md", "exec"), {})
+        exec(compile(sample, "sample", "exec"), {})
     out = capsys.readouterr().out
     assert out.count("photo.jpg Pose(id=") == 2
     assert out.count("other.jpg Pose(id=0") == 1
     assert out.count("in meters [") == 1
+    assert out.count("0.4 0 [") == 2
     assert out.count('"stamp_s": 0.4') == 1
     assert out.count('"left_wrist": {"x_px": ') == 5
 
 
-def test_the_samples_of_the_readme_are_typed(samples, tmp_path) -> None:
+def test_samples_of_readme_and_tutorial_are_typed(samples, tmp_path) -> None:
     for number, sample in enumerate(samples):
         (tmp_path / f"sample_{number}.py").write_text(sample, encoding="utf-8")
     wrong = ["import pose_ros", "pose_ros.create_estimater()", "pose_ros.open_source(3)"]

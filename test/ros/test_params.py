@@ -77,9 +77,9 @@ def test_launch_argument_sets_a_parameter_of_its_kind(name: str, table: type) ->
         assert type(default) is kind, parameter
 
 
-def test_readme_lists_every_launch_argument(checkout: Path) -> None:
-    readme = (checkout / "README.md").read_text(encoding="utf-8")
-    table = readme.split("| launch argument | default | |")[1].split("\n\n")[0]
+def test_the_launch_page_lists_every_launch_argument(checkout: Path) -> None:
+    page = (checkout / "docs/reference/launch.md").read_text(encoding="utf-8")
+    table = page.split("| launch argument | default | meaning |")[1].split("\n\n")[0]
     rows = [row.split("|")[1] for row in table.splitlines()[2:]]
     listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(listed) == sorted(launch_arguments())
