@@ -42,7 +42,6 @@ TWICE = {
     "Capture",
     "Found",
     "Picture",
-    "Target",
     "Track",
     "_Person",
     "_Track",

@@ -30,7 +30,7 @@ from pose_ros.networks.people import (
     REGION_SCALE,
     Found,
     Landmarks,
-    Target,
+    SearchRegion,
     bones,
     distinct_regions,
     is_whole,
@@ -301,7 +301,7 @@ class BlazePose:
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
         followed = list(self._memory.tracks.items())[: options.max_people]
-        targets = [Target(track.region, frozenset({id_})) for id_, track in followed]
+        targets = [SearchRegion(track.region, frozenset({id_})) for id_, track in followed]
         if not followed or self._wants_more(options, stamp):
             targets += self._search(image, channels, targets, stamp)
         if options.max_people > 1:
@@ -341,8 +341,8 @@ class BlazePose:
         return len(self._memory.tracks) < options.max_people and waited
 
     def _search(
-        self, image: Image, channels: Channels, known: Sequence[Target], stamp: float
-    ) -> list[Target]:
+        self, image: Image, channels: Channels, known: Sequence[SearchRegion], stamp: float
+    ) -> list[SearchRegion]:
         """Look for people in the whole image, besides those in the known regions."""
         options = self.options
         self._memory.searched = stamp
@@ -355,9 +355,9 @@ class BlazePose:
             finder=self.finder,
         )
         new = [r for r in found if not any(same_person(r, other.region) for other in known)]
-        return [Target(region, detected=True) for region in new]
+        return [SearchRegion(region, detected=True) for region in new]
 
-    def _with_missing(self, stamp: float, targets: Sequence[Target]) -> list[Target]:
+    def _with_missing(self, stamp: float, targets: Sequence[SearchRegion]) -> list[SearchRegion]:
         """Add where people who are out of sight may show again.
 
         The landmark network finds somebody there at once, even where the detector, which
@@ -369,13 +369,15 @@ class BlazePose:
         new = [target for target in targets if not target.origins]
         # whoever is still behind somebody else would not be found
         back = [p for p in places if not any(same_person(p, t.region, HIDDEN) for t in targets)]
-        new += [Target(region) for region in back]
+        new += [SearchRegion(region) for region in back]
         if followed:
             # where two are expected, one behind the other, a body may be a mixture of both
             new = [t for t in new if sum(same_person(t.region, p) for p in places) < 2]
         return followed + new
 
-    def _look(self, image: Image, channels: Channels, targets: Sequence[Target]) -> list[Found]:
+    def _look(
+        self, image: Image, channels: Channels, targets: Sequence[SearchRegion]
+    ) -> list[Found]:
         """Find the people of all targets, each once."""
         least = self.options.min_tracking_confidence
         found = self.find_landmarks(image, channels, [target.region for target in targets])

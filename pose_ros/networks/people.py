@@ -81,7 +81,7 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
-class Target:
+class SearchRegion:
     """Where somebody is looked for.
 
     Attributes:
@@ -100,7 +100,7 @@ class Found:
     """One person in the present frame: the landmarks, and what led to them."""
 
     landmarks: Landmarks
-    target: Target
+    target: SearchRegion
 
     @property
     def moved(self) -> float:
@@ -114,7 +114,7 @@ class Found:
 class Doubt:
     """Targets that call for a second look, and whom their people are to take the place of."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[SearchRegion, ...]
     instead_of: Found | None = None
 
 
@@ -204,7 +204,7 @@ def _from_bones(
 
 
 def merge(
-    targets: Sequence[Target], found: Sequence[Landmarks | None], min_presence: float
+    targets: Sequence[SearchRegion], found: Sequence[Landmarks | None], min_presence: float
 ) -> tuple[list[Found], list[Doubt]]:
     """Return each person once, and what to look at again.
 
@@ -271,12 +271,12 @@ def _same_body(a: Found, b: Found) -> bool:
     return body_distance(a.landmarks, b.landmarks) < (SAME_BODY if both else NEW_BODY)
 
 
-def _apart(a: Target, b: Target) -> tuple[Target, Target]:
+def _apart(a: SearchRegion, b: SearchRegion) -> tuple[SearchRegion, SearchRegion]:
     """Return two targets, each a step further away from the other."""
     way = np.array([b.region.x - a.region.x, b.region.y - a.region.y])
     step = STEP * way / max(float(np.hypot(*way)), 1e-6)
 
-    def moved(target: Target, sign: float) -> Target:
+    def moved(target: SearchRegion, sign: float) -> SearchRegion:
         x, y = sign * step * target.region.size
         region = target.region
         return replace(target, region=replace(region, x=region.x + x, y=region.y + y))

@@ -9,7 +9,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.geometry import Region
 from pose_ros.networks.people import (
     REGION_SCALE,
-    Target,
+    SearchRegion,
     body_distance,
     bones,
     distinct_regions,
@@ -33,7 +33,7 @@ def landmarks(x, y=200.0, size=SIZE, presence=0.9):
 
 
 def target(x, y=200.0, size=SIZE, origins=(), detected=True):
-    return Target(Region(x, y, size), frozenset(origins), detected and not origins)
+    return SearchRegion(Region(x, y, size), frozenset(origins), detected and not origins)
 
 
 def test_distances_are_in_sizes():
