@@ -40,7 +40,6 @@ TWICE = {
     "Body",
     "CameraSource",
     "Capture",
-    "Found",
     "Picture",
     "Track",
     "_Person",

@@ -176,7 +176,7 @@ class LandmarkNetwork:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundHand:
     """One hand in the present frame.
 
     Attributes:
@@ -197,7 +197,7 @@ class Track:
         self._points = OneEuroFilter(IMAGE_SMOOTHING)
         self._world = OneEuroFilter(WORLD_SMOOTHING)
 
-    def smooth(self, found: Found, stamp: float) -> Hand:
+    def smooth(self, found: FoundHand, stamp: float) -> Hand:
         """Filter this frame's landmarks."""
         points = found.hand.points.astype(np.float64)
         world = found.hand.world.astype(np.float64)
@@ -277,7 +277,7 @@ class BlazeHand:
         channels: Channels,
         stamp: float | None,
         besides: Sequence[Region] = (),
-    ) -> list[Found]:
+    ) -> list[FoundHand]:
         """Find the hands in the next image of the stream.
 
         Args:
@@ -341,17 +341,17 @@ class BlazeHand:
 
     def _look(
         self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
-    ) -> list[Found]:
+    ) -> list[FoundHand]:
         """Find the hand in each region; two regions of one hand give one."""
         hands = self.find_landmarks(image, channels, [region for region, _ in regions])
         found = []
         for hand, (_, origins) in zip(hands, regions, strict=True):
             region = region_of_landmarks(hand.points[:, :2])
             if region is not None and hand.presence >= self.options.min_tracking_confidence:
-                found.append(Found(hand, region, origins))
+                found.append(FoundHand(hand, region, origins))
         return distinct(found)
 
-    def identify(self, hands: Sequence[Found]) -> dict[int, Hand]:
+    def identify(self, hands: Sequence[FoundHand]) -> dict[int, Hand]:
         """Give hands of the last image their ids, and remember where to look next.
 
         Returns:
@@ -378,14 +378,14 @@ class BlazeHand:
         return filtered
 
 
-def _others(hands: Sequence[Found], known: Sequence[Region]) -> list[Found]:
+def _others(hands: Sequence[FoundHand], known: Sequence[Region]) -> list[FoundHand]:
     """Return the hands that are not those in known squares."""
     return [one for one in hands if not any(same_hand(one.region, region) for region in known)]
 
 
-def distinct(hands: Sequence[Found]) -> list[Found]:
+def distinct(hands: Sequence[FoundHand]) -> list[FoundHand]:
     """Return each hand once, the surest of those that regions overlapping so much hold."""
-    kept: list[Found] = []
+    kept: list[FoundHand] = []
     for found in hands:
         for i, other in enumerate(kept):
             if same_hand(found.region, other.region):

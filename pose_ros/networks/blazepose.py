@@ -28,7 +28,7 @@ from pose_ros.networks.finder import Finder
 from pose_ros.networks.people import (
     HIDDEN,
     REGION_SCALE,
-    Found,
+    FoundPerson,
     Landmarks,
     SearchRegion,
     bones,
@@ -377,13 +377,13 @@ class BlazePose:
 
     def _look(
         self, image: Image, channels: Channels, targets: Sequence[SearchRegion]
-    ) -> list[Found]:
+    ) -> list[FoundPerson]:
         """Find the people of all targets, each once."""
         least = self.options.min_tracking_confidence
         found = self.find_landmarks(image, channels, [target.region for target in targets])
         if self.options.max_people == 1:
             seen = [
-                Found(landmarks, target)
+                FoundPerson(landmarks, target)
                 for target, landmarks in zip(targets, found, strict=True)
                 if landmarks is not None and landmarks.presence >= least
             ]
@@ -396,7 +396,7 @@ class BlazePose:
         bodies = [person.landmarks.points[:, :2] for person in people]
         return [people[i] for i in without_parts(bodies, _BONES)]
 
-    def _identify(self, image: Image, people: Sequence[Found], stamp: float) -> Poses:
+    def _identify(self, image: Image, people: Sequence[FoundPerson], stamp: float) -> Poses:
         """Give people their ids, filter them and remember where to look next."""
         options = self.options
         several = options.max_people > 1

@@ -32,7 +32,7 @@ from pose_ros.core.types import (
 )
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
-from pose_ros.networks.blazehand import BlazeHand, Found, Hand, LandmarkNetwork, Track
+from pose_ros.networks.blazehand import BlazeHand, FoundHand, Hand, LandmarkNetwork, Track
 
 RECROP_SIZE = 256
 WRIST_SCORE = 0.1
@@ -270,8 +270,8 @@ class BodyHands:
         image: Image,
         channels: Channels,
         stamp: float | None,
-        found: Mapping[int, Found],
-    ) -> list[Found]:
+        found: Mapping[int, FoundHand],
+    ) -> list[FoundHand]:
         """Find the hands that are not at the wrists of bodies."""
         most = min(len(SIDES) * self.options.max_people, MAX_PEOPLE)
         palms.options = replace(self.options, threshold=None, max_people=most)
@@ -307,17 +307,17 @@ class BodyHands:
 
     def _look(
         self, image: Image, channels: Channels, regions: dict[int, Region]
-    ) -> dict[int, Found]:
+    ) -> dict[int, FoundHand]:
         """Find the hand in each region, by its id."""
         hands = self.find_landmarks(image, channels, list(regions.values()))
         found = {}
         for id_, hand in zip(regions, hands, strict=True):
             region = blazehand.region_of_landmarks(hand.points[:, :2])
             if region is not None and hand.presence >= self.options.min_tracking_confidence:
-                found[id_] = Found(hand, region)
+                found[id_] = FoundHand(hand, region)
         return found
 
-    def _filter(self, found: dict[int, Found], stamp: float) -> dict[int, Hand]:
+    def _filter(self, found: dict[int, FoundHand], stamp: float) -> dict[int, Hand]:
         """Filter the hands of bodies and remember where to look next."""
         smoothing = self.options.smoothing
         tracks, hands = {}, {}
@@ -351,7 +351,7 @@ def _side(hand: Hand) -> int:
     return 0 if hand.left >= 0.5 else 1
 
 
-def _is_part(one: Found, palms: Sequence[Found]) -> bool:
+def _is_part(one: FoundHand, palms: Sequence[FoundHand]) -> bool:
     """Return whether a hand lies within a much larger one, as that of a body seen in a hand."""
     return any(
         one.region.size < PART_SIZE * palm.region.size
@@ -362,14 +362,14 @@ def _is_part(one: Found, palms: Sequence[Found]) -> bool:
     )
 
 
-def _own_hands(palms: Sequence[Found], wrists: Sequence[Wrist]) -> dict[int, Found]:
+def _own_hands(palms: Sequence[FoundHand], wrists: Sequence[Wrist]) -> dict[int, FoundHand]:
     """Return which palms are the hands of bodies, by the hand's id.
 
     Args:
         palms: Found by themselves, of several at one wrist the first.
         wrists: Where bodies have hands that were not found.
     """
-    own: dict[int, Found] = {}
+    own: dict[int, FoundHand] = {}
     for palm in palms:
         x, y = palm.hand.points[0, :2].tolist()
         near = [
@@ -385,9 +385,9 @@ def _own_hands(palms: Sequence[Found], wrists: Sequence[Wrist]) -> dict[int, Fou
     return own
 
 
-def _one_hand_each(found: dict[int, Found]) -> dict[int, Found]:
+def _one_hand_each(found: dict[int, FoundHand]) -> dict[int, FoundHand]:
     """Return each hand once, for the side that it looks most like, by id."""
-    kept: dict[int, Found] = {}
+    kept: dict[int, FoundHand] = {}
     for id_, one in sorted(found.items(), key=lambda item: -_likeness(item[0], item[1].hand)):
         if not any(blazehand.same_hand(one.region, other.region) for other in kept.values()):
             kept[id_] = one

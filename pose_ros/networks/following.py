@@ -34,7 +34,7 @@ _TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _THIGHS = ("left_hip", "right_hip", "left_knee", "right_knee")
 
 
-class Found(NamedTuple):
+class DecodedPeople(NamedTuple):
     """N people of one image.
 
     Attributes:
@@ -70,7 +70,9 @@ class Follower:
         self.lose_sight()
         self._tracker.forget()
 
-    def follow(self, image: Image, found: Found, stamp: float, options: EstimatorOptions) -> Poses:
+    def follow(
+        self, image: Image, found: DecodedPeople, stamp: float, options: EstimatorOptions
+    ) -> Poses:
         """Return the people of one image with their ids, filtered over time.
 
         Args:
@@ -96,7 +98,7 @@ class Follower:
         return self._to_poses(kept, found, options)
 
     def _choose(
-        self, image: Image, found: Found, options: EstimatorOptions
+        self, image: Image, found: DecodedPeople, options: EstimatorOptions
     ) -> tuple[list[int], list[Body]]:
         """Return who counts, by position in ``found``, and as the tracker sees them."""
         looks = self._is_body and options.max_people > 1
@@ -142,7 +144,10 @@ class Follower:
         return center, max(1.0, float(np.nanmax(sizes)))
 
     def _to_poses(
-        self, kept: Sequence[tuple[int, int, FloatArray]], found: Found, options: EstimatorOptions
+        self,
+        kept: Sequence[tuple[int, int, FloatArray]],
+        found: DecodedPeople,
+        options: EstimatorOptions,
     ) -> Poses:
         """Stack people into a result, cut to the skeleton's keypoints."""
         skeleton = skeleton_of(self._skeleton, options)

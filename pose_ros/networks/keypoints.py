@@ -16,7 +16,7 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
-from pose_ros.networks.following import LEAST_COMMON, Found
+from pose_ros.networks.following import LEAST_COMMON, DecodedPeople
 from pose_ros.networks.one_shot import ROLE, OneShot
 from pose_ros.networks.settings import output_error, read_settings
 from pose_ros.networks.top_down import KEYPOINT_THRESHOLD, TopDown, TopDownSettings
@@ -66,7 +66,7 @@ def whole_image(
     size = np.array([image.width, image.height], np.float32)
     points = len(contract.skeleton)
 
-    def find(outputs: Sequence[FloatArray], threshold: float) -> Found:
+    def find(outputs: Sequence[FloatArray], threshold: float) -> DecodedPeople:
         unit, scores = decode(outputs[0], points, settings.order, settings.units, size)
         # edges are at 0 and 1, and the centers of pixels at whole numbers
         keypoints = unit * size - np.float32(0.5)
@@ -121,7 +121,7 @@ def decode(
 
 def select(
     keypoints: FloatArray, scores: FloatArray, threshold: float, keypoint_threshold: float
-) -> Found:
+) -> DecodedPeople:
     """Return those of N people whose found keypoints are sure enough in the mean.
 
     Args:
@@ -135,7 +135,7 @@ def select(
     mean = np.where(known, scores, 0.0).sum(axis=1) / np.maximum(count, 1)
     kept = (count >= LEAST_COMMON) & (mean >= threshold)
     known = known[kept]
-    return Found(
+    return DecodedPeople(
         np.where(known[..., None], keypoints[kept], np.nan).astype(np.float32),
         np.where(known, scores[kept], 0.0).astype(np.float32),
         mean[kept].astype(np.float32),

@@ -11,9 +11,9 @@ from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
-from pose_ros.networks.following import Follower, Found, skeleton_of
+from pose_ros.networks.following import DecodedPeople, Follower, skeleton_of
 
-Decode: TypeAlias = Callable[[Sequence[FloatArray], float], Found]
+Decode: TypeAlias = Callable[[Sequence[FloatArray], float], DecodedPeople]
 """From the outputs of a network for one image, in the card's order, and the least score
 to people whose keypoints are in pixels of the network's input."""
 
@@ -80,7 +80,7 @@ class OneShot:
         found = self.find(image, channels, self.options.threshold_or(self.own_threshold))
         return follower.follow(image, found, stamp, self.options)
 
-    def find(self, image: Image, channels: Channels, threshold: float) -> Found:
+    def find(self, image: Image, channels: Channels, threshold: float) -> DecodedPeople:
         """Return everybody in one image, by itself: no ids, no smoothing, no limit.
 
         Args:

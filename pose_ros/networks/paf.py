@@ -18,7 +18,7 @@ from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, OptionError
-from pose_ros.networks.following import Found
+from pose_ros.networks.following import DecodedPeople
 from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.paf_assembly import assign, join_all, join_strongest
 from pose_ros.networks.paf_maps import Peaks, Topology, find_peaks, score_links, topology
@@ -223,7 +223,7 @@ def decoder(contract: Contract) -> Decode:
     scale = np.array([size.width, size.height], np.float32)
     order = {value.name: i for i, value in enumerate(outputs)}
 
-    def decode_outputs(arrays: Sequence[FloatArray], threshold: float) -> Found:
+    def decode_outputs(arrays: Sequence[FloatArray], threshold: float) -> DecodedPeople:
         maps = [array[0] for array in arrays]
         if settings.layout == "nhwc":
             maps = [array.transpose(2, 0, 1) for array in maps]
@@ -249,7 +249,7 @@ def decoder(contract: Contract) -> Decode:
         except OptionError as error:
             raise ModelError(f"{contract.network}: {error}") from error
         parts = np.isfinite(objects.xy[..., 0]).sum(axis=1)
-        return Found(
+        return DecodedPeople(
             # from the edges of the image to the centers of its pixels
             keypoints=objects.xy * scale - np.float32(0.5),
             keypoint_scores=objects.scores,

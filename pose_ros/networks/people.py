@@ -96,7 +96,7 @@ class SearchRegion:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPerson:
     """One person in the present frame: the landmarks, and what led to them."""
 
     landmarks: Landmarks
@@ -115,7 +115,7 @@ class Doubt:
     """Targets that call for a second look, and whom their people are to take the place of."""
 
     targets: tuple[SearchRegion, ...]
-    instead_of: Found | None = None
+    instead_of: FoundPerson | None = None
 
 
 def same_person(a: Region, b: Region, limit: float = SAME_REGION) -> bool:
@@ -205,7 +205,7 @@ def _from_bones(
 
 def merge(
     targets: Sequence[SearchRegion], found: Sequence[Landmarks | None], min_presence: float
-) -> tuple[list[Found], list[Doubt]]:
+) -> tuple[list[FoundPerson], list[Doubt]]:
     """Return each person once, and what to look at again.
 
     Two detections may end on one body, and one may be too narrow for the landmark network.
@@ -215,7 +215,7 @@ def merge(
         found: For each target.
         min_presence: Least score of somebody.
     """
-    people: list[Found] = []
+    people: list[FoundPerson] = []
     doubts: list[Doubt] = []
     for target, landmarks in zip(targets, found, strict=True):
         if landmarks is None or landmarks.presence < min_presence:
@@ -224,7 +224,7 @@ def merge(
                     other = replace(target.region, size=scale * target.region.size)
                     doubts.append(Doubt((replace(target, region=other),)))
             continue
-        one = Found(landmarks, target)
+        one = FoundPerson(landmarks, target)
         if not target.origins and one.moved > NEW_MOVED:
             continue
         same = next((other for other in people if _same_body(one, other)), None)
@@ -242,11 +242,11 @@ def merge(
 
 
 def settle(
-    people: Sequence[Found],
+    people: Sequence[FoundPerson],
     doubts: Sequence[Doubt],
     found: Sequence[Landmarks | None],
     min_presence: float,
-) -> list[Found]:
+) -> list[FoundPerson]:
     """Return the people after a second look.
 
     Args:
@@ -266,7 +266,7 @@ def settle(
     return people
 
 
-def _same_body(a: Found, b: Found) -> bool:
+def _same_body(a: FoundPerson, b: FoundPerson) -> bool:
     both = bool(a.target.origins) == bool(b.target.origins)
     return body_distance(a.landmarks, b.landmarks) < (SAME_BODY if both else NEW_BODY)
 

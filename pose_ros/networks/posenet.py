@@ -21,7 +21,7 @@ from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError
-from pose_ros.networks.following import Found
+from pose_ros.networks.following import DecodedPeople
 from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.posenet_maps import EDGES, PARTS, SKELETON, Maps, Points
 from pose_ros.networks.settings import read_settings
@@ -73,7 +73,7 @@ def decode(
     nms_radius: float = NMS_RADIUS,
     refinements: int = REFINEMENTS,
     way_back: float | None = WAY_BACK,
-) -> Found:
+) -> DecodedPeople:
     """Find the people in a network's outputs for one image.
 
     Every local maximum of a heatmap, the highest first, is somebody's part unless that
@@ -139,7 +139,7 @@ def decode(
     )
 
 
-def decode_single(heatmaps: FloatArray, offsets: FloatArray, stride: int) -> Found:
+def decode_single(heatmaps: FloatArray, offsets: FloatArray, stride: int) -> DecodedPeople:
     """Find one person: each part where its heatmap is highest.
 
     It needs no displacements, but where there are several people the parts may be of
@@ -164,11 +164,13 @@ def decode_single(heatmaps: FloatArray, offsets: FloatArray, stride: int) -> Fou
     return _found([points], [1 / (1 + np.exp(-odds))], stride)
 
 
-def _found(people: Sequence[Points], scores: Sequence[NDArray[np.float64]], stride: int) -> Found:
+def _found(
+    people: Sequence[Points], scores: Sequence[NDArray[np.float64]], stride: int
+) -> DecodedPeople:
     points = np.array(people, np.complex128).reshape(-1, PARTS) * stride
     parts = np.array(scores, np.float32).reshape(-1, PARTS)
     keypoints = np.stack([points.real, points.imag], axis=2).astype(np.float32)
-    return Found(keypoints, parts, parts.mean(axis=1))
+    return DecodedPeople(keypoints, parts, parts.mean(axis=1))
 
 
 def _log_odds(score: float) -> float:
@@ -235,7 +237,7 @@ def decoder(contract: Contract) -> Decode:
     settings = read_settings(contract, PosenetSettings)
     stride = settings.stride or _stride(contract.network, image, shapes["heatmaps"][1:])
 
-    def people(outputs: Sequence[FloatArray], threshold: float) -> Found:
+    def people(outputs: Sequence[FloatArray], threshold: float) -> DecodedPeople:
         maps = {
             name: output[0].transpose(order)
             for name, output, order in zip(names, outputs, axes, strict=True)
@@ -286,7 +288,7 @@ def _stride(network: str, image: ImageInput, cells: Sequence[int]) -> int:
     )
 
 
-def _clear(found: Found, threshold: float) -> Found:
+def _clear(found: DecodedPeople, threshold: float) -> DecodedPeople:
     """Return people of at least a score, with NaN for parts that are not seen.
 
     The network says of every part where it would be.
@@ -294,7 +296,7 @@ def _clear(found: Found, threshold: float) -> Found:
     people = found.scores >= threshold
     points, scores = found.keypoints[people], found.keypoint_scores[people]
     unseen = scores < MIN_PART_SCORE
-    return Found(
+    return DecodedPeople(
         keypoints=np.where(unseen[..., None], np.float32(np.nan), points),
         keypoint_scores=np.where(unseen, np.float32(0), scores),
         scores=found.scores[people],

@@ -24,7 +24,7 @@ from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, v
 from pose_ros.errors import ModelError
 from pose_ros.networks import blazepose
 from pose_ros.networks.finder import Finder
-from pose_ros.networks.following import LEAST_COMMON, Follower, Found, skeleton_of
+from pose_ros.networks.following import LEAST_COMMON, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
 
 ROLE = "network"
@@ -211,7 +211,7 @@ class TopDown:
         channels: Channels,
         followed: Sequence[FloatArray],
         new: Sequence[FloatArray],
-    ) -> tuple[Found, list[FloatArray]]:
+    ) -> tuple[DecodedPeople, list[FloatArray]]:
         """Find the people in boxes, each once, and the boxes to look in next."""
         boxes, next_boxes = [*followed, *new], []
         if not boxes:
@@ -237,9 +237,9 @@ class TopDown:
         whole = without_parts([points for points, _, _ in people], self._bones)
         return self._found([people[i] for i in whole]), [next_boxes[i] for i in whole]
 
-    def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> Found:
+    def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> DecodedPeople:
         count = len(people), len(self._skeleton)
-        return Found(
+        return DecodedPeople(
             np.array([points for points, _, _ in people], np.float32).reshape(*count, 2),
             np.array([scores for _, scores, _ in people], np.float32).reshape(count),
             np.array([score for _, _, score in people], np.float32),

@@ -20,7 +20,7 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
-from pose_ros.networks.following import Found
+from pose_ros.networks.following import DecodedPeople
 from pose_ros.networks.keypoints import Units
 from pose_ros.networks.one_shot import ROLE, OneShot
 from pose_ros.networks.settings import output_error, read_settings
@@ -83,7 +83,7 @@ def estimator(
     if settings.units == "normalized":
         scale = np.array([image.width, image.height], np.float32)
 
-    def find(outputs: Sequence[FloatArray], threshold: float) -> Found:
+    def find(outputs: Sequence[FloatArray], threshold: float) -> DecodedPeople:
         boxes, scores, keypoints = split(outputs, points, form, settings.classes)
         kept = np.flatnonzero(scores >= threshold)
         kept = kept[np.argsort(-scores[kept], kind="stable")]
@@ -154,7 +154,9 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> list[int]
     return [int(i) for i in np.asarray(kept).ravel()]
 
 
-def _found(keypoints: FloatArray, scores: FloatArray, scale: FloatArray, threshold: float) -> Found:
+def _found(
+    keypoints: FloatArray, scores: FloatArray, scale: FloatArray, threshold: float
+) -> DecodedPeople:
     """Return people with the keypoints that are sure enough, in pixels of the input."""
     if keypoints.shape[2] == 3:
         point_scores = np.clip(keypoints[..., 2], 0.0, 1.0)
@@ -163,7 +165,7 @@ def _found(keypoints: FloatArray, scores: FloatArray, scale: FloatArray, thresho
     known = (point_scores >= threshold) & np.isfinite(keypoints).all(axis=2)
     # edges of pixels lie at whole numbers there, their centers here
     places = keypoints[..., :2] * scale - np.float32(0.5)
-    return Found(
+    return DecodedPeople(
         np.where(known[..., None], places, np.nan).astype(np.float32),
         np.where(known, point_scores, 0.0).astype(np.float32),
         np.clip(scores, 0.0, 1.0).astype(np.float32),

@@ -8,7 +8,7 @@ from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ImageError
-from pose_ros.networks.following import Found
+from pose_ros.networks.following import DecodedPeople
 from pose_ros.networks.one_shot import OneShot
 
 SKELETON = skeletons.get("coco17")
@@ -41,7 +41,9 @@ class Script:
         scores = np.array([score for _, score in seen], np.float32)
         known = np.isfinite(keypoints).all(axis=2)
         # half the image's size, and pixel centers at whole coordinates
-        return Found((keypoints + 0.5) / 2 - 0.5, np.where(known, scores[:, None], 0), scores)
+        return DecodedPeople(
+            (keypoints + 0.5) / 2 - 0.5, np.where(known, scores[:, None], 0), scores
+        )
 
 
 def make(**options):
