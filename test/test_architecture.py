@@ -41,7 +41,6 @@ TWICE = {
     "CameraSource",
     "Capture",
     "Picture",
-    "Track",
     "_Person",
     "_Track",
 }

@@ -190,7 +190,7 @@ class FoundHand:
     origins: frozenset[int] = frozenset()
 
 
-class Track:
+class HandFilters:
     """The filters of one hand."""
 
     def __init__(self) -> None:
@@ -217,7 +217,7 @@ class _BlazeHandMemory:
 
     def lose_sight(self) -> None:
         """Follow no hand into the next image; which was where stays known."""
-        self.tracks: dict[int, tuple[Region, Track]] = {}
+        self.tracks: dict[int, tuple[Region, HandFilters]] = {}
         self.searched = -np.inf
 
     def forget(self) -> None:
@@ -371,7 +371,7 @@ class BlazeHand:
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
         tracks, filtered = {}, {}
         for id_, found in zip(ids, hands, strict=True):
-            _, track = self._memory.tracks.get(id_) or (None, Track())
+            _, track = self._memory.tracks.get(id_) or (None, HandFilters())
             tracks[id_] = (found.region, track)
             filtered[id_] = track.smooth(found, stamp) if options.smoothing else found.hand
         self._memory.tracks = tracks

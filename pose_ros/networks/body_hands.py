@@ -32,7 +32,7 @@ from pose_ros.core.types import (
 )
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
-from pose_ros.networks.blazehand import BlazeHand, FoundHand, Hand, LandmarkNetwork, Track
+from pose_ros.networks.blazehand import BlazeHand, FoundHand, Hand, HandFilters, LandmarkNetwork
 
 RECROP_SIZE = 256
 WRIST_SCORE = 0.1
@@ -154,7 +154,7 @@ class _BodyHandsMemory:
 
     def forget(self) -> None:
         """Forget all hands."""
-        self.tracks: dict[int, tuple[Region, Track]] = {}
+        self.tracks: dict[int, tuple[Region, HandFilters]] = {}
         self.searched: dict[int, float] = {}  # stamps, by the hand's id
         self.sides: dict[int, int] = {}  # of hands without a body, by the palm's id
 
@@ -322,7 +322,7 @@ class BodyHands:
         smoothing = self.options.smoothing
         tracks, hands = {}, {}
         for id_, one in found.items():
-            _, track = self._memory.tracks.get(id_) or (None, Track())
+            _, track = self._memory.tracks.get(id_) or (None, HandFilters())
             tracks[id_] = (one.region, track)
             hands[id_] = track.smooth(one, stamp) if smoothing else one.hand
         self._memory.tracks = tracks
