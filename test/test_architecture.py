@@ -40,7 +40,6 @@ TWICE = {
     "Body",
     "CameraSource",
     "Capture",
-    "Picture",
     "_Person",
     "_Track",
 }

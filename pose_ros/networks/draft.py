@@ -21,7 +21,7 @@ PIXELS = {"range": [0, 255]}
 
 
 @dataclass(frozen=True)
-class Picture:
+class NetworkInput:
     """The one input of a network, as an image.
 
     Attributes:

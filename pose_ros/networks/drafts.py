@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pose_ros.core import skeletons
-from pose_ros.networks.draft import PIXELS, TYPES, WHOLE, Draft, Picture, Shape, named, with_points
+from pose_ros.networks.draft import (
+    PIXELS,
+    TYPES,
+    WHOLE,
+    Draft,
+    NetworkInput,
+    Shape,
+    named,
+    with_points,
+)
 from pose_ros.networks.paf_maps import topology
 from pose_ros.networks.yolo_pose import form_of
 
@@ -45,17 +54,17 @@ def drafts(
     return [draft for way in ways for draft in way(picture, outputs)]
 
 
-def _picture(name: str, shape: Shape, type_: str) -> Picture | None:
+def _picture(name: str, shape: Shape, type_: str) -> NetworkInput | None:
     if len(shape) != 4 or shape[0] not in (None, 1) or type_ not in TYPES:
         return None
     if shape[1] == 3:
-        return Picture(name, "nchw", shape[2], shape[3], type_)
+        return NetworkInput(name, "nchw", shape[2], shape[3], type_)
     if shape[3] == 3:
-        return Picture(name, "nhwc", shape[1], shape[2], type_)
+        return NetworkInput(name, "nhwc", shape[1], shape[2], type_)
     return None
 
 
-def _heatmaps(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _heatmaps(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """One map a keypoint, of one person."""
     shapes = list(outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 4:
@@ -78,7 +87,7 @@ def _heatmaps(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]
     )
 
 
-def _simcc(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _simcc(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """A row of classes for x and one for y."""
     names, shapes = list(outputs), list(outputs.values())
     if len(shapes) != 2 or any(len(shape) != 3 for shape in shapes):
@@ -109,7 +118,7 @@ def _simcc(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
             return
 
 
-def _numbers(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """Keypoints as numbers."""
     shapes = list(outputs.values())
     if len(shapes) != 1 or len(shapes[0]) not in (3, 4) or shapes[0][-1] not in (2, 3):
@@ -156,7 +165,7 @@ def _numbers(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
         )
 
 
-def _rows(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """Rows of a box, a score and keypoints."""
     shapes = list(outputs.values())
     for points in _row_points(shapes):
@@ -208,7 +217,7 @@ def _row_points(shapes: Sequence[Shape]) -> Iterator[int]:
             yield values // 3
 
 
-def _fields(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """Maps of the parts and fields of the links, of everybody."""
     if len(outputs) not in (1, 2) or any(len(shape) != 4 for shape in outputs.values()):
         return
@@ -243,7 +252,7 @@ def _fields(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
             )
 
 
-def _posenet(picture: Picture, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
     """PoseNet's maps, of everybody."""
     points = len(skeletons.get("coco17"))
     links = points - 1

@@ -25,7 +25,7 @@ from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.sources.bag_images import BagImages
 
 
-class Picture(NamedTuple):
+class PendingImage(NamedTuple):
     """An image on its way to the worker, which decodes it: a dropped one never is."""
 
     header: Any
@@ -43,15 +43,15 @@ class InputEvents:
         failed: The source broke, or there is a defect.
     """
 
-    picture: Callable[[Picture], None]
+    picture: Callable[[PendingImage], None]
     refused: Callable[[ImageError], None]
     ended: Callable[[str], None]
     failed: Callable[[Exception], None]
 
 
-def picture_of(header: Any, frame: Frame) -> Picture:
+def picture_of(header: Any, frame: Frame) -> PendingImage:
     """Return a frame in memory as what the worker takes."""
-    return Picture(header, lambda: (frame.image, frame.channels))
+    return PendingImage(header, lambda: (frame.image, frame.channels))
 
 
 def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> DriverSubscription:
@@ -68,7 +68,7 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
     max_pixels = max_pixels_from(node.parameters.max_megapixels)
 
     def take_compressed(msg: Any) -> float:
-        events.picture(Picture(msg.header, partial(image_from_compressed, msg, max_pixels)))
+        events.picture(PendingImage(msg.header, partial(image_from_compressed, msg, max_pixels)))
         return stamp_from_msg(msg.header.stamp)
 
     def take_serialized(message: bytes) -> float:
@@ -77,7 +77,7 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
         except ImageError as error:
             events.refused(error)
             return math.nan
-        events.picture(Picture(msg.header, partial(image_from_msg, msg, max_pixels)))
+        events.picture(PendingImage(msg.header, partial(image_from_msg, msg, max_pixels)))
         return stamp_from_msg(msg.header.stamp)
 
     node.get_logger().info(f"images from {topic}")

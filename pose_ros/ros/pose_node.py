@@ -27,7 +27,7 @@ from pose_ros.ros.estimators import estimator_from, hands_from, options_from
 from pose_ros.ros.graph import PoseNeighbors, missing_images
 from pose_ros.ros.image_input import (
     InputEvents,
-    Picture,
+    PendingImage,
     picture_of,
     start_capture,
     subscribe_images,
@@ -101,7 +101,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._health = StreamHealth()
         self._outfit: Outfit | None = None
         self._meters: Meters | None = None
-        self._worker: Worker[Picture] | None = None
+        self._worker: Worker[PendingImage] | None = None
         self._end_input: Callable[[], Any] | None = None
         self._notices = Notices(self.get_logger())
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
@@ -258,12 +258,12 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._health.arrived()
         self._refuse(error)
 
-    def _take(self, picture: Picture) -> None:
+    def _take(self, picture: PendingImage) -> None:
         self._health.arrived()
         if self._worker is not None and not self._worker.put(picture):
             self._health.dropped()
 
-    def _work(self, outfit: Outfit, meters: Meters, picture: Picture) -> None:
+    def _work(self, outfit: Outfit, meters: Meters, picture: PendingImage) -> None:
         """Find the people of one image and publish them; in the worker's thread."""
         estimator, hands, header = outfit.estimator, outfit.hands, picture.header
         found = None
