@@ -19,7 +19,7 @@ from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_info import calibration_of, read_calibration_url
-from pose_ros.ros.capture import Capture, CaptureEvents
+from pose_ros.ros.capture import CaptureEvents, CaptureThread
 from pose_ros.ros.diagnostics import Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
 from pose_ros.ros.graph import CameraNeighbors
@@ -58,7 +58,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._images: LifecyclePublisher | None = None
         self._infos: LifecyclePublisher | None = None
         self._scene: SceneOutputs | None = None
-        self._capture: Capture | None = None
+        self._capture: CaptureThread | None = None
         self._receivers: list[Receiver] = []
         self._notices = Notices(self.get_logger())
         self._neighbors = CameraNeighbors(self)
@@ -114,7 +114,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             rewound=lambda: say_rewind(self, source),
         )
         check_clock(self, source)
-        self._capture = Capture(
+        self._capture = CaptureThread(
             source,
             events,
             p.rate,

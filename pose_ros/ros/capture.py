@@ -102,7 +102,7 @@ class Thinner:
         return True
 
 
-class Capture:
+class CaptureThread:
     """Reads a source in a thread of its own until it ends or is stopped.
 
     A live source's stamps are the times of capture and pass as they are. This is

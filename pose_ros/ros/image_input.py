@@ -17,7 +17,7 @@ from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_compressed, image_from_msg
-from pose_ros.ros.capture import Capture, CaptureEvents
+from pose_ros.ros.capture import CaptureEvents, CaptureThread
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
@@ -114,7 +114,7 @@ def start_capture(
     node: ManagedNode[PoseParameters],
     source: Source,
     events: InputEvents,
-) -> Capture:
+) -> CaptureThread:
     """Capture from the node's own source.
 
     Args:
@@ -137,7 +137,7 @@ def start_capture(
     )
     node.get_logger().info(f"images from {source.name}")
     check_clock(node, source)
-    return Capture(
+    return CaptureThread(
         source,
         captured,
         0.0,

@@ -20,7 +20,7 @@ from pose_ros.core.types import Frame, Image
 from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
-from pose_ros.ros.capture import Capture
+from pose_ros.ros.capture import CaptureThread
 from pose_ros.ros.diagnostics import Level, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.estimators import estimator_from, hands_from, options_from
@@ -107,7 +107,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
         self._may_repeat = False
         self._images: DriverSubscription | None = None
-        self._capture: Capture | None = None
+        self._capture: CaptureThread | None = None
         self._neighbors = PoseNeighbors(self)
         self._stuck = ""
         self._interrupted = False

@@ -8,7 +8,7 @@ import pytest
 
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError
-from pose_ros.ros.capture import BEHIND_SECONDS, Capture, CaptureEvents, Pacer, Thinner
+from pose_ros.ros.capture import BEHIND_SECONDS, CaptureEvents, CaptureThread, Pacer, Thinner
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 WAIT_SECONDS = 10.0
@@ -115,7 +115,7 @@ def test_stamps_and_ends(
     live: bool, stamps: list[float | Exception], expected: list[float], said: list[str]
 ) -> None:
     told, source = Told(), ListSource(list(stamps), live)
-    capture = Capture(source, told.events, 0.0, lambda: 1000.0)
+    capture = CaptureThread(source, told.events, 0.0, lambda: 1000.0)
     assert told.over.wait(WAIT_SECONDS)
     assert capture.stop()
     assert told.stamps == pytest.approx(expected)
@@ -131,7 +131,9 @@ def test_a_recording_waits_for_its_reader() -> None:
         asked.release()
         return reading.is_set()
 
-    capture = Capture(ListSource([0.0], live=False), told.events, 0.0, lambda: 1000.0, has_reader)
+    capture = CaptureThread(
+        ListSource([0.0], live=False), told.events, 0.0, lambda: 1000.0, has_reader
+    )
     for _ in range(3):
         assert asked.acquire(timeout=WAIT_SECONDS)
     assert told.stamps == []
@@ -143,7 +145,9 @@ def test_a_recording_waits_for_its_reader() -> None:
 
 def test_a_live_source_waits_for_nobody() -> None:
     told = Told()
-    capture = Capture(ListSource([5.0], live=True), told.events, 0.0, lambda: 1000.0, lambda: False)
+    capture = CaptureThread(
+        ListSource([5.0], live=True), told.events, 0.0, lambda: 1000.0, lambda: False
+    )
     assert told.over.wait(WAIT_SECONDS)
     assert told.stamps == [5.0]
     assert capture.stop()
@@ -151,7 +155,7 @@ def test_a_live_source_waits_for_nobody() -> None:
 
 def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
     told, source = Told(), ListSource([0.0, 3600.0, 3601.0], live=False)
-    capture = Capture(source, told.events, 0.0, lambda: 1000.0)
+    capture = CaptureThread(source, told.events, 0.0, lambda: 1000.0)
     assert capture.stop()
     assert told.stamps in ([], [1000.0])
     assert told.said == []
@@ -171,7 +175,7 @@ def played(stamps: list[float], clock: SimulatedClock, rewound: list[bool]) -> T
     told = Told()
     events = dataclasses.replace(told.events, rewound=lambda: rewound.append(True))
     source = ListSource(list(stamps), live=False)
-    capture = Capture(source, events, 0.0, clock, simulated=lambda: True)
+    capture = CaptureThread(source, events, 0.0, clock, simulated=lambda: True)
     assert told.over.wait(WAIT_SECONDS)
     assert capture.stop()
     assert told.said == ["ended"]
@@ -202,7 +206,9 @@ def test_a_capture_ends_while_it_waits_for_a_clock() -> None:
         looked.release()
         return clock()
 
-    capture = Capture(ListSource([1.0], live=False), told.events, 0.0, now, simulated=lambda: True)
+    capture = CaptureThread(
+        ListSource([1.0], live=False), told.events, 0.0, now, simulated=lambda: True
+    )
     for _ in range(3):
         assert looked.acquire(timeout=WAIT_SECONDS)
     assert capture.stop()
