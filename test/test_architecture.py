@@ -40,7 +40,6 @@ TWICE = {
     "Body",
     "CameraSource",
     "_Person",
-    "_Track",
 }
 
 

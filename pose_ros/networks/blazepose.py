@@ -207,7 +207,7 @@ def refine(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
 
 
 @dataclass
-class _Track:
+class _FollowedPerson:
     """Follows one person from frame to frame: where to look next, and the filters."""
 
     region: Region
@@ -241,7 +241,7 @@ class _BlazePoseMemory:
 
     def lose_sight(self) -> None:
         """Follow nobody into the next image; who was where stays known."""
-        self.tracks: dict[int, _Track] = {}
+        self.tracks: dict[int, _FollowedPerson] = {}
         self.searched = -np.inf
 
     def forget(self) -> None:
@@ -415,7 +415,7 @@ class BlazePose:
             if id_ == NOBODY:
                 continue
             known = self._memory.tracks.get(id_) if id_ in person.target.origins else None
-            track = known or _Track(person.landmarks.body)
+            track = known or _FollowedPerson(person.landmarks.body)
             tracks[id_] = track
             filtered.append(track.update(person.landmarks, stamp, options.smoothing))
         self._memory.tracks = tracks

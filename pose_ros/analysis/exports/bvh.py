@@ -134,7 +134,7 @@ class BvhMotion:
         }
         return max(seen, key=lambda who: seen[who], default=None)
 
-    def _track(self, who: _Stream) -> _Track | None:
+    def _track(self, who: _Stream) -> _PersonTrack | None:
         """Return what was seen of somebody, from the first place of the hips to the last."""
         self._sights.flush()
         sights = np.memmap(self._sights, _SIGHT, "r")
@@ -143,11 +143,11 @@ class BvhMotion:
         stamps = np.asarray(sights["nanoseconds"][rows])
         # time that goes back, as in a recording that was played twice, has no place in a motion
         rising = stamps > np.maximum.accumulate(np.concatenate([[stamps[0] - 1], stamps[:-1]]))
-        track = _Track(sights, rows[rising], stamps[rising], space, int((~rising).sum()))
+        track = _PersonTrack(sights, rows[rising], stamps[rising], space, int((~rising).sum()))
         return track.trimmed()
 
 
-class _Track:
+class _PersonTrack:
     """What was seen of one person: T sights."""
 
     def __init__(
@@ -168,7 +168,7 @@ class _Track:
             self._period = round(steps[steps <= 1.5 * np.median(steps)].mean())
         self._longest = max(int(LONGEST_GAP * NANOSECONDS), self._period * 5 // 2)
 
-    def trimmed(self) -> _Track | None:
+    def trimmed(self) -> _PersonTrack | None:
         """Return the same from the first sight of the hips to the last."""
         seen = np.concatenate(
             [
@@ -180,7 +180,7 @@ class _Track:
             return None
         first, last = np.flatnonzero(seen)[[0, -1]]
         kept = slice(first, last + 1)
-        return _Track(
+        return _PersonTrack(
             self._sights, self._rows[kept], self._stamps[kept], self._space, self._left_out
         )
 
