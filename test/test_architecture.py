@@ -39,7 +39,6 @@ TWICE = {
     "Arm",
     "Body",
     "CameraSource",
-    "_Person",
 }
 
 

@@ -61,7 +61,7 @@ class Body:
 
 
 @dataclass(eq=False)
-class _Person:
+class _TrackedPerson:
     id: int
     center: Array
     size: float
@@ -122,7 +122,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self._people: list[_Person] = []
+        self._people: list[_TrackedPerson] = []
         self._next_id = 0
         self._stamp = -np.inf
 
@@ -148,7 +148,7 @@ class Tracker:
         self._people = [p for p in self._people if p.id in followed or stamp - p.seen <= timeout]
         costs = self._costs(bodies, stamp)
         rows, columns = best_pairs(costs)
-        who: dict[int, _Person] = {
+        who: dict[int, _TrackedPerson] = {
             int(row): self._people[column]
             for row, column in zip(rows, columns, strict=True)
             if costs[row, column] < _FORBIDDEN
@@ -156,7 +156,9 @@ class Tracker:
         gone = [person for person in self._people if person not in who.values()]
         for row, body in enumerate(bodies):
             if row not in who and not _mixed(body, bodies, gone, stamp):
-                who[row] = _Person(self._next_id, body.center, body.size, stamp, body.look, stamp)
+                who[row] = _TrackedPerson(
+                    self._next_id, body.center, body.size, stamp, body.look, stamp
+                )
                 self._next_id += 1
         for row, person in who.items():
             others = [bodies[other].center for other in who if other != row]
@@ -192,7 +194,9 @@ class Tracker:
         return costs
 
 
-def _mixed(body: Body, bodies: Sequence[Body], gone: Sequence[_Person], stamp: float) -> bool:
+def _mixed(
+    body: Body, bodies: Sequence[Body], gone: Sequence[_TrackedPerson], stamp: float
+) -> bool:
     """Whether a body that is nobody's may be a mixture of two people."""
     if body.look is None or body.origins:
         return False
