@@ -101,7 +101,7 @@ class Bearing:
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class PlacedArm:
     """An arm, placed.
 
     Attributes:
@@ -115,7 +115,7 @@ class Arm:
     by_depth: Float64Array
 
 
-def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
+def fit_arm(reach: Reach, bearing: Bearing) -> PlacedArm:
     """Place elbow and wrist."""
     toward, shoulder = bearing.toward, reach.shoulder
     upper, fore = reach.lengths
@@ -172,7 +172,7 @@ def fit_arm(reach: Reach, bearing: Bearing) -> Arm:
         (p.sum(axis=1) * (upper * _LEANS - elbow_step) ** 2).sum(),
         (p * (wrist_steps - step) ** 2).sum(),
     )
-    return Arm(
+    return PlacedArm(
         depths=np.array(
             [
                 (base + elbow_step) / (elbow_ray @ toward),
