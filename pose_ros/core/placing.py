@@ -52,7 +52,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
+class PlacedBody:
     """One body while it is placed: K keypoints.
 
     Attributes:
@@ -72,7 +72,7 @@ class Body:
     steep: bool = False
 
     @classmethod
-    def unplaced(cls, sight: Sight, height: float, *, steep: bool = False) -> Body:
+    def unplaced(cls, sight: Sight, height: float, *, steep: bool = False) -> PlacedBody:
         """Return a body of which nothing is known."""
         count = len(sight.rays)
         depths, sigmas = np.full((2, count), np.nan)
@@ -156,7 +156,9 @@ def _measure(
     return surfaces + skin, np.hypot(noise, _SKIN_SIGMA * skin)
 
 
-def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | None) -> Body | None:
+def place(
+    model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | None
+) -> PlacedBody | None:
     """Place a body with a metric shape; None when its trunk was not found."""
     trunk = fit_trunk(model, sight, memory.size, floor)
     if trunk is None:
@@ -170,7 +172,7 @@ def place(model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | Non
         steep = _seen_from_above(model, sight, trunk)
         more = min(math.tan(lean), _MOST_TAN) - math.tan(math.radians(_UPRIGHT_DEGREES))
         sigmas = np.hypot(sigmas, _TURNED_SIGMA * max(0.0, more) * trunk.depths)
-    body = Body.unplaced(sight, trunk.size.height, steep=steep)
+    body = PlacedBody.unplaced(sight, trunk.size.height, steep=steep)
     # errors of measured depths are alike over a body: many of them make no joint surer, so
     # that each keeps its own sigma
     measured = body.agrees(model.joints, trunk.depths, sigmas)
@@ -224,7 +226,9 @@ def _gaze(
     return gaze
 
 
-def _place_arm(arm: NDArray[np.intp], body: Body, memory: BoneMemory, bearing: Bearing) -> None:
+def _place_arm(
+    arm: NDArray[np.intp], body: PlacedBody, memory: BoneMemory, bearing: Bearing
+) -> None:
     """Fill in elbow and wrist of an arm, the indices of its shoulder, elbow and wrist."""
     sight, shoulder, ends = body.sight, arm[0], arm[1:]
     if not (np.isfinite(sight.rays[arm]).all() and np.isfinite(sight.shape[arm]).all()):
@@ -256,7 +260,7 @@ def _place_arm(arm: NDArray[np.intp], body: Body, memory: BoneMemory, bearing: B
     memory.learn_arm(seen, usual, float(np.hypot(*sideways[:2])))
 
 
-def _place_followers(model: BodyModel, body: Body) -> None:
+def _place_followers(model: BodyModel, body: PlacedBody) -> None:
     """Fill in face, hands and feet: their joint's depth and the network's offset from it."""
     sight, ears = body.sight, model.joints[:2]
     followers = np.flatnonzero(model.parents >= 0)
@@ -274,9 +278,9 @@ def _place_followers(model: BodyModel, body: Body) -> None:
     body.sigmas[followers[own]] = np.hypot(body.sigmas[followers[own]], _FOLLOWS_MEASURED)
 
 
-def place_measured(sight: Sight, height: float) -> Body:
+def place_measured(sight: Sight, height: float) -> PlacedBody:
     """Place what was measured, of a network without a metric shape."""
-    body = Body.unplaced(sight, height)
+    body = PlacedBody.unplaced(sight, height)
     known = np.isfinite(sight.measured)
     if known.any():
         middle = np.median(sight.measured[known])
