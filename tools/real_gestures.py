@@ -35,6 +35,8 @@ FINGERS = {0: "fist", 1: "finger_point", 2: "victory", 5: "open_palm"}
 DIGITS = {1: "finger_point", 2: "victory", 5: "open_palm", 9: "ok"}
 """The gestures of a sign language's digits; the others are no gesture."""
 STILL_SECONDS, STILL_FPS = 1.0, 15
+HANDS_FPS = 10
+"""Of a hand by itself, which is looked for again in each image."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Networks:
             bodies,
             pose_ros.create_body_hands(static=True),
             pose_ros.create_body_hands(static=True, detect_palms=True),
-            pose_ros.create_estimator("blazehand-full", static=True, max_people=2),
+            pose_ros.create_estimator("blazehand-full", max_people=2),
         )
 
     def people(self, picture: Path, *, hands: bool) -> list[Moment]:
@@ -96,9 +98,14 @@ class Networks:
         return still(poses, found)
 
     def hands_alone(self, picture: Path, *, scale: float = 1.0) -> list[Moment]:
-        """Return the hands of a picture, shrunk as from farther away, on a gray border."""
+        """Return the hands of a picture, shrunk as from farther away, on a gray border.
+
+        They are looked for and followed for a second, as those of a stream.
+        """
         shown = _on_gray(_read(picture), scale)
-        return still(self.hands.estimate(shown, channels="bgr"))
+        self.hands.reset()
+        stamps = np.arange(int(STILL_SECONDS * HANDS_FPS) + 1) / HANDS_FPS
+        return [Moment(t, self.hands.estimate(shown, t, channels="bgr")) for t in stamps.tolist()]
 
     def close_up(self, picture: Path, *, palms: bool) -> list[Moment]:
         """Return the person of a close picture and their hands, with those without a body."""
@@ -260,8 +267,8 @@ def _hands(look: Callable[[Path], list[Moment]], data: Path, *, verbose: bool) -
         told = {name for name, _, _ in starts(moments)} & HANDS.keys()
         row = f"{kind} {shown}"
         made[row] += 1
-        hands = moments[0].hands
-        found[row] += bool(len(moments[0].poses if hands is None else hands))
+        last = moments[-1]
+        found[row] += bool(len(last.poses if last.hands is None else last.hands))
         right[row] += told == ({shown} & HANDS.keys())
         wrong[row] += sorted(told - {shown})
         if verbose and told != ({shown} & HANDS.keys()):

@@ -178,9 +178,13 @@ def shows_victory(hand: HandView, slack: float) -> bool:
 
 
 def shows_ok(hand: HandView, slack: float) -> bool:
-    """Whether thumb and index finger make a ring, and the others are stretched."""
+    """Whether thumb and index finger make a ring, and the others are stretched.
+
+    A thumb that holds the index finger down on the palm makes no ring: it shows three.
+    """
     ring = hand.pinch <= 0.4 + 0.1 * slack and hand.bends["index"] >= 30.0 - 10.0 * slack
-    return ring and hand.straight(*FINGERS[1:], slack=slack)
+    open_ = hand.spread <= 68.0 + 8.0 * slack
+    return ring and open_ and hand.straight(*FINGERS[1:], slack=slack)
 
 
 def _sticks_thumb_out(hand: HandView, slack: float) -> bool:

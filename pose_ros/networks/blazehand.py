@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from pose_ros.core import skeletons
@@ -35,6 +36,12 @@ SAME_HAND_IOU = 0.5
 
 SEARCH_PERIOD = 0.5
 """Seconds between two looks for further hands while some are being tracked."""
+
+SECOND_LOOK_PALM = 0.6
+"""What a second look multiplies the least score of a palm by."""
+
+SECOND_LOOK_PRESENCE = 0.8
+"""Least presence of a hand that a second look found: its palm is less sure."""
 
 BODY_SIZE = 6.0
 """Size of a person, in which tracker and filters measure ways, in sides of a hand's region."""
@@ -219,6 +226,7 @@ class _BlazeHandMemory:
         """Follow no hand into the next image; which was where stays known."""
         self.tracks: dict[int, tuple[Region, HandFilters]] = {}
         self.searched = -np.inf
+        self.looks = 0
 
     def forget(self) -> None:
         """Forget all hands; no id is used again."""
@@ -299,25 +307,53 @@ class BlazeHand:
         count = len(hands) + len(besides)
         if self._wants_more(count, stamp, lost=len(looked) < len(followed)):
             known = [*besides, *(found.region for found in hands)]
+            least = SECOND_LOOK_PRESENCE if self._is_second_look else 0.0
             new = self._search(image, channels, known, stamp)
-            hands = _others(distinct([*hands, *self._look(image, channels, new)]), besides)
+            looked = self._look(image, channels, new, least)
+            hands = _others(distinct([*hands, *looked]), besides)
         return hands
 
     def find_regions(
-        self, image: Image, channels: Channels, threshold: float, tiles: int = 1
+        self,
+        image: Image,
+        channels: Channels,
+        threshold: float,
+        tiles: int = 1,
+        *,
+        averaged: bool = False,
     ) -> list[Region]:
         """Run the palm detector on a whole image and, with ``tiles``, on parts of it.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of its color channels.
+            threshold: Least score of a palm, in [0, 1].
+            tiles: Along the image's longer side; 1 for none.
+            averaged: Whether each pixel of a smaller input is the mean of all that it covers.
+                MediaPipe takes it from the nearest four, and noise and fine patterns stay in.
 
         Returns:
             The square around each hand, the surest hand first.
         """
+        smaller = max(image.shape[:2]) / (DETECTOR_SIZE * tiles) if averaged else 1.0
+        if smaller > 1.0:
+            size = [max(1, round(side / smaller)) for side in image.shape[1::-1]]
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        else:
+            smaller = 1.0
+        grow = np.float32(smaller)
         scored: list[tuple[float, Region]] = []
         for _, found in self._detector(image, channels, threshold, tiles, threshold):
             for score, box, points in zip(found.scores, found.boxes, found.points, strict=True):
-                region = region_of_palm(box, points)
+                region = region_of_palm(box * grow, points * grow)
                 if region is not None:
                     scored.append((float(score), region))
         return [region for _, region in sorted(scored, key=lambda pair: -pair[0])]
+
+    @property
+    def _is_second_look(self) -> bool:
+        """Whether the next search takes less sure palms, of pixels that are averaged."""
+        return self._memory.looks % 2 == 1
 
     def _wants_more(self, count: int, stamp: float, *, lost: bool) -> bool:
         """Whether to look for hands in the whole image; at once when one was just lost."""
@@ -327,12 +363,20 @@ class BlazeHand:
     def _search(
         self, image: Image, channels: Channels, known: Sequence[Region], stamp: float
     ) -> list[tuple[Region, frozenset[int]]]:
-        """Look for hands in the whole image, besides those in the known regions."""
+        """Look for hands in the whole image, besides those in the known regions.
+
+        The first look at a stream is MediaPipe's, and each second one sees less noise and takes
+        less sure palms, if their landmarks are the surer.
+        """
         options = self.options
+        second = self._is_second_look
         self._memory.searched = stamp
+        self._memory.looks += 1
         regions = list(known)
-        threshold = options.threshold_or(self._threshold)
-        for region in self.find_regions(image, channels, threshold, options.detect_tiles):
+        threshold = options.threshold_or(self._threshold) * (SECOND_LOOK_PALM if second else 1.0)
+        for region in self.find_regions(
+            image, channels, threshold, options.detect_tiles, averaged=second
+        ):
             if len(regions) < options.max_people and not any(
                 same_hand(region, other) for other in regions
             ):
@@ -340,14 +384,22 @@ class BlazeHand:
         return [(region, frozenset()) for region in regions[len(known) :]]
 
     def _look(
-        self, image: Image, channels: Channels, regions: Sequence[tuple[Region, frozenset[int]]]
+        self,
+        image: Image,
+        channels: Channels,
+        regions: Sequence[tuple[Region, frozenset[int]]],
+        least: float = 0.0,
     ) -> list[FoundHand]:
-        """Find the hand in each region; two regions of one hand give one."""
+        """Find the hand in each region; two regions of one hand give one.
+
+        A hand's presence has to be that which the options ask for, and ``least``.
+        """
+        least = max(least, self.options.min_tracking_confidence)
         hands = self.find_landmarks(image, channels, [region for region, _ in regions])
         found = []
         for hand, (_, origins) in zip(hands, regions, strict=True):
             region = region_of_landmarks(hand.points[:, :2])
-            if region is not None and hand.presence >= self.options.min_tracking_confidence:
+            if region is not None and hand.presence >= least:
                 found.append(FoundHand(hand, region, origins))
         return distinct(found)
 

@@ -76,20 +76,27 @@ def test_a_man_who_talks_with_his_hands_neither_engages_nor_stops(data):
 
 
 def test_hands_show_what_they_are_meant_to_and_nothing_else(networks, data):
-    made, found, right, wrong = 0, 0, 0, []
+    made, right = collections.Counter[str](), collections.Counter[str]()
+    wrong = []
     for kind, shown, path in hand_pictures(data):
-        moments = networks.hands_alone(path)
-        names = {name for name, _, _ in starts(moments)}
-        made += shown in HANDS
-        found += shown in HANDS and len(moments[0].poses) > 0
-        right += names == {shown}
-        # of the pictures with three fingers, some make a ring of thumb and index finger
-        allowed = {shown, "ok"} if shown == "3 fingers" else {shown}
-        wrong += [f"{kind} {path.name}: {name}" for name in names - allowed]
+        names = {name for name, _, _ in starts(networks.hands_alone(path))}
+        made[shown] += 1
+        right[shown] += names == {shown}
+        wrong += [f"{kind} {path.name}: {name}" for name in names - {shown}]
     assert wrong == []
-    assert made == 63
-    assert right >= 0.9 * made
-    assert right >= 0.95 * found
+    pictures = {"fist": 16, "open_palm": 15, "finger_point": 11, "victory": 16, "ok": 5}
+    assert {name: made[name] for name in pictures} == pictures
+    for name in pictures:
+        assert right[name] >= 0.9 * made[name], name
+
+
+def test_a_second_look_finds_the_dark_noisy_hand_that_the_first_one_misses(networks, data):
+    path = data / "hand_gestures" / "fingers" / "2_pic00600.jpg"
+    if not path.is_file():
+        pytest.skip(f"no test data: {path} is missing")
+    first, second, *_ = networks.hands_alone(path)
+    assert len(first.poses) == 0
+    assert len(second.poses) == 1
 
 
 @pytest.mark.parametrize("palms", [False, True], ids=["wrists", "palms"])
@@ -103,8 +110,7 @@ def test_palms_find_the_hands_of_close_pictures_that_show_no_body(networks, data
         names &= HANDS.keys()
         made[shown] += 1
         right[shown] += names == {shown}
-        allowed = {shown, "ok"} if shown == "3 fingers" else {shown}
-        wrong += [f"{kind} {path.name}: {name}" for name in names - allowed]
+        wrong += [f"{kind} {path.name}: {name}" for name in names - {shown}]
     assert (made["fist"], made["victory"], made["open_palm"], made["ok"]) == (16, 16, 15, 5)
     if not palms:  # what the palms are for
         assert right["victory"] <= 4
