@@ -34,11 +34,6 @@ ENCLOSED = {
     "av": ("pose_ros.video_files",),
 }
 
-# Class names that are still defined twice; the list only gets shorter.
-TWICE = {
-    "CameraSource",
-}
-
 
 def is_ros(module):
     """Whether a module comes with ROS or is one of the generated messages."""
@@ -172,9 +167,7 @@ def test_no_class_name_is_defined_twice(checkout):
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(module)
     assert len(homes) > 200, "the classes were not found"
-    twice = {name: found for name, found in homes.items() if len(found) > 1}
-    assert {name: found for name, found in twice.items() if name not in TWICE} == {}
-    assert set(twice) >= TWICE, "take the names that are unique now out of TWICE"
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 def test_every_part_of_the_package_has_a_layer(checkout):

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_ros.core import skeletons
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
-from pose_ros.core.types import CameraSource, FloatArray, Poses
+from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.sources.scenes import make_scene
 from pose_ros.sources.synthetic import SyntheticSource
 
@@ -73,7 +73,7 @@ def poses_of(
         depths=np.zeros(shape, np.float32),
         world=places - places[:, hips].mean(axis=1, keepdims=True) if world else None,
         camera=places if camera else None,
-        camera_sources=np.full(shape, CameraSource.MODEL, np.uint8) if camera else None,
+        camera_sources=np.full(shape, PositionSource.MODEL, np.uint8) if camera else None,
         camera_sigmas=np.full(shape, 0.125, np.float32) if camera else None,
     )
 

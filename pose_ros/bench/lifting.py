@@ -97,7 +97,7 @@ class Errors:
         distances: (N,) meters, true.
         joints: (N, 33) meters.
         sigmas: (N, 33) meters, as stated; NaN where none are.
-        sources: (N, 33) of ``CameraSource``.
+        sources: (N, 33) of ``PositionSource``.
         wrists: (N,) index of the pointing arm's wrist.
     """
 

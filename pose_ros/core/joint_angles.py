@@ -13,7 +13,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.slopes import Slopes
-from pose_ros.core.types import CameraSource, Pose
+from pose_ros.core.types import Pose, PositionSource
 
 Basis: TypeAlias = Literal["camera", "world", "image"]
 """What an angle was measured in: meters of a depth camera, the network's metric shape, pixels."""
@@ -131,7 +131,7 @@ class JointMotion:
 def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
     spaces: list[tuple[Basis, Float64Array]] = []
     if pose.camera is not None and pose.camera_sources is not None:
-        measured = (pose.camera_sources == CameraSource.DEPTH)[:, None]
+        measured = (pose.camera_sources == PositionSource.DEPTH)[:, None]
         if measured.any():
             spaces.append(("camera", np.where(measured, pose.camera, np.nan).astype(np.float64)))
     if pose.world is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.types import CameraSource, Pose
+from pose_ros.core.types import Pose, PositionSource
 
 Space: TypeAlias = Literal["camera", "world", "image"]
 """What joints are known in: meters from the camera, meters from the hips, or pixels."""
@@ -120,7 +120,7 @@ class JointReader:
         points = np.where(known[:, None], spaces[self._space], np.nan)
         sigmas = np.full(len(known), np.nan) if pose.camera_sigmas is None else pose.camera_sigmas
         sources = np.zeros(len(known)) if pose.camera_sources is None else pose.camera_sources
-        measured = sources == CameraSource.DEPTH
+        measured = sources == PositionSource.DEPTH
         values = np.column_stack([pose.keypoint_scores, sigmas, measured]).astype(np.float64)
         points, values = self._memory.fill(points, values, stamp, seconds)
         names = pose.skeleton.keypoints
@@ -145,7 +145,7 @@ def _spaces(
         return
     camera, world = pose.camera, pose.world
     sources = None if pose.camera_sources is None else pose.camera_sources[known]
-    worked_out = sources is not None and 2 * np.sum(sources == CameraSource.MODEL) > len(sources)
+    worked_out = sources is not None and 2 * np.sum(sources == PositionSource.MODEL) > len(sources)
     if aspect == "shape" and world is not None and worked_out:
         yield "world", world.astype(np.float64)
         world = None

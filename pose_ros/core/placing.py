@@ -14,7 +14,7 @@ from pose_ros.core.bone_memory import BoneMemory
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.trunk_fit import Floor, Sight, Trunk, fit_trunk
-from pose_ros.core.types import CameraSource, Pose
+from pose_ros.core.types import Pose, PositionSource
 
 _SIDEWAYS = 0.007  # of the height: a keypoint's own error at score 1, one axis
 _SIDEWAYS_STATED = 0.011  # the same, with what joint and keypoint differ in
@@ -60,7 +60,7 @@ class PlacedBody:
         height: Meters.
         depths: (K,) meters along z, NaN until they are known; filled in place.
         sigmas: (K,) meters, of them.
-        sources: (K,) of ``CameraSource``.
+        sources: (K,) of ``PositionSource``.
         steep: Whether it is seen from so far above that its distance is a guess.
     """
 
@@ -89,7 +89,7 @@ class PlacedBody:
         sight = self.sight
         self.depths[keypoints] = depths
         self.sigmas[keypoints] = np.where(measured, sight.measured_sigmas[keypoints], sigmas)
-        self.sources[keypoints] = np.where(measured, CameraSource.DEPTH, CameraSource.MODEL)
+        self.sources[keypoints] = np.where(measured, PositionSource.DEPTH, PositionSource.MODEL)
 
     def agrees(
         self, keypoints: NDArray[np.intp], depths: Float64Array, sigmas: Float64Array
@@ -109,7 +109,7 @@ class PlacedBody:
         known = np.isfinite(points).all(axis=1) & np.isfinite(total) & (self.depths > 0)
         return (
             np.where(known[:, None], points, np.nan),
-            np.where(known, self.sources, np.uint8(CameraSource.NONE)),
+            np.where(known, self.sources, np.uint8(PositionSource.NONE)),
             np.where(known, total, np.nan),
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.gestures import Gesture, Ray
-from pose_ros.core.types import CameraSource, Frame, Pose, Poses, person_of_hand
+from pose_ros.core.types import Frame, Pose, Poses, PositionSource, person_of_hand
 
 _DIGITS = 4
 
@@ -145,9 +145,9 @@ def gesture_to_dict(gesture: Gesture) -> dict[str, Any]:
 
 
 def _source(pose: Pose, index: int) -> str | None:
-    if pose.camera_sources is None or pose.camera_sources[index] == CameraSource.NONE:
+    if pose.camera_sources is None or pose.camera_sources[index] == PositionSource.NONE:
         return None
-    return CameraSource(int(pose.camera_sources[index])).name.lower()
+    return PositionSource(int(pose.camera_sources[index])).name.lower()
 
 
 def _point(points: NDArray[np.float32] | None, index: int) -> list[float | None] | None:

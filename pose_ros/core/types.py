@@ -47,7 +47,7 @@ def validate_image(image: Any, channels: str = "rgb") -> Image:
 
 
 @unique
-class CameraSource(IntEnum):
+class PositionSource(IntEnum):
     """Where a keypoint's meters in the camera's frame come from."""
 
     NONE = 0
@@ -241,7 +241,7 @@ class Poses:
         world: (N, K, 3) meters or None: hip-centered (a hand's: from about its
             middle), axes of the camera (x right, y down, z forward).
         camera: (N, K, 3) meters or None, in the camera's optical frame.
-        camera_sources: (N, K) uint8 or None: the ``CameraSource`` of each ``camera``, NONE
+        camera_sources: (N, K) uint8 or None: the ``PositionSource`` of each ``camera``, NONE
             where it is NaN and only there.
         camera_sigmas: (N, K) meters or None: how far each ``camera`` may be from the truth,
             as a root mean square over all three axes; about two in three lie within it. NaN
@@ -305,12 +305,12 @@ class Poses:
         """Check that what is said about ``camera`` fits to it."""
         known = None if self.camera is None else np.isfinite(self.camera).all(axis=2)
         if self.camera_sources is not None:
-            has_source = self.camera_sources != CameraSource.NONE
+            has_source = self.camera_sources != PositionSource.NONE
             if known is None or not np.array_equal(known, has_source):
                 raise OptionError("Poses.camera_sources: expected NONE where camera is NaN, only")
-            if np.any(self.camera_sources > max(CameraSource)):
+            if np.any(self.camera_sources > max(PositionSource)):
                 raise OptionError(
-                    f"Poses.camera_sources: expected values up to {max(CameraSource):d}"
+                    f"Poses.camera_sources: expected values up to {max(PositionSource):d}"
                 )
         if self.camera_sigmas is not None:
             positive = self.camera_sigmas >= 0  # False for NaN

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import CameraSource, FloatArray, Poses
+from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError
 from pose_ros.messages.types import HeaderMsg, Types
 
@@ -89,12 +89,12 @@ def poses_to_msg(
 
 
 def position_sources(poses: Poses) -> NDArray[np.uint8]:
-    """Return (N, K) uint8 where positions come from: ``CameraSource`` has the message's numbers."""
+    """Return (N, K) uint8, where positions come from, as ``PositionSource`` numbers them."""
     if poses.camera_sources is not None:
         return poses.camera_sources
-    found = np.full(poses.keypoint_scores.shape, CameraSource.NONE, np.uint8)
+    found = np.full(poses.keypoint_scores.shape, PositionSource.NONE, np.uint8)
     if poses.camera is not None:
-        found[np.isfinite(poses.camera).all(axis=2)] = CameraSource.MODEL
+        found[np.isfinite(poses.camera).all(axis=2)] = PositionSource.MODEL
     return found
 
 
@@ -131,9 +131,9 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     sigmas = table(lambda p: (p.position_sigma,), 1)[..., 0]
     if camera is not None:
         known = np.isfinite(camera).all(axis=2)
-        sources[~known], sigmas[~known] = CameraSource.NONE, np.nan
+        sources[~known], sigmas[~known] = PositionSource.NONE, np.nan
         # who sent it does not say where they come from
-        sources[known & (sources == CameraSource.NONE)] = CameraSource.MODEL
+        sources[known & (sources == PositionSource.NONE)] = PositionSource.MODEL
         if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
             sigmas[:] = np.nan
     labels = tuple(person.label for person in people)

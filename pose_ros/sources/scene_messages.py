@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.camera import Camera, Float64Array
-from pose_ros.core.types import CameraSource
+from pose_ros.core.types import PositionSource
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.transforms import transform_to_msg
 from pose_ros.sources.bag_types import types
@@ -112,7 +112,7 @@ def _pose(truth: Truth, camera: Camera) -> Any:
             z=depths[i].item(),
             world=point(**dict(zip("xyz", offset[i].tolist(), strict=True))),
             position=point(**dict(zip("xyz", truth.camera[i].tolist(), strict=True))),
-            position_source=CameraSource.MODEL,
+            position_source=PositionSource.MODEL,
             position_sigma=0.0,
         )
         for i, name in enumerate(truth.skeleton.keypoints)

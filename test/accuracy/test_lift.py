@@ -13,7 +13,7 @@ import pose_ros
 from pose_ros.bench import lifting
 from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
-from pose_ros.core.types import CameraSource
+from pose_ros.core.types import PositionSource
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource
@@ -56,7 +56,7 @@ def test_with_the_height_known(frames, say):
     assert len(nearer) >= 100
     assert np.percentile(nearer, 90) <= 16.0
     assert np.percentile(errors.pointing, 90) <= 20.0
-    assert np.all(errors.sources == CameraSource.MODEL)
+    assert np.all(errors.sources == PositionSource.MODEL)
 
 
 def test_stated_sigmas_hold(frames):
@@ -100,7 +100,7 @@ def test_with_depth(frames, say):
     assert np.median(errors.pointing) <= 5.0
     assert np.percentile(errors.pointing, 90) <= 16.0
     assert 0.6 <= within_one_sigma(errors, MAIN_JOINTS) <= 0.8
-    assert np.mean(errors.sources[:, MAIN_JOINTS] == CameraSource.DEPTH) >= 0.9
+    assert np.mean(errors.sources[:, MAIN_JOINTS] == PositionSource.DEPTH) >= 0.9
     for part in (FACE, HANDS, FEET):
         assert 0.55 <= within_one_sigma(errors, part) <= 0.8
 

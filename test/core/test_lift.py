@@ -17,7 +17,7 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.lift import Lifter, LiftOptions, level_floor
-from pose_ros.core.types import CameraSource, Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
 
 CAMERA = Camera.from_hfov(640, 480, 63.0)
@@ -114,7 +114,7 @@ def checked(poses):
     """Assert what holds of every result, and return (N, K, 3) float64."""
     known = np.isfinite(poses.camera).all(axis=2)
     assert np.array_equal(known, np.isfinite(poses.camera).any(axis=2))
-    assert np.array_equal(known, poses.camera_sources != CameraSource.NONE)
+    assert np.array_equal(known, poses.camera_sources != PositionSource.NONE)
     assert np.array_equal(known, np.isfinite(poses.camera_sigmas))
     assert np.all(poses.camera_sigmas[known] > 0)
     assert np.all(poses.camera[..., 2][known] > 0)
@@ -235,8 +235,8 @@ def test_with_depth_joints_are_where_they_were_measured(encoding):
         poses, CAMERA, 1.0, depth=DepthImage(values, encoding, 1.0)
     )
     points = checked(lifted)[0]
-    assert np.mean(lifted.camera_sources[0] == CameraSource.DEPTH) > 0.8
-    measured = lifted.camera_sources[0] == CameraSource.DEPTH
+    assert np.mean(lifted.camera_sources[0] == PositionSource.DEPTH) > 0.8
+    measured = lifted.camera_sources[0] == PositionSource.DEPTH
     assert np.median(np.linalg.norm(points - body, axis=1)[measured]) < 0.02
     assert points[23:25, 2].mean() == pytest.approx(3.0, abs=0.05)
 
@@ -251,8 +251,8 @@ def test_a_wrist_behind_something_comes_from_the_model():
         poses, CAMERA, depth=DepthImage(meters, "32FC1", 0.0)
     )
     points = checked(lifted)[0]
-    assert lifted.camera_sources[0, 15] == CameraSource.MODEL
-    assert lifted.camera_sources[0, 16] == CameraSource.DEPTH
+    assert lifted.camera_sources[0, 15] == PositionSource.MODEL
+    assert lifted.camera_sources[0, 16] == PositionSource.DEPTH
     assert abs(points[15, 2] - body[15, 2]) < 0.25
 
 
@@ -266,7 +266,7 @@ def test_a_hole_in_the_depth_image_is_filled_by_the_model():
         poses, CAMERA, depth=DepthImage(meters, "32FC1", 0.0)
     )
     checked(lifted)
-    assert lifted.camera_sources[0, 15] == CameraSource.MODEL
+    assert lifted.camera_sources[0, 15] == PositionSource.MODEL
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_depth_of_another_time_is_not_used(skew, used):
     poses = poses_of(body)
     depth = DepthImage(depth_of(body, poses), "32FC1", 10.0 + skew)
     lifted = Lifter(LiftOptions(max_depth_skew=0.05)).lift(poses, CAMERA, 10.0, depth=depth)
-    assert bool(np.any(lifted.camera_sources == CameraSource.DEPTH)) is used
+    assert bool(np.any(lifted.camera_sources == PositionSource.DEPTH)) is used
 
 
 def test_without_a_metric_shape_only_depth_gives_meters():
@@ -291,8 +291,8 @@ def test_without_a_metric_shape_only_depth_gives_meters():
     lifted = Lifter().lift(poses, CAMERA, depth=DepthImage(meters, "32FC1", 0.0))
     points = checked(lifted)[0]
     assert np.all(np.isnan(points[15]))
-    assert lifted.camera_sources[0, 15] == CameraSource.NONE
-    known = lifted.camera_sources[0] == CameraSource.DEPTH
+    assert lifted.camera_sources[0, 15] == PositionSource.NONE
+    known = lifted.camera_sources[0] == PositionSource.DEPTH
     assert known.sum() > 20
     assert np.median(np.linalg.norm(points - body, axis=1)[known]) < 0.02
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.types import CameraSource, Frame, Poses
+from pose_ros.core.types import Frame, Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
 
 SKELETON = skeletons.get("blazepose33")
@@ -110,7 +110,7 @@ def known_camera(**changes):
     known = np.isfinite(camera[..., 0])
     return {
         "camera": camera,
-        "camera_sources": np.where(known, CameraSource.MODEL, CameraSource.NONE),
+        "camera_sources": np.where(known, PositionSource.MODEL, PositionSource.NONE),
         "camera_sigmas": np.where(known, 0.1, np.nan),
         **changes,
     }
@@ -120,7 +120,7 @@ def test_meters_carry_their_source_and_sigma():
     poses = make_poses(**known_camera())
     assert poses.camera_sources.dtype == np.uint8
     assert not poses.camera_sources.flags.writeable
-    assert poses[0].camera_sources[3] == CameraSource.NONE
+    assert poses[0].camera_sources[3] == PositionSource.NONE
     assert np.isnan(poses[0].camera_sigmas[3])
     assert poses[1].camera_sigmas[3] == np.float32(0.1)
 

@@ -17,7 +17,7 @@ from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.lift import LiftOptions
 from pose_ros.core.results import Result
-from pose_ros.core.types import CameraSource
+from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import NANOSECONDS, header_of
 from pose_ros.msg import GestureArray, PoseArray
@@ -215,7 +215,7 @@ def test_two_rounds_are_those_of_the_pipeline(
     assert "point" in {gesture.name for gesture in expected[0][-1].gestures}
     sources = expected[0][-1].poses.camera_sources
     assert sources is not None
-    assert (sources == CameraSource.DEPTH).any()
+    assert (sources == PositionSource.DEPTH).any()
     for live, results in zip(heard, expected, strict=True):
         assert live == told(results)
     # the second round is the first: of somebody else, who has not pointed yet

@@ -19,7 +19,7 @@ from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
 from pose_ros.core.joint_angles import JointMotion, triples
 from pose_ros.core.results import NANOSECONDS, Result
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import CameraSource, FloatArray, Poses, person_of_hand
+from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
 
 Kind: TypeAlias = Literal["word", "bool", "int32", "int64", "float32", "float64"]
@@ -132,8 +132,8 @@ def _side_by_side(names: Iterable[str], columns: Columns) -> Columns:
     return {f"{name}_{column}": kind for name in names for column, kind in columns.items()}
 
 
-SOURCE_WORDS = tuple("" if s is CameraSource.NONE else s.name.lower() for s in CameraSource)
-"""Values of ``camera_source``, by ``CameraSource``."""
+SOURCE_WORDS = tuple("" if s is PositionSource.NONE else s.name.lower() for s in PositionSource)
+"""Values of ``camera_source``, by ``PositionSource``."""
 
 
 class Group(NamedTuple):
@@ -182,11 +182,11 @@ def joint_numbers(poses: Poses) -> FloatArray:
 
 @lru_cache(maxsize=16)
 def _no_sources(people: int, points: int) -> list[list[int]]:
-    return [[int(CameraSource.NONE)] * points] * people
+    return [[int(PositionSource.NONE)] * points] * people
 
 
 def camera_sources(poses: Poses) -> list[list[int]]:
-    """Return the ``CameraSource`` of each joint, N lists of K."""
+    """Return the ``PositionSource`` of each joint, N lists of K."""
     if poses.camera_sources is None:
         return _no_sources(*poses.keypoint_scores.shape)
     sources: list[list[int]] = poses.camera_sources.tolist()

@@ -7,7 +7,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
 from pose_ros.core.results import Result
-from pose_ros.core.types import CameraSource, Poses
+from pose_ros.core.types import Poses, PositionSource
 from tools.drawn_results import START, drawn_results, hand_of, result_of
 
 
@@ -19,7 +19,7 @@ def varied() -> list[Result]:
     camera, sources = first.poses.camera.copy(), first.poses.camera_sources.copy()
     sigmas = first.poses.camera_sigmas.copy()
     keypoints[0, 15], scores[0, 15], camera[0, 15], sigmas[0, 15] = np.nan, 0.0, np.nan, np.nan
-    sources[0, 15], sources[1] = CameraSource.NONE, CameraSource.DEPTH
+    sources[0, 15], sources[1] = PositionSource.NONE, PositionSource.DEPTH
     poses = first.poses.replace(
         keypoints=keypoints,
         keypoint_scores=scores,

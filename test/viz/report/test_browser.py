@@ -19,7 +19,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
-from pose_ros.core.types import CameraSource, Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.viz.report import ComparisonBuilder, ReportBuilder
 
 BLAZE = skeletons.get("blazepose33")
@@ -66,7 +66,7 @@ def walker(time: float, shift: float) -> Poses:
         keypoints=pixels,
         keypoint_scores=np.full(joints, 0.9),
         camera=camera,
-        camera_sources=np.full(joints, CameraSource.DEPTH),
+        camera_sources=np.full(joints, PositionSource.DEPTH),
         camera_sigmas=np.full(joints, 0.05),
     )
 

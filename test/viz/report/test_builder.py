@@ -15,7 +15,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import CameraSource, Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import OptionError, OutputError, printable
 from pose_ros.viz.report import (
     PLOTS,
@@ -46,7 +46,7 @@ def person(time: float, ids=(0,), *, meters: bool = True, score: float = 0.9) ->
     if meters:
         known = {
             "camera": camera,
-            "camera_sources": np.full((people, joints), CameraSource.DEPTH),
+            "camera_sources": np.full((people, joints), PositionSource.DEPTH),
             "camera_sigmas": np.full((people, joints), 0.03, np.float32),
         }
     return Poses(

@@ -13,7 +13,7 @@ from pose_ros.core.gestures import Gesture
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.results import NANOSECONDS, Result, RunInfo
 from pose_ros.core.slopes import Slopes, fit_lines
-from pose_ros.core.types import CameraSource, Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.viz.report import CameraPlacement
 from pose_ros.viz.report.agreement import Agreement, match_gestures, similarity
 from pose_ros.viz.report.builder import scale_known
@@ -53,7 +53,7 @@ def result(seconds: float, poses: Poses, gestures=(), *, index: int = 0, source=
     return Result(index, stamp, 640, 480, poses, None, tuple(gestures), "camera", source)
 
 
-def standing(x: float, z: float, height: float = 1.7, source=CameraSource.DEPTH) -> Poses:
+def standing(x: float, z: float, height: float = 1.7, source=PositionSource.DEPTH) -> Poses:
     """Somebody upright in meters, whose trunk, thighs and shanks are those of the body model."""
     hip = 0.5 * height
     shape = {"shoulder": hip - 0.288 * height, "hip": hip, "knee": hip + 0.24 * height}
@@ -193,12 +193,12 @@ class TestAngles:
         """Depth for the left elbow, the shape for the right one, whose wrist is not measured."""
         world = np.zeros((1, 33, 3))
         camera = np.zeros((1, 33, 3))
-        sources = np.full((1, 33), CameraSource.DEPTH)
+        sources = np.full((1, 33), PositionSource.DEPTH)
         for side in ("left", "right"):
             rows = [BLAZE.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist")]
             world[0, rows] = [(0, 0, 0), (0, 1, 0), (1, 1, 0)]
             camera[0, rows] = [(0, 0, 3), (0, 1, 3), (0, 2, 3)]
-        sources[0, BLAZE.index("right_wrist")] = CameraSource.MODEL
+        sources[0, BLAZE.index("right_wrist")] = PositionSource.MODEL
         (pose,) = people(BLAZE, somewhere(1, BLAZE), world=world, camera=camera,
                          camera_sources=sources, camera_sigmas=np.full((1, 33), 0.1))  # fmt: skip
         corners = np.array(list(triples(BLAZE, ("elbow",)).values()))
@@ -232,7 +232,7 @@ class TestPlaces:
         (pose,) = standing(0.0, 3.0, 1.62)
         known = np.ones(33, bool)
         assert body_height(pose, known, scale_known=False) == pytest.approx(1.62, abs=1e-4)
-        (pose,) = standing(0.0, 3.0, 1.62, CameraSource.MODEL)
+        (pose,) = standing(0.0, 3.0, 1.62, PositionSource.MODEL)
         assert math.isnan(body_height(pose, known, scale_known=False))
         assert body_height(pose, known, scale_known=True) == pytest.approx(1.62, abs=1e-4)
         known[[BLAZE.index("left_knee"), BLAZE.index("right_ankle")]] = False
