@@ -80,7 +80,7 @@ class Target:
         point: (3,) meters in the target frame, on the plane.
         covariance: (3, 3) square meters, of the point; it is flat in the plane. About two in
             three true points are within its ellipse of 1.5 sigma. The others may be farther
-            off than a normal distribution says: docs/reference/gestures.md.
+            off than a normal distribution says: docs/measurements/gestures.md.
         range: Meters from the ray's origin.
     """
 

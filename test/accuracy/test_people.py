@@ -175,7 +175,7 @@ def test_three_people_of_whom_two_are_hidden_at_once(capsys):
     ],
 )
 def test_pictures_of_several_people(data, name, counts):
-    """As many as the table in docs/how-to/people.md says; more tiles lose nobody."""
+    """As many as the table in docs/measurements/people.md says; more tiles lose no person."""
     image = cv2.imread(str(data / "images" / name))
     estimator = pose_ros.create_estimator("blazepose-full", static=True, max_people=10)
     for tiles, count in enumerate(counts, start=1):
