@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--real", metavar="FOLDER",
         help="--lift over real people: a folder of sets, each with truth.npz, cameras.json and a "
-        "video of each camera, of which --frames pictures each (docs/explanation/lifting.md)",
+        "video of each camera, of which --frames pictures each (docs/measurements/lifting.md)",
     )  # fmt: skip
     parser.add_argument(
         "--bag", action="store_true",

@@ -2,7 +2,7 @@
 
 Trunk and legs are placed first (``trunk_fit``), then each arm (``arm_fit``), then what hangs
 on them (``placing``). What a depth camera measures enters all three, and bones are learned
-over time (``bone_memory``). docs/explanation/lifting.md says how good it is.
+over time (``bone_memory``). docs/measurements/lifting.md says how good it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well scripted gestures are recognized, on true joints with noise and through BlazePose.
 
-The tables of docs/measurements/gestures.md are what this prints. A gesture counts as recognized when
-it starts while its step of the script is played; every other start is counted where it happens.
+This prints the tables of docs/measurements/gestures.md. A gesture counts as recognized when it
+starts while its step of the script is played; every other start is counted where it happens.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def test_with_the_height_known(frames, say):
     assert np.percentile(hips, 95) <= 0.08
     assert np.median(errors.pointing) <= 7.0
     # An arm that points to the camera's side of its shoulder: most of those meant for a robot.
-    # Of the others the network often does not say how far they lean: docs/explanation/lifting.md.
+    # Of the others the network often does not say how far they lean: docs/measurements/lifting.md.
     nearer = errors.pointing[errors.views < -0.2]
     assert len(nearer) >= 100
     assert np.percentile(nearer, 90) <= 16.0
