@@ -33,6 +33,12 @@ for stamp in (0.0, 0.1):
     estimator.estimate(np.zeros((480, 640, 3), np.uint8), stamp)
 """
 
+# the Python of ros2 may lack what the nodes have in their virtual environment
+_LAUNCH_PLAN = """
+from pose_ros.ros.launch_plan import launch_plan
+assert not launch_plan({"camera": "clip.mp4", "gesture": "true", "rviz": "true"}).errors
+"""
+
 
 @pytest.mark.parametrize(
     ("code", "needed", "late"),
@@ -40,8 +46,9 @@ for stamp in (0.0, 0.1):
         ("import pose_ros", set(), {"numpy", "cv2", "onnxruntime", "yaml", *_LATE}),
         (_HELP, set(), {"numpy", "cv2", "onnxruntime", *_LATE}),
         (_ESTIMATE, {"numpy", "cv2", "onnxruntime"}, _LATE),
+        (_LAUNCH_PLAN, set(), {"numpy", "cv2", "onnxruntime", "yaml", "launch", *_LATE}),
     ],
-    ids=["import pose_ros", "pose-ros --help", "create_estimator"],
+    ids=["import pose_ros", "pose-ros --help", "create_estimator", "launch plan"],
 )
 def test_the_first_steps_do_not_load_what_they_do_not_need(code, needed, late) -> None:
     found = loaded(code)

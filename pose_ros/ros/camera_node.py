@@ -29,7 +29,7 @@ from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.notices import Notices
 from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
-from pose_ros.sources.opening import is_synthetic
+from pose_ros.sources.names import is_synthetic
 from pose_ros.sources.synthetic import SyntheticSource
 
 # Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to

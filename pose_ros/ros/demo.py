@@ -37,20 +37,14 @@ from pose_ros.ros import transport
 from pose_ros.ros.demo_robot import COMMANDS, DemoRobot
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.domain import claim_domain
-from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.overlay_input import OverlayInput
+from pose_ros.ros.scene_parameters import scene_meters
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
-from pose_ros.sources.opening import (
-    affordable_fps,
-    is_synthetic,
-    may_repeat,
-    open_synthetic,
-    scene_spec,
-    with_option,
-)
+from pose_ros.sources.names import is_synthetic, may_repeat, with_option
+from pose_ros.sources.opening import affordable_fps, open_synthetic, scene_spec
 from pose_ros.sources.scenes import SCENES
 from pose_ros.sources.synthetic import SyntheticSource
 

@@ -1,8 +1,7 @@
-"""What a drawn scene knows besides its images: what a depth camera sees, and where it stands."""
+"""What a drawn scene gives besides its images: what a depth camera sees, and where it stands."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -20,20 +19,6 @@ DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 STATIC_QOS = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-
-
-def scene_meters(source: SyntheticSource) -> dict[str, float]:
-    """Return the pose node's parameters that say how large people are and where the floor is.
-
-    Without ``person_height`` where the scene's actors are not of one height.
-    """
-    heights = {round(truth.height, 3) for truth in source.truths(0.0)}
-    transform = source.view.transform
-    return {
-        **({"person_height": heights.pop()} if len(heights) == 1 else {}),
-        "camera_height": round(float(transform[2, 3]), 3),
-        "camera_pitch": round(-math.degrees(math.asin(transform[2, 2])), 3),
-    }
 
 
 class SceneOutputs:

@@ -40,7 +40,7 @@ from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.worker import Worker
 from pose_ros.runtime.session import interrupt
 from pose_ros.sources import open_source
-from pose_ros.sources.opening import may_repeat
+from pose_ros.sources.names import may_repeat
 
 WARN_EVERY_SECONDS = 5.0
 FROZEN_SECONDS = 0.5

@@ -9,7 +9,6 @@ import argparse
 import os
 import re
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,18 +16,12 @@ from rclpy.parameter import Parameter
 
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.live_line import CLEAR, LiveLine
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.opening import (
-    affordable_fps,
-    is_synthetic,
-    may_repeat,
-    open_synthetic,
-    with_option,
-)
+from pose_ros.ros.scene_parameters import gesture_scene
+from pose_ros.sources.names import is_synthetic, may_repeat
 
 _CAMERA = {
     "calibration": "camera_info_url",
@@ -38,11 +31,6 @@ _CAMERA = {
 """Parameters of the camera node, by the options that set them."""
 
 PIPED_LINE_SECONDS = 10.0
-SCENE_DELAY = 1.0
-"""Seconds until a drawn scene begins: the network is loaded and warm by then."""
-SCENE_TIMEOUT = 1.0
-"""Seconds, the gesture node's ``timeout`` for a drawn scene."""
-
 _LOG_FORMAT = "[{severity}] [{time}] [{name}]: {message}"  # rcutils' own
 
 
@@ -79,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--network", metavar="NAME", help="network that finds the people")
     made.add_argument("--hand-network", metavar="NAME", help="network that finds their hands")
+    made.add_argument(
+        "--finder", metavar="NAME", help="network that finds everybody for one that sees one person"
+    )
     made.add_argument(
         "--threshold", type=float, metavar="SCORE", help="least score of a new person, 0 to 1"
     )
@@ -127,9 +118,8 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
     named = (
-        *("network", "threshold", "upper_body_only", "hands", "hand_network", "smoothing"),
-        "detect_palms",
-        *("person_height", "max_people", "id_prefix"),
+        *("network", "finder", "threshold", "upper_body_only", "hands", "hand_network"),
+        *("detect_palms", "smoothing", "person_height", "max_people", "id_prefix"),
     )
     asked = _asked(options, named)
     parent, _, _ = options.image_topic.rpartition("/")
@@ -155,33 +145,8 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     return [*others, pose, camera]
 
 
-def commanding_scene(spec: str) -> str:
-    """Return a drawn scene that a gesture node can make something of, from its start.
-
-    The default script holds no gesture long enough to engage: where only ``synthetic`` is
-    named, the actor of ``commanding`` raises a hand, gives commands and lets go.
-
-    Args:
-        spec: The name of a drawn scene, with or without options.
-    """
-    head, mark, query = spec.partition("?")
-    if head == "synthetic":
-        spec = f"synthetic:commanding{mark}{query}"
-    spec = with_option(spec, "fps", f"{affordable_fps():g}")
-    return with_option(spec, "begin", f"{time.time() + SCENE_DELAY:.3f}")
-
-
-def scene_arguments(spec: str) -> list[str]:
-    """Return ROS arguments that suit the nodes to a drawn scene; what follows them goes before.
-
-    With the height of its people and the place of its camera a direction is certain enough to
-    move a robot by. And where one machine draws, finds and commands, an image may be older
-    than one of a real camera.
-
-    Args:
-        spec: The name of the scene.
-    """
-    values = {**scene_meters(open_synthetic(spec)), "timeout": SCENE_TIMEOUT}
+def _ros_arguments(values: Mapping[str, Any]) -> list[str]:
+    """Return values as ROS arguments, which those of the command line follow and override."""
     return ["--ros-args", *(text for name in values for text in ("-p", f"{name}:={values[name]}"))]
 
 
@@ -203,11 +168,12 @@ def main(args: Sequence[str] | None = None) -> int:
     drawn: list[str] = []
     if options.gesture and is_synthetic(options.camera):
         try:
-            options.camera = commanding_scene(options.camera)
-            drawn = scene_arguments(options.camera)
+            scene = gesture_scene(options.camera)
         except PoseRosError as error:
             print(f"pose-ros up: {error}", file=sys.stderr)
             return 1
+        options.camera = scene.source
+        drawn = _ros_arguments({**scene.pose, **scene.gesture})
     if not options.no_live and sys.stdout.isatty():
         # what is logged takes the place of the line, which is printed again below it
         os.environ.setdefault("RCUTILS_CONSOLE_OUTPUT_FORMAT", f"{CLEAR}{_LOG_FORMAT}")

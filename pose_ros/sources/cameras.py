@@ -24,8 +24,6 @@ from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.sources.quiet import quiet_opening
 
-STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
-
 _FAILED_READS = 3
 _SLOW_READ_SECONDS = 1.0
 _STREAM_TIMEOUT_MSEC = 5000
@@ -389,13 +387,3 @@ def retry_pauses(first_seconds: float, longest_seconds: float) -> Iterator[float
     while True:
         yield min(pause, longest_seconds)
         pause = min(2 * pause, longest_seconds)
-
-
-def is_device(spec: str) -> bool:
-    """Whether a text names a video device rather than a file."""
-    return spec.isdecimal() or (spec.startswith("/dev/") and not Path(spec).is_dir())
-
-
-def is_stream(spec: str) -> bool:
-    """Whether a text is the address of a stream."""
-    return "://" in spec and urlsplit(spec).scheme.lower() in STREAM_SCHEMES

@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,10 @@ from pose_ros.sources.bag_images import open_bag_images
 from pose_ros.sources.cameras import (
     CameraSource,
     CaptureRequest,
-    is_device,
-    is_stream,
     without_password,
 )
 from pose_ros.sources.file_kinds import BAG, PICTURE, check_regular, kind_of, unknown_kind
+from pose_ros.sources.names import is_device, is_stream, is_synthetic, without_scheme
 from pose_ros.sources.pictures import PictureSource, natural_key, pictures_in
 from pose_ros.sources.scenes import SCENES, make_scene
 from pose_ros.sources.synthetic import (
@@ -54,6 +54,10 @@ def _truth_value(text: str) -> bool:
     return text in ("1", "true")
 
 
+def _beginning(text: str) -> float:
+    return time.time() if text == "now" else float(text)
+
+
 _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "arm": ("arm", str),
     "width": ("width", int),
@@ -66,22 +70,8 @@ _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "distance": ("distance", float),
     "seed": ("seed", int),
     "live": ("live", _truth_value),
-    "begin": ("begin", float),
+    "begin": ("begin", _beginning),
 }
-
-
-def is_synthetic(spec: str) -> bool:
-    """Return whether a source's name is that of a drawn scene."""
-    return spec.partition("?")[0].partition(":")[0] == "synthetic"
-
-
-def may_repeat(spec: str) -> bool:
-    """Return whether a source may give the very same picture again, as what is drawn or recorded.
-
-    The picture of a camera never repeats: its noise is another each time.
-    """
-    spec = _without_scheme(spec)
-    return not (is_device(spec) or is_stream(spec))
 
 
 def open_synthetic(
@@ -98,7 +88,7 @@ def open_synthetic(
     The name is that of a gesture to hold or of a scene, such as ``crossing`` or
     ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height and camera_x
     (meters above and ahead of ``base_link``), pitch (degrees), distance (meters), seed, live
-    (0 or 1), begin (Unix seconds). What the text says goes before the arguments.
+    (0 or 1), begin (Unix seconds, or now). What the text says goes before the arguments.
 
     Raises:
         OptionError: A name or an option is unknown or out of its range.
@@ -143,15 +133,6 @@ def affordable_fps() -> float:
     Drawing a frame costs some 20 ms of a core.
     """
     return DEFAULT_FPS if len(os.sched_getaffinity(0)) > FEW_CORES else FPS_ON_FEW_CORES
-
-
-def with_option(spec: str, name: str, value: str) -> str:
-    """Return the name of a drawn scene with one more option, unless it has that one already."""
-    _, _, query = spec.partition("?")
-    if name in dict(parse_qsl(query, keep_blank_values=True)):
-        return spec
-    head = spec.removesuffix("?")
-    return f"{head}{'&' if query else '?'}{name}={value}"
 
 
 def scene_spec(text: str) -> str:
@@ -210,7 +191,7 @@ def open_source(
         SourceError: There is nothing of that name, or it cannot be opened.
         OptionError: An argument or an option in ``spec`` is out of its range.
     """
-    spec = _without_scheme(spec)
+    spec = without_scheme(spec)
     if is_synthetic(spec):
         return open_synthetic(spec, fps=fps, width=width, height=height, loop=loop, live=live)
     if is_device(spec):
@@ -343,7 +324,7 @@ def find_inputs(specs: Sequence[str], *, fps: float | None = None) -> list[Input
     if not specs:
         raise SourceError(f"no input; expected {KINDS}")
     inputs = []
-    for spec in map(_without_scheme, specs):
+    for spec in map(without_scheme, specs):
         if is_synthetic(spec) or is_device(spec) or is_stream(spec):
             inputs.append(Input(spec))
             continue
@@ -354,13 +335,6 @@ def find_inputs(specs: Sequence[str], *, fps: float | None = None) -> list[Input
             kinds = [(path, kind_of(path)) for path in paths]
             inputs += [Input(str(p), (p,), kind == PICTURE, kind == BAG) for p, kind in kinds]
     return inputs
-
-
-def _without_scheme(spec: str) -> str:
-    """Return what an address of a file or device names: ``file://a.jpg`` is ``a.jpg``."""
-    for scheme in ("file://", "v4l2://"):
-        spec = spec.removeprefix(scheme)
-    return spec
 
 
 def _call(job: Callable[[], Source]) -> Source:

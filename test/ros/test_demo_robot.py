@@ -11,8 +11,8 @@ from action_msgs.srv import CancelGoal
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
 from pose_ros.ros.demo_robot import DemoRobot
-from pose_ros.ros.drawn_scene import scene_meters
 from pose_ros.ros.messages import header_to_msg
+from pose_ros.ros.scene_parameters import scene_meters
 from pose_ros.sources.opening import open_synthetic
 
 SCENE = "synthetic:directing?camera_height=1.1&pitch=7"

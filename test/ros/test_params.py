@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import ast
 import dataclasses
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,40 +46,6 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
     assert [(r.from_value, r.to_value) for r in ranges] == (
         [] if rule.low is None else [(rule.low, rule.high)]
     )
-
-
-def assigned(name: str) -> Any:
-    """Return what a name of the launch file is set to; launch itself may be missing here."""
-    source = share_path("launch", "pose.launch.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            return node.value
-    raise AssertionError(name)
-
-
-def launch_arguments() -> list[str]:
-    return [call.args[0].value for call in assigned("ARGUMENTS").elts]
-
-
-@pytest.mark.parametrize(
-    ("name", "table"),
-    [("POSE", PoseParameters), ("CAMERA", CameraParameters), ("GESTURE", GestureParameters)],
-)
-def test_launch_argument_sets_a_parameter_of_its_kind(name: str, table: type) -> None:
-    kinds = {kind.__name__: kind for kind in (bool, int, float, str)}
-    arguments = eval(ast.unparse(assigned(name)), kinds)
-    assert set(arguments) <= set(launch_arguments())
-    for parameter, kind in arguments.values():
-        default, _ = params.rules(table)[parameter]
-        assert type(default) is kind, parameter
-
-
-def test_the_launch_page_lists_every_launch_argument(checkout: Path) -> None:
-    page = (checkout / "docs/reference/launch.md").read_text(encoding="utf-8")
-    table = page.split("| launch argument | default | meaning |")[1].split("\n\n")[0]
-    rows = [row.split("|")[1] for row in table.splitlines()[2:]]
-    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert sorted(listed) == sorted(launch_arguments())
 
 
 def test_defaults_are_those_of_the_library() -> None:

@@ -24,10 +24,10 @@ from pose_ros.ros import params
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters, command_config_from
+from pose_ros.ros.launch_plan import ARGUMENTS, END_WITH_LAUNCH
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.share import node_executable, share_path
-from pose_ros.sources.opening import may_repeat
+from pose_ros.share import node_executable
 
 PAGES = [
     "README.md",
@@ -42,27 +42,7 @@ def blocks(checkout: Path, page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def known_arguments() -> set[str]:
-    """Return the launch arguments, without launch itself."""
-    source = share_path("launch", "pose.launch.py").read_text(encoding="utf-8")
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    named = [call for call in calls if ast.unparse(call.func) == "argument"]
-    return {ast.literal_eval(call.args[0]) for call in named}
-
-
-@pytest.mark.parametrize(
-    "camera",
-    ["0", "/dev/video0", "/dev/shm", "clip.mp4", "file:///clip.mp4", "rtsp://host/a", "synthetic"],
-)
-def test_launch_file_knows_by_itself_which_sources_repeat(camera: str) -> None:
-    """ros2's own Python may lack OpenCV, which the package's function needs."""
-    tree = ast.parse(share_path("launch", "pose.launch.py").read_text(encoding="utf-8"))
-    (function,) = (
-        node for node in tree.body if getattr(node, "name", "") == "is_drawn_or_recorded"
-    )
-    namespace: dict[str, Any] = {"Path": Path}
-    exec(ast.unparse(function), namespace)
-    assert namespace["is_drawn_or_recorded"](camera) == may_repeat(camera)
+KNOWN_ARGUMENTS = {argument.name for argument in ARGUMENTS}
 
 
 # Stands for ros2 launch: starts a program, says its number, and waits for it.
@@ -76,18 +56,13 @@ started.wait()
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux has no setpriv here")
 def test_node_ends_when_what_launched_it_is_killed(ros: Any) -> None:
-    tree = ast.parse(share_path("launch", "pose.launch.py").read_text(encoding="utf-8"))
-    (prefix,) = (
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "END_WITH_LAUNCH"
-    )
-    command = [sys.executable, "-c", LAUNCHER, *prefix.split(), str(node_executable("camera_node"))]
+    prefix = END_WITH_LAUNCH.split()
+    command = [sys.executable, "-c", LAUNCHER, *prefix, str(node_executable("camera_node"))]
     with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT) as launcher:
         assert launcher.stdout is not None
         arguments = Path("/proc", launcher.stdout.readline().decode().strip(), "cmdline")
         # setpriv has done its part when its place is taken; between two programs there is nothing
-        setpriv, nothing = prefix.encode().split()[0], b""
+        setpriv, nothing = prefix[0].encode(), b""
         reached = lambda: arguments.read_bytes().split(b"\0")[0] not in (setpriv, nothing)  # noqa: E731
         assert ros.spin_until(lambda: LAUNCHER.encode() not in arguments.read_bytes())
         assert ros.spin_until(reached)
@@ -108,7 +83,7 @@ def test_launch_commands_name_arguments_that_exist(checkout: Path, page: str) ->
     for words in launches:
         names = [word.partition(":=")[0] for word in words[4:]]
         assert all(":=" in word for word in words[4:]), words
-        assert set(names) <= known_arguments()
+        assert set(names) <= KNOWN_ARGUMENTS
 
 
 def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
@@ -130,7 +105,7 @@ def test_python_samples_compile_and_name_arguments_that_exist(checkout: Path) ->
             ast.parse(block)
     (outer,) = blocks(checkout, "docs/tutorials/robot.md", "python")
     (arguments,) = re.findall(r"arguments = (\{.*?\})", outer)
-    assert set(ast.literal_eval(arguments)) <= known_arguments()
+    assert set(ast.literal_eval(arguments)) <= KNOWN_ARGUMENTS
 
 
 def test_python_subscriber_prints_the_wrist_that_has_meters(
