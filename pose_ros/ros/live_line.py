@@ -47,7 +47,6 @@ class Chain:
     pose_node: str = ""
     poses: str = ""
     overlay: str = ""
-    gesture_node: str = ""
     gestures: str = ""
     state: str = ""
     speeds: str = ""
@@ -79,7 +78,6 @@ def find_chain(found: list[Endpoint], namespace: str = "") -> Chain:
         pose_node=pose.node,
         poses=pose.topic,
         overlay=own.get(IMAGE, ""),
-        gesture_node=node,
         gestures=beside.get(GESTURES, ""),
         state=beside.get(KEY_VALUE, ""),
         speeds=beside.get(TWIST_STAMPED, "") or beside.get(TWIST, ""),

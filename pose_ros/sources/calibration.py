@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pose_ros.core.camera import Calibration, Camera, Float64Array
 from pose_ros.documents import DocumentError, parse_yaml, read_file
@@ -16,10 +15,17 @@ from pose_ros.errors import OptionError
 def read_calibration(path: str | Path) -> Calibration:
     """Read a calibration file, as camera_calibration writes it.
 
+    >>> import pathlib
     >>> import pose_ros
-    >>> from pose_ros.sources.calibration import write_calibration
-    >>> camera = pose_ros.Camera.from_hfov(640, 480, hfov_degrees=60.0)
-    >>> write_calibration("front.yaml", pose_ros.Calibration(camera, "front"))
+    >>> text = '''
+    ... image_width: 640
+    ... image_height: 480
+    ... camera_name: front
+    ... camera_matrix: {rows: 3, cols: 3, data: [554, 0, 320, 0, 554, 240, 0, 0, 1]}
+    ... distortion_model: plumb_bob
+    ... distortion_coefficients: {rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}
+    ... '''
+    >>> _ = pathlib.Path("front.yaml").write_text(text)
     >>> read = pose_ros.read_calibration("front.yaml")
     >>> read.name, read.camera.width
     ('front', 640)
@@ -78,29 +84,6 @@ def parse_calibration(text: str | bytes, path: str | Path) -> Calibration:
         raise OptionError(f"the calibration {path}: {error}") from None
 
 
-def write_calibration(path: str | Path, calibration: Calibration) -> None:
-    """Write a calibration file that ``read_calibration`` and ROS's tools read.
-
-    Raises:
-        OptionError: The file cannot be written.
-    """
-    camera = calibration.camera
-    data = {
-        "image_width": camera.width,
-        "image_height": camera.height,
-        "camera_name": calibration.name,
-        "camera_matrix": _table(camera.matrix),
-        "distortion_model": camera.distortion_model,
-        "distortion_coefficients": _table(camera.distortion[None, :]),
-        "rectification_matrix": _table(calibration.rectification),
-        "projection_matrix": _table(np.asarray(calibration.projection)),
-    }
-    try:
-        Path(path).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"cannot write the calibration {path}: {error.strerror}") from None
-
-
 def _whole(data: dict[str, Any], key: str) -> int:
     value = data[key]
     if not isinstance(value, int) or isinstance(value, bool):
@@ -119,8 +102,3 @@ def _matrix(data: dict[str, Any], key: str, shape: tuple[int, int] | None) -> Fl
     if shape is not None and array.shape != shape:
         raise OptionError(f"{key} must be {shape[0]}x{shape[1]}, got {rows}x{columns}")
     return array
-
-
-def _table(matrix: Float64Array) -> dict[str, Any]:
-    rows, columns = matrix.shape
-    return {"rows": rows, "cols": columns, "data": [float(v) for v in matrix.ravel()]}

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.core.metrics import COCO_KEYPOINTS, matched_oks, oks
+from pose_ros.core.metrics import COCO_KEYPOINTS, oks
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import load_card
+from tools.scores import matched_oks
 
 CACHES = {"openpose-mobilenet": "openpose_models", "posenet-mobilenet": "posenet_models"}
 OPTIONAL = ("posenet-mobilenet-641x481", "posenet-mobilenet-1281x721")

@@ -14,9 +14,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import pose_ros
-from pose_ros.core.metrics import id_switches
 from pose_ros.sources.scenes import BLUE, GREEN, RED, crossing
 from pose_ros.sources.synthetic import SyntheticSource
+from tools.scores import id_switches
 
 TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 LIMIT = 0.2  # of the body's height; the trunk is 0.28 of it

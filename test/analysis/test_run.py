@@ -201,7 +201,7 @@ def test_people_whom_an_earlier_run_has_found_are_not_copied(results, tmp_path):
 
 def test_a_calibration_file_goes_before_the_recordings_camera(scene_bag, tmp_path):
     from pose_ros.core.camera import Calibration, Camera
-    from pose_ros.sources.calibration import write_calibration
+    from tools.calibrations import write_calibration
 
     def nose(**settings):
         lines = tmp_path / "x.jsonl"

@@ -254,7 +254,7 @@ def test_a_camera_that_is_told_gives_meters(pictures, tmp_path, caplog):
         return point and point[2]
 
     from pose_ros.core.camera import Calibration, Camera
-    from pose_ros.sources.calibration import write_calibration
+    from tools.calibrations import write_calibration
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)

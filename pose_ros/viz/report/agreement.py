@@ -13,7 +13,6 @@ from pose_ros.core.assignment import best_pairs
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
-from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
 from pose_ros.viz.report.gesture_log import Held
 from pose_ros.viz.report.series import Histogram, Series
@@ -178,11 +177,6 @@ def similarity(
     visible[rows] = True
     area = SEGMENT_SHARE * person_size(a, b, both) ** 2
     return oks(found, truth, visible, area)
-
-
-def common_names(a: Skeleton, b: Skeleton) -> list[str]:
-    """Return the keypoints that two skeletons have, in the order of the first."""
-    return [name for name in a.keypoints if name in b.keypoints]
 
 
 def match_gestures(a: Sequence[Held], b: Sequence[Held]) -> dict[tuple[str, str], Counter[str]]:
