@@ -432,7 +432,7 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
         PoseRosError: Of the bag or the drawn scene that they name.
     """
     camera, bag, has_gestures = given["camera"], given["bag"], bool(values["gesture"])
-    defaults, notes = _names_after(given)
+    defaults, notes = _names_after(given, machine)
     asked: dict[str, dict[str, Value]] = {
         node: {
             argument.parameter or argument.name: values[argument.name]
@@ -500,7 +500,9 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
     )
 
 
-def _names_after(given: Mapping[str, str]) -> tuple[dict[str, dict[str, Value]], list[str]]:
+def _names_after(
+    given: Mapping[str, str], machine: Machine
+) -> tuple[dict[str, dict[str, Value]], list[str]]:
     """Return what nodes have for themselves in a namespace, since all share ``/tf``.
 
     Returns:
@@ -516,7 +518,7 @@ def _names_after(given: Mapping[str, str]) -> tuple[dict[str, dict[str, Value]],
         named["frame_id"] = ("camera", f"{own}_camera_optical_frame")
     notes = []
     for name, (node, value) in named.items():
-        if not given[name]:
+        if not given[name] and _not_set_outside({name: value}, machine):
             defaults[node][name] = value
             if not given[_PARAMS_FILES[node]]:
                 notes.append(f"{name} is {value}, after the namespace; {name}:=... sets another")

@@ -482,7 +482,9 @@ def test_names_of_the_user_are_kept_in_a_namespace() -> None:
 def test_what_an_outer_launch_file_sets_is_not_overridden(outside: frozenset[str] | None) -> None:
     machine = dataclasses.replace(HERE, set_outside=outside)
     given = {"camera": "synthetic", "gesture": "true", "namespace": "front"}
-    found = {node.name: merged(node) for node in planned(machine, **given).nodes}
+    plan = planned(machine, **given)
+    assert [note.split()[0] for note in plan.notes] == ["the"]  # camera shows ...
+    found = {node.name: merged(node) for node in plan.nodes}
     assert "frame_id" not in found["camera"]
     assert "id_prefix" not in found["pose"]
     assert "timeout" not in found["gesture"]
