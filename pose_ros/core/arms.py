@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.joint_memory import Joints
+from pose_ros.core.skeletons import SIDES, Side
 
-ArmSide: TypeAlias = Literal["left", "right"]
-SIDES: tuple[ArmSide, ArmSide] = ("left", "right")
+ArmSide: TypeAlias = Side
 
 _ARM_PER_TRUNK = 1.1
 """Length of an arm to the wrist, in those of a trunk from shoulders to hips."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pose_ros.core.arms import SIDES, Arm, ArmSide, BodyView, elevation
+from pose_ros.core.arms import Arm, ArmSide, BodyView, elevation
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.swings import swings
 
 _SPEED_SECONDS = 0.25  # over which a wrist's speed is measured: over less, noise looks quick

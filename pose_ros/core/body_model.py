@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 
 DEFAULT_HEIGHT = 1.70
 """Meters: of somebody of whom nothing is known."""
@@ -31,8 +31,6 @@ NETWORK_HEIGHT = 1.52
 
 ANKLE_ABOVE_FLOOR = 0.045
 """Share of the height; Drillis and Contini say 0.039, of a bare foot."""
-
-SIDES = ("left", "right")
 
 # Joints whose depths are solved for together, and then the arms, one by one.
 TRUNK = (

@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core import body_gestures as body
 from pose_ros.core import hand_gestures as hand
-from pose_ros.core.arms import SIDES, ArmSide, BodyView, Palm, view_body
+from pose_ros.core.arms import ArmSide, BodyView, Palm, view_body
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
 from pose_ros.core.pointing import Ray, RayKind, arm_ray
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
 from pose_ros.errors import OptionError
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import Pose, PositionSource
 
@@ -43,7 +43,7 @@ def triples(skeleton: Skeleton, joints: tuple[str, ...]) -> dict[str, tuple[int,
     found = {}
     for joint in joints:
         side_asked, _, kind = joint.rpartition("_")
-        for side in (side_asked,) if side_asked else ("left", "right"):
+        for side in (side_asked,) if side_asked else SIDES:
             parts = [f"{side}_{part}" for part in _TRIPLES[kind]]
             if all(part in names for part in parts):
                 first, middle, last = (names[part] for part in parts)

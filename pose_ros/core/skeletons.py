@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 from pose_ros.errors import OptionError
+
+Side: TypeAlias = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+"""Of a person. An id of a hand counts them in this order."""
 
 FOUND_SCORE = 0.5
 """Least score of a keypoint that was found, of a network that guesses hidden ones too."""

@@ -18,7 +18,7 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, rotation_to
 from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import (
     NO_BODY,
@@ -58,8 +58,6 @@ one is a part of it: on the photos at hand 0.20 and 0.22. A hand behind it would
 
 MOST_SIDES = 100
 """Hands without a body of which it is remembered whether they are left or right."""
-
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)

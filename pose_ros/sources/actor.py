@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.errors import OptionError
-from pose_ros.sources.figure import AVERAGE, UPRIGHT, Arm, ArmAngles, Build, Posture, point_at
+from pose_ros.sources.figure import AVERAGE, UPRIGHT, ArmAngles, Build, Posture, point_at
 
 TRANSITION_SECONDS = 0.4
 STRIDE_LENGTH = 1.2
@@ -43,7 +44,7 @@ class Step:
 
     gesture: str
     seconds: float = 0.8
-    arm: Arm = "right"
+    arm: Side = "right"
     target: Point | None = None
     bend_degrees: float = 8.0
 
@@ -51,7 +52,7 @@ class Step:
         if self.gesture not in GESTURES and self.gesture != POINT_AT:
             known = ", ".join([*GESTURES, POINT_AT])
             raise OptionError(f"unknown gesture {self.gesture!r}; known: {known}")
-        if self.arm not in ("left", "right"):
+        if self.arm not in SIDES:
             raise OptionError(f"arm must be left or right, got {self.arm!r}")
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise OptionError(f"a step must last above 0 seconds, got {self.seconds}")
@@ -63,18 +64,18 @@ class Step:
             raise OptionError(f"bend_degrees must be in [0, 120], got {self.bend_degrees}")
 
 
-def _with_arm(arm: Arm, angles: ArmAngles) -> Posture:
+def _with_arm(arm: Side, angles: ArmAngles) -> Posture:
     return Posture(left=angles) if arm == "left" else Posture(right=angles)
 
 
-def _stand(_seconds: float, _arm: Arm) -> Posture:
+def _stand(_seconds: float, _arm: Side) -> Posture:
     return Posture()
 
 
-def _point_sideways(toward: Arm) -> Callable[[float, Arm], Posture]:
+def _point_sideways(toward: Side) -> Callable[[float, Side], Posture]:
     turn = 22.0 if toward == "left" else -22.0
 
-    def posture(_seconds: float, arm: Arm) -> Posture:
+    def posture(_seconds: float, arm: Side) -> Posture:
         if arm == toward:
             return _with_arm(arm, ArmAngles(88, 4, 89, 6))._replace(head_turn=turn)
         return _with_arm(arm, ArmAngles(74, 112, 86, 158))._replace(head_turn=turn)
@@ -82,45 +83,45 @@ def _point_sideways(toward: Arm) -> Callable[[float, Arm], Posture]:
     return posture
 
 
-def _point_down(_seconds: float, arm: Arm) -> Posture:
+def _point_down(_seconds: float, arm: Side) -> Posture:
     turn = 8.0 if arm == "left" else -8.0
     return _with_arm(arm, ArmAngles(38, 30, 44, 40))._replace(head_turn=turn)
 
 
-def _point_forward(_seconds: float, arm: Arm) -> Posture:
+def _point_forward(_seconds: float, arm: Side) -> Posture:
     return _with_arm(arm, ArmAngles(76, 72, 84, 82))
 
 
-def _raise_hand(_seconds: float, arm: Arm) -> Posture:
+def _raise_hand(_seconds: float, arm: Side) -> Posture:
     return _with_arm(arm, ArmAngles(158, 6, 172, 12))
 
 
-def _raise_hands(_seconds: float, _arm: Arm) -> Posture:
+def _raise_hands(_seconds: float, _arm: Side) -> Posture:
     raised = ArmAngles(152, 6, 166, 12)
     return Posture(left=raised, right=raised)
 
 
-def _wave(seconds: float, arm: Arm) -> Posture:
+def _wave(seconds: float, arm: Side) -> Posture:
     swing = math.sin(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
     return _with_arm(arm, ArmAngles(82, 14, 176 - 24 * swing, 14))
 
 
-def _t_pose(_seconds: float, _arm: Arm) -> Posture:
+def _t_pose(_seconds: float, _arm: Side) -> Posture:
     level = ArmAngles(89, 3, 90, 3)
     return Posture(left=level, right=level)
 
 
-def _cross_arms(_seconds: float, arm: Arm) -> Posture:
+def _cross_arms(_seconds: float, arm: Side) -> Posture:
     front, back = ArmAngles(50, 98, 100, 168), ArmAngles(32, 92, 97, 172)
     return Posture(left=front, right=back) if arm == "left" else Posture(left=back, right=front)
 
 
-def _stop(_seconds: float, arm: Arm) -> Posture:
+def _stop(_seconds: float, arm: Side) -> Posture:
     # the twist turns the palm to whoever is in front
     return _with_arm(arm, ArmAngles(66, 66, 160, 84, -90.0))
 
 
-def _come_here(seconds: float, arm: Arm) -> Posture:
+def _come_here(seconds: float, arm: Side) -> Posture:
     swing = math.cos(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
     return _with_arm(arm, ArmAngles(48, 72, 122 - 36 * swing, 84))
 
@@ -146,7 +147,7 @@ def stride(phase: float) -> Posture:
     )
 
 
-def _walk(seconds: float, _arm: Arm) -> Posture:
+def _walk(seconds: float, _arm: Side) -> Posture:
     # two strides a period: a little toward the camera and back again
     there_and_back = 1 - math.cos(math.tau * seconds / HELD_GESTURE_SECONDS)
     posture = stride(math.tau * seconds / (HELD_GESTURE_SECONDS / 2))
@@ -154,7 +155,7 @@ def _walk(seconds: float, _arm: Arm) -> Posture:
 
 
 # Every gesture is periodic in HELD_GESTURE_SECONDS, so that a held one repeats seamlessly.
-GESTURES: dict[str, Callable[[float, Arm], Posture]] = {
+GESTURES: dict[str, Callable[[float, Side], Posture]] = {
     "stand": _stand,
     "point_left": _point_sideways("left"),
     "point_right": _point_sideways("right"),
@@ -192,7 +193,7 @@ SCRIPT: tuple[Step, ...] = (
 """The default script: pointing, raised hands and a walk, with each arm; 12 s."""
 
 
-def hold(gesture: str, arm: Arm = "right") -> tuple[Step, ...]:
+def hold(gesture: str, arm: Side = "right") -> tuple[Step, ...]:
     """Return the script that holds one gesture of ``GESTURES``.
 
     Raises:

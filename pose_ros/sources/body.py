@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import SIDES
 from pose_ros.sources.figure import AVERAGE, Build, Joints
 
 Color = tuple[int, int, int]
@@ -90,7 +91,7 @@ def body(joints: Joints, build: Build = AVERAGE, look: Look = PLAIN) -> list[Con
     """Return the round cones of the whole body, in the axes of the joints."""
     limbs = _trunk(joints, build.width)
     forearm, shank = SHIRT if look.long_sleeves else SKIN, SKIN if look.shorts else TROUSERS
-    for side in ("left", "right"):
+    for side in SIDES:
         limbs += _arm(joints, side, forearm) + _leg(joints, side, shank)
     cones = [
         limb._replace(radius_a=limb.radius_a * build.girth, radius_b=limb.radius_b * build.girth)

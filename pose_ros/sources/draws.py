@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.core.camera import Camera
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import Point, Step
 from pose_ros.sources.body import Color, Look
-from pose_ros.sources.figure import UPRIGHT, Arm, ArmAngles, Build, Posture
+from pose_ros.sources.figure import UPRIGHT, ArmAngles, Build, Posture
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource
@@ -117,7 +118,7 @@ def draw_pointing(
         raise OptionError(f"slack must be in [0, 2], got {slack:g}")
     generator = np.random.default_rng(seed)
     for number in range(count):
-        arm: Arm = ("left", "right")[number % 2]
+        arm: Side = SIDES[number % 2]
         while True:
             mount = MOUNTS[generator.integers(len(MOUNTS))]
             hfov = math.radians(mount[2])
@@ -146,7 +147,7 @@ def draw_pointing(
 
 def _draw_actor(
     generator: np.random.Generator,
-    arm: Arm,
+    arm: Side,
     distances: tuple[float, float],
     facing_degrees: float,
     hfov: float,

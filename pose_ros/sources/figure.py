@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import Side
 from pose_ros.errors import OptionError
 
-Arm = Literal["left", "right"]
 Joints = dict[str, Float64Array]
 
 # Meters, of a man of 1.78 m.
@@ -150,7 +150,7 @@ def joints(posture: Posture, build: Build = AVERAGE) -> Joints:
 
 def point_at(
     target: Float64Array,
-    arm: Arm,
+    arm: Side,
     bend_degrees: float = 0.0,
     build: Build = AVERAGE,
     stance: Posture = UPRIGHT,

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.errors import OptionError, did_you_mean
 from pose_ros.sources.actor import GESTURES, TWO_ARMED, Step
 from pose_ros.sources.body import Look
-from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Arm, Build
+from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Build
 from pose_ros.sources.furniture import Pillar, box, table
 from pose_ros.sources.path import TO_CAMERA, Path, Waypoint
 from pose_ros.sources.scene import ACTOR_TO_WALL, AVERAGE_HEIGHT, Actor, Scene
@@ -78,7 +79,7 @@ def pointing(
     generator = np.random.default_rng(seed)
     steps: list[Step] = []
     for number in range(targets):
-        arm: Arm = ("left", "right")[number % 2]
+        arm: Side = SIDES[number % 2]
         sign = 1.0 if arm == "left" else -1.0
         azimuth = math.radians(heading_degrees + sign * generator.uniform(-10.0, 90.0))
         reach = generator.uniform(1.0, 3.0)
@@ -178,7 +179,7 @@ def gestures(distance: float = 3.0, *, hold_seconds: float = 2.0) -> Scene:
     steps: list[Step] = []
     for gesture in GESTURES:
         if gesture not in ("stand", "walk"):
-            arms: tuple[Arm, ...] = ("right",) if gesture in TWO_ARMED else ("left", "right")
+            arms: tuple[Side, ...] = ("right",) if gesture in TWO_ARMED else SIDES
             for arm in arms:
                 steps += [Step("stand", 1.0), Step(gesture, hold_seconds, arm)]
     return Scene((Actor(Path.standing(distance), tuple(steps)),), distance + ACTOR_TO_WALL)

@@ -10,11 +10,11 @@ from threading import Event
 import numpy as np
 
 from pose_ros.core.camera import Camera
+from pose_ros.core.skeletons import Side
 from pose_ros.core.types import FloatArray, Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.actor import SCRIPT, Step, hold
 from pose_ros.sources.depth_camera import DepthSensor
-from pose_ros.sources.figure import Arm
 from pose_ros.sources.raytrace import View
 from pose_ros.sources.renderer import Renderer
 from pose_ros.sources.scene import Scene
@@ -43,7 +43,7 @@ class SyntheticSource:
         self,
         gesture: str | None = None,
         *,
-        arm: Arm = "right",
+        arm: Side = "right",
         script: Sequence[Step] | None = None,
         scene: Scene | None = None,
         width: int = DEFAULT_WIDTH,

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import Side, Skeleton
 from pose_ros.sources.actor import TRANSITION_SECONDS, TWO_ARMED
 from pose_ros.sources.body import Cone
-from pose_ros.sources.figure import Arm
 from pose_ros.sources.furniture import blocked
 from pose_ros.sources.raytrace import View, covers
 from pose_ros.sources.scene import Actor, Scene
@@ -53,7 +52,7 @@ class Truth:
     self_hidden: NDArray[np.bool_]
     height: float
     gesture: str
-    arm: Arm | None
+    arm: Side | None
     held: bool
     target: Float64Array
 
@@ -80,7 +79,7 @@ class Truth:
         found: Float64Array = self.camera[self.skeleton.index(keypoint)]
         return found
 
-    def pointing(self, arm: Arm) -> Float64Array:
+    def pointing(self, arm: Side) -> Float64Array:
         """Return the (3,) unit vector from a shoulder to its wrist, in the optical frame."""
         line = self.joint(f"{arm}_wrist") - self.joint(f"{arm}_shoulder")
         unit: Float64Array = line / np.linalg.norm(line)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.gestures import Gesture
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
 
 _RAY_COLOR, _TEXT_COLOR = (255, 105, 180), (255, 255, 255)  # RGB
@@ -73,7 +74,7 @@ def _ray_pixels(pose: Pose, gesture: Gesture, camera: Camera | None) -> Float64A
         seen = points[points[:, 2] > _NEAREST_METERS]
         way = camera.project(seen) if len(seen) else np.empty((0, 2))
         return np.asarray(way[np.isfinite(way).all(axis=1)], np.float64)
-    if gesture.side not in ("left", "right"):
+    if gesture.side not in SIDES:
         return np.empty((0, 2))
     start, end = (
         np.asarray(pose.keypoint(f"{gesture.side}_{joint}"), np.float64)

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import pose_ros
+from pose_ros.core.skeletons import SIDES
 from pose_ros.networks.paf import parse
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.session import open_session
-
-SIDES = ("left", "right")
 
 FOUND = {
     "COCO_val2014_000000000192.jpg": 4,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import (
     GESTURES,
@@ -15,9 +16,8 @@ from pose_ros.sources.actor import (
     hold,
     posture_at,
 )
-from pose_ros.sources.figure import Arm, Joints, joints
+from pose_ros.sources.figure import Joints, joints
 
-SIDES: tuple[Arm, Arm] = ("left", "right")
 BONES = [
     (f"{side}_{a}", f"{side}_{b}")
     for side in SIDES
@@ -34,7 +34,7 @@ def script_joints(rate: float = 60.0) -> list[Joints]:
     return [joints(posture_at(SCRIPT, i / rate)) for i in range(round(PERIOD * rate))]
 
 
-def held(gesture: str, arm: Arm, seconds: float = 0.25) -> Joints:
+def held(gesture: str, arm: Side, seconds: float = 0.25) -> Joints:
     return joints(posture_at(hold(gesture, arm), seconds))
 
 
@@ -103,7 +103,7 @@ def test_one_arm_is_the_mirror_of_the_other(gesture: str) -> None:
     ],
 )
 def test_arm_points_where_it_should(
-    gesture: str, direction: tuple[int, int, int], least: float, arm: Arm
+    gesture: str, direction: tuple[int, int, int], least: float, arm: Side
 ) -> None:
     found = held(gesture, arm)
     reach = found[f"{arm}_wrist"] - found[f"{arm}_shoulder"]
@@ -155,7 +155,7 @@ def test_walk_takes_steps_toward_the_camera_and_back() -> None:
     ("gesture", "arm", "text"),
     [("jump", "left", "known: stand"), ("wave", "both", "left or right")],
 )
-def test_unknown_names(gesture: str, arm: Arm, text: str) -> None:
+def test_unknown_names(gesture: str, arm: Side, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         hold(gesture, arm)
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pose_ros.core.geometry import angle_between
+from pose_ros.core.skeletons import Side
 from pose_ros.errors import OptionError
 from pose_ros.sources.actor import Step, posture_at, step_at
 from pose_ros.sources.body import body
-from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Arm, Build, Posture, joints, point_at
+from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Build, Posture, joints, point_at
 from pose_ros.sources.path import Path, Waypoint
 from pose_ros.sources.scene import Actor
 
@@ -57,7 +58,7 @@ def test_girth_makes_trunk_and_limbs_thicker_and_heads_not() -> None:
 
 @pytest.mark.parametrize("build", [AVERAGE, BROAD, LONG_ARMED])
 @pytest.mark.parametrize("arm", ["left", "right"])
-def test_the_line_from_shoulder_to_wrist_meets_the_target(arm: Arm, build: Build) -> None:
+def test_the_line_from_shoulder_to_wrist_meets_the_target(arm: Side, build: Build) -> None:
     for azimuth, height, bend in itertools.product(range(-180, 180, 30), (0.0, 1.2, 2.6), (0, 40)):
         turn = np.radians(azimuth)
         target = np.array([2 * np.cos(turn), 2 * np.sin(turn), height])
@@ -96,7 +97,7 @@ SLACK = Posture(bow=8.0, lean=-4.0, twist=15.0, left_thigh=12.0, left_knee=20.0)
 
 
 @pytest.mark.parametrize("arm", ["left", "right"])
-def test_who_stands_at_ease_points_as_well(arm: Arm) -> None:
+def test_who_stands_at_ease_points_as_well(arm: Side) -> None:
     target = np.array([1.6, 0.7, 0.3])
     found = joints(point_at(target, arm, 15.0, AVERAGE, SLACK))
     line, to_target = (end - found[f"{arm}_shoulder"] for end in (found[f"{arm}_wrist"], target))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 
 Point = tuple[str, ...]
 """Keypoints whose middle it is."""
@@ -107,7 +107,7 @@ JOINTS = (
 )
 """All joints, parents first."""
 
-_ALIASES = {f"{side}_foot_index": f"{side}_big_toe" for side in ("left", "right")}
+_ALIASES = {f"{side}_foot_index": f"{side}_big_toe" for side in SIDES}
 KEYPOINTS = tuple(
     dict.fromkeys(
         name

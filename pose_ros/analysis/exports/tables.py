@@ -18,7 +18,7 @@ from pose_ros.core.gestures import Gesture
 from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
 from pose_ros.core.joint_angles import JointMotion, triples
 from pose_ros.core.results import NANOSECONDS, Result
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
 
@@ -158,7 +158,7 @@ def groups(result: Result) -> list[Group]:
         found.append(Group(result.poses, result.poses.ids.tolist(), sides))
     if result.hands is not None and len(result.hands):
         ids = result.hands.ids.tolist()
-        sides = [("left", "right")[i % 2] for i in ids]
+        sides = [SIDES[i % 2] for i in ids]
         found.append(Group(result.hands, [person_of_hand(i) for i in ids], sides))
     return found
 

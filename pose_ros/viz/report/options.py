@@ -11,6 +11,7 @@ import numpy as np
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import JOINTS
 from pose_ros.core.results import RunInfo
+from pose_ros.core.skeletons import SIDES
 from pose_ros.errors import OptionError, did_you_mean
 
 STAYING_FRAMES = ("map", "odom")
@@ -33,7 +34,7 @@ class ReportOptions:
     joints: tuple[str, ...] = JOINTS
 
     def __post_init__(self) -> None:
-        known = [*JOINTS, *(f"{side}_{joint}" for joint in JOINTS for side in ("left", "right"))]
+        known = [*JOINTS, *(f"{side}_{joint}" for joint in JOINTS for side in SIDES)]
         for joint in self.joints:
             if joint not in known:
                 raise OptionError(

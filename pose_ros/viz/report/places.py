@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pose_ros.core.body_model import BONES
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import Pose, PositionSource
 from pose_ros.viz.report.options import CameraPlacement
@@ -76,7 +77,7 @@ def body_height(pose: Pose, found: NDArray[np.bool_], *, scale_known: bool) -> f
             height; those that a depth camera measures do.
     """
     joints = ("shoulder", "hip", "knee", "ankle")
-    names = [[f"{side}_{joint}" for joint in joints] for side in ("left", "right")]
+    names = [[f"{side}_{joint}" for joint in joints] for side in SIDES]
     if pose.camera is None or not {*names[0], *names[1]} <= set(pose.skeleton.keypoints):
         return math.nan
     indices = np.array([[pose.skeleton.index(name) for name in side] for side in names])
