@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from pose_ros.analysis.images import analyze
     from pose_ros.build import create_body_hands, create_estimator
     from pose_ros.core.camera import Calibration, Camera
-    from pose_ros.core.gestures import Gesture, GestureOptions, GestureRecognizer
-    from pose_ros.core.lift import Lifter, LiftOptions
-    from pose_ros.core.options import EstimatorOptions
+    from pose_ros.core.gestures import Gesture, GestureRecognizer
+    from pose_ros.core.lift import Lifter
     from pose_ros.core.protocols import Estimator, HandEstimator, Source
     from pose_ros.core.results import Result
     from pose_ros.core.skeletons import Skeleton
     from pose_ros.core.types import Frame, Pose, Poses
     from pose_ros.errors import PoseRosError
+    from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
+    from pose_ros.settings.gestures import GestureOptions
+    from pose_ros.settings.lifting import LiftOptions
     from pose_ros.sources.calibration import read_calibration
     from pose_ros.sources.opening import open_source
     from pose_ros.viz.overlay import draw
@@ -30,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Calibration",
     "Camera",
+    "EngineOptions",
     "Estimator",
     "EstimatorOptions",
     "Frame",
@@ -58,14 +61,16 @@ _NAMES = {
     "pose_ros.analysis.images": ("analyze",),
     "pose_ros.build": ("create_body_hands", "create_estimator"),
     "pose_ros.core.camera": ("Calibration", "Camera"),
-    "pose_ros.core.gestures": ("Gesture", "GestureOptions", "GestureRecognizer"),
-    "pose_ros.core.lift": ("LiftOptions", "Lifter"),
-    "pose_ros.core.options": ("EstimatorOptions",),
+    "pose_ros.core.gestures": ("Gesture", "GestureRecognizer"),
+    "pose_ros.core.lift": ("Lifter",),
     "pose_ros.core.protocols": ("Estimator", "HandEstimator", "Source"),
     "pose_ros.core.results": ("Result",),
     "pose_ros.core.skeletons": ("Skeleton",),
     "pose_ros.core.types": ("Frame", "Pose", "Poses"),
     "pose_ros.errors": ("PoseRosError",),
+    "pose_ros.settings.estimation": ("EngineOptions", "EstimatorOptions"),
+    "pose_ros.settings.gestures": ("GestureOptions",),
+    "pose_ros.settings.lifting": ("LiftOptions",),
     "pose_ros.sources.calibration": ("read_calibration",),
     "pose_ros.sources.opening": ("open_source",),
     "pose_ros.viz.overlay": ("draw",),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from pose_ros.core.options import AUTO_FINDER, OWN_FINDER, EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
 from pose_ros.networks.blazepose import BlazePose
@@ -27,12 +26,21 @@ from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature
 from pose_ros.runtime.signature import Signature, describe
+from pose_ros.settings import options_of, refuse_unknown
+from pose_ros.settings.estimation import (
+    AUTO_FINDER,
+    OWN_FINDER,
+    EngineOptions,
+    EstimatorOptions,
+    HandOptions,
+    NetworkOptions,
+)
 from pose_ros.share import user_path
 
 _LOG = logging.getLogger(__name__)
 
-DEFAULT_NETWORK = "blazepose-full"
-DEFAULT_HAND_NETWORK = "blazehand-full"
+DEFAULT_NETWORK = NetworkOptions.network
+DEFAULT_HAND_NETWORK = HandOptions.network
 FINDERS = ("posenet-mobilenet", "posenet-mobilenet-641x481", "openpose-mobilenet")
 """Networks that ``auto`` takes as the finder, the best first."""
 
@@ -40,20 +48,9 @@ FINDERS = ("posenet-mobilenet", "posenet-mobilenet-641x481", "openpose-mobilenet
 def create_estimator(
     network: str = DEFAULT_NETWORK,
     *,
-    threshold: float | None = None,
-    min_tracking_confidence: float = 0.5,
-    max_people: int = 1,
-    reid_timeout: float = 2.0,
-    detect_tiles: int = 1,
-    smoothing: bool = True,
-    static: bool = False,
-    upper_body_only: bool = False,
-    finder: str = AUTO_FINDER,
-    provider: str = "auto",
-    require_gpu: bool = False,
-    threads: int = 2,
-    precision: str = "fp32",
-    models_dir: str | os.PathLike[str] | None = None,
+    options: EstimatorOptions | None = None,
+    engine: EngineOptions | None = None,
+    **keywords: Any,
 ) -> Estimator:
     """Load a network, fetching its files when they are not there yet.
 
@@ -77,72 +74,37 @@ def create_estimator(
     Args:
         network: Name of a model card, such as ``blazepose-full``; or the path of a card,
             ``.yaml``, or of a network alone, ``.onnx``, that tells by itself what it is.
-        threshold: Least score, in [0, 1], at which a person is newly found; None for
-            the network's own.
-        min_tracking_confidence: Least score, in [0, 1], at which a person is kept.
-        max_people: Most people to look for, 1 to 10.
-        reid_timeout: Seconds, 0 to 60, for which somebody out of sight keeps the id.
-        detect_tiles: Tiles along the image's longer side, 1 to 4, in which small
-            people are looked for besides the whole image; 1 for none.
-        smoothing: Filter keypoints over time, by stamps.
-        static: Treat every image by itself.
-        upper_body_only: Give the upper body's keypoints only, without depths.
-        finder: What looks for people, for BlazePose and other networks that see one person at a
-            time: the name or path of any network that finds everybody in one look, beside
-            which BlazePose's own detector looks too; ``blazepose`` for that alone; ``auto``
-            for the best whose files are in the cache, and for ``blazepose`` where
-            ``max_people`` is 1.
-        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
-        require_gpu: Raise rather than run on the CPU.
-        threads: CPU threads for one run of a network, 1 to 64.
-        precision: ``fp32``; quicker and less exact ``fp16`` on a GPU, and ``int8`` on the
-            CPU for networks whose card plans it.
-        models_dir: Where model files are kept; the user's cache by default.
+        options: How people are found and followed; the defaults unless given.
+        engine: What runs the network; the defaults unless given.
+        keywords: Fields of ``EstimatorOptions`` and ``EngineOptions`` by their names, such as
+            ``max_people=4, threads=1``, in place of those of ``options`` and ``engine``.
 
     Returns:
         An estimator for one stream of images.
 
     Raises:
-        OptionError: An argument is out of its range.
+        OptionError: An option is unknown or out of its range.
         ModelError: The network is unknown, or its files cannot be had.
         RuntimeUnavailableError: The provider is not there.
     """
-    options = EstimatorOptions(
-        threshold=threshold,
-        min_tracking_confidence=min_tracking_confidence,
-        max_people=max_people,
-        reid_timeout=reid_timeout,
-        detect_tiles=detect_tiles,
-        smoothing=smoothing,
-        static=static,
-        upper_body_only=upper_body_only,
-        finder=finder,
-    )
+    options, engine = _merged(options, engine, keywords)
     card = open_card(network)
     try:
         family = FAMILIES[card.family]
     except KeyError:
         known = ", ".join(FAMILIES)
         raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
-    load = functools.partial(
-        open_sessions,
-        models_dir=models_dir,
-        provider=provider,
-        require_gpu=require_gpu,
-        threads=threads,
-        precision=precision,
-    )
-    sessions = load(card, card.files)
+    sessions = open_sessions(card, card.files, engine)
     if card.family in TOP_DOWN:
-        sessions |= load(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE])
+        sessions |= open_sessions(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE], engine)
     estimator = family(card.contract, sessions, options)
     if isinstance(estimator, BlazePose | TopDown):
-        helper = finder_card(options, models_dir)
+        helper = finder_card(options, engine.models_dir)
         if helper is not None:
-            estimator.finder = _open_finder(helper, load, precision)
+            estimator.finder = _open_finder(helper, engine)
         name = helper.name if helper else OWN_FINDER
         estimator.options = dataclasses.replace(options, finder=name)
-    if isinstance(estimator, OneShot) and detect_tiles > 1:
+    if isinstance(estimator, OneShot) and options.detect_tiles > 1:
         _LOG.warning("%s looks at the whole image alone: detect_tiles does nothing", card.name)
     return estimator
 
@@ -176,7 +138,24 @@ def finder_card(
     return None
 
 
-def _open_finder(card: Card, load: Callable[..., dict[str, Session]], precision: str) -> Finder:
+def _merged(
+    options: EstimatorOptions | None, engine: EngineOptions | None, keywords: Mapping[str, Any]
+) -> tuple[EstimatorOptions, EngineOptions]:
+    """Return the options with the fields that keywords give.
+
+    Raises:
+        OptionError: A keyword is unknown, or a value out of its range.
+    """
+    options, engine = options or EstimatorOptions(), engine or EngineOptions()
+    refuse_unknown([*options_of(EstimatorOptions), *options_of(EngineOptions)], keywords)
+    of_engine = options_of(EngineOptions)
+    return (
+        dataclasses.replace(options, **{k: v for k, v in keywords.items() if k not in of_engine}),
+        dataclasses.replace(engine, **{k: v for k, v in keywords.items() if k in of_engine}),
+    )
+
+
+def _open_finder(card: Card, engine: EngineOptions) -> Finder:
     """Load the network that looks for people.
 
     Raises:
@@ -184,7 +163,9 @@ def _open_finder(card: Card, load: Callable[..., dict[str, Session]], precision:
     """
     if card.family in FAMILIES and card.family not in TOP_DOWN:
         # few cards plan int8, and that of the network that it is asked for need not be the finder's
-        sessions = load(card, card.files, precision="fp32" if precision == "int8" else precision)
+        if engine.precision == "int8":
+            engine = dataclasses.replace(engine, precision="fp32")
+        sessions = open_sessions(card, card.files, engine)
         network = FAMILIES[card.family](card.contract, sessions, EstimatorOptions())
         if isinstance(network, OneShot):
             return Finder(network)
@@ -248,15 +229,10 @@ def card_name(path: Path) -> str:
 def create_body_hands(
     network: str = DEFAULT_HAND_NETWORK,
     *,
-    detect_palms: bool = False,
-    min_tracking_confidence: float = 0.5,
-    smoothing: bool = True,
-    static: bool = False,
-    provider: str = "auto",
-    require_gpu: bool = False,
-    threads: int = 2,
-    precision: str = "fp32",
-    models_dir: str | os.PathLike[str] | None = None,
+    detect_palms: bool = HandOptions.detect_palms,
+    options: EstimatorOptions | None = None,
+    engine: EngineOptions | None = None,
+    **keywords: Any,
 ) -> BodyHands:
     """Load the networks that find the hands of people whose bodies are known.
 
@@ -271,14 +247,10 @@ def create_body_hands(
         network: Name of a hand network's card, such as ``blazehand-lite``.
         detect_palms: Look for palms in the whole image too. So hands are found where no body is
             found; these have ids from ``2 * pose_ros.core.types.NO_BODY`` on.
-        min_tracking_confidence: Least score, in [0, 1], of a hand.
-        smoothing: As for ``create_estimator``; so are the others.
-        static: Treat every image by itself.
-        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
-        require_gpu: Raise rather than run on the CPU.
-        threads: CPU threads for one run of a network, 1 to 64.
-        precision: As for ``create_estimator``.
-        models_dir: Where model files are kept; the user's cache by default.
+        options: Of these ``min_tracking_confidence``, the least score of a hand, ``smoothing``
+            and ``static`` count.
+        engine: What runs the networks; the defaults unless given.
+        keywords: As for ``create_estimator``.
 
     Returns:
         What finds the hands in one stream of images, given the people in each.
@@ -288,56 +260,37 @@ def create_body_hands(
         ModelError: The network is unknown, finds no hands at wrists, or cannot be had.
         RuntimeUnavailableError: The provider is not there.
     """
-    options = EstimatorOptions(
-        min_tracking_confidence=min_tracking_confidence, smoothing=smoothing, static=static
-    )
+    options, engine = _merged(options, engine, keywords)
     card = load_card(network)
     roles = (*BodyHands.ROLES, *([BodyHands.PALM_ROLE] if detect_palms else []))
     if not all(role in card.files for role in roles):
         raise ModelError(
             f"{card.name} finds no hands at the wrists of bodies; {DEFAULT_HAND_NETWORK} does"
         )
-    sessions = open_sessions(
-        card,
-        roles,
-        models_dir=models_dir,
-        provider=provider,
-        require_gpu=require_gpu,
-        threads=threads,
-        precision=precision,
-    )
+    sessions = open_sessions(card, roles, engine)
     return BodyHands(card.contract, sessions, options)
 
 
 def open_sessions(
-    card: Card,
-    roles: Iterable[str],
-    *,
-    models_dir: str | os.PathLike[str] | None = None,
-    provider: str = "auto",
-    require_gpu: bool = False,
-    threads: int = 2,
-    precision: str = "fp32",
+    card: Card, roles: Iterable[str], engine: EngineOptions | None = None
 ) -> dict[str, Session]:
     """Load files of a card, fetching or making them when they are not there yet.
 
     Args:
         card: The network.
         roles: Which of its files.
-        models_dir: As for ``create_estimator``; so are the others.
-        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
-        require_gpu: Raise rather than run on the CPU.
-        threads: CPU threads for one run of a network, 1 to 64.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        engine: What runs them; the defaults unless given.
 
     Returns:
         What runs each file, by its role; inputs and outputs in the order of the card.
 
     Raises:
-        OptionError: An argument is out of its range.
+        OptionError: The precision is not one of the provider.
         ModelError: A file cannot be had, or does not fit the card.
         RuntimeUnavailableError: The provider is not there, or ``int8`` cannot be made here.
     """
+    engine = engine or EngineOptions()
+    provider, precision = engine.provider, engine.precision
     check_precision(precision, provider)
     file_path = model_path
     if precision == "int8":
@@ -346,9 +299,13 @@ def open_sessions(
         provider, file_path = "cpu", int8_path
     sessions: dict[str, Session] = {}
     for role in roles:
-        path = file_path(card, role, models_dir)
+        path = file_path(card, role, engine.models_dir)
         session = open_session(
-            path, provider, require_gpu=require_gpu, threads=threads, precision=precision
+            path,
+            provider,
+            require_gpu=engine.require_gpu,
+            threads=engine.threads,
+            precision=precision,
         )
         session.select(card.file(role).signature, str(path))
         sessions[role] = session

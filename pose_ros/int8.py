@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray, Frame
 from pose_ros.documents import DocumentError, read_json
@@ -23,6 +22,7 @@ from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.files import Progress, locked, print_progress, write_whole
 from pose_ros.runtime.model_store import cache_dir, model_path
 from pose_ros.runtime.session import open_session
+from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.sources import open_source
 
 SCENES = {

@@ -6,8 +6,8 @@ import pytest
 
 import pose_ros
 from pose_ros import build
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError
+from pose_ros.settings.estimation import EstimatorOptions
 
 
 class Silent:

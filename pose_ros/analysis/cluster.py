@@ -68,7 +68,7 @@ def run_on_cluster(
 
 def _work(job: Job) -> TaskReport:
     """Do a job in a worker of the cluster; Dask itself holds BLAS to one thread."""
-    cv2.setNumThreads(job.task.threads)
+    cv2.setNumThreads(job.task.engine.threads)
     return run_job(job)
 
 

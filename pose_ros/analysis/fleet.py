@@ -169,7 +169,7 @@ class Fleet:
         task = replace(
             task,
             bag=str(recording.path.resolve()),
-            threads=THREADS,
+            engine=replace(task.engine, threads=THREADS),
         )
         origin = origin_of(task)
         return Job(

@@ -156,6 +156,8 @@ def origin_of(task: BagTask) -> Origin:
         SourceError: The recording is not there.
     """
     settings = asdict(task.settings)
+    engine = asdict(task.engine)
+    settings |= {name: engine[name] for name in ("provider", "require_gpu", "precision")}
     network = user_path(task.settings.network)
     if network.is_file():  # one's own: its name does not say what it is
         settings["network_sha256"] = hashlib.sha256(network.read_bytes()).hexdigest()

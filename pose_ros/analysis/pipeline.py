@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pose_ros.core.gestures import Gesture, GestureOptions, GestureRecognizer
-from pose_ros.core.lift import Lifter, LiftOptions
+from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.lift import Lifter
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.trunk_fit import Floor
 from pose_ros.messages.poses import as_told
+from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.bag_images import RecordedImage
 
 

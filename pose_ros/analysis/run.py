@@ -26,7 +26,7 @@ from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lift import level_floor
+from pose_ros.core.lift import floor_below
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import ImageError, SourceError, printable
 from pose_ros.messages.cameras import is_rectified
@@ -123,37 +123,28 @@ def make_pipeline(task: BagTask) -> Pipeline:
         PoseRosError: As ``create_estimator``; or an option is out of its range.
     """
     settings = task.settings
-    floor = None
-    if settings.camera_height is not None:
-        floor = level_floor(settings.camera_height, settings.camera_pitch, settings.camera_roll)
-    engine: dict[str, Any] = {
-        "provider": settings.provider,
-        "require_gpu": settings.require_gpu,
-        "threads": task.threads,
-        "precision": settings.precision,
-        "models_dir": task.models_dir or None,
-    }
-    options = settings.estimator
-    estimator = create_estimator(settings.network, **asdict(options), **engine)
+    options, engine = settings.estimator, task.engine
+    estimator = create_estimator(settings.network, options=options, engine=engine)
     hands = None
-    if settings.hand_network:
+    if settings.hands.enabled:
         hand_joints(estimator.skeleton)
         hands = create_body_hands(
-            settings.hand_network,
-            detect_palms=settings.detect_palms,
-            min_tracking_confidence=options.min_tracking_confidence,
-            smoothing=options.smoothing,
-            static=options.static,
-            **engine,
+            settings.hands.network,
+            detect_palms=settings.hands.detect_palms,
+            options=options,
+            engine=engine,
         )
+    floor = floor_below(settings.mount)
     return Pipeline(estimator, hands, PipelineOptions(settings.lift, floor, settings.gestures))
 
 
 def options_told(task: BagTask, images: BagImages) -> dict[str, Any]:
     """Return what the results of a task follow from, beside the networks that ran."""
     options = asdict(task.settings)
-    for name in ("network", "hand_network", "provider"):
-        del options[name]
+    del options["network"], options["hands"]
+    options |= options.pop("mount")
+    options["detect_palms"] = task.settings.hands.detect_palms
+    options |= {"precision": task.engine.precision, "require_gpu": task.engine.require_gpu}
     options |= {"topic": images.topic, "camera_info": images.camera_info, "depth": images.depth}
     return options | {"start": task.start, "end": task.end}
 

@@ -13,10 +13,10 @@ from typing import TypeAlias
 from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.tally import losses
 from pose_ros.build import DEFAULT_NETWORK
-from pose_ros.core.encoded_images import DEFAULT_MAX_MEGAPIXELS
-from pose_ros.core.gestures import GestureOptions
-from pose_ros.core.lift import LiftOptions
-from pose_ros.core.options import EstimatorOptions
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
+from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.images import ImageOptions, LensOptions
+from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.viz.report import ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
@@ -38,36 +38,24 @@ class Settings:
         max_megapixels: Size above which an image is refused, before it is decoded.
         network: A network's name or path, as ``create_estimator`` takes it.
         estimator: Options of the network.
-        provider: ``auto``, ``tensorrt``, ``cuda`` or ``cpu``.
-        require_gpu: Fail rather than run on the CPU.
-        precision: ``fp32``, ``fp16`` or ``int8``.
-        hand_network: What finds the people's hands; empty where nobody looks for them.
-        detect_palms: Whether it finds hands without a body too.
+        hands: Whether hands are looked for, and by which network.
         lift: How people are placed in meters, where the camera is known.
-        camera_height: Meters of the camera above a level floor; None when unknown.
-        camera_pitch: Degrees that it looks down, of a camera whose height is known.
-        camera_roll: Degrees by which that camera is turned clockwise, seen from behind it.
+        mount: How the camera stands over a level floor.
         gestures: How gestures are recognized; None where nobody looks for them.
     """
 
     topic: str = ""
     camera_info: str = ""
     calibration: str = ""
-    hfov: float | None = None
+    hfov: float | None = LensOptions.hfov
     depth: str = ""
     every: int = 1
-    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    max_megapixels: float = ImageOptions.max_megapixels
     network: str = DEFAULT_NETWORK
     estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
-    provider: str = "auto"
-    require_gpu: bool = False
-    precision: str = "fp32"
-    hand_network: str = ""
-    detect_palms: bool = False
+    hands: HandOptions = field(default_factory=HandOptions)
     lift: LiftOptions = field(default_factory=LiftOptions)
-    camera_height: float | None = None
-    camera_pitch: float = 0.0
-    camera_roll: float = 0.0
+    mount: MountOptions = field(default_factory=MountOptions)
     gestures: GestureOptions | None = None
 
 
@@ -118,8 +106,7 @@ class BagTask:
         start: Seconds from the recording's start; images before it are not looked at.
         end: Seconds from the recording's start; images at it and after are not looked at.
         is_slice: Whether it is one slice of several, which may hold no image.
-        threads: CPU threads for one run of a network; no result depends on it.
-        models_dir: Where model files are kept; empty for the user's cache.
+        engine: What runs the networks; no result depends on its ``threads`` and ``models_dir``.
     """
 
     bag: str
@@ -128,8 +115,7 @@ class BagTask:
     start: float | None = None
     end: float | None = None
     is_slice: bool = False
-    threads: int = 2
-    models_dir: str = ""
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def measure(task: BagTask) -> Throughput:
             marks.append((time.process_time(), networks[0]))
 
         outputs = TaskOutputs(bag=str(Path(folder) / "results"), storage=task.outputs.storage)
-        run_task(replace(task, outputs=outputs, threads=1), progress)
+        run_task(replace(task, outputs=outputs, engine=replace(task.engine, threads=1)), progress)
     images = len(marks) - WARM_UP
     if images < WARM_UP:
         raise SourceError(f"{task.bag} has {len(marks)} images: too few to measure anything")

@@ -14,10 +14,11 @@ from pose_ros.core.body_model import NETWORK_HEIGHT
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
 from pose_ros.errors import OptionError
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.depth_camera import to_millimeters
 from pose_ros.sources.draws import draw_pointing
 from pose_ros.sources.raytrace import View

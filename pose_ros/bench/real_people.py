@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.joint_memory import JointReader
-from pose_ros.core.lift import Lifter, LiftOptions
+from pose_ros.core.lift import Lifter
 from pose_ros.core.pointing import arm_ray
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Frame, Poses
 from pose_ros.errors import OptionError, SourceError
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources import open_source
 
 SURE = 0.08

@@ -14,9 +14,9 @@ from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
-    check_floor,
     gesture_options,
     lift_options,
+    mount_options,
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
@@ -25,13 +25,15 @@ from pose_ros.cli.input_options import add_input_arguments
 from pose_ros.cli.network_options import (
     add_hand_arguments,
     add_network_arguments,
+    engine_options,
     estimator_options,
-    hand_network,
+    hand_options,
 )
 from pose_ros.cli.stopping import nothing_is_kept, say
-from pose_ros.core.lift import LiftOptions
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
+from pose_ros.settings import add_to_parser
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.share import user_path
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
@@ -49,10 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is analyzed")
     add_input_arguments(group)
     group.add_argument("--depth", metavar="TOPIC", help="of depth images, registered to the images")
-    group.add_argument(
-        "--max-depth-skew", type=float, default=LiftOptions.max_depth_skew, metavar="S",
-        help="seconds by which a depth image may be older or newer than its image (%(default)s)",
-    )  # fmt: skip
+    add_to_parser(LiftOptions, group, leave_out=("height", "smoothing"))
     group.add_argument(
         "--every", type=int, default=1, metavar="N", help="one image of N, from the first one on"
     )
@@ -139,7 +138,6 @@ def task_from(args: argparse.Namespace) -> BagTask:
     camera_info, calibration = args.camera_info or "", ""
     if camera_info.endswith((".yaml", ".yml")):
         calibration, camera_info = _read(camera_info), ""
-    check_floor(args)
     settings = Settings(
         topic=args.topic or "",
         camera_info=camera_info,
@@ -150,15 +148,9 @@ def task_from(args: argparse.Namespace) -> BagTask:
         max_megapixels=args.max_megapixels,
         network=args.network,
         estimator=estimator_options(args),
-        provider=args.provider,
-        require_gpu=args.require_gpu,
-        precision=args.precision,
-        hand_network=hand_network(args),
-        detect_palms=args.detect_palms,
+        hands=hand_options(args),
         lift=lift_options(args),
-        camera_height=args.camera_height,
-        camera_pitch=args.camera_pitch or 0.0,
-        camera_roll=args.camera_roll or 0.0,
+        mount=mount_options(args),
         gestures=gesture_options(args),
     )
     outputs = TaskOutputs(
@@ -180,8 +172,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         outputs,
         start=args.start,
         end=args.end,
-        threads=args.threads,
-        models_dir=args.models_dir or "",
+        engine=engine_options(args),
     )
 
 

@@ -19,13 +19,14 @@ from pose_ros.build import open_card, open_sessions
 from pose_ros.cli.network_options import (
     add_network_arguments,
     build_estimator,
+    engine_options,
     estimator_options,
 )
-from pose_ros.core.gestures import GestureOptions
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.runtime.card import Card
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources import open_source
 
 POSES = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
@@ -107,7 +108,7 @@ def race(args: argparse.Namespace, frames: list[Image]) -> int:
         if card.name in HANDS:
             peer.open("hands", max_num_hands=args.max_people, model_complexity=complexity)
         else:
-            smooth = not args.no_smoothing
+            smooth = args.smoothing
             peer.open("pose", smooth_landmarks=smooth, model_complexity=complexity)
 
         def block(first: int, last: int) -> tuple[float, float]:
@@ -131,7 +132,7 @@ def compare(args: argparse.Namespace, frames: list[Image]) -> int:
             estimator,
             frames,
             static=static,
-            smooth=not args.no_smoothing,
+            smooth=args.smoothing,
             complexity=complexity,
         )
     results = {how: compared}
@@ -192,12 +193,9 @@ def analyze(args: argparse.Namespace) -> int:
     settings = Settings(
         network=args.network,
         estimator=estimator_options(args),
-        provider=args.provider,
-        require_gpu=args.require_gpu,
-        precision=args.precision,
         gestures=GestureOptions(),
     )
-    found = throughput.measure(BagTask(args.input, settings, models_dir=args.models_dir or ""))
+    found = throughput.measure(BagTask(args.input, settings, engine=engine_options(args)))
     figures = {
         "images": found.images,
         "CPU ms an image": found.cpu_ms,
@@ -257,15 +255,7 @@ def _in_one_stream(estimate: Any) -> Any:
 def _bare_networks(card: Card, args: argparse.Namespace) -> dict[str, speed.Block]:
     """Return the engine's own time for each network of a card, on a fixed input."""
     blocks = {}
-    sessions = open_sessions(
-        card,
-        card.files,
-        models_dir=args.models_dir,
-        provider=args.provider,
-        require_gpu=args.require_gpu,
-        threads=args.threads,
-        precision=args.precision,
-    )
+    sessions = open_sessions(card, card.files, engine_options(args))
     for role, file in card.files.items():
         session = sessions[role]
         inputs = [

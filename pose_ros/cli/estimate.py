@@ -36,9 +36,9 @@ from pose_ros.analysis.whole import (
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
-    check_floor,
     gesture_options,
     lift_options,
+    mount_options,
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
@@ -52,6 +52,7 @@ from pose_ros.cli.network_options import (
 )
 from pose_ros.cli.stopping import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.lift import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
@@ -139,7 +140,9 @@ def _estimate(
 ) -> str:
     """Find people in all inputs and write what is asked for; returns one line about the run."""
     told = _told_camera(args)
-    options = PipelineOptions(lift_options(args), check_floor(args), gesture_options(args))
+    options = PipelineOptions(
+        lift_options(args), floor_below(mount_options(args)), gesture_options(args)
+    )
     with contextlib.ExitStack() as stack:
         outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
         estimator = build_estimator(args)
@@ -431,9 +434,7 @@ def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[st
         "camera_info": printable(args.camera_info or ""),
         "hfov": args.hfov,
         "lift": asdict(options.lift),
-        "camera_height": args.camera_height,
-        "camera_pitch": args.camera_pitch or 0.0,
-        "camera_roll": args.camera_roll or 0.0,
+        **asdict(mount_options(args)),
         "gestures": gestures and asdict(gestures),
     }
 

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeAlias
 
-from pose_ros.core.operators import Choice
-from pose_ros.core.velocity import VelocityLimits
 from pose_ros.errors import OptionError, short
+from pose_ros.settings.commands import CommandOptions, VelocityLimits
 
 
 @dataclass(frozen=True)
@@ -92,61 +91,22 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class CommandConfig:
-    """The rules of a ``Commander``.
+class CommandConfig(CommandOptions):
+    """The rules of a ``Commander``: its options, and what they are about.
 
     Attributes:
-        engage: Gesture of whoever wants to command.
-        release: Gesture by which the operator lets go; empty: none.
-        engage_time: Seconds for which ``engage`` has to be held, in images.
-        operator: Who is the operator when several hold it: the ``nearest``, or the ``first``.
-        timeout: Seconds after which the last image is too old to move by.
-        lost_time: Seconds out of sight, or without images, after which the operator is let go.
-        lock_timeout: Seconds after which a lock counts as set when it has not been heard of;
-            0: it does not have to be.
-        max_sigma: Radians; a direction that is less certain moves nothing.
-        dead_zone: In [0, 1); what a direction has less of than this is 0.
-        goal_step: Meters by which the spot that is pointed at has to move for a new goal.
-        zero_time: Seconds for which zero is sent on after the last movement, when nobody is
-            engaged any more.
         compare_clock: Whether the stamps of the images are of the clock that is passed in;
             False for a replay.
         limits: Of speed and acceleration.
         bindings: What each gesture commands; the first that fits counts.
     """
 
-    engage: str = "raise_hand"
-    release: str = "arms_crossed"
-    engage_time: float = 1.0
-    operator: Choice = "nearest"
-    timeout: float = 0.3
-    lost_time: float = 1.0
-    lock_timeout: float = 0.0
-    max_sigma: float = 0.35
-    dead_zone: float = 0.2
-    goal_step: float = 0.5
-    zero_time: float = 1.0
     compare_clock: bool = True
     limits: VelocityLimits = field(default_factory=VelocityLimits)
     bindings: tuple[Binding, ...] = ()
 
     def __post_init__(self) -> None:
-        ranges = {
-            "engage_time": (0.0, 10.0),
-            "timeout": (0.05, 2.0),
-            "lost_time": (0.0, 10.0),
-            "lock_timeout": (0.0, 60.0),
-            "max_sigma": (0.01, 1.5),
-            "dead_zone": (0.0, 0.9),
-            "goal_step": (0.05, 10.0),
-            "zero_time": (0.1, 60.0),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"{name} must be in [{low:g}, {high:g}], got {value}")
-        if self.operator not in ("nearest", "first"):
-            raise OptionError(f"operator must be nearest or first, got {self.operator!r}")
+        super().__post_init__()
         if not self.engage:
             raise OptionError("engage must name a gesture: without one nothing would ever move")
         if self.engage == self.release:

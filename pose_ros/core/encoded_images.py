@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from pose_ros.core.geometry import MAX_WARP_SIDE
 from pose_ros.core.types import Image
-from pose_ros.errors import ImageError, OptionError
-
-DEFAULT_MAX_MEGAPIXELS = 64.0
-"""Largest image that is taken in, in millions of pixels: 8K video has 33, large photos 50."""
+from pose_ros.errors import ImageError
+from pose_ros.settings.images import ImageOptions
 
 LIVE_FORMATS = frozenset({"JPEG", "PNG", "WebP"})
 """What a CompressedImage may hold."""
@@ -85,14 +83,13 @@ def max_pixels_from(megapixels: float) -> int:
     """Return a limit in pixels that is given in millions of them.
 
     Raises:
-        OptionError: It is not a positive number.
+        OptionError: It is out of its range.
     """
-    if not 0.0 < megapixels < 1e6:
-        raise OptionError(f"max_megapixels must be above 0, got {megapixels}")
+    ImageOptions(max_megapixels=megapixels)
     return round(1e6 * megapixels)
 
 
-DEFAULT_MAX_PIXELS = max_pixels_from(DEFAULT_MAX_MEGAPIXELS)
+DEFAULT_MAX_PIXELS = max_pixels_from(ImageOptions.max_megapixels)
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,15 +22,15 @@ from pose_ros.core.arms import ArmSide, BodyView, Palm, view_body
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
-from pose_ros.core.pointing import Ray, RayKind, arm_ray
+from pose_ros.core.pointing import Ray, arm_ray
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
 from pose_ros.errors import OptionError
+from pose_ros.settings.gestures import GestureOptions
 
-__all__ = ["Event", "Gesture", "GestureOptions", "GestureRecognizer", "Ray", "Side"]
+__all__ = ["Event", "Gesture", "GestureRecognizer", "Ray", "Side"]
 
 Side: TypeAlias = Literal["left", "right", "both", ""]
-StopKind: TypeAlias = Literal["palm", "both_up", "either"]
 _Key: TypeAlias = tuple[str, Side]
 _BodyTest: TypeAlias = tuple[_Key, tuple[ArmSide, ...], Callable[[Sequence[BodyView], float], bool]]
 
@@ -65,59 +65,6 @@ NAMES = tuple(dict.fromkeys([*TWO_ARMED, *ONE_ARMED, *HANDS]))
 
 _VIEW_SECONDS = 3.0  # of the past that gestures may look at
 _UP = (0.0, -1.0, 0.0)
-
-
-@dataclass(frozen=True)
-class GestureOptions:
-    """Options that apply from the next image on.
-
-    >>> import pose_ros
-    >>> recognizer = pose_ros.GestureRecognizer(pose_ros.GestureOptions(hold_time=1.0))
-    >>> recognizer.options.hold_time
-    1.0
-
-    Attributes:
-        hold_time: Seconds, 0 to 10, for which a gesture has to be seen before it starts.
-        release_time: Seconds, 0 to 2, for which a gesture that goes on may look otherwise.
-        joint_memory: Seconds, 0 to 1, for which a joint that is missing counts as where it
-            was; all that needs it ends after that.
-        max_gap: Seconds, above 0 to 5, between two images; after a longer gap all begins anew.
-        min_score: In [0, 1], least score of a joint that is not missing.
-        ray: What a pointing ray leads along: ``shoulder_wrist``, ``elbow_wrist`` or
-            ``eye_wrist``.
-        stop: What means stop: ``palm``, a palm held out in front; ``both_up``, both hands up;
-            or ``either``.
-    """
-
-    hold_time: float = 0.4
-    release_time: float = 0.15
-    joint_memory: float = 0.2
-    max_gap: float = 0.5
-    min_score: float = 0.5
-    ray: RayKind = "shoulder_wrist"
-    stop: StopKind = "palm"
-
-    def __post_init__(self) -> None:
-        limits = {
-            "hold_time": 10.0,
-            "release_time": 2.0,
-            "joint_memory": 1.0,
-            "max_gap": 5.0,
-            "min_score": 1.0,
-        }
-        for name, most in limits.items():
-            value = getattr(self, name)
-            if not 0.0 <= value <= most:
-                raise OptionError(f"{name} must be in [0, {most:g}], got {value}")
-        if self.max_gap == 0.0:
-            raise OptionError("max_gap must be above 0 seconds")
-        choices = {
-            "ray": get_args(RayKind),
-            "stop": get_args(StopKind),
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise OptionError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.trunk_fit import Floor, Size
 from pose_ros.core.types import Poses
-from pose_ros.errors import ImageError, OptionError
+from pose_ros.errors import ImageError
+from pose_ros.settings.lifting import LiftOptions, MountOptions
 
 DEPTH_SMOOTHING = OneEuroSettings(min_cutoff=1.0, beta=2.0)
 
@@ -37,62 +38,29 @@ _log = logging.getLogger(__name__)
 _LOST_AFTER = 64  # people whose bones are remembered
 
 
-@dataclass(frozen=True)
-class LiftOptions:
-    """Options that apply from the next frame on.
-
-    >>> import pose_ros
-    >>> pose_ros.LiftOptions(height=1.75)
-    LiftOptions(height=1.75, max_depth_skew=0.05, smoothing=True)
-
-    Attributes:
-        height: Of the people, meters, 0.5 to 2.5; None when unknown.
-        max_depth_skew: Seconds, 0 to 1, by which a depth image may be older or newer
-            than the image.
-        smoothing: Filter distances over time, by stamps.
-    """
-
-    height: float | None = None
-    max_depth_skew: float = 0.05
-    smoothing: bool = True
-
-    def __post_init__(self) -> None:
-        if self.height is not None:
-            _check_height(self.height)
-        if not 0.0 <= self.max_depth_skew <= 1.0:
-            raise OptionError(
-                f"max_depth_skew must be in [0, 1] seconds, got {self.max_depth_skew}"
-            )
-
-
-def _check_height(height: float) -> None:
-    if not 0.5 <= height <= 2.5:
-        raise OptionError(f"a height must be in [0.5, 2.5] meters, got {height}")
-
-
 def level_floor(camera_height: float, pitch_degrees: float, roll_degrees: float = 0.0) -> Floor:
     """Return the floor below a camera that is mounted at a height and pitch.
 
     Args:
-        camera_height: Meters above the floor, above 0 and below 100.
+        camera_height: Meters above the floor; ranges are those of ``MountOptions``.
         pitch_degrees: Positive: the camera looks down.
         roll_degrees: Positive: the camera is turned clockwise, seen from behind it.
 
     Raises:
-        OptionError: The height is out of its range, or an angle not below 90 degrees.
+        OptionError: One is out of its range.
     """
-    if not 0.0 < camera_height < 100.0:
-        raise OptionError(
-            f"camera height must be above 0 and below 100 meters, got {camera_height}"
-        )
-    if not (abs(pitch_degrees) < 90.0 and abs(roll_degrees) < 90.0):
-        raise OptionError(
-            f"pitch and roll must be below 90 degrees, got {pitch_degrees}, {roll_degrees}"
-        )
+    MountOptions(camera_height, pitch_degrees, roll_degrees)  # refuses what is out of range
     pitch, roll = math.radians(pitch_degrees), math.radians(roll_degrees)
     down = math.cos(pitch)
     up = np.array([-down * math.sin(roll), -down * math.cos(roll), -math.sin(pitch)])
     return Floor(camera_height, up)
+
+
+def floor_below(mount: MountOptions) -> Floor | None:
+    """Return the floor below a mounted camera; None where its height is unknown."""
+    if mount.camera_height is None:
+        return None
+    return level_floor(mount.camera_height, mount.camera_pitch, mount.camera_roll)
 
 
 @dataclass
@@ -200,7 +168,7 @@ class Lifter:
                 not finite or that of the image before.
         """
         for known in (heights or {}).values():
-            _check_height(known)
+            LiftOptions(height=known)  # refuses one out of its range
         if depth is not None:
             if depth.size != (camera.width, camera.height):
                 raise ImageError(

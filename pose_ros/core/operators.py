@@ -10,8 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from pose_ros.core.types import Pose, Poses, has_body
-
-Choice: TypeAlias = Literal["nearest", "first"]
+from pose_ros.settings.commands import Choice
 
 # What the trunk of somebody does who stands and commands; meters in the plane of the image.
 MAX_SPEED = 2.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from pose_ros.core.arms import ArmSide
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_memory import Joints
 from pose_ros.errors import OptionError
+from pose_ros.settings.gestures import RayKind
 
-RayKind: TypeAlias = Literal["shoulder_wrist", "elbow_wrist", "eye_wrist"]
 # Chosen on drawn people, as everything here: seed 1001 of draw_pointing.
 _SHAPE_SIGMA = 0.48  # radians, of a ray of which only the body's shape is known
 _IMAGE_SIGMA = 0.05  # radians, in the image

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Frame, ImageLike, Poses
+from pose_ros.settings.estimation import EstimatorOptions
 
 
 class Session(Protocol):

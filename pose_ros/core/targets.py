@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.pointing import Ray
 from pose_ros.errors import OptionError
+from pose_ros.settings.gestures import TargetOptions
 
 Reason: TypeAlias = Literal["no_meters", "no_place", "away", "horizon", "too_far", "too_unsure"]
 
@@ -46,30 +47,6 @@ class Plane:
             raise OptionError(f"expected a plane's normal with a direction, got {normal!r}")
         object.__setattr__(self, "point", point)
         object.__setattr__(self, "normal", normal / length)
-
-
-@dataclass(frozen=True)
-class TargetOptions:
-    """What is refused.
-
-    Attributes:
-        max_range: Meters, above 0: how far from the ray's origin a point may be.
-        min_grazing: Radians, above 0 to pi/2: least angle between the ray and the plane, the
-            horizon being at 0.
-        max_sigma: Meters, above 0: how unsure a point may be, 1 sigma along the direction in
-            which it is least sure.
-    """
-
-    max_range: float = 8.0
-    min_grazing: float = math.radians(10.0)
-    max_sigma: float = 1.5
-
-    def __post_init__(self) -> None:
-        for name, most in (("max_range", math.inf), ("max_sigma", math.inf)):
-            if not 0.0 < getattr(self, name) < most:
-                raise OptionError(f"{name} must be above 0 meters, got {getattr(self, name)}")
-        if not 0.0 < self.min_grazing <= math.pi / 2:
-            raise OptionError(f"min_grazing must be in (0, pi/2] radians, got {self.min_grazing}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,42 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 
 from pose_ros.errors import OptionError
+from pose_ros.settings.commands import VelocityLimits
 
 MAX_STEP_SECONDS = 0.1
 """A speed rises by no more than in this time, however late the next step comes."""
-
-
-@dataclass(frozen=True)
-class VelocityLimits:
-    """How fast a robot may go and how fast that may change; all above 0, reverse may be 0.
-
-    Attributes:
-        max_linear: m/s forward.
-        max_reverse: m/s backward.
-        max_angular: rad/s to either side.
-        linear_acceleration: m/s² by which the speed may rise, forward or backward.
-        linear_deceleration: m/s² by which it falls while a command lives.
-        angular_acceleration: rad/s².
-        angular_deceleration: rad/s².
-    """
-
-    max_linear: float = 0.3
-    max_reverse: float = 0.15
-    max_angular: float = 0.8
-    linear_acceleration: float = 0.4
-    linear_deceleration: float = 1.0
-    angular_acceleration: float = 1.5
-    angular_deceleration: float = 3.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            # written so that NaN is refused too
-            if not 0.0 <= value < math.inf or (value == 0.0 and field.name != "max_reverse"):
-                raise OptionError(f"{field.name} must be above 0, got {value}")
 
 
 class VelocityLimiter:

@@ -16,7 +16,6 @@ import numpy as np
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
-from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
@@ -24,6 +23,7 @@ from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
+from pose_ros.settings.estimation import MAX_PEOPLE, EstimatorOptions
 
 DETECTOR_SIZE = 192
 LANDMARK_SIZE = 224

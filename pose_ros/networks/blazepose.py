@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent
-from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
@@ -39,6 +38,7 @@ from pose_ros.networks.people import (
     settle,
     without_parts,
 )
+from pose_ros.settings.estimation import MAX_PEOPLE, EstimatorOptions
 
 DETECTOR_SIZE = 224
 LANDMARK_SIZE = 256

@@ -16,7 +16,6 @@ import numpy as np
 
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, rotation_to
-from pose_ros.core.options import MAX_PEOPLE, EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import Stream
@@ -33,6 +32,7 @@ from pose_ros.core.types import (
 from pose_ros.errors import OptionError
 from pose_ros.networks import blazehand
 from pose_ros.networks.blazehand import BlazeHand, FoundHand, Hand, HandFilters, LandmarkNetwork
+from pose_ros.settings.estimation import MAX_PEOPLE, EstimatorOptions
 
 RECROP_SIZE = 256
 WRIST_SCORE = 0.1

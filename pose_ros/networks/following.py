@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.geometry import extent
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
 from pose_ros.core.types import FloatArray, Image, Poses
+from pose_ros.settings.estimation import EstimatorOptions
 
 SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
 """MediaPipe's for BlazePose's landmarks; speeds are in sizes of the person a second."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks.following import DecodedPeople, Follower, skeleton_of
+from pose_ros.settings.estimation import EstimatorOptions
 
 Decode: TypeAlias = Callable[[Sequence[FloatArray], float], DecodedPeople]
 """From the outputs of a network for one image, in the card's order, and the least score

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 
 from pose_ros.core.contract import Contract, Value
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray
@@ -23,6 +22,7 @@ from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.paf_assembly import assign, join_all, join_strongest
 from pose_ros.networks.paf_maps import Peaks, Topology, find_peaks, score_links, topology
 from pose_ros.networks.settings import read_settings
+from pose_ros.settings.estimation import EstimatorOptions
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError
@@ -25,6 +24,7 @@ from pose_ros.networks.following import DecodedPeople
 from pose_ros.networks.one_shot import ROLE, Decode, OneShot
 from pose_ros.networks.posenet_maps import EDGES, PARTS, SKELETON, Maps, Points
 from pose_ros.networks.settings import read_settings
+from pose_ros.settings.estimation import EstimatorOptions
 
 NMS_RADIUS = 20.0
 """Pixels of the network's input, within which two parts of a kind are one person's."""

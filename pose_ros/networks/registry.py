@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.networks import heatmap, keypoints, paf, posenet, simcc, yolo_pose
 from pose_ros.networks.blazehand import BlazeHand
 from pose_ros.networks.blazepose import BlazePose
+from pose_ros.settings.estimation import EstimatorOptions
 
 FAMILIES: dict[str, Callable[[Contract, Mapping[str, Session], EstimatorOptions], Estimator]] = {
     "blazehand": BlazeHand,

@@ -16,7 +16,6 @@ import numpy as np
 
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput
 from pose_ros.core.geometry import Region, check_warp_size, extent, iou
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
@@ -26,6 +25,7 @@ from pose_ros.networks import blazepose
 from pose_ros.networks.finder import Finder
 from pose_ros.networks.following import LEAST_COMMON, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
+from pose_ros.settings.estimation import EstimatorOptions
 
 ROLE = "network"
 """The role of the card's one file."""

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.following import DecodedPeople
@@ -25,6 +24,7 @@ from pose_ros.networks.keypoints import Units
 from pose_ros.networks.one_shot import ROLE, OneShot
 from pose_ros.networks.settings import output_error, read_settings
 from pose_ros.networks.top_down import KEYPOINT_THRESHOLD
+from pose_ros.settings.estimation import EstimatorOptions
 
 Form: TypeAlias = Literal["raw", "final", "pair"]
 

@@ -105,7 +105,7 @@ class OwnCamera:
     Args:
         source: Of the images; a synthetic one knows its camera.
         given: From the user's file, which goes before all else.
-        hfov_degrees: To make a camera up from as a last resort; 0: not.
+        hfov_degrees: To make a camera up from as a last resort; None: not.
         warn: Told once what the calibration lacks.
     """
 
@@ -113,7 +113,7 @@ class OwnCamera:
         self,
         source: Source,
         given: Calibration | None,
-        hfov_degrees: float,
+        hfov_degrees: float | None,
         warn: Callable[[str], None],
     ) -> None:
         self._source, self._given, self._hfov, self._warn = source, given, hfov_degrees, warn
@@ -151,7 +151,7 @@ def calibration_of(
     source: Source,
     size: tuple[int, int],
     given: Calibration | None,
-    hfov_degrees: float,
+    hfov_degrees: float | None,
     warn: Callable[[str], None],
 ) -> Calibration | None:
     """Return the calibration of a node's own source, or None where nothing is known.
@@ -160,7 +160,7 @@ def calibration_of(
         source: Of the images; a synthetic one knows its camera.
         size: Width and height of the images, pixels.
         given: From the user's file, which goes before all else.
-        hfov_degrees: To make a camera up from as a last resort; 0: not.
+        hfov_degrees: To make a camera up from as a last resort; None: not.
         warn: Told what the calibration lacks.
 
     Raises:
@@ -169,7 +169,7 @@ def calibration_of(
     known = getattr(source, "camera", None)
     if given is None and isinstance(known, Camera):
         given = Calibration(known, source.name)
-    if given is None and hfov_degrees > 0:
+    if given is None and hfov_degrees is not None:
         given = Calibration(Camera.from_hfov(*size, hfov_degrees))
         warn(
             f"the camera is made up from hfov {hfov_degrees:g} degrees, as if the lens had no "

@@ -96,8 +96,8 @@ class CameraNode(ManagedNode[CameraParameters]):
             height=p.height or None,
             loop=p.loop,
             wait=p.wait_for_camera,
-            max_pixels=max_pixels_from(p.max_megapixels),
-            topic=p.bag_topic or None,
+            max_pixels=max_pixels_from(p.images.max_megapixels),
+            topic=p.images.topic,
         )
         self._info = None
         if self._scene and isinstance(source, SyntheticSource):
@@ -178,7 +178,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             source,
             (frame.width, frame.height),
             self._calibration,
-            self.parameters.hfov,
+            self.parameters.lens.hfov,
             self.get_logger().warning,
         )
         if calibration is None:

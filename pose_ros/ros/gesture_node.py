@@ -30,7 +30,6 @@ from pose_ros.ros.diagnostics import Level, Report
 from pose_ros.ros.gesture_parameters import (
     GestureParameters,
     command_config_from,
-    gesture_options_from,
 )
 from pose_ros.ros.messages import gestures_to_msg
 from pose_ros.ros.node import ManagedNode, run
@@ -80,7 +79,7 @@ MakeRecognizer = Callable[[GestureParameters], Recognizer]
 
 def recognizer_from(parameters: GestureParameters) -> Recognizer:
     """Return the recognizer that the parameters ask for."""
-    return GestureRecognizer(gesture_options_from(parameters))
+    return GestureRecognizer(parameters.gestures)
 
 
 class GestureNode(ManagedNode[GestureParameters]):
@@ -289,7 +288,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         barred = self.simulated and not self.parameters.allow_replay
         reason = "the time is a simulation's or a bag's: set allow_replay" if barred else ""
         commander.bar("the process ends" if self._ends else reason or self._unheard)
-        if self._moving_clock.stands() > self.parameters.timeout and not barred:
+        if self._moving_clock.stands() > self.parameters.command.timeout and not barred:
             commander.stop("the clock stands still")
 
     def _fail(self, error: Exception) -> None:
@@ -357,7 +356,7 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _check_locks(self, commander: Commander) -> None:
         """Let a publisher of the lock that has fallen silent lock."""
-        patience = self.parameters.lock_timeout
+        patience = self.parameters.command.lock_timeout
         if patience:
             self._locks.notice_silence(time.monotonic(), patience)
             if self._locks.holders:

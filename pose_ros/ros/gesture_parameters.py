@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import get_args
+from dataclasses import dataclass
 
 from pose_ros.core.command_config import Binding, CommandConfig, read_bindings
-from pose_ros.core.gestures import NAMES, GestureOptions, StopKind
-from pose_ros.core.pointing import RayKind
-from pose_ros.core.velocity import VelocityLimits
+from pose_ros.core.gestures import NAMES
 from pose_ros.documents import DocumentError, parse_yaml
 from pose_ros.errors import OptionError, short
-from pose_ros.ros.params import parameter
+from pose_ros.ros.parameter_tables import autostart_option
+from pose_ros.settings import group, option
+from pose_ros.settings.commands import CommandOptions, VelocityLimits
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 
 COMMANDS = """\
 stop: stop
@@ -57,115 +57,49 @@ def _gesture(parameter_name: str) -> Callable[[str], str]:
 class GestureParameters:
     """Parameters of ``gesture_node``."""
 
-    hands: bool = parameter(
-        False, "Take gestures of hands too, from pose/hands; the pose node has to give them."
-    )
-    hold_time: float = parameter(
-        GestureOptions.hold_time,
-        "Seconds for which a gesture has to be seen before it starts.",
-        low=0.0,
-        high=5.0,
-    )
-    min_score: float = parameter(
-        GestureOptions.min_score,
-        "Least score of a joint that a gesture is seen by.",
-        low=0.0,
-        high=1.0,
-    )
-    ray: str = parameter(
-        GestureOptions.ray,
-        "What a pointing arm points along.",
-        choices=get_args(RayKind),
-    )
-    stop_gesture: str = parameter(
-        GestureOptions.stop,
-        "What means stop: a palm held out in front, both hands up, or either.",
-        choices=get_args(StopKind),
-    )
-    commands: str = parameter(
+    commands: str = option(
         COMMANDS,
-        "YAML: which gesture is which command (docs/reference/commands.md).",
+        help="Which gesture is which command, in YAML: twist, goal, stop or event (see "
+        "docs/reference/commands.md). A side goes before the name (left point); what is not listed "
+        "commands nothing.",
         parse=parse_commands,
     )
-    engage: str = parameter(
-        "raise_hand", "Gesture of whoever wants to command the robot.", parse=_gesture("engage")
+    command: CommandOptions = group(
+        CommandOptions,
+        "Who commands.",
+        parse={"engage": _gesture("engage"), "release": _gesture("release")},
     )
-    release: str = parameter(
-        "arms_crossed",
-        "Gesture by which the operator lets go; empty: none.",
-        parse=_gesture("release"),
-    )
-    engage_time: float = parameter(
-        1.0, "Seconds for which engage has to be held.", low=0.0, high=10.0
-    )
-    operator: str = parameter(
-        "nearest",
-        "Who is the operator when several people engage.",
-        choices=("nearest", "first"),
-    )
-    timeout: float = parameter(
-        0.3, "Seconds after which the last image is too old to move by.", low=0.05, high=2.0
-    )
-    lost_time: float = parameter(
-        1.0, "Seconds out of sight after which the operator is let go.", low=0.0, high=10.0
-    )
-    lock_timeout: float = parameter(
-        0.0,
-        "Seconds without a message on ~/lock after which it counts as locked; 0: it need not say "
-        "anything.",
-        low=0.0,
-        high=60.0,
-    )
-    max_linear: float = parameter(0.3, "Most m/s forward.", low=0.01, high=5.0)
-    max_reverse: float = parameter(0.15, "Most m/s backward.", low=0.0, high=5.0)
-    max_angular: float = parameter(0.8, "Most rad/s to either side.", low=0.01, high=10.0)
-    linear_acceleration: float = parameter(
-        0.4, "m/s² by which the speed may rise.", low=0.01, high=10.0
-    )
-    linear_deceleration: float = parameter(
-        1.0, "m/s² by which it falls while a command lives; its end is zero.", low=0.01, high=100.0
-    )
-    angular_acceleration: float = parameter(
-        1.5, "rad/s² by which the turn may rise.", low=0.01, high=50.0
-    )
-    angular_deceleration: float = parameter(
-        3.0, "rad/s² by which it falls while a command lives.", low=0.01, high=500.0
-    )
-    max_sigma: float = parameter(
-        0.35, "Radians; a direction that is less certain moves nothing.", low=0.01, high=1.5
-    )
-    dead_zone: float = parameter(
-        0.2, "What a direction has less of than this, in [0, 0.9], is 0.", low=0.0, high=0.9
-    )
-    goal_step: float = parameter(
-        0.5, "Meters by which a target has to move for a new goal.", low=0.05, high=10.0
-    )
-    zero_time: float = parameter(
-        1.0,
-        "Seconds for which zero is sent on when nobody is engaged any more; then others may drive.",
-        low=0.1,
-        high=60.0,
-    )
-    rate: float = parameter(20.0, "Commands a second.", low=5.0, high=100.0)
-    stamped: bool = parameter(True, "cmd_vel is a TwistStamped; otherwise a Twist.")
-    base_frame: str = parameter("base_link", "Frame of the speeds: x forward, z up.")
-    target_frame: str = parameter(
-        "base_link", "Frame of targets and goals, z up; where they point meets its plane z = 0."
-    )
-    max_range: float = parameter(
-        6.0, "Meters from the person beyond which nothing is pointed at.", low=0.5, high=50.0
-    )
-    goal_action: bool = parameter(
-        False, "Send goals to Nav2's action navigate_to_pose, not to goal_pose; needs nav2_msgs."
-    )
-    allow_replay: bool = parameter(
-        False, "Command a robot by the clock of a simulation or the images of a bag, too."
-    )
-    autostart: bool = parameter(
+    allow_replay: bool = option(
         False,
-        "Configure and activate by itself, where neither a launch file nor a manager does it.",
-        fixed=True,
+        help="Command a robot by the clock of a simulation or the images of a bag, too.",
     )
+    limits: VelocityLimits = group(
+        VelocityLimits, "How fast it may go. These limits hold for every command above."
+    )
+    rate: float = option(
+        20.0, help="Commands a second.", minimum=5.0, maximum=100.0, section="What is sent."
+    )
+    stamped: bool = option(
+        True,
+        help="Whether cmd_vel is a TwistStamped; otherwise it is a Twist.",
+    )
+    base_frame: str = option("base_link", help="Frame of the speeds: x forward, z up.")
+    target_frame: str = option(
+        "base_link",
+        help="Frame of targets and goals, z up; a person points at its plane z = 0.",
+    )
+    targets: TargetOptions = group(TargetOptions)
+    goal_action: bool = option(
+        False,
+        help="Send goals to Nav2's action navigate_to_pose, not to goal_pose; needs nav2_msgs.",
+    )
+    hands: bool = option(
+        False,
+        help="Take gestures of hands too, from pose/hands; the pose node has to give them.",
+        section="What is a gesture.",
+    )
+    gestures: GestureOptions = group(GestureOptions)
+    autostart: bool = autostart_option()
 
 
 def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -> CommandConfig:
@@ -178,26 +112,9 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     Raises:
         OptionError: Two parameters do not go together.
     """
-    own = {"limits", "bindings", "compare_clock"}
-    names = [field.name for field in fields(CommandConfig) if field.name not in own]
-    limits = {field.name: getattr(parameters, field.name) for field in fields(VelocityLimits)}
     return CommandConfig(
-        **{name: getattr(parameters, name) for name in names},
-        limits=VelocityLimits(**limits),
+        **vars(parameters.command),
+        limits=parameters.limits,
         bindings=parse_commands(parameters.commands),
         compare_clock=compare_clock,
-    )
-
-
-def gesture_options_from(parameters: GestureParameters) -> GestureOptions:
-    """Return the options of the recognizer.
-
-    Raises:
-        OptionError: Two parameters do not go together.
-    """
-    return GestureOptions(
-        hold_time=parameters.hold_time,
-        min_score=parameters.min_score,
-        ray=parameters.ray,  # type: ignore[arg-type]  # one of its choices
-        stop=parameters.stop_gesture,  # type: ignore[arg-type]
     )

@@ -65,7 +65,7 @@ def subscribe_images(node: ManagedNode[PoseParameters], events: InputEvents) -> 
     if compressed:
         topic += "/compressed"  # of the topic as it was remapped, as image_transport does
 
-    max_pixels = max_pixels_from(node.parameters.max_megapixels)
+    max_pixels = max_pixels_from(node.parameters.images.max_megapixels)
 
     def take_compressed(msg: Any) -> float:
         events.picture(PendingImage(msg.header, partial(image_from_compressed, msg, max_pixels)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.lift import Lifter, floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
@@ -18,19 +18,6 @@ from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 
 _DEPTH_QUEUE = 5
-
-
-def lift_options_from(parameters: PoseParameters) -> LiftOptions:
-    """Return what the parameters say about people in meters.
-
-    Raises:
-        OptionError: The height is not one of people.
-    """
-    return LiftOptions(
-        height=parameters.person_height or None,
-        max_depth_skew=parameters.max_depth_skew,
-        smoothing=parameters.smoothing,
-    )
 
 
 class Meters:
@@ -49,10 +36,8 @@ class Meters:
         parameters = node.parameters
         self._node = node
         self._subscriptions: list[DriverSubscription] = []
-        self._lifter = Lifter(lift_options_from(parameters))
-        self._floor = None
-        if parameters.camera_height > 0:
-            self._floor = level_floor(parameters.camera_height, parameters.camera_pitch)
+        self._lifter = Lifter(parameters.lift)
+        self._floor = floor_below(parameters.mount)
         self._camera: CameraWatch | OwnCamera
         self._depth: DepthBuffer | None = None
         warn = node.get_logger().warning
@@ -60,7 +45,7 @@ class Meters:
             if parameters.use_depth:
                 raise OptionError("use_depth needs images from a topic; leave out source")
             given = read_calibration_url(parameters.camera_info_url)
-            self._camera = OwnCamera(source, given, parameters.hfov, warn)
+            self._camera = OwnCamera(source, given, parameters.lens.hfov, warn)
         else:
             self._camera = self._watch_camera(warn)
             self._depth = self._watch_depth(warn) if parameters.use_depth else None
@@ -77,10 +62,10 @@ class Meters:
         camera = self._camera.camera_for(width, height)
         if camera is None:
             return poses
-        options = lift_options_from(self._node.parameters)
+        options = self._node.parameters.lift
         if options != self._lifter.options:
             self._lifter.options = options
-        if self._node.parameters.static_image_mode:
+        if self._node.parameters.estimator.static:
             self._lifter.reset()  # an id says nothing about who it was in another image
         depth = None
         if self._depth:

@@ -70,7 +70,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._told = Level.OK
         self._publishers_made: list[Any] = []
         try:
-            self.parameters: Table = params.declare(self, table)
+            self.parameters: Table = params.declare_on(self, table)
         except BaseException:
             self._leave()
             raise

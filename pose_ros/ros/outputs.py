@@ -70,7 +70,7 @@ class PosePublishers:
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
         self._overlay = make(Image, "~/overlay", RESULT_QOS)
         self._markers = make(MarkerArray, "~/markers", RESULT_QOS)
-        if parameters.hands:
+        if parameters.hands.enabled:
             self._hands = make(PoseArray, "~/hands", RESULT_QOS)
             self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
         self._made_markers = SkeletonMarkers()

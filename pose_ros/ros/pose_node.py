@@ -23,7 +23,7 @@ from pose_ros.networks.body_hands import hand_joints
 from pose_ros.ros.capture import CaptureThread
 from pose_ros.ros.diagnostics import Level, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
-from pose_ros.ros.estimators import estimator_from, hands_from, options_from
+from pose_ros.ros.estimators import estimator_from, hands_from
 from pose_ros.ros.graph import PoseNeighbors, missing_images
 from pose_ros.ros.image_input import (
     InputEvents,
@@ -117,7 +117,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         outputs = PosePublishers(self)  # first, as what is refused is refused at once
         estimator = self._load(self._make_estimator)
         hands = None
-        if self.parameters.hands:
+        if self.parameters.hands.enabled:
             hand_joints(estimator.skeleton)
             hands = self._load(self._make_hands)
         self._outfit = Outfit(estimator, hands, outputs)
@@ -138,7 +138,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         estimator, hands = outfit.estimator, outfit.hands
         # not reset: after a pause an id must not be another person's, and what the first image
         # may draw on of those before it, its stamp says
-        estimator.options = options_from(self.parameters)
+        estimator.options = self.parameters.estimator
         self._notices.clear()
         self._interrupted = False
         self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
@@ -149,9 +149,9 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._subscribe is None and self.parameters.source:
             source = open_source(
                 self.parameters.source,
-                max_pixels=max_pixels_from(self.parameters.max_megapixels),
+                max_pixels=max_pixels_from(self.parameters.images.max_megapixels),
                 wait=self.parameters.wait_for_camera,
-                topic=self.parameters.bag_topic or None,
+                topic=self.parameters.images.topic,
             )
             self._may_repeat = may_repeat(self.parameters.source)
         try:
@@ -267,7 +267,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Find the people of one image and publish them; in the worker's thread."""
         estimator, hands, header = outfit.estimator, outfit.hands, picture.header
         found = None
-        options = options_from(self.parameters)
+        options = self.parameters.estimator
         if options != estimator.options:
             estimator.options = options
         try:

@@ -12,7 +12,7 @@ from visualization_msgs.msg import MarkerArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands import Goal
 from pose_ros.core.gestures import Gesture
-from pose_ros.core.targets import Refused, TargetOptions, find_target
+from pose_ros.core.targets import Refused, find_target
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import listen
@@ -32,7 +32,7 @@ class Targeting:
 
     def __init__(self, node: ManagedNode[GestureParameters]) -> None:
         self._frame = node.parameters.target_frame
-        self._options = TargetOptions(max_range=node.parameters.max_range)
+        self._options = node.parameters.targets
         self._frames = listen(node)
         self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
         self._markers = node.make_publisher(MarkerArray, "~/markers", RESULT_QOS)

@@ -8,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
-from pose_ros.core.options import MAX_PEOPLE
 from pose_ros.errors import OptionError, RuntimeUnavailableError
+from pose_ros.settings.estimation import MAX_PEOPLE, PRECISIONS, PROVIDERS
 
 LONG_NAMES = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -17,10 +17,6 @@ LONG_NAMES = {
     "cpu": "CPUExecutionProvider",
 }
 """onnxruntime's names, by ours."""
-
-PROVIDERS = ("auto", *LONG_NAMES)
-PRECISIONS = ("fp32", "fp16", "int8")
-MAX_THREADS = 64
 
 EXACT_PRODUCTS = "session.x64quantprecision"
 """onnxruntime's name for products of quantized numbers that do not overflow."""

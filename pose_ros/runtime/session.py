@@ -15,7 +15,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_ros.core.types import FloatArray
-from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
+from pose_ros.errors import ModelError, RuntimeUnavailableError
 from pose_ros.runtime.checksum import sha256_of
 from pose_ros.runtime.external_data import check_external_data
 from pose_ros.runtime.files import Progress, locked, print_progress
@@ -23,7 +23,6 @@ from pose_ros.runtime.providers import (
     ENGINE_CURE,
     EXACT_PRODUCTS,
     LONG_NAMES,
-    MAX_THREADS,
     Inputs,
     batch_is_free,
     check_precision,
@@ -34,6 +33,7 @@ from pose_ros.runtime.providers import (
     session_entries,
 )
 from pose_ros.runtime.signature import Signature
+from pose_ros.settings.estimation import EngineOptions
 
 _LOG = logging.getLogger(__name__)
 
@@ -211,11 +211,11 @@ class _Binding:
 
 def open_session(
     path: Path,
-    provider: str = "auto",
+    provider: str = EngineOptions.provider,
     *,
-    require_gpu: bool = False,
-    threads: int = 2,
-    precision: str = "fp32",
+    require_gpu: bool = EngineOptions.require_gpu,
+    threads: int = EngineOptions.threads,
+    precision: str = EngineOptions.precision,
     progress: Progress = print_progress,
 ) -> OrtSession:
     """Load an ONNX file.
@@ -240,8 +240,7 @@ def open_session(
         ModelError: The file is no network that onnxruntime can load.
         RuntimeUnavailableError: The provider is not there.
     """
-    if not 1 <= threads <= MAX_THREADS:
-        raise OptionError(f"threads must be in [1, {MAX_THREADS}], got {threads}")
+    EngineOptions(threads=threads)  # refuses a number out of its range
     check_precision(precision, provider)
     check_external_data(path)
     _warn_of_conflict()

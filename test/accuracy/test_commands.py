@@ -11,11 +11,13 @@ import pytest
 import pose_ros
 from pose_ros.core.command_config import Binding, CommandConfig, GoalAction, StopAction, TwistAction
 from pose_ros.core.commands import Command, Commander, Goal, State
-from pose_ros.core.gestures import GestureOptions, GestureRecognizer
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.gestures import GestureRecognizer
+from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.operators import people_from
 from pose_ros.core.targets import Target, find_target
 from pose_ros.core.types import Poses
+from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.actor import Step
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene

@@ -18,9 +18,10 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.command_config import CommandConfig
 from pose_ros.core.commands import Commander, State
 from pose_ros.core.gestures import Gesture, GestureRecognizer
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step
 from pose_ros.sources.path import Path
 from pose_ros.sources.raytrace import View

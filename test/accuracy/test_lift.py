@@ -12,8 +12,9 @@ import pytest
 import pose_ros
 from pose_ros.bench import lifting
 from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.types import PositionSource
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.path import Path
 from pose_ros.sources.scene import Actor, Scene
 from pose_ros.sources.synthetic import SyntheticSource

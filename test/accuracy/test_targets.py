@@ -14,9 +14,10 @@ import pytest
 import pose_ros
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.joint_memory import JointReader
-from pose_ros.core.lift import Lifter, LiftOptions
+from pose_ros.core.lift import Lifter
 from pose_ros.core.pointing import arm_ray
 from pose_ros.core.targets import Refused, find_target
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.draws import draw_pointing
 
 SEED, COUNT = 2027, 150

@@ -4,7 +4,7 @@ import pytest
 
 from pose_ros.analysis.fleet import Fleet, FleetOptions, find_recordings
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
-from pose_ros.core.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
 

@@ -19,8 +19,8 @@ from pose_ros.analysis.manifest import (
     read_line,
 )
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import SourceError
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 
 REPORT = TaskReport("/bags/a", images=3, refused={"unreadable": 1}, damage=("cut off", "no index"))
 
@@ -105,8 +105,8 @@ def test_a_recording_that_changes_is_another_one(bag):
             {"outputs": TaskOutputs(exports=ExportOptions({"csv": "a.csv"}))},
             "outputs.exports.files.csv was None, now a.csv",
         ),
-        ({"threads": 1}, ""),
-        ({"models_dir": "/models"}, ""),
+        ({"engine": EngineOptions(threads=1)}, ""),
+        ({"engine": EngineOptions(models_dir="/models")}, ""),
         ({"outputs": TaskOutputs(force=True)}, ""),
     ],
 )

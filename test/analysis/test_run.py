@@ -14,11 +14,12 @@ from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.run import run_task
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
 from pose_ros.cli.main import main
-from pose_ros.core.gestures import GestureOptions
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
+from pose_ros.settings.estimation import HandOptions
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_types import typestore
 from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
@@ -41,7 +42,7 @@ def results(scene_bag, tmp_path_factory):
     )
     progress = []
     task = BagTask(
-        str(scene_bag), Settings(**{**vars(SETTINGS), "hand_network": "blazehand-full"}), outputs
+        str(scene_bag), Settings(**{**vars(SETTINGS), "hands": HandOptions(enabled=True)}), outputs
     )
     report = run_task(task, lambda *told: progress.append(told))
     return folder, report, progress

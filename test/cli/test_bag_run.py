@@ -12,7 +12,7 @@ import pytest
 
 from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options
 from pose_ros.cli.main import main
-from pose_ros.core.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.bag import open_bag
 
 

@@ -15,8 +15,8 @@ from pose_ros.core.command_config import (
     TwistAction,
     read_bindings,
 )
-from pose_ros.core.velocity import VelocityLimits
 from pose_ros.errors import OptionError
+from pose_ros.settings.commands import VelocityLimits
 
 GESTURES = ("point", "stop", "wave", "raise_hand", "arms_crossed")
 
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named(commands: Any, words: str) -> None:
         ({"timeout": 10.0}, "timeout must be in"),
         ({"engage_time": -1.0}, "engage_time must be in"),
         ({"lost_time": float("inf")}, "lost_time must be in"),
-        ({"operator": "loudest"}, "operator must be nearest or first, got 'loudest'"),
+        ({"operator": "loudest"}, "operator must be one of nearest, first; got 'loudest'"),
         ({"engage": ""}, "without one nothing would ever move"),
         ({"release": "raise_hand"}, "engage and release must differ"),
         ({"bindings": (Binding("raise_hand", "", StopAction()),)}, "can be no command"),
@@ -101,7 +101,7 @@ def test_rules_that_make_no_sense_are_refused(settings: dict[str, Any], words: s
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["max_linear", "max_angular", "linear_acceleration"])
 def test_limits_are_above_zero(name: str, value: float) -> None:
-    with pytest.raises(OptionError, match=f"{name} must be above 0"):
+    with pytest.raises(OptionError, match=rf"{name} must be in \[0.01, "):
         VelocityLimits(**{name: value})
 
 

@@ -12,8 +12,8 @@ from pose_ros.core.command_config import Binding, TwistAction
 from pose_ros.core.commands import Command, Goal, State
 from pose_ros.core.gestures import Gesture, Ray
 from pose_ros.core.operators import Person
-from pose_ros.core.velocity import VelocityLimits
 from pose_ros.errors import OptionError
+from pose_ros.settings.commands import VelocityLimits
 
 STEP = 0.05
 HERE = Person(3, (300.0, 200.0), 200.0, 2.5)

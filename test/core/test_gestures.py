@@ -7,12 +7,13 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.arms import view_body
-from pose_ros.core.gestures import GestureOptions, GestureRecognizer
+from pose_ros.core.gestures import GestureRecognizer
 from pose_ros.core.holding import Hold
 from pose_ros.core.joint_memory import JointMemory, Joints
 from pose_ros.core.swings import swings
 from pose_ros.core.types import Poses, hand_id
 from pose_ros.errors import OptionError
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.actor import GESTURES
 from pose_ros.sources.figure import joints
 

@@ -16,9 +16,10 @@ from pose_ros.core.body_model import (
 from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.lift import Lifter, LiftOptions, level_floor
+from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
+from pose_ros.settings.lifting import LiftOptions
 
 CAMERA = Camera.from_hfov(640, 480, 63.0)
 BLAZEPOSE = skeletons.get("blazepose33")
@@ -214,7 +215,7 @@ def test_level_floor_is_below_the_camera():
     [
         ((0.0, 0.0), "height"),
         ((np.nan, 0.0), "height"),
-        ((150.0, 0.0), "below 100"),
+        ((150.0, 0.0), r"in \[0.01, 10\] meters"),
         ((1.0, 90.0), "pitch"),
         ((1, 0, -95), "roll"),
     ],

@@ -5,8 +5,9 @@ import pytest
 
 from pose_ros.core.camera import Camera
 from pose_ros.core.pointing import Ray
-from pose_ros.core.targets import Plane, Refused, Target, TargetOptions, find_target
+from pose_ros.core.targets import Plane, Refused, Target, find_target
 from pose_ros.errors import OptionError
+from pose_ros.settings.gestures import TargetOptions
 from pose_ros.sources.raytrace import View
 
 

@@ -12,10 +12,10 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ImageError
 from pose_ros.networks import blazehand
 from pose_ros.networks.blazehand import BlazeHand
+from pose_ros.settings.estimation import EstimatorOptions
 
 CONTRACT = Contract("blazehand-full", skeletons.get("blazehand21"))
 WIDTH, HEIGHT = 640, 480

@@ -13,10 +13,10 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ImageError
 from pose_ros.networks import blazepose
 from pose_ros.networks.blazepose import BlazePose
+from pose_ros.settings.estimation import EstimatorOptions
 
 CONTRACT = Contract("blazepose-full", skeletons.get("blazepose33"))
 WIDTH, HEIGHT = 640, 480

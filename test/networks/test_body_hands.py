@@ -8,11 +8,11 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.networks import body_hands
 from pose_ros.networks.body_hands import BodyHands, hand_regions
+from pose_ros.settings.estimation import EstimatorOptions
 
 CONTRACT = Contract("blazehand-full", skeletons.get("blazehand21"))
 BODY = skeletons.get("blazepose33")

@@ -11,12 +11,12 @@ import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.metrics import COCO_KEYPOINTS
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.finder import Finder, region_of
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.people import REGION_SCALE
+from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.sources.scenes import crossing
 from pose_ros.sources.synthetic import SyntheticSource
 

@@ -5,11 +5,11 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.networks.paf import decode, parse
 from pose_ros.networks.paf_maps import Topology, find_peaks, score_links, topology
 from pose_ros.networks.registry import FAMILIES
+from pose_ros.settings.estimation import EstimatorOptions
 
 SIZE = np.array([64, 48], np.float32)
 CHAIN = Topology(3, ((0, 1), (1, 2)), ((1, 0), (3, 2)))

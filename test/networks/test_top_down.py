@@ -11,7 +11,6 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
 from pose_ros.networks import heatmap, keypoints, simcc, top_down
@@ -20,6 +19,7 @@ from pose_ros.networks.registry import FAMILIES, TOP_DOWN
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
+from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.sources.scenes import crossing
 from pose_ros.sources.synthetic import SyntheticSource
 from tools import markers

@@ -5,8 +5,8 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.networks import yolo_pose
+from pose_ros.settings.estimation import EstimatorOptions
 
 POINTS = 17
 RNG = np.random.default_rng(0)

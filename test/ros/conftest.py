@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Poses, hand_id
 from pose_ros.ros.domain import claim_domain
+from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.sources.truth import Truth
 
 if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pose_ros.ros import params
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters
@@ -29,6 +28,7 @@ from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import USER_VARIABLES, profile_variable
 from pose_ros.ros.up import parser as up_parser
+from pose_ros.settings import parameters_of
 from pose_ros.share import share_path
 
 TABLES: dict[str, type] = {
@@ -83,7 +83,7 @@ def test_each_argument_is_described_and_unlike_the_others() -> None:
 
 @pytest.mark.parametrize(("argument", "node"), SETS_A_PARAMETER)
 def test_argument_is_of_the_kind_of_its_parameter(argument: LaunchArgument, node: str) -> None:
-    default, _ = params.rules(TABLES[node])[argument.parameter or argument.name]
+    default = parameters_of(TABLES[node])[argument.parameter or argument.name].default
     assert type(default) is argument.kind
 
 
@@ -235,10 +235,10 @@ def check_managed(given: dict[str, str], managed: dict[str, NodePlan]) -> None:
         assert node.executable == f"{name}_node"
         assert node.namespace == given.get("namespace", "")
         # each value is of a parameter that the node has, and in its range
-        known = params.rules(TABLES[name])
+        known = parameters_of(TABLES[name])
         for parameter, value in merged(node).items():
             if parameter != "use_sim_time":
-                assert params.check(parameter, value, *known[parameter]) == value
+                assert known[parameter].check(value) == value
         file = given.get(FILES[name])
         assert [each for each in node.parameters if isinstance(each, str)] == (
             [file] if file else []
@@ -460,8 +460,7 @@ def test_two_cameras_in_two_namespaces_share_no_name_on_tf() -> None:
 @pytest.mark.parametrize("namespace", ["", "front", "/Robot1/", "_hidden"])
 def test_names_after_a_namespace_are_ones_that_the_node_accepts(namespace: str) -> None:
     prefix = merged(nodes(camera="0", namespace=namespace)["pose"]).get("id_prefix", "p")
-    default, rule = params.rules(PoseParameters)["id_prefix"]
-    assert params.check("id_prefix", prefix, default, rule) == prefix
+    assert parameters_of(PoseParameters)["id_prefix"].check(prefix) == prefix
 
 
 def test_names_of_the_user_are_kept_in_a_namespace() -> None:
@@ -519,4 +518,4 @@ def test_nodes_accept_the_parameters_of_a_plan(ros: Any) -> None:
         overrides = [Parameter(key, value=value) for key, value in merged(node).items()]
         made = ros.add(NODES[name](parameter_overrides=overrides))
         for key, value in merged(node).items():
-            assert getattr(made.parameters, key) == value
+            assert made.get_parameter(key).value == value

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,30 +10,31 @@ from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import params
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.estimators import hands_from, options_from
+from pose_ros.ros.estimators import hands_from
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.settings import group, option, parameters_of, table_from
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.share import share_path
 
 TABLES = (PoseParameters, CameraParameters, GestureParameters)
-ALL = [(table, name) for table in TABLES for name in params.rules(table)]
+ALL = [(table, name) for table in TABLES for name in parameters_of(table)]
 
 
 @pytest.mark.parametrize(("table", "name"), ALL)
 def test_every_parameter_is_described_and_its_default_allowed(table: type, name: str) -> None:
-    default, rule = params.rules(table)[name]
-    assert rule.description.endswith(".")
-    assert params.check(name, default, default, rule) == default
-    if type(default) in (int, float):
-        assert rule.low is not None
-        assert rule.high is not None
-    described = params.descriptor(default, rule)
+    parameter = parameters_of(table)[name]
+    default = parameter.default
+    assert parameter.description.endswith(".")
+    assert parameter.check(default) == default
+    assert (parameter.range is not None) == (type(default) in (int, float))
+    described = params.descriptor(parameter)
     kinds = {
         bool: ParameterType.PARAMETER_BOOL,
         int: ParameterType.PARAMETER_INTEGER,
@@ -41,20 +42,26 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
         str: ParameterType.PARAMETER_STRING,
     }
     assert described.type == kinds[type(default)]
-    assert described.description == rule.description
+    assert described.description == parameter.description
     ranges = (*described.floating_point_range, *described.integer_range)
     assert [(r.from_value, r.to_value) for r in ranges] == (
-        [] if rule.low is None else [(rule.low, rule.high)]
+        [] if parameter.range is None else [parameter.range]
     )
 
 
 def test_defaults_are_those_of_the_library() -> None:
-    assert options_from(PoseParameters()) == EstimatorOptions()
+    parameters = table_from(
+        PoseParameters, {name: p.default for name, p in parameters_of(PoseParameters).items()}
+    )
+    assert parameters == PoseParameters()
+    assert parameters.estimator == EstimatorOptions()
+    assert parameters.engine == EngineOptions()
+    assert parameters.lift == LiftOptions()
 
 
 def test_the_hand_network_is_the_one_that_is_named() -> None:
     with pytest.raises(ModelError, match="blazepose-full finds no hands at the wrists"):
-        hands_from(PoseParameters(hand_network="blazepose-full"))
+        hands_from(PoseParameters(hands=HandOptions(network="blazepose-full")))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,12 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (PoseParameters, "overlay", "faces", "overlay must be none or some of"),
         (PoseParameters, "person_height", 1.8, 1.8),
         (PoseParameters, "person_height", 0.0, 0.0),
-        (PoseParameters, "person_height", 0.3, "person_height: a height must be in [0.5, 2.5]"),
+        (
+            PoseParameters,
+            "person_height",
+            0.3,
+            "person_height must be in [0.5, 2.5] meters, or 0 ",
+        ),
         (PoseParameters, "image_kind", "crooked", "image_kind must be one of auto, raw, rectified"),
         (PoseParameters, "id_prefix", "left_", "left_"),
         (PoseParameters, "id_prefix", "7", "id_prefix must be a lower-case letter"),
@@ -91,42 +103,47 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (GestureParameters, "commands", "", ""),
         (GestureParameters, "commands", "{", "commands is not valid YAML"),
         (GestureParameters, "commands", "jump: stop", "commands: 'jump' is no gesture; known: "),
-        (GestureParameters, "timeout", 0.0, "timeout must be in [0.05, 2], got 0.0"),
+        (GestureParameters, "timeout", 0.0, "timeout must be in [0.05, 2] seconds, got 0.0"),
         (GestureParameters, "operator", "loudest", "operator must be one of nearest, first"),
         (GestureParameters, "engage", "wink", "engage: 'wink' is no gesture"),
         (CameraParameters, "source", 0, "0"),
         (CameraParameters, "source", 1.5, "source must be a text"),
         (CameraParameters, "rate", 30, 30.0),
-        (CameraParameters, "hfov", 180.0, "hfov must be in [0, 179], got 180.0"),
+        (
+            CameraParameters,
+            "hfov",
+            180.0,
+            "hfov must be in [1, 179] degrees, or 0 for unknown",
+        ),
         (CameraParameters, "width", -1, "width must be in [0, 16384], got -1"),
     ],
 )
 def test_check(table: type, name: str, value: Any, expected: Any) -> None:
-    default, rule = params.rules(table)[name]
+    parameter = parameters_of(table)[name]
     if isinstance(expected, str) and expected.startswith(name):
         with pytest.raises(OptionError) as found:
-            params.check(name, value, default, rule)
+            parameter.check(value)
         assert expected in str(found.value)
     else:
-        checked = params.check(name, value, default, rule)
+        checked = parameter.check(value)
         assert checked == expected
-        assert type(checked) is type(default)
+        assert type(checked) is type(parameter.default)
 
 
 @pytest.mark.parametrize("configured", [False, True])
 @pytest.mark.parametrize(("table", "name"), ALL)
 def test_only_live_ones_change_while_configured(table: type, name: str, configured: bool) -> None:
-    default, rule = params.rules(table)[name]
+    parameter = parameters_of(table)[name]
     judge = params.on_set(table, lambda: configured)
-    result = judge([Parameter(name, value=default)])
-    assert result.successful == (rule.live or not configured)
+    result = judge([Parameter(name, value=parameter.default)])
+    assert result.successful == (parameter.option.live or not configured)
     if not result.successful:
         assert name in result.reason
         assert "deactivate" in result.reason
 
 
 def test_which_are_live() -> None:
-    live = {name for name, (_, rule) in params.rules(PoseParameters).items() if rule.live}
+    live = {name for name, p in parameters_of(PoseParameters).items() if p.option.live}
     assert live == {
         "allow_still_images",
         *("threshold", "min_tracking_confidence", "reid_timeout", "detect_tiles"),
@@ -143,7 +160,7 @@ def test_parameters_of_others_pass() -> None:
 def declare(ros: Any, table: type, *overrides: Parameter) -> Any:
     node = rclpy.create_node("declaring", parameter_overrides=list(overrides))
     try:
-        return params.declare(node, table), node.describe_parameters(list(params.rules(table)))
+        return params.declare_on(node, table), node.describe_parameters(list(parameters_of(table)))
     finally:
         node.destroy_node()
 
@@ -152,9 +169,32 @@ def declare(ros: Any, table: type, *overrides: Parameter) -> Any:
 def test_declared_on_a_node(ros: Any, table: type) -> None:
     values, described = declare(ros, table)
     assert values == table()
-    assert [d.name for d in described] == [field.name for field in dataclasses.fields(table)]
+    assert [d.name for d in described] == list(parameters_of(table))
     assert all(d.description for d in described)
     assert [d.name for d in described if d.read_only] == ["autostart"]
+
+
+@dataclass(frozen=True)
+class LongerOptions(EstimatorOptions):
+    """The options of an estimator, and one more: the line that a developer adds."""
+
+    patience: float = option(3.0, help="Time to wait.", minimum=0.0, maximum=9.0, unit="seconds")
+
+
+@dataclass(frozen=True)
+class LongerParameters:
+    """Parameters of a node with it."""
+
+    estimator: LongerOptions = group(LongerOptions)
+
+
+def test_an_added_option_is_declared_with_its_range(ros: Any) -> None:
+    values, described = declare(ros, LongerParameters, Parameter("patience", value=5))
+    assert values.estimator == LongerOptions(patience=5.0)
+    (found,) = (d for d in described if d.name == "patience")
+    assert found.description == "Time to wait (seconds)."
+    (limits,) = found.floating_point_range
+    assert (limits.from_value, limits.to_value) == (0.0, 9.0)
 
 
 def test_declared_with_values_from_outside(ros: Any) -> None:
@@ -181,7 +221,7 @@ def test_parameter_files_hold_the_defaults(file: str, table: type[Any]) -> None:
     import yaml
 
     given = yaml.safe_load(share_path("config", file).read_text())["/**"]["ros__parameters"]
-    defaults = dataclasses.asdict(table())
+    defaults = {name: parameter.default for name, parameter in parameters_of(table).items()}
     del defaults["autostart"]  # of a launch's nodes a launch file takes care
     assert given == defaults
 
@@ -233,7 +273,7 @@ def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
         GestureParameters: GestureNode,
     }[table]()
     ros.add(node)
-    for name in params.rules(table):
+    for name in parameters_of(table):
         for value in ODD_VALUES:
             try:
                 parameter = Parameter(name, value=value)
@@ -245,8 +285,7 @@ def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
             ):
                 assert result.successful or 0 < len(result.reason) < 1000, (name, value)
                 assert "\n" not in result.reason
-        rule_default = params.rules(table)[name][0]
-        node.set_parameters([Parameter(name, value=rule_default)])
+        node.set_parameters([Parameter(name, value=parameters_of(table)[name].default)])
     assert isinstance(params.read(node, table), table)
 
 

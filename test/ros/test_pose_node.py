@@ -351,7 +351,7 @@ def test_live_parameter_applies_where_rclpy_is_that_of_humble(
     answer = client.call_async(asked)
     assert ros.spin_until(answer.done)
     assert [result.successful for result in answer.result().results] == [True]
-    assert node.parameters.threshold == 0.8
+    assert node.parameters.estimator.threshold == 0.8
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_a_parameter_set_while_unconfigured_counts_when_configured(ros: Any, mak
     (result,) = node.set_parameters([Parameter("threads", value=5)])
     assert result.successful
     node.trigger_configure()
-    assert asked[0].threads == 5
+    assert asked[0].engine.threads == 5
 
 
 def test_the_skeleton_is_latched_and_sent_again_when_it_changes(ros: Any, make: Make) -> None:

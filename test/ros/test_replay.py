@@ -15,7 +15,6 @@ from tf2_msgs.msg import TFMessage
 
 from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.build import create_body_hands, create_estimator
-from pose_ros.core.lift import LiftOptions
 from pose_ros.core.results import Result
 from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError
@@ -26,6 +25,7 @@ from pose_ros.ros.messages import gestures_to_msg, poses_to_msg, transforms_to_m
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import load_card
+from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.opening import open_synthetic

@@ -20,13 +20,13 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from pose_ros.msg import HumanPose, Keypoint, PoseArray
-from pose_ros.ros import params
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters, command_config_from
 from pose_ros.ros.launch_plan import ARGUMENTS, END_WITH_LAUNCH
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.settings import parameters_of, table_from
 from pose_ros.share import node_executable
 
 PAGES = [
@@ -93,10 +93,11 @@ def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
     }
     assert set(files) == {"# gestures.yaml", "# pose.yaml"}
     for name, table in (("# gestures.yaml", GestureParameters), ("# pose.yaml", PoseParameters)):
-        known = params.rules(table)
+        known = parameters_of(table)
         for parameter, value in files[name].items():
-            params.check(parameter, value, *known[parameter])
-    command_config_from(GestureParameters(**files["# gestures.yaml"]), compare_clock=True)
+            known[parameter].check(value)
+    parameters = table_from(GestureParameters, files["# gestures.yaml"])
+    command_config_from(parameters, compare_clock=True)
 
 
 def test_python_samples_compile_and_name_arguments_that_exist(checkout: Path) -> None:

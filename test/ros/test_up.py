@@ -20,9 +20,9 @@ def test_camera_and_people_get_what_is_asked_for(ros: Any, tmp_path: Path) -> No
     size = ["--width", "1280", "--height", "720"]
     found = nodes(ros, "--camera", "0", *asked, *size, "--max-people", "4", "--id-prefix", "front_")
     camera, pose = found["camera"].parameters, found["pose"].parameters
-    assert (camera.hfov, camera.camera_info_url, camera.frame_id) == (62.0, lens, "front")
+    assert (camera.lens.hfov, camera.camera_info_url, camera.frame_id) == (62.0, lens, "front")
     assert (camera.rate, camera.width, camera.height) == (15.0, 1280, 720)
-    assert (pose.max_people, pose.id_prefix) == (4, "front_")
+    assert (pose.estimator.max_people, pose.id_prefix) == (4, "front_")
 
 
 def test_what_is_not_asked_for_is_the_node_default(ros: Any) -> None:

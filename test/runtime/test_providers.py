@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pose_ros.core.options import MAX_PEOPLE
 from pose_ros.errors import OptionError, RuntimeUnavailableError
 from pose_ros.runtime.providers import (
     Inputs,
@@ -17,6 +16,7 @@ from pose_ros.runtime.providers import (
     provider_options,
     session_entries,
 )
+from pose_ros.settings.estimation import MAX_PEOPLE
 
 CPU, CUDA, RT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 IMAGE: Inputs = [("image", (0, 3, 256, 256))]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pose_ros.core.options import EstimatorOptions
 from pose_ros.errors import OptionError
+from pose_ros.settings.estimation import EstimatorOptions
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Options of the images that are taken in, and of the camera that took them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_ros.settings.option import check, documented, option
+
+
+@documented
+@dataclass(frozen=True)
+class ImageOptions:
+    """Which images are taken in."""
+
+    topic: str | None = option(
+        None,
+        help="Topic of the images, where the source is a bag with several.",
+        unset="",
+        meaning_of_unset="the only one",
+        parameter="bag_topic",
+        metavar="TOPIC",
+    )
+    max_megapixels: float = option(
+        64.0,  # 8K video has 33, large photos 50
+        help="Largest image that is taken in; a larger one is refused before it is decoded",
+        minimum=0.001,
+        maximum=1000.0,
+        unit="megapixels",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@documented
+@dataclass(frozen=True)
+class LensOptions:
+    """What is known of a camera without a calibration."""
+
+    hfov: float | None = option(
+        None,
+        help="Horizontal field of view of the camera, where there is no calibration.",
+        minimum=1.0,
+        maximum=179.0,
+        unit="degrees",
+        unset=0.0,
+        meaning_of_unset="unknown",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)

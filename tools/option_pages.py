@@ -1,0 +1,129 @@
+"""Writes the pages that list options: config/*.yaml and docs/reference/options.md.
+
+python -m tools.option_pages           # writes them: after each change of an option
+python -m tools.option_pages --check   # says which are not as they would be written
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
+from pose_ros.settings import pages
+from pose_ros.settings.commands import CommandOptions, VelocityLimits
+from pose_ros.settings.estimation import (
+    EngineOptions,
+    EstimatorOptions,
+    HandOptions,
+    NetworkOptions,
+)
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
+from pose_ros.settings.images import ImageOptions, LensOptions
+from pose_ros.settings.lifting import LiftOptions, MountOptions
+
+_HEAD = (
+    "Every parameter of {node} with its default: the node has these without this file. Copy what "
+    "you change into a file of your own: ros2 launch pose_ros pose.launch.py {launch}. {when} "
+    "Written by python -m tools.option_pages."
+)
+_CONFIGURED = "They are read when the node is configured."
+FILES: dict[str, tuple[type[Any], str]] = {
+    "config/pose.yaml": (
+        PoseParameters,
+        _HEAD.format(
+            node="pose_node",
+            launch="params_file:=mine.yaml",
+            when="Those that are live may be changed while the node runs and apply to the next "
+            "image, the others when it is configured.",
+        ),
+    ),
+    "config/camera.yaml": (
+        CameraParameters,
+        _HEAD.format(
+            node="camera_node", launch="camera:=0 camera_params_file:=mine.yaml", when=_CONFIGURED
+        ),
+    ),
+    "config/gestures.yaml": (
+        GestureParameters,
+        _HEAD.format(
+            node="gesture_node",
+            launch="gesture:=true gesture_params_file:=mine.yaml",
+            when=f"{_CONFIGURED} docs/reference/commands.md explains the rules.",
+        ),
+    ),
+}
+SUBJECTS: dict[str, tuple[type[Any], ...]] = {
+    "Finding people": (NetworkOptions, EstimatorOptions),
+    "Hands": (HandOptions,),
+    "Running the networks": (EngineOptions,),
+    "Images and the lens": (ImageOptions, LensOptions),
+    "People in meters": (LiftOptions, MountOptions),
+    "Gestures": (GestureOptions,),
+    "Places that people point at": (TargetOptions,),
+    "Robot commands": (CommandOptions, VelocityLimits),
+}
+NODES: dict[str, type[Any]] = {
+    "pose_node": PoseParameters,
+    "camera_node": CameraParameters,
+    "gesture_node": GestureParameters,
+}
+_PAGE_HEAD = """\
+# Options
+
+Every option, by subject, with its default and its range. Python takes it as a field of the class
+that stands above its table, the command line as a flag, and a node as a ROS parameter; an empty
+cell means that it is none. A parameter that is *live* may be changed while the node runs and
+applies to the next image; the others are read when the node is configured.
+
+`python -m tools.option_pages` writes this page from the code. Change nothing here by hand.
+"""
+
+
+def files() -> dict[str, str]:
+    """Return what the pages hold, by their paths in the checkout."""
+    written = {
+        # a launch file brings the nodes up: autostart is none of a parameter file's
+        path: pages.parameter_file(table, head, leave_out=("autostart",))
+        for path, (table, head) in FILES.items()
+    }
+    return written | {"docs/reference/options.md": options_page()}
+
+
+def options_page() -> str:
+    """Return the page of all options."""
+    parts = [_PAGE_HEAD]
+    for subject, kinds in SUBJECTS.items():
+        tables = (
+            f"`{kind.__module__}.{kind.__name__}`\n\n{pages.option_table(kind)}\n" for kind in kinds
+        )
+        parts += [f"## {subject}\n", *tables]
+    parts += (
+        f"## Parameters of {node} alone\n\n{pages.parameter_table(table)}\n"
+        for node, table in NODES.items()
+    )
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write the pages, or check them; 1 when one differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    root = Path(__file__).resolve().parents[1]
+    stale = [
+        path
+        for path, text in files().items()
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        print(f"{path} {'differs' if check else 'written'}")
+        if not check:
+            (root / path).write_text(files()[path], encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
