@@ -408,8 +408,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Say that time went back; the state that follows from it goes without saying."""
         self._rewound = True
         self.get_logger().warning(
-            f"time went back by {self._rewinds.back:.2f} s: gestures begin anew, and nobody is "
-            "engaged"
+            f"time went back by {self._rewinds.back:.2f} s: gestures start over, and no person "
+            "is engaged"
         )
 
     def _tell(self, state: State, reason: str) -> None:

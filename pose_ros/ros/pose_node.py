@@ -352,7 +352,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._order.check(stamp) is Order.REWIND:
             self.get_logger().warning(
                 f"the images' stamps went back by {self._order.back:.2f} s: tracking, smoothing "
-                "and meters begin anew"
+                "and meters start over"
             )
 
     def _failed(self, error: Exception) -> None:
