@@ -31,7 +31,7 @@ FOUND = {
     "peds_2.jpg": 2,
     "peds_3.jpg": 5,
 }
-"""As many as docs/how-to/openpose.md says; each was looked at."""
+"""As many as docs/measurements/openpose.md says; each was looked at."""
 
 
 @pytest.fixture(scope="module")

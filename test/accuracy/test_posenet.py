@@ -46,7 +46,7 @@ FOUND = {
     "peds_2": 2,
     "peds_3": 5,
 }
-"""As many as docs/how-to/posenet.md says; each was looked at."""
+"""As many as docs/measurements/posenet.md says; each was looked at."""
 
 
 def nearest(image, width, height):
