@@ -23,8 +23,9 @@ from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import PoseRosError, SourceError
-from pose_ros.messages.headers import NANOSECONDS, stamp_of
+from pose_ros.messages.headers import stamp_of
 from pose_ros.ros.messages import types
 from pose_ros.ros.node import stop_signals
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core import skeletons
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.sources.scenes import make_scene
 from pose_ros.sources.synthetic import SyntheticSource

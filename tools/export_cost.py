@@ -17,7 +17,8 @@ import numpy as np
 
 from pose_ros.analysis.exports import ExportOptions, open_exports
 from pose_ros.analysis.exports.writing import FORMATS
-from pose_ros.core.results import NANOSECONDS, Result
+from pose_ros.core.results import Result
+from pose_ros.core.timeline import NANOSECONDS
 from tools.drawn_results import FPS, INFO, START, drawn_results
 
 

@@ -21,8 +21,8 @@ from pose_ros.analysis.manifest import (
 )
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Tick, run_here
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.runtime.files import locked, print_progress
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_files import METADATA, SUFFIXES

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
 from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
 
-LOOK_AHEAD = 3 * 1_000_000_000 // 10
+LOOK_AHEAD = 3 * NANOSECONDS // 10
 """Nanoseconds for which an image waits for what is told of its frames after it."""
 
 _FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")

@@ -16,8 +16,9 @@ from pose_ros.analysis.manifest import RECORD, RESULTS
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
 from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OptionError, PoseRosError, SourceError

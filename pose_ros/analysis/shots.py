@@ -8,7 +8,7 @@ from dataclasses import replace
 from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
-from pose_ros.core.results import NANOSECONDS
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.sources.bag_images import BagImages, RecordedImage
 
 

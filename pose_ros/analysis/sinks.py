@@ -19,7 +19,8 @@ from pose_ros.analysis.task import BagTask
 from pose_ros.analysis.whole import Whole, write_errors
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
 from pose_ros.share import user_path
 from pose_ros.sources.bag import BagMessage

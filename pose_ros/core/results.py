@@ -8,9 +8,8 @@ from typing import Any
 
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.records import gesture_to_dict, hand_to_dict, pose_to_dict
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
-
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,9 @@ from pose_ros.errors import ImageError
 
 _LOG = logging.getLogger(__name__)
 
+NANOSECONDS = 1_000_000_000
+"""In a second."""
+
 FOLLOW_SECONDS = 0.5
 """Longest time between two images over which a person is followed from where they were. After a
 longer gap people are found again, as if the images between had been empty."""

@@ -15,8 +15,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import ImageError
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.types import HeaderMsg, Types
 
 _ENCAPSULATION_BYTES = 4

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.poses import position_sources
 from pose_ros.messages.transforms import PersonFrames
 

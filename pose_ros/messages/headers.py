@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.messages.types import StampMsg, Types
-
-NANOSECONDS = 1_000_000_000
 
 
 def stamp_to_msg(types: Types, seconds: float) -> Any:

@@ -10,10 +10,10 @@ from typing import Any
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.frames import MEMORY_SECONDS, FrameTree
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import ImageError, OptionError, SourceError, TransformError
 from pose_ros.messages.cameras import camera_from_info
 from pose_ros.messages.cdr import read_image, read_stamp
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import depth_from_msg
 from pose_ros.messages.transforms import add_transform
 from pose_ros.sources.bag import Bag, BagMessage

@@ -12,11 +12,11 @@ from pathlib import Path
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import DEPTH_ENCODINGS, image_from_compressed, image_from_msg
 from pose_ros.sources.ahead import Ahead
 from pose_ros.sources.bag import Bag, BagMessage, BagTopic, open_bag

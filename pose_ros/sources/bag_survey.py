@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.messages.cameras import camera_from_info, is_rectified, sibling
 from pose_ros.messages.cdr import read_compressed, read_image_head, read_stamp
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import image_from_compressed
 from pose_ros.sources.bag import Bag, BagMessage, BagTopic
 from pose_ros.sources.bag_images import (

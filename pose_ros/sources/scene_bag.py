@@ -29,10 +29,10 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Writer
 
 from pose_ros.core.camera import Calibration
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.messages.cameras import camera_info_to_msg
-from pose_ros.messages.headers import NANOSECONDS
 from pose_ros.messages.images import array_to_msg, image_to_msg
 from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer

@@ -29,8 +29,9 @@ from pose_ros.analysis.exports.bvh_skeleton import (
 )
 from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray
 
 CENTIMETERS = 100.0

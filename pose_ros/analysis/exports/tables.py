@@ -17,8 +17,9 @@ from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
 from pose_ros.core.joint_angles import JointMotion, triples
-from pose_ros.core.results import NANOSECONDS, Result
+from pose_ros.core.results import Result
 from pose_ros.core.skeletons import SIDES, Skeleton
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
 

@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from pose_ros.core.results import NANOSECONDS, Result
+from pose_ros.core.results import Result
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.viz.report.series import Histogram
 
 _INTERVALS = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 8000)])  # seconds, 0.2% apart

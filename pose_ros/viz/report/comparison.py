@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Channels, Image
 from pose_ros.viz.report import page, words
 from pose_ros.viz.report.agreement import Agreement, match_gestures

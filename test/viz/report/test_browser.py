@@ -18,7 +18,8 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.viz.report import ComparisonBuilder, ReportBuilder
 

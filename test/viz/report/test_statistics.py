@@ -11,8 +11,9 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.joint_angles import joint_angles, triples
-from pose_ros.core.results import NANOSECONDS, Result, RunInfo
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.slopes import Slopes, fit_lines
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.viz.report import CameraPlacement
 from pose_ros.viz.report.agreement import Agreement, match_gestures, similarity
