@@ -31,16 +31,19 @@ from pose_ros.networks.people import (
     Landmarks,
     SearchRegion,
     bones,
-    distinct_regions,
-    is_whole,
     merge,
     same_person,
     settle,
     without_parts,
 )
+from pose_ros.networks.search import (
+    PeopleSearch,
+    SearchMemory,
+    detect_people,
+    person_detector,
+)
 from pose_ros.settings.estimation import MAX_PEOPLE, EstimatorOptions
 
-DETECTOR_SIZE = 224
 LANDMARK_SIZE = 256
 LANDMARKS = 33
 ALIGNMENT = slice(33, 35)  # two points behind the landmarks: mid-hips, and top of the circle
@@ -52,87 +55,11 @@ ALIGNMENT_SMOOTHING = OneEuroSettings(min_cutoff=0.01, beta=10.0)
 WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
 SCORE_ALPHA = 0.1
 
-SEARCH_PERIOD = 0.5
-"""Seconds between two looks for further people while some are being tracked."""
-
-_ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
 _SKELETON = skeletons.get("blazepose33")
 _BONES = bones(_SKELETON)
 _UPPER_BODY = skeletons.get("blazepose33_upper_body")
 _TRUNK = [11, 12, 23, 24]  # shoulders, hips
 _THIGHS = [23, 24, 25, 26]  # hips, knees
-
-
-def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:
-    """Decode the person detector's outputs.
-
-    Args:
-        raw_boxes: (2254, 12): the box around the face, then mid-hips, circle
-            top, mid-shoulders and their circle's top.
-        raw_scores: (2254,) before the sigmoid.
-        threshold: Least score, in [0, 1].
-
-    Returns:
-        Detections, best first, in the unit square around the letterboxed image.
-    """
-    return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
-
-
-def person_detector(session: Session) -> ssd.Detector:
-    """Take over the loaded network that finds people."""
-    return ssd.Detector(session, DETECTOR_SIZE, detect, low=-1.0)
-
-
-def find_people(
-    detector: ssd.Detector,
-    image: Image,
-    channels: Channels,
-    options: EstimatorOptions,
-    *,
-    threshold: float,
-    finder: Finder | None,
-) -> list[Region]:
-    """Look for people with what a running estimator has for that.
-
-    Args:
-        detector: BlazePose's own.
-        image: (H, W, 3) uint8.
-        channels: Order of its color channels.
-        options: Of the estimator.
-        threshold: The detector's, in [0, 1], where the options set none.
-        finder: Looks first, where there is one.
-
-    Returns:
-        The square around each person, those of the finder first, then the surest.
-    """
-    first: list[Region] = []
-    tiles = options.detect_tiles
-    if finder is not None:
-        first = finder(image, channels, options.threshold, tiles)
-        tiles = 1  # one look at the tiles is enough
-    more = detect_people(detector, image, channels, options.threshold_or(threshold), tiles)
-    return [*first, *(r for r in more if not any(same_person(r, known) for known in first))]
-
-
-def detect_people(
-    detector: ssd.Detector, image: Image, channels: Channels, threshold: float, tiles: int = 1
-) -> list[Region]:
-    """Run the detector on a whole image and, with ``tiles``, on parts of it.
-
-    Returns:
-        The square around each person, the surest person first.
-    """
-    height, width = image.shape[:2]
-    # one of many looks is asked for more, or many would find somebody anywhere
-    seen = detector(image, channels, threshold, tiles, tile_threshold=threshold**0.5)
-    scored: list[tuple[bool, float, int, Region]] = []
-    for i, (view, found) in enumerate(seen):
-        for score, points in zip(found.scores, found.points, strict=True):
-            region = Region.upright(points[0], points[1], REGION_SCALE)
-            if region is not None:
-                whole = i == 0 or is_whole(region, view, width, height)
-                scored.append((whole, float(score), i, region))
-    return distinct_regions(scored)
 
 
 def decode(
@@ -237,12 +164,13 @@ class _BlazePoseMemory:
 
     def __init__(self) -> None:
         self.tracker = Tracker()
+        self.search = SearchMemory()
         self.lose_sight()
 
     def lose_sight(self) -> None:
         """Follow nobody into the next image; who was where stays known."""
         self.tracks: dict[int, _FollowedPerson] = {}
-        self.searched = -np.inf
+        self.search.forget()
 
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
@@ -251,13 +179,7 @@ class _BlazePoseMemory:
 
 
 class BlazePose:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images.
-
-    Attributes:
-        finder: What looks for people beside BlazePose's own detector.
-    """
-
-    finder: Finder | None = None
+    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
 
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
@@ -270,9 +192,8 @@ class BlazePose:
             options: May be replaced between two frames.
         """
         self.network = contract.network
-        self._threshold = contract.threshold
         self.options = options
-        self._detector = person_detector(sessions["detector"])
+        self._search = PeopleSearch(person_detector(sessions["detector"]), contract.threshold)
         self._landmarks = sessions["landmarks"]
         # memory that nobody writes to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
@@ -283,6 +204,15 @@ class BlazePose:
     def provider(self) -> str:
         """What really runs the landmark network."""
         return self._landmarks.provider
+
+    @property
+    def finder(self) -> Finder | None:
+        """What looks for people beside BlazePose's own detector."""
+        return self._search.finder
+
+    @finder.setter
+    def finder(self, finder: Finder | None) -> None:
+        self._search.finder = finder
 
     @property
     def skeleton(self) -> Skeleton:
@@ -300,24 +230,32 @@ class BlazePose:
         image = validate_image(image, channels)
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
-        followed = list(self._memory.tracks.items())[: options.max_people]
+        memory = self._memory
+        memory.search.take(stamp)
+        followed = list(memory.tracks.items())[: options.max_people]
         targets = [SearchRegion(track.region, frozenset({id_})) for id_, track in followed]
-        if not followed or self._wants_more(options, stamp):
-            targets += self._search(image, channels, targets, stamp)
+        seen = self._search.look(image, channels, memory.search, options, len(targets))
+        targets += _new(seen, targets)
         if options.max_people > 1:
             targets = self._with_missing(stamp, targets)
-        people = self._look(image, channels, targets[: options.max_people])
-        if followed and not people:
-            # everybody was lost: look at once, a robot should not miss a frame
-            targets = self._search(image, channels, [], stamp)
-            people = self._look(image, channels, targets[: options.max_people])
+        targets = targets[: options.max_people]
+        found = self._look(image, channels, targets)
+        people = self._people(image, channels, targets, found)
+        lost = {id_ for id_, _ in followed}.difference(*(p.target.origins for p in people))
+        if lost:  # a robot should not miss an image
+            there = [person.target for person in people]
+            seen = self._search.look_again(image, channels, memory.search, options, len(people))
+            new = _new(seen, there)[: options.max_people - len(people)]
+            if new:
+                found = [*found, *self._look(image, channels, new)]
+                people = self._people(image, channels, [*targets, *new], found)
         return self._identify(image, people, stamp)
 
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
     ) -> list[Region]:
         """Find people with the detector; see ``detect_people``."""
-        return detect_people(self._detector, image, channels, threshold, tiles)
+        return detect_people(self._search.detector, image, channels, threshold, tiles)
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]
@@ -335,27 +273,6 @@ class BlazePose:
             decode(raw[i], float(presence[i, 0]), heatmaps[i], world[i], region)
             for i, region in enumerate(regions)
         ]
-
-    def _wants_more(self, options: EstimatorOptions, stamp: float) -> bool:
-        waited = stamp - self._memory.searched >= SEARCH_PERIOD
-        return len(self._memory.tracks) < options.max_people and waited
-
-    def _search(
-        self, image: Image, channels: Channels, known: Sequence[SearchRegion], stamp: float
-    ) -> list[SearchRegion]:
-        """Look for people in the whole image, besides those in the known regions."""
-        options = self.options
-        self._memory.searched = stamp
-        found = find_people(
-            self._detector,
-            image,
-            channels,
-            options,
-            threshold=self._threshold,
-            finder=self.finder,
-        )
-        new = [r for r in found if not any(same_person(r, other.region) for other in known)]
-        return [SearchRegion(region, detected=True) for region in new]
 
     def _with_missing(self, stamp: float, targets: Sequence[SearchRegion]) -> list[SearchRegion]:
         """Add where people who are out of sight may show again.
@@ -377,10 +294,19 @@ class BlazePose:
 
     def _look(
         self, image: Image, channels: Channels, targets: Sequence[SearchRegion]
+    ) -> list[Landmarks | None]:
+        """Find whoever is at each target."""
+        return self.find_landmarks(image, channels, [target.region for target in targets])
+
+    def _people(
+        self,
+        image: Image,
+        channels: Channels,
+        targets: Sequence[SearchRegion],
+        found: Sequence[Landmarks | None],
     ) -> list[FoundPerson]:
-        """Find the people of all targets, each once."""
+        """Return the people of all targets, each once."""
         least = self.options.min_tracking_confidence
-        found = self.find_landmarks(image, channels, [target.region for target in targets])
         if self.options.max_people == 1:
             seen = [
                 FoundPerson(landmarks, target)
@@ -420,6 +346,15 @@ class BlazePose:
             filtered.append(track.update(person.landmarks, stamp, options.smoothing))
         self._memory.tracks = tracks
         return _to_poses(self.skeleton, list(tracks), filtered)
+
+
+def _new(regions: Sequence[Region], known: Sequence[SearchRegion]) -> list[SearchRegion]:
+    """Return targets for the people in regions, without those who are known."""
+    return [
+        SearchRegion(region, detected=True)
+        for region in regions
+        if not any(same_person(region, other.region) for other in known)
+    ]
 
 
 def _appearance(image: Image, landmarks: Landmarks) -> FloatArray:

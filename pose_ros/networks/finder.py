@@ -7,6 +7,8 @@ the exact network looks there. Any ``OneShot`` with shoulders will do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Image
 from pose_ros.errors import ModelError
 from pose_ros.networks.one_shot import OneShot
-from pose_ros.networks.people import REGION_SCALE, distinct_regions, is_whole
+from pose_ros.networks.people import REGION_SCALE, Sighting, distinct_regions, is_whole
 
 THRESHOLD_SHARE = 0.75
 """Least score of a person, in least scores of the network's own results: the second network looks
@@ -65,10 +67,35 @@ class Finder:
             tiles: Along the image's longer side, in which to look too; 1 for none.
         """
         height, width = image.shape[:2]
-        if self._fills_less_than_half(width, height):
-            tiles = max(tiles, 2)
-        scored: list[tuple[bool, float, int, Region]] = []
-        for i, view in enumerate(image_views(width, height, tiles)):
+        views = range(len(image_views(width, height, self.tiles(width, height, tiles))))
+        return distinct_regions(self.look(image, channels, threshold, tiles, views))
+
+    def tiles(self, width: int, height: int, tiles: int) -> int:
+        """Return in how many tiles along the longer side of an image it looks, 1 for none."""
+        return max(tiles, 2) if self._fills_less_than_half(width, height) else tiles
+
+    def look(
+        self,
+        image: Image,
+        channels: Channels,
+        threshold: float | None,
+        tiles: int,
+        views: Sequence[int],
+    ) -> list[Sighting]:
+        """Return who is seen in some of the views of an image.
+
+        Args:
+            image: As for a call; so are the others.
+            channels: Order of its color channels.
+            threshold: Least score.
+            tiles: Of the views.
+            views: Their numbers; 0 is the whole image.
+        """
+        height, width = image.shape[:2]
+        every = image_views(width, height, self.tiles(width, height, tiles))
+        seen: list[Sighting] = []
+        for i in views:
+            view = every[i]
             least = self._network.own_threshold if threshold is None else threshold
             if i == 0 and threshold is None:
                 least *= THRESHOLD_SHARE
@@ -79,8 +106,8 @@ class Finder:
                 region = region_of(points + np.array([x0, y0], np.float32), self._skeleton)
                 if region is not None:
                     whole = i == 0 or is_whole(region, view, width, height)
-                    scored.append((whole, float(score), i, region))
-        return distinct_regions(scored)
+                    seen.append(Sighting(whole, float(score), i, region))
+        return seen
 
     def _fills_less_than_half(self, width: int, height: int) -> bool:
         """Return whether an image is so wide or high that half of the network's input is empty."""

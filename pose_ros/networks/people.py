@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,18 +142,37 @@ def is_whole(region: Region, view: Region, width: int, height: int) -> bool:
     return bool(np.abs(ends - (view.x, view.y)).max() <= view.size / 2)
 
 
-def distinct_regions(scored: Sequence[tuple[bool, float, int, Region]]) -> list[Region]:
-    """Return the regions of several views of one image, each person's once, the surest first.
+class Sighting(NamedTuple):
+    """A person whom a detector sees in a view of an image.
 
-    Args:
-        scored: Whether the person is whole in the view, score, number of the view, region.
+    Attributes:
+        whole: Whether the view shows them from head to foot.
+        score: In [0, 1].
+        view: Its number; 0 is the whole image.
+        region: The square around them.
     """
-    distinct: list[tuple[int, Region]] = []
-    for _, _, view, region in sorted(scored, key=lambda found: found[:2], reverse=True):
+
+    whole: bool
+    score: float
+    view: int
+    region: Region
+
+
+def distinct_sightings(seen: Sequence[Sighting]) -> list[Sighting]:
+    """Return each person once whom several views of one image show, the surest first."""
+    distinct: list[Sighting] = []
+    for one in sorted(seen, key=lambda one: one[:2], reverse=True):
         # what one view shows apart are two people, however near
-        if not any(view != other and same_person(region, known) for other, known in distinct):
-            distinct.append((view, region))
-    return [region for _, region in distinct]
+        if not any(
+            one.view != other.view and same_person(one.region, other.region) for other in distinct
+        ):
+            distinct.append(one)
+    return distinct
+
+
+def distinct_regions(seen: Sequence[Sighting]) -> list[Region]:
+    """Return the regions of ``distinct_sightings``."""
+    return [one.region for one in distinct_sightings(seen)]
 
 
 def bones(skeleton: Skeleton) -> list[tuple[int, int]]:

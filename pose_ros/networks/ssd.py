@@ -6,7 +6,7 @@ Source: google-ai-edge/mediapipe, ``ssd_anchors_calculator``,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -67,7 +67,14 @@ class Detector:
         self._views = np.empty((MAX_VIEWS, 3, size, size), np.float32)
 
     def __call__(
-        self, image: Image, channels: Channels, threshold: float, tiles: int, tile_threshold: float
+        self,
+        image: Image,
+        channels: Channels,
+        threshold: float,
+        tiles: int,
+        tile_threshold: float,
+        *,
+        only: Sequence[int] | None = None,
     ) -> list[tuple[Region, Detections]]:
         """Look at a whole image and, with ``tiles``, at parts of it, all in one run.
 
@@ -77,17 +84,20 @@ class Detector:
             threshold: Least score, in [0, 1], in the whole image.
             tiles: Along the image's longer side; 1 for none.
             tile_threshold: Least score, in [0, 1], in a tile.
+            only: Numbers of the views that are looked at, 0 the whole image; None: all.
 
         Returns:
             Each view, the whole image first, with what was found in it, in image pixels.
         """
-        views = image_views(image.shape[1], image.shape[0], tiles)
+        every = image_views(image.shape[1], image.shape[0], tiles)
+        numbers = range(len(every)) if only is None else only
+        views = [every[number] for number in numbers]
         border = cv2.BORDER_CONSTANT
         batch = crop_batch(self._views, image, channels, views, low=self._low, border=border)
         raw_boxes, raw_scores = self._session.run(batch)
         found = []
-        for i, view in enumerate(views):
-            least = tile_threshold if i else threshold
+        for i, (number, view) in enumerate(zip(numbers, views, strict=True)):
+            least = tile_threshold if number else threshold
             unit = self._decode(raw_boxes[i], raw_scores[i, :, 0], least)
             boxes = view.to_image(unit.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
             found.append((view, Detections(unit.scores, boxes, view.to_image(unit.points))))

@@ -21,10 +21,10 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.errors import ModelError
-from pose_ros.networks import blazepose
 from pose_ros.networks.finder import Finder
 from pose_ros.networks.following import LEAST_COMMON, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
+from pose_ros.networks.search import PeopleSearch, SearchMemory, person_detector
 from pose_ros.settings.estimation import EstimatorOptions
 
 ROLE = "network"
@@ -84,17 +84,37 @@ class TopDownSettings:
         return size - 1 if self.unbiased else size
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """One person in the present image.
+
+    Attributes:
+        points: (K, 2) pixels, NaN where one is missing.
+        scores: (K,) in [0, 1].
+        score: In [0, 1].
+        next_box: Where to look in the next image, x0 y0 x1 y1.
+        followed: Whether they were followed here.
+    """
+
+    points: FloatArray
+    scores: FloatArray
+    score: float
+    next_box: FloatArray
+    followed: bool
+
+
 class _TopDownMemory:
     """What is remembered of the people of a stream."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         self.follower = Follower(skeleton)
         self.boxes: list[FloatArray] = []
-        self.searched = -np.inf
+        self.search = SearchMemory()
 
     def lose_sight(self) -> None:
         """Follow nobody into the next image; who was where stays known."""
-        self.boxes, self.searched = [], -np.inf
+        self.boxes = []
+        self.search.forget()
         self.follower.lose_sight()
 
     def forget(self) -> None:
@@ -104,13 +124,7 @@ class _TopDownMemory:
 
 
 class TopDown:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image.
-
-    Attributes:
-        finder: What looks for people beside BlazePose's own detector.
-    """
-
-    finder: Finder | None = None
+    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image."""
 
     def __init__(
         self,
@@ -143,7 +157,7 @@ class TopDown:
         self._input = contract.image(ROLE)
         self._threshold = contract.threshold
         self._session = sessions[ROLE]
-        self._detector = blazepose.person_detector(sessions[DETECTOR_ROLE])
+        self._search = PeopleSearch(person_detector(sessions[DETECTOR_ROLE]), DEFAULT_THRESHOLD)
         self._decode = decode
         self._settings = settings
         self._skeleton = contract.skeleton
@@ -155,6 +169,15 @@ class TopDown:
     def provider(self) -> str:
         """What really runs the network."""
         return self._session.provider
+
+    @property
+    def finder(self) -> Finder | None:
+        """What looks for people beside BlazePose's own detector."""
+        return self._search.finder
+
+    @finder.setter
+    def finder(self, finder: Finder | None) -> None:
+        self._search.finder = finder
 
     @property
     def skeleton(self) -> Skeleton:
@@ -173,76 +196,77 @@ class TopDown:
         options = self.options
         self._memory, stamp = self._stream.take(image.shape[:2], stamp, static=options.static)
         memory = self._memory
+        memory.search.take(stamp)
         followed = memory.boxes[: options.max_people]
-        new: list[FloatArray] = []
-        waited = stamp - memory.searched >= blazepose.SEARCH_PERIOD
-        if not followed or (len(followed) < options.max_people and waited):
-            new = self._search(image, channels, followed, stamp)
-        found, memory.boxes = self._look(image, channels, followed, new)
-        if followed and not memory.boxes:
-            # everybody was lost: look at once, a robot should not miss a frame
-            new = self._search(image, channels, [], stamp)
-            found, memory.boxes = self._look(image, channels, [], new)
-        return memory.follower.follow(image, found, stamp, options)
-
-    def _search(
-        self, image: Image, channels: Channels, known: Sequence[FloatArray], stamp: float
-    ) -> list[FloatArray]:
-        """Return the boxes of people in the whole image, besides those that are known."""
-        options = self.options
-        self._memory.searched = stamp
-        regions = blazepose.find_people(
-            self._detector,
-            image,
-            channels,
-            options,
-            threshold=DEFAULT_THRESHOLD,
-            finder=self.finder,
-        )
-        boxes = [_box_of(region) for region in regions]
-        if known:
-            others = np.stack(known)
-            boxes = [box for box in boxes if float(iou(box, others).max()) < SAME_BOX]
-        return boxes[: options.max_people - len(known)]
+        seen = self._search.look(image, channels, memory.search, options, len(followed))
+        new = _new_boxes(seen, followed)[: options.max_people - len(followed)]
+        people = self._look(image, channels, [*followed, *new], known=len(followed))
+        kept = sum(one.followed for one in people)
+        if kept < len(followed):  # a robot should not miss an image
+            seen = self._search.look_again(image, channels, memory.search, options, kept)
+            there = [one.next_box for one in people]
+            new = _new_boxes(seen, there)[: options.max_people - len(people)]
+            people += self._look(image, channels, new, beside=people)
+        whole = without_parts([one.points for one in people], self._bones)
+        people = [people[i] for i in whole]
+        memory.boxes = [one.next_box for one in people]
+        return memory.follower.follow(image, self._found(people), stamp, options)
 
     def _look(
         self,
         image: Image,
         channels: Channels,
-        followed: Sequence[FloatArray],
-        new: Sequence[FloatArray],
-    ) -> tuple[DecodedPeople, list[FloatArray]]:
-        """Find the people in boxes, each once, and the boxes to look in next."""
-        boxes, next_boxes = [*followed, *new], []
+        boxes: Sequence[FloatArray],
+        *,
+        known: int = 0,
+        beside: Sequence[_Seen] = (),
+    ) -> list[_Seen]:
+        """Find the people in boxes, each once, besides others.
+
+        Args:
+            image: (H, W, 3) uint8.
+            channels: Order of its color channels.
+            boxes: Those of people who are followed first.
+            known: How many these are.
+            beside: Who was found already.
+        """
         if not boxes:
-            return self._found([]), []
+            return []
         crops = [self._crop(image, channels, self._fit(box)) for box in boxes]
         unit, scores = self._decode(self._session.run(np.concatenate(crops)))
-        known = (scores >= self._settings.keypoint_threshold) & np.isfinite(unit).all(axis=2)
-        people: list[tuple[FloatArray, FloatArray, float]] = []
+        there = (scores >= self._settings.keypoint_threshold) & np.isfinite(unit).all(axis=2)
+        people: list[_Seen] = []
         for row, box in enumerate(boxes):
-            if known[row].sum() < LEAST_COMMON:
+            if there[row].sum() < LEAST_COMMON:
                 continue
-            score = float(scores[row][known[row]].mean())
+            score = float(scores[row][there[row]].mean())
             least = self._threshold
-            if row < len(followed):
+            if row < known:
                 least = min(least, self.options.min_tracking_confidence)
             x0, y0, width, height = self._fit(box)
             place = np.array([x0, y0], np.float32)
             points = place + unit[row] * np.array([width, height], np.float32)
-            points[~known[row]] = np.nan
-            if score >= least and not any(_same_body(points, other) for other, _, _ in people):
-                people.append((points, np.where(known[row], scores[row], 0.0), score))
-                next_boxes.append(_box_around(points, box))
-        whole = without_parts([points for points, _, _ in people], self._bones)
-        return self._found([people[i] for i in whole]), [next_boxes[i] for i in whole]
+            points[~there[row]] = np.nan
+            if score >= least and not any(
+                _same_body(points, other.points) for other in (*beside, *people)
+            ):
+                people.append(
+                    _Seen(
+                        points,
+                        np.where(there[row], scores[row], 0.0),
+                        score,
+                        _box_around(points, box),
+                        followed=row < known,
+                    )
+                )
+        return people
 
-    def _found(self, people: Sequence[tuple[FloatArray, FloatArray, float]]) -> DecodedPeople:
+    def _found(self, people: Sequence[_Seen]) -> DecodedPeople:
         count = len(people), len(self._skeleton)
         return DecodedPeople(
-            np.array([points for points, _, _ in people], np.float32).reshape(*count, 2),
-            np.array([scores for _, scores, _ in people], np.float32).reshape(count),
-            np.array([score for _, _, score in people], np.float32),
+            np.array([one.points for one in people], np.float32).reshape(*count, 2),
+            np.array([one.scores for one in people], np.float32).reshape(count),
+            np.array([one.score for one in people], np.float32),
         )
 
     def _fit(self, box: FloatArray) -> tuple[float, float, float, float]:
@@ -269,6 +293,15 @@ class TopDown:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         )
         return self._input.tensor(cast("Image", crop), channels)
+
+
+def _new_boxes(regions: Sequence[Region], known: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return the boxes of the people in regions, without those who are known."""
+    boxes = [_box_of(region) for region in regions]
+    if not known:
+        return boxes
+    others = np.stack(known)
+    return [box for box in boxes if float(iou(box, others).max()) < SAME_BOX]
 
 
 def _box_of(region: Region) -> FloatArray:

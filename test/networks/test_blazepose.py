@@ -14,8 +14,9 @@ from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region
 from pose_ros.errors import ImageError
-from pose_ros.networks import blazepose
+from pose_ros.networks import blazepose, search
 from pose_ros.networks.blazepose import BlazePose
+from pose_ros.networks.people import Sighting
 from pose_ros.settings.estimation import EstimatorOptions
 
 CONTRACT = Contract("blazepose-full", skeletons.get("blazepose33"))
@@ -41,7 +42,7 @@ class Detector:
         square = Region.letterbox(WIDTH, HEIGHT)
         for i, (x, y) in enumerate(self.scene):
             anchor = 100 + 300 * i
-            center = blazepose._ANCHORS[anchor]
+            center = search._ANCHORS[anchor]
             points = np.array([[x, y], [x, y - RADIUS], [x, y - 90], [x, y - 140]], np.float32)
             corner = np.array([square.x, square.y]) - square.size / 2
             points = (points - corner) / square.size
@@ -121,6 +122,21 @@ def test_nobody_is_found_where_nobody_is():
     assert landmarks.runs == 0
 
 
+class ScriptedFinder:
+    """Sees at the whole image what a function of the threshold says, and remembers each look."""
+
+    def __init__(self, regions):
+        self.regions = regions
+        self.views = []
+
+    def tiles(self, width, height, tiles):
+        return tiles
+
+    def look(self, image, channels, threshold, tiles, views):
+        self.views.append(list(views))
+        return [Sighting(True, 0.9, 0, region) for region in self.regions(threshold) if 0 in views]
+
+
 def test_the_detector_rests_while_a_person_is_tracked():
     scene = [(300, 250)]
     estimator, detector, _ = make(scene)
@@ -169,13 +185,13 @@ def test_people_keep_their_ids_where_the_finder_disagrees_with_blazepose():
     estimator, _, _ = make(scene, max_people=5)
     looks: list[float | None] = []
 
-    def finder(image, channels, threshold, tiles):
+    def finder(threshold):
         looks.append(threshold)
         # up to 70 pixels, a fifth of a region, beside the hips, and now this side, now that
         beside = (-1) ** len(looks) * 70
         return [Region(x + beside, y - 20, 2.0 * RADIUS) for x, y in scene]
 
-    estimator.finder = cast("Any", finder)
+    estimator.finder = cast("Any", ScriptedFinder(finder))
     for i in range(40):
         poses = estimator.estimate(IMAGE, i / 20)
         assert poses.ids.tolist() == [0, 1]
@@ -187,12 +203,8 @@ def test_the_finders_people_are_found_where_the_detector_sees_nobody():
     estimator, detector, _ = make(scene, threshold=0.6)
     detector.scene = []
     assert len(estimator.estimate(IMAGE, 0.0)) == 0
-    estimator.finder = cast(
-        "Any",
-        lambda image, channels, threshold, tiles: (
-            [Region(300, 250, 300.0)] if threshold == 0.6 else []
-        ),
-    )
+    finder = ScriptedFinder(lambda least: [Region(300, 250, 300.0)] if least == 0.6 else [])
+    estimator.finder = cast("Any", finder)
     assert len(estimator.estimate(IMAGE, 0.1)) == 1
 
 

@@ -133,7 +133,7 @@ def test_same_images_give_the_same_bytes(finder_models):
     source = SyntheticSource(scene=crossing(), fps=10, live=False)
     while len(frames) < 12:
         frames.append(source.read())
-    estimator = pose_ros.create_estimator(max_people=3, models_dir=finder_models)
+    estimator = pose_ros.create_estimator(max_people=3, detect_tiles=2, models_dir=finder_models)
     rounds = []
     for _ in range(2):
         estimator.reset()

@@ -10,6 +10,7 @@ from pose_ros.core.geometry import Region
 from pose_ros.networks.people import (
     REGION_SCALE,
     SearchRegion,
+    Sighting,
     body_distance,
     bones,
     distinct_regions,
@@ -62,16 +63,20 @@ def test_who_is_cut_off_by_the_image_is_as_whole_as_can_be():
 
 
 def test_what_one_view_shows_apart_are_two_people():
-    near = (True, 0.9, 0, Region(300, 200, SIZE)), (True, 0.8, 0, Region(320, 200, SIZE))
+    near = [
+        Sighting(True, 0.9, 0, Region(300, 200, SIZE)),
+        Sighting(True, 0.8, 0, Region(320, 200, SIZE)),
+    ]
     assert [r.x for r in distinct_regions(near)] == [300, 320]
-    tile = (True, 0.85, 1, Region(318, 200, SIZE))
+    tile = Sighting(True, 0.85, 1, Region(318, 200, SIZE))
     # the tile's is one of the two, whichever
     assert [r.x for r in distinct_regions([*near, tile])] == [300, 320]
 
 
 def test_who_is_whole_goes_before_who_is_surer():
-    cut, whole = (False, 0.99, 1, Region(310, 200, SIZE)), (True, 0.6, 0, Region(300, 200, SIZE))
-    alone = (False, 0.7, 2, Region(800, 200, SIZE))
+    cut = Sighting(False, 0.99, 1, Region(310, 200, SIZE))
+    whole = Sighting(True, 0.6, 0, Region(300, 200, SIZE))
+    alone = Sighting(False, 0.7, 2, Region(800, 200, SIZE))
     assert [r.x for r in distinct_regions([cut, whole, alone])] == [300, 800]
 
 

@@ -4,6 +4,7 @@ The networks run in onnxruntime; that they find what is drawn at an actor's join
 crop, the decoder and the way back into the image agree.
 """
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
 from pose_ros.networks import heatmap, keypoints, simcc, top_down
 from pose_ros.networks.finder import region_of
+from pose_ros.networks.people import Sighting
 from pose_ros.networks.registry import FAMILIES, TOP_DOWN
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
@@ -155,7 +157,11 @@ def test_people_are_looked_for_where_the_finder_says(networks, detector):
     seen = np.isfinite(points[:, 0])
     markers.draw(dark, points, PALETTE, 4)
     assert len(estimator.estimate(dark)) == 0
-    estimator.finder = cast("Any", lambda image, channels, threshold, tiles: [region])
+    finder = SimpleNamespace(
+        tiles=lambda width, height, tiles: tiles,
+        look=lambda *_: [Sighting(True, 0.9, 0, region)],
+    )
+    estimator.finder = cast("Any", finder)
     (pose,) = estimator.estimate(dark)
     assert np.hypot(*(pose.keypoints - points)[seen].T).max() < 2.0
 
