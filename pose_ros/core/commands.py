@@ -22,6 +22,7 @@ from pose_ros.core.command_config import (
 from pose_ros.core.freshness import Arrival, Freshness
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.operators import Engagement, Operator, Person
+from pose_ros.core.targets import Goal
 from pose_ros.core.types import has_body
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
@@ -41,30 +42,6 @@ class State(Enum):
     COMMANDING = "commanding"
     STOPPED = "stopped"
     """Something keeps it from moving; the reason says what."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """Where to drive to.
-
-    Attributes:
-        position: x, y, z in meters in ``frame_id``.
-        yaw: Radians about z, in which the robot shall look there.
-        frame_id: Of a frame whose z points up.
-        stamp: Of the image in which it was pointed at, seconds.
-    """
-
-    position: tuple[float, float, float]
-    yaw: float
-    frame_id: str
-    stamp: float
-
-    def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (*self.position, self.yaw, self.stamp))):
-            raise OptionError(
-                "expected a goal of finite numbers, "
-                f"got {self.position}, {self.yaw} at {self.stamp}"
-            )
 
 
 Kind: TypeAlias = Literal["none", "twist", "goal", "stop"]

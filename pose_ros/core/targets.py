@@ -1,8 +1,12 @@
-"""What somebody points at: the ray along the arm met with a plane, or the reason why not."""
+"""Where people point: the ray along the arm met with a plane, and the goal of a robot there.
+
+Each answer is a point, or the reason why there is none.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -10,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import TargetOptions
@@ -72,6 +77,30 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """Where to drive to.
+
+    Attributes:
+        position: x, y, z in meters in ``frame_id``.
+        yaw: Radians about z, the direction in which the robot looks there.
+        frame_id: Of a frame whose z points up.
+        stamp: Of the image in which it was pointed at, seconds.
+    """
+
+    position: tuple[float, float, float]
+    yaw: float
+    frame_id: str
+    stamp: float
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (*self.position, self.yaw, self.stamp))):
+            raise OptionError(
+                "expected a goal of finite numbers, "
+                f"got {self.position}, {self.yaw} at {self.stamp}"
+            )
+
+
+@dataclass(frozen=True)
 class Refused:
     """That there is no point, and why: one of ``REASONS``."""
 
@@ -123,6 +152,71 @@ def find_target(
         distance,
     )
     return target if target.sigma <= options.max_sigma else Refused("too_unsure")
+
+
+def find_targets(
+    gestures: Sequence[Gesture], transform: ArrayLike, options: TargetOptions | None = None
+) -> dict[int, Target | Refused]:
+    """Return where each person who points meets the ground, by person.
+
+    Args:
+        gestures: Those of one image. One that ended points nowhere.
+        transform: (4, 4) that takes meters of the optical frame to a frame whose z points up,
+            at the image's stamp.
+        options: What is refused.
+
+    Raises:
+        OptionError: The transform is no rotation and translation.
+    """
+    return {
+        gesture.person: find_target(gesture.ray, transform, options=options)
+        for gesture in gestures
+        if gesture.ray is not None and gesture.event != "ended"
+    }
+
+
+def goal_at(target: Target, transform: ArrayLike, frame_id: str, stamp: float) -> Goal:
+    """Return the goal of a robot at a target.
+
+    The robot looks away from the camera there: on, past the person's finger.
+
+    Args:
+        target: In the frame ``frame_id``.
+        transform: (4, 4) that takes meters of the optical frame to that frame.
+        frame_id: Its name.
+        stamp: Of the image, seconds.
+    """
+    place = np.asarray(transform, np.float64)
+    x, y, z = target.point.tolist()
+    yaw = math.atan2(y - float(place[1, 3]), x - float(place[0, 3]))
+    return Goal((x, y, z), yaw, frame_id, stamp)
+
+
+def goals_at(
+    targets: Mapping[int, Target | Refused], transform: ArrayLike, frame_id: str, stamp: float
+) -> dict[int, Goal | str]:
+    """Return the goal at each person's target, or in words why there is none, by person.
+
+    Arguments are those of ``goal_at``; the targets are those of ``find_targets``.
+    """
+    return {
+        person: goal_at(target, transform, frame_id, stamp)
+        if isinstance(target, Target)
+        else str(target)
+        for person, target in targets.items()
+    }
+
+
+def shown_goal(goals: Mapping[int, Goal | str], operator: int | None = None) -> Goal | None:
+    """Return the one goal of an image that is published; None where there is none.
+
+    Args:
+        goals: By person, in the order of the gestures.
+        operator: Whose goal it is; None: that of the first person who points.
+    """
+    person = operator if operator is not None else next(iter(goals), None)
+    goal = None if person is None else goals.get(person)
+    return goal if isinstance(goal, Goal) else None
 
 
 def _covariance(

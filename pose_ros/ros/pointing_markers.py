@@ -12,9 +12,9 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.commands import Goal
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
+from pose_ros.core.targets import Goal
 from pose_ros.ros.markers import LIFETIME, person_color
 from pose_ros.ros.messages import header_to_msg
 

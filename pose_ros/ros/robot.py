@@ -14,7 +14,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from pose_ros.core.command_config import EventAction
-from pose_ros.core.commands import Command, Goal
+from pose_ros.core.commands import Command
+from pose_ros.core.targets import Goal
 from pose_ros.errors import OptionError, short
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.messages import header_to_msg

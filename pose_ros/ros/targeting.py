@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,8 @@ from geometry_msgs.msg import PointStamped
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.commands import Goal
 from pose_ros.core.gestures import Gesture
-from pose_ros.core.targets import Refused, find_target
+from pose_ros.core.targets import Goal, Target, find_targets, goals_at, shown_goal
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import listen
@@ -66,13 +64,16 @@ class Targeting:
             transform = self._frames.lookup(self._frame, header)
         except TransformError as error:
             return {gesture.person: str(error) for gesture in pointing}
-        return {g.person: self._goal(g, transform, header) for g in pointing}
+        targets = find_targets(pointing, transform, self._options)
+        self._ranges = {
+            person: target.range for person, target in targets.items() if isinstance(target, Target)
+        }
+        return goals_at(targets, transform, self._frame, stamp_from_msg(header.stamp))
 
     def show(self, goals: Mapping[int, Goal | str], operator: int | None) -> None:
         """Publish what the operator points at; without one, what somebody does."""
-        person = operator if operator is not None else next(iter(goals), None)
-        goal = None if person is None else goals.get(person)
-        if not isinstance(goal, Goal):
+        goal = shown_goal(goals, operator)
+        if goal is None:
             return
         msg = PointStamped(header=header_to_msg(goal.stamp, goal.frame_id))
         msg.point.x, msg.point.y, msg.point.z = goal.position
@@ -92,14 +93,3 @@ class Targeting:
     def clear(self) -> None:
         """Take back what would stay on display."""
         self._markers.publish(self._made_markers.clear())
-
-    def _goal(self, gesture: Gesture, transform: Float64Array, header: Any) -> Goal | str:
-        assert gesture.ray is not None  # noqa: S101
-        target = find_target(gesture.ray, transform, options=self._options)
-        if isinstance(target, Refused):
-            return str(target)
-        self._ranges[gesture.person] = target.range
-        # there it looks as it does from here: on, past the person's finger
-        x, y, z = (float(part) for part in target.point)
-        yaw = math.atan2(y - float(transform[1, 3]), x - float(transform[0, 3]))
-        return Goal((x, y, z), yaw, self._frame, stamp_from_msg(header.stamp))

@@ -10,11 +10,11 @@ import pytest
 
 import pose_ros
 from pose_ros.core.command_config import Binding, CommandConfig, GoalAction, StopAction, TwistAction
-from pose_ros.core.commands import Command, Commander, Goal, State
+from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import GestureRecognizer
 from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.operators import people_from
-from pose_ros.core.targets import Target, find_target
+from pose_ros.core.targets import find_targets, goals_at
 from pose_ros.core.types import Poses
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
@@ -95,15 +95,8 @@ def commands(
     transform = source.view.transform
     for stamp, poses in stream:
         gestures = recognizer.update(poses, stamp, up=transform[2, :3])
-        goals: dict[int, Goal | str] = {}
-        for gesture in gestures:
-            if gesture.ray is not None:
-                spot = find_target(gesture.ray, transform)
-                goals[gesture.person] = (
-                    Goal(tuple(spot.point.tolist()), 0.0, "base_link", stamp)
-                    if isinstance(spot, Target)
-                    else str(spot)
-                )
+        targets = find_targets(gestures, transform)
+        goals = goals_at(targets, transform, "base_link", stamp)
         commander.observe(gestures, people_from(poses), stamp, stamp + 0.01, goals)
         truth = source.truth(stamp)
         for tick in range(TICKS):
@@ -141,6 +134,13 @@ def test_the_robot_does_what_it_is_shown(source: SyntheticSource, poses, toleran
     reach = math.dist(TARGET, (3.0, 0.0, 0.0))
     print(f"first goal {sent[0][0] - held:.2f} s after the arm is there; last {away:.2f} m off")
     assert away <= tolerance * reach
+    # the robot looks there as it does from the camera: the yaw errs as the place does
+    x, y, _ = sent[-1][1].position
+    lens = source.view.transform[:3, 3]
+    assert sent[-1][1].yaw == pytest.approx(math.atan2(y - lens[1], x - lens[0]))
+    off = sent[-1][1].yaw - math.atan2(TARGET[1] - lens[1], TARGET[0] - lens[0])
+    print(f"yaw {math.degrees(off):.1f} degrees off")
+    assert abs(off) <= tolerance
     # stopped, and not on its way again
     assert State.STOPPED in {command.state for command in during(8)}
     assert during(8)[-1].kind == "stop"

@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 
 from pose_ros.core.camera import Camera
+from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
-from pose_ros.core.targets import Plane, Refused, Target, find_target
+from pose_ros.core.targets import (
+    Goal,
+    Plane,
+    Refused,
+    Target,
+    find_target,
+    find_targets,
+    goal_at,
+    goals_at,
+    shown_goal,
+)
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import TargetOptions
 from pose_ros.sources.raytrace import View
@@ -97,3 +108,46 @@ def test_the_covariance_is_that_of_rays_that_are_a_little_wrong(target):
 def test_bad_input_is_refused(make, expected):
     with pytest.raises(OptionError, match=expected):
         make()
+
+
+def pointing(person, target, **fields):
+    fields = {"event": "held", "ray": ray_to(target), **fields}
+    return Gesture("point", "left", person, confidence=1.0, since=0.0, **fields)
+
+
+def test_each_person_who_points_has_a_target_or_a_reason():
+    gestures = [
+        pointing(3, (1.5, 1.0, 0.0)),
+        pointing(5, (1.5, 1.0, 2.0)),
+        pointing(7, (1.5, 1.0, 0.0), event="ended"),
+        pointing(8, (1.5, 1.0, 0.0), ray=None),
+    ]
+    found = find_targets(gestures, transform())
+    assert list(found) == [3, 5]
+    np.testing.assert_allclose(found[3].point, (1.5, 1.0, 0.0), atol=1e-9)
+    goals = goals_at(found, transform(), "base_link", 4.5)
+    assert goals[3] == goal_at(found[3], transform(), "base_link", 4.5)
+    assert goals[5] == "the ray leads away from the plane"
+    assert find_targets(gestures, transform(), TargetOptions(max_range=1.0))[3].reason == "too_far"
+    assert find_targets([], transform()) == {}
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.5, -0.2), (4.0, 3.0)])
+def test_a_goal_looks_away_from_the_camera(place):
+    optical = transform()
+    optical[:2, 3] = place
+    target = Target(np.array([2.0, 1.0, 0.0]), np.zeros((3, 3)), 2.0)
+    goal = goal_at(target, optical, "map", 7.25)
+    assert goal.position == (2.0, 1.0, 0.0)
+    assert goal.yaw == pytest.approx(math.atan2(1.0 - place[1], 2.0 - place[0]))
+    assert (goal.frame_id, goal.stamp) == ("map", 7.25)
+
+
+def test_the_goal_that_is_published_is_the_operators():
+    near, far = (Goal((x, 0.0, 0.0), 0.0, "map", 1.0) for x in (1.0, 2.0))
+    goals = {4: near, 2: far, 9: "too far"}
+    assert shown_goal(goals, 2) is far
+    assert shown_goal(goals) is near
+    assert shown_goal(goals, 9) is None
+    assert shown_goal(goals, 11) is None
+    assert shown_goal({}) is None
