@@ -18,11 +18,13 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
 from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.smoothing import OneEuroFilter
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
+from pose_ros.networks.blazepose import IMAGE_SMOOTHING, WORLD_SMOOTHING
+from pose_ros.networks.search import SEARCH_PERIOD
 from pose_ros.settings.estimation import MAX_PEOPLE, EstimatorOptions
 
 DETECTOR_SIZE = 192
@@ -34,9 +36,6 @@ DEPTH_SCALE = 0.4
 SAME_HAND_IOU = 0.5
 """Two regions that overlap by more hold one hand."""
 
-SEARCH_PERIOD = 0.5
-"""Seconds between two looks for further hands while some are being tracked."""
-
 SECOND_LOOK_PALM = 0.6
 """What a second look multiplies the least score of a palm by."""
 
@@ -46,9 +45,6 @@ SECOND_LOOK_PRESENCE = 0.8
 BODY_SIZE = 6.0
 """Size of a person, in which tracker and filters measure ways, in sides of a hand's region."""
 
-# MediaPipe does not smooth hands; these are its settings for bodies.
-IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
-WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
 
 _ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 16, 16))
 SKELETON = skeletons.get("blazehand21")
@@ -198,7 +194,7 @@ class FoundHand:
 
 
 class HandFilters:
-    """The filters of one hand."""
+    """The filters of one hand: MediaPipe's settings for bodies, since it does not smooth hands."""
 
     def __init__(self) -> None:
         self._points = OneEuroFilter(IMAGE_SMOOTHING)

@@ -41,7 +41,7 @@ WRIST_SCORE = 0.1
 REACH = 0.4
 """How far a tracked hand may be from where its body has it, in sides of the larger square."""
 
-SEARCH_PERIOD = 0.2
+WRIST_SEARCH_PERIOD = 0.2
 """Seconds between two looks for a hand at a wrist where none was found."""
 
 SAME_WRIST = 0.25
@@ -301,7 +301,7 @@ class BodyHands:
     def _is_due(self, id_: int, stamp: float) -> bool:
         """Whether to look for a hand: at once when it was just lost or its wrist just came."""
         waited = stamp - self._memory.searched.get(id_, -np.inf)
-        return id_ in self._memory.tracks or waited >= SEARCH_PERIOD
+        return id_ in self._memory.tracks or waited >= WRIST_SEARCH_PERIOD
 
     def _look(
         self, image: Image, channels: Channels, regions: dict[int, Region]

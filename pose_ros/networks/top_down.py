@@ -23,11 +23,11 @@ from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, v
 from pose_ros.errors import ModelError
 from pose_ros.networks.finder import Finder
 from pose_ros.networks.following import LEAST_COMMON, DecodedPeople, Follower, skeleton_of
+from pose_ros.networks.one_shot import ROLE
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
 from pose_ros.networks.search import PeopleSearch, SearchMemory, person_detector
 from pose_ros.settings.estimation import EstimatorOptions
 
-ROLE = "network"
 """The role of the card's one file."""
 
 DETECTOR_ROLE = "detector"

@@ -32,7 +32,7 @@ from pose_ros.ros.gesture_parameters import (
     command_config_from,
 )
 from pose_ros.ros.messages import gestures_to_msg
-from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.notices import MAX_NOTICES, Notices, printable
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.pose_input import PoseInput
@@ -47,7 +47,6 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-WARN_EVERY_SECONDS = 5.0
 SAME_STATE_SECONDS = 10.0
 LOCK, STOP = "~/lock", "~/stop"
 

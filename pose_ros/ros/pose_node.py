@@ -33,7 +33,7 @@ from pose_ros.ros.image_input import (
     subscribe_images,
 )
 from pose_ros.ros.meters import Meters
-from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.notices import Notices
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
 from pose_ros.ros.parameter_tables import PoseParameters
@@ -42,7 +42,6 @@ from pose_ros.runtime.session import interrupt
 from pose_ros.sources import open_source
 from pose_ros.sources.names import may_repeat
 
-WARN_EVERY_SECONDS = 5.0
 FROZEN_SECONDS = 0.5
 """A picture that stays the same for this long is worth a word; a repeated one is not."""
 STUCK_SECONDS = 5.0

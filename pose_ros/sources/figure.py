@@ -23,7 +23,7 @@ _THIGH, _SHANK, _ANKLE_HEIGHT = 0.43, 0.41, 0.10
 _HIP_HALF_WIDTH, _SHOULDER_HALF_WIDTH = 0.095, 0.185
 _SHOULDER_ABOVE_HIP, _HEAD_ABOVE_SHOULDER = 0.49, 0.205
 _UPPER_ARM, _FOREARM = 0.285, 0.255
-_AVERAGE_HEIGHT = 1.78
+AVERAGE_HEIGHT = 1.78
 
 _HEAD_TURN_LIMIT = 60.0  # degrees
 
@@ -83,7 +83,7 @@ class Build:
     @property
     def height(self) -> float:
         """Meters from the floor to the top of the head, as ``joints`` draws this build."""
-        return _AVERAGE_HEIGHT + (self.legs - 1.0) * (_THIGH + _SHANK)
+        return AVERAGE_HEIGHT + (self.legs - 1.0) * (_THIGH + _SHANK)
 
 
 AVERAGE = Build()

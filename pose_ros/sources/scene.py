@@ -23,11 +23,9 @@ from pose_ros.sources.actor import (
     stride,
 )
 from pose_ros.sources.body import Cone, Look, body
-from pose_ros.sources.figure import AVERAGE, UPRIGHT, Build, Joints, Posture, joints
+from pose_ros.sources.figure import AVERAGE, AVERAGE_HEIGHT, UPRIGHT, Build, Joints, Posture, joints
 from pose_ros.sources.furniture import Furniture
 from pose_ros.sources.path import Path, Place
-
-AVERAGE_HEIGHT = 1.78
 
 ACTOR_TO_WALL = 1.7
 """Meters from a lone actor to the wall behind him."""

@@ -13,10 +13,10 @@ from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.errors import OptionError, did_you_mean
 from pose_ros.sources.actor import GESTURES, TWO_ARMED, Step
 from pose_ros.sources.body import Look
-from pose_ros.sources.figure import AVERAGE, BROAD, SLIM, Build
+from pose_ros.sources.figure import AVERAGE, AVERAGE_HEIGHT, BROAD, SLIM, Build
 from pose_ros.sources.furniture import Pillar, box, table
 from pose_ros.sources.path import TO_CAMERA, Path, Waypoint
-from pose_ros.sources.scene import ACTOR_TO_WALL, AVERAGE_HEIGHT, Actor, Scene
+from pose_ros.sources.scene import ACTOR_TO_WALL, Actor, Scene
 
 BLUE = Look()
 RED = Look(shirt=(168, 44, 40), trousers=(60, 58, 62), hair=(96, 66, 40))

@@ -11,11 +11,11 @@ from pose_ros.errors import printable
 from pose_ros.viz.report import figures
 from pose_ros.viz.report.agreement import Agreement, JointAgreement
 from pose_ros.viz.report.figures import ACCENT, INK, WARM, Drawing
+from pose_ros.viz.report.plots import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH = 960.0
 _ROW = 20.0
 
 
@@ -44,7 +44,7 @@ def over_time(agreement: Agreement) -> Drawing:
         figures.no_labels([above])
 
     label = "How many people A and B found over time, and how similar those are that both found"
-    return Drawing("agreement", label, (_WIDTH, 300), paint)
+    return Drawing("agreement", label, (WIDTH, 300), paint)
 
 
 def distances(joints: Mapping[str, JointAgreement]) -> Drawing:
@@ -68,4 +68,4 @@ def distances(joints: Mapping[str, JointAgreement]) -> Drawing:
         axes.set_xlabel("distance between A and B, % of the person's size")
 
     label = "Distance between A and B by joint, median and 95th percentile"
-    return Drawing("distances", label, (_WIDTH, 60 + _ROW * len(rows)), paint)
+    return Drawing("distances", label, (WIDTH, 60 + _ROW * len(rows)), paint)
