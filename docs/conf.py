@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -17,6 +18,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "pose_ros"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 pygments_style = "friendly"
 
@@ -41,6 +44,15 @@ def check_public_names(_app: Sphinx, env: Any) -> None:
             logging.getLogger(__name__).warning("no page documents pose_ros.%s", name)
 
 
+def mark_short_code(_app: Sphinx, doctree: nodes.document) -> None:
+    """Mark code of up to 30 characters without a space in tables: it is not broken at a hyphen."""
+    for entry in doctree.findall(nodes.entry):
+        for code in entry.findall(nodes.literal):
+            if len(code.astext()) <= 30 and " " not in code.astext():
+                code["classes"].append("short")
+
+
 def setup(app: Sphinx) -> None:
-    """Add the check to the build."""
+    """Add the check to the build, and the marks."""
+    app.connect("doctree-read", mark_short_code)
     app.connect("env-check-consistency", check_public_names)

@@ -35,9 +35,11 @@ STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE"
 
 TEXTS = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.rst", "package.xml", "docs/**/*.md", "msg/*.msg",
-    "config/*", "models/*.yaml",
+    "config/*", "models/*.yaml", "examples/*.md",
 )  # fmt: skip
 CODE = {
+    "docs": 0,
+    "examples": 0,
     "launch": 0,
     "pose_ros": 374,
     "test": 272,
@@ -62,7 +64,7 @@ def texts_of(source: str) -> Iterator[tuple[int, str]]:
 def found_in_code(checkout: Path) -> dict[str, list[str]]:
     """Return the places by top folder, each as ``file:line: word``."""
     found: dict[str, list[str]] = {}
-    for top in ("launch", "pose_ros", "test", "tools"):
+    for top in ("docs", "examples", "launch", "pose_ros", "test", "tools"):
         for path in sorted((checkout / top).rglob("*.py")):
             relative = path.relative_to(checkout)
             if relative.name == "test_plain_english.py" or "msg" in relative.parts:
