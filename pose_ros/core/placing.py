@@ -177,8 +177,8 @@ def place(
     # that each keeps its own sigma
     measured = body.agrees(model.joints, trunk.depths, sigmas)
     body.put(model.joints, trunk.depths, sigmas, measured)
-    for arm in model.arms:
-        _place_arm(np.array(arm), body, memory, bearing)
+    for arm, other in zip(model.arms, reversed(model.arms), strict=True):
+        _place_arm(np.array(arm), np.array(other), body, memory, bearing)
     _place_followers(model, body)
     return body
 
@@ -227,9 +227,16 @@ def _gaze(
 
 
 def _place_arm(
-    arm: NDArray[np.intp], body: PlacedBody, memory: BoneMemory, bearing: Bearing
+    arm: NDArray[np.intp],
+    other: NDArray[np.intp],
+    body: PlacedBody,
+    memory: BoneMemory,
+    bearing: Bearing,
 ) -> None:
-    """Fill in elbow and wrist of an arm, the indices of its shoulder, elbow and wrist."""
+    """Fill in elbow and wrist of an arm, the indices of its shoulder, elbow and wrist.
+
+    ``other``: the same of the other arm, which is only looked at.
+    """
     sight, shoulder, ends = body.sight, arm[0], arm[1:]
     if not (np.isfinite(sight.rays[arm]).all() and np.isfinite(sight.shape[arm]).all()):
         return
@@ -237,6 +244,8 @@ def _place_arm(
     factors, spread = memory.arms()
     usual = np.array([UPPER_ARM, FOREARM]) * body.height
     sideways = sight.sideways[arm] * body.height
+    # as if the other wrist were as far away as its shoulder
+    reaches = body.depths[other[0]] * (sight.rays[other[2]] - sight.rays[other[0]])
     placed = fit_arm(
         Reach(
             shoulder=base,
@@ -248,6 +257,7 @@ def _place_arm(
             scores=sight.scores[arm],
             measured=sight.measured[ends],
             measured_sigmas=sight.measured_sigmas[ends],
+            other=float(-reaches @ bearing.up) / float((usual * factors).sum()),
         ),
         bearing,
     )

@@ -16,7 +16,7 @@ from pose_ros.settings.gestures import RayKind
 # Chosen on drawn people, as everything here: seed 1001 of draw_pointing.
 _SHAPE_SIGMA = 0.48  # radians, of a ray of which only the body's shape is known
 _IMAGE_SIGMA = 0.05  # radians, in the image
-_LINE_SIGMA = 0.17  # radians, on top of what the joints' own errors come to
+_LINE_SIGMA = 0.15  # radians, on top of what the joints' own errors come to
 _MEASURED_SHARE = 0.55  # of the errors of measured joints; the rest is common to them
 _MOST_SIGMA = 1.0
 

@@ -29,6 +29,7 @@ _ROBUST = 2.0  # sigmas from which on a measurement counts less
 _FOOT_SIGMA = 0.03  # meters
 _PITCH_SIGMA = 0.009  # radians
 _SEEN_SCORE = 0.5  # of an ankle that counts as seen
+_MOST_OFF = 0.3  # share of the distance: of a foot that is nowhere near the floor
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,10 @@ def fit_trunk(model: BodyModel, sight: Sight, size: Size, floor: Floor | None) -
     if not (np.isfinite(state).all() and np.all(variances > 0)):
         return None  # keypoints that make no body, as where all are in one place
     count = len(joints)
+    depths, covariance = state[:count], covariance[:count, :count]
     height = Size(size.height * float(np.exp(state[-1])), float(np.sqrt(variances[-1])))
-    return Trunk(state[:count], covariance[:count, :count], height, toward)
+    off = problem.off_the_floor(state) * depths
+    return Trunk(depths, covariance + np.outer(off, off), height, toward)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +289,21 @@ class _Problem:
         if self.floor is not None and (foot := self._foot(points, self.floor)) is not None:
             found.append(self._standing(block(1), points[foot], foot, growth, self.floor))
         return found
+
+    def off_the_floor(self, state: Float64Array) -> float:
+        """Return by what share the lower foot is nearer or farther than the floor it is seen on.
+
+        That is how far a wrong height, or a wrong floor, puts a whole body off; 0 without a floor.
+        """
+        count = len(self.model.joints)
+        points = state[:count, None] * self.rays
+        if self.floor is None or (foot := self._foot(points, self.floor)) is None:
+            return 0.0
+        ankle = ANKLE_ABOVE_FLOOR * self.size.height * float(np.exp(state[-1]))
+        below = -float(points[foot] @ self.floor.up)
+        if below <= 0.0:
+            return _MOST_OFF
+        return min(_MOST_OFF, abs((self.floor.camera_height - ankle) / below - 1.0))
 
     def _foot(self, points: Float64Array, floor: Floor) -> int | None:
         """Return the lower ankle of those that were seen, by its place in the model."""
