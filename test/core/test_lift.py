@@ -203,6 +203,66 @@ def test_the_floor_tells_how_tall_somebody_is():
         assert abs(blind[23:25, 2].mean() - 3.5) > 2 * abs(told[23:25, 2].mean() - 3.5)
 
 
+def on_the_floor(body, floor, height):
+    """Return the body moved along the image's vertical until its ankle is where an ankle is."""
+    lower = floor.camera_height + body[27] @ floor.up - 0.045 * height
+    return body - np.array([0.0, 1.0, 0.0]) * lower / floor.up[1]
+
+
+def test_floor_of_a_rolled_camera_puts_people_where_they_stand():
+    straight, roll = level_floor(1.2, 5.0), np.radians(12.0)
+    body = on_the_floor(person(1.9, place=(-0.9, 0.0, 3.5)), straight, 1.9)
+    # clockwise, seen from behind: what is up in the image leans to its left
+    turn = np.array(
+        [[np.cos(roll), np.sin(roll), 0.0], [-np.sin(roll), np.cos(roll), 0.0], [0.0, 0.0, 1.0]]
+    )
+    turned = body @ turn.T
+
+    def error(degrees):
+        floor = level_floor(1.2, 5.0, degrees)
+        points = checked(Lifter().lift(poses_of(turned), CAMERA, floor=floor))[0]
+        return abs(points[23:25, 2].mean() / turned[23:25, 2].mean() - 1.0)
+
+    assert error(12.0) < 0.03
+    assert min(error(0.0), error(-12.0)) > 0.05
+
+
+@pytest.mark.parametrize("wrong", [0.95, 1.05])
+def test_height_that_the_floor_contradicts_makes_sigmas_wider(wrong):
+    floor = level_floor(1.2, 5.0)
+    poses = poses_of(on_the_floor(person(1.7, place=(0.2, 0.0, 3.5)), floor, 1.7))
+
+    def sigma(height, **known):
+        return Lifter(LiftOptions(height=height)).lift(poses, CAMERA, **known).camera_sigmas[0, 23]
+
+    assert sigma(1.7 * wrong, floor=floor) > 1.25 * sigma(1.7, floor=floor)
+    # nothing says that it is wrong where there is no floor
+    assert sigma(1.7 * wrong) == pytest.approx(sigma(1.7), rel=0.07)
+
+
+def both_arms(second):
+    """Return somebody whose left arm points ahead, aside and down; ``second``: the right one."""
+    body = person(arm=(0.5, 0.3, -0.7))
+    along = np.array(second, float) / np.linalg.norm(second)
+    for joint, far in (
+        (14, UPPER_ARM),
+        (16, UPPER_ARM + FOREARM),
+        (18, 0.37),
+        (20, 0.37),
+        (22, 0.35),
+    ):
+        body[joint] = body[12] + 1.7 * far * along
+    return body
+
+
+def test_an_arm_beside_one_that_does_not_hang_is_less_sure():
+    def sigma(second):
+        lifted = Lifter(LiftOptions(height=1.7)).lift(poses_of(both_arms(second)), CAMERA)
+        return float(lifted.camera_sigmas[0, 15])
+
+    assert sigma((-1.0, -0.2, 0.0)) > 1.05 * sigma((0.0, 1.0, 0.0))
+
+
 def test_level_floor_is_below_the_camera():
     floor = level_floor(1.0, 30.0)
     # what the camera looks at, on its axis, is on the floor at 1 / sin(30) meters
