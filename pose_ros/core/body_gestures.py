@@ -117,6 +117,14 @@ def _lifts_forearm(views: Sequence[BodyView], side: ArmSide, slack: float) -> bo
     )
 
 
+def hangs_down(arm: Arm | None) -> bool:
+    """Whether upper arm and forearm hang, within 45 degrees: the hand of such an arm rests.
+
+    The thumb of a hand that rests points down, and its fingers are open or curled.
+    """
+    return arm is not None and elevation(arm.upper) <= 45.0 and elevation(arm.fore) <= 45.0
+
+
 def _hangs(arm: Arm | None, slack: float) -> bool:
     """Whether an arm hangs or rests: its hand is not before the chest or higher."""
     return arm is not None and bool(arm.wrist[2] <= -0.5 + 0.15 * slack)

@@ -195,7 +195,10 @@ class GestureRecognizer:
         for pose in poses:
             person = person_of_hand(pose.id) if of_people else pose.id
             hand_ = self._hands.setdefault(pose.id, _Hand(person))
-            yield from hand_.update(pose, self._stamp, up, self.options)
+            arm_hangs = False
+            if of_people and person in self._bodies:  # as in the image before
+                arm_hangs = self._bodies[person].arm_hangs(SIDES[pose.id % 2])
+            yield from hand_.update(pose, self._stamp, up, self.options, arm_hangs=arm_hangs)
         yield from self._forget(self._hands, set(poses.ids.tolist()))
 
     def _forget(
@@ -254,6 +257,10 @@ class _Body(_Someone):
         self._picture = JointReader("picture")
         self._views: deque[BodyView] = deque()
 
+    def arm_hangs(self, side: ArmSide) -> bool:
+        """Return whether an arm was seen to hang in the last image."""
+        return bool(self._views) and body.hangs_down(self._views[-1].arm(side))
+
     def update(
         self,
         pose: Pose,
@@ -303,16 +310,22 @@ class _Hand(_Someone):
         return None if self._view is None else hand.view_palm(self._view, side)
 
     def update(
-        self, pose: Pose, stamp: float, up: Float64Array, options: GestureOptions
+        self,
+        pose: Pose,
+        stamp: float,
+        up: Float64Array,
+        options: GestureOptions,
+        *,
+        arm_hangs: bool = False,
     ) -> Iterator[Gesture]:
-        """Take in the next image of this hand."""
+        """Take in the next image of this hand; at the end of an arm that hangs it rests."""
         joints = self._read(pose, stamp, options)
         self._view = view = hand.view_hand(joints.points, joints.scores, up)
         side: Side = pose.label if pose.label in SIDES else ""
         for name, test in HANDS.items():
             key: _Key = (name, side)
             hold = self._holds.setdefault(key, Hold())
-            seen = None if view is None else test(view, float(hold.held))
+            seen = None if view is None else not arm_hangs and test(view, float(hold.held))
             if view is not None and seen:
                 self._last[key] = view.score, None
             yield from self._step(key, seen, options)

@@ -71,6 +71,22 @@ class HandView:
         """Whether all of these fingers are curled up."""
         return all(self.bends[finger] >= _CURLED - 10.0 * slack for finger in fingers)
 
+    def closed(self, *fingers: str, slack: float) -> bool:
+        """Whether all of these fingers lie in the palm, as in a fist.
+
+        Seen from the side a network bends their joints too little, and their knuckles then tell
+        it. Fingers that round an O are bent less and end farther from their knuckles.
+        """
+        return all(
+            self.bends[finger] >= 95.0 - 10.0 * slack
+            or (
+                self.bends[finger] >= 50.0 - 10.0 * slack
+                and self.bends[finger] + self.knuckles[finger] >= 125.0 - 10.0 * slack
+                and self.reaches[finger] <= 0.55 + 0.05 * slack
+            )
+            for finger in fingers
+        )
+
     def folded(self, *fingers: str, slack: float) -> bool:
         """Whether all of these fingers are out of the way, by their knuckles or their joints.
 
@@ -161,13 +177,13 @@ def points_finger(hand: HandView, slack: float) -> bool:
 
 
 def puts_thumb_up(hand: HandView, slack: float) -> bool:
-    """Whether the thumb sticks out of a fist, and up."""
-    return _sticks_thumb_out(hand, slack) and hand.thumb_rise >= 140.0 - 10.0 * slack
+    """Whether the thumb sticks out of a fist, and up: people lean it by up to 55 degrees."""
+    return _sticks_thumb_out(hand, slack) and hand.thumb_rise >= 122.0 - 10.0 * slack
 
 
 def puts_thumb_down(hand: HandView, slack: float) -> bool:
     """Whether the thumb sticks out of a fist, and down."""
-    return _sticks_thumb_out(hand, slack) and hand.thumb_rise <= 40.0 + 10.0 * slack
+    return _sticks_thumb_out(hand, slack) and hand.thumb_rise <= 58.0 + 10.0 * slack
 
 
 def shows_victory(hand: HandView, slack: float) -> bool:
@@ -182,14 +198,14 @@ def shows_ok(hand: HandView, slack: float) -> bool:
 
     A thumb that holds the index finger down on the palm makes no ring: it shows three.
     """
-    ring = hand.pinch <= 0.4 + 0.1 * slack and hand.bends["index"] >= 30.0 - 10.0 * slack
+    ring = hand.pinch <= 0.4 + 0.1 * slack and hand.bends["index"] >= 45.0 - 10.0 * slack
     open_ = hand.spread <= 68.0 + 8.0 * slack
     return ring and open_ and hand.straight(*FINGERS[1:], slack=slack)
 
 
 def _sticks_thumb_out(hand: HandView, slack: float) -> bool:
     out = hand.thumb_aside <= 55.0 + 8.0 * slack and hand.thumb_bend <= 45.0 + 10.0 * slack
-    return out and hand.curled(*FINGERS, slack=slack)
+    return out and hand.closed(*FINGERS, slack=slack)
 
 
 def _angle(a: Float64Array, b: Float64Array, least: float = 0.0) -> float:

@@ -63,6 +63,21 @@ def test_a_hand_that_shows_one_finger_or_a_thumb_does_not_engage(people):
     assert told(people["none"], hands=True) == [set()] * 5
 
 
+def test_a_hand_at_the_end_of_an_arm_that_hangs_makes_no_gesture(people):
+    for moment in people["four"] + people["rock"]:
+        names = {name for name, _, _ in starts(still(moment.poses, moment.hands))}
+        assert not names & HANDS.keys()
+
+
+def test_a_thumb_down_beside_the_head_is_seen_at_the_wrist(people):
+    (moment,) = [
+        moment
+        for moment in people["none"]
+        if any(name == "thumb_down" for name, _, _ in starts(still(moment.poses, moment.hands)))
+    ]
+    assert {name for name, _, _ in starts(still(moment.poses, moment.hands))} == {"thumb_down"}
+
+
 def test_people_in_photos_who_mean_nothing_neither_engage_nor_stop(people):
     photos = told(people["photos"], hands=False)
     assert len(photos) == 21
