@@ -1,4 +1,4 @@
-"""Writes the pages that list options: config/*.yaml and docs/reference/options.md.
+"""Writes the pages that list options: config/*.yaml, options.md and launch.md in docs/reference.
 
 python -m tools.option_pages           # writes them: after each change of an option
 python -m tools.option_pages --check   # says which are not as they would be written
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.launch_plan import ARGUMENTS
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.settings import pages
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
+from pose_ros.settings.drawing import OverlayOptions
 from pose_ros.settings.estimation import (
     EngineOptions,
     EstimatorOptions,
@@ -24,6 +26,9 @@ from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 
+ROOT = Path(__file__).resolve().parents[1]
+LAUNCH_PAGE = "docs/reference/launch.md"
+_LAUNCH_HEAD = "| launch argument | default | meaning |"
 _HEAD = (
     "Every parameter of {node} with its default: the node has these without this file. Copy what "
     "you change into a file of your own: ros2 launch pose_ros pose.launch.py {launch}. {when} "
@@ -64,6 +69,7 @@ SUBJECTS: dict[str, tuple[type[Any], ...]] = {
     "Gestures": (GestureOptions,),
     "Places that people point at": (TargetOptions,),
     "Robot commands": (CommandOptions, VelocityLimits),
+    "Drawing": (OverlayOptions,),
 }
 NODES: dict[str, type[Any]] = {
     "pose_node": PoseParameters,
@@ -89,7 +95,18 @@ def files() -> dict[str, str]:
         path: pages.parameter_file(table, head, leave_out=("autostart",))
         for path, (table, head) in FILES.items()
     }
-    return written | {"docs/reference/options.md": options_page()}
+    return written | {"docs/reference/options.md": options_page(), LAUNCH_PAGE: launch_page()}
+
+
+def launch_page() -> str:
+    """Return the page of the launch file with the table of its arguments."""
+    before, rest = (ROOT / LAUNCH_PAGE).read_text(encoding="utf-8").split(_LAUNCH_HEAD)
+    rows = ["|---|---|---|"]
+    for argument in ARGUMENTS:
+        meaning, _, empty = argument.description.partition("; empty: ")
+        default = f"`{argument.default}`" if argument.default else empty
+        rows.append(f"| `{argument.name}` | {default} | {meaning} |")
+    return before + _LAUNCH_HEAD + "\n".join(["", *rows]) + "\n\n" + rest.partition("\n\n")[2]
 
 
 def options_page() -> str:
@@ -112,16 +129,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
-    root = Path(__file__).resolve().parents[1]
     stale = [
         path
         for path, text in files().items()
-        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
+        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != text
     ]
     for path in stale:
         print(f"{path} {'differs' if check else 'written'}")
         if not check:
-            (root / path).write_text(files()[path], encoding="utf-8")
+            (ROOT / path).write_text(files()[path], encoding="utf-8")
     return int(check and bool(stale))
 
 

@@ -33,12 +33,12 @@ from pose_ros.cli.stopping import nothing_is_kept, say
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
 from pose_ros.settings import add_to_parser
+from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.share import user_path
 from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
-from pose_ros.viz import overlay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
     group.add_argument("--overlay", metavar="VIDEO", help="the images with the people drawn in")
     group.add_argument(
-        "--overlay-parts", default=",".join(overlay.PARTS), metavar="PARTS", help="(%(default)s)"
+        "--overlay-parts", default=OverlayOptions.overlay, metavar="PARTS", help="(%(default)s)"
     )
     group.add_argument("--report", metavar="FILE", help="a page about the recording, .html")
     group.add_argument(
@@ -160,7 +160,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         exports=exports,
         json=args.json or "",
         overlay=args.overlay or "",
-        overlay_parts=overlay.parse_parts(args.overlay_parts),
+        overlay_parts=parse_parts(args.overlay_parts),
         report=args.report or "",
         plots=args.plots or "",
         report_options=report_options(args),

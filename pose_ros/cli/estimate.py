@@ -56,6 +56,8 @@ from pose_ros.core.lift import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
+from pose_ros.settings import add_to_parser
+from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.sources.calibration import read_calibration
@@ -87,9 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_export_arguments(parser)
     add_report_arguments(parser)
     group = parser.add_argument_group("output")
-    group.add_argument(
-        "--overlay", default=",".join(overlay.PARTS), metavar="PARTS", help="%(default)s, or none"
-    )
+    add_to_parser(OverlayOptions, group)
     for name in ("keypoint", "link"):
         group.add_argument(
             f"--{name}-scale", type=float, metavar="F",
@@ -444,7 +444,7 @@ def _drawing(args: argparse.Namespace) -> dict[str, Any]:
     overlay.check_scale("--keypoint-scale", args.keypoint_scale)
     overlay.check_scale("--link-scale", args.link_scale)
     return {
-        "parts": overlay.parse_parts(args.overlay),
+        "parts": parse_parts(args.overlay),
         "keypoint_scale": args.keypoint_scale,
         "link_scale": args.link_scale,
     }

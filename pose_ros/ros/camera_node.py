@@ -91,9 +91,9 @@ class CameraNode(ManagedNode[CameraParameters]):
         p = self.parameters
         source = open_source(
             p.source,
-            fps=p.rate or None,
-            width=p.width or None,
-            height=p.height or None,
+            fps=p.rate,
+            width=p.width,
+            height=p.height,
             loop=p.loop,
             wait=p.wait_for_camera,
             max_pixels=max_pixels_from(p.images.max_megapixels),
@@ -117,7 +117,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._capture = CaptureThread(
             source,
             events,
-            p.rate,
+            p.rate or 0.0,
             self.now,
             self._has_reader,
             simulated=lambda: self.simulated,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pose_ros.core.command_config import Binding, CommandConfig, read_bindings
-from pose_ros.core.gestures import NAMES
-from pose_ros.documents import DocumentError, parse_yaml
 from pose_ros.errors import OptionError, short
 from pose_ros.ros.parameter_tables import autostart_option
 from pose_ros.settings import group, option
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
+
+if TYPE_CHECKING:
+    # late otherwise: the launch file reads the table, and its Python may lack NumPy and PyYAML
+    from pose_ros.core.command_config import Binding, CommandConfig
 
 COMMANDS = """\
 stop: stop
@@ -33,6 +35,10 @@ def parse_commands(text: str) -> tuple[Binding, ...]:
     Raises:
         OptionError: It is no YAML, too large, or says what cannot be.
     """
+    from pose_ros.core.command_config import read_bindings
+    from pose_ros.core.gestures import NAMES
+    from pose_ros.documents import DocumentError, parse_yaml
+
     try:
         commands = parse_yaml(text, "commands", MAX_COMMANDS_BYTES)
     except DocumentError as error:
@@ -44,6 +50,8 @@ def _gesture(parameter_name: str) -> Callable[[str], str]:
     """Return what checks the gesture that a parameter names; empty is none."""
 
     def check(name: str) -> str:
+        from pose_ros.core.gestures import NAMES
+
         if name and name not in NAMES:
             raise OptionError(
                 f"{parameter_name}: {short(name)} is no gesture; known: {', '.join(NAMES)}"
@@ -112,6 +120,8 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     Raises:
         OptionError: Two parameters do not go together.
     """
+    from pose_ros.core.command_config import CommandConfig
+
     return CommandConfig(
         **vars(parameters.command),
         limits=parameters.limits,

@@ -8,6 +8,7 @@ Python of ``ros2`` may lack.
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import os
 import re
@@ -18,7 +19,10 @@ from pathlib import Path
 
 from pose_ros.errors import PoseRosError
 from pose_ros.ros import transport
+from pose_ros.ros.gesture_parameters import GestureParameters
+from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
+from pose_ros.settings import parameters_of
 from pose_ros.share import share_path
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat
 
@@ -57,6 +61,40 @@ class LaunchArgument:
     parameter: str = ""
 
 
+_TABLES: dict[str, type] = {
+    "camera": CameraParameters,
+    "pose": PoseParameters,
+    "gesture": GestureParameters,
+}
+
+
+def _sets(
+    nodes: str, parameter: str, name: str = "", description: str = "", empty: str = ""
+) -> LaunchArgument:
+    """Return the argument that sets a parameter, which says what it means and of what kind it is.
+
+    Args:
+        nodes: Which nodes have the parameter, with spaces between them.
+        parameter: Its name.
+        name: Of the argument, where it is another.
+        description: Of the argument, where it means more than the parameter.
+        empty: What an empty argument means besides that parameter file and node decide.
+    """
+    found = parameters_of(_TABLES[nodes.split(maxsplit=1)[0]])[parameter]
+    default = "none" if found.default == "" else json.dumps(found.default).strip('"')
+    left = found.option.meaning_of_unset if found.option.default is None else default
+    text = description or found.option.help.rstrip(".")
+    if found.option.allowed:
+        text += f"; {found.option.allowed}"
+    return LaunchArgument(
+        name or parameter,
+        f"{text}; empty: {left}{empty}",
+        kind=type(found.default),
+        nodes=tuple(nodes.split()),
+        parameter=parameter if name else "",
+    )
+
+
 ARGUMENTS = (
     LaunchArgument(
         "camera",
@@ -65,43 +103,19 @@ ARGUMENTS = (
         nodes=("camera",),
         parameter="source",
     ),
-    LaunchArgument(
+    _sets(
+        "camera",
+        "camera_info_url",
         "calibration",
         "Calibration YAML of the camera, as camera_calibration writes it: a path or file:///...; "
         "without it and without hfov there are no meters and no /tf",
-        nodes=("camera",),
-        parameter="camera_info_url",
     ),
-    LaunchArgument(
-        "hfov",
-        "Horizontal field of view of the camera in degrees, where it has no calibration",
-        kind=float,
-        nodes=("camera",),
-    ),
-    LaunchArgument(
-        "frame_id",
-        "Optical frame of the camera; empty: camera_optical_frame, and after namespace:=front "
-        "front_camera_optical_frame",
-        nodes=("camera",),
-    ),
-    LaunchArgument(
-        "rate",
-        "Frames a second of the camera; empty: all that it has",
-        kind=float,
-        nodes=("camera",),
-    ),
-    LaunchArgument(
-        "width", "Pixels to ask of the camera; empty: its own", kind=int, nodes=("camera",)
-    ),
-    LaunchArgument(
-        "height", "Pixels to ask of the camera; empty: its own", kind=int, nodes=("camera",)
-    ),
-    LaunchArgument(
-        "loop",
-        "Play a file or folder again when it ends: true or false",
-        kind=bool,
-        nodes=("camera",),
-    ),
+    _sets("camera", "hfov"),
+    _sets("camera", "frame_id", empty=", and after namespace:=front front_camera_optical_frame"),
+    _sets("camera", "rate"),
+    _sets("camera", "width"),
+    _sets("camera", "height"),
+    _sets("camera", "loop"),
     LaunchArgument(
         "camera_params_file",
         "Parameter file of the camera node, such as your copy of config/camera.yaml; the "
@@ -125,62 +139,16 @@ ARGUMENTS = (
         "Namespace of all nodes and of their topics with relative names; each of several cameras "
         "needs its own, and frame_id and id_prefix follow it; empty: none",
     ),
-    LaunchArgument(
-        "network",
-        "Network that finds the people; empty: blazepose-full",
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "finder",
-        "Network that finds everybody in one look, for a network that sees one person at a time; "
-        "blazepose: its own detector alone; empty: auto, the best that is in the cache",
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "threshold",
-        "Least score at which a person is newly found, 0 to 1; empty: the network's own",
-        kind=float,
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "max_people", "Most people to look for, 1 to 10; empty: 1", kind=int, nodes=("pose",)
-    ),
-    LaunchArgument(
-        "upper_body_only",
-        "Give the keypoints of the upper body only: true or false; empty: false",
-        kind=bool,
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "hands",
-        "Find the hands of the people too: true or false; empty: false",
-        kind=bool,
-        nodes=("pose", "gesture"),
-    ),
-    LaunchArgument(
-        "detect_palms",
-        "With hands, find hands without a body too: true or false; empty: false",
-        kind=bool,
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "smoothing",
-        "Filter keypoints over time: true or false; empty: true",
-        kind=bool,
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "person_height",
-        "Height of the people in meters; empty: unknown",
-        kind=float,
-        nodes=("pose",),
-    ),
-    LaunchArgument(
-        "id_prefix",
-        "Before a person's number in the names of frames, such as p in body_p0; empty: p, and "
-        "after namespace:=front front_",
-        nodes=("pose",),
-    ),
+    _sets("pose", "network"),
+    _sets("pose", "finder"),
+    _sets("pose", "threshold"),
+    _sets("pose", "max_people"),
+    _sets("pose", "upper_body_only"),
+    _sets("pose gesture", "hands"),
+    _sets("pose", "detect_palms"),
+    _sets("pose", "smoothing"),
+    _sets("pose", "person_height"),
+    _sets("pose", "id_prefix", empty=", and after namespace:=front front_"),
     LaunchArgument(
         "params_file",
         "Parameter file of the pose node, such as your copy of config/pose.yaml; the arguments "
@@ -193,12 +161,7 @@ ARGUMENTS = (
         bool,
     ),
     LaunchArgument("cmd_vel_topic", "Topic to which the gesture node sends speeds", "cmd_vel"),
-    LaunchArgument(
-        "stamped",
-        "Speeds are a TwistStamped (true) or a Twist (false); empty: true",
-        kind=bool,
-        nodes=("gesture",),
-    ),
+    _sets("gesture", "stamped"),
     LaunchArgument(
         "gesture_params_file",
         "Parameter file of the gesture node, such as your copy of config/gestures.yaml; the "

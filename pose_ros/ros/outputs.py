@@ -20,7 +20,8 @@ from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, t
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.tf import make_broadcaster
-from pose_ros.viz.overlay import draw, parse_parts
+from pose_ros.settings.drawing import parse_parts
+from pose_ros.viz.overlay import draw
 
 RESULT_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(
@@ -130,7 +131,7 @@ class PosePublishers:
         if markers.markers:
             self._markers.publish(markers)
         if parameters.publish_overlay and self._overlay.get_subscription_count():
-            self._overlay.publish(self._drawn(result, parameters.overlay))
+            self._overlay.publish(self._drawn(result, parameters.drawing.overlay))
 
     def _drawn(self, result: PublishedResult, overlay: str) -> Image:
         canvas = result.image.copy()  # the image may be a message's memory, or another node's

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pose_ros.errors import OptionError
 from pose_ros.settings import group, option
+from pose_ros.settings.drawing import OverlayOptions
 from pose_ros.settings.estimation import (
     EngineOptions,
     EstimatorOptions,
@@ -18,7 +19,6 @@ from pose_ros.settings.estimation import (
 )
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
-from pose_ros.viz.overlay import parse_parts
 
 
 def parse_prefix(text: str) -> str:
@@ -123,12 +123,7 @@ class PoseParameters:
         live=True,
         section="What is drawn on ~/overlay.",
     )
-    overlay: str = option(
-        "box,links,keypoints",
-        help="What to draw on ~/overlay: box, links, keypoints with commas between them, or none.",
-        parse=parse_parts,
-        live=True,
-    )
+    drawing: OverlayOptions = group(OverlayOptions)
     publish_tf: bool = option(
         True,
         help="Send people as frames on /tf, body_p0, left_wrist_p0 and so on, where their meters "
@@ -140,12 +135,14 @@ class PoseParameters:
         help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
         live=True,
     )
-    min_joint_score: float = option(
-        0.0,
-        help="Least score of a joint that has a frame on /tf and a marker; 0: what suits the "
-        "network, 0.5 for BlazePose and all that it finds for one that leaves joints out.",
+    min_joint_score: float | None = option(
+        None,
+        help="Least score of a joint that has a frame on /tf and a marker.",
         minimum=0.0,
         maximum=1.0,
+        unset=0.0,
+        meaning_of_unset="what suits the network, 0.5 for BlazePose and all that it finds for one "
+        "that leaves joints out",
         live=True,
     )
     id_prefix: str = option(
@@ -171,23 +168,31 @@ class CameraParameters:
     )
     wait_for_camera: bool = wait_option()
     images: ImageOptions = group(ImageOptions)
-    rate: float = option(
-        0.0,
-        help="Most frames a second; 0: as many as the source has.",
-        minimum=0.0,
+    rate: float | None = option(
+        None,
+        help="Most frames a second.",
+        minimum=0.001,
         maximum=1000.0,
+        unset=0.0,
+        meaning_of_unset="all that the source has",
     )
-    width: int = option(
-        0,
-        help="Width in pixels to ask of a camera or the synthetic actor; 0: its own.",
-        minimum=0,
+    width: int | None = option(
+        None,
+        help="Width to ask of a camera or of the synthetic actor.",
+        minimum=1,
         maximum=16384,
+        unit="pixels",
+        unset=0,
+        meaning_of_unset="its own",
     )
-    height: int = option(
-        0,
-        help="Height in pixels to ask of a camera or the synthetic actor; 0: its own.",
-        minimum=0,
+    height: int | None = option(
+        None,
+        help="Height to ask of a camera or of the synthetic actor.",
+        minimum=1,
         maximum=16384,
+        unit="pixels",
+        unset=0,
+        meaning_of_unset="its own",
     )
     loop: bool = option(
         False, help="Play a file or folder again from its start when it ends; not a bag."

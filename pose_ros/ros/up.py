@@ -9,7 +9,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rclpy.parameter import Parameter
@@ -19,30 +19,29 @@ from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.live_line import CLEAR, LiveLine
 from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.scene_parameters import gesture_scene
+from pose_ros.settings.command_line import TRUTH, add_parameters_to_parser
 from pose_ros.sources.names import is_synthetic, may_repeat
 
 _CAMERA = {
-    "calibration": "camera_info_url",
     "topic": "bag_topic",
-    **{name: name for name in ("hfov", "frame_id", "rate", "width", "height")},
+    "calibration": "camera_info_url",
+    **{name.replace("_", "-"): name for name in ("hfov", "frame_id", "rate", "width", "height")},
 }
-"""Parameters of the camera node, by the options that set them."""
+"""Parameters of the camera node, by the flags that set them."""
+_POSE = {
+    name.replace("_", "-"): name
+    for name in (
+        *("network", "finder", "threshold", "max_people", "upper_body_only", "smoothing", "hands"),
+        *("hand_network", "detect_palms", "person_height", "id_prefix"),
+    )
+}
+"""Parameters of the pose node, by the flags that set them."""
 
 PIPED_LINE_SECONDS = 10.0
 _LOG_FORMAT = "[{severity}] [{time}] [{name}]: {message}"  # rcutils' own
-
-
-def truth(text: str) -> bool:
-    """Read true or false as ROS writes them.
-
-    Raises:
-        argparse.ArgumentTypeError: It is neither.
-    """
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
-    return text.lower() == "true"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,65 +62,34 @@ def parser() -> argparse.ArgumentParser:
         "--image-topic", default="image", metavar="TOPIC", help="topic of the images (image)"
     )
     made.add_argument(
-        "--topic", metavar="TOPIC", help="of the images, where --camera is a bag with several"
-    )
-    made.add_argument("--network", metavar="NAME", help="network that finds the people")
-    made.add_argument("--hand-network", metavar="NAME", help="network that finds their hands")
-    made.add_argument(
-        "--finder", metavar="NAME", help="network that finds everybody for one that sees one person"
-    )
-    made.add_argument(
-        "--threshold", type=float, metavar="SCORE", help="least score of a new person, 0 to 1"
-    )
-    made.add_argument("--person-height", type=float, metavar="METERS", help="height of the people")
-    made.add_argument(
         "--depth-topic", metavar="TOPIC", help="topic of depth images registered to the images"
     )
-    for name, text in (
-        ("--upper-body-only", "give the upper body's keypoints only"),
-        ("--hands", "find the hands of the people too"),
-        ("--detect-palms", "with hands: find hands without a body too"),
-        ("--smoothing", "filter keypoints over time"),
-        ("--gesture", "run the gesture node too, which commands a robot"),
-    ):
-        made.add_argument(name, type=truth, nargs="?", const=True, metavar="true|false", help=text)
     made.add_argument(
-        "--calibration", metavar="FILE", help="calibration YAML of the camera, for meters and /tf"
+        "--gesture",
+        **TRUTH,
+        help="run the gesture node too, which commands a robot",
     )
-    made.add_argument("--frame-id", metavar="FRAME", help="optical frame of the camera")
-    made.add_argument("--id-prefix", metavar="LETTERS", help="of people in names of frames (p)")
-    made.add_argument("--max-people", type=int, metavar="N", help="most people to look for (1)")
-    for name, metavar, text in (
-        ("--hfov", "DEGREES", "horizontal field of view of a camera without calibration"),
-        ("--rate", "HZ", "frames a second of the camera"),
-    ):
-        made.add_argument(name, type=float, metavar=metavar, help=text)
-    for name in ("--width", "--height"):
-        made.add_argument(name, type=int, metavar="PIXELS", help="to ask of the camera")
+    for table, flags in ((PoseParameters, _POSE), (CameraParameters, _CAMERA)):
+        add_parameters_to_parser(table, made, flags)
     made.add_argument("--no-live", action="store_true", help="print no live line")
     return made
 
 
-def _asked(options: argparse.Namespace, names: Iterable[str] | Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that options set; what is not asked for is left to the node.
+def _asked(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters that flags set; what is not asked for is left to the node.
 
     Args:
         options: As the parser returns them.
-        names: Of options; a mapping gives their parameters, which have the same names else.
+        flags: Names of parameters, by the flags.
     """
-    named = names if isinstance(names, Mapping) else {name: name for name in names}
-    given = {parameter: getattr(options, name) for name, parameter in named.items()}
-    return {parameter: value for parameter, value in given.items() if value is not None}
+    given = {name: getattr(options, flag.replace("-", "_")) for flag, name in flags.items()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
-    named = (
-        *("network", "finder", "threshold", "upper_body_only", "hands", "hand_network"),
-        *("detect_palms", "smoothing", "person_height", "max_people", "id_prefix"),
-    )
-    asked = _asked(options, named)
+    asked = _asked(options, _POSE)
     parent, _, _ = options.image_topic.rpartition("/")
     info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"
     remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]

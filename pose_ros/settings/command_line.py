@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pose_ros.settings.option import Option, options_of
+from pose_ros.settings.parameters import parameters_of
 
 Settings = TypeVar("Settings")
 
@@ -49,6 +50,39 @@ def from_args(kind: type[Settings], args: argparse.Namespace, **given: Any) -> S
     return kind(**given)
 
 
+def add_parameters_to_parser(
+    table: type[Any], parser: argparse.ArgumentParser, flags: Mapping[str, str]
+) -> None:
+    """Add flags that set parameters of a node; without a flag a parameter keeps its value.
+
+    Args:
+        table: Parameters of the node.
+        parser: Of a command.
+        flags: Names of parameters, by the flags without their dashes.
+    """
+    for flag, name in flags.items():
+        found = parameters_of(table)[name].option
+        known: dict[str, Any] = {"type": found.kind, "metavar": _metavar(found)}
+        if found.kind is bool:
+            known = TRUTH
+        parser.add_argument(f"--{flag}", help=_help(found), **known)
+
+
+def truth(text: str) -> bool:
+    """Read true or false as ROS writes them.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
+    return text.lower() == "true"
+
+
+TRUTH: dict[str, Any] = {"type": truth, "nargs": "?", "const": True, "metavar": "true|false"}
+"""What argparse wants to know of a flag that may stand alone, or say true or false."""
+
+
 def flag_of(found: Option) -> str:
     """Return the flag as a user types it: ``--max-people``, ``--no-smoothing``."""
     return f"--no-{found.flag}" if found.default is True else f"--{found.flag}"
@@ -67,21 +101,26 @@ def _arguments(found: Option) -> dict[str, Any]:
     known |= {"type": found.kind, "default": found.default, "help": _help(found)}
     if found.choices:
         return known | {"choices": found.choices}
-    metavar = found.metavar
-    if metavar is None:
-        by_type = {int: "N", float: "X", str: "NAME"}
-        metavar = _METAVARS.get(found.unit, by_type[found.kind])
-    return known | {"metavar": metavar}
+    return known | {"metavar": _metavar(found)}
+
+
+def _metavar(found: Option) -> str:
+    if found.metavar is not None:
+        return found.metavar
+    by_type = {int: "N", float: "X", str: "NAME"}
+    return _METAVARS.get(found.unit) or by_type.get(found.kind, "")
 
 
 def _help(found: Option) -> str:
     text = _sentence(found.help)
     if found.range:
-        text += f", {found.minimum:g} to {found.maximum:g} {found.unit}".rstrip()
+        text += f", {found.allowed}"
     if found.default is None:
         return f"{text} ({found.meaning_of_unset})".replace("%", "%%")
-    shown = f"{found.default:g}" if found.kind is float else found.default
-    return f"{text} ({shown})".replace("%", "%%") if shown != "" else text.replace("%", "%%")
+    shown = f"{found.default:g}" if found.kind is float else f"{found.default}"
+    if found.kind is bool:
+        shown = shown.lower()
+    return (f"{text} ({shown})" if shown else text).replace("%", "%%")
 
 
 def _sentence(text: str) -> str:

@@ -105,7 +105,7 @@ class EstimatorOptions:
     finder: str = option(
         AUTO_FINDER,
         help="What looks for people, for networks that see one at a time: a network that finds "
-        "everybody in one look, by name or path; blazepose: its own detector alone; auto: the "
+        "all people in one look, by name or path; blazepose: its own detector alone; auto: the "
         "best in the cache, and blazepose where max_people is 1.",
     )
 

@@ -71,6 +71,13 @@ class Option:
             return ""
         return f"[{self.minimum:g}, {self.maximum:g}] {self.unit}".rstrip()
 
+    @property
+    def allowed(self) -> str:
+        """Its range or choices in words, such as ``0 to 60 seconds``; empty where it has none."""
+        if self.minimum is None or self.maximum is None:
+            return ", ".join(self.choices)
+        return f"{self.minimum:g} to {self.maximum:g} {self.unit}".rstrip()
+
 
 def option(
     default: Any,

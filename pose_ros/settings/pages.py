@@ -39,7 +39,7 @@ def parameter_file(table: type[Any], head: str, *, leave_out: tuple[str, ...] = 
 def sentence_of(parameter: Parameter) -> str:
     """Return what a parameter means, with its range, its choices and whether it is live."""
     found = parameter.option
-    notes = [_range(found), ", ".join(found.choices)]
+    notes = [found.allowed]
     if found.default is None:
         notes.append(f"{_plain(found.unset) or 'empty'}: {found.meaning_of_unset}")
     notes.append("live" if found.live else "")
@@ -78,15 +78,9 @@ def _row(name: str, found: Option) -> str:
         default = f"`{_plain(found.default)}`" if found.default != "" else "empty"
     if "\n" in default:
         default = "in the parameter file"
-    allowed = ", ".join(f"`{choice}`" for choice in found.choices) or _range(found)
+    allowed = ", ".join(f"`{choice}`" for choice in found.choices) or found.allowed
     cells = (f"`{name}`", flag, parameter, default, allowed, found.help.rstrip("."))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _range(found: Option) -> str:
-    if found.minimum is None or found.maximum is None:
-        return ""
-    return f"{found.minimum:g} to {found.maximum:g} {found.unit}".rstrip()
 
 
 def _plain(value: Plain | None) -> str:

@@ -8,18 +8,8 @@ import cv2
 import numpy as np
 
 from pose_ros.core.types import Channels, Image, ImageLike, Pose, Poses, validate_image
-from pose_ros.errors import OptionError, did_you_mean
-
-PARTS = ("box", "links", "keypoints")
-NONE = "none"
-
-# what jetson-inference understands as well
-_OTHER_WORDS = {
-    "boxes": ("box",),
-    "link": ("links",),
-    "keypoint": ("keypoints",),
-    "default": ("links", "keypoints"),
-}
+from pose_ros.errors import OptionError
+from pose_ros.settings.drawing import PARTS
 
 SPAN = 3.0
 """An image this many times as large as a person or hand has dots and lines just fitting."""
@@ -40,27 +30,6 @@ _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 _FAR = 1 << 24  # pixels; OpenCV's drawing overflows beyond
 
 Color = tuple[int, int, int]
-
-
-def parse_parts(text: str) -> tuple[str, ...]:
-    """Read an overlay option such as ``box,links,keypoints`` or ``none``.
-
-    jetson-inference's ``boxes``, ``default`` and ``|`` for a comma will do, too.
-
-    Raises:
-        OptionError: A part is unknown.
-    """
-    words = [w.strip() for w in text.lower().replace("|", ",").split(",") if w.strip()]
-    if words == [NONE]:
-        return ()
-    parts = [part for word in words for part in _OTHER_WORDS.get(word, (word,))]
-    if not parts or any(part not in PARTS for part in parts):
-        odd = next((part for part in parts if part not in PARTS), "")
-        raise OptionError(
-            f"overlay must be {NONE} or some of {','.join(PARTS)}, got {text!r}"
-            + did_you_mean(odd, PARTS)
-        )
-    return tuple(dict.fromkeys(parts))
 
 
 def check_scale(name: str, scale: float | None) -> None:

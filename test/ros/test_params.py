@@ -115,7 +115,7 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
             180.0,
             "hfov must be in [1, 179] degrees, or 0 for unknown",
         ),
-        (CameraParameters, "width", -1, "width must be in [0, 16384], got -1"),
+        (CameraParameters, "width", -1, "width must be in [1, 16384] pixels, or 0 for its own"),
     ],
 )
 def test_check(table: type, name: str, value: Any, expected: Any) -> None:

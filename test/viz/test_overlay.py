@@ -8,6 +8,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
+from pose_ros.settings.drawing import PARTS, parse_parts
 from pose_ros.viz import overlay
 
 SKELETON = skeletons.get("blazepose33")
@@ -63,7 +64,7 @@ def test_sizes_are_fractions_of_the_longer_side_when_asked_for(scale, width):
 
 
 def test_channels_only_swap_the_colors():
-    assert np.array_equal(drawn(overlay.PARTS, channels="bgr"), drawn(overlay.PARTS)[..., ::-1])
+    assert np.array_equal(drawn(PARTS, channels="bgr"), drawn(PARTS)[..., ::-1])
 
 
 @pytest.mark.parametrize(
@@ -71,11 +72,11 @@ def test_channels_only_swap_the_colors():
 )
 def test_each_part_is_drawn_alone(parts, where):
     assert drawn(parts)[where].any()
-    assert not drawn(set(overlay.PARTS) - set(parts))[where].any() or parts == ["keypoints"]
+    assert not drawn(set(PARTS) - set(parts))[where].any() or parts == ["keypoints"]
 
 
 def test_nothing_is_drawn_of_nobody_or_with_no_parts():
-    assert not drawn(overlay.PARTS, Poses.empty(SKELETON)).any()
+    assert not drawn(PARTS, Poses.empty(SKELETON)).any()
     assert not drawn(()).any()
 
 
@@ -99,7 +100,7 @@ def test_networks_that_leave_out_what_they_do_not_find_have_all_the_rest_drawn()
 @pytest.mark.parametrize("far", [1e9, -1e9])
 def test_points_far_outside_do_no_harm(far):
     points = np.full((33, 2), far)
-    image = drawn(overlay.PARTS, person(points, np.ones(33), box=(far, far, far, far)))
+    image = drawn(PARTS, person(points, np.ones(33), box=(far, far, far, far)))
     assert image.shape == (200, 160, 3)
 
 
@@ -152,19 +153,19 @@ def test_a_missing_box_is_not_drawn():
         ("box,links,keypoints", ("box", "links", "keypoints")),
         (" links , box", ("links", "box")),
         ("none", ()),
-        ("boxes|link,KEYPOINT", overlay.PARTS),
+        ("boxes|link,KEYPOINT", PARTS),
         ("default", ("links", "keypoints")),
         ("links,default", ("links", "keypoints")),
     ],
 )
 def test_the_option_is_read(text, parts):
-    assert overlay.parse_parts(text) == parts
+    assert parse_parts(text) == parts
 
 
 @pytest.mark.parametrize("text", ["", "bones", "none,box", ","])
 def test_the_option_refuses_what_it_does_not_know(text):
     with pytest.raises(OptionError, match="box,links,keypoints"):
-        overlay.parse_parts(text)
+        parse_parts(text)
 
 
 def test_an_image_that_cannot_be_drawn_on_is_refused():
