@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
@@ -18,7 +18,7 @@ from pose_ros.networks.draft import Draft
 from pose_ros.networks.drafts import drafts
 from pose_ros.networks.finder import Finder
 from pose_ros.networks.one_shot import OneShot
-from pose_ros.networks.registry import FAMILIES, TOP_DOWN
+from pose_ros.networks.registry import FAMILIES
 from pose_ros.networks.top_down import DETECTOR_ROLE, TopDown
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, load_card, read_card
@@ -95,16 +95,16 @@ def create_estimator(
         known = ", ".join(FAMILIES)
         raise ModelError(f"{card.name}: unknown family {card.family!r}; known: {known}") from None
     sessions = open_sessions(card, card.files, engine)
-    if card.family in TOP_DOWN:
+    if family.needs_people:
         sessions |= open_sessions(load_card(DEFAULT_NETWORK), [DETECTOR_ROLE], engine)
-    estimator = family(card.contract, sessions, options)
-    if isinstance(estimator, BlazePose | TopDown):
+    estimator = family.make(card.contract, sessions, options)
+    if family.takes_finder:
         helper = finder_card(options, engine.models_dir)
         if helper is not None:
-            estimator.finder = _open_finder(helper, engine)
+            cast("BlazePose | TopDown", estimator).finder = _open_finder(helper, engine)
         name = helper.name if helper else OWN_FINDER
         estimator.options = dataclasses.replace(options, finder=name)
-    if isinstance(estimator, OneShot) and options.detect_tiles > 1:
+    if family.finds_everybody and options.detect_tiles > 1:
         _LOG.warning("%s looks at the whole image alone: detect_tiles does nothing", card.name)
     return estimator
 
@@ -161,14 +161,13 @@ def _open_finder(card: Card, engine: EngineOptions) -> Finder:
     Raises:
         ModelError: It does not find everybody in one look, or its files cannot be had.
     """
-    if card.family in FAMILIES and card.family not in TOP_DOWN:
+    family = FAMILIES.get(card.family)
+    if family is not None and family.finds_everybody:
         # few cards plan int8, and that of the network that it is asked for need not be the finder's
         if engine.precision == "int8":
             engine = dataclasses.replace(engine, precision="fp32")
         sessions = open_sessions(card, card.files, engine)
-        network = FAMILIES[card.family](card.contract, sessions, EstimatorOptions())
-        if isinstance(network, OneShot):
-            return Finder(network)
+        return Finder(cast("OneShot", family.make(card.contract, sessions, EstimatorOptions())))
     raise ModelError(
         f"{card.name} cannot be the finder: it does not find everybody in one look; "
         f"{FINDERS[0]} does"

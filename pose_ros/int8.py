@@ -157,7 +157,7 @@ def _samples(card: Card, sessions: Mapping[str, Session], role: str) -> list[Flo
     """Return what goes into a network while the scenes are looked at."""
     recorder = _Recorder(sessions[role])
     options = EstimatorOptions(max_people=3, smoothing=False)
-    estimator = FAMILIES[card.family](card.contract, {**sessions, role: recorder}, options)
+    estimator = FAMILIES[card.family].make(card.contract, {**sessions, role: recorder}, options)
     for spec in SCENES[card.family]:
         estimator.reset()
         for frame in _frames(spec):
@@ -167,7 +167,7 @@ def _samples(card: Card, sessions: Mapping[str, Session], role: str) -> list[Flo
 
 def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Session]) -> Loss:
     """Measure how far keypoints move with changed networks."""
-    make, options = FAMILIES[card.family], EstimatorOptions(static=True)
+    make, options = FAMILIES[card.family].make, EstimatorOptions(static=True)
     exact, other = (make(card.contract, nets, options) for nets in (sessions, changed))
     distances, worlds = [], []
     for spec in OTHER_SCENES[card.family]:

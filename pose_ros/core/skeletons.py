@@ -34,6 +34,11 @@ class Skeleton:
         subsets: Named selections of indices, such as ``upper_body``.
         colors: What each keypoint is drawn in, red, green and blue of 0 to 255; none
             where the drawing may choose. Skeletons of other colors are the same.
+        hidden_joints_are_guessed: Whether networks place hidden keypoints too, so that only
+            the score says whether a keypoint can be seen; skeletons that differ in this
+            alone are the same.
+        images_are_stretched: Whether the networks of this skeleton were trained on images that
+            are stretched to their input, with colors scaled as ImageNet's; likewise.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Skeleton:
     left_right: tuple[tuple[int, int], ...] = ()
     subsets: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     colors: tuple[tuple[int, int, int], ...] = field(default=(), compare=False)
+    hidden_joints_are_guessed: bool = field(default=False, compare=False)
+    images_are_stretched: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -68,10 +75,10 @@ class Skeleton:
     def least_score(self) -> float:
         """Score, in [0, 1], from which on a keypoint counts as found.
 
-        MediaPipe's networks guess where every keypoint is, and the score says whether it can be
-        seen. Other networks leave out what they do not find.
+        MediaPipe's networks guess where every keypoint is. Other networks leave out what they do
+        not find.
         """
-        return FOUND_SCORE if self.name.startswith("blaze") else 0.0
+        return FOUND_SCORE if self.hidden_joints_are_guessed else 0.0
 
     def index(self, keypoint: str) -> int:
         """Return the index of a keypoint by name.
@@ -109,6 +116,7 @@ class Skeleton:
             links=pairs(self.links),
             left_right=pairs(self.left_right),
             colors=tuple(self.colors[i] for i in kept) if self.colors else (),
+            hidden_joints_are_guessed=self.hidden_joints_are_guessed,
         )
 
 
@@ -162,6 +170,7 @@ _BLAZEPOSE33 = Skeleton(
         *((left, left + 1) for left in range(11, 33, 2)),
     ),
     subsets={"upper_body": tuple(range(25))},
+    hidden_joints_are_guessed=True,
 )
 
 # Order and connections: MediaPipe, hand_landmark and hands_connections.
@@ -180,6 +189,7 @@ _BLAZEHAND21 = Skeleton(
         *((5, 9), (9, 10), (10, 11), (11, 12), (9, 13), (13, 14), (14, 15), (15, 16)),
         *((13, 17), (17, 18), (18, 19), (19, 20), (0, 17)),
     ),
+    hidden_joints_are_guessed=True,
 )
 
 # Order and links: COCO's person_keypoints annotations.
@@ -211,6 +221,7 @@ _TRT_BODY18 = Skeleton(
     ),
     left_right=_COCO17.left_right,
     subsets={"upper_body": (*range(13), 17)},
+    images_are_stretched=True,
 )
 
 # Order and links: trt_pose_hand, preprocess/hand_pose.json, whose fingers run from the tip
@@ -229,6 +240,7 @@ _TRT_HAND21 = Skeleton(
         *((0, base) for base in range(4, 21, 4)),
         *((joint, joint + 1) for tip in range(1, 21, 4) for joint in range(tip, tip + 3)),
     ),
+    images_are_stretched=True,
 )
 
 # Order and links: OpenPose, poseParameters.cpp, POSE_COCO. Link k is its pair k.

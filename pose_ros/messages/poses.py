@@ -200,4 +200,12 @@ def skeleton_from_msg(msg: Any) -> Skeleton:
             raise OptionError(f"{msg.name}: expected pairs of indices, got {len(flat)} indices")
         return tuple((int(a), int(b)) for a, b in zip(flat[0::2], flat[1::2], strict=True))
 
-    return Skeleton(msg.name, tuple(msg.keypoints), pairs(msg.links), pairs(msg.left_right))
+    known = skeletons.SKELETONS.get(msg.name)
+    return Skeleton(
+        msg.name,
+        tuple(msg.keypoints),
+        pairs(msg.links),
+        pairs(msg.left_right),
+        # a message does not say it: of a skeleton that is not ours it is not known
+        hidden_joints_are_guessed=known is not None and known.hidden_joints_are_guessed,
+    )

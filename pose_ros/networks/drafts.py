@@ -231,7 +231,7 @@ def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dra
             found = _by_channels(outputs, kinds, axis)
             if found is None or not skeleton.links:
                 continue
-            ours = skeleton.name.startswith("trt_") and len(outputs) == 2
+            ours = skeleton.images_are_stretched and len(outputs) == 2
             free = picture.height is None or picture.width is None
             image = picture.fields((368, 432), _IMAGENET)
             across = (2, 3) if picture.layout == "nchw" else (1, 2)

@@ -30,6 +30,11 @@ def test_the_upper_body_is_the_first_25_landmarks():
     assert upper.keypoints[-1] == "right_hip"
 
 
+def test_a_score_says_whether_a_keypoint_is_found_where_networks_guess_hidden_ones():
+    guessed = {name for name, skeleton in SKELETONS.items() if skeleton.least_score > 0}
+    assert guessed == {"blazepose33", "blazepose33_upper_body", "blazehand21"}
+
+
 def test_an_upper_body_reaches_down_to_the_hips():
     for skeleton in (s for s in SKELETONS.values() if "upper_body" in s.subsets):
         left_out = set(skeleton.keypoints) - set(skeleton.subset("upper_body").keypoints)

@@ -273,7 +273,7 @@ def contract(skeleton, outputs, **settings):
 
 def estimate(card, *outputs, **options):
     settings = EstimatorOptions(max_people=5, static=True, **options)
-    estimator = FAMILIES["paf"](card, {"network": Oracle(*outputs)}, settings)
+    estimator = FAMILIES["paf"].make(card, {"network": Oracle(*outputs)}, settings)
     return estimator.estimate(np.zeros((384, 512, 3), np.uint8))
 
 

@@ -17,7 +17,7 @@ from pose_ros.errors import ModelError
 from pose_ros.networks import heatmap, keypoints, simcc, top_down
 from pose_ros.networks.finder import region_of
 from pose_ros.networks.people import Sighting
-from pose_ros.networks.registry import FAMILIES, TOP_DOWN
+from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
@@ -314,7 +314,8 @@ def test_what_is_no_number_is_missing(value, detector):
 
 
 def test_the_registry_knows_which_families_need_the_detector():
-    assert {FAMILIES[name] for name in TOP_DOWN} == set(BUILDERS.values())
+    needing = {family.make for family in FAMILIES.values() if family.needs_people}
+    assert needing == set(BUILDERS.values())
 
 
 def test_of_whom_half_is_missed_once_the_other_half_is_found_again(networks, detector):

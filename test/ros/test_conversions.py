@@ -172,6 +172,7 @@ def test_skeleton_there_and_back(name: str) -> None:
     back = skeleton_from_msg(skeleton_to_msg(skeleton))
     assert (back.name, back.keypoints) == (skeleton.name, skeleton.keypoints)
     assert (back.links, back.left_right) == (skeleton.links, skeleton.left_right)
+    assert back.least_score == skeleton.least_score
 
 
 @pytest.mark.parametrize(
