@@ -17,7 +17,7 @@ from pose_ros.settings.estimation import (
     HandOptions,
     network_option,
 )
-from pose_ros.settings.images import ImageOptions, LensOptions
+from pose_ros.settings.images import BY_NAME, OPTICAL_FRAME, ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 
 
@@ -68,7 +68,7 @@ def camera_info_option() -> str:
 def frame_option() -> str:
     """Return the field ``frame_id`` of a node that may have a source of its own."""
     field: str = option(
-        "camera_optical_frame",
+        OPTICAL_FRAME,
         help="Optical frame of the images of the node's own source: x right, y down, z forward.",
     )
     return field
@@ -105,10 +105,10 @@ class PoseParameters:
     camera_info_url: str = camera_info_option()
     lens: LensOptions = group(LensOptions)
     image_kind: str = option(
-        "auto",
+        BY_NAME,
         help="Whether the images are raw or rectified, which camera_info does not say; auto: as "
         "the name of their topic says (image_rect).",
-        choices=("auto", "raw", "rectified"),
+        choices=(BY_NAME, "raw", "rectified"),
         section="Where people are in meters: with a camera_info beside the images, or the above.",
     )
     lift: LiftOptions = group(LiftOptions)

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from pose_ros.settings.option import check, documented, option
 
+OPTICAL_FRAME = "camera_optical_frame"
+"""Frame of a camera's images where no other is named: x right, y down, z forward."""
+BY_NAME = "auto"
+"""Images are rectified where the name of their topic says so (``image_rect``)."""
+
 
 @documented
 @dataclass(frozen=True)

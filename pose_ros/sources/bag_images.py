@@ -18,6 +18,7 @@ from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp
 from pose_ros.messages.images import DEPTH_ENCODINGS, image_from_compressed, image_from_msg
+from pose_ros.settings.images import BY_NAME
 from pose_ros.sources.ahead import Ahead
 from pose_ros.sources.bag import Bag, BagMessage, BagTopic, open_bag
 from pose_ros.sources.bag_context import BagContext, ContextOptions
@@ -113,7 +114,7 @@ class BagImages:
         *,
         max_skew: float = DEFAULT_MAX_SKEW,
         target_frame: str = DEFAULT_TARGET_FRAME,
-        image_kind: str = "auto",
+        image_kind: str = BY_NAME,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         self._bag, self._every, self._max_pixels = bag, every, max_pixels

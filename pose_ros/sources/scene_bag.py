@@ -34,6 +34,7 @@ from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.messages.cameras import camera_info_to_msg
 from pose_ros.messages.images import array_to_msg, image_to_msg
+from pose_ros.settings.images import OPTICAL_FRAME
 from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
 from pose_ros.sources.depth_camera import DepthSensor, to_millimeters
@@ -80,7 +81,7 @@ class BagOptions:
     storage: str = "sqlite3"
     depth: str = "16UC1"
     sensor: DepthSensor | None = field(default_factory=DepthSensor)
-    frame_id: str = "camera_optical_frame"
+    frame_id: str = OPTICAL_FRAME
     seconds: float | None = None
 
     def __post_init__(self) -> None:

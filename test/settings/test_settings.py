@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,48 @@ def test_no_two_parameters_of_a_node_share_a_name_by_chance(node: str) -> None:
 def test_pages_of_options_are_as_they_would_be_written(checkout: Path, path: str) -> None:
     written = (checkout / path).read_text(encoding="utf-8")
     assert written == files()[path], "run python -m tools.option_pages"
+
+
+def stated_defaults(source: str) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of each default that a source states by a number or a text."""
+    for node in ast.walk(ast.parse(source)):
+        pairs: list[tuple[str, ast.expr | None]] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = node.args
+            plain = [*arguments.posonlyargs, *arguments.args]
+            with_default = plain[len(plain) - len(arguments.defaults) :]
+            pairs += zip((a.arg for a in with_default), arguments.defaults, strict=True)
+            pairs += zip((a.arg for a in arguments.kwonlyargs), arguments.kw_defaults, strict=True)
+        elif isinstance(node, ast.ClassDef):
+            lines = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+            pairs += ((ast.unparse(line.target), line.value) for line in lines)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("add_argument"):
+            flag = ast.unparse(node.args[0]).strip("'-").replace("-", "_")
+            pairs += ((flag, key.value) for key in node.keywords if key.arg == "default")
+        for name, value in pairs:
+            if isinstance(value, ast.Constant):
+                yield name, value.value
+
+
+def test_a_default_that_is_stated_twice_is_found() -> None:
+    source = "def f(a, max_people=1, *, threads: int = 2): ...\nclass C:\n    rate: float = 20.0"
+    assert list(stated_defaults(source)) == [("max_people", 1), ("threads", 2), ("rate", 20.0)]
+    source = "group.add_argument('--max-people', type=int, default=1, metavar='N')"
+    assert list(stated_defaults(source)) == [("max_people", 1)]
+
+
+def test_no_default_of_an_option_stands_twice(checkout: Path) -> None:
+    """A switch that is off, and None, are every function's and no second statement."""
+    defaults: dict[str, set[str]] = {}
+    for kind in [*KINDS, *NODES.values()]:
+        for name, found in options_of(kind).items():
+            for each in (name, found.parameter, found.flag.replace("-", "_")):
+                defaults.setdefault(each, set()).add(repr(found.default))
+    twice = [
+        f"{path.relative_to(checkout)}: {name} = {value!r}"
+        for path in sorted((checkout / "pose_ros").rglob("*.py"))
+        for name, value in stated_defaults(path.read_text(encoding="utf-8"))
+        if not isinstance(value, bool) and value not in (None, "")
+        if repr(value) in defaults.get(name, ())
+    ]
+    assert not twice, "\n".join(twice)
