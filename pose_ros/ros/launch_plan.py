@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose_ros.errors import PoseRosError
+from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.ros import transport
 from pose_ros.ros.gesture_parameters import GestureParameters
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
-from pose_ros.settings import parameters_of
+from pose_ros.settings import check_value, parameters_of
 from pose_ros.share import share_path
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat
 
@@ -339,7 +339,12 @@ def _read(given: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
         if not text and not argument.default:
             continue
         try:
-            values[argument.name] = _value(text, argument.kind)
+            values[argument.name] = value = _value(text, argument.kind)
+            for node in argument.nodes:
+                name = argument.parameter or argument.name
+                check_value(argument.name, value, parameters_of(_TABLES[node])[name].option)
+        except OptionError as error:  # which is a ValueError, too
+            errors.append(str(error))
         except ValueError:
             errors.append(f"{argument.name} must be {_KINDS[argument.kind]}, got {text!r}")
     rate = values.get("bag_rate", 1.0)

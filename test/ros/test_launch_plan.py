@@ -47,7 +47,7 @@ SETS_A_PARAMETER = [(each, node) for each in ARGUMENTS for node in each.nodes]
 TEXTS: dict[type, tuple[str, Any]] = {
     bool: ("True", True),
     int: ("7", 7),
-    float: ("0.75", 0.75),
+    float: ("1.0", 1.0),
     str: ("some_text", "some_text"),
 }
 HERE = Machine(
@@ -272,6 +272,12 @@ def check_player(given: dict[str, str], plan: LaunchPlan, managed: dict[str, Nod
         ({"threshold": "high"}, "threshold must be a number, got 'high'"),
         ({"person_height": "tall"}, "person_height must be a number, got 'tall'"),
         ({"max_people": "2.5"}, "max_people must be a whole number, got '2.5'"),
+        ({"max_people": "11"}, "max_people must be in [1, 10], got 11"),
+        ({"threshold": "nan"}, "threshold must be in [0, 1], got nan"),
+        (
+            {"id_prefix": "7"},
+            "id_prefix must be a lower-case letter, then letters, digits or underscores; got '7'",
+        ),
         ({"smoothing": "maybe"}, "smoothing must be true or false, got 'maybe'"),
         ({"gesture": ""}, "gesture must be true or false, got ''"),
         ({"cmd_vel_topic": ""}, "cmd_vel_topic must be a text, got ''"),
