@@ -241,7 +241,7 @@ def test_height_that_the_floor_contradicts_makes_sigmas_wider(wrong):
 
 
 def both_arms(second):
-    """Return somebody whose left arm points ahead, aside and down; ``second``: the right one."""
+    """Return a person whose left arm points ahead, aside and down; ``second``: the right one."""
     body = person(arm=(0.5, 0.3, -0.7))
     along = np.array(second, float) / np.linalg.norm(second)
     for joint, far in (

@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.errors import OptionError
 from pose_ros.msg import PoseArray
+from pose_ros.ros.graph import missing_images
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import PROFILE_VARIABLES
@@ -281,6 +282,16 @@ def test_images_that_are_elsewhere_are_pointed_to(
     ros.spin_for(1.2)
     assert capfd.readouterr().err.count(words) == 1
     assert node.state == "active"
+
+
+def test_a_publisher_that_has_just_come_is_not_missing(ros: Any) -> None:
+    other = rclpy.create_node("camera_driver")
+    for topic in ("/front/depth", "/front/image"):
+        other.create_publisher(Image, topic, 10)
+    assert ros.spin_until(lambda: ros.node.count_publishers("/front/image"))
+    assert "images are on /front/depth, /front/image" in missing_images(ros.node, "/image")
+    assert missing_images(ros.node, "/front/image") == ""
+    other.destroy_node()
 
 
 def test_a_topic_of_another_type_is_named(ros: Any, make: Make, capfd: Any) -> None:
