@@ -18,12 +18,13 @@ ALLOWED = {
     **dict.fromkeys(MIDDLE - SHARED, ROOTS | {"core"} | SHARED),
     "int8": ROOTS | {"core"} | MIDDLE,
     "build": ROOTS | {"core", "int8"} | MIDDLE,
+    "pipeline": ROOTS | {"core"} | MIDDLE,
     "bench": ROOTS | {"core", "build"} | MIDDLE,
-    "analysis": ROOTS | {"core", "build"} | MIDDLE,
-    "cli": ROOTS | {"core", "build", "analysis", "bench"} | MIDDLE,
-    "ros": ROOTS | {"core", "build"} | MIDDLE,
+    "analysis": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
+    "cli": ROOTS | {"core", "build", "pipeline", "analysis", "bench"} | MIDDLE,
+    "ros": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
     # the package itself names what is public, and loads it on first use
-    "__init__": ROOTS | {"core", "build", "analysis"} | MIDDLE,
+    "__init__": ROOTS | {"core", "build", "pipeline", "analysis"} | MIDDLE,
 }
 ROS_PACKAGES = frozenset(
     {"ament_index_python", "launch", "launch_ros", "rclpy", "rpyutils", "tf2_ros"}

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 
 from pose_ros.analysis.cameras import ToldCamera
-from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.tally import losses
 from pose_ros.build import create_estimator
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.results import Result
 from pose_ros.errors import ImageError
+from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources import expand_inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.errors import TransformError
 from pose_ros.sources.bag import BagMessage
 from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
 from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
@@ -21,7 +22,7 @@ class Placements:
     """
 
     def __init__(self, say: Say) -> None:
-        self._frames = BagFrames("", say)
+        self._frames = BagFrames(say)
         self._frame = ""
 
     def take(self, message: BagMessage) -> None:
@@ -36,8 +37,10 @@ class Placements:
             stamp: Seconds.
         """
         for target in (self._frame,) if self._frame else _FRAMES:
-            place = self._frames.place(target, frame_id, stamp)
-            if place is not None:
-                self._frame = target
-                return CameraPlacement(target, place)
+            try:
+                place = self._frames.lookup(target, frame_id, stamp)
+            except TransformError:
+                continue
+            self._frame = target
+            return CameraPlacement(target, place)
         return None

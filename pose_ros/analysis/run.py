@@ -18,7 +18,6 @@ from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
-from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import open_sinks, place_plots
 from pose_ros.analysis.tally import RunCounts
@@ -31,6 +30,7 @@ from pose_ros.core.results import RunInfo
 from pose_ros.errors import ImageError, SourceError, printable
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
+from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.runtime.session import engine_version
 from pose_ros.sources.bag import Bag, open_bag
 from pose_ros.sources.bag_images import BagImages

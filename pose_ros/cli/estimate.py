@@ -20,7 +20,6 @@ from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.picture_outputs import open_pictures
-from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
@@ -56,6 +55,7 @@ from pose_ros.core.lift import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
+from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs

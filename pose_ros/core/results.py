@@ -8,6 +8,7 @@ from typing import Any
 
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.records import gesture_to_dict, hand_to_dict, pose_to_dict
+from pose_ros.core.targets import Goal
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
 
@@ -38,6 +39,8 @@ class Result:
         gestures: Those held in this image, and those that ended with it.
         frame_id: TF frame of the image; empty when unknown.
         source: What the user called the recording or picture.
+        goals: Where a robot would drive to that goes where a person points, by person; or in
+            words why that is not known.
     """
 
     index: int
@@ -49,6 +52,7 @@ class Result:
     gestures: tuple[Gesture, ...] = ()
     frame_id: str = ""
     source: str = ""
+    goals: Mapping[int, Goal | str] = field(default_factory=dict)
 
     @property
     def stamp(self) -> float:

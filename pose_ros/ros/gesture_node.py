@@ -9,15 +9,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from diagnostic_msgs.msg import KeyValue
-from numpy.typing import ArrayLike
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool, Empty
 
 from pose_ros.core.commands import Command, Commander, State
-from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.gestures import GestureRecognizer
 from pose_ros.core.locks import Locks
 from pose_ros.core.operators import people_from
 from pose_ros.core.timeline import Rewinds
@@ -25,6 +24,7 @@ from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
+from pose_ros.pipeline import GestureStage, Recognizer
 from pose_ros.ros.clock_watch import ClockWatch
 from pose_ros.ros.diagnostics import Level, Report
 from pose_ros.ros.gesture_parameters import (
@@ -59,20 +59,6 @@ SWITCH_QOS = (
 )
 
 
-class Recognizer(Protocol):
-    """What finds gestures, as ``GestureRecognizer``."""
-
-    def update(
-        self,
-        poses: Poses,
-        stamp: float,
-        *,
-        hands: Poses | None = None,
-        up: ArrayLike | None = None,
-    ) -> Sequence[Gesture]:
-        """Return the gestures in an image."""
-
-
 MakeRecognizer = Callable[[GestureParameters], Recognizer]
 
 
@@ -102,7 +88,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._mutex = threading.RLock()  # over commander, robot, and what was told
         self._commander: Commander | None = None
         self._robot: Robot | None = None
-        self._recognizer: Recognizer | None = None
+        self._stage: GestureStage | None = None
         self._input: PoseInput | None = None
         self._targeting: Targeting | None = None
         self._ticker: Ticker | None = None
@@ -153,7 +139,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Start the timer, then let images in."""
         commander = self._make_commander()
         commander.lock(bool(self._locks.holders), self.now(), heard=False)
-        self._commander, self._recognizer = commander, self._make_recognizer(self.parameters)
+        self._commander, self._stage = commander, self._make_stage()
         self._state_told, self._defect, self._refusal, self._images = None, "", "", 0
         self._moving_clock.restart()
         self._rewinds = Rewinds()
@@ -233,25 +219,32 @@ class GestureNode(ManagedNode[GestureParameters]):
         compare = not self.parameters.allow_replay or self.simulated
         return Commander(command_config_from(self.parameters, compare_clock=compare))
 
+    def _make_stage(self) -> GestureStage:
+        parameters = self.parameters
+        recognizer = self._make_recognizer(parameters)
+        return GestureStage(recognizer, parameters.targets, parameters.target_frame)
+
     def _take(self, header: Any, poses: Poses, hands: Poses | None) -> None:
-        commander, recognizer, targeting = self._commander, self._recognizer, self._targeting
-        if commander is None or recognizer is None or targeting is None:
+        commander, targeting = self._commander, self._targeting
+        if commander is None or targeting is None:
             return
         try:
             stamp = stamp_from_msg(header.stamp)
             self._check_source(commander)
             if self._rewinds.stamp(stamp):
                 self._say_rewind()
-            gestures = recognizer.update(poses, stamp, hands=hands, up=targeting.up(header))
-            goals = targeting.goals(gestures, header)
+            stage = self._stage
+            if stage is None:
+                return
+            found = stage.run(poses, hands, stamp, targeting.place(header))
             people = people_from(poses)
             with self._mutex:
                 self._images += 1
-                commander.observe(gestures, people, stamp, self.now(), goals)
+                commander.observe(found.gestures, people, stamp, self.now(), found.goals)
                 operator = commander.operator
-            targeting.show(goals, operator)
-            targeting.mark(gestures, goals, header)
-            self._gestures.publish(gestures_to_msg(gestures, header))
+            targeting.show(found.goals, operator)
+            targeting.mark(found, header)
+            self._gestures.publish(gestures_to_msg(found.gestures, header))
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 
@@ -262,7 +255,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             self._sources = changes
             with self._mutex:
                 commander.stop("poses come from another node than before")
-            self._recognizer = self._make_recognizer(self.parameters)
+            self._stage = self._make_stage()
             self._rewinds = Rewinds()
 
     def _tick(self) -> None:

@@ -1,4 +1,4 @@
-"""From pixels to meters in the node: the camera, the depth image, and what is known of people."""
+"""What pose_node knows beside the pixels: the camera, and the depth image of an image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_ros.core.lift import Lifter, floor_below
+from pose_ros.core.camera import Camera
+from pose_ros.core.depth import DepthImage
 from pose_ros.core.protocols import Source
-from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.ros.camera_info import CameraWatch, OwnCamera, read_calibration_url
@@ -21,7 +21,7 @@ _DEPTH_QUEUE = 5
 
 
 class Meters:
-    """Gives people their places in meters while the node is active.
+    """Follows the camera and the depth of the images while the node is active.
 
     Args:
         node: For its parameters, subscriptions and log.
@@ -36,8 +36,6 @@ class Meters:
         parameters = node.parameters
         self._node = node
         self._subscriptions: list[DriverSubscription] = []
-        self._lifter = Lifter(parameters.lift)
-        self._floor = floor_below(parameters.mount)
         self._camera: CameraWatch | OwnCamera
         self._depth: DepthBuffer | None = None
         warn = node.get_logger().warning
@@ -50,27 +48,15 @@ class Meters:
             self._camera = self._watch_camera(warn)
             self._depth = self._watch_depth(warn) if parameters.use_depth else None
 
-    def lift(self, poses: Poses, stamp: float, width: int, height: int) -> Poses:
-        """Return the poses of an image with ``camera``, as far as that can be known.
+    def camera_for(self, width: int, height: int) -> Camera | None:
+        """Return the camera of images of that size, in pixels; None where it is not known."""
+        return self._camera.camera_for(width, height)
 
-        Args:
-            poses: In pixels.
-            stamp: Of the image, seconds.
-            width: Of the image, pixels.
-            height: Of the image, pixels.
-        """
-        camera = self._camera.camera_for(width, height)
-        if camera is None:
-            return poses
-        options = self._node.parameters.lift
-        if options != self._lifter.options:
-            self._lifter.options = options
-        if self._node.parameters.estimator.static:
-            self._lifter.reset()  # an id says nothing about who it was in another image
-        depth = None
-        if self._depth:
-            depth = self._depth.nearest(stamp, options.max_depth_skew, width, height)
-        return self._lifter.lift(poses, camera, stamp, floor=self._floor, depth=depth)
+    def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:
+        """Return the depth image of an image, by its stamp in seconds and its size in pixels."""
+        if self._depth is None:
+            return None
+        return self._depth.nearest(stamp, self._node.parameters.lift.max_depth_skew, width, height)
 
     def values(self) -> list[tuple[str, str]]:
         """Return what the diagnostics tell."""

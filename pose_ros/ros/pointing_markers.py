@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
-from pose_ros.core.targets import Goal
+from pose_ros.core.targets import Goal, Target
+from pose_ros.pipeline import FoundGestures
 from pose_ros.ros.markers import LIFETIME, person_color
 from pose_ros.ros.messages import header_to_msg
 
@@ -33,28 +33,21 @@ class PointingMarkers:
         self._shown: set[tuple[str, int]] = set()
         self._header = Header()
 
-    def update(
-        self,
-        gestures: Sequence[Gesture],
-        goals: Mapping[int, Goal | str],
-        ranges: Mapping[int, float],
-        header: Any,
-    ) -> MarkerArray:
+    def update(self, found: FoundGestures, header: Any) -> MarkerArray:
         """Return the markers of one image; a ray that has no place in meters has none.
 
         Args:
-            gestures: Those of the image.
-            goals: What each person points at, by person, or why that is not known.
-            ranges: Meters along the ray to it, by person.
+            found: Gestures, targets and goals of the image.
             header: The image's own: rays and cones are in its frame, targets in their goal's.
         """
-        rays = {g.person: g.ray for g in gestures if g.event != "ended" and _is_placed(g.ray)}
+        rays = {g.person: g.ray for g in found.gestures if g.event != "ended" and _is_placed(g.ray)}
         markers: list[Marker] = []
         for person, ray in rays.items():
             assert ray is not None  # noqa: S101
-            length = ranges.get(person, OPEN_METERS)
+            target = found.targets.get(person)
+            length = target.range if isinstance(target, Target) else OPEN_METERS
             markers += [_line(ray, length, person, header), _cone(ray, length, person, header)]
-            goal = goals.get(person)
+            goal = found.goals.get(person)
             if isinstance(goal, Goal):
                 markers.append(_target(goal, person))
         shown = {(marker.ns, marker.id) for marker in markers}

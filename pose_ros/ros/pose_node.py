@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.lift import floor_below
 from pose_ros.core.one_camera import OneCamera
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.still import StillWatch
@@ -20,6 +21,7 @@ from pose_ros.core.types import Frame, Image
 from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
+from pose_ros.pipeline import PeopleStage
 from pose_ros.ros.capture import CaptureThread
 from pose_ros.ros.diagnostics import Level, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
@@ -155,11 +157,14 @@ class PoseNode(ManagedNode[PoseParameters]):
             self._may_repeat = may_repeat(self.parameters.source)
         try:
             self._meters = Meters(self, source)
+            floor = floor_below(self.parameters.mount)
         except OptionError:
             if source is not None:
                 source.close()
             raise
-        self._worker = Worker(partial(self._work, outfit, self._meters), self._failed, "pose")
+        stage = PeopleStage(estimator, hands, self.parameters.lift, floor)
+        work = partial(self._work, stage, self._meters, outfit.outputs)
+        self._worker = Worker(work, self._failed, "pose")
         self._end_input = self._start_input(source)
 
     def stop(self) -> None:
@@ -262,13 +267,15 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._worker is not None and not self._worker.put(picture):
             self._health.dropped()
 
-    def _work(self, outfit: Outfit, meters: Meters, picture: PendingImage) -> None:
+    def _work(
+        self, stage: PeopleStage, meters: Meters, outputs: PosePublishers, picture: PendingImage
+    ) -> None:
         """Find the people of one image and publish them; in the worker's thread."""
-        estimator, hands, header = outfit.estimator, outfit.hands, picture.header
-        found = None
+        estimator, hands, header = stage.estimator, stage.hands, picture.header
         options = self.parameters.estimator
         if options != estimator.options:
             estimator.options = options
+        stage.lift = self.parameters.lift
         try:
             self._check_header(header)
             stamp = stamp_from_msg(header.stamp)
@@ -279,11 +286,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             if self._is_frozen(image, stamp):
                 return
             began = time.perf_counter()
-            poses = estimator.estimate(image, stamp, channels=channels)
-            poses = meters.lift(poses, stamp, image.shape[1], image.shape[0])
-            if hands:
-                hands.options = options
-                found = hands.estimate(image, poses, stamp, channels=channels)
+            found = stage.run(image, stamp, meters, channels=channels)
             duration = time.perf_counter() - began
         except ImageError as error:
             self._refuse(error)
@@ -292,14 +295,14 @@ class PoseNode(ManagedNode[PoseParameters]):
             header,
             image,
             channels,
-            poses,
+            found.poses,
             estimator.network,
-            hands=found,
+            hands=found.hands,
             hand_network=hands.network if hands else "",
         )
-        outfit.outputs.publish(result)
+        outputs.publish(result)
         self._health.done(self.age(stamp), duration)
-        outfit.outputs.show(result)
+        outputs.show(result)
 
     def _refuse(self, error: ImageError) -> None:
         self._health.refused(str(error))

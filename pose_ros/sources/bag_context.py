@@ -129,12 +129,11 @@ class BagFrames:
     """Keeps what /tf and /tf_static tell.
 
     Args:
-        target: Frame whose z axis is against gravity.
         say: Told what is wrong.
     """
 
-    def __init__(self, target: str, say: Say) -> None:
-        self._target, self._say = target, say
+    def __init__(self, say: Say) -> None:
+        self._say = say
         self._tree = FrameTree()
 
     def take(self, message: BagMessage, *, static: bool) -> None:
@@ -147,17 +146,13 @@ class BagFrames:
         for item in transforms:
             self._add(item, static=static)
 
-    def up(self, frame: str, stamp: float) -> Float64Array | None:
-        """Return (3,) against gravity in the axes of a frame; None where it is not known."""
-        place = self.place(self._target, frame, stamp)
-        return None if place is None else place[2, :3]
+    def lookup(self, target: str, frame: str, stamp: float) -> Float64Array:
+        """Return (4, 4) that takes points of a frame to the target.
 
-    def place(self, target: str, frame: str, stamp: float) -> Float64Array | None:
-        """Return (4, 4) that takes points of a frame to the target; None where it is not known."""
-        try:
-            return self._tree.lookup(target, frame, stamp)
-        except TransformError:
-            return None
+        Raises:
+            TransformError: It is not known.
+        """
+        return self._tree.lookup(target, frame, stamp)
 
     def _add(self, item: Any, *, static: bool) -> None:
         try:
@@ -202,7 +197,7 @@ class BagContext:
         self._bag, self._options = bag, options
         self._info = BagCamera(options.camera_info, options.rectified, say)
         self._depth = BagDepth(options.depth, options.max_skew, say) if options.depth else None
-        self._frames = BagFrames(options.target_frame, say)
+        self._frames = BagFrames(say)
         self._tf = [name for name in TF_TOPICS if bag.topic(name)]
         self.topics = {*self._tf, *filter(None, (options.camera_info, options.depth))}
         self.margin = _LOOK_AHEAD if self._tf or self._depth else 0
@@ -238,9 +233,14 @@ class BagContext:
         """Return the depth image of an image, by its stamp and its size in pixels."""
         return self._depth.nearest(nanoseconds, width, height) if self._depth else None
 
-    def up(self, frame: str, stamp: float) -> Float64Array | None:
-        """Return (3,) against gravity in the axes of a frame; None where it is not known."""
-        return self._frames.up(frame, stamp) if self._tf and frame else None
+    def place(self, frame: str, stamp: float) -> Float64Array | str:
+        """Return (4, 4) that takes points of a frame to the target frame, or why it is unknown."""
+        if not self._tf or not frame:
+            return f"nothing on /tf says where {frame or 'no frame'} is"
+        try:
+            return self._frames.lookup(self._options.target_frame, frame, stamp)
+        except TransformError as error:
+            return str(error)
 
     def _info_at(self, start: int) -> BagMessage | None:
         """Return the last camera_info before some time; where there is none, the next."""

@@ -50,7 +50,9 @@ class RecordedImage:
         frame_id: TF frame of the image.
         camera: Of images of this size; None where it is not known.
         depth: Nearest in time; None where there is none within the greatest skew.
-        up: (3,) against gravity in the image's frame; None where /tf does not tell.
+        place: (4, 4) that takes meters of the image's frame to ``target_frame`` at its stamp; or
+            in words why it is not known.
+        target_frame: Frame whose z axis is against gravity.
         message: The image's own.
     """
 
@@ -60,8 +62,14 @@ class RecordedImage:
     frame_id: str
     camera: Camera | None = None
     depth: DepthImage | None = None
-    up: Float64Array | None = None
+    place: Float64Array | str = "the place of the camera is not known"
+    target_frame: str = DEFAULT_TARGET_FRAME
     message: BagMessage | None = None
+
+    @property
+    def up(self) -> Float64Array | None:
+        """(3,) against gravity in the image's frame; None where /tf does not say it."""
+        return None if isinstance(self.place, str) else self.place[2, :3]
 
 
 @dataclass(frozen=True)
@@ -266,7 +274,8 @@ class BagImages:
             frame_id,
             context.camera_for(one.camera, *size),
             context.depth_for(nanoseconds, *size),
-            context.up(frame_id, stamp),
+            context.place(frame_id, stamp),
+            self._options.target_frame,
             message,
         )
 

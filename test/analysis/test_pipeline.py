@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import GestureRecognizer
@@ -14,6 +13,7 @@ from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import as_told, poses_from_msg, poses_to_msg
+from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.bag import open_bag

@@ -13,7 +13,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.analysis.pipeline import Pipeline, PipelineOptions
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import NANOSECONDS
@@ -21,6 +20,7 @@ from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import header_of
 from pose_ros.msg import GestureArray, PoseArray
+from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import gestures_to_msg, poses_to_msg, transforms_to_msg, types
 from pose_ros.ros.pose_node import PoseNode

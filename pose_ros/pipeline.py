@@ -1,0 +1,285 @@
+"""The one pipeline: from an image to people, hands, meters, gestures, targets and goals.
+
+The first part, ``PeopleStage``, runs in ``pose_node``; the second, ``GestureStage``, in
+``gesture_node``. Between the nodes are messages. ``Pipeline`` joins both parts for recordings,
+with what the messages keep in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from numpy.typing import ArrayLike
+
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.lift import Lifter
+from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.core.results import Result
+from pose_ros.core.targets import Goal, Refused, Target, find_targets, goals_at
+from pose_ros.core.timeline import StampOrder
+from pose_ros.core.trunk_fit import Floor
+from pose_ros.core.types import Channels, Image, Poses
+from pose_ros.messages.poses import as_told
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
+from pose_ros.settings.lifting import LiftOptions
+
+if TYPE_CHECKING:  # a node that reads no recording need not load what reads them
+    from pose_ros.sources.bag_images import RecordedImage
+
+
+class MetricInputs(Protocol):
+    """What is known of an image beside its pixels.
+
+    The pipeline asks after the network has run: live, a depth image may come meanwhile.
+    """
+
+    def camera_for(self, width: int, height: int) -> Camera | None:
+        """Return the camera of images of that size, in pixels; None where it is not known."""
+
+    def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:
+        """Return the depth image of an image, by its stamp in seconds and its size in pixels."""
+
+
+class FoundPeople(NamedTuple):
+    """The people of one image.
+
+    Attributes:
+        poses: The people, in meters where the camera is known.
+        hands: Their hands; None where they were not looked for.
+    """
+
+    poses: Poses
+    hands: Poses | None
+
+
+class PeopleStage:
+    """Finds the people of each image, places them in meters, and finds their hands.
+
+    The networks keep what they remember when a stage is made of them: ids go on.
+
+    Args:
+        estimator: What finds the people.
+        hands: What finds their hands; None: nothing does.
+        lift: How people are placed in meters.
+        floor: Where the camera is known to be above it.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        hands: HandEstimator | None,
+        lift: LiftOptions,
+        floor: Floor | None = None,
+    ) -> None:
+        self.estimator, self.hands = estimator, hands
+        self._floor = floor
+        self._lifter = Lifter(lift)
+
+    @property
+    def lift(self) -> LiftOptions:
+        """How people are placed in meters; it may be set between two images."""
+        return self._lifter.options
+
+    @lift.setter
+    def lift(self, options: LiftOptions) -> None:
+        if options != self._lifter.options:
+            self._lifter.options = options
+
+    def reset(self) -> None:
+        """Begin a new stream: all people are forgotten, ids begin at 0."""
+        self.estimator.reset()
+        if self.hands:
+            self.hands.reset()
+        self._lifter.reset()
+
+    def run(
+        self, image: Image, stamp: float, inputs: MetricInputs, *, channels: Channels = "rgb"
+    ) -> FoundPeople:
+        """Return the people of the next image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            stamp: Of the image, seconds.
+            inputs: The camera and the depth image that go with it.
+            channels: Order of the color channels.
+
+        Raises:
+            ImageError: The image has a shape or size that cannot be, or the stamp of the last.
+        """
+        height, width = image.shape[:2]
+        poses = self.estimator.estimate(image, stamp, channels=channels)
+        camera = inputs.camera_for(width, height)
+        if camera is not None:
+            if self.estimator.options.static:
+                self._lifter.reset()  # an id says nothing about who it was in another image
+            depth = inputs.depth_for(stamp, width, height)
+            poses = self._lifter.lift(poses, camera, stamp, floor=self._floor, depth=depth)
+        hands = None
+        if self.hands:
+            self.hands.options = self.estimator.options
+            hands = self.hands.estimate(image, poses, stamp, channels=channels)
+        return FoundPeople(poses, hands)
+
+
+class Recognizer(Protocol):
+    """What finds gestures, as ``GestureRecognizer``."""
+
+    def update(
+        self,
+        poses: Poses,
+        stamp: float,
+        *,
+        hands: Poses | None = None,
+        up: ArrayLike | None = None,
+    ) -> Sequence[Gesture]:
+        """Return the gestures in an image."""
+
+
+class FoundGestures(NamedTuple):
+    """The gestures of one image.
+
+    Attributes:
+        gestures: Those held in this image, and those that ended with it.
+        targets: Where each person who points meets the ground, by person.
+        goals: The goal of a robot there, or in words why there is none, by person.
+    """
+
+    gestures: tuple[Gesture, ...]
+    targets: Mapping[int, Target | Refused]
+    goals: Mapping[int, Goal | str]
+
+
+class GestureStage:
+    """Recognizes the gestures of each image, and finds where people point.
+
+    Args:
+        recognizer: What finds the gestures.
+        targets: Which targets are refused.
+        target_frame: Frame of targets and goals, z up.
+    """
+
+    def __init__(self, recognizer: Recognizer, targets: TargetOptions, target_frame: str) -> None:
+        self._recognizer, self._targets = recognizer, targets
+        self._frame = target_frame
+
+    def run(
+        self, poses: Poses, hands: Poses | None, stamp: float, place: Float64Array | str
+    ) -> FoundGestures:
+        """Return the gestures of the next image.
+
+        Args:
+            poses: The people.
+            hands: Their hands, where they were looked for.
+            stamp: Of the image, seconds.
+            place: (4, 4) that takes meters of the optical frame to the target frame, at that
+                stamp; or in words why it is not known.
+        """
+        up = None if isinstance(place, str) else place[2, :3]
+        gestures = tuple(self._recognizer.update(poses, stamp, hands=hands, up=up))
+        if isinstance(place, str):
+            pointing = [g for g in gestures if g.ray is not None and g.event != "ended"]
+            return FoundGestures(gestures, {}, {gesture.person: place for gesture in pointing})
+        targets = find_targets(gestures, place, self._targets)
+        return FoundGestures(gestures, targets, goals_at(targets, place, self._frame, stamp))
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What the results follow from, beside the networks.
+
+    Attributes:
+        lift: How people are placed in meters.
+        floor: Where the camera is known to be above it.
+        gestures: How gestures are recognized; None: they are not looked for.
+        targets: Which targets are refused.
+    """
+
+    lift: LiftOptions = field(default_factory=LiftOptions)
+    floor: Floor | None = None
+    gestures: GestureOptions | None = field(default_factory=GestureOptions)
+    targets: TargetOptions = field(default_factory=TargetOptions)
+
+
+class Pipeline:
+    """All of it for one stream of images, as ``pose_node`` and ``gesture_node`` do it.
+
+    The same images give the same results, to the last bit, as the nodes give with the same
+    options; the recognizer sees what the nodes' messages keep.
+
+    Args:
+        estimator: What finds the people.
+        hands: What finds their hands; None: nothing does.
+        options: What else the results follow from.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        hands: HandEstimator | None = None,
+        options: PipelineOptions = PipelineOptions(),
+    ) -> None:
+        self.estimator, self.hands = estimator, hands
+        self._options = options
+        self._order = StampOrder()
+        self._people = PeopleStage(estimator, hands, options.lift, options.floor)
+        self._recognizer = GestureRecognizer(options.gestures) if options.gestures else None
+
+    def reset(self) -> None:
+        """Begin a new stream: all people are forgotten, ids begin at 0."""
+        self._order = StampOrder()
+        self._people.reset()
+        if self._recognizer:
+            self._recognizer.reset()
+
+    def run(self, shot: RecordedImage) -> Result:
+        """Return what is found in the next image of the stream.
+
+        Args:
+            shot: The image, with what is known of it; its stamp rises within a stream, and a
+                jump back forgets all.
+
+        Raises:
+            ImageError: The image has a shape or size that cannot be, or is late: younger ones
+                were before it.
+        """
+        frame = shot.frame
+        if not self.estimator.options.static:
+            self._order.check(frame.stamp)
+        found = self._people.run(
+            frame.image, frame.stamp, _RecordedInputs(shot), channels=frame.channels
+        )
+        poses = as_told(found.poses)
+        hands = None if found.hands is None else as_told(found.hands)
+        held = FoundGestures((), {}, {})
+        if self._recognizer:
+            stage = GestureStage(self._recognizer, self._options.targets, shot.target_frame)
+            held = stage.run(poses, hands, frame.stamp, shot.place)
+        return Result(
+            index=frame.index,
+            nanoseconds=shot.nanoseconds,
+            width=frame.width,
+            height=frame.height,
+            poses=poses,
+            hands=hands,
+            gestures=held.gestures,
+            goals=held.goals,
+            frame_id=shot.frame_id,
+            source=frame.source,
+        )
+
+
+class _RecordedInputs:
+    """What was recorded with an image."""
+
+    def __init__(self, shot: RecordedImage) -> None:
+        self._shot = shot
+
+    def camera_for(self, width: int, height: int) -> Camera | None:  # noqa: ARG002
+        return self._shot.camera
+
+    def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:  # noqa: ARG002
+        return self._shot.depth
