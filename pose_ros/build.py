@@ -26,7 +26,7 @@ from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature
 from pose_ros.runtime.signature import Signature, describe
-from pose_ros.settings import options_of, refuse_unknown
+from pose_ros.settings import options_of, refuse_unknown, takes_options_of
 from pose_ros.settings.estimation import (
     AUTO_FINDER,
     OWN_FINDER,
@@ -45,6 +45,7 @@ FINDERS = ("posenet-mobilenet", "posenet-mobilenet-641x481", "openpose-mobilenet
 """Networks that ``auto`` takes as the finder, the best first."""
 
 
+@takes_options_of(EstimatorOptions, EngineOptions)
 def create_estimator(
     network: str = DEFAULT_NETWORK,
     *,
@@ -225,6 +226,7 @@ def card_name(path: Path) -> str:
     return re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "network"
 
 
+@takes_options_of(EstimatorOptions, EngineOptions)
 def create_body_hands(
     network: str = DEFAULT_HAND_NETWORK,
     *,

@@ -1,13 +1,14 @@
 """What ``create_estimator`` and ``create_body_hands`` hand on."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 import pose_ros
 from pose_ros import build
-from pose_ros.errors import ModelError
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.errors import ModelError, OptionError
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 
 
 class Silent:
@@ -85,3 +86,33 @@ def test_precision_is_full_unless_asked(monkeypatch):
 def test_precision_out_of_range():
     with pytest.raises(pose_ros.PoseRosError, match="precision must be one of fp32, fp16"):
         pose_ros.create_estimator(precision="int4")
+
+
+@pytest.mark.parametrize("make", [pose_ros.create_estimator, pose_ros.create_body_hands])
+def test_help_shows_every_option_as_a_keyword(make):
+    shown = inspect.signature(make).parameters
+    assert shown["max_people"].default == EstimatorOptions().max_people
+    assert shown["threads"].default == EngineOptions().threads
+    assert {"options", "engine", "provider", "models_dir", "reid_timeout"} <= set(shown)
+
+
+def test_a_misspelled_option_is_named_with_the_near_one():
+    with pytest.raises(OptionError, match=r"no option 'max_peple' \(did you mean 'max_people'\?\)"):
+        pose_ros.create_estimator(max_peple=3)
+
+
+def test_keywords_change_the_options_that_are_given(monkeypatch):
+    opened = []
+
+    def open_session(path, provider, **options):
+        opened.append((provider, options["threads"]))
+        return Silent()
+
+    monkeypatch.setattr(build, "open_session", open_session)
+    monkeypatch.setattr(build, "model_path", lambda *arguments: Path())
+    options = EstimatorOptions(max_people=4, finder="blazepose")
+    engine = EngineOptions(provider="cuda", threads=3)
+    estimator = pose_ros.create_estimator(options=options, engine=engine, threads=5, static=True)
+    assert opened == [("cuda", 5)] * 2
+    assert estimator.options == EstimatorOptions(max_people=4, finder="blazepose", static=True)
+    assert options.static is False

@@ -16,6 +16,7 @@ from pose_ros.settings.option import (
     option,
     options_of,
     refuse_unknown,
+    takes_options_of,
 )
 from pose_ros.settings.parameters import Parameter, parameters_of, table_from
 
@@ -33,4 +34,5 @@ __all__ = [
     "parameters_of",
     "refuse_unknown",
     "table_from",
+    "takes_options_of",
 ]

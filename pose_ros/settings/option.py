@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import numbers
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pose_ros.errors import OptionError, did_you_mean, short
 
 Plain: TypeAlias = bool | int | float | str
 Class = TypeVar("Class", bound=type)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -230,8 +232,35 @@ def _check_allowed(name: str, value: Any, found: Option, unless: str = "") -> No
 def documented(kind: Class) -> Class:
     """Add the options of a dataclass to its docstring, as ``help()`` and the reference show it."""
     lines = [f"    {name}: {line}" for name, line in describe(kind).items()]
-    kind.__doc__ = "\n".join([kind.__doc__ or "", "Attributes:", *lines, ""])
+    text = inspect.cleandoc(kind.__doc__ or "")
+    kind.__doc__ = "\n".join([text, "", "Attributes:", *lines, ""])
     return kind
+
+
+def takes_options_of(*kinds: type[Any]) -> Callable[[Function], Function]:
+    """Show the options of dataclasses as keywords of a function that takes them as ``**keywords``.
+
+    They stand in its signature, as ``help()`` and an editor show it.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        added = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=field.type,
+            )
+            for kind in kinds
+            for field in dataclasses.fields(kind)
+        ]
+        shown = signature.replace(parameters=[*own, *added])
+        function.__signature__ = shown  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 def describe(kind: type[Any]) -> dict[str, str]:
