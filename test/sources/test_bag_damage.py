@@ -383,7 +383,9 @@ def test_an_index_that_is_broken_hides_nothing(tmp_path: Path) -> None:
     assert damage.endswith(f"0 of {COUNT} messages are lost")
 
 
-def test_what_is_not_written_back_yet_is_read_from_the_log(tmp_path: Path) -> None:
+@pytest.fixture
+def unclosed(tmp_path: Path) -> Path:
+    """A file with 200 messages; 41 and 40 more are two transactions of its log, and some began."""
     made = write(tmp_path / "made", "sqlite3")
     file = tmp_path / "bag" / "bag.db3"
     file.parent.mkdir()
@@ -401,6 +403,11 @@ def test_what_is_not_written_back_yet_is_read_from_the_log(tmp_path: Path) -> No
         log = made.with_name(f"{made.name}-wal")
         shutil.copy(made, file)
         shutil.copy(log, file.with_name("bag.db3-wal"))
+    return file
+
+
+def test_what_is_not_written_back_yet_is_read_from_the_log(unclosed: Path) -> None:
+    file = unclosed
     why = "bag.db3 was not closed; its end is read from bag.db3-wal"
     assert read(file) == (list(range(281)), (why,))
     # of a log that is cut off the transactions that were ended count
@@ -410,6 +417,23 @@ def test_what_is_not_written_back_yet_is_read_from_the_log(tmp_path: Path) -> No
     log.write_bytes(b"x" * 100)
     why = "bag.db3 was not closed; what was recorded last is lost"
     assert read(file) == (list(range(200)), (why,))
+
+
+@pytest.mark.parametrize("at", [4, 20, 33, 40, 5_000, 0.3, 0.5, 0.7, 0.9, 0.97])
+def test_a_damaged_log_counts_as_far_as_sqlite_itself_replays_it(
+    unclosed: Path, tmp_path: Path, at: float
+) -> None:
+    log = unclosed.with_name("bag.db3-wal")
+    data = bytearray(log.read_bytes())
+    data[int(at if at >= 1 else at * len(data))] ^= 0x10
+    log.write_bytes(data)
+    before = unclosed.read_bytes()
+    shutil.copytree(unclosed.parent, tmp_path / "copy")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy" / "bag.db3")) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM messages")
+    assert count in {200, 241, 281}
+    assert read(unclosed)[0] == list(range(count))
+    assert (unclosed.read_bytes(), log.read_bytes()) == (before, bytes(data))
 
 
 def test_messages_of_unknown_types_are_passed_on_unread(tmp_path: Path) -> None:
