@@ -198,7 +198,7 @@ class Lifter:
                 self._warned = True
                 _log.warning(
                     "the camera looks down at people steeply: without the floor or depth their "
-                    "distances may be off by 10 to 20%; give the camera's height and pitch"
+                    "distances may be off by 6 to 20%; give the camera's height and pitch"
                 )
             points[i], sources[i], sigmas[i] = body.result()
             if self.options.smoothing:

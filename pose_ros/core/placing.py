@@ -26,11 +26,13 @@ _PATCH_LEAST = 0.012  # meters
 _SKIN_SIGMA = 0.45  # of the depth under the skin: people and clothes
 _SENSOR = (0.020, 0.002)  # meters, and meters by square meter of distance
 _SURE = 3.0  # sigmas within which a measured depth is the joint's own
+# Of what the fit of the trunk is unsure of: its bones hold each other better than it takes them to.
+_TRUNK_STATED = 0.93
 # How a body leans along the line of sight is off by the same angle for all its bones, which their
 # sigmas, one by one, do not hold: radians, of bodies that lean to the camera by more than this.
-_TURNED_SIGMA, _UPRIGHT_DEGREES = 0.3, 15.0
+_TURNED_SIGMA, _UPRIGHT_DEGREES = 0.35, 13.0
 _MOST_TAN = 3.0
-_STEEP_DEGREES = 25.0  # of the found lean; the true one is 5 to 10 more
+_STEEP_DEGREES = 20.0  # of the found lean; the true one is 5 to 10 more
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
 _FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
@@ -165,7 +167,7 @@ def place(
         return None
     memory.learn_size(trunk.size)
     bearing = _bearing(model, sight, trunk)
-    sigmas = np.sqrt(np.diag(trunk.covariance))
+    sigmas = _TRUNK_STATED * np.sqrt(np.diag(trunk.covariance))
     steep = False
     if floor is None and not np.isfinite(sight.measured).any():
         lean = math.asin(min(1.0, max(0.0, -float(bearing.up @ bearing.toward))))

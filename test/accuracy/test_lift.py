@@ -127,3 +127,20 @@ def test_from_steeply_above_sigmas_are_wide_and_one_warning_says_why(caplog):
         assert off < 1.5 * lifted.camera_sigmas[0, 23]
     (record,) = caplog.records
     assert "looks down at people steeply" in record.getMessage()
+
+
+@pytest.mark.parametrize(("pitch", "warns"), [(10.0, False), (31.0, True)])
+def test_warning_begins_before_the_camera_looks_down_by_31_degrees(pitch, warns, caplog):
+    estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)
+    mount = 0.95 + 2.5 * np.tan(np.radians(pitch))
+    for heading in (150.0, 190.0):
+        actor = Actor(Path.standing(2.5, 0.0, heading), height=1.75)
+        source = SyntheticSource(
+            scene=Scene((actor,), 7.0), live=False, camera_height=mount, camera_pitch_degrees=pitch
+        )
+        frame, (truth,) = source.read(), source.truths(0.0)
+        poses = estimator.estimate(frame.image, channels=frame.channels)
+        lifted = Lifter(LiftOptions(height=1.75)).lift(poses, source.camera)
+        off = abs(lifted.camera[0, 23:25, 2].mean() - truth.camera[23:25, 2].mean())
+        assert off < 1.6 * lifted.camera_sigmas[0, 23]
+    assert bool(caplog.records) is warns
