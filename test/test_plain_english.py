@@ -41,9 +41,9 @@ CODE = {
     "docs": 0,
     "examples": 0,
     "launch": 0,
-    "pose_ros": 374,
-    "test": 272,
-    "tools": 21,
+    "pose_ros": 259,
+    "test": 271,
+    "tools": 1,
 }
 
 

@@ -38,7 +38,7 @@ _ANSWER_SECONDS = 20.0
 Spin = Callable[[float], None]
 """Lets the node's callbacks run for that many seconds at most."""
 Answered = Callable[[int], bool]
-"""Tells whether somebody is done with the image of that stamp, in nanoseconds."""
+"""Tells whether a subscriber is done with the image of that stamp, in nanoseconds."""
 
 
 class BagPlayer:
@@ -75,12 +75,12 @@ class BagPlayer:
         return int(publisher.get_subscription_count())
 
     def is_heard(self) -> bool:
-        """Return whether somebody has found its images."""
+        """Return whether a subscriber has found its images."""
         images = {c.topic for c in self._reader.connections if c.msgtype in IMAGES}
         return any(self.subscribers(topic) for topic in images)
 
     def send_first(self, topic: str) -> None:
-        """Send the first message of a topic by itself, so that somebody knows it beforehand."""
+        """Send the first message of a topic by itself, so that subscribers know it beforehand."""
         wanted = [c for c in self._reader.connections if c.topic == topic]
         _, _, data = next(self._reader.messages(wanted))
         self._publishers[topic].publish(data)
@@ -99,7 +99,7 @@ class BagPlayer:
             The stamp in nanoseconds of each image that was sent.
 
         Raises:
-            SourceError: Nobody answers.
+            SourceError: There is no answer.
         """
         first = self._reader.start_time + round(start * NANOSECONDS)
         wanted = [c for c in self._reader.connections if c.topic in self._publishers]
@@ -138,7 +138,7 @@ class BagPlayer:
         end = time.monotonic() + _ANSWER_SECONDS
         while not answered(stamp):
             if time.monotonic() > end:
-                raise SourceError(f"nobody answers the image of {stamp} ns: are the nodes active?")
+                raise SourceError(f"no answer to the image of {stamp} ns: are the nodes active?")
             self._spin(_CLOCK_SECONDS)
 
     def _tell_time(self, nanoseconds: int) -> None:

@@ -1,4 +1,4 @@
-"""Small bags for tests: messages are told in milliseconds after a start."""
+"""Small bags for tests: the times of messages are milliseconds after a start."""
 
 from __future__ import annotations
 

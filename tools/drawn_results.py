@@ -80,7 +80,7 @@ def poses_of(
 
 
 def hand_of(person: int) -> Poses:
-    """Return somebody's right hand, drawn as a line."""
+    """Return a person's right hand, drawn as a line."""
     points = np.linspace(10.0, 30.0, 42, dtype=np.float32).reshape(1, 21, 2)
     return Poses(
         skeleton=skeletons.get("blazehand21"),

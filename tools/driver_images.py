@@ -40,7 +40,7 @@ def _qos(depth: int, kind: str) -> QoSProfile:
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Publish noise on ``image``, once somebody subscribes."""
+    """Publish noise on ``image``, once it has a subscriber."""
     width, height = map(int, options.size.split("x"))
     node = rclpy.create_node("driver")
     images = node.create_publisher(Image, "image", _qos(10, options.offer))

@@ -1,4 +1,4 @@
-"""A gesture node on a stage: somebody before a camera, and a robot that listens."""
+"""A gesture node on a stage: a person before a camera, and a robot that listens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ wave: {do: event, name: hello, service: greet}
 
 @dataclass
 class FakeRecognizer:
-    """Sees person 7 make the gestures that it is told to see."""
+    """Sees person 7 make the gestures that a test sets."""
 
     names: Sequence[str] = ()
     ray: Ray | None = None
@@ -53,7 +53,7 @@ class FakeRecognizer:
 
 
 def somebody(person: int = 7) -> Poses:
-    """Return one person, of whom the box is known."""
+    """Return one person with a known box."""
     skeleton = skeletons.get("coco17")
     points = len(skeleton)
     return Poses(
@@ -67,7 +67,7 @@ def somebody(person: int = 7) -> Poses:
 
 
 class Stage:
-    """A gesture node, somebody before a camera, and a robot that listens."""
+    """A gesture node, a person before a camera, and a robot that listens."""
 
     def __init__(self, ros: Any, **parameters: Any) -> None:
         self.ros = ros
@@ -118,7 +118,7 @@ class Stage:
         return bool(self.ros.spin_until(shown))
 
     def is_in(self, state: str) -> Callable[[], bool]:
-        """Return what tells whether this state was told last."""
+        """Return a test for whether this state came last."""
         return lambda: bool(self.states) and self.states[-1].key == state
 
     def engage(self) -> None:

@@ -1,7 +1,7 @@
 """Networks that see: they find the colored markers that a picture has at its keypoints.
 
 Each keypoint has a color. What such a network gives follows from the pixels that reach it, in
-whatever place and size, so that a test of crops, warps and decoders needs nobody's weights.
+whatever place and size, so that a test of crops, warps and decoders needs no published weights.
 """
 
 from __future__ import annotations

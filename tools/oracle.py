@@ -3,7 +3,7 @@
 An oracle reads its outputs out of the bytes of its picture: two bytes a number, through all
 of red, then all of green, then all of blue. So it answers right only where the picture came
 to it with its channels in order, scaled and normalized as it should be, and a test of all
-that is between a picture and a pose needs nobody's weights.
+that is between a picture and a pose needs no published weights.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class PafOracle:
         return _outputs(self.skeleton, self.names)
 
     def place(self, x: float, y: float, scale: float) -> FloatArray:
-        """Return (K, 2) keypoints of somebody, x and y in [0, 1] of the picture."""
+        """Return (K, 2) keypoints of a person, x and y in [0, 1] of the picture."""
         return np.array(SHAPES[self.skeleton], np.float32) * scale + np.array([x, y], np.float32)
 
     def picture(

@@ -1,4 +1,4 @@
-"""Gestures that real people make, and gestures that are seen where nobody makes one.
+"""Gestures that real people make, and gestures that are seen where no person makes one.
 
 ``.venv/bin/python -m tools.real_gestures`` prints the tables of
 docs/measurements/real_people.md, from the public pictures and clips in ``../shared/data`` (or
@@ -160,7 +160,7 @@ def hand_pictures(data: Path) -> Iterator[tuple[str, str, Path]]:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip in which nobody commands anything."""
+    """A clip in which no person commands anything."""
 
     name: str
     path: Path

@@ -1,6 +1,6 @@
 """Networks of trt_pose's architecture with weights that are drawn, not trained.
 
-They find nobody, but they are the real ones for all that asks for shape: names, sizes,
+They find no people, but they are the real ones for all that asks for shape: names, sizes,
 operators, time and memory. Architecture: trt_pose, ``trt_pose/models`` (ResNet-18 and
 DenseNet-121 with the attention head); the body's and the hand's channels: ``human_pose.json``
 and ``hand_pose.json``. Normalizations are folded where PyTorch's export folds them.
@@ -74,7 +74,7 @@ def build(
         for _ in range(DOUBLINGS):
             branch = w.relu(w.normalization(w.doubling(branch, UPSAMPLED_CHANNELS)))
         attention = w.node(gate, w.convolution(branch, UPSAMPLED_CHANNELS, 3, gain=1.0))
-        # as quiet as a trained one is where nobody is
+        # as quiet as a trained one is without people
         w.convolution(w.node("Mul", branch, attention), channels, 1, gain=1e-6, name=name)
         w.output(name, (1, channels, side // 4, side // 4), free_batch=free_batch)
     return w.finish(f"trt_pose_{network.replace('-', '_')}")

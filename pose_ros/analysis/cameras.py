@@ -15,7 +15,7 @@ class ToldCamera:
     Args:
         given: From the user's file, which goes before all else; None where there is none.
         hfov_degrees: To make a camera up from as a last resort; None: not.
-        warn: Told once what is wrong.
+        warn: Called once with what is wrong.
         rectified: Whether the images are.
 
     Raises:

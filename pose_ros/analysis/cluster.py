@@ -38,11 +38,11 @@ def run_on_cluster(
     Args:
         address: Of the scheduler, such as ``tcp://10.0.0.2:8786``.
         jobs: One or more; their paths are those that the workers see.
-        tick: Told every now and then; a cluster does not say how far its jobs are.
+        tick: Called every now and then; a cluster does not say how far its jobs are.
 
     Raises:
         RuntimeUnavailableError: ``distributed`` is not installed, there is no scheduler or no
-            worker, or somebody there has other versions than we have.
+            worker, or one has other versions than we have.
     """
     with _connected(address) as client:
         check_versions(client, address)
@@ -96,7 +96,7 @@ def _connected(address: str) -> Iterator[Any]:
             '--scheduler needs Dask, here and on the cluster: pip install "pose_ros[cluster]"'
         ) from None
     try:
-        asyncio.run(_knock(address))  # a client that finds nobody hangs when it is freed
+        asyncio.run(_knock(address))  # a client that finds no scheduler hangs when it is freed
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about versions: we say it in one line
             open_client: Callable[..., Any] = Client  # it says nothing of its types
@@ -117,7 +117,7 @@ async def _knock(address: str) -> None:
     """Connect to a scheduler, and no more.
 
     Raises:
-        OSError: Nobody answers.
+        OSError: There is no answer.
         ValueError: It is no address.
     """
     import distributed.comm
@@ -131,7 +131,7 @@ def check_versions(client: Any, address: str) -> None:
     """Check that everybody runs what we run: results must not depend on who made them.
 
     Raises:
-        RuntimeUnavailableError: Somebody does not.
+        RuntimeUnavailableError: One does not.
     """
     told = client.get_versions(packages=list(PACKAGES))
     own = told["client"]["packages"]

@@ -53,7 +53,7 @@ class FleetOptions:
         workers: Processes of this machine, 1 or more.
         scheduler: Address of a Dask scheduler that has the workers; empty for this machine.
         slice_s: Seconds, 1 or more; each such slice of a recording is a stream of its own, in
-            which tracking begins anew. None: a recording is one stream.
+            which tracking starts over. None: a recording is one stream.
         force: Whether results that follow from another input or other settings are replaced.
     """
 

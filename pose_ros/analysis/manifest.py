@@ -30,7 +30,7 @@ RESULTS = "results"
 """The bag of results in the folder of each recording."""
 
 SAID = 3
-"""How many changed settings are told."""
+"""How many changed settings are listed."""
 
 _PARTS = (*SUFFIXES, ".yaml")
 

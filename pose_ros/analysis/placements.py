@@ -9,7 +9,7 @@ from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
 from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
 
 LOOK_AHEAD = 3 * NANOSECONDS // 10
-"""Nanoseconds for which an image waits for what is told of its frames after it."""
+"""Nanoseconds for which an image waits for transforms of its frames that come after it."""
 
 _FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")
 
@@ -18,7 +18,7 @@ class Placements:
     """Places the camera in the first of these frames that /tf told of, and in that alone.
 
     Args:
-        say: Told what is wrong.
+        say: Called with what is wrong.
     """
 
     def __init__(self, say: Say) -> None:

@@ -271,7 +271,7 @@ class ResultsBag:
             try:
                 told = skeleton_from_msg(message.read())
             except PoseRosError:
-                continue  # what it is needed for is told of
+                continue  # what needs it reports that
             own = skeletons.SKELETONS.get(told.name)
             same = own is not None and own.keypoints == told.keypoints
             found[told.name] = own if own is not None and same else told

@@ -100,7 +100,7 @@ def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> It
 
     Raises:
         OutputError: It cannot be written.
-        BrokenPipeError: Nobody reads the standard output any more.
+        BrokenPipeError: The reader of the standard output is gone.
     """
     if target == "-":
         yield _to_stdout(lines(sys.stdout, network, gestures=gestures))
@@ -164,7 +164,7 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
         if first:
             first = False
             for message in bag.messages([TF_STATIC], None, begin) if begin else ():
-                writer.copy(message, shot.recorded)  # what was told before the images began
+                writer.copy(message, shot.recorded)  # what came before the images began
         for message in others.until(shot.recorded):
             writer.copy(message)
         if task.outputs.copy_images and shot.message:

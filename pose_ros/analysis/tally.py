@@ -15,7 +15,7 @@ class RunCounts:
 
     Attributes:
         images: How many were analyzed.
-        with_people: In how many of them somebody was found.
+        with_people: In how many of them a person was found.
         ids: Of all people.
         refused: How many were not analyzed, by the reason.
         notes: What a user should know of the outputs, a line each.

@@ -20,7 +20,7 @@ from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.viz.report import ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
-"""Told how many images are done, and how many there are, None when unknown."""
+"""Called with how many images are done, and how many there are, None when unknown."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Settings:
         hands: Whether hands are looked for, and by which network.
         lift: How people are placed in meters, where the camera is known.
         mount: How the camera stands over a level floor.
-        gestures: How gestures are recognized; None where nobody looks for them.
+        gestures: How gestures are recognized; None where they are not looked for.
     """
 
     topic: str = ""
@@ -125,7 +125,7 @@ class TaskReport:
     Attributes:
         bag: As the task names it.
         images: How many were analyzed.
-        with_people: In how many of them somebody was found.
+        with_people: In how many of them a person was found.
         people: How many ids there were.
         refused: How many images were not analyzed, by the reason.
         damage: What of the recording was lost, a line each.

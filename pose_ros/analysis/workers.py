@@ -52,7 +52,7 @@ def run_here(
     Args:
         jobs: Each is begun up to ``ATTEMPTS`` times, should its process die.
         workers: How many processes.
-        tick: Told every now and then how far the running jobs are.
+        tick: Called every now and then with how far the running jobs are.
         threads: CPU threads of each process.
     """
     waiting = deque(jobs)
@@ -160,7 +160,7 @@ def _serve(connection: Connection[Any, Any], threads: int) -> None:
     def progress(done: int, count: int | None) -> None:
         connection.send((done, count))
 
-    # with the parent goes the other end of the connection: nobody is left behind
+    # with the parent goes the other end of the connection: no worker is left behind
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job = connection.recv()

@@ -56,7 +56,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the lifter is told.
+    """What the lifter knows.
 
     Attributes:
         height: The person's true height.

@@ -56,7 +56,7 @@ def _examples(frames: Sequence[Drawn]) -> Image:
 
 
 def _from_above(drawn: Drawn, size: int) -> Image:
-    """Return two meters around somebody's true hips from above, the camera below."""
+    """Return two meters around a person's true hips from above, the camera below."""
     canvas: Image = np.full((size, size, 3), 255, np.uint8)
     lifted = lift(drawn, SETTINGS["height known"])
     assert lifted.camera is not None  # noqa: S101 - that is what lift does

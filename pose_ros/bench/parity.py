@@ -39,7 +39,7 @@ class Difference:
 
 
 def difference(poses: Poses, expected: dict[str, Any] | None) -> Difference | None:
-    """Compare one frame's result with MediaPipe's; None unless both found somebody."""
+    """Compare one frame's result with MediaPipe's; None unless both found a person."""
     if expected is None or len(poses) == 0 or poses.world is None:
         return None
     landmarks, world = np.array(expected["landmarks"]), np.array(expected["world"])
@@ -82,7 +82,7 @@ class Comparison:
 
     Attributes:
         frames: Number of frames compared.
-        disagreements: Frames in which only one of the two found somebody, or in which the
+        disagreements: Frames in which only one of the two found a person, or in which the
             sides of the hands differ.
         differences: Of the frames in which both did.
     """
@@ -92,7 +92,7 @@ class Comparison:
     differences: Sequence[Difference]
 
     def figures(self) -> dict[str, float]:
-        """Return means and percentiles by name; none when nobody was found."""
+        """Return means and percentiles by name; none when no person was found."""
         if not self.differences:
             return {}
         relative, pixels, score, world = (

@@ -46,7 +46,7 @@ def lift_options(args: argparse.Namespace) -> LiftOptions:
     """Return how the options place people in meters.
 
     Raises:
-        OptionError: Nobody is that tall.
+        OptionError: No person is that tall.
     """
     return from_args(LiftOptions, args)
 

@@ -62,7 +62,7 @@ def report(found: Survey, width: int | None = None) -> list[str]:
         lines += ["", *table(titles, [_image_row(i) for i in found.images], width=width)]
         lines += [f"  {text}" for image in found.images for text in _image_notes(image)]
     for result in found.results:
-        who = result.network or "nobody knows what"
+        who = result.network or "an unknown network"
         lines += ["", f"{result.name}: people found by {who}, as {result.skeleton or '?'}"]
     unknown = [topic for topic in found.topics if not topic.known]
     if unknown:

@@ -159,7 +159,7 @@ def place(args: argparse.Namespace) -> int:
     args.static = True
     frames = lifting.draw(build_estimator(args), args.frames, args.seed)
     if not frames:
-        raise SourceError(f"{args.network} finds nobody in {args.frames} drawn pictures")
+        raise SourceError(f"{args.network} finds no person in {args.frames} drawn pictures")
     if args.plot and not _written(args.plot, lifting_plot.plot(frames)):
         raise OutputError(f"cannot write the picture {args.plot}")
     figures, keypoints = lifting.report(frames), lifting.keypoint_offsets(frames)
@@ -175,7 +175,7 @@ def place_real(args: argparse.Namespace) -> int:
     args.static = True
     seen = real_people.look(build_estimator(args), args.real, args.frames)
     if not seen:
-        raise SourceError(f"{args.network} finds nobody in the clips of {args.real}")
+        raise SourceError(f"{args.network} finds no person in the clips of {args.real}")
     figures = real_people.report(seen)
     if args.json:
         rows = {

@@ -181,7 +181,7 @@ def _an_output_beside_a_broken_pipe_is_lost(args: argparse.Namespace) -> Iterato
         if outputs_of(args) == ["-"]:
             raise
         raise OutputError(
-            "nobody reads the standard output any more; nothing was written"
+            "the reader of the standard output is gone; nothing was written"
         ) from None
 
 

@@ -42,7 +42,7 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--slice", type=float, metavar="SECONDS",
-        help="cut recordings into such slices; each is a stream, in which tracking begins anew",
+        help="cut recordings into such slices; each is a stream, in which tracking starts over",
     )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ def end_standard_output() -> str:
     """Write out what the standard output still holds.
 
     Returns:
-        Why that is not possible; empty when it is, or when nobody reads it any more.
+        Why that is not possible; empty when it is, or when its reader is gone.
     """
     try:
         sys.stdout.flush()

@@ -133,10 +133,10 @@ class _Bounded(io.BufferedIOBase):
 
 def _check_count(archive: Path, count: int) -> None:
     if count > MAX_MEMBERS:
-        raise ModelError(f"{archive} has more than {MAX_MEMBERS} members: that is no model archive")
+        raise ModelError(f"{archive} has more than {MAX_MEMBERS} members: not a model archive")
 
 
 def _too_large(archive: Path) -> ModelError:
     return ModelError(
-        f"{archive} unpacks to more than {MAX_UNPACKED >> 20} MiB: that is no model archive"
+        f"{archive} unpacks to more than {MAX_UNPACKED >> 20} MiB: not a model archive"
     )

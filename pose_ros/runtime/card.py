@@ -94,7 +94,7 @@ class Card:
         license: SPDX identifier; empty where a user's own card does not say it.
         homepage: Where its makers describe it; empty likewise.
         files: Its networks by role, such as ``detector``.
-        threshold: Least score at which it finds somebody, where the user names none.
+        threshold: Least score at which it finds a person, where the user names none.
         decoder: What the family's code wants to know besides.
     """
 
@@ -111,7 +111,7 @@ class Card:
 
     @property
     def contract(self) -> Contract:
-        """What the family's code is told."""
+        """What the family's code gets."""
         return Contract(
             network=self.name,
             skeleton=self.skeleton,

@@ -16,7 +16,7 @@ _REPR.maxlist = _REPR.maxdict = 12
 
 
 class Fields:
-    """A mapping of a card; what is taken is gone, and ``end`` refuses what nobody took.
+    """A mapping of a card; what is taken is gone, and ``end`` refuses what is left.
 
     Each method returns a field of one kind.
 
@@ -114,7 +114,7 @@ class Fields:
         return key in self._rest
 
     def end(self) -> None:
-        """Refuse what nobody took."""
+        """Refuse the fields that are left."""
         if self._rest:
             raise self.error(self.keys()[0], "no such field", self._rest[next(iter(self._rest))])
 

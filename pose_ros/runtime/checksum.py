@@ -21,7 +21,7 @@ class Checksum:
         git_blob: What git calls its content, 40 hexadecimal digits: a repository
             names a file by it without anybody fetching the file.
         either: Of the two kinds one is enough, as where they come from different
-            places and nobody could hold them against each other.
+            places and they could not be compared.
     """
 
     sha256: str | None = None

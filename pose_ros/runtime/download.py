@@ -162,7 +162,7 @@ def _receive(answer: _Answer, stream: BinaryIO, progress: Progress) -> int:
     """Write an answer to the end of a file; return the file's length."""
     name, got, total = answer.name, answer.start, answer.total
     quarters = 0
-    # disable=None: a bar where somebody is looking, and lines elsewhere
+    # disable=None: a bar on a terminal, and lines elsewhere
     bar = tqdm(
         total=total, initial=got, desc=name, unit="B", unit_scale=True, disable=None, leave=False
     )

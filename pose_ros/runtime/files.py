@@ -49,7 +49,7 @@ def locked(folder: Path, progress: Progress, work: str) -> Iterator[None]:
 
     Args:
         folder: It holds the lock, ``.lock``.
-        progress: Told when another process is to be waited for.
+        progress: Called when another process is to be waited for.
         work: What that one is doing, for the line about it.
 
     Raises:

@@ -318,7 +318,7 @@ def _is_original(folder: Path, file: ModelFile) -> bool:
 
 
 def _not_in(source: Path, card: Card) -> str:
-    """Return the line about a file of the user's that is no file of the card."""
+    """Return the line about a user's file that the card does not name."""
     wanted: dict[str, str] = {}
     for file in card.files.values():
         for origin in file.origins:

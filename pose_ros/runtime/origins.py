@@ -153,7 +153,7 @@ class PathOrigin:
 
 @dataclass(frozen=True)
 class ConvertedOrigin:
-    """The file is made by hand from one of another kind, with what is no dependency here.
+    """The file is made by hand from one of another kind, with a tool that is not a dependency here.
 
     Attributes:
         url: The http or https address of that other file.

@@ -1,4 +1,4 @@
-"""What onnxruntime is told: which providers, with which options. Pure functions, no engine."""
+"""What onnxruntime gets: which providers, with which options. Pure functions, no engine."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def check_precision(precision: str, provider: str) -> None:
 
 
 def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Return what the CPU can do, in Linux' words; nothing where that is not told."""
+    """Return what the CPU can do, in Linux' words; nothing where that is unknown."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -153,7 +153,7 @@ def provider_options(
             "device_id": "0",
             # memory is the robot's too: take what is needed, not the next power of two
             "arena_extend_strategy": "kSameAsRequested",
-            # the exhaustive search would begin anew whenever the number of people changes
+            # the exhaustive search would start over whenever the number of people changes
             "cudnn_conv_algo_search": "HEURISTIC",
             # fp32 means fp32, not its 10-bit relative
             "use_tf32": "0",

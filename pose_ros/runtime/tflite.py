@@ -17,7 +17,7 @@ from pose_ros.runtime.tflite_ops import OPERATORS
 from pose_ros.runtime.tflite_reader import Graph, TfliteOperator, import_package, read_graph
 
 CONVERTER_VERSION = 1
-"""Rises when the same TFLite file gives another ONNX file; cached ones are then made anew."""
+"""Rises when the same TFLite file gives another ONNX file; cached ones are then made again."""
 
 
 def convert(

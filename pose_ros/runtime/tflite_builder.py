@@ -252,7 +252,7 @@ class Builder:
             [info(index, label) for index, label in self.inputs.items()],
             [info(index, label) for index, label in self.outputs.items()],
             list(self._constants.values()),
-            # onnxruntime loses a free batch over Resize and Reshape when nobody tells it
+            # onnxruntime loses a free batch over Resize and Reshape unless a shape names it
             value_info=[info(i, n) for i, n in inner.items() if i not in self.inputs],
         )
         opset = [helper.make_opsetid("", OPSET)]

@@ -66,8 +66,8 @@ def draw_floor(
         robot: x, y in meters and its yaw in radians.
         trail: Where it has been.
         people: Where they stand.
-        spot: What somebody truly points at.
-        goal: Where the robot was told to go.
+        spot: What the person truly points at.
+        goal: Where the robot was sent.
         text: A line for the bottom.
         legend: Say at the top what each color is.
     """

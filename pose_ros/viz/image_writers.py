@@ -47,7 +47,7 @@ def write_overlay(
         writer: Takes the image.
         frame: As it was captured; it is not changed.
         poses: The people.
-        hands: Theirs; None where nobody looked for them.
+        hands: Theirs; None where they were not looked for.
         drawing: How they are drawn, as ``overlay.draw`` takes it.
 
     Raises:

@@ -128,7 +128,7 @@ def test_a_bomb_in_a_tar_does_not_go_off(tmp_path: Path, name: str) -> None:
     # a thousandth of its size: what it unpacks to is seen only while it is unpacked
     path = tar_of(tmp_path / "bomb", (name, bytes(4 << 20)), (MEMBER, CONTENT))
     assert path.stat().st_size < 100_000
-    with pytest.raises(ModelError, match=f"^{path} unpacks to more than 1 MiB: that is no model"):
+    with pytest.raises(ModelError, match=f"^{path} unpacks to more than 1 MiB: not a model"):
         read(path)
 
 

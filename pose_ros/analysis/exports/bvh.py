@@ -40,7 +40,7 @@ LONGEST_GAP = 0.5
 """Seconds between two sights through which a joint is taken to move evenly."""
 
 _AXES = np.array([CENTIMETERS, -CENTIMETERS, -CENTIMETERS])  # x right, y down, z away, to Y up
-_LONE_PERIOD = NANOSECONDS // 30  # of somebody who was seen once
+_LONE_PERIOD = NANOSECONDS // 30  # of a person who was seen once
 _CHUNK = 1024  # frames that are worked on together
 _HIPS = [KEYPOINTS.index("left_hip"), KEYPOINTS.index("right_hip")]
 
@@ -81,7 +81,7 @@ class BvhMotion:
     def write(self, result: Result) -> None:
         """Keep what was seen of everybody who has a shape in meters."""
         if not self._sources or self._sources[-1] != result.source:
-            self._sources.append(result.source)  # ids begin anew with each
+            self._sources.append(result.source)  # ids start again with each
         poses = result.poses
         if not len(poses) or (poses.camera is None and poses.world is None):
             return
@@ -104,7 +104,7 @@ class BvhMotion:
         self._sights.write(sights.tobytes())
 
     def finish(self) -> tuple[str, ...]:
-        """Write the motion of the person; no file where nobody has one."""
+        """Write the motion of the person; no file where no person has one."""
         try:
             return self._write()
         finally:
@@ -136,7 +136,7 @@ class BvhMotion:
         return max(seen, key=lambda who: seen[who], default=None)
 
     def _track(self, who: _Stream) -> _PersonTrack | None:
-        """Return what was seen of somebody, from the first place of the hips to the last."""
+        """Return what was seen of a person, from the first place of the hips to the last."""
         self._sights.flush()
         sights = np.memmap(self._sights, _SIGHT, "r")
         rows = np.flatnonzero((sights["stream"] == who[0]) & (sights["person"] == who[1]))

@@ -18,7 +18,7 @@ class BvhChannels:
     """Turns one person's keypoints, over time, into the channels of a BVH.
 
     What is missing holds: a joint whose bone is not seen keeps its turn against its parent,
-    a bone whose twist is not told keeps its twist.
+    a bone without a known twist keeps its twist.
     """
 
     def __init__(self, bones: Bones) -> None:
@@ -72,7 +72,7 @@ class BvhChannels:
         return held
 
     def _followed(self, i: int, told: Float64Array, weights: Float64Array) -> Float64Array:
-        """Return twists that follow what is told as far as it is to be trusted."""
+        """Return twists that follow the measured ones as far as these can be trusted."""
         twist = float(self._twists[i])
         twists = []
         for angle, weight in zip(told.tolist(), weights.tolist(), strict=True):

@@ -57,7 +57,7 @@ def _pair(name: str) -> Point:
 
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _DOWN, _BACK = (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)
-# Of somebody who stands and looks straight ahead, nose and toes are not level with what they
+# Of a person who stands and looks straight ahead, nose and toes are not level with what they
 # turn about: the line from the ankle falls by some 0.03 of the height over 0.11.
 _SLOPE = math.radians(15.0)
 _FORWARD = (0.0, -math.sin(_SLOPE), math.cos(_SLOPE))
@@ -148,7 +148,7 @@ class Bones:
 
 
 def measure_bones(length: Callable[[Point, Point], float]) -> Bones | None:
-    """Return the bones of somebody.
+    """Return the bones of a person.
 
     Args:
         length: From a point to another; NaN where it is unknown.

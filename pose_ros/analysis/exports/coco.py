@@ -42,7 +42,7 @@ class CocoDataset:
     """Writes images, annotations and categories: what CVAT, FiftyOne and others open."""
 
     def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
-        """``paths`` is one; ``info`` is told in the file."""
+        """``paths`` is one; the file holds ``info``."""
         (path,) = paths
         self._coco17 = options.coco17
         self._ids = _ImageIds(options)

@@ -236,7 +236,7 @@ class ParquetTables:
         return columns
 
     def _words(self, words: Sequence[str], repeats: NDArray[np.intp] | None = None) -> Any:
-        """Return a column of words, each as often as told; null for the empty word."""
+        """Return a column of words, each repeated by its count; null for the empty word."""
         known: dict[str, int] = {}
         codes = np.array([known.setdefault(w, len(known)) for w in words], np.int32)
         if repeats is not None:

@@ -98,7 +98,7 @@ def table_names(options: ExportOptions) -> tuple[str, ...]:
     """Return what the files of a run are called beside the first one.
 
     In the wide form hands, whose joints are others than those of people, have a table of their
-    own; there is no file where nobody looked for them.
+    own; there is no file where they were not looked for.
     """
     return (*TABLES, "hands") if options.wide else (*TABLES,)
 

@@ -28,7 +28,7 @@ _DEGREES = np.arange(0.0, 181.0, 0.5)
 
 @dataclass
 class JointAgreement:
-    """One joint of the people whom both found.
+    """One joint of the people that both found.
 
     Attributes:
         both: In how many of them both found it.
@@ -54,12 +54,12 @@ class Agreement:
     Attributes:
         images: In how many images both looked.
         matched: How many people both found, each counted in each image.
-        only_a: Whom only the first found, in images at which both looked.
-        only_b: Whom only the second found.
+        only_a: People that only the first found, in images at which both looked.
+        only_b: People that only the second found.
         same_count: In how many images both found the same number of people.
         joints: By name, those that both skeletons have.
         angles: By name, how far the two differ, degrees.
-        similarity: OKS of the people of an image whom both found, their mean, over time.
+        similarity: OKS of the people of an image that both found, their mean, over time.
         counts: How many people each of the two found, over time.
     """
 
@@ -75,7 +75,7 @@ class Agreement:
     def add(self, time: float, a: Poses, b: Poses) -> float:
         """Take in what both found in one image; returns the least OKS of who is in it.
 
-        Whom only one of them found counts as 0; it is 1 where both found nobody.
+        A person that only one of them found counts as 0; it is 1 where both found no person.
         """
         self.images += 1
         self.same_count += len(a) == len(b)
@@ -142,7 +142,7 @@ class Agreement:
 
 
 def person_size(a: Float64Array, b: Float64Array, both: NDArray[np.bool_]) -> float:
-    """Return the size of somebody whom both found, pixels: the root of the box's area.
+    """Return the size of a person that both found, pixels: the root of the box's area.
 
     Args:
         a: (K, 2) pixels.
@@ -180,7 +180,7 @@ def similarity(
 
 
 def match_gestures(a: Sequence[Held], b: Sequence[Held]) -> dict[tuple[str, str], Counter[str]]:
-    """Count gestures that both, or only one of them, told of.
+    """Count gestures that both, or only one of them, reported.
 
     Two are the same when name and side are, and they overlap in time; whose they are is not
     asked, since ids differ.
@@ -190,7 +190,7 @@ def match_gestures(a: Sequence[Held], b: Sequence[Held]) -> dict[tuple[str, str]
         b: The other's.
 
     Returns:
-        By name and side: how many ``both``, ``a`` alone and ``b`` alone told of.
+        By name and side: how many ``both``, ``a`` alone and ``b`` alone reported.
     """
     left = list(b)
     counts: dict[tuple[str, str], Counter[str]] = {}

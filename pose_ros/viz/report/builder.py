@@ -42,7 +42,7 @@ class ReportBuilder:
     What it keeps does not grow with the recording: some megabytes, and the pictures.
 
     Args:
-        info: What ran; None where nobody knows, as of a bag that was recorded live.
+        info: What ran; None where it is unknown, as of a bag that was recorded live.
         options: What the page shows.
         name: What the recording is called, where ``info`` does not say.
 

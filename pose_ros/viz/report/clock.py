@@ -11,10 +11,10 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.viz.report.series import Histogram
 
 _INTERVALS = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 8000)])  # seconds, 0.2% apart
-_USUAL = 0.1  # seconds between two images, as long as nobody knows
+_USUAL = 0.1  # seconds between two images, until they are known
 _HOLES = 5.0  # usual intervals
 _LEAST_HOLE = 0.5  # seconds
-_LONGEST_STEP = 10_000  # of an index that is told from a longer one
+_LONGEST_STEP = 10_000  # of an index that is told apart from a longer one
 
 
 class Clock:
@@ -27,7 +27,7 @@ class Clock:
         now: Seconds of the last image.
         elapsed: Seconds since the image before it; 0 for the first of a round.
         images: How many there were.
-        rounds: How often stamps began anew, the first time included.
+        rounds: How often stamps started over, the first time included.
         sources: How many recordings or pictures, one after the other.
         longest_gap: Seconds between two images.
     """
@@ -86,6 +86,6 @@ class Clock:
 
     @property
     def skipped(self) -> int:
-        """How many images the indices lack, beside those that nobody meant to look at."""
+        """How many images the indices lack, beside those that were left out on purpose."""
         every = max(1, self.every)
         return sum(count * max(0, step // every - 1) for step, count in self._steps.items())

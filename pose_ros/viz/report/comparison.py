@@ -41,7 +41,7 @@ class ComparisonBuilder:
     """Takes in results of two runs, image by image, and writes a page about both.
 
     Args:
-        infos: What ran; None where nobody knows.
+        infos: What ran; None where it is unknown.
         names: What the two are called on the page.
         options: What the page shows.
 
@@ -297,7 +297,7 @@ class ComparisonBuilder:
                 "width": one.size[0],
                 "height": one.size[1],
                 "time": words.moment_text(one.time, end),
-                "similarity": "somebody is found by one alone"
+                "similarity": "a person is found by one alone"
                 if one.similarity == 0.0
                 else f"similarity {one.similarity:.2f}",
             }

@@ -20,7 +20,7 @@ _ROW = 20.0
 
 
 def over_time(agreement: Agreement) -> Drawing:
-    """Draw how many people each found, and how similar those are whom both found."""
+    """Draw how many people each found, and how similar those are that both found."""
     end = float(agreement.counts.ends[-1])
 
     def paint(figure: Figure) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# its notes about a cache that it cannot keep or builds anew are none that a user can act on
+# its notes about a cache that it cannot keep or builds again are none that a user can act on
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 _INCH = 72.0  # points, which a browser takes for pixels

@@ -71,7 +71,7 @@ class GestureLog:
         return started
 
     def interrupt(self) -> None:
-        """Let go of all: time began anew."""
+        """Forget all: time started over."""
         self._open.clear()
 
     @property

@@ -44,7 +44,7 @@ class JointRates:
 
     @property
     def rates(self) -> Float64Array:
-        """(K,) share of people in whom each joint was found; NaN without people."""
+        """(K,) share of people in which each joint was found; NaN without people."""
         return self.found / self.people if self.people else np.full(len(self.skeleton), np.nan)
 
     def score_quantiles(self, *shares: float) -> Float64Array:

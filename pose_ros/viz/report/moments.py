@@ -24,7 +24,7 @@ _KEPT = {"first": 24, "gesture": 24, "unsure": 4, "crowd": 1}
 SHOWN = {"first": 8, "gesture": 8, "unsure": 3, "crowd": 1}
 """How many pictures of a kind a page shows."""
 WELL = 0.9
-"""Mean score of somebody's joints from which on all are found well."""
+"""Mean score of a person's joints from which on all are found well."""
 APART = 1.0
 """Seconds between two moments of a kind that are chosen by their rank."""
 
@@ -35,12 +35,12 @@ class Moment:
 
     Attributes:
         kind: ``first``: an id is seen for the first time; ``gesture``: one starts;
-            ``unsure``: the joints of somebody are found least surely; ``crowd``: most people.
+            ``unsure``: a person's joints are found least surely; ``crowd``: most people.
         time: Seconds.
         index: Of the image in its source.
         jpeg: With the people drawn in.
         size: Of it, pixels: width and height.
-        person: Whom it is about; None for all.
+        person: Id of its person; None for all.
         gesture: Its name and side, of a ``gesture``.
         rank: What it is chosen by, the greater the better; of a ``first`` one, in how many
             images the person was since.

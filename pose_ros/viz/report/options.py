@@ -1,4 +1,4 @@
-"""What a report is told beside the results."""
+"""What a report gets beside the results."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class RecordingFacts:
     """What is known of a recording once all of it has been read.
 
     Attributes:
-        images: How many images it holds; None where it holds none or nobody counted.
+        images: How many images it holds; None where it holds none or they were not counted.
         images_without_result: Of these, between the first and the last result; None as above.
         lost: What could not be read, a line each.
         network: What found the people, where the results say that and no more.
@@ -79,7 +79,7 @@ class RecordingFacts:
 
 
 def option(info: RunInfo | None, name: str) -> Any:
-    """Return an option of what ran by its name, wherever it stands; None where nobody says."""
+    """Return an option of what ran by its name, wherever it stands; None where it is not known."""
 
     def look(options: Mapping[str, Any]) -> Any:
         for key, value in options.items():

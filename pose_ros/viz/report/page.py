@@ -83,7 +83,7 @@ def _on_one_line(value: Any) -> Any:
 
 
 def template(name: str) -> Any:
-    """Return a template of this folder; all that it is told is escaped."""
+    """Return a template of this folder; all values in it are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -147,7 +147,7 @@ def notes(statistics: Statistics, info: RunInfo | None, recording: RecordingFact
     if not clock.images:
         return ["There are no results: nothing was looked at."]
     if not counts.with_people:
-        found.append("Nobody was found in any image.")
+        found.append("No person was found in any image.")
     if clock.rounds > clock.sources:
         times = clock.rounds - clock.sources
         found.append(

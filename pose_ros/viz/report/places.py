@@ -17,9 +17,9 @@ from pose_ros.viz.report.options import CameraPlacement
 from pose_ros.viz.report.series import Histogram, Series
 
 WALK_SECONDS = 1.0
-"""A walking speed is the slope of where somebody was in so long."""
+"""A walking speed is the slope of a person's places over this time."""
 WALKS_FROM = 0.3
-"""Meters a second from which on somebody walks."""
+"""Meters a second from which on a person walks."""
 _SURE = 2.0  # sigmas by which a speed has to be above nothing
 _LEAST_WALK = 2.0  # seconds of walking that say something of a speed
 _LEAST_HEIGHTS = 10  # images that say something of a height
@@ -32,7 +32,7 @@ _CHAIN_BONES = {bone.kind: bone for bone in BONES if bone.kind in _CHAIN}
 CHAIN_SHARE = sum(bone.length for bone in _CHAIN_BONES.values())
 """Trunk, thigh and shank, in shares of the height."""
 CHAIN_SPREAD = math.hypot(*(b.length * b.spread for b in _CHAIN_BONES.values())) / CHAIN_SHARE
-"""One sigma of the height of somebody whose trunk, thigh and shank are known, as a share."""
+"""One sigma of the height of a person whose trunk, thigh and shank are known, as a share."""
 
 
 def floor_axes(up: ArrayLike | None) -> CameraPlacement:
@@ -68,7 +68,7 @@ def hips(pose: Pose) -> tuple[Float64Array, float] | None:
 
 
 def body_height(pose: Pose, found: NDArray[np.bool_], *, scale_known: bool) -> float:
-    """Return somebody's height in meters by trunk, thigh and shank; NaN where it is unknown.
+    """Return a person's height in meters by trunk, thigh and shank; NaN where it is unknown.
 
     Args:
         pose: One person.
@@ -128,7 +128,7 @@ class Walk:
         self._last = math.nan
 
     def add(self, time: float, pose: Pose, placement: CameraPlacement) -> None:
-        """Take in where somebody is: seconds, and how the image lies over the floor."""
+        """Take in where a person is: seconds, and how the image lies over the floor."""
         found = hips(pose)
         if found is None:
             return
@@ -160,7 +160,7 @@ class Walk:
 
     @property
     def speed(self) -> Estimate | None:
-        """Median speed while walking, m/s; None where nobody walked for long enough."""
+        """Median speed while walking, m/s; None where no person walked for long enough."""
         if self.walked < _LEAST_WALK:
             return None
         low, middle, high = self._speeds.quantiles(0.25, 0.5, 0.75)[:, 0]

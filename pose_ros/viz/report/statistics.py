@@ -21,7 +21,7 @@ from pose_ros.viz.report.places import ViewCone, Walk, body_height, floor_axes
 from pose_ros.viz.report.series import Histogram, Series
 from pose_ros.viz.report.tracks import Key, Tracks
 
-_MOST_PEOPLE = 32  # of whom angles and places are kept over time
+_MOST_PEOPLE = 32  # with angles and places over time
 _ANGLE_ROWS = 400
 _DEGREES = np.arange(0.0, 181.0)
 _SPEEDS = np.concatenate([[0.0], np.geomspace(1.0, 5000.0, 300)])  # degrees a second, 3% apart
@@ -172,7 +172,7 @@ class Statistics:
             self.cone.add(pose, width)
 
     def _make_room(self, images: int) -> bool:
-        """Forget how somebody moved who was there for less than the next one already is."""
+        """Forget the movement of a person who was there for less than the next one already is."""
         least = min(self.motions, key=lambda key: (self.motions[key].images, -key[1]))
         if self.motions[least].images >= images:
             return False

@@ -58,7 +58,7 @@ class Tracks:
 
     Attributes:
         people: How many ids there were.
-        forgotten: Of these, whom there was no room for: those with the fewest images.
+        forgotten: Of these, the ones without room: those with the fewest images.
     """
 
     def __init__(self, most: int = _MOST) -> None:

@@ -68,7 +68,7 @@ def moment_text(seconds: float, end: float) -> str:
 
 
 def ran(info: RunInfo | None) -> list[tuple[str, str]]:
-    """Return what ran as rows of a table; nothing where nobody knows."""
+    """Return what ran as rows of a table; nothing where it is unknown."""
     if info is None:
         return []
     rows: list[tuple[str, Any]] = [

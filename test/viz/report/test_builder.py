@@ -223,7 +223,7 @@ def test_nobody() -> None:
     for i in range(3):
         builder.add(result(i, Poses.empty(BLAZE)), np.zeros((48, 64, 3), np.uint8))
     page = check(builder.html())
-    assert "Nobody was found" in page.text
+    assert "No person was found" in page.text
     assert "does not say" in page.text
 
 
