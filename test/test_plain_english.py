@@ -42,7 +42,7 @@ CODE = {
     "examples": 0,
     "launch": 0,
     "pose_ros": 259,
-    "test": 271,
+    "test": 270,
     "tools": 1,
 }
 
