@@ -41,7 +41,7 @@ CODE = {
     "docs": 0,
     "examples": 0,
     "launch": 0,
-    "pose_ros": 259,
+    "pose_ros": 258,
     "test": 270,
     "tools": 1,
 }
