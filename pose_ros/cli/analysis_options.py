@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pose_ros.errors import OptionError
-from pose_ros.settings import add_to_parser, from_args
+from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.images import LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions

@@ -32,7 +32,7 @@ from pose_ros.cli.network_options import (
 from pose_ros.cli.stopping import nothing_is_kept, say
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import OptionError
-from pose_ros.settings import add_to_parser
+from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.share import user_path

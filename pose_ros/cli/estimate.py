@@ -56,7 +56,7 @@ from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
 from pose_ros.pipeline import Pipeline, PipelineOptions
-from pose_ros.settings import add_to_parser
+from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.bag_images import BagImages, RecordedImage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pose_ros.settings import add_to_parser
+from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.images import ImageOptions
 
 

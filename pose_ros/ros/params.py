@@ -18,7 +18,7 @@ from rcl_interfaces.msg import (
 )
 
 from pose_ros.errors import OptionError
-from pose_ros.settings import Parameter, parameters_of, table_from
+from pose_ros.settings.parameters import Parameter, parameters_of, table_from
 
 Table = TypeVar("Table")
 

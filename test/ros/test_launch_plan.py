@@ -28,7 +28,7 @@ from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import USER_VARIABLES, profile_variable
 from pose_ros.ros.up import parser as up_parser
-from pose_ros.settings import parameters_of
+from pose_ros.settings.parameters import parameters_of
 from pose_ros.share import share_path
 
 TABLES: dict[str, type] = {

@@ -18,9 +18,10 @@ from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.settings import group, option, parameters_of, table_from
+from pose_ros.settings import group, option
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
 from pose_ros.settings.lifting import LiftOptions
+from pose_ros.settings.parameters import parameters_of, table_from
 from pose_ros.share import share_path
 
 TABLES = (PoseParameters, CameraParameters, GestureParameters)

@@ -26,7 +26,7 @@ from pose_ros.ros.gesture_parameters import GestureParameters, command_config_fr
 from pose_ros.ros.launch_plan import ARGUMENTS, END_WITH_LAUNCH
 from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.settings import parameters_of, table_from
+from pose_ros.settings.parameters import parameters_of, table_from
 from pose_ros.share import node_executable
 
 PAGES = [

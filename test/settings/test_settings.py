@@ -13,20 +13,11 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import OptionError
-from pose_ros.settings import (
-    add_to_parser,
-    check,
-    documented,
-    from_args,
-    group,
-    option,
-    options_of,
-    pages,
-    parameters_of,
-    table_from,
-)
+from pose_ros.settings import check, documented, group, option, options_of, pages
+from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.parameters import parameters_of, table_from
 from tools.option_pages import NODES, SUBJECTS, files
 
 KINDS = [kind for kinds in SUBJECTS.values() for kind in kinds]
