@@ -5,6 +5,7 @@ python -m tools.cdr_cost
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import statistics
 import tempfile
@@ -82,5 +83,6 @@ def compare(scene: str) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name in ("gestures", "crossing", "five"):
         compare(name)
