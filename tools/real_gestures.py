@@ -13,7 +13,9 @@ import csv
 import dataclasses
 import functools
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +24,12 @@ import cv2
 import numpy as np
 
 import pose_ros
-from pose_ros.core.gestures import HANDS, ONE_ARMED, TWO_ARMED
+from pose_ros.core.gestures import HANDS, ONE_ARMED, TWO_ARMED, GestureRecognizer
+from pose_ros.core.hand_gestures import view_hand, view_palm
+from pose_ros.core.joint_memory import JointReader
 from pose_ros.core.lift import Lifter
 from pose_ros.core.protocols import Estimator, HandEstimator
-from pose_ros.core.types import Image, Poses
+from pose_ros.core.types import Image, Pose, Poses
 
 ARM_GESTURES = frozenset((*TWO_ARMED, *ONE_ARMED))
 HAGRID = ("four", "rock", "call", "none")
@@ -106,6 +110,26 @@ class Networks:
         self.hands.reset()
         stamps = np.arange(int(STILL_SECONDS * HANDS_FPS) + 1) / HANDS_FPS
         return [Moment(t, self.hands.estimate(shown, t, channels="bgr")) for t in stamps.tolist()]
+
+    def raised_hand(self, picture: Path, *, scale: float = 1.0) -> tuple[int, float]:
+        """Return what the higher hand of the first person of a shrunk picture shows.
+
+        Returns:
+            How many of its four fingers are stretched, -1 where no hand is found; its pixels.
+        """
+        image = _read(picture)
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        shown = np.asarray(small, np.uint8)
+        poses = self.bodies.estimate(shown, channels="bgr")
+        hands = self.body_hands.estimate(shown, poses, channels="bgr")
+        if not len(hands):
+            return -1, math.nan
+        hand = min(hands, key=lambda pose: float(pose.box[1]))
+        joints = JointReader("shape").read(hand, 0.0, min_score=0.5, seconds=0.0)
+        view = view_hand(joints.points, joints.scores, np.array([0.0, -1.0, 0.0]))
+        if view is None:
+            return -1, math.nan
+        return view_palm(view, "left").stretched, _pixels(hand)
 
     def close_up(self, picture: Path, *, palms: bool) -> list[Moment]:
         """Return the person of a close picture and their hands, with those without a body."""
@@ -209,32 +233,51 @@ def person_seconds(moments: Sequence[Moment]) -> float:
     return float(sum(len(moment.poses) for moment in moments) * np.median(np.diff(stamps)))
 
 
+PARTS = ("people", "hands", "clips", "distance", "cost")
+SCALES = (1.0, 0.7, 0.5, 0.35, 0.25)
+
+
 def main() -> None:
     """Print gestures of pictures of people, of pictures of hands, and of clips."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what each picture gives")
-    parser.add_argument("--only-hands", action="store_true", help="skip people and clips")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="default: all")
     parser.add_argument("--finder", default="blazepose", help="who finds people in pictures")
+    parser.add_argument(
+        "--more", type=Path, metavar="DIR",
+        help="pictures of hands in folders that are named by their gesture, alone",
+    )  # fmt: skip
     args = parser.parse_args()
-    verbose = args.verbose
     checkout = Path(__file__).resolve().parents[1]
     data = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data")
     networks = Networks.load(args.finder)
-    for hands in () if args.only_hands else (False, True):
+    if args.more is not None:
+        more = [("more", path.parent.name, path) for path in sorted(args.more.glob("*/*"))]
+        for line in _hands(networks.hands_alone, more, verbose=args.verbose):
+            print(f"  {line}")
+        return
+    for hands in (False, True) if "people" in args.only else ():
         print(f"\nPictures of people, {'with' if hands else 'without'} hands")
         for name, paths in people_pictures(data).items():
-            print(f"  {name:10} {_people(networks, paths, hands=hands, verbose=verbose)}")
+            print(f"  {name:10} {_people(networks, paths, hands=hands, verbose=args.verbose)}")
     ways: dict[str, Callable[[Path], list[Moment]]] = {
         "a network of hands alone": networks.hands_alone,
         "hands at the wrists of a body": functools.partial(networks.close_up, palms=False),
         "the same, and palms": functools.partial(networks.close_up, palms=True),
     }
-    for way, look in ways.items():
+    for way, look in ways.items() if "hands" in args.only else ():
         print(f"\nPictures of hands, {way}: right / found / pictures, and what is wrong")
-        for line in _hands(look, data, verbose=verbose):
+        for line in _hands(look, hand_pictures(data), verbose=args.verbose):
             print(f"  {line}")
-    if args.only_hands:
-        return
+    if "clips" in args.only:
+        _print_clips(data)
+    if "distance" in args.only:
+        _print_distances(networks, data)
+    if "cost" in args.only:
+        _print_cost(data)
+
+
+def _print_clips(data: Path) -> None:
     print("\nClips: gestures that start")
     seconds, total = 0.0, collections.Counter[str]()
     for clip in clips(data):
@@ -247,22 +290,83 @@ def main() -> None:
     print(", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()) or "none")
 
 
+def _print_distances(networks: Networks, data: Path) -> None:
+    """Print what is right of pictures that are shrunk: hands alone, and hands of bodies."""
+    print("\nHands alone, fists and open palms of one man: median pixels, right / pictures")
+    shown = [
+        (name, path)
+        for kind, name, path in hand_pictures(data)
+        if kind == "fingers" and name in ("fist", "open_palm")
+    ]
+    sizes = dict.fromkeys(SCALES, 0.0)
+    for scale in SCALES:
+        right, pixels = 0, []
+        for name, path in shown:
+            moments = networks.hands_alone(path, scale=scale)
+            right += {gesture for gesture, _, _ in starts(moments)} == {name}
+            pixels += [_pixels(pose) for pose in moments[-1].poses]
+        sizes[scale] = float(np.median(pixels)) if scale == 1.0 else sizes[1.0] * scale
+        print(f"  {sizes[scale]:4.0f} px  {right:3} / {len(shown)}")
+    print("\nHands at wrists, raised hands of HaGRID's people: median pixels; found, same fingers")
+    pictures = people_pictures(data)
+    paths = [path for name in ("four", "rock", "none") for path in pictures[name]]
+    known = {path: networks.raised_hand(path) for path in paths}
+    for scale in (*SCALES, 0.18, 0.125):
+        found, same, of = 0, 0, 0
+        for path, (fingers, _) in known.items():
+            if fingers < 0:
+                continue
+            seen, _ = networks.raised_hand(path, scale=scale)
+            of, found, same = of + 1, found + (seen >= 0), same + (seen == fingers)
+        whole = [pixels for fingers, pixels in known.values() if fingers >= 0]
+        print(f"  {np.median(whole) * scale:4.0f} px  {found:3}, {same:3} / {of}")
+
+
+def _print_cost(data: Path) -> None:
+    """Print the recognizer's time for each image and person, and the estimator's, in one run."""
+    (clip,) = [clip for clip in clips(data) if clip.name == "caliscope cam_2"]
+    watched, moments, recognizer = time.process_time(), list(clip.watch()), GestureRecognizer()
+    begun = time.process_time()
+    for moment in moments:
+        recognizer.update(moment.poses, moment.stamp, up=moment.up)
+    ended = time.process_time()
+    people = sum(len(moment.poses) for moment in moments)
+    mine, theirs = (1e3 * (ended - begun) / people, 1e3 * (begun - watched) / len(moments))
+    print(f"\nGestures: {mine:.2f} ms of CPU time for each image and person; finding, lifting and")
+    print(f"reading the image: {theirs:.1f} ms for each image, {mine / theirs:.1%}")
+
+
+def _pixels(hand: Pose) -> float:
+    x0, y0, x1, y1 = hand.box.tolist()
+    return float(max(x1 - x0, y1 - y0))
+
+
 def _people(networks: Networks, paths: Sequence[Path], *, hands: bool, verbose: bool) -> str:
-    people, total = 0, collections.Counter[str]()
+    people, total, of_hands = 0, collections.Counter[str](), collections.Counter[str]()
+    count = 0
     for path in paths:
         moments = networks.people(path, hands=hands)
         people += len(moments[0].poses)
-        names = [name for name, _, _ in starts(moments) if name in ARM_GESTURES]
+        count += 0 if moments[0].hands is None else len(moments[0].hands)
+        begun = [name for name, _, _ in starts(moments)]
+        names = [name for name in begun if name in ARM_GESTURES]
         total.update(names)
+        of_hands.update(name for name in begun if name in HANDS)
         if verbose and names:
             print(f"    {path.name}: {', '.join(names)}")
-    return f"{len(paths):3} pictures, {people:3} people: {_counts(total)}"
+    extra = f"; {count} hands: {_counts(of_hands)}" if hands else ""
+    return f"{len(paths):3} pictures, {people:3} people: {_counts(total)}{extra}"
 
 
-def _hands(look: Callable[[Path], list[Moment]], data: Path, *, verbose: bool) -> Iterator[str]:
+def _hands(
+    look: Callable[[Path], list[Moment]],
+    pictures: Iterable[tuple[str, str, Path]],
+    *,
+    verbose: bool,
+) -> Iterator[str]:
     made, found, right = (collections.Counter[str]() for _ in range(3))
     wrong: dict[str, list[str]] = collections.defaultdict(list)
-    for kind, shown, path in hand_pictures(data):
+    for kind, shown, path in pictures:
         moments = look(path)
         told = {name for name, _, _ in starts(moments)} & HANDS.keys()
         row = f"{kind} {shown}"

@@ -35,7 +35,7 @@ def people(networks, data):
 
 
 def told(moments, *, hands):
-    """What is told in each picture of people who stay as they are for a second."""
+    """Return the gestures in each picture of people who stay as they are for a second."""
     return [
         {
             name

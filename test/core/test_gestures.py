@@ -11,7 +11,7 @@ from pose_ros.core.gestures import GestureRecognizer
 from pose_ros.core.holding import Hold
 from pose_ros.core.joint_memory import JointMemory, Joints
 from pose_ros.core.swings import swings
-from pose_ros.core.types import Poses, hand_id
+from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.actor import GESTURES
@@ -19,7 +19,7 @@ from pose_ros.sources.figure import joints
 
 SKELETON = skeletons.get("blazepose33")
 PERIOD = 1 / 15
-# from the actor's axes (out of the chest, left, up) to those of a camera 3 m ahead of him
+# from the axes of the actor (out of the chest, left, up) to those of a camera 3 m ahead
 TO_CAMERA = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
 
 
@@ -278,3 +278,31 @@ def test_a_raised_hand_engages_only_while_the_other_arm_hangs():
 
     assert told() == {"raise_hand"}
     assert told(["left_wrist"]) == set()
+
+
+def seen_to_lift(shape: float, meters: float) -> set[str]:
+    """Return what an arm does whose shape is lifted by degrees, and whose meters by others."""
+    points = {}
+    for space, lift in (("world", shape), ("camera", meters)):
+        found = joints(GESTURES["stand"](0.0, "right"))
+        aside = np.array([0.0, -np.sin(np.radians(lift)), -np.cos(np.radians(lift))])
+        found["right_elbow"] = found["right_shoulder"] + 0.3 * aside
+        found["right_wrist"] = found["right_shoulder"] + 0.55 * aside
+        placed = np.array([found[name] for name in SKELETON.keypoints]) @ TO_CAMERA.T
+        points[space] = (placed + (0.0, 1.0, 3.0))[None]
+    poses = person("stand").replace(
+        **points,
+        camera_sources=np.full((1, 33), PositionSource.MODEL, np.uint8),
+        camera_sigmas=np.full((1, 33), 0.05, np.float32),
+    )
+    return {gesture.name for _, gesture in play(GestureRecognizer(), 1.5, lambda _: poses)}
+
+
+def test_an_arm_points_by_the_lift_of_its_meters_where_they_are_known():
+    assert seen_to_lift(40.0, 40.0) == {"point"}
+    assert seen_to_lift(24.0, 30.0) == {"point"}
+    assert seen_to_lift(30.0, 18.0) == set()
+
+
+def test_an_arm_whose_meters_and_shape_disagree_does_not_point():
+    assert seen_to_lift(15.0, 40.0) == set()
