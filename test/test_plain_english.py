@@ -41,8 +41,8 @@ CODE = {
     "docs": 0,
     "examples": 0,
     "launch": 0,
-    "pose_ros": 258,
-    "test": 270,
+    "pose_ros": 130,
+    "test": 258,
     "tools": 1,
 }
 

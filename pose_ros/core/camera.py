@@ -272,5 +272,5 @@ class Calibration:
         if expected != (width, height):
             raise OptionError(
                 f"the calibration {self.name!r} is for {expected[0]}x{expected[1]} pixels, the "
-                f"images have {width}x{height}: ask the camera for that size or calibrate it anew"
+                f"images have {width}x{height}: ask the camera for that size or calibrate it again"
             )

@@ -27,7 +27,7 @@ from pose_ros.core.types import has_body
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
 
-NOBODY = "nobody has engaged"
+NOBODY = "no person has engaged"
 
 
 class State(Enum):
@@ -158,7 +158,7 @@ class Commander:
             return
         presence, trouble = self._operator.update(people, stamp)
         if presence == "doubtful":
-            self._let_go(State.STOPPED, f"{trouble}: engage anew")
+            self._let_go(State.STOPPED, f"{trouble}: engage again")
         elif presence == "missing":
             if self._operator.unseen(stamp) > self.config.lost_time:
                 self._let_go(State.DISENGAGED, trouble)
@@ -207,12 +207,12 @@ class Commander:
         if locked and not self._locked:
             self._let_go(State.STOPPED, "locked")
         elif self._locked and not locked:
-            self._let_go(State.DISENGAGED, "unlocked: engage anew")
+            self._let_go(State.DISENGAGED, "unlocked: engage again")
         self._locked = locked
 
     def stop(self, reason: str) -> None:
         """End all and let the operator go, as a stop button or an exception does."""
-        self._let_go(State.STOPPED, f"{reason}: engage anew")
+        self._let_go(State.STOPPED, f"{reason}: engage again")
 
     def bar(self, reason: str) -> None:
         """Let nothing move and nobody engage while there is a reason; empty: go on."""
@@ -273,7 +273,7 @@ class Commander:
             self._interrupt(f"{names} at once: make one gesture", State.ENGAGED)
         elif moving.keys() & self._spent:
             (gesture,) = moving.values()
-            self._rest(f"let {gesture.name} go and make it anew")
+            self._rest(f"let {gesture.name} go and make it again")
         else:
             (gesture,) = moving.values()
             self._move(gesture, goals.get(operator, "nothing is known of where it is"))

@@ -28,7 +28,7 @@ class CameraWatch:
     Args:
         topic: Of the camera_info, for what is said.
         rectified: Whether the images are.
-        warn: Told what is wrong, each kind of trouble once.
+        warn: Called with what is wrong, each kind of trouble once.
     """
 
     def __init__(self, topic: str, rectified: bool, warn: Callable[[str], None]) -> None:
@@ -106,7 +106,7 @@ class OwnCamera:
         source: Of the images; a synthetic one knows its camera.
         given: From the user's file, which goes before all else.
         hfov_degrees: To make a camera up from as a last resort; None: not.
-        warn: Told once what the calibration lacks.
+        warn: Called once with what the calibration lacks.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ def calibration_of(
         size: Width and height of the images, pixels.
         given: From the user's file, which goes before all else.
         hfov_degrees: To make a camera up from as a last resort; None: not.
-        warn: Told what the calibration lacks.
+        warn: Called with what the calibration lacks.
 
     Raises:
         OptionError: The calibration is for another size.

@@ -161,7 +161,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         if self._infos is not None:
             self._info.header = header
             self._infos.publish(self._info)
-        # a copy of the image for nobody would be the largest part of the work
+        # a copy of the image without a subscriber would be the largest part of the work
         if self._images is not None and self._images.get_subscription_count() > 0:
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
         if self._scene and isinstance(source, SyntheticSource):

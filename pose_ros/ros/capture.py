@@ -110,11 +110,11 @@ class CaptureThread:
 
     Args:
         source: It is closed when the capture stops.
-        events: Whom to tell.
+        events: What to call.
         rate: Frames a second at most; 0 for all.
         clock: ROS seconds, from which a recording is stamped.
         has_reader: Whether anybody sees the frames; a recording waits for it, not for
-            ever, so that its first frames are not lost to nobody.
+            ever, so that its first frames are not lost without a subscriber.
         simulated: Whether the clock is a simulation's or a bag's: a recording waits for it
             to begin, and then plays by it.
         keep_stamps: Give a recording's frames their own stamps, as those of a bag are Unix

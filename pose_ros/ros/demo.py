@@ -160,7 +160,7 @@ class DemoCounts:
             f"{(len(self.people) - 1) / max(seconds, 1e-9):.1f} fps; image -> poses: median "
             f"{np.median(self.latencies) * 1e3:.0f} ms, 95% within "
             f"{np.percentile(self.latencies, 95) * 1e3:.0f} ms, of which the network {network}; "
-            f"people: up to {max(self.people)}, somebody in {some:.0%} of the frames"
+            f"people: up to {max(self.people)}, a person in {some:.0%} of the frames"
         )
 
 

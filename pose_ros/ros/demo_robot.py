@@ -85,7 +85,7 @@ class DemoRobot:
     def summary(self) -> str:
         """Return how near the robot came to each spot."""
         if not self.errands:
-            return "robot: nobody sent it anywhere"
+            return "robot: it was sent nowhere"
         ends = ", ".join(f"{errand.distance:.2f} m" for errand in self.errands)
         return f"robot: sent to {len(self.errands)} spots; stood at last {ends} from them"
 

@@ -28,7 +28,7 @@ class DepthBuffer:
 
     Args:
         topic: Of the depth images, for what is said.
-        warn: Told what is wrong, each kind of trouble once.
+        warn: Called with what is wrong, each kind of trouble once.
     """
 
     def __init__(self, topic: str, warn: Callable[[str], None]) -> None:

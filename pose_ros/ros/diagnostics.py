@@ -1,4 +1,4 @@
-"""The health of a stream of images: counted where it happens, told once a second."""
+"""The health of a stream of images: counted where it happens, reported once a second."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class StreamHealth:
 
         Args:
             clock_trouble: Why the node's time stands still, which is no fault of the images
-                that do not come: somebody has paused a replay.
+                that do not come: a replay is paused.
         """
         with self._lock:
             now = self._clock()

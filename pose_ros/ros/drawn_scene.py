@@ -24,7 +24,7 @@ STATIC_QOS = QoSProfile(
 class SceneOutputs:
     """Publishes ``depth``, registered to the images, and the camera over ``base_link``.
 
-    The depth is drawn only while somebody takes it: it costs as much as the image itself.
+    The depth is drawn only while it has a taker: it costs as much as the image itself.
     """
 
     def __init__(self, node: Any) -> None:

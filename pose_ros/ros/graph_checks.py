@@ -217,7 +217,7 @@ def check_images(seen: Observation) -> Iterator[Finding]:
         sources = publishers(e for e in seen.endpoints if e.topic == topic)
         traffic = seen.traffic.get(topic)
         if not sources:
-            yield Finding("error", topic, "nobody publishes it", _image_cure(seen, topic))
+            yield Finding("error", topic, "it has no publisher", _image_cure(seen, topic))
         elif traffic is None or traffic.count == 0:
             yield Finding(
                 "error",
@@ -366,7 +366,7 @@ def check_speeds(seen: Observation) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 topic,
-                "nobody listens to it: no robot moves",
+                "it has no subscriber: no robot moves",
                 "remap cmd_vel to what the base listens to (-r cmd_vel:=/base/cmd_vel)",
             )
         if len({e.node for e in drivers}) > 1:
@@ -422,7 +422,7 @@ def check_clock(seen: Observation) -> Iterator[Finding]:
         yield Finding(
             "error",
             "/clock",
-            f"{_few(simulated)} use sim time, and nobody publishes /clock: their time is 0",
+            f"{_few(simulated)} use sim time, and /clock has no publisher: their time is 0",
             "set use_sim_time to false, or let the simulator or ros2 bag play --clock publish it",
         )
     elif simulated and (traffic is None or traffic.count < 2):

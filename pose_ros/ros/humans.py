@@ -15,7 +15,7 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.transforms import body_id
 
 BODIES = "/humans/bodies"
-# so long do the topics of somebody who is out of sight stay
+# so long do the topics of a person who is out of sight stay
 KEEP_SECONDS = 5.0
 
 _COCO18 = skeletons.get("openpose_coco18")
@@ -115,7 +115,7 @@ class Humans:
             self._drop(body)
 
     def stop(self) -> None:
-        """Say that nobody is tracked any more, and leave the topics of each."""
+        """Say that no person is tracked any more, and leave the topics of each."""
         self._tracked.publish(self._msg.IdsList(header=self._header))
         for body in list(self._bodies):
             self._drop(body)

@@ -120,7 +120,7 @@ def start_capture(
     Args:
         node: For its parameters and its log.
         source: It is closed with the capture.
-        events: Whom to tell.
+        events: What to call.
     """
 
     def take(frame: Frame, stamp: float) -> None:

@@ -16,7 +16,7 @@ from pose_ros.viz.overlay import PEOPLE_COLORS
 
 LINKS, JOINTS = "links", "joints"
 LINK_METERS, JOINT_METERS = 0.025, 0.05
-# where nobody deletes them any more, as when the node has died
+# where no node deletes them any more, as when the node has died
 LIFETIME = Duration(sec=2)
 
 

@@ -78,7 +78,7 @@ class Meters:
         node, images = self._node, self._node.resolve_topic_name("image")
         topic = node.resolve_topic_name("camera_info")
         if topic == node.resolve_topic_name("camera_info", only_expand=True):
-            topic = sibling(images)  # nobody has remapped it by itself
+            topic = sibling(images)  # it is not remapped by itself
         rectified = is_rectified(node.parameters.image_kind, images)
         watch = CameraWatch(topic, rectified, warn)
         self._subscribe(DriverSubscription(node, CameraInfo, topic, watch.take))

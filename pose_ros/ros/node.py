@@ -78,7 +78,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
             params.on_set(table, lambda: self._state != "unconfigured")
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # not by ROS time: a replay that is paused, slow or quick is told of as any other
+        # not by ROS time: a replay that is paused, slow or quick is reported as any other
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(DIAGNOSTICS_SECONDS, self._diagnose, clock=steady)
         self._clock_watch = ClockWatch(self.now)
@@ -365,7 +365,7 @@ END_SIGNALS = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
-"""All that somebody sends a process to end or suspend it, and that can be caught."""
+"""All that a user sends a process to end or suspend it, and that can be caught."""
 
 
 @contextmanager

@@ -121,7 +121,7 @@ class PosePublishers:
             self._humans.publish(poses, header, width, height)
 
     def show(self, result: PublishedResult) -> None:
-        """Publish what people look at, while somebody does: markers and the overlay."""
+        """Publish what people look at, while it has a subscriber: markers and the overlay."""
         parameters = self._node.parameters
         if parameters.publish_markers and self._markers.get_subscription_count():
             least = parameters.min_joint_score or result.poses.skeleton.least_score

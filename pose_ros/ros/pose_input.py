@@ -153,7 +153,7 @@ class PoseInput:
         return poses_from_msg(msg, self._skeleton(topic, msg, sender))
 
     def _skeleton(self, topic: str, msg: Any, sender: Sender) -> Skeleton | None:
-        """Return the skeleton that the sender's process told, if it is the message's.
+        """Return the skeleton that the sender's process sent, if it is the message's.
 
         None: one of that name that is known.
         """

@@ -72,7 +72,7 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     An image without a stamp is refused, as nothing could be made of the result
     over time, and so is one that others overtook on the way; one without a
-    frame_id is taken, and warned about once. Where time goes back, all begins anew.
+    frame_id is taken, and warned about once. Where time goes back, all starts over.
     An image that repeats the one before, pixel for pixel, is of a frozen camera and
     gives no poses, and so is one of a second camera on the same topic.
     """
@@ -279,7 +279,9 @@ class PoseNode(ManagedNode[PoseParameters]):
         try:
             self._check_header(header)
             stamp = stamp_from_msg(header.stamp)
-            image, channels = picture.decode()  # first: what is no image is not in the stream
+            image, channels = (
+                picture.decode()
+            )  # first: bytes that are not an image are not in the stream
             if not options.static:
                 self._check_camera(header.frame_id, stamp, options.reid_timeout)
                 self._check_order(stamp)

@@ -100,7 +100,7 @@ class Robot:
             self._moved = False
 
     def _send_speeds(self, linear: float, angular: float, now: float) -> None:
-        # the last gate: what is no number is zero
+        # the last gate: a speed that is not a finite number becomes zero
         if not (math.isfinite(linear) and math.isfinite(angular)):
             linear = angular = 0.0
         speeds = Twist()
@@ -122,7 +122,7 @@ class Robot:
             self._goals.publish(msg)
             return
         if not self._action.server_is_ready():
-            self._node.get_logger().warning(f"nobody offers {ACTION}: is Nav2 running?")
+            self._node.get_logger().warning(f"no node offers {ACTION}: is Nav2 running?")
             return
 
         def ended(future: Any) -> None:
@@ -154,7 +154,7 @@ class Robot:
             return
         client, warn = self._triggers[event.service], self._node.get_logger().warning
         if not client.service_is_ready():
-            warn(f"event {event.name}: nobody offers {event.service}")
+            warn(f"event {event.name}: no node offers {event.service}")
             return
 
         def answered(future: Any) -> None:

@@ -101,7 +101,7 @@ class RobotWatch:
             ], names
         if not infos and self._drives and self._looks >= PATIENCE_LOOKS:
             text = f"nothing listens to {topic}: start the base, or remap cmd_vel to its topic"
-            return [Trouble("nobody listens", text)], names
+            return [Trouble("no subscriber", text)], names
         return [], names
 
     def _second_nodes(self) -> list[Trouble]:

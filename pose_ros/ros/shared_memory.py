@@ -39,7 +39,7 @@ def sweep(folder: Path = SHARED_MEMORY, young_seconds: float = YOUNG_SECONDS) ->
 
 
 def _remove(lock: Path, young_seconds: float) -> int:
-    """Remove the segment of a lock file that nobody holds; return its bytes."""
+    """Remove the segment of a lock file that no process holds; return its bytes."""
     segment = lock.with_name(lock.name.removesuffix("_el"))
     try:
         if time.time() - lock.stat().st_mtime < young_seconds:

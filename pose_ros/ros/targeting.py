@@ -52,7 +52,7 @@ class Targeting:
             return str(error)
 
     def show(self, goals: Mapping[int, Goal | str], operator: int | None) -> None:
-        """Publish what the operator points at; without one, what somebody does."""
+        """Publish what the operator points at; without one, what another person points at."""
         goal = shown_goal(goals, operator)
         if goal is None:
             return

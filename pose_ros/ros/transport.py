@@ -20,7 +20,7 @@ SEGMENT_BYTES = 32 * 1024 * 1024
 # Fast DDS 2 (Jazzy) and 3 (Kilted) read the same file by different names; 3 warns of the old one.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _RCLPY_WITH_FAST_DDS_3 = 8
-# What the user may have set himself, each a full choice of transports that ours would undo.
+# What the user may have set, each a full choice of transports that ours would undo.
 USER_VARIABLES = (*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -35,7 +35,7 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> int:
     again: that halves the latency. What killed processes left in shared memory is freed first.
 
     Args:
-        environment: Where the profile is named, unless the user has made his own choice.
+        environment: Where the profile is named, unless the user has made a choice.
 
     Returns:
         Bytes of shared memory that were freed.

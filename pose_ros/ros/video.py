@@ -97,7 +97,7 @@ class VideoRecorder:
     def _run(self) -> None:
         while (item := self._images.get()) is not None:
             if self._error is not None:
-                continue  # nobody shall wait for a place in the queue
+                continue  # no reader shall wait for a place in the queue
             try:
                 self._write(*item)
             except PoseRosError as error:

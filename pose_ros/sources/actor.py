@@ -127,7 +127,7 @@ def _come_here(seconds: float, arm: Side) -> Posture:
 
 
 def stride(phase: float) -> Posture:
-    """Return the posture of somebody who walks; ``phase`` in radians, a turn two steps."""
+    """Return the posture of a person who walks; ``phase`` in radians, a turn two steps."""
     swing = math.sin(phase)
 
     def swung(forward: float, outward: float) -> tuple[float, float]:
@@ -234,7 +234,7 @@ def posture_at(
         seconds: Since it began for the first time.
         build: Of the body; where an arm points depends on it.
         to_body: Turns a step's target, (3,) meters, into body axes.
-        stance: How he stands and points.
+        stance: How the person stands and points.
     """
 
     def perform(step: Step, elapsed: float) -> Posture:

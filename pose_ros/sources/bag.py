@@ -70,7 +70,7 @@ class BagMessage:
         """Return the message with its fields as attributes.
 
         Raises:
-            SourceError: It is damaged, or nobody says what such messages consist of.
+            SourceError: It is damaged, or nothing defines such messages.
         """
         try:
             return self._definitions.read(self.kind, self.data)
@@ -179,7 +179,7 @@ class Bag:
         self.close()
 
     def _add(self, file: BagFile) -> None:
-        """Open a file; one that cannot be read is told of."""
+        """Open a file; one that cannot be read is reported."""
         path, name = file.path, printable(file.path.name)
         lost = "" if file.expected is None else f": {file.expected} messages are lost"
         if not path.exists():

@@ -38,7 +38,7 @@ class BagCamera:
     Args:
         topic: Of the camera_info, for what is said.
         rectified: Whether the images are.
-        say: Told what is wrong.
+        say: Called with what is wrong.
     """
 
     def __init__(self, topic: str, rectified: bool, say: Say) -> None:
@@ -82,7 +82,7 @@ class BagDepth:
     Args:
         topic: Of the depth images, for what is said.
         max_skew: Seconds by which a depth image may be older or newer than the image.
-        say: Told what is wrong.
+        say: Called with what is wrong.
     """
 
     def __init__(self, topic: str, max_skew: float, say: Say) -> None:
@@ -129,7 +129,7 @@ class BagFrames:
     """Keeps what /tf and /tf_static tell.
 
     Args:
-        say: Told what is wrong.
+        say: Called with what is wrong.
     """
 
     def __init__(self, say: Say) -> None:
@@ -190,7 +190,7 @@ class BagContext:
     Args:
         bag: Where it is.
         options: What it is.
-        say: Told what is wrong.
+        say: Called with what is wrong.
     """
 
     def __init__(self, bag: Bag, options: ContextOptions, say: Say) -> None:

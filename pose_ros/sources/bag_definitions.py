@@ -46,7 +46,7 @@ class Definitions:
         """Return a message with its fields as attributes.
 
         Raises:
-            SourceError: It is cut off or damaged, or nobody says what it consists of.
+            SourceError: It is cut off or damaged, or nothing defines it.
         """
         store = self._store(kind)
         try:
@@ -82,7 +82,7 @@ class Definitions:
                 pass  # the standard ones may know it
         if kind in typestore().types:
             return typestore()
-        raise SourceError(f"nobody says what messages of {kind or 'no type'} consist of")
+        raise SourceError(f"nothing defines messages of {kind or 'no type'}")
 
 
 def _parse(content: Content) -> Any:

@@ -94,7 +94,7 @@ class BagImages:
 
     Args:
         bag: Open; it stays so for as long as this is used.
-        topic: Of the images; None: the only one that is no depth image and no overlay.
+        topic: Of the images; None: the only one that is neither a depth image nor an overlay.
         camera_info: Topic; None: the images' sibling, if the bag has it. Empty: none.
         depth: Topic of depth images that are registered to the images; None: none.
         every: Give one image of so many, by index.
@@ -337,7 +337,7 @@ def choose_topic(bag: Bag, name: str | None = None) -> BagTopic:
 
     Args:
         bag: Where it is.
-        name: As it was given; None: the only one that is no depth image and no overlay.
+        name: As it was given; None: the only one that is neither a depth image nor an overlay.
 
     Raises:
         SourceError: There is none of that name, or several that could be meant.

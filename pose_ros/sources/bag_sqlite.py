@@ -1,7 +1,7 @@
 """Reads the files of rosbag2's SQLite storage, whole or damaged, and writes nothing beside them.
 
 SQLite would make files beside a database that it opens, and would finish a transaction that was
-broken off. A file of a recording is therefore opened as one that nobody can change. Where it is
+broken off. A file of a recording is therefore opened as one that does not change. Where it is
 damaged, the rows that can be read are found by their numbers, past what cannot.
 """
 

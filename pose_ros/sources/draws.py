@@ -1,8 +1,8 @@
 """Drawn people who point: what lifting and gestures are measured against.
 
-Each shot is somebody of his own height, build and clothes, somewhere before a camera
+Each shot is a person of some height, build and clothes, somewhere before a camera
 of some height and lens, who points with one arm at a target on the floor or
-anywhere else around him. ::
+anywhere else around them. ::
 
     for shot in draw_pointing(200, seed=1):
         poses = estimator.estimate(shot.frame.image, channels=shot.frame.channels)
@@ -61,7 +61,7 @@ class DrawnPicture:
 
     Attributes:
         frame: The picture, BGR.
-        truth: Of the one actor in it: joints, height, and what he points at.
+        truth: Of the one actor in it: joints, height, and what they point at.
         source: The camera, its view over ``base_link`` and its depth images.
     """
 
@@ -154,7 +154,7 @@ def _draw_actor(
     *,
     slack: float,
 ) -> Actor:
-    """Return somebody who stands in the camera's view and points."""
+    """Return a person who stands in the camera's view and points."""
 
     def one(colors: tuple[Color, ...]) -> Color:
         return colors[generator.integers(len(colors))]
@@ -199,7 +199,7 @@ def _draw_actor(
 
 
 def _draw_stance(generator: np.random.Generator, slack: float) -> Posture:
-    """Return how somebody stands, in degrees from upright in proportion to ``slack``."""
+    """Return how a person stands, in degrees from upright in proportion to ``slack``."""
 
     def about(middle: float, deviation: float) -> float:
         return slack * float(middle + deviation * np.clip(generator.standard_normal(), -2, 2))

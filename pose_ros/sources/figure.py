@@ -155,7 +155,7 @@ def point_at(
     build: Build = AVERAGE,
     stance: Posture = UPRIGHT,
 ) -> Posture:
-    """Return the posture of somebody who stands and points at something with one arm.
+    """Return the posture of a person who stands and points at something with one arm.
 
     The line from the shoulder through the wrist meets the target; the head turns as far
     to it as a neck does.
@@ -165,7 +165,7 @@ def point_at(
         arm: Which one.
         bend_degrees: Of the elbow, 0 for a stretched arm, to 120.
         build: Whose shoulder and arm.
-        stance: How he stands; it has the other arm, too.
+        stance: How the person stands; it has the other arm, too.
     """
     shoulder = joints(stance, build)[f"{arm}_shoulder"]
     mirror = np.array([1.0, 1.0 if arm == "left" else -1.0, 1.0])

@@ -117,7 +117,7 @@ def indexed_chunk(body: bytes) -> Block:
     indexes = list(struct.iter_unpack("<HQ", body[36 : 36 + size]))
     (total,) = struct.unpack_from("<Q", body, 36 + size)
     counts: Counter[int] = Counter()
-    # of each index of messages only the place is told: 15 bytes, and 16 a message
+    # of each index of messages only the place is kept: 15 bytes, and 16 a message
     places = [*sorted(place for _, place in indexes), offset + length + total]
     for channel, place in indexes:
         counts[channel] += (places[places.index(place) + 1] - place - 15) // 16

@@ -1,4 +1,4 @@
-"""What a user calls a source, and what he means by it."""
+"""What a user calls a source, and what they mean by it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.errors import OptionError
 
 TO_CAMERA = 180.0
-"""The heading, in degrees, of somebody who faces the camera."""
+"""The heading, in degrees, of a person who faces the camera."""
 
 _EASE_SECONDS = 0.4
 _TURN_SECONDS = 0.5
@@ -28,7 +28,7 @@ class Waypoint(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where somebody stands, and how he got there.
+    """Where a person stands, and how they got there.
 
     Attributes:
         x, y: Meters.
@@ -54,7 +54,7 @@ class Path:
             speed. The last one is where the first one is: the time of it is how long a
             round takes. A single one stands.
         heading_degrees: Where the chest points all the time; None: along the way, and
-            he turns by way of the camera.
+            they turn by way of the camera.
     """
 
     waypoints: tuple[Waypoint, ...]
@@ -69,12 +69,12 @@ class Path:
 
     @classmethod
     def standing(cls, x: float, y: float = 0.0, heading_degrees: float = TO_CAMERA) -> Path:
-        """Return the path of somebody who stays where he is."""
+        """Return the path of a person who stays in place."""
         return cls((Waypoint(0.0, x, y),), heading_degrees)
 
     @property
     def seconds(self) -> float:
-        """How long a round takes; 0 for somebody who stands."""
+        """How long a round takes; 0 for a person who stands."""
         return self.waypoints[-1].seconds
 
     @property
@@ -83,11 +83,11 @@ class Path:
         return float(self._table[-1][-1])
 
     def place(self, seconds: float) -> Place:
-        """Return where somebody is at a time, at any number of rounds."""
+        """Return where a person is at a time, at any number of rounds."""
         if self.seconds == 0.0:
             only = self.waypoints[0]
             return Place(only.x, only.y, _or(self.heading_degrees, TO_CAMERA), 0.0, 0.0)
-        # the mean over a moment, so that nobody starts, stops or turns off at once
+        # the mean over a moment, so that no person starts, stops or turns off at once
         moment = seconds + _EASE_SECONDS * np.linspace(-0.5, 0.5, 9)
         times, x, y, walked = self._table
         rounds, within = np.divmod(moment, self.seconds)

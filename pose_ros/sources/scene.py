@@ -1,4 +1,4 @@
-"""What the synthetic camera looks at: actors, each on a way of his own, in a room.
+"""What the synthetic camera looks at: actors, each on their own way, in a room.
 
 World axes are those of the robot's ``base_link``: the origin is on the floor, below the camera
 unless said otherwise; x runs along the floor to where the camera looks, y to its left, z up.
@@ -28,24 +28,24 @@ from pose_ros.sources.furniture import Furniture
 from pose_ros.sources.path import Path, Place
 
 ACTOR_TO_WALL = 1.7
-"""Meters from a lone actor to the wall behind him."""
+"""Meters from a lone actor to the wall behind them."""
 
 _FULL_STRIDE_SPEED = 0.5  # meters a second; someone slower takes smaller steps
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody in a scene.
+    """A person in a scene.
 
     Attributes:
-        path: His way over the floor; he takes steps where it moves.
-        script: What he does meanwhile, again and again; while he walks, the arms swing
+        path: Their way over the floor; they take steps where it moves.
+        script: What they do meanwhile, again and again; while they walk, the arms swing
             unless they have a gesture to make.
         height: Meters from the floor to the top of the head, 0.5 to 2.5.
         build: Slim or broad, and how long the limbs are.
         look: Clothes, and colors of skin and hair.
         name: For reports.
-        stance: How he stands and points where a step does not say otherwise.
+        stance: How they stand and point where a step does not say otherwise.
     """
 
     path: Path
@@ -64,12 +64,12 @@ class Actor:
 
     @property
     def seconds(self) -> float:
-        """How long until he does the same again, if script and path go together."""
+        """How long until they do the same again, if script and path go together."""
         return max(self.path.seconds, sum(step.seconds for step in self.script))
 
     @property
     def still(self) -> bool:
-        """Whether he always looks the same."""
+        """Whether they always look the same."""
         held = len(self.script) == 1 and self.script[0].gesture not in MOVING_GESTURES
         return held and self.path.seconds == 0.0
 
@@ -85,7 +85,7 @@ class Actor:
         return {name: origin + turn @ point for name, point in found.items()}
 
     def cones(self, seconds: float) -> list[Cone]:
-        """Return the round cones of his body in the world."""
+        """Return the round cones of the body in the world."""
         place = self.path.place(seconds)
         turn, origin = self._pose(place)
         size = self._size
@@ -102,17 +102,17 @@ class Actor:
         ]
 
     def step(self, seconds: float) -> tuple[Step, float]:
-        """Return the step of the script that he plays, and since when in seconds."""
+        """Return the step of the script that they play, and since when in seconds."""
         i, elapsed = step_at(self.script, seconds)
         return self.script[i], elapsed
 
     @property
     def _size(self) -> float:
-        """What the body of his build is stretched by to be as tall as he is."""
+        """What the body of this build is stretched by to be as tall as the actor."""
         return self.height / self.build.height
 
     def _pose(self, place: Place) -> tuple[Float64Array, Float64Array]:
-        """Return what takes the axes of the body of his build to the world."""
+        """Return what takes the axes of the body of this build to the world."""
         heading = math.radians(place.heading_degrees)
         c, s = math.cos(heading), math.sin(heading)
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
@@ -170,5 +170,5 @@ class Scene:
 
     @property
     def still(self) -> bool:
-        """Whether nobody ever moves."""
+        """Whether no actor ever moves."""
         return all(actor.still for actor in self.actors)

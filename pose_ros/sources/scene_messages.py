@@ -57,7 +57,7 @@ def transforms_message(transforms: Sequence[tuple[Stamp, str, Float64Array]]) ->
 
 
 def poses_message(stamp: Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
-    """Return the pose_ros/PoseArray of all actors of whom something is before the camera.
+    """Return the pose_ros/PoseArray of all actors of which a part is before the camera.
 
     A joint's score is 1 in sight, 0.5 behind the person's own body, 0.25 behind something
     else or beyond the image.

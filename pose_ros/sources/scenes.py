@@ -60,18 +60,18 @@ def pointing(
     build: Build = AVERAGE,
     hold_seconds: float = 1.6,
 ) -> Scene:
-    """Return a scene in which somebody points at one target on the floor after the other.
+    """Return a scene in which a person points at one target on the floor after the other.
 
-    The targets lie 1 to 3 m from his feet, from one side by way of his front to the other,
+    The targets lie 1 to 3 m from their feet, from one side by way of their front to the other,
     each on the side of the arm that points at it; the arms take turns, and hang in between.
 
     Args:
         seed: The same seed gives the same targets.
-        distance: Meters along the floor from the camera to him.
-        heading_degrees: Where his chest points; 180 is to the camera.
+        distance: Meters along the floor from the camera to the person.
+        heading_degrees: Where the chest points; 180 is to the camera.
         targets: How many, 1 or more.
-        height: Of him, meters.
-        build: Of him.
+        height: Of the person, meters.
+        build: Of the person.
         hold_seconds: How long each is pointed at, the way of the arm included.
     """
     if targets < 1:
@@ -92,13 +92,13 @@ def pointing(
 
 
 def directing(distance: float = 3.0) -> Scene:
-    """Return a scene in which somebody raises a hand, points at two spots and crosses his arms.
+    """Return a scene in which a person raises a hand, points at two spots and crosses their arms.
 
-    The spots are on the floor, to his right and to his left; each is pointed at as long as a
+    The spots are on the floor, to their right and to their left; each is pointed at as long as a
     robot may take to get there.
 
     Args:
-        distance: Meters along the floor from the camera to him.
+        distance: Meters along the floor from the camera to the person.
     """
     steps = (
         Step("stand", 1.0),
@@ -114,7 +114,7 @@ def directing(distance: float = 3.0) -> Scene:
 
 
 def commanding(distance: float = 3.0) -> Scene:
-    """Return a scene in which somebody engages and gives each command of the gesture node.
+    """Return a scene in which a person engages and gives each command of the gesture node.
 
     They raise a hand, beckon, point to either side, wave and cross their arms.
 
@@ -141,15 +141,15 @@ def commanding(distance: float = 3.0) -> Scene:
 def walking(
     seed: int = 0, *, rounds: int = 8, height: float = AVERAGE_HEIGHT, build: Build = AVERAGE
 ) -> Scene:
-    """Return a scene in which somebody walks about and makes no gesture.
+    """Return a scene in which a person walks about and makes no gesture.
 
-    He goes 0.6 to 1.3 m/s between places 1.8 to 5 m ahead, and now and then stands a while.
+    They go 0.6 to 1.3 m/s between places 1.8 to 5 m ahead, and now and then stand a while.
 
     Args:
         seed: The same seed gives the same way.
-        rounds: Places that he goes to, 2 or more.
-        height: Of him, meters.
-        build: Of him.
+        rounds: Places that they go to, 2 or more.
+        height: Of the person, meters.
+        build: Of the person.
     """
     if rounds < 2:
         raise OptionError(f"expected 2 places to go to or more, got {rounds}")
@@ -169,11 +169,11 @@ def walking(
 
 
 def gestures(distance: float = 3.0, *, hold_seconds: float = 2.0) -> Scene:
-    """Return a scene in which somebody makes every gesture, with each arm if it takes one.
+    """Return a scene in which a person makes every gesture, with each arm if it takes one.
 
     Args:
-        distance: Meters along the floor from the camera to him.
-        hold_seconds: How long each is held, the way of the arm included; he stands for 1 s
+        distance: Meters along the floor from the camera to the person.
+        hold_seconds: How long each is held, the way of the arm included; they stand for 1 s
             in between.
     """
     steps: list[Step] = []
@@ -219,7 +219,7 @@ def five() -> Scene:
 
 
 def table_scene() -> Scene:
-    """Return a scene in which somebody points at the floor from behind a table."""
+    """Return a scene in which a person points at the floor from behind a table."""
     steps = (
         Step("stand", 1.0),
         Step("point_at", 2.0, "right", (1.5, 1.6, 0.0)),
@@ -230,7 +230,7 @@ def table_scene() -> Scene:
 
 
 def box_scene() -> Scene:
-    """Return a scene in which a box hides the legs of somebody who raises a hand and points."""
+    """Return a scene in which a box hides the legs of a person who raises a hand and points."""
     steps = (
         Step("stand", 1.0),
         Step("raise_hand", 1.5, "left"),
@@ -240,7 +240,7 @@ def box_scene() -> Scene:
 
 
 def pillar_scene() -> Scene:
-    """Return a scene in which somebody walks behind a pillar, and back."""
+    """Return a scene in which a person walks behind a pillar, and back."""
     way = (
         Waypoint(0.0, 3.4, 1.3),
         Waypoint(3.2, 3.4, -1.3),

@@ -23,7 +23,7 @@ from pose_ros.sources.truth import Truth, truths
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
 DEFAULT_DISTANCE = 3.0
 
-# Horizontal field of view of a 4:3 image that shows the actor from his feet to his raised hands.
+# Horizontal field of view of a 4:3 image that shows the actor from the feet to the raised hands.
 _HFOV_DEGREES = 63.0
 
 
@@ -187,7 +187,7 @@ class SyntheticSource:
     def _soonest(self) -> int:
         """Return the number of the first frame that can be drawn before it is due."""
         if self._first is None:
-            # nobody waits for a frame a minute: the first one is the present's
+            # no reader waits for a frame a minute: the first one is the present's
             return max(self._begin, math.floor(time.time() * self._fps))
         return math.ceil((time.time() + self._drawing_seconds) * self._fps)
 

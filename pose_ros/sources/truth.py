@@ -22,24 +22,24 @@ _SKIN = 0.02  # meters
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """One actor's true joints at one instant, and what he does. Arrays are read-only.
+    """One actor's true joints at one instant, and what they do. Arrays are read-only.
 
     Attributes:
         name: The actor's.
-        id: His place in the scene, from 0.
+        id: Their place in the scene, from 0.
         skeleton: Names of the K joints; ``blazepose33``.
         world: (K, 3) meters in ``base_link``: origin on the floor, x along the floor to where
             the camera looks, y to the left, z up.
         camera: (K, 3) meters in the camera's optical frame.
         pixels: (K, 2) x right and y down; they may lie beyond the image, and are NaN
             behind the camera.
-        visible: (K,) whether a joint lies in the image and behind nobody and nothing else.
+        visible: (K,) whether a joint lies in the image and behind no person and nothing else.
         self_hidden: (K,) whether the actor's own body is in front of a joint.
-        height: Meters from the floor to the top of his head.
-        gesture: What he does, such as ``point_at``; ``walk`` if he does nothing but go.
-        arm: The one he does it with; None for both or neither.
+        height: Meters from the floor to the top of the head.
+        gesture: What they do, such as ``point_at``; ``walk`` if they do nothing but go.
+        arm: The one they do it with; None for both or neither.
         held: Whether the transition to the gesture is over.
-        target: (3,) meters, in the world: what he points at, NaN unless he does.
+        target: (3,) meters, in the world: what they point at, NaN unless they do.
     """
 
     name: str
@@ -137,7 +137,7 @@ def _deed(actor: Actor, seconds: float) -> dict[str, Any]:
 def _behind_own_body(joints: Float64Array, body: list[Cone]) -> NDArray[np.bool_]:
     """Return which (K, 3) joints have a part of the body in front that they do not lie in.
 
-    What surrounds a joint hides it from nobody who asks where an arm is.
+    What surrounds a joint does not hide it from a reader who asks where an arm is.
     """
     a = np.array([cone.a for cone in body])
     axis = np.array([cone.b for cone in body]) - a

@@ -134,7 +134,7 @@ class VideoSource:
         check_regular(self._path, self._name)
         try:
             self._file = self._path.open("rb")
-            weakref.finalize(self, self._file.close)  # as a capture that nobody closes
+            weakref.finalize(self, self._file.close)  # as a capture that is never closed
             head = self._file.read(HEAD_BYTES)
             self._file.seek(0)
         except OSError as error:

@@ -282,7 +282,7 @@ def test_a_stop_wins_over_all(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     assert is_zero(scene.commander.tick(scene.now))
-    assert scene.commander.reason == "stop topic: engage anew"
+    assert scene.commander.reason == "stop topic: engage again"
     scene.show("come_here", seconds=3.0)
     assert (scene.commander.state, scene.commander.operator) == (State.STOPPED, None)
     # while it is said again and again nobody engages
@@ -347,4 +347,4 @@ def test_whatever_happens_it_moves_only_while_it_may(make_scene: Any, seed: int)
 def test_reason_of_missing_images_goes_when_they_come(scene: Any) -> None:
     assert scene.wait().reason == "no image yet"
     scene.show()
-    assert scene.wait(STEP).reason == "nobody has engaged"
+    assert scene.wait(STEP).reason == "no person has engaged"

@@ -124,7 +124,7 @@ def test_a_stop_gesture_wins_over_the_others(scene: Any) -> None:
     assert is_zero(scene.show("come_here", "stop"))
     assert scene.commander.state is State.STOPPED
     assert is_zero(scene.show("come_here", seconds=1.0))
-    assert scene.commander.reason == "let come_here go and make it anew"
+    assert scene.commander.reason == "let come_here go and make it again"
     scene.show()
     assert scene.show("come_here", seconds=1.0).linear > 0.0
 

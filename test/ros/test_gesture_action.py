@@ -106,7 +106,7 @@ def test_a_goal_is_called_off_by_deactivation(stage: Stage, navigator: Navigator
 def test_a_goal_that_is_reached_ends_the_command(stage: Stage, navigator: Navigator) -> None:
     assert stage.until(lambda: navigator.goals, "point")
     navigator.there = True
-    over = lambda: "make it anew" in stage.states[-1].value  # noqa: E731
+    over = lambda: "make it again" in stage.states[-1].value  # noqa: E731
     assert stage.until(over, "point"), stage.states
     assert navigator.ends == ["reached"]
     count = len(stage.seen.stamps)

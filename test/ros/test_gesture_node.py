@@ -87,7 +87,7 @@ def test_messages_that_are_dropped_for_a_while_end_the_command(make: Any) -> Non
     assert stage.until(lambda: len(stage.seen.stamps) > seen + 10, "come_here")
     assert stage.linear() == 0.0
     assert stage.is_in("engaged")()
-    assert stage.states[-1].value == "let come_here go and make it anew"
+    assert stage.states[-1].value == "let come_here go and make it again"
     stage.until(lambda: True)
     assert stage.until(lambda: stage.linear() > 0.0, "come_here")
 

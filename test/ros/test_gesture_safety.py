@@ -111,7 +111,7 @@ def test_lock_and_stop_are_heard_whatever_their_qos(
     stage.drive()
     button.publish(Empty())
     assert stage.until(stage.is_in("stopped"), "come_here")
-    assert stage.states[-1].value == "stop topic: engage anew"
+    assert stage.states[-1].value == "stop topic: engage again"
 
 
 def test_another_publishers_false_does_not_undo_a_lock(make: Any, elsewhere: Any) -> None:
@@ -194,7 +194,7 @@ def test_zero_at_once_when_the_operators_id_is_there_twice(make: Any) -> None:
     stage.drive()
     stage.poses.publish(shown(stage, stage.stamp(), ids=(7, 7)))
     assert stage.ros.spin_until(stage.is_in("stopped"))
-    assert "distinct ids, got [7, 7]: engage anew" in stage.states[-1].value
+    assert "distinct ids, got [7, 7]: engage again" in stage.states[-1].value
     assert stage.ros.spin_until(lambda: stage.linear() == 0.0)
     moves, states = len(stage.speeds), len(stage.states)
     stage.seen.names = ("raise_hand",)
@@ -288,7 +288,7 @@ def test_another_publisher_takes_over_with_nobody_engaged(make: Any) -> None:
     stage.poses = stage.ros.node.create_publisher(PoseArray, "pose/poses", 10)
     heard(stage, stage.poses)
     assert stage.until(stage.is_in("stopped"), "come_here")
-    assert stage.states[-1].value == "poses come from another node than before: engage anew"
+    assert stage.states[-1].value == "poses come from another node than before: engage again"
     stage.drive()
 
 
@@ -389,7 +389,7 @@ def test_transforms_that_are_none_stop_nobody_and_are_named_once(
 def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: Any) -> None:
     """2,000 messages of every kind that the node takes, with a real recognizer behind it.
 
-    The person makes the gesture that drives the robot, and nobody has engaged.
+    The person makes the gesture that drives the robot, and no person has engaged.
     """
     draw = random.Random(11)
     settings: dict[str, Any] = {"commands": "t_pose: {do: twist, linear: 0.2}", "engage_time": 0.1}

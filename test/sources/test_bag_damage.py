@@ -447,7 +447,7 @@ def test_messages_of_unknown_types_are_passed_on_unread(tmp_path: Path) -> None:
         assert len(messages) == COUNT
         assert bag.knows(STRING)
         assert not bag.knows("foo_msgs/msg/Foo")
-        with pytest.raises(SourceError, match="nobody says what messages of foo_msgs/msg/Foo"):
+        with pytest.raises(SourceError, match="nothing defines messages of foo_msgs/msg/Foo"):
             messages[1].read()
 
 
