@@ -145,6 +145,27 @@ class Networks:
             self.bodies.options = options
 
 
+class CloseStream:
+    """A close picture as a stream of itself: the person and the hands are followed."""
+
+    def __init__(self) -> None:
+        self._bodies = pose_ros.create_estimator("blazepose-full", finder="blazepose")
+        self._hands = pose_ros.create_body_hands(detect_palms=True)
+
+    def watch(self, picture: Path) -> list[Moment]:
+        """Return the person and the hands of each image, with those without a body."""
+        image = _on_gray(_read(picture), 1.0)
+        self._bodies.reset()
+        self._hands.reset()
+        moments = []
+        for i in range(int(STILL_SECONDS * HANDS_FPS) + 1):
+            stamp = i / HANDS_FPS
+            poses = self._bodies.estimate(image, stamp, channels="bgr")
+            hands = self._hands.estimate(image, poses, stamp, channels="bgr")
+            moments.append(Moment(stamp, poses, hands))
+        return moments
+
+
 def _on_gray(image: Image, scale: float) -> Image:
     height, width = image.shape[:2]
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -264,6 +285,7 @@ def main() -> None:
         "a network of hands alone": networks.hands_alone,
         "hands at the wrists of a body": functools.partial(networks.close_up, palms=False),
         "the same, and palms": functools.partial(networks.close_up, palms=True),
+        "the same, and palms, in a stream": CloseStream().watch,
     }
     for way, look in ways.items() if "hands" in args.only else ():
         print(f"\nPictures of hands, {way}: right / found / pictures, and what is wrong")

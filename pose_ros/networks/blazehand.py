@@ -237,7 +237,13 @@ class BlazeHand:
     belongs to the upper body whole. The hand labeled ``left`` is the person's own left
     one in an image that is not mirrored, such as a robot's camera takes; MediaPipe takes
     images for a mirror's and calls the same hand ``Right``.
+
+    Attributes:
+        looks_twice: Whether a picture by itself, and the first image of a stream, get the second
+            look too, which MediaPipe does not take.
     """
+
+    looks_twice = False
 
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
@@ -300,8 +306,12 @@ class BlazeHand:
         followed = list(memory.tracks.items())[:most]
         looked = self._look(image, channels, [(r, frozenset({id_})) for id_, (r, _) in followed])
         hands = _others(looked, besides)
-        count = len(hands) + len(besides)
-        if self._wants_more(count, stamp, lost=len(looked) < len(followed)):
+        lost = len(looked) < len(followed)
+        alone = self.looks_twice and not self._memory.looks and not followed
+        for _ in range(2 if alone else 1):
+            if not self._wants_more(len(hands) + len(besides), stamp, lost=lost):
+                break
+            lost = lost or alone
             known = [*besides, *(found.region for found in hands)]
             least = SECOND_LOOK_PRESENCE if self._is_second_look else 0.0
             new = self._search(image, channels, known, stamp)

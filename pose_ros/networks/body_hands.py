@@ -199,6 +199,7 @@ class BodyHands:
         self._palms: BlazeHand | None = None
         if self.PALM_ROLE in sessions:
             self._palms = BlazeHand(contract, sessions, options)
+            self._palms.looks_twice = True
         self._stream = Stream(_BodyHandsMemory)
         self._memory = _BodyHandsMemory()  # of the image in work
 

@@ -8,9 +8,10 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
 from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.core.types import NO_BODY, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.messages.gestures import gestures_from_msg
-from pose_ros.msg import GestureArray
+from pose_ros.msg import GestureArray, HumanPose
 from pose_ros.ros.messages import gestures_to_msg
 
 RAYS = {
@@ -45,6 +46,14 @@ def test_gestures_there_and_back(kind: str) -> None:
     np.testing.assert_array_equal(first.ray.direction, ray.direction)
     np.testing.assert_array_equal(first.ray.origin_sigma, ray.origin_sigma)
     assert (first.ray.sigma, first.ray.metric) == (ray.sigma, ray.metric)
+
+
+def test_a_hand_without_a_body_goes_through_messages_with_its_numbers() -> None:
+    of_hand = Gesture("fist", "right", NO_BODY + 3, "held", 0.5, 2.0)
+    msg = serialize_message(gestures_to_msg([of_hand], Header()))
+    assert gestures_from_msg(deserialize_message(msg, GestureArray)) == (of_hand,)
+    hand = HumanPose(id=hand_id(NO_BODY + 3, 1))
+    assert deserialize_message(serialize_message(hand), HumanPose).id == 2 * (NO_BODY + 3) + 1
 
 
 @pytest.mark.parametrize(("field", "value"), [("event", 0), ("side", "up"), ("ray", 9)])
