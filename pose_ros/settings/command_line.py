@@ -112,15 +112,15 @@ def _metavar(found: Option) -> str:
 
 
 def _help(found: Option) -> str:
-    text = _sentence(found.help)
-    if found.range:
-        text += f", {found.allowed}"
+    notes = [found.allowed if found.range else ""]
     if found.default is None:
-        return f"{text} ({found.meaning_of_unset})".replace("%", "%%")
-    shown = f"{found.default:g}" if found.kind is float else f"{found.default}"
-    if found.kind is bool:
-        shown = shown.lower()
-    return (f"{text} ({shown})" if shown else text).replace("%", "%%")
+        notes.append(f"default: {found.meaning_of_unset}")
+    elif found.default != "":
+        shown = f"{found.default:g}" if found.kind is float else f"{found.default}"
+        notes.append(f"default: {shown.lower() if found.kind is bool else shown}")
+    noted = "; ".join(filter(None, notes))
+    text = _sentence(found.help)
+    return (f"{text} ({noted})" if noted else text).replace("%", "%%")
 
 
 def _sentence(text: str) -> str:

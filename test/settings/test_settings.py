@@ -58,7 +58,7 @@ def test_an_added_option_is_a_flag() -> None:
     parser = argparse.ArgumentParser()
     add_to_parser(LongerOptions, parser)
     text = " ".join(parser.format_help().split())
-    assert "--patience S time to wait, 0 to 9 seconds (3)" in text
+    assert "--patience S time to wait (0 to 9 seconds; default: 3)" in text
     assert parsed(LongerOptions).patience == 3.0
     assert parsed(LongerOptions, "--patience", "4.5").patience == 4.5
     with pytest.raises(OptionError, match=r"patience must be in \[0, 9\] seconds, got 10.0"):
