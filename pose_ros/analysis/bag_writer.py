@@ -6,9 +6,12 @@
 ``/pose/hands``           pose_ros/PoseArray, where hands were looked for
 ``/pose/hands/skeleton``  pose_ros/Skeleton, latched
 ``/gesture/gestures``     pose_ros/GestureArray, where gestures were looked for
+``/gesture/target``       geometry_msgs/PointStamped, where the first person points who does
+``/gesture/goal_pose``    geometry_msgs/PoseStamped, the goal of a robot there
 ``/tf``                   tf2_msgs/TFMessage, the people's frames, where meters are known
 ========================  ===========================================================
 
+The goal is not on ``/goal_pose``, the topic of Nav2: results that are played move no robot.
 What is copied from the recording stands beside them, under its own topics. A message's recorded
 time is that of its image. The bag's metadata holds how it was made, ``RunInfo`` as JSON.
 """
@@ -25,9 +28,10 @@ from rosbags.interfaces import Connection
 
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.targets import shown_goal
 from pose_ros.core.types import Poses
 from pose_ros.messages.cdr_writing import frames_to_cdr, poses_to_cdr
-from pose_ros.messages.gestures import gestures_to_msg
+from pose_ros.messages.gestures import gestures_to_msg, goal_to_msg, target_to_msg
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import skeleton_to_msg
 from pose_ros.messages.transforms import frames_of
@@ -36,12 +40,14 @@ from pose_ros.sources.bag_types import types, typestore
 from pose_ros.sources.bag_writing import add_topic, open_bag_writer
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
+TARGET, GOAL = "/gesture/target", "/gesture/goal_pose"
 SKELETON, HAND_SKELETON, TF_STATIC = "/pose/skeleton", "/pose/hands/skeleton", "/tf_static"
 CUSTOM_KEY = "pose_ros"
 """Of the bag's custom data: the ``RunInfo``."""
 
 _ID_PREFIX = "p"
 _ARRAY, _SKELETON = "pose_ros/msg/PoseArray", "pose_ros/msg/Skeleton"
+_POINT, _POSE = "geometry_msgs/msg/PointStamped", "geometry_msgs/msg/PoseStamped"
 _GESTURES, _FRAMES = "pose_ros/msg/GestureArray", "tf2_msgs/msg/TFMessage"
 # topic -> how many messages are kept for who subscribes late
 _LATCHED = {SKELETON: 1, HAND_SKELETON: 1, TF_STATIC: 100}
@@ -97,6 +103,7 @@ class BagWriter:
             header = header_of(types, nanoseconds, frame_id)
             message = gestures_to_msg(types, result.gestures, header)
             self._put(GESTURES, _GESTURES, _serialized(message, _GESTURES), recorded)
+            self._put_goal(result, recorded)
 
     def copy(self, message: BagMessage, recorded: int | None = None) -> None:
         """Write a message of the recording as it is.
@@ -129,6 +136,15 @@ class BagWriter:
         stamp, size = result.nanoseconds, {"width": result.width, "height": result.height}
         data = poses_to_cdr(poses, stamp, result.frame_id, network, **size)
         self._put(topic, _ARRAY, data, recorded)
+
+    def _put_goal(self, result: Result, recorded: int) -> None:
+        goal = shown_goal(result.goals)
+        if goal is None:
+            return
+        header = header_of(types, result.nanoseconds, goal.frame_id)
+        target, pose = target_to_msg(types, goal, header), goal_to_msg(types, goal, header)
+        self._put(TARGET, _POINT, _serialized(target, _POINT), recorded)
+        self._put(GOAL, _POSE, _serialized(pose, _POSE), recorded)
 
     def _put(self, topic: str, kind: str, data: bytes | memoryview, recorded: int) -> None:
         self._writer.write(self._connect(topic, kind), recorded, data)

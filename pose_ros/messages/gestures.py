@@ -1,4 +1,4 @@
-"""Gestures to messages and back."""
+"""Gestures to messages and back; targets and goals to messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from pose_ros.core.gestures import Event, Gesture, Ray, Side
+from pose_ros.core.targets import Goal
 from pose_ros.errors import OptionError
 from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
 from pose_ros.messages.types import HeaderMsg, Types
@@ -28,6 +29,30 @@ def gestures_to_msg(types: Types, gestures: Iterable[Gesture], header: HeaderMsg
     """
     found = [_gesture_to_msg(types, gesture) for gesture in gestures]
     return types("pose_ros/msg/GestureArray")(header=header, gestures=found)
+
+
+def target_to_msg(types: Types, goal: Goal, header: HeaderMsg) -> Any:
+    """Return the PointStamped of where a person points.
+
+    Args:
+        types: Of messages.
+        goal: Of a robot there.
+        header: In the goal's frame, with the stamp of the image.
+    """
+    x, y, z = goal.position
+    point = types("geometry_msgs/msg/Point")(x=x, y=y, z=z)
+    return types("geometry_msgs/msg/PointStamped")(header=header, point=point)
+
+
+def goal_to_msg(types: Types, goal: Goal, header: HeaderMsg) -> Any:
+    """Return the PoseStamped of a goal; arguments are those of ``target_to_msg``."""
+    x, y, z = goal.position
+    turn = types("geometry_msgs/msg/Quaternion")(
+        x=0.0, y=0.0, z=math.sin(goal.yaw / 2), w=math.cos(goal.yaw / 2)
+    )
+    place = types("geometry_msgs/msg/Point")(x=x, y=y, z=z)
+    pose = types("geometry_msgs/msg/Pose")(position=place, orientation=turn)
+    return types("geometry_msgs/msg/PoseStamped")(header=header, pose=pose)
 
 
 def gestures_from_msg(msg: Any) -> tuple[Gesture, ...]:

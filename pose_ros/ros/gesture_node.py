@@ -242,7 +242,7 @@ class GestureNode(ManagedNode[GestureParameters]):
                 self._images += 1
                 commander.observe(found.gestures, people, stamp, self.now(), found.goals)
                 operator = commander.operator
-            targeting.show(found.goals, operator)
+            targeting.show(found, operator, header)
             targeting.mark(found, header)
             self._gestures.publish(gestures_to_msg(found.gestures, header))
         except Exception as error:  # noqa: BLE001

@@ -17,6 +17,7 @@ import numpy as np
 from pose_ros.core.camera import Calibration
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.targets import Goal
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.messages import cameras, cdr, gestures, headers, images, poses, transforms
 
@@ -129,6 +130,16 @@ def gestures_to_msg(
 ) -> pose_ros.msg.GestureArray:
     """Return the gestures of all people; the header is that of the image."""
     return gestures.gestures_to_msg(types, found, header)
+
+
+def target_to_msg(goal: Goal, header: std_msgs.msg.Header) -> geometry_msgs.msg.PointStamped:
+    """Return where a person points; the header is in the goal's frame, with the image's stamp."""
+    return gestures.target_to_msg(types, goal, header)
+
+
+def goal_to_msg(goal: Goal, header: std_msgs.msg.Header) -> geometry_msgs.msg.PoseStamped:
+    """Return the goal of a robot; the header is in its frame, with the image's stamp."""
+    return gestures.goal_to_msg(types, goal, header)
 
 
 def transforms_to_msg(

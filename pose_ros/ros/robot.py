@@ -18,7 +18,7 @@ from pose_ros.core.commands import Command
 from pose_ros.core.targets import Goal
 from pose_ros.errors import OptionError, short
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
-from pose_ros.ros.messages import header_to_msg
+from pose_ros.ros.messages import goal_to_msg, header_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
 
@@ -113,10 +113,7 @@ class Robot:
         self._cmd_vel.publish(TwistStamped(header=header, twist=speeds))
 
     def _send_goal(self, goal: Goal) -> None:
-        msg = PoseStamped(header=header_to_msg(goal.stamp, goal.frame_id))
-        place, turn = msg.pose.position, msg.pose.orientation
-        place.x, place.y, place.z = goal.position
-        turn.z, turn.w = math.sin(goal.yaw / 2), math.cos(goal.yaw / 2)
+        msg = goal_to_msg(goal, header_to_msg(goal.stamp, goal.frame_id))
         self._driving = mine = object()
         if self._action is None:
             self._goals.publish(msg)

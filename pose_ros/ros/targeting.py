@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from geometry_msgs.msg import PointStamped
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.targets import Goal, shown_goal
+from pose_ros.core.targets import shown_goal
 from pose_ros.errors import TransformError
 from pose_ros.pipeline import FoundGestures
 from pose_ros.ros.frames import listen
 from pose_ros.ros.gesture_parameters import GestureParameters
-from pose_ros.ros.messages import header_to_msg
+from pose_ros.ros.messages import target_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
 from pose_ros.ros.pointing_markers import PointingMarkers
@@ -51,14 +51,18 @@ class Targeting:
         except TransformError as error:
             return str(error)
 
-    def show(self, goals: Mapping[int, Goal | str], operator: int | None) -> None:
-        """Publish what the operator points at; without one, what another person points at."""
-        goal = shown_goal(goals, operator)
-        if goal is None:
-            return
-        msg = PointStamped(header=header_to_msg(goal.stamp, goal.frame_id))
-        msg.point.x, msg.point.y, msg.point.z = goal.position
-        self._targets.publish(msg)
+    def show(self, found: FoundGestures, operator: int | None, header: Any) -> None:
+        """Publish what the operator points at; without one, what the first person does.
+
+        Args:
+            found: Of an image.
+            operator: Their id.
+            header: The image's own, whose stamp the target has.
+        """
+        goal = shown_goal(found.goals, operator)
+        if goal is not None:
+            at = Header(stamp=header.stamp, frame_id=goal.frame_id)
+            self._targets.publish(target_to_msg(goal, at))
 
     def mark(self, found: FoundGestures, header: Any) -> None:
         """Publish, while there is a subscriber, the rays of an image and what they meet."""

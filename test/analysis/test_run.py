@@ -1,6 +1,8 @@
 """A recording in, a bag with its results out: whole, the same each time, and open to others."""
 
+import csv
 import json
+import math
 import resource
 import shutil
 
@@ -23,6 +25,8 @@ from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_types import typestore
 from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
+from pose_ros.sources.opening import open_synthetic
+from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
 
 DEPTH, IMAGES = "/camera/depth/image_raw", "/camera/image_raw"
 SETTINGS = Settings(depth=DEPTH, gestures=GestureOptions(hold_time=0.1))
@@ -130,6 +134,40 @@ def test_the_bag_tells_how_it_was_made_and_what_is_latched(results, scene_bag):
             if c.ext.offered_qos_profiles[0].durability == QosDurability.TRANSIENT_LOCAL
         }
     assert latched == {"/pose/skeleton", "/pose/hands/skeleton", "/tf_static"}
+
+
+def test_a_person_who_points_has_a_target_and_a_goal_that_moves_no_robot(tmp_path):
+    source = open_synthetic("synthetic:pointing?width=320&height=240&fps=10", live=False)
+    write_scene_bag(tmp_path / "bag", source, BagOptions(seconds=2.5))
+    outputs = TaskOutputs(
+        bag=str(tmp_path / "out"), exports=ExportOptions({"csv": str(tmp_path / "p.csv")})
+    )
+    run_task(BagTask(str(tmp_path / "bag"), SETTINGS, outputs))
+    messages = read(tmp_path / "out")
+    assert not {topic for topic, *_ in messages} & {"/goal_pose", "/cmd_vel"}
+    targets, goals, held = (
+        [m for t, _, _, m in messages if t == f"/gesture/{name}"]
+        for name in ("target", "goal_pose", "gestures")
+    )
+    pointing = [
+        nanoseconds_of(m.header.stamp)
+        for m in held
+        if any(g.name == "point" and g.event != "ended" for g in gestures_from_msg(m))
+    ]
+    assert [nanoseconds_of(m.header.stamp) for m in targets] == pointing
+    assert len(targets) == len(goals) >= 3
+    with (tmp_path / "p.gestures.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["target_frame"]]
+    lens = source.view.transform[:3, 3]
+    for target, goal, row in zip(targets, goals, rows, strict=True):
+        place, turn = goal.pose.position, goal.pose.orientation
+        assert target.point == place
+        assert {target.header.frame_id, goal.header.frame_id} == {"base_link"}
+        yaw = 2.0 * math.atan2(turn.z, turn.w)
+        assert yaw == pytest.approx(math.atan2(place.y - lens[1], place.x - lens[0]))
+        assert row["gesture"] == "point"
+        known = [float(row[f"target_{axis}_m"]) for axis in "xyz"] + [float(row["goal_yaw_rad"])]
+        assert known == pytest.approx([place.x, place.y, place.z, yaw], abs=1e-3)
 
 
 def test_what_is_copied_is_as_it_was(results, scene_bag):

@@ -12,10 +12,16 @@ from rclpy.serialization import deserialize_message, serialize_message
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.core.targets import Goal
 from pose_ros.core.types import Poses
 from pose_ros.messages.cameras import camera_from_info, camera_info_to_msg
 from pose_ros.messages.cdr import read_image
-from pose_ros.messages.gestures import gestures_from_msg, gestures_to_msg
+from pose_ros.messages.gestures import (
+    gestures_from_msg,
+    gestures_to_msg,
+    goal_to_msg,
+    target_to_msg,
+)
 from pose_ros.messages.headers import header_of, nanoseconds_of
 from pose_ros.messages.images import array_to_msg, image_from_msg, image_to_msg
 from pose_ros.messages.poses import (
@@ -64,15 +70,21 @@ GESTURES = (
     Gesture("point", "left", 7, "held", 0.75, 1234.5, Ray([0, 1, 2], [0, 0, 1], 0.1, metric=True)),
     Gesture("wave", "", 8, "ended", 0.5, 1234.5, None),
 )
+GOAL = Goal((1.25, -0.5, 0.0), 2.5, "map", 1.0)
 CAMERA = Calibration(Camera.from_hfov(640, 480, 60.0))
 MAKERS = {
     "PoseArray": lambda t: poses_to_msg(t, somebody(), header(t), "net", width=640, height=480),
     "Skeleton": lambda t: skeleton_to_msg(t, BLAZEPOSE),
     "GestureArray": lambda t: gestures_to_msg(t, GESTURES, header(t)),
+    "PointStamped": lambda t: target_to_msg(t, GOAL, header(t)),
+    "PoseStamped": lambda t: goal_to_msg(t, GOAL, header(t)),
     "Image": lambda t: image_to_msg(t, image(), "rgb", header(t)),
     "CameraInfo": lambda t: camera_info_to_msg(t, CAMERA, header(t)),
 }
-PACKAGES = {"Image": "sensor_msgs", "CameraInfo": "sensor_msgs"}
+PACKAGES = {
+    **dict.fromkeys(("Image", "CameraInfo"), "sensor_msgs"),
+    **dict.fromkeys(("PointStamped", "PoseStamped"), "geometry_msgs"),
+}
 
 
 def serialized(kind: str) -> tuple[bytes, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from geometry_msgs.msg import PointStamped
 from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
@@ -15,6 +16,7 @@ from tf2_msgs.msg import TFMessage
 
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.results import Result
+from pose_ros.core.targets import shown_goal
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError
@@ -22,7 +24,13 @@ from pose_ros.messages.headers import header_of
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.messages import gestures_to_msg, poses_to_msg, transforms_to_msg, types
+from pose_ros.ros.messages import (
+    gestures_to_msg,
+    poses_to_msg,
+    target_to_msg,
+    transforms_to_msg,
+    types,
+)
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import load_card
@@ -34,13 +42,14 @@ from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_ba
 from tools.bag_player import BagPlayer, stamp_of_message
 
 IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"
-SCENE = "synthetic:gestures?width=320&height=240&fps=10"
+SCENE = "synthetic:pointing?width=320&height=240&fps=10"
 SECONDS = 2.5
 """The actor points at the end of it: a gesture that is not let go before it begins anew."""
 KINDS = {
     "/pose/poses": PoseArray,
     "/pose/hands": PoseArray,
     "/gesture/gestures": GestureArray,
+    "/gesture/target": PointStamped,
     "/tf": TFMessage,
 }
 
@@ -91,6 +100,10 @@ def told(results: list[Result]) -> Messages:
         }
         if frames:
             messages["/tf"] = TFMessage(transforms=frames)
+        goal = shown_goal(result.goals)
+        if goal is not None:
+            at = header_of(types, result.nanoseconds, goal.frame_id)
+            messages["/gesture/target"] = target_to_msg(goal, at)
         if result.hands is not None:
             messages["/pose/hands"] = poses_to_msg(result.hands, header, "blazehand-full", **size)
         found[result.nanoseconds] = {
@@ -214,6 +227,7 @@ def test_two_rounds_are_those_of_the_pipeline(
     events = [(g.name, g.event) for result in expected[0] for g in result.gestures]
     assert ("point", "started") in events
     assert "point" in {gesture.name for gesture in expected[0][-1].gestures}
+    assert shown_goal(expected[0][-1].goals) is not None, "no target was compared"
     sources = expected[0][-1].poses.camera_sources
     assert sources is not None
     assert (sources == PositionSource.DEPTH).any()

@@ -19,6 +19,7 @@ from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
 from pose_ros.core.joint_angles import JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import SIDES, Skeleton
+from pose_ros.core.targets import Goal
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
@@ -84,6 +85,9 @@ GESTURES: Columns = {
     **dict.fromkeys(("direction_x", "direction_y", "direction_z"), "float32"),
     "sigma_rad": "float32",
     "origin_sigma_m": "float32",
+    "target_frame": "word",
+    **dict.fromkeys(("target_x_m", "target_y_m", "target_z_m"), "float32"),
+    "goal_yaw_rad": "float32",
 }
 TABLES: dict[str, Columns] = {
     "": JOINTS,
@@ -251,6 +255,7 @@ def gesture_rows(result: Result) -> list[tuple[Cell, ...]]:
             *image_cells(result),
             *(gesture.person, gesture.name, gesture.side, gesture.event),
             *(gesture.confidence, gesture.since, *_ray_cells(gesture)),
+            *_goal_cells(result, gesture),
         )
         for gesture in result.gestures
     ]
@@ -265,6 +270,14 @@ def _ray_cells(gesture: Gesture) -> tuple[Cell, ...]:
     place = (*origin, None, None) if ray.metric else (None, None, None, *origin[:2])
     kind = "metric" if ray.metric else "image"
     return (kind, *place, *ray.direction.tolist(), ray.sigma, ray.origin_sigma)
+
+
+def _goal_cells(result: Result, gesture: Gesture) -> tuple[Cell, ...]:
+    """Return where a gesture's ray meets the floor, and the yaw of a robot's goal there."""
+    goal = result.goals.get(gesture.person)
+    if gesture.ray is None or gesture.event == "ended" or not isinstance(goal, Goal):
+        return ("", *(None,) * 4)
+    return (goal.frame_id, *goal.position, goal.yaw)
 
 
 def exact_seconds(nanoseconds: int) -> str:

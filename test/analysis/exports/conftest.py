@@ -7,6 +7,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.pointing import Ray
 from pose_ros.core.results import Result
+from pose_ros.core.targets import Goal
 from pose_ros.core.types import Poses, PositionSource
 from tools.drawn_results import START, drawn_results, hand_of, result_of
 
@@ -44,7 +45,13 @@ def varied() -> list[Result]:
         camera_sigmas=None,
     )
     return [
-        result_of(0, poses, hands=hand_of(1), gestures=gestures),
+        result_of(
+            0,
+            poses,
+            hands=hand_of(1),
+            gestures=gestures,
+            goals={0: Goal((1.5, -2.0, 0.0), -0.5, "base_link", 0.0), 1: "too far"},
+        ),
         result_of(1, Poses.empty(second.poses.skeleton), hands=None),
         result_of(2, half),
         result_of(5, fourth.poses),

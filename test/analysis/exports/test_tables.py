@@ -142,6 +142,8 @@ def test_gestures(tmp_path, varied, kind):
         f"direction_{axis}": known(v) for axis, v in zip("xyz", (0, 0.6, 0.8), strict=True)
     }
     numbers |= {"confidence": 0.75, "sigma_rad": 0.25, "origin_sigma_m": 0.5, "ray": "metric"}
+    numbers |= {"target_frame": "base_link", "goal_yaw_rad": -0.5}
+    numbers |= vector("target", (1.5, -2.0, 0.0))
     assert {name: point[name] for name in numbers} == numbers
     nothing = {name for name, value in stop.items() if value is None}
     assert nothing == (set(numbers) | {"origin_x_px", "origin_y_px"}) - {"confidence"}
