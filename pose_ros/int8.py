@@ -179,7 +179,7 @@ def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Ses
                 if a.world is not None and b.world is not None:
                     worlds.append(np.linalg.norm(a.world[0] - b.world[0], axis=1))
     if not distances:
-        raise ModelError(f"{card.name} finds nobody in drawn scenes: it cannot be had in int8")
+        raise ModelError(f"{card.name} finds no person in drawn scenes: it cannot be had in int8")
     return Loss(
         count=len(distances),
         mean=float(np.nanmean(distances)),

@@ -38,7 +38,7 @@ def node_executable(name: str) -> Path:
 
 
 def user_path(text: str | os.PathLike[str]) -> Path:
-    """Return a path with ``~`` filled in; as it is where nobody knows that home."""
+    """Return a path with ``~`` filled in; unchanged where that home is unknown."""
     # Path.expanduser raises where there is no such home, or no home at all
     return Path(os.path.expanduser(text))  # noqa: PTH111
 

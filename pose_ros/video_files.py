@@ -92,7 +92,7 @@ _GIVE_UP_ERRORS = 1000
 
 
 def video_container(head: bytes, name: str = "") -> str:
-    """Return FFmpeg's name of the container of a video; empty for what is no video.
+    """Return FFmpeg's name of the container of a video; empty for any other file.
 
     Args:
         head: The first ``HEAD_BYTES`` of the file.

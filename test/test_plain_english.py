@@ -41,8 +41,8 @@ CODE = {
     "docs": 0,
     "examples": 0,
     "launch": 0,
-    "pose_ros": 130,
-    "test": 258,
+    "pose_ros": 3,
+    "test": 256,
     "tools": 1,
 }
 

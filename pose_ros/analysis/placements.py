@@ -15,7 +15,7 @@ _FRAMES = (*STAYING_FRAMES, "base_link", "base_footprint")
 
 
 class Placements:
-    """Places the camera in the first of these frames that /tf told of, and in that alone.
+    """Places the camera in the first of these frames that /tf has, and in that alone.
 
     Args:
         say: Called with what is wrong.

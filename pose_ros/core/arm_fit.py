@@ -54,7 +54,7 @@ _HANGS_FROM, _HANGS_SIGMA = 0.65, 0.07
 _BEHIND = (-0.10, 0.15)
 _BEHIND_ANYHOW = 0.03  # how likely those are that do
 # Who reaches out looks there (Nickel and Stiefelhagen, "Visual recognition of pointing gestures
-# for human-robot interaction", 2007), as far as the neck turns, or at whom it is shown to, or
+# for human-robot interaction", 2007), as far as the neck turns, or at the person it is shown to, or
 # anywhere: concentration of the angle on the floor, shares of all three. Others look at their hands
 # less often. Less of arms that hang.
 _GAZE = 7.0

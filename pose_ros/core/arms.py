@@ -63,7 +63,7 @@ class HandPlace:
 class Arm:
     """An arm in body axes: front (out of the chest), outward (to the arm's own side), up.
 
-    In an image without meters nobody knows what is in front: that is NaN, and the others are
+    In an image without meters it is unknown what is in front: that is NaN, and the others are
     of the arm as it is seen. Comparisons with NaN are false, so that a gesture that asks for
     what is not known is not made.
 
@@ -165,7 +165,7 @@ def view_body(
     lengths = {side: _arm_length(points, side, across, metric=metric) for side in SIDES}
     left = across - (across @ upright) * upright
     width = float(np.linalg.norm(left))
-    # of shoulders one behind the other nobody can say which side is which
+    # of shoulders one behind the other it is unknown which side is which
     longest = _longest(*lengths.values())
     left = left / width if width >= _LEAST_SHOULDERS * longest else nowhere
     front = np.cross(left, upright) if metric else nowhere
@@ -221,7 +221,7 @@ def _hand_place(points: Mapping[str, Float64Array], side: ArmSide, up: Float64Ar
 
     across = point("left_shoulder") - point("right_shoulder")
     right = np.array([-up[1], up[0], 0.0])
-    # somebody who looks at the camera has the left hand to the right of the picture
+    # a person who looks at the camera has the left hand to the right of the picture
     out = right if side == "left" else -right
     width = max(float(np.linalg.norm(across)), 1e-9)
     shoulder, wrist, nose = point(f"{side}_shoulder"), point(f"{side}_wrist"), point("nose")

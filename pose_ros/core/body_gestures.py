@@ -79,7 +79,7 @@ def raises_both_hands(views: Sequence[BodyView], slack: float) -> bool:
 def _reaches_up(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     """Whether a hand is held up, the elbow above the shoulder."""
     arm = _arm(views[-1], side)
-    # what has longer arms is nobody
+    # a body with longer arms is not a person
     likely = arm.place.wrist_above <= _MOST_ABOVE
     return (
         likely

@@ -20,7 +20,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.skeletons import SIDES, Skeleton
 
 DEFAULT_HEIGHT = 1.70
-"""Meters: of somebody of whom nothing is known."""
+"""Meters: of a person of unknown height."""
 DEFAULT_HEIGHT_SPREAD = 0.085
 """One sigma of it, as a share."""
 KNOWN_HEIGHT_SPREAD = 0.01

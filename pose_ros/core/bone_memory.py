@@ -1,4 +1,4 @@
-"""What is learned of somebody over time: how tall the body is and how long its arms are."""
+"""What is learned of a person over time: how tall the body is and how long its arms are."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class StopAction:
 
 @dataclass(frozen=True)
 class EventAction:
-    """Tell somebody, once for each time that the gesture is made.
+    """Send an event, once for each time that the gesture is made.
 
     Attributes:
         name: What to say.

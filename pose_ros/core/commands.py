@@ -1,7 +1,7 @@
 """From gestures to what a robot is asked to do, so that in doubt it stands still.
 
 Nothing here has a clock or a queue: whoever holds a ``Commander`` tells it of each image and
-asks it, by a timer of his own, what to send next.
+asks it, by a timer of its own, what to send next.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class State(Enum):
     """How the robot stands to the people before it."""
 
     DISENGAGED = "disengaged"
-    """It heeds nobody but who wants to engage."""
+    """It heeds only a person who wants to engage."""
     ENGAGING = "engaging"
-    """Somebody holds the gesture that engages."""
+    """A person holds the gesture that engages."""
     ENGAGED = "engaged"
     """It waits for the operator's command."""
     COMMANDING = "commanding"
@@ -84,7 +84,7 @@ class Commander:
     ``observe`` is to be called with each image, ``tick`` at a steady rate; stamps and ``now``
     are seconds. What the operator commands lives while its gesture is seen to be held, and
     whatever interrupts it ends it: a gesture that is still held then commands nothing until
-    it has been let go and made anew.
+    it has been let go and made again.
     """
 
     def __init__(self, config: CommandConfig) -> None:
@@ -215,7 +215,7 @@ class Commander:
         self._let_go(State.STOPPED, f"{reason}: engage again")
 
     def bar(self, reason: str) -> None:
-        """Let nothing move and nobody engage while there is a reason; empty: go on."""
+        """Let nothing move and no person engage while there is a reason; empty: go on."""
         if reason == self._barred:
             return
         self._barred = reason
@@ -370,7 +370,7 @@ class Commander:
             self._interrupt(trouble)
 
     def _interrupt(self, reason: str, state: State = State.STOPPED) -> None:
-        """End what is commanded; the operator stays, and has to make gestures anew."""
+        """End what is commanded; the operator stays, and has to make gestures again."""
         self._end_motion()
         self._spent = None
         if self._operator is not None:

@@ -143,12 +143,12 @@ class Value:
 
 @dataclass(frozen=True)
 class Contract:
-    """What the code of a family is told of one network.
+    """What the code of a family gets of one network.
 
     Attributes:
         network: Name, for results and messages.
         skeleton: The keypoints that it finds.
-        threshold: Least score, in [0, 1], at which it finds somebody, where the user
+        threshold: Least score, in [0, 1], at which it finds a person, where the user
             names none.
         inputs: Of each file, by its role.
         outputs: Of each file, by its role, in the order in which a session gives them.

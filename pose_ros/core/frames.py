@@ -163,7 +163,7 @@ class FrameTree:
         if child in self._way_up(parent):
             raise TransformError(f"{child} in {parent} would close a ring of frames")
         if link is None or (link.static and stamp is None):
-            return  # a static frame that is published anew replaces the old one, as in tf2
+            return  # a static frame that is published again replaces the old one, as in tf2
         fresh = link.static or (
             # what is static has no stamp to compare: the moving frame may still be published
             stamp is None or abs(stamp - link.stamps[-1]) < NEW_PARENT_SECONDS

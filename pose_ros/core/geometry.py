@@ -167,7 +167,7 @@ def rotation_to(start: Points, end: Points) -> float:
 def image_views(width: int, height: int, tiles: int) -> list[Region]:
     """Return the squares of an image at which a detector looks.
 
-    The first is the whole image. Tiles overlap by a quarter, so that nobody who
+    The first is the whole image. Tiles overlap by a quarter, so that no person who
     is small enough for a tile is cut by all.
 
     Args:

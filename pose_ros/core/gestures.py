@@ -1,7 +1,7 @@
 """Gestures of people, from their poses and the images' stamps.
 
 What a gesture looks like is a function in ``body_gestures`` or ``hand_gestures`` and a line in
-one of the tables below; that it is held, for whom and since when is the same for all.
+one of the tables below; that it is held, for which person and since when is the same for all.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Gesture:
 
     Attributes:
         name: One of ``NAMES``.
-        side: The person's own left or right, ``both`` arms, or empty where nobody says which
+        side: The person's own left or right, ``both`` arms, or empty where it is unknown which
             hand it is.
         person: Id of the person.
         event: ``started`` in the first image that it is recognized in, after it has been seen
@@ -125,7 +125,7 @@ class GestureRecognizer:
         self._hands: dict[int, _Hand] = {}
 
     def reset(self) -> None:
-        """Begin a new stream: nothing is remembered of anybody, and nothing is told to end."""
+        """Begin a new stream: nothing is remembered of any person, and no gesture ends."""
         self._stamp = -math.inf
         self._bodies, self._hands = {}, {}
 
@@ -142,7 +142,7 @@ class GestureRecognizer:
         Args:
             poses: The people; of a skeleton that is a hand's, hands.
             stamp: Of the image in seconds, rising within a stream; a jump back or a gap ends
-                all gestures and begins anew.
+                all gestures and starts over.
             hands: Their hands in the same image, with ids of ``hand_id``.
             up: (3,) against gravity in the camera's optical frame; that of a level camera
                 if not given.
@@ -173,7 +173,7 @@ class GestureRecognizer:
         else:
             seen = set() if hands is None else set(hands.ids.tolist())
             found += self._update_bodies(poses, against_gravity, seen)
-            if hands is None:  # hands that nobody looks for any more are gone too
+            if hands is None:  # hands that are not looked for any more are gone too
                 found += self._forget(self._hands, set())
         return (*found, *of_hands)
 

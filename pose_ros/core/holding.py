@@ -11,7 +11,7 @@ _ROUNDING = 1e-6  # seconds
 
 
 class Hold:
-    """Whether one gesture of one person is held, told image by image.
+    """Whether one gesture of one person is held, image by image.
 
     Attributes:
         since: Stamp of the image in which it was first seen; NaN when it is not.
@@ -29,7 +29,7 @@ class Hold:
         """Take in the next image.
 
         Args:
-            seen: Whether the gesture is seen in it; None when what it is told by is missing:
+            seen: Whether the gesture is seen in it; None when a joint that shows it is missing:
                 nothing is held of which nothing is known.
             stamp: Of the image, seconds.
             hold_time: Seconds for which it has to be seen before it starts.

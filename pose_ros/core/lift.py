@@ -73,7 +73,7 @@ class _Person:
     count: int = 0
 
     def smooth(self, points: Float64Array, stamp: float) -> Float64Array:
-        """Filter the distances of (K, 3) points, each by itself; a missing one begins anew."""
+        """Filter the distances of (K, 3) points, each by itself; a missing one starts over."""
         if len(points) != self.count:  # another skeleton than before
             self.count, self.filter = len(points), OneEuroFilter(DEPTH_SMOOTHING)
         depths = points[:, 2]

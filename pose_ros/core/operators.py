@@ -12,7 +12,7 @@ import numpy as np
 from pose_ros.core.types import Pose, Poses, has_body
 from pose_ros.settings.commands import Choice
 
-# What the trunk of somebody does who stands and commands; meters in the plane of the image.
+# How the trunk of a person moves who stands and commands; meters in the plane of the image.
 MAX_SPEED = 2.5
 MAX_STEP = 0.4
 """How far it may seem to have moved from one image to the next without any speed."""
@@ -25,7 +25,7 @@ _TRUNK, _SHOULDERS, _BODY = 0.5, 0.36, 1.7  # meters, of a grown person
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in an image.
+    """A person in an image.
 
     Attributes:
         id: As the tracker has it.
@@ -40,13 +40,13 @@ class Person:
     distance: float = math.nan
 
     def gap(self, other: Person) -> float:
-        """Return how far somebody's center is from this one's, in meters of the nearer one."""
+        """Return how far a person's center is from this one's, in meters of the nearer one."""
         pixels = math.dist(self.center, other.center)
         return pixels / max(self.scale, other.scale)
 
 
 def people_from(poses: Poses) -> tuple[Person, ...]:
-    """Return the people of an image, without those of whom no place is known.
+    """Return the people of an image, without those in an unknown place.
 
     An id that is for hands without a body is left out too: such a hand must not command.
     """
@@ -94,7 +94,7 @@ class Engagement:
         self._since: dict[int, float] = {}
 
     def clear(self) -> None:
-        """Let everybody begin anew."""
+        """Let all people start over."""
         self._since = {}
 
     def update(
@@ -111,7 +111,7 @@ class Engagement:
             Who is the next to be the operator, if anybody, and whether for long enough.
         """
         ids = [person.id for person in people]
-        # of somebody who is there twice it is not known which of both holds it
+        # of a person who is there twice it is not known which of both holds it
         held = {person for person in holding if ids.count(person) == 1}
         self._since = {person: self._since.get(person, stamp) for person in held}
         candidates = [person for person in people if person.id in held]

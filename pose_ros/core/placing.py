@@ -186,7 +186,7 @@ def place(
 
 
 def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
-    """Return whether somebody whose legs are seen, too, leans to the camera as a whole.
+    """Return whether a person whose legs are seen, too, leans to the camera as a whole.
 
     Who bows or sits bent leans with the trunk alone.
     """

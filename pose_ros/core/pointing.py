@@ -1,4 +1,4 @@
-"""Where somebody points: a ray with an angular uncertainty."""
+"""Where a person points: a ray with an angular uncertainty."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ray:
         direction: (3,) unit vector in the optical frame: x right, y down, z forward. If not
             ``metric``: in the image, z is 0.
         sigma: Radians, above 0: about two in three true lines are within it. That is of the
-            line through the joints; whether somebody means what that line meets is not in it.
+            line through the joints; whether the person means what that line meets is not in it.
         metric: Whether it is a ray in space; one in the image otherwise.
         origin_sigma: Meters, 1 sigma of the origin over all three axes; NaN: unknown.
     """

@@ -46,7 +46,7 @@ class Estimator(Protocol):
         Args:
             image: (H, W, 3) uint8.
             stamp: Time of the image in seconds, rising within a stream. Without a stamp the image
-                is a picture by itself: nobody is followed into it, its keypoints are not
+                is a picture by itself: no person is followed into it, its keypoints are not
                 filtered, its ids begin at 0, and the stream goes on after it. After a gap
                 people are found again (``timeline.FOLLOW_SECONDS``); a jump back or another
                 size of the image forgets everybody, and no id is used again.

@@ -106,7 +106,7 @@ class RunInfo:
         source: What the user called the recording.
         network: What found the people.
         provider: What ran it: ``cpu``, ``cuda`` or ``tensorrt``.
-        hand_network: What found their hands; empty where nobody looked for them.
+        hand_network: What found their hands; empty where they were not looked for.
         versions: Of pose_ros and of what its results depend on, by name.
         options: By name, such as ``threshold``; values that JSON takes.
     """

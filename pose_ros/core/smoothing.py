@@ -45,7 +45,7 @@ class OneEuroFilter:
 
         Args:
             values: Array, of one shape from call to call. NaN is missing: it comes
-                back as NaN, and whatever is back after it begins anew.
+                back as NaN, and whatever is back after it starts over.
             stamp: Seconds, later than the last one; values that are not later
                 come back as they are and leave the filter alone.
             scale: Size of the object in the units of ``values``; speeds are

@@ -56,7 +56,7 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A point that somebody points at.
+    """A point that a person points at.
 
     Attributes:
         point: (3,) meters in the target frame, on the plane.
@@ -138,7 +138,7 @@ def find_target(
     direction = matrix[:3, :3] @ ray.direction
     height = float((origin - plane.point) @ plane.normal)
     toward = -float(direction @ plane.normal)
-    # nobody's shoulder is below the plane, or he points at its other side
+    # no shoulder is below the plane, or the person points at its other side
     if height <= 0.0 or toward <= 0.0:
         return Refused("away")
     if math.asin(min(1.0, toward)) < options.min_grazing:

@@ -38,7 +38,7 @@ class Order(Enum):
 
 
 class StampOrder:
-    """Tells a stream that begins anew from images that overtook each other.
+    """Tells a stream that starts over from images that overtook each other.
 
     A few late images say nothing; where more than three come in a row, each older than the one
     that came before all of them, time went back too, by however little.
@@ -119,7 +119,7 @@ class Memory(Protocol):
     """What an estimator remembers of the people in a stream."""
 
     def lose_sight(self) -> None:
-        """Follow nobody into the next image; who was where stays known."""
+        """Follow no person into the next image; who was where stays known."""
 
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
@@ -143,7 +143,7 @@ class Stream(Generic[M]):
     =====================  ======================================================
 
     Args:
-        begin: Makes a memory of nobody, whose ids begin at 0.
+        begin: Makes an empty memory, whose ids begin at 0.
     """
 
     def __init__(self, begin: Callable[[], M]) -> None:
@@ -151,7 +151,7 @@ class Stream(Generic[M]):
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream: nobody is remembered, ids begin at 0."""
+        """Begin a new stream: no person is remembered, ids begin at 0."""
         self._memory = self._begin()
         self._stamp = -math.inf
         self._size: tuple[int, ...] | None = None

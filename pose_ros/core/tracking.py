@@ -30,7 +30,7 @@ CROWDED_TRUST = 0.3
 """How much a body counts that was found next to another: it may be a mixture of both."""
 
 DOUBT_SECONDS = 1.0
-"""How long somebody who is followed, but shows other clothes, may yet be somebody else."""
+"""How long a person who is followed, but shows other clothes, may yet be another."""
 
 VELOCITY_SECONDS = 0.2
 """Over how long a speed is averaged."""
@@ -44,14 +44,14 @@ _FORBIDDEN = 1e6
 
 @dataclass(frozen=True)
 class Body:
-    """Somebody found in a frame, who has no id yet.
+    """A person found in a frame, who has no id yet.
 
     Attributes:
         center: (2,) mid-hips in pixels.
         size: Side in pixels of the square around the person, above 0.
         look: (6,) from ``appearance``, NaN where unknown; None when not taken.
         origins: Ids of the people whose following led here; empty when the body was
-            found anew.
+            found again.
     """
 
     center: Array
@@ -92,7 +92,7 @@ class _TrackedPerson:
         other_look = look_distance(self.look, body.look) > MAX_LOOK_DISTANCE
         self._learn_look(body.look, stamp, alone)
         if other_look and elapsed < DOUBT_SECONDS:
-            return  # and so count as missing: the right one is looked for where he is expected
+            return  # and so count as missing: the right one is looked for where they are expected
         if elapsed > 0:
             share = trust * min(1.0, elapsed / VELOCITY_SECONDS)
             velocity = (body.center - self.center) / elapsed
@@ -106,7 +106,7 @@ class _TrackedPerson:
         if self.look is None:
             self.look = look
         elif look is not None and alone:
-            # next to somebody else a body may show the other one's clothes
+            # next to another person a body may show the other one's clothes
             known = np.where(np.isnan(self.look), look, self.look)
             step = np.where(np.isnan(look), 0, look - known)
             share = 1.0 - np.exp(-elapsed / LOOK_SECONDS)
@@ -136,11 +136,11 @@ class Tracker:
         Args:
             bodies: Of one frame, no two of the same person.
             stamp: Seconds, rising.
-            timeout: For how many seconds somebody out of sight is remembered.
+            timeout: For how many seconds a person out of sight is remembered.
 
         Returns:
-            ``NOBODY`` for a body that is better not taken for anybody yet: it is next to
-            somebody else where a third one is expected, in other clothes, so perhaps a
+            ``NOBODY`` for a body that is better not given an id yet: it is next to
+            another person where a third one is expected, in other clothes, so perhaps a
             mixture of two. Without looks there is none.
         """
         self._stamp = stamp
@@ -197,7 +197,7 @@ class Tracker:
 def _mixed(
     body: Body, bodies: Sequence[Body], gone: Sequence[_TrackedPerson], stamp: float
 ) -> bool:
-    """Whether a body that is nobody's may be a mixture of two people."""
+    """Whether a body without an id may be a mixture of two people."""
     if body.look is None or body.origins:
         return False
     others = [other.center for other in bodies if other is not body]

@@ -34,7 +34,7 @@ _MOST_OFF = 0.3  # share of the distance: of a foot that is nowhere near the flo
 
 @dataclass(frozen=True)
 class Size:
-    """How tall somebody may be: a normal distribution of the logarithm of the height.
+    """How tall a person may be: a normal distribution of the logarithm of the height.
 
     Attributes:
         height: Meters, the median.

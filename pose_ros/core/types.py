@@ -321,7 +321,7 @@ class Poses:
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
-        """Return the result of an image in which nobody was found."""
+        """Return the result of an image in which no person was found."""
         points = len(skeleton)
         return cls(
             skeleton=skeleton,

@@ -163,7 +163,7 @@ class LandmarkNetwork:
     def __init__(self, session: Session, most: int) -> None:
         """``most``: greatest number of hands in one run."""
         self._session = session
-        # memory that nobody writes to is not taken: only as many hands as there are count
+        # memory that is never written to is not taken: only as many hands as there are count
         self._crops = np.empty((most, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
 
     def __call__(self, image: Image, channels: Channels, regions: Sequence[Region]) -> list[Hand]:

@@ -70,13 +70,13 @@ def decode(
     Args:
         raw: (195,): 39 points of x, y, z in input pixels, visibility and presence
             before the sigmoid.
-        presence: Score in [0, 1] that somebody is in the region.
+        presence: Score in [0, 1] that a person is in the region.
         heatmaps: (39, h, w) before the sigmoid.
         world: (117,): 39 points in meters, axes of the region.
         region: Where the input was cut out.
 
     Returns:
-        None when the alignment points fall together: that is no body.
+        None when the alignment points fall together: that is not a body.
     """
     points = raw.reshape(39, 5)[: ALIGNMENT.stop]
     unit = points[:, :2] / np.float32(LANDMARK_SIZE)
@@ -168,7 +168,7 @@ class _BlazePoseMemory:
         self.lose_sight()
 
     def lose_sight(self) -> None:
-        """Follow nobody into the next image; who was where stays known."""
+        """Follow no person into the next image; who was where stays known."""
         self.tracks: dict[int, _FollowedPerson] = {}
         self.search.forget()
 
@@ -195,7 +195,7 @@ class BlazePose:
         self.options = options
         self._search = PeopleSearch(person_detector(sessions["detector"]), contract.threshold)
         self._landmarks = sessions["landmarks"]
-        # memory that nobody writes to is not taken: only as many people as there are count
+        # memory that is never written to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
         self._stream = Stream(_BlazePoseMemory)
         self._memory = _BlazePoseMemory()  # of the image in work
@@ -277,14 +277,14 @@ class BlazePose:
     def _with_missing(self, stamp: float, targets: Sequence[SearchRegion]) -> list[SearchRegion]:
         """Add where people who are out of sight may show again.
 
-        The landmark network finds somebody there at once, even where the detector, which
+        The landmark network finds a person there at once, even where the detector, which
         sees the whole image at 224 pixels, would not.
         """
         missing = self._memory.tracker.missing(stamp, self.options.reid_timeout)
         places = [Region(float(x), float(y), size) for (x, y), size in missing]
         followed = [target for target in targets if target.origins]
         new = [target for target in targets if not target.origins]
-        # whoever is still behind somebody else would not be found
+        # a person who is still behind another would not be found
         back = [p for p in places if not any(same_person(p, t.region, HIDDEN) for t in targets)]
         new += [SearchRegion(region) for region in back]
         if followed:

@@ -65,7 +65,7 @@ class Draft:
         skeletons: Those of as many keypoints.
         image: Fields of the input on a card.
         outputs: Fields of the outputs on a card.
-        threshold: Least score of somebody.
+        threshold: Least score of a person.
         decoder: Settings on a card.
         assumed: What shapes do not tell and such networks mostly have.
         open: What shapes do not tell and such networks have in one way or another.
@@ -102,7 +102,7 @@ class Draft:
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """What somebody has to answer before this can run."""
+        """What the user has to answer before this can run."""
         if not self.skeletons:
             return (*self.open, f"what its {self.points} keypoints are")
         if len(self.skeletons) > 1:

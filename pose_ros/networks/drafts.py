@@ -1,7 +1,7 @@
 """What a network could be, going by what it takes and gives.
 
 Shapes do not tell everything. How colors are scaled is taken as the makers of such networks
-mostly do it, and said; what they do differently is left open, and nobody but the user can say it.
+mostly do it, and said; what they do differently is left open, and only the user can say it.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dr
 def _by_channels(
     outputs: Mapping[str, Shape], kinds: Mapping[str, tuple[int, ...]], axis: int
 ) -> list[tuple[str, Shape]] | None:
-    """Return each kind's output, told by its channels; None when they are not these."""
+    """Return each kind's output, known by its channels; None when they are not these."""
     if len(outputs) != len(kinds) or any(len(shape) != 4 for shape in outputs.values()):
         return None
     left = dict(outputs)

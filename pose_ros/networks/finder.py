@@ -127,7 +127,7 @@ def region_of(keypoints: FloatArray, skeleton: Skeleton) -> Region | None:
         skeleton: What they are.
 
     Returns:
-        None where the keypoints do not say it. Without hips, as of people whom the edge of the
+        None where the keypoints do not say it. Without hips, as of people that the edge of the
         image cuts, the trunk hangs down from the shoulders.
     """
     points = keypoints.astype(np.float64)

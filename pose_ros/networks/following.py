@@ -1,4 +1,4 @@
-"""People that a network finds anew in each image: their ids, smoothing and selection over time."""
+"""People that a network finds again in each image: their ids, smoothing and selection over time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
 SAME_POSE = 0.12
 """How far, in sizes of the person, keypoints move from frame to frame in the mean."""
 LEAST_COMMON = 3
-"""Keypoints that two poses must share to be told alike."""
+"""Keypoints that two poses must share to be compared."""
 
 # The side of the square around a body with its arms stretched out, some 2.4 m, is the
 # tracker's measure. Ratios of a grown person (Winter, "Biomechanics and Motor Control").
@@ -61,7 +61,7 @@ class Follower:
         self.lose_sight()
 
     def lose_sight(self) -> None:
-        """Follow nobody into the next image; who was where stays known."""
+        """Follow no person into the next image; who was where stays known."""
         self._poses: dict[int, FloatArray] = {}
         self._filters: dict[int, OneEuroFilter] = {}
 
@@ -77,11 +77,11 @@ class Follower:
 
         Args:
             image: (H, W, 3) uint8, for the color of clothes.
-            found: Whom the network finds in it.
+            found: The people that the network finds in it.
             stamp: Seconds, later than the last one's.
             options: ``max_people`` keeps those who are followed, then the surest and largest.
-                ``min_tracking_confidence`` does not count: whom the network did not find
-                anew nobody holds on to.
+                ``min_tracking_confidence`` does not count: a person that the network did
+                not find again is not followed.
         """
         order, bodies = self._choose(image, found, options)
         ids = self._tracker.update(bodies, stamp, options.reid_timeout)

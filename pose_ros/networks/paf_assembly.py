@@ -93,7 +93,7 @@ def join_all(peaks: Peaks, edges: Edges) -> list[list[int]]:
 def join_strongest(peaks: Peaks, edges: Edges) -> list[list[int]]:
     """Join peaks along the edges, the strongest first, unless an object had a part twice then.
 
-    So two people whom one wrong edge connects stay two, where ``join_all`` makes one of them
+    So two people that one wrong edge connects stay two, where ``join_all`` makes one of them
     and loses half of the parts.
 
     Returns:

@@ -123,9 +123,9 @@ def find_peaks(
 ) -> Peaks:
     """Find the places where a map is greatest within a window, to a fraction of a cell.
 
-    Beyond its edges a map goes on as its mirror image; near what is no number is no peak.
-    Only cells over the threshold are looked at: they are few, which makes this faster than a
-    dilation of all maps.
+    Beyond its edges a map goes on as its mirror image; near a value that is not a number there is
+    no peak. Only cells over the threshold are looked at: they are few, which makes this faster than
+    a dilation of all maps.
 
     Args:
         cmap: (C, H, W).

@@ -24,29 +24,29 @@ SAME_REGION = 0.15
 """Two regions whose middles are nearer to each other hold one person."""
 
 HIDDEN = 0.08
-"""Nearer than this, somebody is so far behind another that he cannot be found."""
+"""Nearer than this, a person is so far behind another that they cannot be found."""
 
 SAME_BODY = 0.1
 """Two bodies whose joints lie nearer on average are one."""
 
 NEW_BODY = 0.15
-"""The same of a followed and a new one: who comes out from behind somebody is a mixture at
+"""The same of a followed and a new one: a person who comes out from behind another is a mixture at
 first."""
 
 NEW_MOVED = 0.5
-"""How far at most the landmarks of somebody new are from where he was looked for."""
+"""How far at most the landmarks of a new person are from where they were looked for."""
 
 WHOLE_REACH = 0.85
 """From the hips to head and feet, in radii of the circle around the body."""
 
 FAINT = 0.1
-"""Least presence of a detected person for whom a second look is worth while."""
+"""Least presence of a detected person that is worth a second look."""
 
 PART_SIZE = 0.4
 """A body whose keypoints span less of those of another may be a part of it, such as a shoe."""
 
 PART_REACH = 0.06
-"""How far the pixels of a body reach from its bones, in spans of its keypoints; of somebody who
+"""How far the pixels of a body reach from its bones, in spans of its keypoints; of a person who
 stands, 10 cm."""
 
 PART_SHARE = 0.7
@@ -64,7 +64,7 @@ class Landmarks:
     """One person as the landmark network sees it, in image pixels.
 
     Attributes:
-        presence: Score in [0, 1] that somebody is there.
+        presence: Score in [0, 1] that a person is there.
         points: (33, 3): x, y, and z at the scale of x, relative to the mid-hips.
         scores: (33,) visibility in [0, 1].
         alignment: (2, 2): mid-hips, and a point straight above them on the
@@ -83,12 +83,12 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class SearchRegion:
-    """Where somebody is looked for.
+    """Where a person is looked for.
 
     Attributes:
         region: The square.
-        origins: Ids of the people whose following leads here; none for somebody new.
-        detected: Whether the detector saw somebody here just now.
+        origins: Ids of the people whose following leads here; none for a new person.
+        detected: Whether the detector saw a person here just now.
     """
 
     region: Region
@@ -113,7 +113,7 @@ class FoundPerson:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Targets that call for a second look, and whom their people are to take the place of."""
+    """Targets that call for a second look, and the people whose place theirs are to take."""
 
     targets: tuple[SearchRegion, ...]
     instead_of: FoundPerson | None = None
@@ -131,7 +131,7 @@ def body_distance(a: Landmarks, b: Landmarks) -> float:
 
 
 def is_whole(region: Region, view: Region, width: int, height: int) -> bool:
-    """Return whether somebody is in a view from head to foot, as far as he is in the image.
+    """Return whether a person is in a view from head to foot, as far as they are in the image.
 
     Of a body that is cut off the detector gets middle and size wrong.
     """
@@ -143,7 +143,7 @@ def is_whole(region: Region, view: Region, width: int, height: int) -> bool:
 
 
 class Sighting(NamedTuple):
-    """A person whom a detector sees in a view of an image.
+    """A person that a detector sees in a view of an image.
 
     Attributes:
         whole: Whether the view shows them from head to foot.
@@ -159,7 +159,7 @@ class Sighting(NamedTuple):
 
 
 def distinct_sightings(seen: Sequence[Sighting]) -> list[Sighting]:
-    """Return each person once whom several views of one image show, the surest first."""
+    """Return each person once that several views of one image show, the surest first."""
     distinct: list[Sighting] = []
     for one in sorted(seen, key=lambda one: one[:2], reverse=True):
         # what one view shows apart are two people, however near
@@ -233,7 +233,7 @@ def merge(
     Args:
         targets: Followed people first.
         found: For each target.
-        min_presence: Least score of somebody.
+        min_presence: Least score of a person.
     """
     people: list[FoundPerson] = []
     doubts: list[Doubt] = []
@@ -251,7 +251,7 @@ def merge(
         if same is None:
             people.append(one)
         elif target.origins:
-            # the one that was followed here; the other slid off somebody who is hidden now
+            # the one that was followed here; the other slid off a person who is hidden now
             better = min(one, same, key=lambda person: person.moved)
             origins = target.origins | same.target.origins
             merged = replace(better, target=replace(better.target, origins=origins))
@@ -273,7 +273,7 @@ def settle(
         people: After the first one.
         doubts: What was looked at again.
         found: For all of their targets, one after the other.
-        min_presence: Least score of somebody.
+        min_presence: Least score of a person.
     """
     people = list(people)
     rest = iter(found)

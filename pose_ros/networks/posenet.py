@@ -76,14 +76,14 @@ def decode(
 ) -> DecodedPeople:
     """Find the people in a network's outputs for one image.
 
-    Every local maximum of a heatmap, the highest first, is somebody's part unless that
-    part of somebody found before is near. From it the displacements lead to the next
+    Every local maximum of a heatmap, the highest first, is a person's part unless that
+    part of a person found before is near. From it the displacements lead to the next
     parts and so on through the whole body, each corrected by the short offsets there. A
     person's score is the mean of the parts' scores without those that lie on the same
-    part of somebody with a higher score, so who is found twice counts little.
+    part of a person with a higher score, so a person found twice counts little.
 
     Beyond its sources, each way is followed back too: where it does not lead to where it
-    came from, it has come to somebody else, and the parts from there on are missing.
+    came from, it has come to another person, and the parts from there on are missing.
 
     Args:
         heatmaps: (17, h, w) log odds of each part.

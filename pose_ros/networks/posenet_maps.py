@@ -43,7 +43,7 @@ ARRIVED = 0.002
 Points: TypeAlias = NDArray[np.complex128]
 
 
-_NEVER = -100.0  # log odds of what is no number
+_NEVER = -100.0  # log odds of a value that is not a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Maps:
     ) -> NDArray[np.bool_]:
         """Return (17,) which parts do not lead back to where their way came from.
 
-        They are somebody else's, or nobody's, and so are all that were reached through
+        They are another person's, or of none, and so are all that were reached through
         them.
 
         Args:
@@ -179,7 +179,7 @@ class Maps:
 def _vectors(maps: FloatArray, stride: int) -> Points:
     """Return maps of all y, then all x, in pixels as complex ones in cells."""
     count = len(maps) // 2
-    # what is no number leads nowhere: the part is then where the way began
+    # a value that is not a number leads nowhere: the part is then where the way began
     maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
     vectors: Points = maps[count:] + 1j * maps[:count].astype(np.complex128)
     vectors /= stride

@@ -81,9 +81,9 @@ def _sightings(
     tiles: int,
     views: Sequence[int],
 ) -> list[Sighting]:
-    """Return whom BlazePose's detector sees in some of the views of an image, all in one run."""
+    """Return the people that BlazePose's detector sees in some views of an image, in one run."""
     height, width = image.shape[:2]
-    # one of many looks is asked for more, or many would find somebody anywhere
+    # one of many looks is asked for more, or many would find a person anywhere
     least = threshold**0.5
     seen = detector(image, channels, threshold, tiles, tile_threshold=least, only=views)
     found = []
@@ -252,7 +252,7 @@ class PeopleSearch:
         if views:
             memory.seen += self._see(image, channels, options, views)
         distinct = distinct_sightings(memory.seen)
-        # a person whom a tile cuts may yet be whole in another
+        # a person that a tile cuts may yet be whole in another
         found = [
             one.region
             for one in distinct

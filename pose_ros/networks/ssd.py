@@ -63,7 +63,7 @@ class Detector:
         self._session = session
         self._decode = decode
         self._low = low
-        # memory that nobody writes to is not taken: only as many views as there are count
+        # memory that is never written to is not taken: only as many views as there are count
         self._views = np.empty((MAX_VIEWS, 3, size, size), np.float32)
 
     def __call__(

@@ -1,6 +1,6 @@
-"""The estimator of networks that see one person at a time, in an upright box cut out around him.
+"""The estimator of networks that see one person at a time, in an upright box cut out around them.
 
-BlazePose's detector finds people; from then on each one's box is where his keypoints were. Boxes
+BlazePose's detector finds people; from then on each one's box is where their keypoints were. Boxes
 are grown and brought to the proportions of the network's input as open-mmlab/mmpose's
 ``TopdownAffine`` does it, since it is what such networks are trained on.
 """
@@ -41,7 +41,7 @@ BREADTH = 0.4
 those of YOLO11 most, and once padded hold 99.6% of these."""
 
 FOLLOW_SCALE = 1.25
-"""Side of a followed person's box in sides of his keypoints' extent: heads and feet go on."""
+"""Side of a followed person's box in sides of their keypoints' extent: heads and feet go on."""
 
 MOST_STEP = 0.15
 """How far a side of a followed person's box comes in from one image to the next, in such sides."""
@@ -112,7 +112,7 @@ class _TopDownMemory:
         self.search = SearchMemory()
 
     def lose_sight(self) -> None:
-        """Follow nobody into the next image; who was where stays known."""
+        """Follow no person into the next image; who was where stays known."""
         self.boxes = []
         self.search.forget()
         self.follower.lose_sight()
@@ -305,7 +305,7 @@ def _new_boxes(regions: Sequence[Region], known: Sequence[FloatArray]) -> list[F
 
 
 def _box_of(region: Region) -> FloatArray:
-    """Return the upright box of somebody whom BlazePose's detector found in a turned square."""
+    """Return the upright box of a person that BlazePose's detector found in a turned square."""
     radius = region.size / REGION_SCALE / 2
     along, across = WHOLE_REACH * radius, BREADTH * radius
     sin, cos = abs(np.sin(region.rotation)), abs(np.cos(region.rotation))
@@ -315,10 +315,10 @@ def _box_of(region: Region) -> FloatArray:
 
 
 def _box_around(points: FloatArray, last: FloatArray) -> FloatArray:
-    """Return the box in which somebody with these keypoints is looked for next.
+    """Return the box in which a person with these keypoints is looked for next.
 
-    Its sides come nearer to each other only slowly: of whom half is missed in one image the
-    other half is found in the next.
+    Its sides come nearer to each other only slowly: if half of a person is missed in one image, the
+    next one still finds it.
     """
     box = extent(points)
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * FOLLOW_SCALE

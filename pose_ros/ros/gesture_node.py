@@ -85,7 +85,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         """
         super().__init__("gesture", GestureParameters, **options)
         self._make_recognizer = make_recognizer
-        self._mutex = threading.RLock()  # over commander, robot, and what was told
+        self._mutex = threading.RLock()  # over commander, robot, and what was sent
         self._commander: Commander | None = None
         self._robot: Robot | None = None
         self._stage: GestureStage | None = None

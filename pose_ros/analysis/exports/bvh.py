@@ -120,7 +120,7 @@ class BvhMotion:
         bones = None if track is None else measure_bones(track.length)
         if who is None or track is None or bones is None:
             self._path.unlink()
-            name = "nobody" if self._wanted is None else f"no person {self._wanted}"
+            name = "no person" if self._wanted is None else f"no person {self._wanted}"
             return (f"not written: {name} with hips and shoulders in meters was seen",)
         self._file.write(hierarchy(bones))
         track.write_motion(bones, self._file)

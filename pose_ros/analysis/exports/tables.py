@@ -146,7 +146,7 @@ class Group(NamedTuple):
 
     Attributes:
         poses: N of them.
-        people: N ids: of the person, of hands of people that to whom they belong.
+        people: N ids: of the person; for hands, of the person they belong to.
         sides: N words: ``left`` or ``right`` of hands, empty otherwise.
     """
 

@@ -14,7 +14,7 @@ _INTERVALS = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 8000)])  # seconds, 
 _USUAL = 0.1  # seconds between two images, until they are known
 _HOLES = 5.0  # usual intervals
 _LEAST_HOLE = 0.5  # seconds
-_LONGEST_STEP = 10_000  # of an index that is told apart from a longer one
+_LONGEST_STEP = 10_000  # of an index that differs from a longer one
 
 
 class Clock:

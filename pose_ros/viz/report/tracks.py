@@ -11,7 +11,7 @@ Key = tuple[int, int]
 """A person: which recording it is in, from 1 on, and the id."""
 
 _MOST = 256  # people who are remembered
-_MOST_SPANS = 64  # a person, that are told apart
+_MOST_SPANS = 64  # a person, that are kept apart
 
 
 @dataclass
