@@ -73,9 +73,10 @@ lint: setup  ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: format
-format: setup  ## let ruff format and mend what it can
+format: setup  ## let ruff format and mend what it can, and wrap the pages
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	$(BIN)/python -m tools.wrap_pages README.md CONTRIBUTING.md docs/*.md docs/*/*.md
 
 .PHONY: docs
 docs: setup $(VENV)/docs  ## the site, in build/site; a warning, a dead link or a missing name is an error

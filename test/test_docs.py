@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.wrap_pages import wrap
+
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WIDTH = 100
 
@@ -54,7 +56,7 @@ def test_the_site_lists_each_page(checkout: Path) -> None:
 
 
 def test_prose_is_wrapped(pages: dict[Path, str]) -> None:
-    """A line may be longer where it cannot break: a table, a link, a code."""
+    """A line may be longer where it cannot break: a table, a link, a code; make format wraps."""
     long = [
         f"{page.name}:{number}"
         for page, text in pages.items()
@@ -64,3 +66,20 @@ def test_prose_is_wrapped(pages: dict[Path, str]) -> None:
         and " " in re.sub(r"`[^`]*`|\[[^]]*\]\([^)]*\)", "x", line.strip().lstrip("-* "))
     ]
     assert long == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("word " * 30, ["word " * 19 + "word", "word " * 9 + "word"]),
+        ("- " + "word " * 30, ["- " + "word " * 18 + "word", "  " + "word " * 10 + "word"]),
+        ("a `code with spaces`\nb", ["a `code with spaces` b"]),
+        ("| a | table |\n|---|---|", ["| a | table |", "|---|---|"]),
+        ("```sh\nkept  as it is\n```", ["```sh", "kept  as it is", "```"]),
+        ("1. one\n\n   goes\n   on\n2. two", ["1. one", "", "   goes on", "2. two"]),
+        ("x" * 96 + " 43 6. A", ["x" * 96, "43 6. A"]),
+    ],
+)
+def test_wrapping_keeps_what_must_not_break(text: str, lines: list[str]) -> None:
+    assert wrap(text).splitlines() == lines
+    assert wrap(wrap(text)) == wrap(text)
