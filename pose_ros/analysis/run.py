@@ -135,7 +135,8 @@ def make_pipeline(task: BagTask) -> Pipeline:
             engine=engine,
         )
     floor = floor_below(settings.mount)
-    return Pipeline(estimator, hands, PipelineOptions(settings.lift, floor, settings.gestures))
+    stages = PipelineOptions(settings.lift, floor, settings.gestures, settings.targets)
+    return Pipeline(estimator, hands, stages)
 
 
 def options_told(task: BagTask, images: BagImages) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.tally import losses
 from pose_ros.build import DEFAULT_NETWORK
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
-from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.viz.report import ReportOptions
@@ -42,6 +42,7 @@ class Settings:
         lift: How people are placed in meters, where the camera is known.
         mount: How the camera stands over a level floor.
         gestures: How gestures are recognized; None where they are not looked for.
+        targets: Which places that people point at are refused.
     """
 
     topic: str = ""
@@ -57,6 +58,7 @@ class Settings:
     lift: LiftOptions = field(default_factory=LiftOptions)
     mount: MountOptions = field(default_factory=MountOptions)
     gestures: GestureOptions | None = None
+    targets: TargetOptions = field(default_factory=TargetOptions)
 
 
 @dataclass(frozen=True)

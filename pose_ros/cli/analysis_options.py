@@ -6,7 +6,7 @@ import argparse
 
 from pose_ros.errors import OptionError
 from pose_ros.settings.command_line import add_to_parser, from_args
-from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 
@@ -26,7 +26,7 @@ def add_meter_arguments(parser: argparse.ArgumentParser, *, camera_info: str) ->
 
 
 def add_gesture_arguments(parser: argparse.ArgumentParser, *, wanted: bool) -> None:
-    """Add the options of ``gesture_options`` to a parser.
+    """Add the options of ``gesture_options`` and ``target_options`` to a parser.
 
     Args:
         parser: Of a command.
@@ -40,6 +40,7 @@ def add_gesture_arguments(parser: argparse.ArgumentParser, *, wanted: bool) -> N
     else:
         group.add_argument("--gestures", action="store_true", help="recognize gestures")
     add_to_parser(GestureOptions, group)
+    add_to_parser(TargetOptions, group)
 
 
 def lift_options(args: argparse.Namespace) -> LiftOptions:
@@ -75,3 +76,12 @@ def gesture_options(args: argparse.Namespace) -> GestureOptions | None:
     if not args.gestures:
         return None
     return from_args(GestureOptions, args)
+
+
+def target_options(args: argparse.Namespace) -> TargetOptions:
+    """Return which places that people point at are refused.
+
+    Raises:
+        OptionError: A number is out of its range.
+    """
+    return from_args(TargetOptions, args)

@@ -17,6 +17,7 @@ from pose_ros.cli.analysis_options import (
     gesture_options,
     lift_options,
     mount_options,
+    target_options,
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
@@ -152,6 +153,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         lift=lift_options(args),
         mount=mount_options(args),
         gestures=gesture_options(args),
+        targets=target_options(args),
     )
     outputs = TaskOutputs(
         bag=args.out or "",

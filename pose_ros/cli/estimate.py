@@ -38,6 +38,7 @@ from pose_ros.cli.analysis_options import (
     gesture_options,
     lift_options,
     mount_options,
+    target_options,
 )
 from pose_ros.cli.bag_report import add_report_arguments, report_options
 from pose_ros.cli.export_options import add_export_arguments, export_options
@@ -141,7 +142,10 @@ def _estimate(
     """Find people in all inputs and write what is asked for; returns one line about the run."""
     told = _told_camera(args)
     options = PipelineOptions(
-        lift_options(args), floor_below(mount_options(args)), gesture_options(args)
+        lift_options(args),
+        floor_below(mount_options(args)),
+        gesture_options(args),
+        target_options(args),
     )
     with contextlib.ExitStack() as stack:
         outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
@@ -436,6 +440,7 @@ def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[st
         "lift": asdict(options.lift),
         **asdict(mount_options(args)),
         "gestures": gestures and asdict(gestures),
+        "targets": asdict(options.targets),
     }
 
 

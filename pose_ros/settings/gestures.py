@@ -88,7 +88,6 @@ class TargetOptions:
         minimum=0.5,
         maximum=50.0,
         unit="meters",
-        flag="",
     )
     min_grazing: float = option(
         math.radians(10.0),

@@ -5,6 +5,7 @@ import json
 import math
 import resource
 import shutil
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -21,7 +22,7 @@ from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.settings.estimation import HandOptions
-from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.sources.bag import open_bag
 from pose_ros.sources.bag_types import typestore
 from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
@@ -168,6 +169,9 @@ def test_a_person_who_points_has_a_target_and_a_goal_that_moves_no_robot(tmp_pat
         assert row["gesture"] == "point"
         known = [float(row[f"target_{axis}_m"]) for axis in "xyz"] + [float(row["goal_yaw_rad"])]
         assert known == pytest.approx([place.x, place.y, place.z, yaw], abs=1e-3)
+    near = replace(SETTINGS, targets=TargetOptions(max_range=0.5))
+    run_task(BagTask(str(tmp_path / "bag"), near, TaskOutputs(bag=str(tmp_path / "near"))))
+    assert "/gesture/target" not in {topic for topic, *_ in read(tmp_path / "near")}
 
 
 def test_what_is_copied_is_as_it_was(results, scene_bag):

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options
+from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options, target_options
 from pose_ros.cli.main import main
-from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.sources.bag import open_bag
 
 
@@ -109,3 +109,5 @@ def test_gestures_are_recognized_as_in_the_node(scene_bag):
         add_gesture_arguments(parser, wanted=wanted)
         words = [] if wanted else ["--gestures"]
         assert gesture_options(parser.parse_args(words)) == GestureOptions()
+        assert target_options(parser.parse_args(words)) == TargetOptions()
+        assert target_options(parser.parse_args(["--max-range", "3"])).max_range == 3.0
