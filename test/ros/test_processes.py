@@ -220,7 +220,7 @@ def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None
     [
         ("pose_node", parameters(threshold="2.0"), "threshold must be in [0, 1], got 2.0"),
         ("pose_node", ["--ros-args", "-p", "nonsense"], "nonsense"),
-        ("camera_node", parameters(rate="-1.0"), "rate must be in [0, 1000], got -1.0"),
+        ("camera_node", parameters(rate="-1.0"), "rate must be in [0.001, 1000], or 0 for "),
         ("gesture_node", parameters(engage="wink"), "engage: 'wink' is no gesture; known: stop"),
         ("up", ["--camera", "/dev/video99"], "/dev/video99"),
         ("up", ["--network", "no-such-net"], "no-such-net"),
