@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import TransformError
+from pose_ros.messages.transforms import FrameTracker
 from pose_ros.sources.bag import BagMessage
-from pose_ros.sources.bag_context import TF_TOPICS, BagFrames, Say
+from pose_ros.sources.bag_context import take_frames
 from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
 
 LOOK_AHEAD = 3 * NANOSECONDS // 10
@@ -22,12 +24,13 @@ class Placements:
     """
 
     def __init__(self, say: Say) -> None:
-        self._frames = BagFrames(say)
+        self._say = say
+        self._frames = FrameTracker(lambda _kind, text: say("transform", text))
         self._frame = ""
 
     def take(self, message: BagMessage) -> None:
         """Take a message of ``TF_TOPICS``."""
-        self._frames.take(message, static=TF_TOPICS[message.topic])
+        take_frames(self._frames, message, self._say)
 
     def at(self, frame_id: str, stamp: float) -> CameraPlacement | None:
         """Return where the camera was; None where that is not known.

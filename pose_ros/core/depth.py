@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.protocols import Say
 from pose_ros.errors import ImageError
 
 # REP-118: 16UC1 holds millimeters and 0 for what was not measured, 32FC1 meters and NaN.
@@ -20,6 +24,9 @@ _ENCODINGS: dict[str, tuple[type[np.generic], float]] = {
 
 _LEAST_VALID = 0.2  # share of a patch
 _TWO_SURFACES = 0.15  # meters between the nearer and the farther part of a patch
+_ROUNDING = 1e-6  # seconds; a float holds Unix time to a quarter of that
+
+Message = TypeVar("Message")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,3 +111,65 @@ def _nearer_median(patch: Float64Array, near: float, far: float) -> float:
     if high - low > _TWO_SURFACES:
         valid = valid[: np.searchsorted(valid, (low + high) / 2)]
     return float((valid[(len(valid) - 1) // 2] + valid[len(valid) // 2]) / 2)
+
+
+class DepthMatcher(Generic[Message]):
+    """Keeps the last depth images, and finds the one that goes with an image.
+
+    It has no lock and no clock: a node locks and waits, a recording need not.
+
+    Args:
+        topic: Of the depth images, for what is said.
+        kept: How many are kept.
+        load: Decodes what was kept; raises ImageError where it cannot.
+        say: Takes what is wrong, each kind of trouble once.
+    """
+
+    def __init__(
+        self, topic: str, kept: int, load: Callable[[Message], DepthImage], say: Say
+    ) -> None:
+        self._topic, self._load, self._say = topic, load, say
+        self._kept: deque[tuple[float, Message]] = deque(maxlen=kept)
+
+    @property
+    def stamps(self) -> tuple[float, ...]:
+        """Of the depth images that are kept, in seconds, as they came."""
+        return tuple(stamp for stamp, _ in self._kept)
+
+    def put(self, stamp: float, message: Message) -> None:
+        """Keep a depth image with its stamp in seconds; it is decoded when it is needed."""
+        self._kept.append((stamp, message))
+
+    def skew(self, stamp: float) -> float:
+        """Return how many seconds the nearest is away from an image; infinite without any."""
+        return min((abs(other - stamp) for other, _ in self._kept), default=math.inf)
+
+    def is_near(self, stamp: float, max_skew: float) -> bool:
+        """Return whether one is at most ``max_skew`` seconds away from an image."""
+        return self.skew(stamp) <= max_skew + _ROUNDING
+
+    def nearest(self, stamp: float, max_skew: float, width: int, height: int) -> DepthImage | None:
+        """Return the depth image nearest in time to an image; None where none will do.
+
+        Args:
+            stamp: Of the image, seconds.
+            max_skew: Seconds by which a depth image may be older or newer.
+            width: Of the image, pixels; a depth image that is registered to it has the same.
+            height: Of the image, pixels.
+        """
+        if not self.is_near(stamp, max_skew):
+            return None
+        _, message = min(self._kept, key=lambda kept: abs(kept[0] - stamp))
+        try:
+            depth = self._load(message)
+        except ImageError as error:
+            self._say("depth", f"{self._topic}: {error}")
+            return None
+        if depth.size == (width, height):
+            return depth
+        self._say(
+            "depth size",
+            f"{self._topic} has {depth.size[0]}x{depth.size[1]} pixels, the images have "
+            f"{width}x{height}, and it is not used: give the depth that is registered to them",
+        )
+        return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Frame, ImageLike, Poses
 from pose_ros.settings.estimation import EstimatorOptions
+
+Say: TypeAlias = Callable[[str, str], None]
+"""Takes a kind of trouble and its text; each kind is said once."""
 
 
 class Session(Protocol):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.errors import OptionError
+from pose_ros.core.protocols import Say
+from pose_ros.errors import OptionError, SourceError
 from pose_ros.messages.types import HeaderMsg, Types
 
 
@@ -91,3 +93,63 @@ def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
         distortion_model=msg.distortion_model,
         distortion=np.array([] if rectified else msg.d, np.float64),
     )
+
+
+class CameraTracker:
+    """Follows the camera of a stream of images by its camera_info.
+
+    Args:
+        topic: Of the camera_info, for what is said.
+        rectified: Whether the images are.
+        say: Takes what is wrong, each kind of trouble once.
+        lost: What there is not while the camera is not known, such as ``no meters``.
+    """
+
+    def __init__(self, topic: str, rectified: bool, say: Say, *, lost: str = "no meters") -> None:
+        self._topic, self._rectified, self._say, self._lost = topic, rectified, say, lost
+        self._content: Any = None
+        self.camera: Camera | None = None
+        """That of the newest camera_info; None where it is not known."""
+        self.trouble = f"nothing on {topic}"
+        """Why there is no camera, or none of the images' size; empty while there is one."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether there was a camera_info."""
+        return self._content is not None
+
+    def take(self, content: Any, read: Callable[[], Any]) -> None:
+        """Take a camera_info; one that is equal to the last costs next to nothing.
+
+        Args:
+            content: What it holds but for its stamp, in any form that can be compared.
+            read: Returns the CameraInfo.
+        """
+        if self.heard and content == self._content:
+            return
+        self._content, self.camera = content, None
+        try:
+            camera = camera_from_info(read(), rectified=self._rectified)
+            camera.undistort((0.0, 0.0))  # an unknown lens model is refused now
+        except (OptionError, SourceError) as error:
+            self._fail("camera", f"{self._lost}: {self._topic}: {error}")
+        else:
+            self.camera, self.trouble = camera, ""
+
+    def fitting(self, camera: Camera | None, width: int, height: int) -> Camera | None:
+        """Return a camera if it is one of images of that size, in pixels; None otherwise."""
+        if camera is None:
+            return None
+        if (camera.width, camera.height) == (width, height):
+            self.trouble = ""
+            return camera
+        self._fail(
+            "size",
+            f"{self._lost}: {self._topic} is for {camera.width}x{camera.height} pixels, the "
+            f"images have {width}x{height}; let the driver publish the one that fits them",
+        )
+        return None
+
+    def _fail(self, kind: str, text: str) -> None:
+        self.trouble = text
+        self._say(kind, text)

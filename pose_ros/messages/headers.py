@@ -31,6 +31,12 @@ def nanoseconds_of(stamp: StampMsg) -> int:
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
+def seconds_of(nanoseconds: int) -> float:
+    """Return a stamp in seconds, the same float as of the message."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return seconds + rest / NANOSECONDS
+
+
 def header_to_msg(types: Types, seconds: float, frame_id: str) -> Any:
     """Return the header of an image taken at that time."""
     return _header(types, stamp_to_msg(types, seconds), frame_id)

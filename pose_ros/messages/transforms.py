@@ -9,7 +9,9 @@ import numpy as np
 from pose_ros.core.body_frame import body_frame
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
+from pose_ros.core.protocols import Say
 from pose_ros.core.types import Poses
+from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.types import HeaderMsg, Types
 
@@ -136,3 +138,38 @@ def transform_to_msg(
         child_frame_id=child,
         transform=types("geometry_msgs/msg/Transform")(translation=shift, rotation=rotation),
     )
+
+
+class FrameTracker:
+    """Follows where frames are by the messages of /tf and /tf_static.
+
+    Args:
+        say: Takes what is wrong, each kind of trouble once; a kind names the frame.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._tree = FrameTree()
+
+    def take(self, message: Any, topic: str, *, static: bool) -> None:
+        """Take a TFMessage.
+
+        Args:
+            message: Its transforms that make no sense are left out.
+            topic: Where it came from, for what is said.
+            static: Whether it holds at any time.
+        """
+        for item in message.transforms:
+            try:
+                add_transform(self._tree, item, static=static)
+            except TransformError as error:
+                parent, child = item.header.frame_id[:99], item.child_frame_id[:99]
+                self._say(f"frame {parent} {child}", f"{topic}: {error}")
+
+    def lookup(self, target: str, frame: str, stamp: float) -> Float64Array:
+        """Return (4, 4) that takes points of a frame to the target at a time in seconds.
+
+        Raises:
+            TransformError: It is not known.
+        """
+        return self._tree.lookup(target, frame, stamp)

@@ -7,58 +7,47 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from std_msgs.msg import Header
+
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
-from pose_ros.messages.cameras import camera_from_info
+from pose_ros.messages.cameras import CameraTracker
 from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.ros.notices import once
 from pose_ros.sources.calibration import read_calibration
 
 # images without any camera_info until that is said
 _PATIENCE = 30
 # a camera's first image may overtake its first camera_info, which was sent before it
 _FIRST_SECONDS = 0.25
+_LOST = "no meters and no /tf"
+_NO_HEADER = Header()
 
 
 class CameraWatch:
-    """Keeps the camera of the newest camera_info, and says once why there is none.
+    """Follows the camera of a topic of camera_info, and says once why there is none.
 
     ``take`` and ``camera_for`` may be called from two threads.
 
     Args:
         topic: Of the camera_info, for what is said.
         rectified: Whether the images are.
-        warn: Called with what is wrong, each kind of trouble once.
+        warn: Takes what is wrong, each kind of trouble once.
     """
 
     def __init__(self, topic: str, rectified: bool, warn: Callable[[str], None]) -> None:
-        self._topic, self._rectified, self._warn = topic, rectified, warn
-        self._camera: Camera | None = None
-        self._trouble = f"nothing on {topic}"
-        self._message: Any = None
+        self._topic = topic
+        self._say = once(warn)
+        self._tracker = CameraTracker(topic, rectified, self._say, lost=_LOST)
         self._arrived = threading.Event()
         self._waited = 0
-        self._told: set[str] = set()
 
     def take(self, msg: Any) -> float:
-        """Take a camera_info, and return its stamp in seconds.
-
-        One that says the same as the last costs next to nothing.
-        """
+        """Take a camera_info, and return its stamp in seconds."""
         stamp = stamp_from_msg(msg.header.stamp)
-        before, self._message = self._message, msg
-        if before is not None:
-            msg.header = before.header  # differs always, and says nothing about the lens
-            if msg == before:
-                return stamp
-        camera = None
-        try:
-            found = camera_from_info(msg, rectified=self._rectified)
-            found.undistort((0.0, 0.0))  # it knows the lens model, or says so now
-            camera, self._trouble = found, ""
-        except OptionError as error:
-            self._say("calibration", f"no meters and no /tf: {self._topic}: {error}")
-        self._camera = camera
+        msg.header = _NO_HEADER  # it differs always, and says nothing about the lens
+        self._tracker.take(msg, lambda: msg)
         self._arrived.set()
         return stamp
 
@@ -73,30 +62,17 @@ class CameraWatch:
         """
         if self._waited == 0:
             self._arrived.wait(_FIRST_SECONDS)
-        camera = self._camera
-        if self._message is None:
+        if not self._tracker.heard:
             self._waited += 1
             if self._waited == _PATIENCE:
-                self._say("silence", f"nothing on {self._topic} yet: no meters and no /tf")
-        if camera is None or (camera.width, camera.height) == (width, height):
-            return camera
-        self._say(
-            "size",
-            f"{self._topic} is for {camera.width}x{camera.height} pixels, the images have "
-            f"{width}x{height}: no meters and no /tf; let the driver publish what fits them",
-        )
-        return None
+                self._say("silence", f"nothing on {self._topic} yet: {_LOST}")
+        return self._tracker.fitting(self._tracker.camera, width, height)
 
     def describe(self) -> str:
         """Return one line for the diagnostics."""
-        camera = self._camera
-        return self._trouble if camera is None or self._trouble else _describe(camera)
-
-    def _say(self, kind: str, text: str) -> None:
-        self._trouble = text
-        if kind not in self._told:
-            self._told.add(kind)
-            self._warn(text)
+        camera = self._tracker.camera
+        trouble = self._tracker.trouble
+        return trouble if camera is None or trouble else _describe(camera)
 
 
 class OwnCamera:

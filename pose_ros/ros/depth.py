@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable
 
-from pose_ros.core.depth import DepthImage
+from pose_ros.core.depth import DepthImage, DepthMatcher
 from pose_ros.errors import ImageError
 from pose_ros.messages.images import depth_from_msg
 from pose_ros.ros.messages import read_image
+from pose_ros.ros.notices import once
 
 # a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8
@@ -32,9 +32,11 @@ class DepthBuffer:
     """
 
     def __init__(self, topic: str, warn: Callable[[str], None]) -> None:
-        self._topic, self._warn = topic, warn
-        self._kept: deque[DepthImage] = deque(maxlen=_KEPT)
-        self._told: set[str] = set()
+        self._topic = topic
+        self._say = once(warn)
+        self._matcher: DepthMatcher[DepthImage] = DepthMatcher(
+            topic, _KEPT, lambda depth: depth, self._say
+        )
         self._arrived = threading.Condition()
         self._in_vain = 0
         self._apart = self._skipped = 0
@@ -46,10 +48,10 @@ class DepthBuffer:
         try:
             depth = depth_from_msg(read_image(message))
         except ImageError as error:
-            self._say("message", f"{self._topic}: {error}")
+            self._say("depth", f"{self._topic}: {error}")
             return math.nan
         with self._arrived:
-            self._kept.append(depth)
+            self._matcher.put(depth.stamp, depth)
             self._arrived.notify_all()
         return depth.stamp
 
@@ -67,23 +69,24 @@ class DepthBuffer:
             height: Of the image, pixels.
         """
 
-        def found() -> DepthImage | None:
-            return min(self._kept, key=lambda depth: abs(depth.stamp - stamp), default=None)
-
         def near() -> bool:
-            depth = found()
-            return depth is not None and abs(depth.stamp - stamp) <= max_skew
+            return self._matcher.is_near(stamp, max_skew)
 
         with self._arrived:
             # before the first has come there is nothing to wait for: discovery takes its time
-            if self._kept:
+            if self._matcher.stamps:
                 self._wait_for_own(stamp)
                 hopeful = self._in_vain < _PATIENCE or self._in_vain % _RETRY == 0
                 came = self._arrived.wait_for(near, _WAIT_SECONDS if hopeful else 0.0)
                 self._in_vain = 0 if came else self._in_vain + 1
-            best = found()
-        if best is not None and not self._serves(best, stamp, max_skew, width, height):
-            best = None
+            best = self._matcher.nearest(stamp, max_skew, width, height)
+            skew = self._matcher.skew(stamp)
+        if best is None and self._in_vain >= _PATIENCE and skew < math.inf:  # one may be lost
+            self._say(
+                "skew",
+                f"{self._topic}: the nearest depth is {skew:.3f} s away from the image and "
+                f"is not used; max_depth_skew is {max_skew:g} s",
+            )
         self.used_total += best is not None
         self.missed_total += best is None
         return best
@@ -96,10 +99,10 @@ class DepthBuffer:
         """Wait for the depth image of an image's own stamp, where there is hope for one."""
 
         def own() -> bool:
-            return any(abs(depth.stamp - stamp) <= _OWN_SECONDS for depth in self._kept)
+            return self._matcher.skew(stamp) <= _OWN_SECONDS
 
         def decided() -> bool:
-            return own() or max(depth.stamp for depth in self._kept) > stamp
+            return own() or max(self._matcher.stamps) > stamp
 
         there = own()
         self._skipped = self._skipped + 1 if self._apart >= _PATIENCE and not there else 0
@@ -109,29 +112,3 @@ class DepthBuffer:
             self._apart = min(self._apart + 2, _RETRY)
         else:
             self._apart = max(0, self._apart - 1) if there else 0
-
-    def _serves(
-        self, depth: DepthImage, stamp: float, max_skew: float, width: int, height: int
-    ) -> bool:
-        skew = abs(depth.stamp - stamp)
-        if skew > max_skew:
-            if self._in_vain >= _PATIENCE:  # one may be lost
-                self._say(
-                    "skew",
-                    f"{self._topic}: the nearest depth is {skew:.3f} s away from the image and "
-                    f"is not used; max_depth_skew is {max_skew:g} s",
-                )
-            return False
-        if depth.size != (width, height):
-            self._say(
-                "size",
-                f"{self._topic} has {depth.size[0]}x{depth.size[1]} pixels, the images have "
-                f"{width}x{height}, and it is not used: give the depth that is registered to them",
-            )
-            return False
-        return True
-
-    def _say(self, kind: str, text: str) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
-            self._warn(text)

@@ -12,10 +12,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.frames import FrameTree, place_of
+from pose_ros.core.frames import place_of
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.transforms import add_transform
+from pose_ros.messages.transforms import FrameTracker
 from pose_ros.ros.notices import Notices
 from pose_ros.ros.tf import TF_QOS
 
@@ -54,8 +54,12 @@ class OwnFrames:
 
     def __init__(self, node: Any) -> None:
         self._node = node
-        self._tree = FrameTree()
-        self._notices = Notices(node.get_logger())
+        notices = Notices(node.get_logger())
+
+        def say(kind: str, text: str) -> None:
+            notices.warn(kind, text)
+
+        self._tracker = FrameTracker(say)
         self._subscriptions: list[Any] = []
         try:
             from tf2_msgs.msg import TFMessage
@@ -68,7 +72,7 @@ class OwnFrames:
 
     def lookup(self, target: str, header: Any) -> Float64Array:
         """Return the transform from a header's frame at its stamp."""
-        return self._tree.lookup(target, header.frame_id, stamp_from_msg(header.stamp))
+        return self._tracker.lookup(target, header.frame_id, stamp_from_msg(header.stamp))
 
     def close(self) -> None:
         """End the subscriptions."""
@@ -76,13 +80,7 @@ class OwnFrames:
             self._node.destroy_subscription(self._subscriptions.pop())
 
     def _take(self, static: bool, msg: Any) -> None:
-        topic = "/tf_static" if static else "/tf"
-        for item in msg.transforms:
-            try:
-                add_transform(self._tree, item, static=static)
-            except TransformError as error:
-                frames = (item.header.frame_id[:99], item.child_frame_id[:99])
-                self._notices.warn(("frame", *frames), f"{topic}: {error}")
+        self._tracker.take(msg, "/tf_static" if static else "/tf", static=static)
 
 
 class TfFrames:

@@ -74,3 +74,15 @@ class Notices:
 def printable(text: str) -> str:
     """Return a text without control characters: names come from whoever sends."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def once(warn: Callable[[str], None]) -> Callable[[str, str], None]:
+    """Return what warns of each kind of trouble once: it takes the kind and the text."""
+    given: set[str] = set()
+
+    def say(kind: str, text: str) -> None:
+        if kind not in given:
+            given.add(kind)
+            warn(text)
+
+    return say

@@ -17,6 +17,7 @@ from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError, OptionError, SourceError
 from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp
+from pose_ros.messages.headers import seconds_of
 from pose_ros.messages.images import DEPTH_ENCODINGS, image_from_compressed, image_from_msg
 from pose_ros.settings.images import BY_NAME
 from pose_ros.sources.ahead import Ahead
@@ -261,7 +262,7 @@ class BagImages:
                     "images have no frame_id, and nothing of /tf is known of them: set it in the "
                     "camera's driver",
                 )
-            stamp = nanoseconds // NANOSECONDS + nanoseconds % NANOSECONDS / NANOSECONDS
+            stamp = seconds_of(nanoseconds)
             frame = Frame(image, stamp, one.index, self.name, channels)
         except ImageError as error:
             self._refuse("unreadable", str(error))
@@ -273,7 +274,7 @@ class BagImages:
             message.nanoseconds,
             frame_id,
             context.camera_for(one.camera, *size),
-            context.depth_for(nanoseconds, *size),
+            context.depth_for(stamp, *size),
             context.place(frame_id, stamp),
             self._options.target_frame,
             message,

@@ -140,16 +140,16 @@ def test_silence_is_said_once(watch: CameraWatch, warnings: list[str]) -> None:
 
 def test_a_source_that_knows_its_camera(warnings: list[str]) -> None:
     source = SyntheticSource("stand", width=320, height=240)
-    own = OwnCamera(source, None, 0.0, warnings.append)
+    own = OwnCamera(source, None, None, warnings.append)
     assert own.camera_for(320, 240) is source.camera
     other = Calibration(Camera.from_hfov(320, 240, 90))
-    assert OwnCamera(source, other, 0.0, warnings.append).camera_for(320, 240) is other.camera
+    assert OwnCamera(source, other, None, warnings.append).camera_for(320, 240) is other.camera
     assert warnings == []
 
 
 def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
     source = PictureSource([data / "images" / "peds_3.jpg"], name="a picture")
-    own = OwnCamera(source, None, 0.0, warnings.append)
+    own = OwnCamera(source, None, None, warnings.append)
     for _ in range(2):
         assert own.camera_for(320, 240) is None
     assert warnings == ["no meters and no /tf: not calibrated: set camera_info_url or hfov"]
@@ -157,7 +157,7 @@ def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
     made_up = OwnCamera(source, None, 70.0, warnings.append).camera_for(320, 240)
     assert made_up is not None
     assert made_up.hfov_degrees == pytest.approx(70)
-    wrong = OwnCamera(source, Calibration(Camera.from_hfov(640, 480, 60)), 0.0, warnings.append)
+    wrong = OwnCamera(source, Calibration(Camera.from_hfov(640, 480, 60)), None, warnings.append)
     assert wrong.camera_for(320, 240) is None
     assert "is for 640x480 pixels" in warnings[-1]
 

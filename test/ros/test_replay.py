@@ -214,7 +214,7 @@ def test_two_rounds_are_those_of_the_pipeline(
     )
     assert played.ros.spin_until(lambda: played.player.subscribers(DEPTH))
     played.player.send_first(DEPTH)
-    assert played.ros.spin_until(lambda: played.nodes[1]._meters._depth._kept)
+    assert played.ros.spin_until(lambda: played.nodes[1]._meters._depth._matcher.stamps)
     capfd.readouterr()
     heard = [played.round() for _ in range(2)]
     said = capfd.readouterr().err.splitlines()
