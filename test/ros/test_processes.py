@@ -320,7 +320,7 @@ def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
     frames = re.search(r"(\d+) frames in", program.said)
     assert frames is not None
     assert 5 <= int(frames[1]) <= 10, program.said
-    assert "somebody in 0% of the frames" in program.said
+    assert "a person in 0% of the frames" in program.said
 
 
 @pytest.mark.parametrize(
