@@ -14,7 +14,7 @@ from pose_ros.sources.synthetic import SyntheticSource
 
 SKELETON = skeletons.get("coco17")
 FULL = skeletons.get("blazepose33")
-# a person 2 m ahead who faces the camera: his left is the camera's right
+# a person 2 m ahead who faces the camera: their left is the camera's right
 JOINTS = {
     "left_hip": (0.1, 0.3, 2.0),
     "right_hip": (-0.1, 0.3, 2.0),
@@ -31,7 +31,7 @@ def person(joints, skeleton=SKELETON):
     return Pose(skeleton, 0, 1.0, np.zeros(4, np.float32), points, points[:, 0] + 1, camera=camera)
 
 
-def test_somebody_who_faces_the_camera():
+def test_person_who_faces_the_camera_has_x_towards_it_and_z_up():
     frame = body_frame(person(JOINTS))
     np.testing.assert_allclose(frame.origin, [0, 0.3, 2], atol=1e-6)
     axes = frame.rotation.as_matrix().T
@@ -40,7 +40,7 @@ def test_somebody_who_faces_the_camera():
 
 @pytest.mark.parametrize("turn_degrees", [0, 30, 90, 180, 250])
 @pytest.mark.parametrize("lean_degrees", [0, 40])
-def test_it_turns_and_leans_with_the_body(turn_degrees, lean_degrees):
+def test_frame_turns_and_leans_with_the_body(turn_degrees, lean_degrees):
     turn, lean = math.radians(turn_degrees), math.radians(lean_degrees)
     about_y = np.array(
         [[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]]
@@ -60,7 +60,7 @@ def test_it_turns_and_leans_with_the_body(turn_degrees, lean_degrees):
     np.testing.assert_allclose(frame.origin + frame.to_body(point) @ axes.T, point, atol=1e-9)
 
 
-def test_a_turned_chest_turns_it_in_part():
+def test_turned_chest_turns_frame_in_part():
     chest = dict(JOINTS, left_shoulder=(0.0, -0.2, 1.8), right_shoulder=(0.0, -0.2, 2.2))
     forward = body_frame(person(chest)).rotation.as_matrix()[:, 0]
     angle = math.degrees(math.atan2(forward[0], -forward[2]))
@@ -68,17 +68,17 @@ def test_a_turned_chest_turns_it_in_part():
 
 
 @pytest.mark.parametrize("missing", JOINTS)
-def test_there_is_none_without_hips_or_shoulders(missing):
+def test_body_without_hips_or_shoulders_has_no_frame(missing):
     assert body_frame(person({k: v for k, v in JOINTS.items() if k != missing})) is None
 
 
-def test_there_is_none_where_no_direction_can_be_told():
+def test_body_without_direction_has_no_frame():
     assert body_frame(person(dict.fromkeys(JOINTS, (0.0, 0.0, 2.0)))) is None
     edge_on = {name: (0.0, point[1], 2.0) for name, point in JOINTS.items()}
     assert body_frame(person(edge_on)) is None
 
 
-def test_there_is_none_of_a_hand_or_without_meters():
+def test_hand_or_body_without_meters_has_no_frame():
     assert body_frame(person({}, skeletons.get("blazehand21"))) is None
     bare = person(JOINTS)
     assert (
@@ -86,7 +86,7 @@ def test_there_is_none_of_a_hand_or_without_meters():
     )
 
 
-def test_the_actor_faces_the_camera_while_he_points_aside():
+def test_actor_who_points_aside_faces_the_camera():
     truth = SyntheticSource("point_right", distance=3.0, live=False).truth(0.0)
     frame = body_frame(person(dict(zip(truth.skeleton.keypoints, truth.camera, strict=True)), FULL))
     hips = truth.joint("left_hip") + truth.joint("right_hip")
@@ -94,7 +94,7 @@ def test_the_actor_faces_the_camera_while_he_points_aside():
     wrist, nose, heel = (
         frame.to_body(truth.joint(name)[None])[0] for name in ("right_wrist", "nose", "left_heel")
     )
-    assert wrist[1] < -0.3, "to his right"
+    assert wrist[1] < -0.3, "to their right"
     assert nose[0] > 0.05, "in front of the hips"
     assert nose[2] > 0.4
     assert heel[2] < -0.6

@@ -60,7 +60,7 @@ def test_speed_rises_and_falls_within_limits(make_scene: Any) -> None:
         before = command
 
 
-def test_a_late_tick_makes_no_leap(scene: Any) -> None:
+def test_late_tick_keeps_acceleration_limit(scene: Any) -> None:
     scene.engage()
     scene.show("come_here")
     slow = scene.commands[-1].linear
@@ -80,21 +80,21 @@ def test_a_late_tick_makes_no_leap(scene: Any) -> None:
         (-1.0, 1.0, 0.2121, 0.5657),
     ],
 )
-def test_a_twist_goes_with_the_direction(
+def test_twist_follows_pointing_direction(
     scene: Any, x: float, z: float, linear: float, angular: float
 ) -> None:
     command = scene.drive(point(x, z))
     assert (command.linear, command.angular) == pytest.approx((linear, angular), abs=1e-4)
 
 
-def test_an_uncertain_direction_moves_nothing(scene: Any) -> None:
+def test_uncertain_direction_commands_nothing(scene: Any) -> None:
     scene.engage()
     assert is_zero(scene.show(point(-1.0, sigma=0.5), seconds=1.0))
     assert "0.50 radians" in scene.commander.reason
     assert is_zero(scene.show("point", seconds=1.0))
 
 
-def test_a_side_has_a_command_of_its_own(make_scene: Any) -> None:
+def test_each_side_has_its_own_command(make_scene: Any) -> None:
     left, right = TwistAction(angular=0.5), TwistAction(angular=-0.5)
     scene = make_scene(bindings=(Binding("point", "right", right), Binding("point", "", left)))
     assert scene.drive(gesture("point", side="left")).angular == 0.5
@@ -103,7 +103,7 @@ def test_a_side_has_a_command_of_its_own(make_scene: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_never_leaves(make_scene: Any, value: float) -> None:
+def test_speed_that_is_not_finite_is_refused_or_zero(make_scene: Any, value: float) -> None:
     action = TwistAction(linear=value)
     scene = make_scene(bindings=(Binding("wave", "", action),))
     scene.engage()

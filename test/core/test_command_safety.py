@@ -55,7 +55,7 @@ def test_zero_when_the_images_stop(scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_why_poses_are_too_old_is_said_once_each_time(scene: Any) -> None:
+def test_reason_for_old_poses_is_logged_once_each_time(scene: Any) -> None:
     """Poses that come every 0.1 s, each of an image of 0.21 s ago: too slow by a hair."""
     scene.stamp_offset = -0.21
     scene.drive()
@@ -70,14 +70,14 @@ def test_why_poses_are_too_old_is_said_once_each_time(scene: Any) -> None:
     assert set(stale) == {f"poses are 0.31 s old {parts}; timeout is 0.3 s"}
 
 
-def test_images_that_do_not_come_are_told_from_images_that_come_late(scene: Any) -> None:
+def test_reason_distinguishes_missing_images_from_late_images(scene: Any) -> None:
     scene.stamp_offset = 0.0
     scene.drive()
     scene.wait(0.4)
     assert scene.commander.reason == "no poses for 0.3 s; timeout is 0.3 s"
 
 
-def test_a_gesture_that_is_held_through_a_gap_does_not_go_on(scene: Any) -> None:
+def test_gesture_held_through_a_gap_does_not_resume(scene: Any) -> None:
     scene.drive()
     scene.wait(0.4)
     assert is_zero(scene.show("come_here", seconds=1.0))
@@ -94,7 +94,7 @@ def test_zero_when_the_stamps_stand_still(scene: Any) -> None:
     assert scene.commander.reason == "the stamps of the images stand still"
 
 
-def test_a_gesture_in_an_image_that_was_there_before_commands_nothing(scene: Any) -> None:
+def test_gesture_in_repeated_image_commands_nothing(scene: Any) -> None:
     scene.engage()
     taken = scene.now + scene.stamp_offset
     assert is_zero(scene.show("come_here", stamp=taken))
@@ -112,7 +112,7 @@ def test_zero_when_the_stamps_fall_behind(scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_images_that_are_old_from_the_start_move_nothing(scene: Any) -> None:
+def test_images_that_are_old_from_the_start_command_nothing(scene: Any) -> None:
     scene.stamp_offset = -86400.0  # as those of a bag
     scene.show("raise_hand", seconds=2.0)
     scene.show("come_here", seconds=2.0)
@@ -121,7 +121,7 @@ def test_images_that_are_old_from_the_start_move_nothing(scene: Any) -> None:
     assert {command.state for command in scene.commands} == {State.DISENGAGED}
 
 
-def test_a_replay_moves_nothing_unless_it_is_allowed(make_scene: Any) -> None:
+def test_replay_commands_nothing_unless_allowed(make_scene: Any) -> None:
     scene = make_scene(compare_clock=False)
     scene.stamp_offset = -86400.0
     assert scene.drive().linear > 0.0
@@ -153,7 +153,7 @@ def test_zero_when_images_are_left_out_by_their_stamps(make_scene: Any) -> None:
     assert scene.commander.operator == 3
 
 
-def test_a_stamp_of_the_future_moves_nothing(scene: Any) -> None:
+def test_stamp_in_the_future_commands_nothing(scene: Any) -> None:
     scene.stamp_offset = 0.5
     scene.show("raise_hand", seconds=2.0)
     assert scene.commander.operator is None
@@ -176,14 +176,14 @@ def test_zero_when_the_operator_is_lost(scene: Any) -> None:
     assert is_zero(scene.show("come_here", people=()))
     assert scene.commander.state is State.STOPPED
     assert scene.commander.reason == "operator 3 is out of sight"
-    # back in time, and the gesture has to be made anew
+    # back in time, and the operator has to make the gesture again
     assert is_zero(scene.show("come_here"))
     assert (scene.commander.state, scene.commander.operator) == (State.ENGAGED, 3)
     scene.show(people=(), seconds=1.2)
     assert (scene.commander.state, scene.commander.operator) == (State.DISENGAGED, None)
 
 
-def test_another_id_is_another_person(scene: Any) -> None:
+def test_zero_when_operator_gets_another_id(scene: Any) -> None:
     scene.drive()
     renamed = dataclasses.replace(HERE, id=4)
     assert is_zero(scene.show(gesture("come_here", 4), people=(renamed,)))
@@ -197,7 +197,7 @@ def test_another_id_is_another_person(scene: Any) -> None:
         ({"center": (math.nan, 200.0)}, "has gone to another body"),
     ],
 )
-def test_zero_when_the_id_goes_to_somebody_else(
+def test_zero_when_id_moves_to_another_person(
     scene: Any, change: dict[str, Any], reason: str
 ) -> None:
     scene.drive()
@@ -207,7 +207,7 @@ def test_zero_when_the_id_goes_to_somebody_else(
     assert reason in scene.commander.reason
 
 
-def test_two_who_swap_ids(scene: Any) -> None:
+def test_zero_when_two_people_swap_ids(scene: Any) -> None:
     both = (HERE, OTHER)
     scene.engage(people=both)
     assert scene.show("come_here", seconds=1.0, people=both).linear > 0.0
@@ -216,7 +216,7 @@ def test_two_who_swap_ids(scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_zero_while_somebody_is_before_the_operator(scene: Any) -> None:
+def test_zero_while_another_person_overlaps_the_operator(scene: Any) -> None:
     scene.drive()
     near = Person(8, (340.0, 210.0), 220.0)
     assert is_zero(scene.show("come_here", people=(HERE, near)))
@@ -229,13 +229,13 @@ def test_zero_when_the_operator_is_there_twice(scene: Any) -> None:
     twin = dataclasses.replace(HERE, center=(700.0, 200.0))
     assert is_zero(scene.show("come_here", people=(HERE, twin)))
     assert scene.commander.operator is None
-    # nor does somebody engage who is there twice
+    # a person who is there twice does not engage either
     scene.commands.clear()
     scene.show("raise_hand", people=(HERE, twin), seconds=3.0)
     assert {command.state for command in scene.commands} == {State.STOPPED}
 
 
-def test_an_operator_who_walks_is_the_same(scene: Any) -> None:
+def test_walking_operator_stays_engaged(scene: Any) -> None:
     scene.drive()
     for step in range(100):  # 1.5 m/s, nearer and nearer
         place = (300.0 + 15.0 * step, 200.0)
@@ -243,12 +243,12 @@ def test_an_operator_who_walks_is_the_same(scene: Any) -> None:
         assert scene.show("come_here", people=(walking,)).linear > 0.0
 
 
-def test_a_gesture_of_nobody_commands_nothing(scene: Any) -> None:
+def test_gesture_without_its_person_commands_nothing(scene: Any) -> None:
     scene.show(gesture("raise_hand", 5), seconds=3.0)
     assert scene.commander.operator is None
 
 
-def test_the_lock_wins_over_all(scene: Any) -> None:
+def test_lock_overrides_all_commands(scene: Any) -> None:
     scene.drive()
     scene.commander.lock(True, scene.now)
     assert is_zero(scene.commander.tick(scene.now))
@@ -264,7 +264,7 @@ def test_the_lock_wins_over_all(scene: Any) -> None:
     scene.drive()
 
 
-def test_a_lock_that_falls_silent_is_set(make_scene: Any) -> None:
+def test_silent_lock_topic_locks(make_scene: Any) -> None:
     scene = make_scene(lock_timeout=0.5)
     scene.show("raise_hand", seconds=3.0)
     assert scene.commander.operator is None
@@ -278,14 +278,14 @@ def test_a_lock_that_falls_silent_is_set(make_scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_a_stop_wins_over_all(scene: Any) -> None:
+def test_stop_overrides_all_commands(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     assert is_zero(scene.commander.tick(scene.now))
     assert scene.commander.reason == "stop topic: engage again"
     scene.show("come_here", seconds=3.0)
     assert (scene.commander.state, scene.commander.operator) == (State.STOPPED, None)
-    # while it is said again and again nobody engages
+    # while the stop repeats, no person engages
     for _ in range(100):
         scene.commander.stop("stop topic")
         scene.show("raise_hand")
@@ -293,7 +293,7 @@ def test_a_stop_wins_over_all(scene: Any) -> None:
     scene.drive()
 
 
-def test_what_is_barred_moves_nothing(scene: Any) -> None:
+def test_barred_robot_does_not_move(scene: Any) -> None:
     scene.drive()
     scene.commander.bar("the clock is a simulation's")
     assert is_zero(scene.commander.tick(scene.now))

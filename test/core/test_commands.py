@@ -46,7 +46,7 @@ EVERYTHING = ("come_here", point(-1.0), "t_pose", "thumb_up", "wave", "stop")
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_nothing_moves_before_somebody_has_engaged(scene: Any, name: Any) -> None:
+def test_robot_stands_until_a_person_engages(scene: Any, name: Any) -> None:
     scene.show(name, seconds=5.0, goals={3: GOAL})
     assert not moves(scene.commands)
     assert not any(command.events for command in scene.commands)
@@ -54,32 +54,32 @@ def test_nothing_moves_before_somebody_has_engaged(scene: Any, name: Any) -> Non
     assert {command.kind for command in scene.commands} == {"none"}  # others may drive the robot
 
 
-def test_engaging_takes_its_time(scene: Any) -> None:
+def test_person_engages_only_after_engage_time(scene: Any) -> None:
     assert scene.show("raise_hand", seconds=1.0).state is State.ENGAGING
     assert scene.commander.reason == "person 3 holds raise_hand"
     assert scene.show("raise_hand", seconds=0.1).state is State.ENGAGED
     assert scene.commander.operator == 3
 
 
-def test_a_hand_that_is_let_down_in_between_begins_anew(scene: Any) -> None:
+def test_hand_lowered_in_between_restarts_engaging(scene: Any) -> None:
     for _ in range(5):
         scene.show("raise_hand", seconds=0.9)
         scene.show()
         assert scene.commander.state is State.DISENGAGED
     scene.show("raise_hand", seconds=0.9)
-    scene.wait(TIMEOUT + 2 * STEP)  # nor does a time count that nobody has seen
+    scene.wait(TIMEOUT + 2 * STEP)  # nor does time without images count
     scene.show("raise_hand", seconds=0.9)
     assert scene.commander.operator is None
 
 
-def test_two_who_hold_it_in_turn_are_not_one_who_holds_it(scene: Any) -> None:
+def test_two_people_who_hold_in_turn_do_not_engage(scene: Any) -> None:
     for _ in range(10):
         for person in (3, 8):
             scene.show(gesture("raise_hand", person), seconds=0.5, people=(HERE, OTHER))
     assert scene.commander.operator is None
 
 
-def test_what_began_before_engaging_commands_nothing(scene: Any) -> None:
+def test_gesture_begun_before_engaging_commands_nothing(scene: Any) -> None:
     scene.show("come_here", "raise_hand", "wave", seconds=2.0)
     scene.show("come_here", "wave", seconds=2.0)
     assert scene.commander.state is State.ENGAGED
@@ -129,7 +129,7 @@ def test_a_stop_gesture_wins_over_the_others(scene: Any) -> None:
     assert scene.show("come_here", seconds=1.0).linear > 0.0
 
 
-def test_two_commands_at_once_are_none(scene: Any) -> None:
+def test_two_commands_at_once_command_nothing(scene: Any) -> None:
     scene.drive()
     assert is_zero(scene.show("come_here", point(-1.0)))
     assert "at once" in scene.commander.reason
@@ -157,14 +157,14 @@ def test_a_goal_is_sent_once_and_again_when_it_moves(scene: Any) -> None:
     assert is_zero(scene.show())
 
 
-def test_a_goal_that_is_not_known_is_none(scene: Any) -> None:
+def test_unknown_goal_is_not_sent(scene: Any) -> None:
     scene.engage()
     assert is_zero(scene.show("t_pose", goals={3: "it points at the sky", 8: GOAL}))
     assert scene.commander.reason == "t_pose: it points at the sky"
     assert is_zero(scene.show("t_pose"))
 
 
-def test_a_goal_that_needs_no_holding_goes_on(scene: Any) -> None:
+def test_goal_without_hold_lasts_until_a_command_or_stop(scene: Any) -> None:
     scene.engage()
     scene.show("thumb_up", goals={3: GOAL})
     assert scene.show(seconds=5.0).kind == "none"
@@ -191,13 +191,13 @@ def test_the_end_of_a_goal(scene: Any) -> None:
     assert is_zero(scene.show("t_pose", goals={3: GOAL}, seconds=2.0))  # not once more
 
 
-def test_an_event_is_told_once_each_time(scene: Any) -> None:
+def test_event_is_sent_once_per_gesture(scene: Any) -> None:
     scene.engage()
     for _ in range(3):
         scene.show("wave", seconds=1.0)
         scene.show(seconds=0.5)
-    told = [event for command in scene.commands for event in command.events]
-    assert told == [EventAction("hello")] * 3
+    sent = [event for command in scene.commands for event in command.events]
+    assert sent == [EventAction("hello")] * 3
 
 
 def test_an_event_does_not_end_a_movement(scene: Any) -> None:
@@ -205,7 +205,7 @@ def test_an_event_does_not_end_a_movement(scene: Any) -> None:
     assert scene.show("come_here", "wave").linear == pytest.approx(0.2)
 
 
-def test_zero_is_said_for_a_while_and_then_nothing(scene: Any) -> None:
+def test_zero_is_sent_for_a_while_and_then_nothing(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     scene.commands.clear()
@@ -215,7 +215,7 @@ def test_zero_is_said_for_a_while_and_then_nothing(scene: Any) -> None:
     assert kinds[-15:] == ["none"] * 15
 
 
-def test_a_stop_is_told_however_late_the_next_tick(scene: Any) -> None:
+def test_stop_is_sent_however_late_the_next_tick(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     scene.now += 60.0
@@ -277,7 +277,7 @@ def test_a_hand_without_a_body_stops_and_commands_nothing_else(make_scene: Any) 
     assert scene.commander.reason == "a hand without a body shows open_palm"
 
 
-def test_anybody_may_stop(scene: Any) -> None:
+def test_any_person_may_stop(scene: Any) -> None:
     both = (HERE, OTHER)
     scene.engage(people=both)
     assert scene.show("come_here", seconds=1.0, people=both).linear > 0.0

@@ -33,7 +33,7 @@ def at(transform: np.ndarray, *point: float) -> list[float]:
     return list((transform @ [*point, 1.0])[:3].round(6).tolist())
 
 
-def test_a_frame_that_stands(tree: FrameTree) -> None:
+def test_fixed_frame_has_one_place_at_all_stamps(tree: FrameTree) -> None:
     assert at(tree.lookup("base", "camera", 3.0), 1.0, 0.0, 0.0) == [1.5, 0.0, 1.0]
     assert at(tree.lookup("camera", "base", 3.0), 1.5, 0.0, 1.0) == [1.0, 0.0, 0.0]
     assert np.array_equal(tree.lookup("camera", "camera", math.nan), np.eye(4))
@@ -64,7 +64,7 @@ def test_a_frame_that_moves_is_where_it_was_at_the_stamp(tree: FrameTree) -> Non
         ("map", "hand", 10.0, "nothing on /tf connects hand with map"),
     ],
 )
-def test_what_is_not_known_is_said(
+def test_unknown_transform_is_an_error_with_its_reason(
     tree: FrameTree, target: str, source: str, stamp: float, words: str
 ) -> None:
     tree.add("arm", "hand", (0.0, 0.0, 0.0), NONE, None)
@@ -72,13 +72,13 @@ def test_what_is_not_known_is_said(
         tree.lookup(target, source, stamp)
 
 
-def test_what_comes_late_is_put_in_its_place(tree: FrameTree) -> None:
+def test_late_transform_is_inserted_at_its_stamp(tree: FrameTree) -> None:
     tree.add("map", "base", (1.0, 5.0, 0.0), about_z(0), 10.5)
     tree.add("map", "base", (1.0, 7.0, 0.0), about_z(0), 10.5)
     assert at(tree.lookup("map", "base", 10.5), 0.0, 0.0, 0.0) == [1.0, 7.0, 0.0]
 
 
-def test_what_is_old_is_forgotten_and_a_clock_that_went_back_begins_anew(tree: FrameTree) -> None:
+def test_old_transforms_are_dropped_and_a_clock_jump_back_restarts(tree: FrameTree) -> None:
     tree.add("map", "base", (9.0, 0.0, 0.0), NONE, 20.5)
     with pytest.raises(TransformError, match="oldest"):
         tree.lookup("map", "base", 10.2)
@@ -87,7 +87,7 @@ def test_what_is_old_is_forgotten_and_a_clock_that_went_back_begins_anew(tree: F
     assert at(tree.lookup("map", "base", 1.0), 0.0, 0.0, 0.0) == [4.0, 0.0, 0.0]
 
 
-def test_a_short_way_back_begins_anew_too(tree: FrameTree) -> None:
+def test_short_clock_jump_back_restarts(tree: FrameTree) -> None:
     """Nothing of the round before is a place of now, nor is anything between the two."""
     tree.add("map", "base", (7.0, 0.0, 0.0), NONE, 9.0)
     assert at(tree.lookup("map", "base", 9.0), 0.0, 0.0, 0.0) == [7.0, 0.0, 0.0]

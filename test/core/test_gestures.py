@@ -46,7 +46,7 @@ def person(gesture, arm="right", seconds=0.0, *, id_=7, missing=(), score=0.9, s
 
 
 def play(recognizer, seconds, make, start=0.0):
-    """Show somebody at 15 Hz; return (stamp, gesture) of all that is told."""
+    """Show a person at 15 Hz; return (stamp, gesture) of each gesture event."""
     told = []
     for i in range(round(seconds / PERIOD)):
         stamp = start + i * PERIOD
@@ -77,7 +77,7 @@ def test_a_ray_points_from_the_body_outwards():
     told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left"))
     ray = told[0][1].ray
     assert ray.metric
-    assert ray.direction[0] > 0.95  # his left is the camera's right, as he faces it
+    assert ray.direction[0] > 0.95  # their left is the camera's right, as they face it
     told = play(GestureRecognizer(), 1.0, lambda _: person("point_forward"))
     assert told[0][1].ray.direction[2] < -0.9
     for kind in ("elbow_wrist", "eye_wrist"):
@@ -97,7 +97,7 @@ def test_a_ray_points_from_the_body_outwards():
 @pytest.mark.parametrize(
     "gesture", ["point_left", "raise_hand", "t_pose", "cross_arms", "stop", "wave", "come_here"]
 )
-def test_what_a_gesture_is_told_by_must_not_be_missing(gesture, joint):
+def test_gesture_without_a_needed_joint_does_not_start(gesture, joint):
     missing = [f"left_{joint}"]
     told = play(GestureRecognizer(), 3.0, lambda t: person(gesture, "left", t, missing=missing))
     assert [g for _, g in told if g.side != "right"] == []
@@ -119,7 +119,7 @@ def test_a_joint_may_be_missing_for_a_moment_only():
     assert len(events) <= 4
 
 
-def test_who_is_gone_makes_no_gesture():
+def test_gestures_end_when_person_is_gone():
     recognizer = GestureRecognizer()
     play(recognizer, 1.0, lambda _: person("point_left", "left"))
     told = play(recognizer, 1.0, lambda _: Poses.empty(SKELETON), start=1.0)
@@ -128,14 +128,14 @@ def test_who_is_gone_makes_no_gesture():
 
 
 @pytest.mark.parametrize("stamp", [0.2, 3.0])
-def test_stamps_that_jump_end_all(stamp):
+def test_stamp_jump_ends_all_gestures(stamp):
     recognizer = GestureRecognizer()
     play(recognizer, 1.0, lambda _: person("point_left", "left"))
     told = recognizer.update(person("point_left", "left"), stamp)
     assert [g.event for g in told] == ["ended"]
 
 
-def test_up_is_against_gravity():
+def test_raised_hand_follows_gravity_and_not_the_image():
     recognizer = GestureRecognizer()
     lying = [0.0, 0.0, 1.0]  # the camera looks at the ceiling
     told = [recognizer.update(person("raise_hand"), i * PERIOD, up=lying) for i in range(15)]
@@ -216,7 +216,7 @@ def test_without_meters_nothing_is_known_of_the_front():
     up = np.array([0, -1.0, 0])
     view = view_body(joints, joints, joints, stamp=0.0, up=up, palms={})
     assert view.right is None
-    # of one shoulder nobody can say what is outwards either
+    # one shoulder alone does not show which way is outwards
     assert np.isnan(view.left.line[:2]).all()
     assert view.left.line[2] == pytest.approx(-1.0)
 

@@ -126,7 +126,7 @@ def started(make, images=12):
 
 @pytest.mark.parametrize("network", ["blazehand21", "trt_hand21"])
 @pytest.mark.parametrize("space", ["world", "image"])
-def test_hands_are_told_apart(network, space, capsys):
+def test_hand_shapes_are_distinguished(network, space, capsys):
     skeleton, random = skeletons.get(network), np.random.default_rng(3)
     table: collections.Counter[tuple[str, str]] = collections.Counter()
     times = 20

@@ -28,10 +28,10 @@ HANDS = ("wrist", "index", "pinky", "thumb")
 
 
 def person(height=1.7, place=(0.0, 1.0, 3.0), arm=(0.4, -0.1, -0.9), facing=0.0):
-    """Return (33, 3) joints in the optical frame: somebody of average bones who points.
+    """Return (33, 3) joints in the optical frame: a person of average bones who points.
 
     ``place``: of the mid-hips. ``arm``: direction of the left arm; the right one hangs.
-    ``facing``: degrees by which he is turned from the camera to his own right.
+    ``facing``: degrees by which they are turned from the camera to their own right.
     """
     points = np.zeros((33, 3))
 
@@ -68,7 +68,7 @@ def person(height=1.7, place=(0.0, 1.0, 3.0), arm=(0.4, -0.1, -0.9), facing=0.0)
     about_y = np.array(
         [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
     )
-    # who faces the camera has his left at the image's right, as x has it
+    # the left of a person who faces the camera is at the image's right, towards +x
     return points @ about_y.T * height + np.array(place)
 
 
@@ -187,12 +187,12 @@ def test_an_arm_across_the_view_is_less_sure_than_one_at_the_camera():
     assert sigmas[0] > 1.2 * sigmas[1]
 
 
-def test_the_floor_tells_how_tall_somebody_is():
+def test_floor_gives_height_of_person():
     pitch, mount = 5.0, 1.2
     floor = level_floor(mount, pitch)
     for height in (1.5, 1.9):
         body = person(height, place=(0.2, 0.0, 3.5))
-        # stand him on the floor
+        # stand the person on the floor
         ankle = body[27]
         drop = (floor.camera_height + ankle @ floor.up - 0.045 * height) / floor.up[1]
         body[:, 1] -= drop
@@ -287,7 +287,7 @@ def test_level_floor_refuses(arguments, text):
 
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
 def test_with_depth_joints_are_where_they_were_measured(encoding):
-    body = person(height=1.9, place=(0.1, 0.1, 3.0))  # the lifter takes him for 1.7 m
+    body = person(height=1.9, place=(0.1, 0.1, 3.0))  # the lifter assumes 1.7 m
     poses = poses_of(body)
     meters = depth_of(body, poses)
     millimeters = np.nan_to_num(meters * 1000).astype(np.uint16)
@@ -358,7 +358,7 @@ def test_without_a_metric_shape_only_depth_gives_meters():
     assert np.median(np.linalg.norm(points - body, axis=1)[known]) < 0.02
 
 
-def test_nobody():
+def test_no_people_give_empty_arrays():
     lifted = Lifter().lift(Poses.empty(BLAZEPOSE), CAMERA)
     assert lifted.camera.shape == (0, 33, 3)
     assert lifted.camera_sources.shape == lifted.camera_sigmas.shape == (0, 33)
@@ -405,7 +405,7 @@ def test_the_upper_body_alone():
     assert lifted[23:25, 2].mean() == pytest.approx(2.0, rel=0.05)
 
 
-def test_somebody_half_out_of_the_image_has_larger_sigmas():
+def test_person_half_outside_image_has_larger_sigmas():
     body = person(1.7, (0.3, 0.6, 1.3))  # knees are below the image's edge
     whole = Lifter(LiftOptions(height=1.7)).lift(poses_of(body), CAMERA)
     scores = np.ones(33, np.float32)
@@ -454,7 +454,7 @@ def test_a_distorted_camera_sees_the_same():
 
 
 def long_armed(**options):
-    """Return somebody whose arms are longer than most people's by a tenth."""
+    """Return a person whose arms are longer than most people's by a tenth."""
     usual = person(**options)
     body = np.array(usual)
     for shoulder in (11, 12):
@@ -483,7 +483,7 @@ def test_bones_are_learned_over_time():
     assert error(hurried, 0.01) > error(known, 20.1) + 1.0
 
 
-def test_nobody_grows_or_shrinks_where_no_meters_are_known():
+def test_size_stays_constant_without_known_meters():
     generator = np.random.default_rng(3)
     lifter = Lifter(LiftOptions(smoothing=False))
     hips = []
@@ -510,7 +510,7 @@ def test_the_floor_teaches_a_height_that_outlasts_it():
     assert abs(blind - 2.0) > 0.15
 
 
-def test_when_time_jumps_back_nothing_is_known_of_anybody():
+def test_time_jump_back_resets_all_people():
     aside = poses_of(long_armed(arm=(1.0, 0.0, 0.0)))
     lifter = Lifter(LiftOptions(height=1.7))
     first = lifter.lift(aside, CAMERA, 5.0)
@@ -618,7 +618,7 @@ def test_arms_are_learned_alike_everywhere_in_a_wide_image(x):
     wide = Camera.from_hfov(1280, 720, 100.0)
     body = person(arm=(1.0, 0.0, 0.0), place=(0.0, 0.5, 3.0))
     across = np.array([3.0, 0.0, -x]) / np.hypot(3.0, x)  # to the line of sight
-    # somebody at the edge who holds both arms across the view
+    # a person at the edge who holds both arms across the view
     body = body + (x, 0.0, 0.0)
     for shoulder, sign in ((11, 1.0), (12, -1.0)):
         body[shoulder + 2] = body[shoulder] + sign * 1.7 * UPPER_ARM * across

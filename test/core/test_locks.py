@@ -53,7 +53,7 @@ def test_the_lock_of_a_dead_publisher_stays_against_who_was_beside_it(scene: Sce
     assert scene.says(PANEL, True)
     scene.there = [DOCK]
     assert scene.says(DOCK, False, False, False)
-    # its successor, or somebody at a terminal, undoes it
+    # its successor, or a person at a terminal, undoes it
     scene.there = [DOCK, NEW]
     assert not scene.says(NEW, False)
 

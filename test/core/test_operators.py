@@ -35,18 +35,18 @@ def poses(places: dict[str, tuple[float, float]], distance: float | None = None)
 FRONT = dict(zip(NAMES, [(190, 100), (110, 100), (175, 220), (125, 220)], strict=True))
 
 
-def test_a_person_from_the_front() -> None:
+def test_person_seen_from_the_front_has_center_and_scale() -> None:
     (person,) = people_from(poses(FRONT, 2.5))
     assert (person.id, person.center, person.distance) == (5, (150.0, 100.0), 2.5)
     assert person.scale == pytest.approx(240.0)
 
 
-def test_somebody_from_the_side_is_as_large() -> None:
+def test_person_seen_from_the_side_has_the_same_scale() -> None:
     turned = FRONT | {"left_shoulder": (155, 100), "right_shoulder": (145, 100)}
     assert people_from(poses(turned))[0].scale == pytest.approx(240.0)
 
 
-def test_without_hips_the_shoulders_tell_and_without_shoulders_the_box() -> None:
+def test_scale_without_hips_is_from_shoulders_and_without_shoulders_from_box() -> None:
     upper = {name: FRONT[name] for name in NAMES[:2]}
     assert people_from(poses(upper))[0].scale == pytest.approx(80 / 0.36)
     (person,) = people_from(poses({}))
@@ -59,6 +59,6 @@ def test_a_pose_with_the_number_of_a_hand_without_a_body_is_no_person() -> None:
     assert people_from(poses(FRONT, 2.5).replace(ids=[NO_BODY])) == ()
 
 
-def test_somebody_of_whom_nothing_is_known_is_left_out() -> None:
+def test_person_without_keypoints_or_box_is_left_out() -> None:
     assert people_from(poses({}).replace(boxes=[[np.nan] * 4])) == ()
     assert people_from(Poses.empty(skeletons.get("coco17"))) == ()

@@ -12,7 +12,7 @@ SKELETON = skeletons.get("blazepose33")
 FRAME = Frame(np.zeros((20, 30, 3), np.uint8), 1.25, index=4, source="a.jpg")
 
 
-def test_what_is_missing_is_null():
+def test_missing_values_are_null():
     keypoints = np.full((1, 33, 2), 5.5, np.float32)
     keypoints[0, 1] = np.nan
     camera = np.full((1, 33, 3), 2.0, np.float32)
@@ -45,7 +45,7 @@ def test_where_meters_come_from_and_how_sure_they_are():
     assert told == [("depth", 0.25), (None, None), ("model", 0.25)]
 
 
-def test_labels_are_told():
+def test_record_has_label_and_label_score():
     skeleton = skeletons.get("blazehand21")
     poses = Poses(
         skeleton, [7], [0.5], [[0, 1, 2, 3]], np.zeros((1, 21, 2)), np.ones((1, 21)),
@@ -72,5 +72,5 @@ def test_hands_name_their_person_where_they_were_looked_for():
     assert "hands" not in to_record(FRAME, people, "x")
 
 
-def test_nobody_is_an_empty_list():
+def test_record_without_people_has_an_empty_list():
     assert to_record(FRAME, Poses.empty(SKELETON), "x")["poses"] == []

@@ -65,7 +65,7 @@ def test_another_camera_is_taken_once_the_people_of_the_first_are_forgotten(
     keep = max(2.0, remembered)
     with pytest.raises(ImageError):
         camera.check("right", 100.0 + keep - 0.1, keep - 0.1, remembered)
-    with pytest.raises(ImageError):  # it came late: by its stamp somebody is remembered
+    with pytest.raises(ImageError):  # it came late: by its stamp a person is still remembered
         camera.check("right", 100.0 + keep - 0.1, keep + 0.1, remembered)
     assert camera.check("right", 100.0 + keep + 0.1, keep + 0.1, remembered) == "left"
     assert camera.check("right", 100.0 + keep + 0.2, keep + 0.2, remembered) == ""

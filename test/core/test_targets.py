@@ -60,7 +60,7 @@ def test_a_ray_meets_any_plane():
         ((3.0, 4.0, 0.0), {"max_sigma": 0.3}, "too_unsure"),
     ],
 )
-def test_what_is_no_point_is_refused(target, options, reason):
+def test_ray_without_a_usable_target_is_refused(target, options, reason):
     found = find_target(ray_to(target), transform(), options=TargetOptions(**options))
     assert isinstance(found, Refused)
     assert found.reason == reason

@@ -55,7 +55,7 @@ def test_what_is_late_is_refused() -> None:
     assert [order.check(stamp) for stamp in (1.3, 0.2)] == [N, R]
 
 
-def test_jitter_is_no_rewind() -> None:
+def test_jitter_is_not_a_jump_back() -> None:
     random = np.random.default_rng(0)
     order = StampOrder()
     taken = 1000.0 + np.arange(3000) / 30
@@ -67,7 +67,7 @@ def test_jitter_is_no_rewind() -> None:
     assert np.all(np.diff(kept) > 0)
 
 
-def test_a_jump_that_clock_and_stamps_show_is_told_once() -> None:
+def test_jump_in_clock_and_stamps_is_reported_once() -> None:
     rewinds = Rewinds()
     assert not rewinds.clock(0.0)
     assert not rewinds.clock(100.0)
@@ -86,7 +86,7 @@ def test_a_jump_that_clock_and_stamps_show_is_told_once() -> None:
     assert not rewinds.clock(97.0)
 
 
-def test_stamps_alone_tell_of_each_jump() -> None:
+def test_stamps_alone_show_each_jump() -> None:
     rewinds = Rewinds()
     told = [rewinds.stamp(stamp) for stamp in (1.0, 3.0, 1.0, 3.0, 2.9, 1.0)]
     assert told == [False, False, True, False, False, True]

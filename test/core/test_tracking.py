@@ -13,13 +13,13 @@ def body(x, y=200.0, size=300.0, look=None, origins=()):
     return Body(np.array([x, y]), size, look, frozenset(origins))
 
 
-def test_each_new_body_is_somebody_else():
+def test_each_new_body_gets_a_new_id():
     tracker = Tracker()
     assert tracker.update([body(100), body(400)], 0.0, 1.0) == [0, 1]
     assert tracker.update([], 0.1, 1.0) == []
 
 
-def test_a_person_who_is_followed_keeps_the_id_however_fast():
+def test_followed_person_keeps_id_at_any_speed():
     tracker = Tracker()
     tracker.update([body(0)], 0.0, 0.0)
     for i in range(1, 10):
@@ -41,13 +41,13 @@ def test_ids_follow_people_whatever_the_order_of_the_bodies():
         (1.5, 2.0, 100, 0),
     ],
 )
-def test_somebody_who_comes_back(seconds, timeout, x, expected):
+def test_person_who_returns_keeps_id_only_near_and_within_timeout(seconds, timeout, x, expected):
     tracker = Tracker()
     tracker.update([body(100)], 0.0, timeout)
     assert tracker.update([body(x)], seconds, timeout) == [expected]
 
 
-def test_somebody_who_walked_behind_a_pillar_is_expected_on_its_other_side():
+def test_person_behind_a_pillar_keeps_id_on_its_other_side():
     tracker = Tracker()
     speed = 300.0  # one size a second
     for i in range(10):
@@ -57,20 +57,20 @@ def test_somebody_who_walked_behind_a_pillar_is_expected_on_its_other_side():
     assert tracker.update([here, there], 1.9, 2.0) == [1, 0]
 
 
-def test_nobody_comes_back_in_other_clothes():
+def test_person_in_other_clothes_gets_a_new_id():
     tracker = Tracker()
     tracker.update([body(100, look=RED)], 0.0, 5.0)
     assert tracker.update([body(100, look=BLUE)], 0.5, 5.0) == [1]
     assert tracker.update([body(100, look=RED)], 1.0, 5.0) == [0]
 
 
-def test_nobody_grows_to_twice_the_size():
+def test_person_of_twice_the_size_gets_a_new_id():
     tracker = Tracker()
     tracker.update([body(100, size=300)], 0.0, 5.0)
     assert tracker.update([body(100, size=600)], 0.2, 5.0) == [1]
 
 
-def test_clothes_undo_a_swap_of_the_followed_regions():
+def test_clothes_restore_ids_when_regions_swap():
     """Each region slid onto the other person while they crossed."""
     tracker = Tracker()
     tracker.update([body(280, look=RED), body(320, look=BLUE)], 0.0, 1.0)
@@ -78,7 +78,7 @@ def test_clothes_undo_a_swap_of_the_followed_regions():
     assert tracker.update(found, 0.1, 1.0) == [1, 0]
 
 
-def test_somebody_next_to_another_in_the_place_of_a_third_is_nobody_yet():
+def test_mixture_of_two_people_gets_no_id_yet():
     """Half of each: with neither's clothes it would be a new person."""
     tracker = Tracker()
     tracker.update([body(200, look=RED), body(400, look=BLUE)], 0.0, 2.0)
@@ -86,7 +86,7 @@ def test_somebody_next_to_another_in_the_place_of_a_third_is_nobody_yet():
     mixture, blue = body(360, look=(RED + BLUE) / 2), body(400, look=BLUE, origins=[1])
     tracker.update([blue], 0.2, 2.0)
     far = body(200, look=1 - RED)
-    assert tracker.update([blue, far], 0.3, 2.0) == [1, 2]  # somebody new, by himself
+    assert tracker.update([blue, far], 0.3, 2.0) == [1, 2]  # a new person, apart from others
     assert tracker.update([blue, body(205, look=1 - RED, origins=[2])], 0.4, 2.0) == [1, 2]
 
     tracker = Tracker()
@@ -96,22 +96,22 @@ def test_somebody_next_to_another_in_the_place_of_a_third_is_nobody_yet():
     assert tracker.update([blue, body(330, look=RED)], 0.3, 2.0) == [1, 0]
 
 
-def test_who_is_followed_onto_somebody_else_is_looked_for_where_he_should_be():
+def test_person_whose_region_slid_onto_another_is_searched_at_predicted_place():
     tracker = Tracker()
     tracker.update([body(100, look=RED)], 0.0, 2.0)
     tracker.update([body(110, look=RED, origins=[0])], 0.1, 2.0)
-    # the region slid onto somebody whom no detector had found
+    # the region slid onto a person that no detector had found
     other = body(180, look=BLUE, origins=[0])
     assert tracker.update([other], 0.2, 2.0) == [0]
     ((center, size),) = tracker.missing(0.3, 2.0)
     assert center[0] == pytest.approx(130, abs=10)
     assert size == 300
-    # there he is
+    # there they are
     assert tracker.update([other, body(131, look=RED)], 0.3, 2.0) == [1, 0]
     assert tracker.missing(0.4, 2.0) == []
 
 
-def test_other_light_is_no_other_person_for_long():
+def test_person_whose_clothes_change_while_followed_keeps_id():
     tracker = Tracker()
     tracker.update([body(100, look=BLUE)], 0.0, 2.0)
     for i in range(1, 40):
@@ -119,7 +119,7 @@ def test_other_light_is_no_other_person_for_long():
     assert tracker.missing(4.0, 2.0) == []
 
 
-def test_who_is_missing_is_expected_where_the_way_leads():
+def test_missing_person_is_expected_along_their_path():
     tracker = Tracker()
     for i in range(11):
         found = [
@@ -136,7 +136,7 @@ def test_who_is_missing_is_expected_where_the_way_leads():
 
 
 @pytest.mark.parametrize("looks", [(RED, BLUE), (RED, RED), (None, None)])
-def test_a_crossing_with_occlusion_keeps_both_ids(looks):
+def test_people_who_cross_with_occlusion_keep_both_ids(looks):
     """Two people walk through each other's place; for a while only the front one is seen."""
     tracker = Tracker()
     left, right = looks
@@ -162,7 +162,7 @@ def test_a_crossing_with_occlusion_keeps_both_ids(looks):
             assert ids.setdefault(name, number) == number, f"{name} at {stamp} s"
 
 
-def test_forget_uses_no_id_again():
+def test_forget_never_reuses_an_id():
     tracker = Tracker()
     tracker.update([body(100)], 0.0, 1.0)
     tracker.forget()
@@ -189,7 +189,7 @@ def test_what_lies_outside_the_image_has_no_appearance():
     assert np.isnan(appearance(image, inside * np.nan, inside * 1e9)).all()
 
 
-def test_unknown_looks_do_not_count():
+def test_unknown_appearance_has_distance_zero():
     assert look_distance(RED, None) == 0
     assert look_distance(RED, np.full(6, np.nan, np.float32)) == 0
     assert look_distance(RED, BLUE) == pytest.approx(np.hypot(0.7, 0.7))

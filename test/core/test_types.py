@@ -34,13 +34,13 @@ def make_poses(people=2, **changes):
         (np.zeros((0, 4, 3), np.uint8), r"\(0, 4, 3\)"),
     ],
 )
-def test_a_frame_refuses_what_is_no_image(image, message):
+def test_frame_of_invalid_image_is_refused(image, message):
     with pytest.raises(ImageError, match=message):
         Frame(image, 0.0)
 
 
 @pytest.mark.parametrize("stamp", [float("nan"), float("inf")])
-def test_a_frame_refuses_a_stamp_that_is_no_time(stamp):
+def test_frame_with_stamp_that_is_not_finite_is_refused(stamp):
     with pytest.raises(ImageError, match="stamp"):
         Frame(np.zeros((1, 1, 3), np.uint8), stamp)
 
@@ -98,7 +98,7 @@ def test_labels_belong_to_one_each():
     assert [(pose.label, pose.label_score) for pose in make_poses()] == [(None, None)] * 2
 
 
-def test_nobody_found_is_a_result_of_length_zero():
+def test_poses_without_people_have_length_zero():
     nobody = Poses.empty(SKELETON)
     assert len(nobody) == 0
     assert list(nobody) == []
