@@ -230,7 +230,7 @@ class Pipeline:
 
     def reset(self) -> None:
         """Begin a new stream: all people are forgotten, ids begin at 0."""
-        self._order = StampOrder()
+        self._order.reset()
         self._people.reset()
         if self._recognizer:
             self._recognizer.reset()

@@ -19,10 +19,10 @@ from pose_ros.core.command_config import (
     StopAction,
     TwistAction,
 )
-from pose_ros.core.freshness import Arrival, Freshness
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.operators import Engagement, Operator, Person
 from pose_ros.core.targets import Goal
+from pose_ros.core.timeline import Arrival, Freshness
 from pose_ros.core.types import has_body
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError

@@ -24,6 +24,7 @@ from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
 from pose_ros.core.pointing import Ray, arm_ray
 from pose_ros.core.skeletons import SIDES
+from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
@@ -159,7 +160,10 @@ class GestureRecognizer:
             raise OptionError(f"expected up as a vector of 3 numbers, got {up!r}")
         against_gravity /= length
         found: list[Gesture] = []
-        if not 0.0 <= stamp - self._stamp <= self.options.max_gap:
+        if step_from(self._stamp, stamp, self.options.max_gap) not in (
+            StampStep.NEXT,
+            StampStep.SAME,
+        ):
             for someone in (*self._bodies.values(), *self._hands.values()):
                 found += someone.end()
             self.reset()

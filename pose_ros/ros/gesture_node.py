@@ -19,13 +19,12 @@ from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import GestureRecognizer
 from pose_ros.core.locks import Locks
 from pose_ros.core.operators import people_from
-from pose_ros.core.timeline import Rewinds
+from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import GestureStage, Recognizer
-from pose_ros.ros.clock_watch import ClockWatch
 from pose_ros.ros.diagnostics import Level, Report
 from pose_ros.ros.gesture_parameters import (
     GestureParameters,
@@ -105,7 +104,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._unheard = ""  # why a lock or stop button cannot be heard
         self._defect = self._refusal = ""
         self._images = 0
-        self._moving_clock = ClockWatch(self.now)
+        self._moving_clock = ClockWatch(self.now, time.monotonic)
         self._rewinds = Rewinds()
         self._rewound = False  # and that was said since the last tick
 
@@ -142,7 +141,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._commander, self._stage = commander, self._make_stage()
         self._state_told, self._defect, self._refusal, self._images = None, "", "", 0
         self._moving_clock.restart()
-        self._rewinds = Rewinds()
+        self._rewinds.reset()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
         self._sources, self._told_at = 0, {}
         self._input = PoseInput(
@@ -256,7 +255,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             with self._mutex:
                 commander.stop("poses come from another node than before")
             self._stage = self._make_stage()
-            self._rewinds = Rewinds()
+            self._rewinds.reset()
 
     def _tick(self) -> None:
         try:

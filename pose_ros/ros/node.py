@@ -27,9 +27,9 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock as ClockMessage
 
+from pose_ros.core.timeline import ClockWatch
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.ros import params, transport
-from pose_ros.ros.clock_watch import ClockWatch
 from pose_ros.ros.diagnostics import STALE_WARN_SECONDS, Level, Report, report_to_msg
 
 Table = TypeVar("Table")
@@ -81,7 +81,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         # not by ROS time: a replay that is paused, slow or quick is reported as any other
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(DIAGNOSTICS_SECONDS, self._diagnose, clock=steady)
-        self._clock_watch = ClockWatch(self.now)
+        self._clock_watch = ClockWatch(self.now, time.monotonic)
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Callable[..., Any], *args: Any, **options: Any

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from pose_ros.core.timeline import (
     FOLLOW_SECONDS,
     REWIND_SECONDS,
+    Arrival,
+    Freshness,
     Order,
     Rewinds,
     StampOrder,
+    StampStep,
     Stream,
+    step_from,
 )
 from pose_ros.errors import ImageError
 
@@ -163,3 +169,60 @@ def test_a_reset_stream_begins_with_any_stamp() -> None:
     fresh, _ = stream.take((48, 64), 7.0)
     assert fresh is not memory
     assert not fresh.events
+
+
+@pytest.mark.parametrize(
+    ("before", "stamp", "expected"),
+    [
+        (-math.inf, 3.0, StampStep.FIRST),
+        (3.0, 3.1, StampStep.NEXT),
+        (3.0, 3.5, StampStep.NEXT),
+        (3.0, 3.6, StampStep.GAP),
+        (3.0, 3.0, StampStep.SAME),
+        (3.0, 2.999, StampStep.BACK),
+        (3.0, math.nan, StampStep.BACK),
+        (math.nan, 3.0, StampStep.BACK),
+        (1_700_000_000.0, math.nextafter(1_700_000_000.0, math.inf), StampStep.NEXT),
+    ],
+)
+def test_how_a_stamp_follows_the_one_before_it(before, stamp, expected):
+    assert step_from(before, stamp, 0.5) is expected
+
+
+def test_order_and_rewinds_that_are_reset_know_nothing_of_before():
+    order, rewinds = StampOrder(), Rewinds()
+    for part in (order.take, rewinds.stamp):
+        part(100.0)
+    order.reset()
+    rewinds.reset()
+    assert not order.began
+    assert order.take(1.0) is Order.NEXT
+    assert not rewinds.clock(0.5)
+    assert not rewinds.stamp(1.0)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "expected"),
+    [
+        ([1.0, 1.1], [Arrival.NEXT, Arrival.NEXT]),
+        ([1.0, 1.0], [Arrival.NEXT, Arrival.SAME]),
+        ([1.0, 1.4], [Arrival.NEXT, Arrival.GAP]),
+        ([1.0, 0.9], [Arrival.NEXT, Arrival.JUMP]),
+        ([1.0, math.nan, 1.1], [Arrival.NEXT, Arrival.JUMP, Arrival.NEXT]),
+    ],
+)
+def test_freshness_by_stamps_alone(stamps, expected):
+    fresh = Freshness(0.3, compare_clock=False)
+    assert [fresh.take(stamp, 50.0)[0] for stamp in stamps] == expected
+
+
+def test_stamp_ahead_of_the_clock_is_a_jump_where_both_are_of_one_clock():
+    fresh = Freshness(0.3)
+    assert fresh.take(51.0, 50.0)[0] is Arrival.JUMP
+    fresh.reset()
+    assert fresh.stale(50.0) == "no image yet"
+    assert fresh.take(50.2, 50.0)[0] is Arrival.NEXT
+    assert fresh.stale(50.25) == ""
+    assert fresh.stale(50.5) == "no poses for 0.5 s; timeout is 0.3 s"
+    assert fresh.clock_jumped(50.6) == ""
+    assert fresh.clock_jumped(50.5).startswith("the clock jumped back")

@@ -5,7 +5,7 @@ import math
 import pytest
 from builtin_interfaces.msg import Time
 
-from pose_ros.ros.clock_watch import ClockWatch
+from pose_ros.core.timeline import ClockWatch
 from pose_ros.ros.diagnostics import (
     STALE_ERROR_SECONDS,
     STALE_WARN_SECONDS,
