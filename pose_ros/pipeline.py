@@ -28,7 +28,7 @@ from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.lifting import LiftOptions
 
 if TYPE_CHECKING:  # a node that reads no recording need not load what reads them
-    from pose_ros.sources.bag_images import RecordedImage
+    from pose_ros.bags.images import RecordedImage
 
 
 class MetricInputs(Protocol):

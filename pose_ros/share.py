@@ -1,11 +1,12 @@
-"""Where files lie: those that are installed beside the code, and those below a user's home."""
+"""Where files lie, beside the code or below a user's home, and the order of their names."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from pose_ros.errors import PoseRosError
+from pose_ros.errors import PoseRosError, printable
 
 
 def share_path(*parts: str) -> Path:
@@ -41,6 +42,14 @@ def user_path(text: str | os.PathLike[str]) -> Path:
     """Return a path with ``~`` filled in; unchanged where that home is unknown."""
     # Path.expanduser raises where there is no such home, or no home at all
     return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
+def natural_key(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a sort key by which ``frame_2`` comes before ``frame_10``."""
+    text = printable(path)
+    parts = re.split(r"([0-9]+)", text.casefold())
+    # a number sorts before a word; the text itself settles what is left equal
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p], text
 
 
 def _prefixed(top: str) -> list[Path]:

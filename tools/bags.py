@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.bags.message_types import types, typestore
+from pose_ros.bags.writer import open_bag_writer
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.messages.cameras import camera_info_to_msg
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.images import array_to_msg
-from pose_ros.sources.bag_types import types, typestore
-from pose_ros.sources.bag_writing import open_bag_writer
 
 START = 1_700_000_000 * 10**9
 """When the bags begin, nanoseconds."""

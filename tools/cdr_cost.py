@@ -15,12 +15,12 @@ from unittest import mock
 
 from pose_ros.analysis import bag_writer
 from pose_ros.analysis.bag_writer import BagWriter
+from pose_ros.bags.message_types import types, typestore
 from pose_ros.core.results import Result
 from pose_ros.core.types import Poses
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import poses_to_msg
 from pose_ros.messages.transforms import PersonFrames, transform_to_msg
-from pose_ros.sources.bag_types import types, typestore
 from tools.drawn_results import INFO, drawn_results
 
 IMAGES = 60

@@ -11,8 +11,8 @@ from pose_ros.core import skeletons
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource
-from pose_ros.sources.scenes import make_scene
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.scenes import make_scene
+from pose_ros.synthetic.source import SyntheticSource
 
 START = 1_700_000_000_123_456_789
 """Nanoseconds that a float of seconds does not hold."""

@@ -26,6 +26,9 @@ from typing import Any
 
 from rosbags.interfaces import Connection
 
+from pose_ros.bags.message_types import types, typestore
+from pose_ros.bags.reader import BagMessage
+from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.targets import shown_goal
@@ -35,9 +38,6 @@ from pose_ros.messages.gestures import gestures_to_msg, goal_to_msg, target_to_m
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import skeleton_to_msg
 from pose_ros.messages.transforms import frames_of
-from pose_ros.sources.bag import BagMessage
-from pose_ros.sources.bag_types import types, typestore
-from pose_ros.sources.bag_writing import add_topic, open_bag_writer
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
 TARGET, GOAL = "/gesture/target", "/gesture/goal_pose"

@@ -21,11 +21,11 @@ from pose_ros.analysis.manifest import (
 )
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Tick, run_here
+from pose_ros.bags.files import METADATA, SUFFIXES
+from pose_ros.bags.reader import open_bag
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
 from pose_ros.runtime.files import locked, print_progress
-from pose_ros.sources.bag import open_bag
-from pose_ros.sources.bag_files import METADATA, SUFFIXES
 
 THREADS = 1
 """CPU threads of each worker: one a core does more than two that wait for each other."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.tally import losses
+from pose_ros.bags.images import BagImages
 from pose_ros.build import create_estimator
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.results import Result
@@ -17,7 +18,6 @@ from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources import expand_inputs
-from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.calibration import read_calibration
 
 _LOG = logging.getLogger(__name__)

@@ -18,11 +18,11 @@ from typing import Any
 
 from pose_ros import __version__
 from pose_ros.analysis.task import BagTask, TaskReport
+from pose_ros.bags.files import SUFFIXES
 from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.runtime.files import write_whole
 from pose_ros.share import user_path
-from pose_ros.sources.bag_files import SUFFIXES
 
 MANIFEST = "manifest.jsonl"
 RECORD = "task.json"

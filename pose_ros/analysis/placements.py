@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pose_ros.bags.context import take_frames
+from pose_ros.bags.reader import BagMessage
 from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import TransformError
 from pose_ros.messages.transforms import FrameTracker
-from pose_ros.sources.bag import BagMessage
-from pose_ros.sources.bag_context import take_frames
 from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
 
 LOOK_AHEAD = 3 * NANOSECONDS // 10

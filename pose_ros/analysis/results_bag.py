@@ -14,6 +14,9 @@ from typing import Any
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
 from pose_ros.analysis.manifest import RECORD, RESULTS
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
+from pose_ros.bags.context import TF_TOPICS
+from pose_ros.bags.images import IMAGE_KINDS
+from pose_ros.bags.reader import Bag, BagMessage, open_bag
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import Result, RunInfo
@@ -26,9 +29,6 @@ from pose_ros.messages.cdr import read_stamp
 from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
-from pose_ros.sources.bag import Bag, BagMessage, open_bag
-from pose_ros.sources.bag_context import TF_TOPICS
-from pose_ros.sources.bag_images import IMAGE_KINDS
 from pose_ros.viz.report import CameraPlacement, RecordingFacts
 
 POSES_KIND, GESTURES_KIND, SKELETON_KIND = (

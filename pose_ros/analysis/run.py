@@ -23,6 +23,8 @@ from pose_ros.analysis.sinks import open_sinks, place_plots
 from pose_ros.analysis.tally import RunCounts
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
 from pose_ros.analysis.whole import Whole, check_apart
+from pose_ros.bags.images import BagImages
+from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lift import floor_below
@@ -32,8 +34,6 @@ from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.runtime.session import engine_version
-from pose_ros.sources.bag import Bag, open_bag
-from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.calibration import parse_calibration
 
 _LOG = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.sources.bag_images import BagImages, RecordedImage
 
 
 def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[RecordedImage]:

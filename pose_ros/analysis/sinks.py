@@ -17,15 +17,15 @@ from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.task import BagTask
 from pose_ros.analysis.whole import Whole, write_errors
+from pose_ros.bags.context import TF_TOPICS
+from pose_ros.bags.images import BagImages, RecordedImage
+from pose_ros.bags.reader import BagMessage
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
 from pose_ros.share import user_path
-from pose_ros.sources.bag import BagMessage
-from pose_ros.sources.bag_context import TF_TOPICS
-from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
 from pose_ros.viz.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 

@@ -20,9 +20,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
+from pose_ros.bags.reader import open_bag
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.share import user_path
-from pose_ros.sources.bag import open_bag
 
 PARTIAL = ".partial"
 

@@ -19,10 +19,10 @@ from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
 from pose_ros.errors import OptionError
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.depth_camera import to_millimeters
-from pose_ros.sources.draws import draw_pointing
-from pose_ros.sources.raytrace import View
-from pose_ros.sources.truth import Truth
+from pose_ros.synthetic.depth_camera import to_millimeters
+from pose_ros.synthetic.pointing import draw_pointing
+from pose_ros.synthetic.raytrace import View
+from pose_ros.synthetic.truth import Truth
 
 MAIN_JOINTS = [*range(11, 17), *range(23, 29)]
 """Shoulders to wrists and hips to ankles of ``blazepose33``."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pose_ros.bags.reader import Bag, open_bag
+from pose_ros.bags.survey import ImageSurvey, Survey, survey
 from pose_ros.cli.tables import table
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import printable
-from pose_ros.sources.bag import Bag, open_bag
-from pose_ros.sources.bag_survey import ImageSurvey, Survey, survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,8 @@ from pose_ros.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from pose_ros.analysis.results_bag import ResultsBag
+    from pose_ros.bags.images import BagImages
     from pose_ros.core.types import Frame
-    from pose_ros.sources.bag_images import BagImages
     from pose_ros.viz.report import RecordingFacts, ReportOptions
 
 T = TypeVar("T")
@@ -146,8 +146,8 @@ def _images(
 ) -> BagImages | None:
     """Open the images that pictures are made of: those asked for, else those of the results."""
     from pose_ros.analysis.results_bag import image_topics
-    from pose_ros.sources.bag import open_bag
-    from pose_ros.sources.bag_images import BagImages
+    from pose_ros.bags.images import BagImages
+    from pose_ros.bags.reader import open_bag
 
     if args.images:
         return BagImages(stack.enter_context(open_bag(args.images)), args.topic, "")

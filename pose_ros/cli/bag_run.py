@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
+from pose_ros.bags.writer import STORAGES
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
@@ -37,7 +38,6 @@ from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.share import user_path
-from pose_ros.sources.bag_writing import STORAGES
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
 

@@ -32,9 +32,9 @@ def write_bag(arguments: Sequence[str]) -> int:
     from tqdm import tqdm
 
     from pose_ros.analysis.whole import write_errors
-    from pose_ros.sources.depth_camera import DepthSensor
     from pose_ros.sources.opening import open_synthetic, scene_spec
-    from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+    from pose_ros.synthetic.depth_camera import DepthSensor
+    from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 
     args = _bag_parser().parse_args(arguments)
     spec = scene_spec(args.scene)
@@ -59,9 +59,9 @@ def write_bag(arguments: Sequence[str]) -> int:
 
 
 def _bag_parser() -> argparse.ArgumentParser:
-    from pose_ros.sources.bag_writing import STORAGES
-    from pose_ros.sources.scene_bag import DEPTHS
-    from pose_ros.sources.scenes import SCENES
+    from pose_ros.bags.writer import STORAGES
+    from pose_ros.synthetic.scene_bag import DEPTHS
+    from pose_ros.synthetic.scenes import SCENES
 
     parser = Parser(
         prog="pose-ros demo",

@@ -32,6 +32,7 @@ from pose_ros.analysis.whole import (
     check_suffix,
     is_stream,
 )
+from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.cli.analysis_options import (
     add_gesture_arguments,
     add_meter_arguments,
@@ -60,7 +61,6 @@ from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs
-from pose_ros.sources.bag_images import BagImages, RecordedImage
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.sources.videos import VideoSource

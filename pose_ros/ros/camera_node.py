@@ -30,7 +30,7 @@ from pose_ros.ros.notices import Notices
 from pose_ros.ros.parameter_tables import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.names import is_synthetic
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 # Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to
 # a reliable one is sent again. Five images of 1280x720 fit well into the shared memory.

@@ -17,8 +17,8 @@ from pose_ros.core.types import Channels, Image
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.robot import ACTION
-from pose_ros.sources.diff_drive import BaseState, moved, speeds_to
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.diff_drive import BaseState, moved, speeds_to
+from pose_ros.synthetic.source import SyntheticSource
 from pose_ros.viz.floor_map import FloorView, Place, draw_floor
 
 PERIOD = 0.05

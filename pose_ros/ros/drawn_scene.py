@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image
 
 from pose_ros.core.types import Frame
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 BASE = "base_link"
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMsg
 
+from pose_ros.bags.images import BagImages
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Channels, Frame, Image
@@ -22,7 +23,6 @@ from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.parameter_tables import PoseParameters
-from pose_ros.sources.bag_images import BagImages
 
 
 class PendingImage(NamedTuple):

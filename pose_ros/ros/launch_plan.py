@@ -253,8 +253,8 @@ def _images_of_bag(path: Path, asked: str) -> tuple[str, bool]:
     Raises:
         PoseRosError: There is no such bag or topic, or several that could be meant.
     """
-    from pose_ros.sources.bag import open_bag
-    from pose_ros.sources.bag_images import COMPRESSED, base_topic, choose_topic
+    from pose_ros.bags.images import COMPRESSED, base_topic, choose_topic
+    from pose_ros.bags.reader import open_bag
 
     with open_bag(path) as bag:
         topic = choose_topic(bag, f"/{asked.lstrip('/')}" if asked else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pose_ros.sources.names import commanding_scene, with_option
 
 if TYPE_CHECKING:
-    from pose_ros.sources.synthetic import SyntheticSource
+    from pose_ros.synthetic.source import SyntheticSource
 
 SCENE_TIMEOUT = 1.0
 """Seconds, the gesture node's ``timeout`` for a drawn scene."""

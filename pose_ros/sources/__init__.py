@@ -1,4 +1,4 @@
-"""Where images come from: cameras, videos, pictures and the synthetic actor.
+"""Where images come from: cameras, videos, pictures, recordings and drawn scenes.
 
 The two public names load on first use: ``names`` alone needs no OpenCV.
 """

@@ -7,12 +7,12 @@ import stat
 import struct
 from pathlib import Path
 
+from pose_ros.bags import mcap_records, sqlite
+from pose_ros.bags.files import is_bag
 from pose_ros.core.encoded_images import FILE_FORMATS, image_format, tiff_pages
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ImageError, SourceError
-from pose_ros.sources import bag_sqlite, mcap_records
 from pose_ros.sources.animations import ANIMATED_WEBP, TIFF_PAGES
-from pose_ros.sources.bag_files import is_bag
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, UNREAD_SUFFIXES
 from pose_ros.video_files import HEAD_BYTES, video_container
 
@@ -36,7 +36,7 @@ def kind_of(path: Path) -> str:
     if is_bag(path):
         return BAG
     head = _head(path)
-    if head.startswith((bag_sqlite.MAGIC, mcap_records.MAGIC)):
+    if head.startswith((sqlite.MAGIC, mcap_records.MAGIC)):
         return BAG
     return video_container(head, path.name) or _picture_kind(path, head)
 

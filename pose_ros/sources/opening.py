@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pose_ros.bags.files import is_bag
+from pose_ros.bags.images import open_bag_images
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError, did_you_mean
-from pose_ros.share import user_path
-from pose_ros.sources.actor import GESTURES
-from pose_ros.sources.bag_files import is_bag
-from pose_ros.sources.bag_images import open_bag_images
+from pose_ros.share import natural_key, user_path
 from pose_ros.sources.cameras import (
     CameraSource,
     CaptureRequest,
@@ -29,16 +28,17 @@ from pose_ros.sources.cameras import (
 )
 from pose_ros.sources.file_kinds import BAG, PICTURE, check_regular, kind_of, unknown_kind
 from pose_ros.sources.names import is_device, is_stream, is_synthetic, without_scheme
-from pose_ros.sources.pictures import PictureSource, natural_key, pictures_in
-from pose_ros.sources.scenes import SCENES, make_scene
-from pose_ros.sources.synthetic import (
+from pose_ros.sources.pictures import PictureSource, pictures_in
+from pose_ros.sources.videos import VideoSource
+from pose_ros.sources.web import download, find_web_file
+from pose_ros.synthetic.actor import GESTURES
+from pose_ros.synthetic.scenes import SCENES, make_scene
+from pose_ros.synthetic.source import (
     DEFAULT_FPS,
     DEFAULT_HEIGHT,
     DEFAULT_WIDTH,
     SyntheticSource,
 )
-from pose_ros.sources.videos import VideoSource
-from pose_ros.sources.web import download, find_web_file
 
 FEW_CORES, FPS_ON_FEW_CORES = 4, 15
 

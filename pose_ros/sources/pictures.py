@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pose_ros.core.encoded_images import (
 from pose_ros.core.types import Frame, Image
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ImageError, OptionError, SourceError, printable
+from pose_ros.share import natural_key
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -63,14 +63,6 @@ def read_picture(path: str | Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Imag
         return decode_opaque(data, formats=FILE_FORMATS, max_pixels=max_pixels)
     except ImageError as error:
         raise SourceError(f"cannot read the picture {path}: {error}") from None
-
-
-def natural_key(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
-    """Return a sort key by which ``frame_2`` comes before ``frame_10``."""
-    text = printable(path)
-    parts = re.split(r"([0-9]+)", text.casefold())
-    # a number sorts before a word; the text itself settles what is left equal
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p], text
 
 
 def pictures_in(folder: Path) -> list[Path]:

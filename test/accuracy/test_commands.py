@@ -18,11 +18,11 @@ from pose_ros.core.targets import find_targets, goals_at
 from pose_ros.core.types import Poses
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.actor import Step
-from pose_ros.sources.path import Path
-from pose_ros.sources.scene import Actor, Scene
-from pose_ros.sources.synthetic import SyntheticSource
-from pose_ros.sources.truth import Truth
+from pose_ros.synthetic.actor import Step
+from pose_ros.synthetic.path import Path
+from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.truth import Truth
 
 FPS, TICKS = 10, 4  # images a second, and commands an image
 HEIGHT, CAMERA_HEIGHT, PITCH = 1.75, 1.0, 5.0

@@ -22,12 +22,12 @@ from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step
-from pose_ros.sources.path import Path
-from pose_ros.sources.raytrace import View
-from pose_ros.sources.scene import ACTOR_TO_WALL, Actor, Scene
-from pose_ros.sources.scenes import walking
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step
+from pose_ros.synthetic.path import Path
+from pose_ros.synthetic.raytrace import View
+from pose_ros.synthetic.scene import ACTOR_TO_WALL, Actor, Scene
+from pose_ros.synthetic.scenes import walking
+from pose_ros.synthetic.source import SyntheticSource
 
 SKELETON = skeletons.get("blazepose33")
 # What the actor does, and what it is called when it is seen.

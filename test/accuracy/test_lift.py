@@ -15,9 +15,9 @@ from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
 from pose_ros.core.lift import Lifter, level_floor
 from pose_ros.core.types import PositionSource
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.path import Path
-from pose_ros.sources.scene import Actor, Scene
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.path import Path
+from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.source import SyntheticSource
 
 SEED, COUNT = 2026, 216
 FACE, HANDS, FEET = [*range(11)], [*range(17, 23)], [*range(29, 33)]

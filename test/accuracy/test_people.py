@@ -14,8 +14,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import pose_ros
-from pose_ros.sources.scenes import BLUE, GREEN, RED, crossing
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.scenes import BLUE, GREEN, RED, crossing
+from pose_ros.synthetic.source import SyntheticSource
 from tools.scores import id_switches
 
 TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

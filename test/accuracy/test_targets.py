@@ -18,7 +18,7 @@ from pose_ros.core.lift import Lifter
 from pose_ros.core.pointing import arm_ray
 from pose_ros.core.targets import Refused, find_target
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.draws import draw_pointing
+from pose_ros.synthetic.pointing import draw_pointing
 
 SEED, COUNT = 2027, 150
 

@@ -5,6 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pose_ros.bags.images import BagImages
+from pose_ros.bags.message_types import types, typestore
+from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import GestureRecognizer
@@ -16,9 +19,6 @@ from pose_ros.messages.poses import as_told, poses_from_msg, poses_to_msg
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.bag import open_bag
-from pose_ros.sources.bag_images import BagImages
-from pose_ros.sources.bag_types import types, typestore
 
 ARRAY = "pose_ros/msg/PoseArray"
 

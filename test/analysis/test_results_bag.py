@@ -12,6 +12,7 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from pose_ros.analysis.results_bag import RecordedResult, ResultsBag, paired
+from pose_ros.bags.message_types import types, typestore
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import Gesture
 from pose_ros.core.results import Result, RunInfo
@@ -21,7 +22,6 @@ from pose_ros.errors import SourceError
 from pose_ros.messages.gestures import gestures_to_msg
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import poses_to_msg, skeleton_to_msg
-from pose_ros.sources.bag_types import types, typestore
 
 COCO = skeletons.get("coco17")
 START = 1_700_000_000 * NANOSECONDS

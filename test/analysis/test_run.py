@@ -16,6 +16,9 @@ from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.run import run_task
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
+from pose_ros.bags.message_types import typestore
+from pose_ros.bags.reader import open_bag
+from pose_ros.bags.writer import STORAGES, add_topic, open_bag_writer
 from pose_ros.cli.main import main
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.messages.gestures import gestures_from_msg
@@ -23,11 +26,8 @@ from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.settings.estimation import HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.sources.bag import open_bag
-from pose_ros.sources.bag_types import typestore
-from pose_ros.sources.bag_writing import STORAGES, add_topic, open_bag_writer
 from pose_ros.sources.opening import open_synthetic
-from pose_ros.sources.scene_bag import BagOptions, write_scene_bag
+from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 
 DEPTH, IMAGES = "/camera/depth/image_raw", "/camera/image_raw"
 SETTINGS = Settings(depth=DEPTH, gestures=GestureOptions(hold_time=0.1))

@@ -6,9 +6,9 @@ import pytest
 
 from pose_ros.analysis.bag_writer import BagWriter
 from pose_ros.analysis.whole import Whole, is_results_bag, partial_of
+from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import OutputError
-from pose_ros.sources.bag_writing import add_topic, open_bag_writer
 
 INFO = RunInfo("a", "b", "cpu")
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from pose_ros.bags.message_types import types, typestore
 from pose_ros.cli.main import main
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import poses_to_msg
-from pose_ros.sources.bag_types import types, typestore
 
 COCO = skeletons.get("coco17")
 START, STEP = 1_700_000_000_000_000_000, 100_000_000

@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
+from pose_ros.bags.reader import open_bag
 from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options, target_options
 from pose_ros.cli.main import main
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.sources.bag import open_bag
 
 
 def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):

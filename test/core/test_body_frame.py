@@ -10,7 +10,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.body_frame import body_frame
 from pose_ros.core.types import Pose
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 SKELETON = skeletons.get("coco17")
 FULL = skeletons.get("blazepose33")

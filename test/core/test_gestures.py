@@ -14,8 +14,8 @@ from pose_ros.core.swings import swings
 from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
-from pose_ros.sources.actor import GESTURES
-from pose_ros.sources.figure import joints
+from pose_ros.synthetic.actor import GESTURES
+from pose_ros.synthetic.figure import joints
 
 SKELETON = skeletons.get("blazepose33")
 PERIOD = 1 / 15

@@ -19,7 +19,7 @@ from pose_ros.core.targets import (
 )
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import TargetOptions
-from pose_ros.sources.raytrace import View
+from pose_ros.synthetic.raytrace import View
 
 
 def transform(height=1.1, pitch_degrees=10.0):

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose_ros.bags.message_types import types
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.depth import DepthImage, DepthMatcher
 from pose_ros.errors import ImageError, TransformError
 from pose_ros.messages.cameras import CameraTracker, camera_info_to_msg
 from pose_ros.messages.headers import header_of, seconds_of
 from pose_ros.messages.transforms import FrameTracker, transform_to_msg
-from pose_ros.sources.bag_types import types
 
 START = 1_700_000_000_000_000_000  # nanoseconds
 

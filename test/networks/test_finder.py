@@ -17,8 +17,8 @@ from pose_ros.networks.finder import Finder, region_of
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.people import REGION_SCALE
 from pose_ros.settings.estimation import EstimatorOptions
-from pose_ros.sources.scenes import crossing
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.scenes import crossing
+from pose_ros.synthetic.source import SyntheticSource
 
 SKELETON = skeletons.get("coco17")
 

@@ -20,7 +20,7 @@ from pose_ros.networks.people import (
     settle,
     without_parts,
 )
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 SIZE = 200.0
 

@@ -22,8 +22,8 @@ from pose_ros.runtime.card import load_card
 from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.settings.estimation import EstimatorOptions
-from pose_ros.sources.scenes import crossing
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.scenes import crossing
+from pose_ros.synthetic.source import SyntheticSource
 from tools import markers
 from tools.onnx_writer import save
 

@@ -14,7 +14,7 @@ from pose_ros.messages.cameras import is_rectified, sibling
 from pose_ros.ros.camera_info import CameraWatch, OwnCamera
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg
 from pose_ros.sources.pictures import PictureSource
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 
 def info(width: int = 640, height: int = 480, stamp: float = 1.0) -> CameraInfo:

@@ -15,7 +15,7 @@ from pose_ros.core.types import Poses
 from pose_ros.ros.humans import region, skeleton2d
 from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 TruePoses = Callable[..., Poses]
 needs_messages = pytest.mark.skipif(find_spec("hri_msgs") is None, reason="no hri_msgs")

@@ -20,7 +20,7 @@ from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.share import share_path
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")
 PICTURE = np.full((48, 64, 3), 90, np.uint8)

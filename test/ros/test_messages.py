@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 
+from pose_ros.bags import message_types
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.gestures import Gesture, Ray
@@ -33,7 +34,6 @@ from pose_ros.messages.poses import (
 from pose_ros.messages.transforms import transforms
 from pose_ros.messages.types import Types
 from pose_ros.ros import messages
-from pose_ros.sources import bag_types
 
 NANOSECONDS = 1_700_000_000_123_456_789
 BLAZEPOSE = skeletons.get("blazepose33")
@@ -96,17 +96,17 @@ def serialized(kind: str) -> tuple[bytes, Any]:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_both_read_the_same(kind: str) -> None:
     name = f"{PACKAGES.get(kind, 'pose_ros')}/msg/{kind}"
-    ours = bytes(bag_types.typestore().serialize_cdr(MAKERS[kind](bag_types.types), name))
+    ours = bytes(message_types.typestore().serialize_cdr(MAKERS[kind](message_types.types), name))
     theirs, cls = serialized(kind)
     # not byte by byte: rclpy leaves what lies in memory between a string and a number
     assert str(deserialize_message(ours, cls)) == str(deserialize_message(theirs, cls))
-    again = bag_types.typestore().deserialize_cdr(theirs, name)
-    assert bytes(bag_types.typestore().serialize_cdr(again, name)) == ours
+    again = message_types.typestore().deserialize_cdr(theirs, name)
+    assert bytes(message_types.typestore().serialize_cdr(again, name)) == ours
 
 
 def from_bag(kind: str, name: str) -> Any:
-    data = bag_types.typestore().serialize_cdr(MAKERS[kind](bag_types.types), name)
-    return bag_types.typestore().deserialize_cdr(data, name)
+    data = message_types.typestore().serialize_cdr(MAKERS[kind](message_types.types), name)
+    return message_types.typestore().deserialize_cdr(data, name)
 
 
 def test_a_bags_messages_there_and_back() -> None:
@@ -130,15 +130,15 @@ def test_a_bags_messages_there_and_back() -> None:
 
 
 def test_a_stamp_is_exact() -> None:
-    for types in (messages.types, bag_types.types):
+    for types in (messages.types, message_types.types):
         assert nanoseconds_of(header(types).stamp) == NANOSECONDS
 
 
 def test_an_image_of_a_bag_is_read_without_a_copy() -> None:
-    msg = array_to_msg(bag_types.types, np.arange(6, dtype=np.uint16).reshape(2, 3), "16UC1",
-                       header(bag_types.types))  # fmt: skip
-    data = bytes(bag_types.typestore().serialize_cdr(msg, "sensor_msgs/msg/Image"))
-    view = read_image(bag_types.types, data)
+    msg = array_to_msg(message_types.types, np.arange(6, dtype=np.uint16).reshape(2, 3), "16UC1",
+                       header(message_types.types))  # fmt: skip
+    data = bytes(message_types.typestore().serialize_cdr(msg, "sensor_msgs/msg/Image"))
+    view = read_image(message_types.types, data)
     assert nanoseconds_of(view.header.stamp) == NANOSECONDS
     assert (view.width, view.height, view.encoding, len(view.data)) == (3, 2, "16UC1", 12)
 
@@ -146,7 +146,7 @@ def test_an_image_of_a_bag_is_read_without_a_copy() -> None:
 def test_frames_are_the_same() -> None:
     ours, theirs = (
         transforms(types, somebody(), header(types), "p", 0.5)
-        for types in (bag_types.types, messages.types)
+        for types in (message_types.types, messages.types)
     )
     assert len(ours) == len(theirs) > 33
     for a, b in zip(ours, theirs, strict=True):

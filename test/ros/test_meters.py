@@ -21,10 +21,10 @@ from pose_ros.msg import Keypoint, PoseArray
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.depth_camera import to_millimeters
-from pose_ros.sources.path import Path
-from pose_ros.sources.scene import Actor, Scene
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.depth_camera import to_millimeters
+from pose_ros.synthetic.path import Path
+from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.source import SyntheticSource
 
 FRAME_ID = "camera_optical_frame"
 START = 1000.0  # a stamp of zero means none

@@ -20,7 +20,7 @@ from pose_ros.messages.images import image_from_msg
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 from tools import markers, paf_oracle
 from tools.onnx_writer import endless, save
 

@@ -14,6 +14,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from pose_ros.bags.images import BagImages
+from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.results import Result
 from pose_ros.core.targets import shown_goal
@@ -35,10 +37,8 @@ from pose_ros.ros.pose_node import PoseNode
 from pose_ros.runtime import model_store
 from pose_ros.runtime.card import load_card
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.bag import open_bag
-from pose_ros.sources.bag_images import BagImages
 from pose_ros.sources.opening import open_synthetic
-from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
+from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from tools.bag_player import BagPlayer, stamp_of_message
 
 IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"

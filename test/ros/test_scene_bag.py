@@ -17,7 +17,7 @@ from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.share import share_path
 from pose_ros.sources.opening import open_synthetic
-from pose_ros.sources.scene_bag import START_SECONDS, BagOptions, write_scene_bag
+from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 
 SPEC = "synthetic:crossing?width=64&height=48&fps=2"
 KINDS = {
@@ -61,7 +61,7 @@ def test_ros_reads_what_was_written(bag: Path) -> None:
 @pytest.mark.parametrize("name", ["PoseArray", "HumanPose", "Keypoint"])
 def test_our_types_have_the_hash_that_ros_gives_them(name: str) -> None:
     """By it a player and a subscriber know that they mean the same type."""
-    from pose_ros.sources.bag_types import typestore
+    from pose_ros.bags.message_types import typestore
 
     described = json.loads(share_path("msg", f"{name}.json").read_text(encoding="utf-8"))
     hashes = {entry["type_name"]: entry["hash_string"] for entry in described["type_hashes"]}

@@ -23,10 +23,10 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.messages import header_to_msg, image_to_msg, transforms_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.actor import Step
-from pose_ros.sources.path import Path
-from pose_ros.sources.scene import Actor, Scene
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.actor import Step
+from pose_ros.synthetic.path import Path
+from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.source import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")
 PICTURE = np.full((48, 64, 3), 90, np.uint8)

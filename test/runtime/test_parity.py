@@ -18,7 +18,7 @@ from pose_ros.runtime import model_store
 from pose_ros.runtime.card import Card, ModelFile, list_cards
 from pose_ros.runtime.origins import PackageOrigin, Wheel
 from pose_ros.runtime.session import open_session
-from pose_ros.sources.synthetic import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource
 
 litert = importlib.import_module("ai_edge_litert.interpreter")
 

@@ -10,8 +10,8 @@ from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, PoseRosError, SourceError
 from pose_ros.sources import expand_inputs, open_source
 from pose_ros.sources.pictures import PictureSource
-from pose_ros.sources.synthetic import SyntheticSource
 from pose_ros.sources.videos import VideoSource
+from pose_ros.synthetic.source import SyntheticSource
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources.pictures import PictureSource, natural_key, pictures_in, read_picture
+from pose_ros.share import natural_key
+from pose_ros.sources.pictures import PictureSource, pictures_in, read_picture
 
 Turn = Callable[[np.ndarray], np.ndarray]
 

@@ -1,0 +1,437 @@
+"""The images of a bag with what goes with them, as the live nodes would take them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose_ros.bags.context import BagContext, ContextOptions
+from pose_ros.bags.message_types import types
+from pose_ros.bags.prefetch import Ahead
+from pose_ros.bags.reader import Bag, BagMessage, BagTopic, open_bag
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
+from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.core.types import Channels, Frame, Image
+from pose_ros.errors import ImageError, OptionError, SourceError
+from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp
+from pose_ros.messages.headers import seconds_of
+from pose_ros.messages.images import DEPTH_ENCODINGS, image_from_compressed, image_from_msg
+from pose_ros.settings.images import BY_NAME
+
+RAW, COMPRESSED, INFO = (
+    f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
+)
+IMAGE_KINDS = (RAW, COMPRESSED)
+DEFAULT_MAX_SKEW = 0.05
+DEFAULT_TARGET_FRAME = "base_link"
+
+HEAD_BYTES = 1024
+"""Of a message of an image: its header and what else stands before the pixels."""
+
+_WAITING_BYTES = 64 << 20
+_DECODED = 3  # images that wait for whoever takes them
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedImage:
+    """An image of a bag, and what is known with it.
+
+    Attributes:
+        frame: The image; its stamp is the header's in seconds, its index counts all images of
+            the topic from the bag's beginning on.
+        nanoseconds: The header's stamp, exactly.
+        recorded: When the message was recorded, nanoseconds.
+        frame_id: TF frame of the image.
+        camera: Of images of this size; None where it is not known.
+        depth: Nearest in time; None where there is none within the greatest skew.
+        place: (4, 4) that takes meters of the image's frame to ``target_frame`` at its stamp; or
+            in words why it is not known.
+        target_frame: Frame whose z axis is against gravity.
+        message: The image's own.
+    """
+
+    frame: Frame
+    nanoseconds: int
+    recorded: int
+    frame_id: str
+    camera: Camera | None = None
+    depth: DepthImage | None = None
+    place: Float64Array | str = "the place of the camera is not known"
+    target_frame: str = DEFAULT_TARGET_FRAME
+    message: BagMessage | None = None
+
+    @property
+    def up(self) -> Float64Array | None:
+        """(3,) against gravity in the image's frame; None where /tf does not say it."""
+        return None if isinstance(self.place, str) else self.place[2, :3]
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    index: int
+    message: BagMessage
+    camera: Camera | None
+
+
+class BagImages:
+    """Yields the images of a topic with what goes with them: every one, in recorded order.
+
+    It is a ``Source`` as well; then only the frames are given. Images are read and decoded in a
+    thread of their own, ahead of whoever takes them. What comes out depends on the bag alone.
+
+    Attributes:
+        topic: Of the images.
+        camera_info: Topic of the CameraInfo; empty where there is none.
+        depth: Topic of the depth images; empty where none are asked for.
+        refused: How many images were left out, by what is wrong with them.
+        camera: Of the frame that ``read`` gave last; None where it is not known.
+
+    Args:
+        bag: Open; it stays so for as long as this is used.
+        topic: Of the images; None: the only one that is neither a depth image nor an overlay.
+        camera_info: Topic; None: the images' sibling, if the bag has it. Empty: none.
+        depth: Topic of depth images that are registered to the images; None: none.
+        every: Give one image of so many, by index.
+        start: Seconds from the bag's beginning, by when images were recorded.
+        end: Seconds; what was recorded then and later is not given.
+        max_skew: Seconds by which a depth image may be older or newer than its image.
+        target_frame: Frame of /tf whose z axis is against gravity.
+        image_kind: ``raw``, ``rectified``, or ``auto`` to go by the topic's name.
+        max_pixels: Width times height above which an image is refused, before it is decoded.
+
+    Raises:
+        SourceError: The bag has no such topic, or several that could be meant.
+        OptionError: A number is out of its range.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        bag: Bag,
+        topic: str | None = None,
+        camera_info: str | None = None,
+        depth: str | None = None,
+        every: int = 1,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        max_skew: float = DEFAULT_MAX_SKEW,
+        target_frame: str = DEFAULT_TARGET_FRAME,
+        image_kind: str = BY_NAME,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        self._bag, self._every, self._max_pixels = bag, every, max_pixels
+        if every < 1:
+            raise OptionError(f"every must be 1 or more, got {every}")
+        self._start, self._end = _window(bag, start, end)
+        chosen = choose_topic(bag, topic)
+        self.topic = chosen.name
+        base = base_topic(chosen)
+        self.camera_info = _choose_info(bag, base, camera_info)
+        self.depth = _choose_depth(bag, depth)
+        self.refused: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+        self._options = ContextOptions(
+            self.camera_info, self.depth, is_rectified(image_kind, base), max_skew, target_frame
+        )
+        self.camera: Camera | None = None
+        self._open: Ahead[RecordedImage] | None = None
+        self._closed = False
+        self._owns_bag = False
+
+    @property
+    def bag(self) -> Bag:
+        """Where the images are."""
+        return self._bag
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From when to when images are given, in nanoseconds of Unix time, as recorded."""
+        return self._start, self._end
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with what goes with the images, as far as it is known by now."""
+        return tuple(self._notes.values())
+
+    @property
+    def name(self) -> str:
+        """What the bag is called."""
+        return self._bag.name
+
+    @property
+    def live(self) -> bool:
+        """False: it is a recording, though its stamps are Unix times."""
+        return False
+
+    @property
+    def fps(self) -> float:
+        """Images a second by their stamps, as they are given; NaN when unknown."""
+        stamps = []
+        for message in self._bag.messages([self.topic], self._start, self._end, HEAD_BYTES):
+            try:
+                stamps.append(read_stamp(message.data)[0])
+            except ImageError:
+                continue
+            if len(stamps) >= 32:
+                break
+        periods = sorted(b - a for a, b in itertools.pairwise(stamps) if b > a)
+        if not periods:
+            return math.nan
+        return NANOSECONDS / periods[len(periods) // 2] / self._every
+
+    @property
+    def length(self) -> int:
+        """How many images there are to be given, those included that will be refused."""
+        first = self._bag.count(self.topic, None, self._start)
+        last = first + self._bag.count(self.topic, self._start, self._end)
+        return -(-last // self._every) - -(-first // self._every)
+
+    def __iter__(self) -> Iterator[RecordedImage]:
+        ahead = Ahead(self._shots(), _DECODED)
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+
+    def read(self) -> Frame | None:
+        """Return the next image, or None at the end.
+
+        Raises:
+            SourceError: This is closed.
+        """
+        if self._closed:
+            raise SourceError(f"{self.name} is closed")
+        self._open = self._open or Ahead(self._shots(), _DECODED)
+        shot = next(self._open, None)
+        if shot is None:
+            return None
+        self.camera = shot.camera
+        return shot.frame
+
+    def close(self) -> None:
+        """End the reading that ``read`` began; safe from any thread, and twice."""
+        self._closed = True
+        if self._open is not None:
+            self._open.close()
+        if self._owns_bag:
+            self._bag.close()
+
+    def _shots(self) -> Generator[RecordedImage, None, None]:
+        self.refused.clear()
+        context = BagContext(self._bag, self._options, self._say)
+        margin = context.margin
+        context.begin(self._start)
+        index = self._bag.count(self.topic, None, self._start)
+        waiting: deque[_Waiting] = deque()
+        topics = {self.topic, *context.topics}
+        for message in self._bag.messages(topics, self._start - margin, self._end + margin):
+            recorded = message.nanoseconds
+            while waiting and waiting[0].message.nanoseconds + margin < recorded:
+                yield from self._finish(waiting.popleft(), context)
+            if message.topic != self.topic:
+                context.take(message)
+            elif self._start <= recorded < self._end:
+                if index % self._every == 0:
+                    waiting.append(_Waiting(index, message, context.camera))
+                index += 1
+            while sum(len(one.message.data) for one in waiting) > _WAITING_BYTES:
+                yield from self._finish(waiting.popleft(), context)
+        while waiting:
+            yield from self._finish(waiting.popleft(), context)
+
+    def _finish(self, one: _Waiting, context: BagContext) -> Iterator[RecordedImage]:
+        """Yield the image that has waited; nothing if it is refused."""
+        message = one.message
+        try:
+            nanoseconds, frame_id = read_stamp(message.data)
+            if nanoseconds <= 0:
+                self._refuse("without a stamp", "header.stamp is zero; let the driver set it")
+                return
+            image, channels = _decode(message, self._max_pixels)
+            if not frame_id:
+                self._say(
+                    "frame_id",
+                    "images have no frame_id, and nothing of /tf is known of them: set it in the "
+                    "camera's driver",
+                )
+            stamp = seconds_of(nanoseconds)
+            frame = Frame(image, stamp, one.index, self.name, channels)
+        except ImageError as error:
+            self._refuse("unreadable", str(error))
+            return
+        size = frame.width, frame.height
+        yield RecordedImage(
+            frame,
+            nanoseconds,
+            message.nanoseconds,
+            frame_id,
+            context.camera_for(one.camera, *size),
+            context.depth_for(stamp, *size),
+            context.place(frame_id, stamp),
+            self._options.target_frame,
+            message,
+        )
+
+    def _refuse(self, kind: str, text: str) -> None:
+        self.refused[self._examples.setdefault(kind, f"{kind} ({text})")] += 1
+
+    def _say(self, kind: str, text: str) -> None:
+        self._notes.setdefault(kind, text)
+
+
+def open_bag_images(
+    path: Path | str, topic: str | None = None, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> BagImages:
+    """Open a bag for its images alone; closing them closes it.
+
+    Arguments are those of ``BagImages``.
+
+    Raises:
+        SourceError: There is no bag, nothing of it can be read, or it has no such topic.
+    """
+    bag = open_bag(path)
+    try:
+        images = BagImages(bag, topic, max_pixels=max_pixels)
+    except BaseException:
+        bag.close()
+        raise
+    images._owns_bag = True
+    return images
+
+
+def image_topics(bag: Bag) -> list[BagTopic]:
+    """Return the topics of a bag that hold images, depth images included."""
+    return [topic for topic in bag.topics if topic.kind in IMAGE_KINDS]
+
+
+def is_depth(bag: Bag, topic: BagTopic) -> bool:
+    """Return whether a topic holds depth images, by its name or by its first image."""
+    words = topic.name.replace("_", "/").lower().split("/")
+    if "depth" in words or "compresseddepth" in words:
+        return True
+    if topic.kind != RAW:
+        return False
+    first = next(bag.messages([topic.name], head=HEAD_BYTES), None)
+    try:
+        encoding = read_image_head(first.data).encoding if first else ""
+    except ImageError:
+        return False
+    return encoding in DEPTH_ENCODINGS and encoding != "mono16"
+
+
+def base_topic(topic: BagTopic) -> str:
+    """Return the name of the images before image_transport added to it how it sends them."""
+    head, _, tail = topic.name.rpartition("/")
+    return head if topic.kind == COMPRESSED and tail == "compressed" else topic.name
+
+
+def choose_topic(bag: Bag, name: str | None = None) -> BagTopic:
+    """Return the topic of images that is meant.
+
+    Args:
+        bag: Where it is.
+        name: As it was given; None: the only one that is neither a depth image nor an overlay.
+
+    Raises:
+        SourceError: There is none of that name, or several that could be meant.
+    """
+    images = image_topics(bag)
+    known = ", ".join(topic.name for topic in images) or "none"
+    if name is not None:
+        for wanted in (name, f"{name}/compressed"):
+            if (topic := bag.topic(wanted)) is not None:
+                if topic.kind not in IMAGE_KINDS:
+                    raise SourceError(
+                        f"{wanted} holds {topic.kind}; topics of images: {known}{_packets(bag)}"
+                    )
+                return topic
+        raise SourceError(
+            f"{bag.name} has no topic {name}; topics of images: {known}{_packets(bag)}"
+        )
+    names = {topic.name for topic in images}
+    found = [
+        topic
+        for topic in images
+        if not is_depth(bag, topic)
+        and "overlay" not in topic.name.split("/")
+        and (base_topic(topic) == topic.name or base_topic(topic) not in names)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise SourceError(
+            f"{bag.name} has no images of a camera; topics of images: {known}{_packets(bag)}"
+        )
+    several = ", ".join(topic.name for topic in found)
+    raise SourceError(
+        f"{bag.name} has images on several topics; choose one of {several} with --topic, or "
+        "bag_topic of a node"
+    )
+
+
+def _packets(bag: Bag) -> str:
+    """Return a clause on topics of video packets, which are no images yet; empty without any."""
+    names = [topic.name for topic in bag.topics if topic.kind.endswith("/FFMPEGPacket")]
+    if not names:
+        return ""
+    return (
+        f"; {', '.join(names)} holds FFMPEGPacket, video that is not read: play the bag, decode it "
+        "with `ros2 run image_transport republish --ros-args -p in_transport:=ffmpeg -p "
+        "out_transport:=raw`, and record the images"
+    )
+
+
+def _choose_info(bag: Bag, base: str, name: str | None) -> str:
+    wanted = sibling(base) if name is None else name
+    topic = bag.topic(wanted) if wanted else None
+    if topic is not None and topic.kind == INFO:
+        return wanted
+    if name:
+        known = ", ".join(other.name for other in bag.topics if other.kind == INFO) or "none"
+        raise SourceError(f"{bag.name} has no camera_info {name}; those there: {known}")
+    return ""
+
+
+def _choose_depth(bag: Bag, name: str | None) -> str:
+    if not name:
+        return ""
+    topic = bag.topic(name)
+    if topic is not None and topic.kind == RAW:
+        return name
+    known = ", ".join(t.name for t in image_topics(bag) if t.kind == RAW and is_depth(bag, t))
+    what = "is not a sensor_msgs/Image" if topic else "is not there"
+    raise SourceError(f"{bag.name}: depth topic {name} {what}; depth images: {known or 'none'}")
+
+
+def _window(bag: Bag, start: float | None, end: float | None) -> tuple[int, int]:
+    """Return from when to when, in nanoseconds of Unix time."""
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and not 0 <= value < math.inf:
+            raise OptionError(f"{name} must be 0 seconds or more, got {value}")
+    if start is not None and end is not None and end <= start:
+        raise OptionError(f"end must be after start, got {start} and {end} seconds")
+    first, last = bag.start_nanoseconds, bag.end_nanoseconds + 1
+    if start is not None:
+        first += round(start * NANOSECONDS)
+    if end is not None:
+        last = min(last, bag.start_nanoseconds + round(end * NANOSECONDS))
+    return first, max(first, last)
+
+
+def _decode(message: BagMessage, max_pixels: int) -> tuple[Image, Channels]:
+    """Return the picture of a message, and the order of its channels.
+
+    Raises:
+        ImageError: It is cut off, too large, or no picture.
+    """
+    if message.kind == RAW:
+        return image_from_msg(read_image(types, message.data), max_pixels)
+    return image_from_compressed(read_compressed(types, message.data), max_pixels)

@@ -1,0 +1,320 @@
+"""Reads MCAP files, whole or damaged: what a broken record hides is left out and counted.
+
+A recording that was cut off has neither the index nor the statistics that stand at a file's
+end: its records are then gone through one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from functools import partial
+from io import FileIO
+from pathlib import Path
+
+from pose_ros.bags import mcap_records as mcap
+from pose_ros.bags.mcap_records import MAGIC, At, Block, DamagedError
+from pose_ros.bags.records import (
+    ZSTD_MAGIC,
+    BagRecord,
+    Content,
+    how_many_are_lost,
+    inflate,
+    merge,
+    message_type,
+)
+from pose_ros.errors import SourceError
+
+_FOOTER_BYTES = mcap.HEAD.size + 20 + len(MAGIC)
+_WHOLE = -1  # instead of an offset: the file itself
+_RUN = 256  # messages outside of chunks that are taken as one block
+
+
+class McapFile:
+    """One ``.mcap`` file.
+
+    Args:
+        path: Where it is.
+        name: What to call it.
+        expected: How many messages it holds, as the bag's metadata says; None when unknown.
+
+    Raises:
+        SourceError: Nothing in it can be read.
+    """
+
+    def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
+        self._path, self._name, self._expected = path, name, expected
+        self._schemas: dict[int, tuple[str, str, str]] = {}
+        self._channels: dict[int, Content] = {}
+        self._blocks: list[Block] = []
+        self._indexed = True
+        # by where it is in the file, so that nothing counts twice
+        self._lost: dict[int, int] = {}
+        self._troubles: dict[int, str] = {}
+        self.metadata = ""
+        self.span: tuple[int, int] | None = None
+        try:
+            with path.open("rb", buffering=0) as file:
+                at = _reader(file)
+                if at(0, len(MAGIC)) != MAGIC:
+                    raise SourceError(f"{name} is no MCAP file")
+                self._open(at, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            raise SourceError(f"{name} cannot be read: {error.strerror}") from None
+        if blocks := [block for block in self._blocks if block.counts or self._indexed]:
+            self.span = min(b.first for b in blocks), max(b.last for b in blocks)
+
+    @property
+    def contents(self) -> list[Content]:
+        """What it holds, a channel each; a topic may have several."""
+        return list(self._channels.values())
+
+    def losses(self) -> list[str]:
+        """Return what is known by now to be lost, a line each."""
+        found = sum(content.count for content in self._channels.values())
+        lost = sum(self._lost.values())
+        scale = how_many_are_lost(found - lost, lost, self._expected, sure=self._indexed)
+        if not self._troubles:
+            short = self._expected is not None and self._expected > found
+            return [f"{self._name}: {scale}"] if lost or short else []
+        kinds = Counter(self._troubles.values())
+        what = ", ".join(f"{text} ({n} times)" if n > 1 else text for text, n in kinds.items())
+        return [f"{self._name} is damaged ({what}): {scale}"]
+
+    def records(
+        self, topics: Collection[str], start: int, end: int, head: int | None = None
+    ) -> Iterator[BagRecord]:
+        """Yield the messages of topics, recorded from ``start`` to before ``end``, in order."""
+        wanted = {
+            key: content for key, content in self._channels.items() if content.topic in topics
+        }
+        blocks = [
+            block
+            for block in self._blocks
+            if block.first < end
+            and block.last >= start
+            and (not block.counts or not wanted.keys().isdisjoint(block.counts))
+        ]
+        with self._path.open("rb", buffering=0) as file:
+            if head is not None:  # of what lies between them nothing is to be read ahead
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            at = _reader(file)
+            read = partial(self._read_block, at, wanted, (start, end), head)
+            yield from merge((block.first, partial(read, block)) for block in blocks)
+
+    def count(self, topic: str, start: int, end: int) -> int:
+        """Return how many messages of a topic were recorded from ``start`` to before ``end``."""
+        wanted = {key: content for key, content in self._channels.items() if content.topic == topic}
+        count = 0
+        with self._path.open("rb", buffering=0) as file:
+            at = _reader(file)
+            for block in self._blocks:
+                if block.first >= end or block.last < start:
+                    continue
+                if block.counts and start <= block.first and block.last < end:
+                    count += sum(block.counts[key] for key in wanted)
+                else:
+                    found = self._read_block(at, wanted, (start, end), 0, block)
+                    count += sum(1 for _ in found)
+        return count
+
+    def _open(self, at: At, size: int) -> None:
+        footer = at(size - _FOOTER_BYTES, _FOOTER_BYTES)
+        whole = footer[:9] == mcap.HEAD.pack(mcap.FOOTER, 20) and footer.endswith(MAGIC)
+        end = size - (_FOOTER_BYTES if whole else 0)
+        (summary,) = struct.unpack_from("<Q", footer, mcap.HEAD.size) if whole else (0,)
+        if len(MAGIC) < summary < end and self._read_summary(at, summary, end):
+            return
+        self._indexed = whole
+        if not whole:
+            self._troubles[_WHOLE] = "it is cut off"
+        self._scan(at, end)
+
+    def _read_summary(self, at: At, offset: int, end: int) -> bool:
+        """Read the index at the file's end; whether it tells everything."""
+        told: tuple[int, ...] = ()  # how many messages, schemas, channels and chunks there are
+        counts: dict[int, int] = {}
+        try:
+            for code, body, length in mcap.walk(at, offset, end):
+                if code == mcap.CHUNK_INDEX:
+                    self._blocks.append(mcap.indexed_chunk(at(body, length)))
+                elif code == mcap.STATISTICS:
+                    numbers = struct.unpack("<QHIIIIQQI", at(body, 46))
+                    told = numbers[0], numbers[1], numbers[2], numbers[5]
+                    counts = dict(struct.iter_unpack("<HQ", at(body + 46, numbers[8])))
+                elif code == mcap.METADATA_INDEX:
+                    self._take_metadata(at, *struct.unpack("<Q", at(body, 8)))
+                else:
+                    self._take(code, at(body, length))
+        except (DamagedError, struct.error):
+            told = ()
+        indexed = sum(block.counts.total() for block in self._blocks)
+        found = indexed, len(self._schemas), len(self._channels), len(self._blocks)
+        # of chunks without an index of their messages it is not known how many there are
+        if told[1:] != found[1:] or (told[0] != indexed and (indexed or not self._blocks)):
+            self._schemas, self._channels, self._blocks = {}, {}, []
+            return False
+        for key, content in self._channels.items():
+            content.count = counts.get(key, 0)
+        return True
+
+    def _take_metadata(self, at: At, offset: int) -> None:
+        """Take in the bag's metadata, if that is what a record of metadata holds."""
+        _, length = mcap.HEAD.unpack(at(offset, mcap.HEAD.size))
+        body = at(offset + mcap.HEAD.size, length)
+        name, rest = mcap.string(body, 0)
+        if name == "rosbag2":
+            key, rest = mcap.string(body, rest + 4)
+            if key == "serialized_metadata":
+                self.metadata, _ = mcap.string(body, rest)
+
+    def _take(self, code: int, body: bytes) -> None:
+        """Take in a schema or a channel; nothing else counts."""
+        if code == mcap.SCHEMA:
+            (key,) = struct.unpack_from("<H", body)
+            name, rest = mcap.string(body, 2)
+            form, rest = mcap.string(body, rest)
+            text, _ = mcap.string(body, rest)
+            self._schemas[key] = message_type(name), form, text
+        elif code == mcap.CHANNEL:
+            key, schema = struct.unpack_from("<HH", body)
+            topic, rest = mcap.string(body, 4)
+            encoding, _ = mcap.string(body, rest)
+            kind, form, text = self._schemas.get(schema, ("", "", ""))
+            self._channels.setdefault(key, Content(topic, kind, 0, encoding, text, form))
+
+    def _scan(self, at: At, end: int) -> None:
+        """Go through a file that has no index, or none that can be trusted."""
+        offset: int | None = len(MAGIC)
+        while offset is not None:
+            run: Block | None = None
+            try:
+                for code, body, length in mcap.walk(at, offset, end):
+                    offset = body + length
+                    if code == mcap.MESSAGE:
+                        run = self._add_message(at, run, body, length)
+                        continue
+                    run = None
+                    if code in (mcap.DATA_END, mcap.FOOTER):
+                        return
+                    self._add_record(at, code, body, length)
+            except (DamagedError, struct.error):
+                offset = self._pass_over(at, offset, end)
+            else:
+                return
+
+    def _pass_over(self, at: At, offset: int, end: int) -> int | None:
+        """Return where to go on behind a broken record; None at the end."""
+        following = mcap.find_chunk(at, offset + 1, end)
+        if following is None and at(offset, 1) == bytes([mcap.CHUNK]):
+            self._add_chunk(at, Block(offset, end, cut=True))
+        if following is not None or self._indexed:
+            self._troubles.setdefault(offset, f"broken at byte {offset}")
+        else:
+            self._troubles.pop(offset, None)  # it is cut off there, which is said already
+        return following
+
+    def _add_record(self, at: At, code: int, body: int, length: int) -> None:
+        """Take in a record of a file that is gone through."""
+        if code == mcap.CHUNK:
+            self._add_chunk(at, Block(body - mcap.HEAD.size, body + length))
+        elif code == mcap.METADATA:
+            self._take_metadata(at, body - mcap.HEAD.size)
+        elif code in (mcap.SCHEMA, mcap.CHANNEL):
+            self._take(code, at(body, length))
+
+    def _add_message(self, at: At, run: Block | None, body: int, length: int) -> Block:
+        """Take in a message outside of chunks; return the block that it is in."""
+        channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(at(body, mcap.MESSAGE_HEAD.size))
+        if run is None or run.counts.total() >= _RUN:
+            run = Block(body - mcap.HEAD.size, body + length, chunk=False)
+            self._blocks.append(run)
+        run.end = body + length
+        self._count(run, channel, stamp)
+        return run
+
+    def _add_chunk(self, at: At, block: Block) -> None:
+        """Take in a chunk, with the channels and messages in it."""
+        try:
+            opened = mcap.open_chunk(at, block, check=False)
+            for code, body, length in mcap.walk(*opened[:3]):
+                if code == mcap.MESSAGE:
+                    head = opened.at(body, mcap.MESSAGE_HEAD.size)
+                    channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(head)
+                    self._count(block, channel, stamp)
+                else:
+                    self._take(code, opened.at(body, length))
+        except (DamagedError, struct.error) as error:
+            self._note(block, str(error))
+        if block.counts:
+            self._blocks.append(block)
+
+    def _count(self, block: Block, channel: int, nanoseconds: int) -> None:
+        block.add(channel, nanoseconds)
+        if channel in self._channels:
+            self._channels[channel].count += 1
+
+    def _note(self, block: Block, trouble: str) -> None:
+        """Note what is wrong with a block; that the file ends in it is known already."""
+        if trouble and not block.cut:
+            self._troubles.setdefault(block.offset, trouble)
+
+    def _read_block(
+        self,
+        at: At,
+        wanted: dict[int, Content],
+        times: tuple[int, int],
+        head: int | None,
+        block: Block,
+    ) -> Iterator[BagRecord]:
+        """Yield the messages of one block in order."""
+        opened = mcap.Opened(at, block.offset, block.end)
+        found: list[tuple[int, Content, int, int]] = []
+        count = 0
+        try:
+            if block.chunk:
+                opened = mcap.open_chunk(at, block, check=head is None)
+            for channel, stamp, place, size in _messages(opened, block):
+                count += 1
+                if channel in wanted and times[0] <= stamp < times[1]:
+                    found.append((stamp, wanted[channel], place, size))
+        except (DamagedError, struct.error) as error:
+            self._note(block, opened.trouble or str(error))
+        self._note(block, opened.trouble)
+        if count < block.counts.total():
+            self._lost[block.offset] = block.counts.total() - count
+        found.sort(key=lambda message: message[0])
+        for stamp, content, place, size in found:
+            data = opened.at(place, size if head is None else min(head, size))
+            if data[:4] == ZSTD_MAGIC:
+                data, whole = inflate(opened.at(place, size), head)
+                if not whole:
+                    self._troubles[block.offset] = "a message cannot be decompressed"
+                    self._lost[block.offset + place] = 1
+                    continue
+            yield BagRecord(stamp, content.topic, content.kind, data[:head], size)
+
+
+def _messages(opened: mcap.Opened, block: Block) -> Iterator[tuple[int, int, int, int]]:
+    """Yield channel, time, place and size of each message of a block."""
+    for code, body, length in mcap.walk(*opened[:3]):
+        if code == mcap.MESSAGE:
+            channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(opened.at(body, mcap.MESSAGE_HEAD.size))
+            if not block.first <= stamp <= block.last:
+                raise DamagedError("a message has the time of another chunk")
+            yield channel, stamp, body + mcap.MESSAGE_HEAD.size, length - mcap.MESSAGE_HEAD.size
+
+
+def _reader(file: FileIO) -> At:
+    """Return what reads a file; whatever is asked for, no more comes than there is."""
+    number = file.fileno()
+    whole = os.fstat(number).st_size
+
+    def at(offset: int, size: int) -> bytes:
+        if not 0 <= offset < whole:
+            return b""
+        return os.pread(number, min(size, whole - offset), offset)
+
+    return at

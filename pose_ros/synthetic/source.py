@@ -1,0 +1,265 @@
+"""The synthetic camera: actors in a room, whose true joints are known at every instant."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from threading import Event
+
+import numpy as np
+
+from pose_ros.core.camera import Camera
+from pose_ros.core.skeletons import Side
+from pose_ros.core.types import FloatArray, Frame, Image
+from pose_ros.errors import OptionError, SourceError
+from pose_ros.synthetic.actor import SCRIPT, Step, hold
+from pose_ros.synthetic.depth_camera import DepthSensor
+from pose_ros.synthetic.raytrace import View
+from pose_ros.synthetic.renderer import Renderer
+from pose_ros.synthetic.scene import Scene
+from pose_ros.synthetic.truth import Truth, truths
+
+DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
+DEFAULT_DISTANCE = 3.0
+
+# Horizontal field of view of a 4:3 image that shows the actor from the feet to the raised hands.
+_HFOV_DEGREES = 63.0
+
+
+class SyntheticSource:
+    """An endless camera, or a recording of one run of the scene.
+
+    Everything depends on the stamp alone: a frame shows the scene at its stamp
+    (less ``begin``) modulo the scene's length, so that the truth of a frame can be had in
+    another process, from a source with the same arguments, by its stamp. Stamps are
+    multiples of 1 / fps.
+
+    A live frame is drawn before it is due, so that its age when it comes out of ``read`` is
+    that of a real camera's: drawing it after its stamp would count as latency.
+    """
+
+    def __init__(
+        self,
+        gesture: str | None = None,
+        *,
+        arm: Side = "right",
+        script: Sequence[Step] | None = None,
+        scene: Scene | None = None,
+        width: int = DEFAULT_WIDTH,
+        height: int = DEFAULT_HEIGHT,
+        fps: float = DEFAULT_FPS,
+        camera: Camera | None = None,
+        hfov_degrees: float | None = None,
+        camera_height: float = 1.1,
+        camera_pitch_degrees: float = 2.0,
+        camera_x: float = 0.0,
+        distance: float | None = None,
+        seed: int = 0,
+        live: bool = True,
+        loop: bool = False,
+        begin: float = 0.0,
+        name: str = "synthetic",
+    ) -> None:
+        """Set the scene; nothing is rendered before the first ``read``.
+
+        Without a ``scene`` there is one actor, who stands before the camera and faces it.
+
+        Args:
+            gesture: One to hold, of ``actor.GESTURES``; None plays the script.
+            arm: The arm of a held gesture that takes one.
+            script: Steps to play in place of the default script.
+            scene: Actors, in place of gesture, script and distance.
+            width: Pixels.
+            height: Pixels.
+            fps: Frames a second, above 0.
+            camera: Undistorted intrinsics in place of width, height and
+                ``hfov_degrees``.
+            hfov_degrees: Horizontal field of view; None: 63 at 4:3, and in a wider image
+                what shows as much from top to bottom.
+            camera_height: Meters above the floor.
+            camera_pitch_degrees: Positive: the camera looks down.
+            camera_x: Meters of the camera ahead of ``base_link``.
+            distance: Meters along the floor to the lone actor, 1 or more; None: 3.
+            seed: Of the camera's noise, 0 or more.
+            live: Frames come in real time and are stamped with Unix time; a
+                reader that is late misses frames. Otherwise they come as fast
+                as they are read, with media time from 0.
+            loop: Repeat a recording for ever; a live one never ends.
+            begin: Unix time at which a live scene is at its start; no frame comes before it.
+            name: What the user called it.
+
+        Raises:
+            OptionError: An argument is unknown or out of its range.
+        """
+        if not (math.isfinite(fps) and 0 < fps <= 1000):
+            raise OptionError(f"fps must be above 0 and at most 1000, got {fps}")
+        if distance is not None and not (math.isfinite(distance) and distance >= 1.0):
+            raise OptionError(f"distance must be 1 meter or more, got {distance}")
+        if seed < 0:
+            raise OptionError(f"seed must be 0 or more, got {seed}")
+        _check_begin(begin, live=live)
+        if hfov_degrees is None:
+            hfov_degrees = _whole_body_hfov(width, height)
+        self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
+        if self._camera.distorted or self._camera.matrix[0, 1] != 0.0:
+            raise OptionError("the synthetic camera needs intrinsics without distortion and skew")
+        if script is not None and gesture is not None:
+            raise OptionError("give a gesture or a script, not both")
+        if scene is None:
+            steps = tuple(script or (SCRIPT if gesture is None else hold(gesture, arm)))
+            scene = Scene.of_one(steps, DEFAULT_DISTANCE if distance is None else distance)
+        elif not (gesture is None and script is None and distance is None):
+            raise OptionError("a scene has its own gestures, scripts and distances; give it alone")
+        self._scene = scene
+        self._fps = float(fps)
+        self._view = View(self._camera, camera_height, camera_pitch_degrees, camera_x)
+        self._seed, self._live, self._loop, self._name = seed, live, loop, name
+        self._period = max(1, round(scene.seconds * self._fps))
+        self._renderer: Renderer | None = None
+        self._begin = round(begin * self._fps)
+        self._first: int | None = None
+        self._next = 0
+        self._drawing_seconds = 0.0  # what a frame has taken of late
+        self._closed = Event()
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self._name
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come in real time with Unix stamps."""
+        return self._live
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self._fps
+
+    @property
+    def length(self) -> int | None:
+        """Frames of a recording that does not loop; None when endless."""
+        return None if self._live or self._loop else self._period
+
+    @property
+    def seconds(self) -> float:
+        """Length of the scene; it repeats for ever."""
+        return self._period / self._fps
+
+    @property
+    def camera(self) -> Camera:
+        """The intrinsics."""
+        return self._camera
+
+    @property
+    def view(self) -> View:
+        """Where the camera stands over ``base_link``."""
+        return self._view
+
+    def read(self) -> Frame | None:
+        """Return the next frame: when it is due if live, at once otherwise.
+
+        Returns:
+            None at the end of a recording, or when another thread closes the source.
+
+        Raises:
+            SourceError: The source had been closed before.
+        """
+        if self._closed.is_set():
+            raise SourceError(f"{self._name} is closed")
+        self._rendering()  # the room takes longer than a frame
+        if self._live:
+            self._next = max(self._next, self._soonest())
+        if self._first is None:
+            self._first = self._next
+        if self.length is not None and self._next >= self.length:
+            return None
+        number = self._next
+        self._next += 1
+        due = number / self._fps
+        image = self._draw(number)
+        if self._live and self._closed.wait(max(0.0, due - time.time())):
+            return None
+        return Frame(image, due, number - self._first, self._name, "bgr")
+
+    def _soonest(self) -> int:
+        """Return the number of the first frame that can be drawn before it is due."""
+        if self._first is None:
+            # no reader waits for a frame a minute: the first one is the present's
+            return max(self._begin, math.floor(time.time() * self._fps))
+        return math.ceil((time.time() + self._drawing_seconds) * self._fps)
+
+    def _draw(self, number: int) -> Image:
+        began = time.monotonic()
+        number_in_scene = (number - self._begin) % self._period
+        # a still scene has few distinct frames: one rendering, and the noise patterns
+        key = 0 if self._scene.still else number_in_scene
+        image = self._rendering().frame(number_in_scene / self._fps, key, number)
+        self._drawing_seconds = (self._drawing_seconds + time.monotonic() - began) / 2
+        return image
+
+    def depth(self, stamp: float) -> FloatArray:
+        """Return the true depth image at a time, aligned with the frame of that stamp.
+
+        Returns:
+            (height, width) meters along the optical axis; each pixel sees something.
+        """
+        return self._rendering().depth(self._seconds(stamp))
+
+    def measured_depth(self, stamp: float, sensor: DepthSensor | None = None) -> FloatArray:
+        """Return what a depth camera would give at a time, aligned with the frame.
+
+        Args:
+            stamp: As for ``truth``; the seed and it decide the noise.
+            sensor: How it errs; a common stereo camera by default.
+
+        Returns:
+            (height, width) meters along the optical axis, NaN where nothing was measured.
+        """
+        number = round(stamp * self._fps)
+        generator = np.random.default_rng((self._seed, abs(number)))
+        return (sensor or DepthSensor()).measure(self.depth(stamp), self._camera, generator)
+
+    def truth(self, stamp: float) -> Truth:
+        """Return the true joints of the scene's first actor at a time.
+
+        Args:
+            stamp: A frame's, or any other, in seconds; Unix time of a live source, media
+                time otherwise.
+        """
+        return self.truths(stamp)[0]
+
+    def truths(self, stamp: float) -> tuple[Truth, ...]:
+        """Return the true joints of all actors at a time, as ``truth`` does of the first."""
+        return truths(self._scene, self._view, self._seconds(stamp))
+
+    def close(self) -> None:
+        """End a ``read`` that waits in another thread; safe from any thread, and twice."""
+        self._closed.set()
+
+    def _rendering(self) -> Renderer:
+        self._renderer = self._renderer or Renderer(self._scene, self._view, self._seed)
+        return self._renderer
+
+    def _seconds(self, stamp: float) -> float:
+        """Return the time in the scene."""
+        # by the number of the frame, so that rounded stamps give the very same truth
+        number = stamp * self._fps - self._begin
+        if abs(number - round(number)) < 1e-3:
+            number = round(number)
+        return (number % self._period) / self._fps
+
+
+def _check_begin(begin: float, *, live: bool) -> None:
+    if not (math.isfinite(begin) and begin >= 0):
+        raise OptionError(f"begin must be a Unix time in seconds, got {begin}")
+    if begin and not live:
+        raise OptionError("begin is for a live scene; a recording begins at its first frame")
+
+
+def _whole_body_hfov(width: int, height: int) -> float:
+    widening = max(1.0, width / max(1, height) / (4 / 3))
+    half = math.tan(math.radians(_HFOV_DEGREES / 2)) * widening
+    return 2 * math.degrees(math.atan(half))
