@@ -34,7 +34,7 @@ def _own_domain() -> None:
 
 @dataclass
 class FakeEstimator:
-    """An Estimator that finds one person where it is told to, or whom ``find`` gives."""
+    """An Estimator that finds one person at a place that the test sets, or what ``find`` gives."""
 
     options: EstimatorOptions = field(default_factory=EstimatorOptions)
     network: str = "fake"

@@ -1,4 +1,4 @@
-"""What a camera_info is worth: fitting, uncalibrated, for other images, of a lens nobody knows."""
+"""How a camera_info is judged: fitting, uncalibrated, for other images, of an unknown lens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def watch(warnings: list[str]) -> CameraWatch:
         ("/a/b/c/image_rect_color", "/a/b/c/camera_info"),
     ],
 )
-def test_it_is_the_sibling_of_the_images(image: str, expected: str) -> None:
+def test_camera_info_topic_is_sibling_of_image_topic(image: str, expected: str) -> None:
     assert sibling(image) == expected
 
 
@@ -60,7 +60,7 @@ def test_rectified_images_are_known_by_their_topic(kind: str, topic: str, expect
     assert is_rectified(kind, topic) == expected
 
 
-def test_a_camera_that_fits(watch: CameraWatch, warnings: list[str]) -> None:
+def test_camera_info_that_fits_gives_calibration(watch: CameraWatch, warnings: list[str]) -> None:
     assert watch.camera_for(640, 480) is None
     assert "nothing on /front/camera_info" in watch.describe()
     watch.take(info())
@@ -117,7 +117,7 @@ def not_a_number() -> CameraInfo:
         (not_a_number, "finite camera matrix"),
     ],
 )
-def test_what_does_not_serve_is_said_once_and_gone_when_it_does(
+def test_unusable_camera_info_is_logged_once_and_cleared_by_a_usable_one(
     watch: CameraWatch, warnings: list[str], make: Any, words: str
 ) -> None:
     for _ in range(3):
@@ -132,7 +132,7 @@ def test_what_does_not_serve_is_said_once_and_gone_when_it_does(
     assert words not in watch.describe()
 
 
-def test_silence_is_said_once(watch: CameraWatch, warnings: list[str]) -> None:
+def test_missing_camera_info_is_logged_once(watch: CameraWatch, warnings: list[str]) -> None:
     for _ in range(100):
         assert watch.camera_for(640, 480) is None
     assert warnings == ["nothing on /front/camera_info yet: no meters and no /tf"]

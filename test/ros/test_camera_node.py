@@ -134,7 +134,7 @@ def test_a_bag_keeps_its_stamps_and_its_camera(ros: Any, tmp_path: Path) -> None
     assert (values["images received"], values["latency ms"]) == ("10", "")
 
 
-def test_a_file_in_a_loop(ros: Any, clip: Path) -> None:
+def test_file_in_a_loop_repeats_with_rising_stamps(ros: Any, clip: Path) -> None:
     node = camera(ros, source=str(clip), loop=True)
     images = ros.collect(Image, "image", 20)
     activate(ros, node)
@@ -211,7 +211,7 @@ def test_camera_info_of_an_uncalibrated_camera(ros: Any, clip: Path) -> None:
         ({"camera_info_url": "http://server/camera.yaml"}, False, "file:///"),
     ],
 )
-def test_what_cannot_be_opened_is_said(
+def test_source_that_cannot_be_opened_is_logged(
     ros: Any, capfd: Any, parameters: dict[str, Any], configures: bool, words: str
 ) -> None:
     node = camera(ros, **parameters)
@@ -272,14 +272,14 @@ def test_a_drawn_scene_has_depth_and_a_place_for_its_camera(ros: Any) -> None:
     assert np.nanmedian(np.abs(error)) < 0.1
 
 
-def test_what_is_not_drawn_has_no_depth(ros: Any, clip: Path) -> None:
+def test_source_that_is_not_synthetic_has_no_depth(ros: Any, clip: Path) -> None:
     node = camera(ros, source=str(clip))
     assert node.trigger_configure() == SUCCESS
     assert ros.spin_until(lambda: ros.node.count_publishers("image"))
     assert not ros.node.count_publishers("depth")
 
 
-def test_a_camera_that_comes_later_is_taken_when_it_comes(
+def test_node_waits_for_missing_camera_and_starts_when_it_comes(
     ros: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as free:
@@ -302,7 +302,7 @@ def test_a_camera_that_comes_later_is_taken_when_it_comes(
         server.stop()
 
 
-def test_cameras_of_one_frame_are_said_once(ros: Any, capfd: Any) -> None:
+def test_two_cameras_with_one_frame_id_are_logged_once(ros: Any, capfd: Any) -> None:
     for name, frame_id in (("left", "eye"), ("right", "eye"), ("back", "back_eye")):
         overrides = [
             Parameter("source", value=ACTOR),

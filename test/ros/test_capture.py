@@ -143,7 +143,7 @@ def test_a_recording_waits_for_its_reader() -> None:
     assert capture.stop()
 
 
-def test_a_live_source_waits_for_nobody() -> None:
+def test_live_source_does_not_wait_for_its_reader() -> None:
     told = Told()
     capture = CaptureThread(
         ListSource([5.0], live=True), told.events, 0.0, lambda: 1000.0, lambda: False
@@ -162,7 +162,7 @@ def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
 
 
 class SimulatedClock:
-    """A clock that a test moves on each time that somebody looks."""
+    """A clock that advances each time that it is read."""
 
     def __init__(self, shows: list[float]) -> None:
         self.shows = shows

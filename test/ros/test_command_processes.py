@@ -59,7 +59,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("what", ["the pose node dies", "the camera hangs"])
-def test_the_robot_stands_still_when(ros: Any, start: Start, what: str) -> None:
+def test_zero_within_timeout_when_pose_node_dies_or_camera_hangs(
+    ros: Any, start: Start, what: str
+) -> None:
     """Zero within the timeout and one period, by the node's clock, of the last image."""
     speeds: list[TwistStamped] = ros.collect(TwistStamped, "cmd_vel", 1000)
     poses: list[PoseArray] = ros.collect(PoseArray, "pose/poses")
@@ -143,7 +145,7 @@ class Driven:
             self.ros.spin_for(0.05)
 
     def drive(self) -> None:
-        """Let somebody engage and command until all robots move."""
+        """Let a person engage and command until all robots move."""
 
         def gesture_nodes() -> int:
             # `pose-ros up` subscribes once more, for its live line

@@ -113,7 +113,7 @@ def test_keypoints_have_names_and_sources() -> None:
     }
 
 
-def test_what_others_leave_out_about_positions_is_unknown() -> None:
+def test_positions_without_source_or_sigma_are_unknown() -> None:
     msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     hidden = msg.poses[0].keypoints[3]
     hidden.position_source, hidden.position_sigma = Keypoint.SOURCE_MODEL, 0.0  # NaN has neither

@@ -26,7 +26,7 @@ def test_it_takes_goals_speeds_and_their_end(ros: Any) -> None:
     assert ros.spin_until(goals.get_subscription_count)
     assert ros.spin_until(speeds.get_subscription_count)
     assert ros.spin_until(cancel.service_is_ready)
-    goal = PoseStamped(header=header_to_msg(8.0, "base_link"))  # he points at the first spot
+    goal = PoseStamped(header=header_to_msg(8.0, "base_link"))  # the actor points at the first spot
     goal.pose.position.x, goal.pose.position.y = 1.4, 0.3
     goals.publish(goal)
     assert ros.spin_until(lambda: robot._state.x > 0.6)

@@ -44,7 +44,7 @@ def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) 
     assert "for 4 images, not for 0" in buffer.describe()
 
 
-def test_too_old_or_too_new_is_not_used_and_said_once(
+def test_depth_too_old_or_too_new_is_not_used_and_logged_once(
     buffer: DepthBuffer, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
@@ -60,7 +60,7 @@ def test_too_old_or_too_new_is_not_used_and_said_once(
     assert "max_depth_skew is 0.05 s" in warnings[0]
 
 
-def test_a_depth_of_another_size_is_not_used_and_said_once(
+def test_depth_of_another_size_is_not_used_and_logged_once(
     buffer: DepthBuffer, warnings: list[str]
 ) -> None:
     buffer.take(depth_message(10.0))
@@ -70,7 +70,7 @@ def test_a_depth_of_another_size_is_not_used_and_said_once(
     assert "8x6 pixels, the images have 16x12" in warnings[0]
 
 
-def test_what_is_no_depth_is_said_once(buffer: DepthBuffer, warnings: list[str]) -> None:
+def test_message_that_is_not_depth_is_logged_once(buffer: DepthBuffer, warnings: list[str]) -> None:
     picture = Image(header=header_to_msg(10.0, "camera"), encoding="rgb8", width=1, height=1)
     picture.step = 3
     picture.data.frombytes(b"123")
@@ -101,7 +101,7 @@ def seek(buffer: DepthBuffer, found: list[Any], stamp: float = 10.0) -> threadin
     return thread
 
 
-def test_it_waits_a_moment_for_the_one_that_comes_later(
+def test_buffer_waits_briefly_for_depth_that_comes_later(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
@@ -117,7 +117,7 @@ def test_it_waits_a_moment_for_the_one_that_comes_later(
     assert found[0].stamp == 10.0
 
 
-def test_it_does_not_wait_for_ever_in_vain(
+def test_wait_for_depth_ends_after_its_limit(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)

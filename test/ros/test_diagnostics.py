@@ -79,7 +79,7 @@ def test_a_replay_that_is_paused_is_no_error() -> None:
     assert health.report("/clock stands still").level == Level.ERROR
 
 
-def test_a_latency_by_no_clock_is_none() -> None:
+def test_latency_without_a_common_clock_is_none() -> None:
     health = StreamHealth(Clock())
     health.done(math.nan, 0.1)
     health.done(0.2, 0.1)
@@ -100,7 +100,7 @@ def test_a_clock_that_stands_still(shown: float) -> None:
     assert watch.stands() == 0.0
 
 
-def test_what_went_wrong_is_told_once_and_kept_as_last_error() -> None:
+def test_error_is_reported_once_and_kept_as_last_error() -> None:
     health = StreamHealth(Clock())
     health.refused("bad step")
     report = health.report()

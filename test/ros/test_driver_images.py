@@ -110,7 +110,7 @@ def test_every_image_of_a_reliable_driver_arrives(ros: Any, make: Make, driver: 
     assert node._images.losses.lost_total == 0
 
 
-def test_losses_of_a_best_effort_driver_are_counted_and_said_with_the_cure(
+def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
     ros: Any, make: Make, driver: Any, capfd: Any
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -169,7 +169,7 @@ def test_qos_overrides_force_the_reliability(ros: Any, make: Make, forced: Any, 
         show(ros, node, made, [image(100.0)])
 
 
-def test_a_qos_override_that_is_none_is_one_line(ros: Any, fake: Any, capfd: Any) -> None:
+def test_invalid_qos_override_is_one_line(ros: Any, fake: Any, capfd: Any) -> None:
     name = "qos_overrides./image.subscription.reliability"
     override = Parameter(name, value="surely")
     node = ros.add(PoseNode(make_estimator=lambda _p: fake, parameter_overrides=[override]))
@@ -180,7 +180,7 @@ def test_a_qos_override_that_is_none_is_one_line(ros: Any, fake: Any, capfd: Any
     assert OptionError.__name__ not in said
 
 
-def test_a_frozen_camera_gives_no_poses_and_is_said_once(
+def test_frozen_camera_gives_no_poses_and_is_logged_once(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -227,7 +227,7 @@ def test_two_cameras_on_one_topic_are_never_mixed(
 
 
 @pytest.mark.parametrize("stamps", [[100.0] * 6, [100.0, 100.0, 100.1, 100.1, 100.2, 100.2]])
-def test_stamps_that_stand_still_or_come_twice_are_said_once(
+def test_stamps_that_stand_still_or_repeat_are_logged_once(
     ros: Any, make: Make, fake: Any, capfd: Any, stamps: list[float]
 ) -> None:
     node = make()
@@ -237,7 +237,7 @@ def test_stamps_that_stand_still_or_come_twice_are_said_once(
     assert capfd.readouterr().err.count("its stamp is that of the image before it") == 1
 
 
-def test_a_flood_of_images_is_said(ros: Any, make: Make, fake: Any, capfd: Any) -> None:
+def test_flood_of_images_is_logged(ros: Any, make: Make, fake: Any, capfd: Any) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
     node = make(name="flood")
     send = publisher(ros, node, topic="/flood/image")
@@ -342,7 +342,7 @@ def test_camera_infos_with_zeros_are_one_line(
     assert "Traceback" not in said
 
 
-def test_two_pose_nodes_under_the_same_names_are_said_once(
+def test_two_pose_nodes_with_the_same_names_are_logged_once(
     ros: Any, make: Make, capfd: Any
 ) -> None:
     make("left")
@@ -359,7 +359,7 @@ def test_two_pose_nodes_under_the_same_names_are_said_once(
     assert "body_q0" not in said
 
 
-def test_two_nodes_of_one_name_are_said_once_they_last(
+def test_two_nodes_of_one_name_are_logged_once_they_persist(
     ros: Any, make: Make, capfd: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.graph.GONE_SECONDS", 0.0)

@@ -25,7 +25,7 @@ nav2 = pytest.importorskip("nav2_msgs.action", reason="nav2_msgs is not installe
 
 @dataclass
 class Navigator:
-    """Accepts goals, and drives until it is called off or told that it is there."""
+    """Accepts goals, and drives until it is called off or the test lets it arrive."""
 
     goals: list[Any] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ def navigator(ros: Any) -> Iterator[Navigator]:
 
 @pytest.fixture
 def stage(ros: Any, navigator: Navigator) -> Stage:
-    """Somebody who points at the floor, 1 m ahead of a camera that looks straight down."""
+    """A person who points at the floor, 1 m ahead of a camera that looks straight down."""
     made = Stage(ros, commands="point: {do: goal}", goal_action=True)
     made.up()
     mounting = TransformStamped(child_frame_id="camera")
@@ -85,7 +85,9 @@ def stage(ros: Any, navigator: Navigator) -> Stage:
     return made
 
 
-def test_a_goal_is_sent_and_called_off(ros: Any, stage: Stage, navigator: Navigator) -> None:
+def test_goal_is_sent_and_canceled_when_gesture_ends(
+    ros: Any, stage: Stage, navigator: Navigator
+) -> None:
     topic = ros.collect(PoseStamped, "goal_pose")
     assert stage.until(lambda: navigator.goals, "point"), stage.states
     place = navigator.goals[0].pose.position
@@ -96,7 +98,7 @@ def test_a_goal_is_sent_and_called_off(ros: Any, stage: Stage, navigator: Naviga
     assert topic == []
 
 
-def test_a_goal_is_called_off_by_deactivation(stage: Stage, navigator: Navigator) -> None:
+def test_goal_is_canceled_on_deactivation(stage: Stage, navigator: Navigator) -> None:
     assert stage.until(lambda: navigator.goals, "point")
     stage.node.trigger_deactivate()
     assert stage.ros.spin_until(lambda: navigator.ends)

@@ -1,4 +1,4 @@
-"""Goals of the gesture node: where somebody points, in the frame of the robot."""
+"""Goals of the gesture node: where a person points, in the frame of the robot."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any)
     assert stage.linear() == 0.0
 
 
-def test_pointing_at_the_horizon_is_no_goal(ros: Any, make: Any, mounting: Any) -> None:
+def test_pointing_at_the_horizon_gives_no_goal(ros: Any, make: Any, mounting: Any) -> None:
     stage = make(commands="point: {do: goal}")
     goals = ros.collect(PoseStamped, "goal_pose")
     stage.up()

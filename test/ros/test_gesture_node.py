@@ -31,7 +31,7 @@ def make(ros: Any) -> Callable[..., Stage]:
     return lambda **parameters: Stage(ros, **parameters)
 
 
-def test_from_a_gesture_to_a_speed_and_back(make: Any) -> None:
+def test_gesture_starts_speed_and_its_end_gives_zero(make: Any) -> None:
     stage = make()
     gestures = stage.ros.collect(GestureArray, "gesture/gestures")
     stage.up()
@@ -53,7 +53,7 @@ def test_a_plain_twist_where_it_is_asked_for(make: Any) -> None:
     assert isinstance(stage.speeds[-1], Twist)
 
 
-def test_nothing_is_said_before_somebody_engages(make: Any) -> None:
+def test_nothing_is_commanded_before_a_person_engages(make: Any) -> None:
     stage = make()
     stage.up()
     stage.until(lambda: len(stage.seen.stamps) > 20, "come_here", "wave")
@@ -114,7 +114,7 @@ def test_zero_when_a_callback_hangs(make: Any) -> None:
 
     def hang() -> None:
         if not let_go.is_set():
-            # nobody spins now: the state is read where it is made
+            # no thread spins now: the state is read where it is made
             while stage.node._commander.state.value == "commanding":
                 assert time.monotonic() < ends[0]
                 time.sleep(0.01)
@@ -166,7 +166,7 @@ def test_zero_when_the_commander_fails(make: Any, monkeypatch: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["deactivate", "shutdown", "close"])
-def test_zero_is_the_last_word(make: Any, way: str) -> None:
+def test_zero_is_the_last_message_on_shutdown(make: Any, way: str) -> None:
     stage = make()
     stage.up()
     stage.drive()
@@ -183,7 +183,7 @@ def test_zero_is_the_last_word(make: Any, way: str) -> None:
     assert len(stage.speeds) == count
 
 
-def test_it_begins_anew_when_it_is_activated_again(make: Any) -> None:
+def test_activation_after_deactivation_needs_engaging_again(make: Any) -> None:
     stage = make()
     stage.up()
     for _ in range(2):
@@ -199,7 +199,7 @@ def test_it_begins_anew_when_it_is_activated_again(make: Any) -> None:
     assert stage.node.autostart()
 
 
-def test_the_lock_wins(make: Any) -> None:
+def test_lock_overrides_commands(make: Any) -> None:
     stage = make()
     # of the node's three subscriptions the latched one does not fit: rclpy warns of it here
     quiet = PublisherEventCallbacks(use_default_callbacks=False)
@@ -218,7 +218,7 @@ def test_the_lock_wins(make: Any) -> None:
     stage.drive()
 
 
-def test_a_latched_lock_is_heard_of_afterwards(make: Any) -> None:
+def test_latched_lock_published_before_start_locks(make: Any) -> None:
     stage = make()
     lock = stage.ros.node.create_publisher(Bool, "gesture/lock", LATCHED)
     lock.publish(Bool(data=True))
@@ -229,7 +229,7 @@ def test_a_latched_lock_is_heard_of_afterwards(make: Any) -> None:
     assert stage.states[-1].value == "locked"
 
 
-def test_the_stop_topic_wins(make: Any) -> None:
+def test_stop_topic_overrides_commands(make: Any) -> None:
     stage = make()
     quiet = PublisherEventCallbacks(use_default_callbacks=False)
     stop = stage.ros.node.create_publisher(Empty, "gesture/stop", 10, event_callbacks=quiet)
@@ -245,7 +245,7 @@ def test_the_stop_topic_wins(make: Any) -> None:
     stage.drive()
 
 
-def test_an_event_is_told_and_its_service_called(make: Any) -> None:
+def test_event_is_published_and_its_service_called(make: Any) -> None:
     stage = make()
     calls: list[Any] = []
 
@@ -288,7 +288,7 @@ class TestSimulatedTime:
         assert stage.ros.spin_until(clock.get_subscription_count)
         return stage
 
-    def test_it_commands_nothing(self, make: Any, clock: Any) -> None:
+    def test_replay_commands_nothing_by_default(self, make: Any, clock: Any) -> None:
         stage = self.begin(make, clock)
         assert stage.until(lambda: len(stage.seen.stamps) > 20, "raise_hand")
         stage.until(lambda: True)
@@ -301,14 +301,18 @@ class TestSimulatedTime:
         assert {state.value for state in stage.states} == {stage.states[-1].value}
         assert stage.speeds == []
 
-    def test_unless_that_is_allowed_and_the_clock_goes_on(self, make: Any, clock: Any) -> None:
+    def test_allowed_replay_commands_until_its_clock_stands_still(
+        self, make: Any, clock: Any
+    ) -> None:
         stage = self.begin(make, clock, allow_replay=True)
         stage.drive()
         # the player is gone: neither clock nor images
         assert stage.stands()
         assert stage.ros.spin_until(lambda: "the clock stands still" in stage.states[-1].value)
 
-    def test_a_loop_stops_it_and_is_said_once(self, make: Any, clock: Any, capfd: Any) -> None:
+    def test_loop_of_a_bag_stops_robot_and_is_logged_once(
+        self, make: Any, clock: Any, capfd: Any
+    ) -> None:
         """Gesture and operator of the round before are forgotten, and nothing is made up for."""
         stage = self.begin(make, clock, allow_replay=True)
         stage.drive()
@@ -376,7 +380,7 @@ def test_hands_come_with_the_poses_of_their_image(make: Any) -> None:
         ({"engage": ""}, "without one nothing would ever move"),
     ],
 )
-def test_what_does_not_go_together_leaves_it_unconfigured(
+def test_impossible_parameters_leave_node_unconfigured(
     make: Any, capfd: Any, parameters: dict[str, Any], words: str
 ) -> None:
     stage = make(**parameters)

@@ -164,7 +164,7 @@ def test_a_lock_outlives_its_publisher_until_a_new_one_undoes_it(
     assert stage.ros.spin_until(lambda: not stage.node._locks.holders)
 
 
-def test_a_lock_of_another_type_lets_nothing_move_and_is_named(make: Any, elsewhere: Any) -> None:
+def test_lock_topic_of_another_type_locks_and_is_named(make: Any, elsewhere: Any) -> None:
     stage = make()
     node = elsewhere("panel", namespace="/desk")
     stage.up()
@@ -279,7 +279,7 @@ def test_where_senders_are_unknown_two_of_them_are_both_refused(
     assert stage.until(lambda: told(words), "come_here")
 
 
-def test_another_publisher_takes_over_with_nobody_engaged(make: Any) -> None:
+def test_new_publisher_of_poses_takes_over_with_no_person_engaged(make: Any) -> None:
     """As when a pose node is started again."""
     stage = make()
     stage.up()
@@ -309,7 +309,9 @@ def test_a_base_that_takes_the_other_twist_is_named_with_the_parameter(
     assert "/base takes /cmd_vel as" in said
 
 
-def test_that_nothing_listens_is_said_once(ros: Any, capfd: Any, monkeypatch: Any) -> None:
+def test_missing_subscriber_of_speeds_is_logged_once(
+    ros: Any, capfd: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr("pose_ros.ros.robot_watch.PATIENCE_LOOKS", 1)
     node = ros.add(GestureNode())
     assert node.autostart()
@@ -355,7 +357,7 @@ def transform(**changes: Any) -> TransformStamped:
 
 
 @pytest.mark.parametrize("topic", ["/tf", "/tf_static"])
-def test_transforms_that_are_none_stop_nobody_and_are_named_once(
+def test_invalid_transforms_do_not_stop_the_robot_and_are_named_once(
     make: Any, topic: str, capfd: Any
 ) -> None:
     stage = make()

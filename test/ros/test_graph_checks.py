@@ -35,7 +35,7 @@ SECONDS = 3.0
 
 @dataclass
 class Driver:
-    """A camera's driver, wrong as it is told to be."""
+    """A camera's driver with the faults that its fields set."""
 
     name: str
     age: float = 0.0
@@ -98,7 +98,7 @@ DRIVERS = (
 def pose_node(name: str, estimator: Any) -> PoseNode:
     arguments = ["--ros-args", "-r", f"__node:=pose_{name}", "-r", f"image:=/{name}/image"]
     if name == "unheard":
-        # what somebody sets who has heard that images are lost
+        # what a user sets who has read that images are lost
         reliability = "qos_overrides./unheard/image.subscription.reliability"
         arguments += ["-p", f"{reliability}:=reliable"]
     node = PoseNode(make_estimator=lambda _: estimator, cli_args=arguments)
@@ -193,7 +193,7 @@ def findings(seen: tuple[Observation, str]) -> list[Finding]:
         ("warning", "/clock", "/simulated use sim time, and /driver_future", "alike in all nodes"),
     ],
 )
-def test_what_is_wrong_is_found_with_its_cure(
+def test_each_fault_of_a_graph_is_found_with_its_cure(
     findings: list[Finding], severity: str, subject: str, message: str, cure: str
 ) -> None:
     about = [f for f in findings if (f.severity, f.subject) == (severity, subject)]

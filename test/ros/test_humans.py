@@ -37,7 +37,7 @@ def test_the_skeleton_in_the_messages_order(poses: Poses) -> None:
     np.testing.assert_allclose(found[1, :2] * (640, 480), neck, rtol=1e-5)
 
 
-def test_what_is_missing_or_outside_has_no_coordinates(poses: Poses) -> None:
+def test_joint_missing_or_outside_image_has_no_coordinates(poses: Poses) -> None:
     points = poses.keypoints.copy()
     points[0, poses.skeleton.index("nose")] = np.nan
     points[0, poses.skeleton.index("left_ankle")] = (320, 500)
@@ -78,7 +78,7 @@ def test_without_the_messages_it_is_refused(ros: Any, fake: Any, capfd: Any) -> 
 
 
 @needs_messages
-def test_who_is_tracked_has_topics_of_his_own(ros: Any, fake: Any, poses: Poses) -> None:
+def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, poses: Poses) -> None:
     from hri_msgs.msg import IdsList, NormalizedRegionOfInterest2D, Skeleton2D
     from sensor_msgs.msg import Image
 
@@ -108,7 +108,7 @@ def test_who_is_tracked_has_topics_of_his_own(ros: Any, fake: Any, poses: Poses)
     np.testing.assert_allclose(rows, skeleton2d(poses[0], 640, 480), rtol=1e-6)
     assert regions[0].c == 1.0
     assert 0 <= regions[0].xmin < regions[0].xmax <= 1
-    # he is gone, and some time later so are his topics
+    # the person is gone, and some time later so are their topics
     tracked.clear()
     assert ros.spin_until(lambda: publish(111.0) or any(not msg.ids for msg in tracked))
     assert ros.spin_until(lambda: not node.count_publishers("/humans/bodies/p7/roi"))

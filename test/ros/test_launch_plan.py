@@ -324,7 +324,7 @@ def test_camera_argument_without_a_camera_is_refused(argument: LaunchArgument) -
     assert line.startswith(f"{argument.name} is for the camera node")
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_all_wrong_arguments_are_named_at_once() -> None:
     found = launch_plan({"threshold": "high", "rviz": "maybe", "hfov": "60"}, HERE).errors
     assert [line.split()[0] for line in found] == ["threshold", "rviz", "hfov"]
 

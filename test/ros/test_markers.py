@@ -57,13 +57,13 @@ def test_lines_and_spheres_are_where_the_joints_are(truth: Any, true_poses: True
         assert marker.lifetime.sec > 0
 
 
-def test_each_person_has_a_color_of_his_own(truth: Any, true_poses: TruePoses) -> None:
+def test_each_person_has_their_own_color(truth: Any, true_poses: TruePoses) -> None:
     markers = SkeletonMarkers().update(true_poses([truth] * 3, [0, 1, 7]), HEADER, 0.5).markers
     colors = {m.id: (m.color.r, m.color.g, m.color.b) for m in markers}
     assert len(set(colors.values())) == 3
 
 
-def test_what_is_not_valid_is_left_out_with_its_lines(truth: Any, true_poses: TruePoses) -> None:
+def test_invalid_joints_are_left_out_with_their_lines(truth: Any, true_poses: TruePoses) -> None:
     whole = true_poses([truth])
     wrist, nose = whole.skeleton.index("left_wrist"), whole.skeleton.index("nose")
     scores, camera = whole.keypoint_scores.copy(), np.array(whole.camera)
@@ -76,7 +76,9 @@ def test_what_is_not_valid_is_left_out_with_its_lines(truth: Any, true_poses: Tr
     assert np.isfinite(points(lines)).all()
 
 
-def test_who_is_gone_is_deleted_once(truth: Any, true_poses: TruePoses) -> None:
+def test_markers_of_a_person_who_is_gone_are_deleted_once(
+    truth: Any, true_poses: TruePoses
+) -> None:
     markers = SkeletonMarkers()
     markers.update(true_poses([truth] * 2, [3, 4]), HEADER, 0.5)
     found = actions(markers.update(true_poses([truth], [4]), HEADER, 0.5))
@@ -104,7 +106,7 @@ def test_joints_without_a_link_have_no_empty_list(truth: Any, true_poses: TruePo
     assert actions(found) == {("links", 0): Marker.DELETE, ("joints", 0): Marker.ADD}
 
 
-def test_the_node_deletes_who_is_lost_and_all_when_it_stops(
+def test_node_deletes_markers_of_lost_people_and_all_when_it_stops(
     ros: Any, fake: Any, truth: Any, true_poses: TruePoses
 ) -> None:
     fake.find = lambda stamp: true_poses([truth] if stamp < 101 else [])

@@ -176,7 +176,7 @@ def seen(fake: Any, true_poses: TruePoses) -> Iterator[SyntheticSource]:
     return source  # type: ignore[return-value]
 
 
-def test_an_uncalibrated_camera_is_told_once_and_gives_no_meters(
+def test_uncalibrated_camera_is_logged_once_and_gives_no_meters(
     ros: Any, make: Any, fake: Any, seen: Any, capfd: Any
 ) -> None:
     node = make(make_estimator=lambda _parameters: fake)
@@ -196,7 +196,7 @@ def test_an_uncalibrated_camera_is_told_once_and_gives_no_meters(
     assert poses_from_msg(robot.poses[-1]).camera is not None
 
 
-def test_a_camera_info_of_another_size_is_told_once(
+def test_camera_info_of_another_size_is_logged_once_and_gives_no_meters(
     ros: Any, make: Any, fake: Any, seen: Any, capfd: Any
 ) -> None:
     node = make(make_estimator=lambda _parameters: fake)
@@ -212,10 +212,10 @@ def test_a_camera_info_of_another_size_is_told_once(
     assert told.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
 
 
-def test_a_floor_or_a_height_that_is_known_tells_how_far_somebody_is(
+def test_known_floor_or_height_gives_distance_of_person(
     ros: Any, make: Any, fake: Any, true_poses: TruePoses
 ) -> None:
-    """A small person looks far away, unless his feet say where he is, or somebody how tall."""
+    """A small person looks far away, unless the floor under their feet or their height is known."""
     scene = Scene((Actor(Path.standing(3.0), height=1.5),))
     source = SyntheticSource(scene=scene, live=False, camera_height=1.1, camera_pitch_degrees=5.0)
     (truth,) = source.truths(0.0)
@@ -271,7 +271,7 @@ def test_lens_distortion_is_undone(
     np.testing.assert_allclose(again, straight, atol=0.02)
 
 
-def test_time_that_jumps_back_begins_anew(ros: Any, make: Any, fake: Any, seen: Any) -> None:
+def test_time_jump_back_repeats_the_same_results(ros: Any, make: Any, fake: Any, seen: Any) -> None:
     """A bag in a loop: the same stamps again, with the same result."""
     node = make(make_estimator=lambda _parameters: fake)
     assert node.autostart()

@@ -132,7 +132,7 @@ def test_a_person_after_a_gap_between_images_gets_a_new_id(ros: Any, data: Path)
     assert ids == list(zip((*stamps, 3770.0), (0, 0, 0, 1, 1, 2, 3, 4), strict=True))
 
 
-def test_a_network_that_does_not_return_is_said_and_broken_off(
+def test_network_that_does_not_return_is_logged_and_aborted(
     ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.pose_node.STUCK_SECONDS", 0.5)

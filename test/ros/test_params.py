@@ -143,7 +143,7 @@ def test_only_live_ones_change_while_configured(table: type, name: str, configur
         assert "deactivate" in result.reason
 
 
-def test_which_are_live() -> None:
+def test_exactly_these_parameters_are_live() -> None:
     live = {name for name, p in parameters_of(PoseParameters).items() if p.option.live}
     assert live == {
         "allow_still_images",
@@ -248,7 +248,7 @@ COMMANDS_THAT_CANNOT_BE = {
 
 
 @pytest.mark.parametrize("name", COMMANDS_THAT_CANNOT_BE)
-def test_commands_that_cannot_be_are_one_short_line(name: str) -> None:
+def test_impossible_commands_are_one_short_line(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         parse_commands(COMMANDS_THAT_CANNOT_BE[name])
     said = str(caught.value)
@@ -290,7 +290,7 @@ def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
     assert isinstance(params.read(node, table), table)
 
 
-def test_commands_that_cannot_be_are_answered_with_the_reason(ros: Any) -> None:
+def test_impossible_commands_are_answered_with_the_reason(ros: Any) -> None:
     """As ``ros2 param set gesture commands`` asks for it, over the service."""
     ros.add(GestureNode())
     client = ros.node.create_client(SetParameters, "gesture/set_parameters")

@@ -54,7 +54,7 @@ def test_line_cone_and_target_are_shown_and_deleted(ros: Any) -> None:
     stage = Stage(ros, commands=COMMANDS)
     stage.up()
     stage.seen.ray = ray()
-    # nobody looks: nothing is made
+    # no one subscribes: nothing is made
     assert stage.until(lambda: len(stage.seen.stamps) > 5, "point")
     assert stage.node._targeting._made_markers._shown == set()
     found = ros.collect(MarkerArray, "gesture/markers")

@@ -98,7 +98,7 @@ def test_every_transition_twice(ros: Any, make: Make, fake: Any) -> None:
     assert node.state == "finalized"
 
 
-def test_an_inactive_node_says_nothing(ros: Any, make: Make, fake: Any) -> None:
+def test_inactive_node_publishes_nothing(ros: Any, make: Make, fake: Any) -> None:
     node = make()
     assert node.autostart()
     publish = send(ros, node)
@@ -183,9 +183,7 @@ def bad_images() -> list[Image]:
     return [short, step, encoding, empty, stampless]
 
 
-def test_bad_images_are_dropped_and_do_not_end_it(
-    ros: Any, make: Make, fake: Any, capfd: Any
-) -> None:
+def test_node_drops_bad_images_and_survives(ros: Any, make: Make, fake: Any, capfd: Any) -> None:
     node = make()
     assert node.autostart()
     poses = ros.collect(PoseArray, "pose/poses")
@@ -203,7 +201,7 @@ def test_bad_images_are_dropped_and_do_not_end_it(
     assert all(reason in line for reason, line in zip(reasons, told, strict=True)), told
 
 
-def test_an_estimator_that_fails_does_not_end_it(ros: Any, make: Make, fake: Any) -> None:
+def test_node_survives_an_estimator_that_fails(ros: Any, make: Make, fake: Any) -> None:
     node = make()
     assert node.autostart()
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -243,7 +241,7 @@ def results(ros: Any, node: PoseNode, publish: Any, stamps: list[float]) -> None
         assert ros.spin_until(after)
 
 
-def test_a_recording_that_is_played_again_is_said_once_each_time(
+def test_recording_played_again_is_logged_once_each_time(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     node = make()
@@ -257,7 +255,7 @@ def test_a_recording_that_is_played_again_is_said_once_each_time(
     assert node._health.refused_total == 0
 
 
-def test_health_is_told_whether_the_clock_of_a_replay_moves_or_not(
+def test_health_is_published_whether_or_not_the_replay_clock_moves(
     ros: Any, make: Make, fake: Any
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -278,7 +276,7 @@ def test_health_is_told_whether_the_clock_of_a_replay_moves_or_not(
     assert health[-1].header.stamp.sec == 100
 
 
-def test_images_that_overtook_each_other_begin_nothing_anew(
+def test_late_images_are_dropped_and_do_not_reset_tracking(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     node = make()
@@ -458,7 +456,7 @@ def test_hands_follow_their_people_under_the_same_header(
     assert (hand.id, hand.label) == (2 * person.id, "left")
     assert hand.label_score == pytest.approx(0.7)
     picture, _ = image_from_msg(overlays[0])
-    assert np.any(picture[20, 40] != PICTURE[20, 40]), "where the hand is, and nobody else"
+    assert np.any(picture[20, 40] != PICTURE[20, 40]), "where the hand is, and no person"
     node.set_parameters([Parameter("smoothing", value=False)])
     before = len(fake_hands.stamps)
     later = stream(publish, 200.0)
@@ -513,7 +511,7 @@ def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
     ("network", "skeleton"),
     [("posenet-mobilenet", "coco17"), ("blazepose-full", "blazepose33")],
 )
-def test_a_network_finds_everybody_by_itself_or_by_the_finder_in_the_cache(
+def test_network_finds_all_people_alone_or_with_cached_finder(
     ros: Any, data: Any, finder_models: Any, network: str, skeleton: str
 ) -> None:
     overrides = {"network": network, "models_dir": str(finder_models), "max_people": 10}
@@ -541,7 +539,7 @@ def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
     np.testing.assert_array_equal(fake.images[0], PICTURE)
 
 
-def test_compressed_data_that_means_harm_is_refused_and_does_not_end_it(
+def test_harmful_compressed_data_is_refused_and_node_survives(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     node = make(image_transport="compressed", max_megapixels=0.1)
@@ -574,7 +572,7 @@ def test_compressed_images_follow_a_remapped_topic(ros: Any, fake: Any) -> None:
     assert node.get_subscriptions_info_by_topic("/front/image_raw/compressed")
 
 
-def test_it_captures_by_itself(ros: Any, make: Make, fake: Any) -> None:
+def test_node_with_a_source_captures_by_itself(ros: Any, make: Make, fake: Any) -> None:
     node = make(source="synthetic:stand?width=64&height=48&fps=20", frame_id="eye")
     poses = ros.collect(PoseArray, "pose/poses")
     assert node.autostart()

@@ -226,7 +226,7 @@ def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None
         ("up", ["--network", "no-such-net"], "no-such-net"),
     ],
 )
-def test_what_cannot_start_ends_with_code_1_and_a_line(
+def test_program_that_cannot_start_exits_with_code_1_and_one_line(
     start: Start, name: str, arguments: list[str], words: str
 ) -> None:
     program = start(name, *arguments)
@@ -330,9 +330,7 @@ def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
         ("box?arm=left", "its own arms"),
     ],
 )
-def test_demo_refuses_a_scene_that_it_has_not(
-    start: Start, tmp_path: Path, scene: str, text: str
-) -> None:
+def test_demo_refuses_an_unknown_scene(start: Start, tmp_path: Path, scene: str, text: str) -> None:
     program = start("demo", "--scene", scene, "--out", str(tmp_path / "o.mp4"))
     assert program.process.wait(START_SECONDS) == 1
     assert text in program.said
@@ -347,7 +345,7 @@ def test_demo_says_what_is_missing(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
-def test_demo_refuses_to_last_no_time(start: Start, tmp_path: Path, seconds: str) -> None:
+def test_demo_refuses_zero_seconds(start: Start, tmp_path: Path, seconds: str) -> None:
     video = tmp_path / "o.mp4"
     program = start("demo", f"--seconds={seconds}", "--out", str(video))
     assert program.process.wait(START_SECONDS) == 1

@@ -44,7 +44,7 @@ from tools.bag_player import BagPlayer, stamp_of_message
 IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"
 SCENE = "synthetic:pointing?width=320&height=240&fps=10"
 SECONDS = 2.5
-"""The actor points at the end of it: a gesture that is not let go before it begins anew."""
+"""The actor points at the end of it: a gesture that still holds when the replay restarts."""
 KINDS = {
     "/pose/poses": PoseArray,
     "/pose/hands": PoseArray,
@@ -200,7 +200,7 @@ def stage(ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 @pytest.mark.parametrize("with_finder", [False, True], ids=["default", "finder and palms"])
-def test_two_rounds_are_those_of_the_pipeline(
+def test_two_rounds_give_the_results_of_the_pipeline(
     bag: Path, stage: Any, capfd: Any, request: Any, with_finder: bool
 ) -> None:
     """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is said once."""
@@ -233,7 +233,7 @@ def test_two_rounds_are_those_of_the_pipeline(
     assert (sources == PositionSource.DEPTH).any()
     for live, results in zip(heard, expected, strict=True):
         assert live == told(results)
-    # the second round is the first: of somebody else, who has not pointed yet
+    # the second round is the first again: of a new person, who has not pointed yet
     first, second = expected
     ended = [(gesture.name, gesture.event) for gesture in second[0].gestures]
     assert ("point", "ended") in ended

@@ -53,7 +53,7 @@ def test_segments_without_an_owner_go_and_nothing_else(tmp_path: Path, kind: str
     assert not owned.exists()
 
 
-def test_no_folder_is_nothing_to_sweep(tmp_path: Path) -> None:
+def test_missing_folder_is_not_an_error(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == 0
 
 
@@ -82,7 +82,7 @@ def segments() -> set[str]:
     return {name for name in found if not name.endswith("_el")}
 
 
-def test_what_a_killed_node_leaves_is_swept_and_a_living_one_keeps_its_own(
+def test_segments_of_a_killed_node_are_removed_and_those_of_a_living_one_stay(
     victims: list[Any],
 ) -> None:
     before = segments()

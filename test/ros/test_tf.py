@@ -71,13 +71,13 @@ def test_the_root_and_what_hangs_on_it(true_poses: TruePoses) -> None:
     root = look_up(frames, "body_front_7")
     hips = (truth.joint("left_hip") + truth.joint("right_hip")) / 2
     np.testing.assert_allclose(root[:3, 3], hips, atol=1e-5)
-    # he stands upright and faces the camera: x to it, y to its right, z up
+    # the actor stands upright and faces the camera: x to it, y to its right, z up
     np.testing.assert_allclose(root[:3, :3].T, [[0, 0, -1], [1, 0, 0], [0, -1, 0]], atol=0.05)
     assert {frame.header.frame_id for frame in frames[1:]} == {"body_front_7"}
     assert all(frame.header.stamp == HEADER.stamp for frame in frames)
 
 
-def test_what_is_not_valid_is_not_sent(true_poses: TruePoses) -> None:
+def test_invalid_joints_are_not_sent(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
     whole = true_poses(truths)
     index = whole.skeleton.index
@@ -197,7 +197,7 @@ def test_the_topic_comes_and_goes_with_the_node(ros: Any, make: Any) -> None:
     assert node.count_publishers("/tf") == 0
 
 
-def test_it_can_be_left_out(make: Any) -> None:
+def test_transforms_can_be_turned_off(make: Any) -> None:
     node = make(publish_tf=False)
     assert node.autostart()
     assert node.count_publishers("/tf") == 0

@@ -74,7 +74,7 @@ def test_video_file_is_finished_on_close(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["film", "now.txt", ""])
-def test_overlay_that_is_no_view_is_one_line(where: str) -> None:
+def test_unknown_overlay_target_is_one_line(where: str) -> None:
     with pytest.raises(OptionError, match="--overlay must be window, browser, a video"):
         views.open_view(where)
 
@@ -105,7 +105,7 @@ def test_watch_without_nodes_says_what_to_do() -> None:
         (["--overlay", "browser", "--port", "99999"], "cannot listen on 127.0.0.1:99999"),
     ],
 )
-def test_what_cannot_be_watched_is_one_line(arguments: list[str], words: str) -> None:
+def test_thing_that_cannot_be_watched_is_one_line(arguments: list[str], words: str) -> None:
     done = _watch(*arguments)
     assert done.returncode == 1
     assert words in done.stderr

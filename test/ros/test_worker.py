@@ -39,7 +39,7 @@ def test_the_newest_item_wins_and_drops_are_counted() -> None:
     assert worker.dropped == 2
 
 
-def test_an_error_does_not_end_it() -> None:
+def test_worker_survives_an_error() -> None:
     gate = Gate()
     worker = Worker(gate, gate.errors.append)
     for item in (-1, 2):
@@ -64,7 +64,7 @@ def test_stop_waits_for_the_item_in_work_and_forgets_the_next() -> None:
     assert gate.seen == [1]
 
 
-def test_it_can_stop_itself() -> None:
+def test_worker_can_stop_itself() -> None:
     stopped = threading.Event()
 
     def handle(_item: int) -> None:
