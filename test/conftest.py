@@ -53,7 +53,7 @@ def checkout() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _elsewhere(tmp_path_factory):
-    """Run in a folder where `python -m` finds the installed package and output harms nobody."""
+    """Run in a folder where `python -m` finds the installed package and output does no harm."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
@@ -137,7 +137,7 @@ def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def scene_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recording of somebody who raises a hand: images, depth, camera_info and /tf."""
+    """A small recording of a person who raises a hand: images, depth, camera_info and /tf."""
     from pose_ros.sources.opening import open_synthetic
     from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 

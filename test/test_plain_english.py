@@ -42,7 +42,7 @@ CODE = {
     "examples": 0,
     "launch": 0,
     "pose_ros": 3,
-    "test": 148,
+    "test": 104,
     "tools": 1,
 }
 

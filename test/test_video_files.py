@@ -1,4 +1,4 @@
-"""Video files, read and written with true times, as OpenCV's pixels; and what is no video."""
+"""Video files, read and written with true times as OpenCV's pixels, and other files refused."""
 
 from __future__ import annotations
 

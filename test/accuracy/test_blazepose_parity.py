@@ -38,7 +38,7 @@ def read_reference(data, name):
 
 
 def compare(estimator, data, reference):
-    """Per picture in which both find somebody: figures as fractions of the box diagonal."""
+    """Per picture in which both find a person: figures as fractions of the box diagonal."""
     rows = {}
     differ = []
     for name, expected in reference.items():
@@ -99,7 +99,7 @@ def test_rgb_and_bgr_give_the_same(estimator, data):
     assert np.allclose(bgr.keypoints, rgb.keypoints, atol=1e-3)
 
 
-def test_the_dancer_is_followed_in_every_frame(data):
+def test_dancer_is_followed_in_every_frame(data):
     estimator = pose_ros.create_estimator("blazepose-full")
     capture = cv2.VideoCapture(str(data / "video" / "dance.avi"))
     ids, centers = [], []
@@ -110,7 +110,7 @@ def test_the_dancer_is_followed_in_every_frame(data):
         ids.append(poses.ids.tolist())
         centers.append(poses.keypoints[0, 23:25].mean(axis=0) if len(poses) else (np.nan, np.nan))
     assert all(len(found) == 1 for found in ids)
-    # the camera shakes, but nobody jumps half the picture within a fiftieth of a second
+    # the camera shakes, but the person does not jump half the picture within a fiftieth of a second
     assert np.hypot(*np.diff(centers, axis=0).T).max() < 200
 
 
@@ -120,7 +120,7 @@ MEDIAPIPE_ITSELF = (7.6, 70.0)
 
 
 @pytest.mark.parametrize("smoothing", [False, True], ids=["unsmoothed", "smoothed"])
-def test_a_tracked_clip_is_as_near_to_mediapipe_as_mediapipe_to_itself(smoothing, data):
+def test_tracked_clip_differs_from_mediapipe_as_little_as_mediapipe_from_itself(smoothing, data):
     """Feedback amplifies the last bit of a float, so no other engine can stay on its path."""
     name = f"mediapipe_pose_dance_{'smoothed' if smoothing else 'unsmoothed'}.json.gz"
     with gzip.open(data / "references" / name) as file:
@@ -146,7 +146,7 @@ def test_a_tracked_clip_is_as_near_to_mediapipe_as_mediapipe_to_itself(smoothing
     assert high < 1.25 * MEDIAPIPE_ITSELF[1]
 
 
-def test_coco_annotations_are_met_as_well_as_by_mediapipe(estimator, data):
+def test_coco_annotations_are_matched_as_well_as_by_mediapipe(estimator, data):
     coco = json.loads((data / "coco_keypoints" / "test_coco.json").read_text(encoding="utf-8"))
     reference = read_reference(data, "mediapipe_pose_images.json")
     order = [estimator.skeleton.index(name) for name in COCO_KEYPOINTS]
@@ -174,5 +174,5 @@ def best_oks(found, people):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2)])
-def test_an_image_without_content_has_nobody_and_no_error(estimator, shape):
+def test_image_without_content_has_no_people_and_no_error(estimator, shape):
     assert len(estimator.estimate(np.full((*shape, 3), 127, np.uint8))) == 0

@@ -23,7 +23,7 @@ OPTIONAL = ("posenet-mobilenet-641x481", "posenet-mobilenet-1281x721")
 
 @pytest.fixture(scope="module")
 def annotated(data):
-    """COCO's photos and in each the people of whom keypoints are annotated."""
+    """COCO's photos and in each the people with annotated keypoints."""
     path = data / "coco_keypoints" / "test_coco.json"
     if not path.is_file():
         pytest.skip(f"no test data: {path} is missing")
@@ -68,7 +68,9 @@ def meet(estimator, photos):
         ("blazepose-full", 3, 7, 5, 0.48),
     ],
 )
-def test_people_of_coco(request, annotated, network, tiles, least_found, least_well, least_oks):
+def test_coco_people_are_found_accurately_by_each_network(
+    request, annotated, network, tiles, least_found, least_well, least_oks
+):
     cache = CACHES.get(network)
     if network in OPTIONAL and any(
         state.state == "missing" for state in model_store.status(load_card(network))
@@ -91,7 +93,7 @@ def test_people_of_coco(request, annotated, network, tiles, least_found, least_w
 
 
 @pytest.mark.parametrize("finder", ["posenet-mobilenet", "openpose-mobilenet"])
-def test_people_of_coco_whom_another_network_finds_for_blazepose(
+def test_coco_people_found_by_another_network_are_accurate_with_blazepose(
     annotated, finder_models, openpose_models, finder
 ):
     for file in openpose_models.iterdir():
@@ -120,7 +122,7 @@ def measure(estimator, photos, name):
 
 
 @pytest.mark.parametrize("tiles", [1, 3])
-def test_people_of_coco_by_your_own_networks(annotated, tiles):
+def test_coco_people_are_found_by_own_networks(annotated, tiles):
     networks = os.environ.get("POSE_ROS_OWN_NETWORKS", "")
     if not networks:
         pytest.skip("POSE_ROS_OWN_NETWORKS names none, as paths with : between them")

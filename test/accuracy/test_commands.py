@@ -29,7 +29,7 @@ HEIGHT, CAMERA_HEIGHT, PITCH = 1.75, 1.0, 5.0
 TARGET = (1.8, 1.2, 0.0)
 SCRIPT = (
     Step("stand", 0.5),
-    Step("come_here", 2.2, "right"),  # to nobody's avail
+    Step("come_here", 2.2, "right"),  # without effect
     Step("stand", 0.8),
     Step("raise_hand", 2.3, "right"),
     Step("stand", 0.8),
@@ -110,7 +110,9 @@ def commands(
     [(true_poses, 0.01, 2), (found_poses, 0.25, 3)],
     ids=["true", "found"],
 )
-def test_the_robot_does_what_it_is_shown(source: SyntheticSource, poses, tolerance, images) -> None:
+def test_robot_follows_the_gestures_of_the_script(
+    source: SyntheticSource, poses, tolerance, images
+) -> None:
     told = list(commands(source, poses(source)))
     begins = np.cumsum([0.0, *(step.seconds for step in SCRIPT)])
 
@@ -126,7 +128,7 @@ def test_the_robot_does_what_it_is_shown(source: SyntheticSource, poses, toleran
     assert max(speeds) == pytest.approx(0.2)
     assert np.diff([0.0, *speeds]).max() <= 0.4 / FPS / TICKS + 1e-9
     assert during(6)[-1].kind == "stop"
-    # sent where he points, in time: the hold time, and a few images
+    # sent where the actor points, in time: the hold time, and a few images
     held = next(now for now, truth, _ in told if begins[7] <= now and truth.held)
     sent = [(now, c.goal) for now, _, c in told if c.kind == "goal" and now < begins[8]]
     assert sent[0][0] <= held + GestureOptions().hold_time + images / FPS + 0.02 + 1e-6

@@ -44,7 +44,7 @@ CALLED = {
 DISTANCES = (1.5, 2.7, 4.0)
 LENSES = {1.5: 90.0, 2.7: 69.0, 4.0: 69.0}  # degrees: raised hands are in the picture
 PITCHES = (-14.0, 0.0, 12.0)
-NOISE, DROPPED = 0.02, 0.2  # meters a coordinate in every image anew; share of the joints
+NOISE, DROPPED = 0.02, 0.2  # meters a coordinate, drawn for each image; share of the joints
 
 
 def script() -> tuple[Step, ...]:
@@ -188,10 +188,10 @@ def test_a_walker_makes_no_gesture_in_ten_minutes(space):
     for seed, pitch in enumerate((-14.0, 12.0)):
         joints = true_joints(walking(seed), 15.0, 300.0)
         recognizer = GestureRecognizer()
-        told: list[Gesture] = []
+        events: list[Gesture] = []
         for stamp, poses in seen(joints, view_from(pitch), 15.0, seed, space):
-            told += recognizer.update(poses, stamp, up=level_floor(1.1, pitch).up)
-        assert told == []
+            events += recognizer.update(poses, stamp, up=level_floor(1.1, pitch).up)
+        assert events == []
 
 
 @pytest.mark.parametrize(
@@ -212,16 +212,16 @@ def test_all_gestures_through_blazepose(distance, turned_degrees, least, say):
 
 def test_a_walker_makes_no_gesture_through_blazepose():
     recognizer = GestureRecognizer()
-    told: list[Gesture] = []
+    events: list[Gesture] = []
     for stamp, poses in found(walking(3), 10.0, pitch=2.0, hfov=69.0, seconds=40.0):
-        told += recognizer.update(poses, stamp, up=level_floor(1.1, 2.0).up)
-    assert told == []
+        events += recognizer.update(poses, stamp, up=level_floor(1.1, 2.0).up)
+    assert events == []
 
 
 def test_few_people_in_photos_make_a_gesture(data, say):
     """People of public pictures, as if they stood still for a second."""
     estimator = pose_ros.create_estimator("blazepose-full", static=True, max_people=5, threads=2)
-    people, told = 0, set()
+    people, events = 0, set()
     pictures = sorted([*data.glob("images/*.jpg"), *data.glob("coco_keypoints/*.jpg")])
     for picture in pictures:
         poses = estimator.estimate(cv2.imread(str(picture)), channels="bgr")
@@ -229,12 +229,12 @@ def test_few_people_in_photos_make_a_gesture(data, say):
         people += len(poses)
         for i in range(15):
             for gesture in recognizer.update(poses, i / 15):
-                told.add((picture.stem, gesture.person, gesture.name, gesture.side))
-    lines = "\n".join(" ".join(map(str, row)) for row in sorted(told))
-    say(f"{len(pictures)} pictures, {people} people, {len(told)} gestures\n{lines}")
+                events.add((picture.stem, gesture.person, gesture.name, gesture.side))
+    lines = "\n".join(" ".join(map(str, row)) for row in sorted(events))
+    say(f"{len(pictures)} pictures, {people} people, {len(events)} gestures\n{lines}")
     assert len(pictures) == 21
-    # sports: arms are out, and nobody means it; a picture does not tell what moves
-    assert len(told) <= 10
+    # sports: arms are out, and no person means it; a picture does not tell what moves
+    assert len(events) <= 10
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["each frame by itself", "tracked"])
@@ -249,20 +249,20 @@ def test_dancer_makes_no_held_gesture_and_commands_nothing(data, say, static):
     estimator = pose_ros.create_estimator("blazepose-full", static=static, threads=2)
     clip, recognizer = cv2.VideoCapture(str(data / "video" / "dance.avi")), GestureRecognizer()
     commander = Commander(CommandConfig())
-    told: list[Gesture] = []
+    events: list[Gesture] = []
     for i in range(205):
         read, image = clip.read()
         assert read
         poses, stamp = estimator.estimate(image, i / 50, channels="bgr"), i / 50
         found = recognizer.update(poses, stamp)
-        told += found
+        events += found
         commander.observe(found, people_from(poses), stamp, stamp)
         command = commander.tick(stamp)
         assert command.state is State.DISENGAGED
         assert (command.linear, command.angular) == (0.0, 0.0)
-    starts = [f"{gesture.name} {gesture.side}" for gesture in told if gesture.event == "started"]
-    seconds = sum(gesture.event != "ended" for gesture in told) / 50
+    starts = [f"{gesture.name} {gesture.side}" for gesture in events if gesture.event == "started"]
+    seconds = sum(gesture.event != "ended" for gesture in events) / 50
     say(f"dance of 4.1 s: {', '.join(starts) or 'no gesture'}, held for {seconds:.2f} s")
-    assert {gesture.name for gesture in told} <= {"wave", "come_here"}
+    assert {gesture.name for gesture in events} <= {"wave", "come_here"}
     assert len(starts) <= 6
     assert seconds <= 1.2

@@ -44,7 +44,7 @@ def within_one_sigma(errors: Errors, columns: np.ndarray | list[int]) -> float:
     return float(np.mean(errors.joints[:, columns] < errors.sigmas[:, columns]))
 
 
-def test_with_the_height_known(frames, say):
+def test_errors_with_known_height_stay_within_limits(frames, say):
     errors = measure(frames, Setting(height=True))
     say(lifting.table({"height known": errors.summary()}))
     hips = np.abs(errors.hips)
@@ -84,7 +84,7 @@ def test_an_arm_that_is_stated_as_sure_points_where_it_is_said_to(frames):
     assert np.percentile(errors.pointing[~sure], 90) >= 16.0
 
 
-def test_with_the_height_unknown(frames, say):
+def test_errors_with_unknown_height_stay_within_limits(frames, say):
     errors = measure(frames, Setting())
     say(lifting.table({"height unknown": errors.summary()}))
     assert np.median(np.abs(errors.hips)) <= 0.09  # they are 1.5 to 2.0 m tall
@@ -94,7 +94,7 @@ def test_with_the_height_unknown(frames, say):
     assert np.median(np.abs(on_floor.hips)) <= 0.04
 
 
-def test_with_depth(frames, say):
+def test_errors_with_depth_stay_within_limits(frames, say):
     errors = measure(frames, Setting(depth=True))
     say(lifting.table({"with depth, height unknown": errors.summary()}))
     assert np.median(errors.joints[:, MAIN_JOINTS]) <= 0.04

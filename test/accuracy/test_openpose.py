@@ -41,7 +41,7 @@ def estimator(openpose_models):
     )
 
 
-def test_everybody_in_the_pictures(data, estimator):
+def test_all_people_in_the_pictures_are_found(data, estimator):
     more = 0
     for name, count in FOUND.items():
         image = cv2.imread(str(data / "images" / name))

@@ -42,7 +42,7 @@ def find(scene, **options):
     return decode(scene["cmap"], scene["paf"], scene["skeleton"], threshold, **options)
 
 
-def test_the_same_objects_as_trt_poses_parser(scenes, more_scenes):
+def test_decoder_finds_the_same_objects_as_trt_poses_parser(scenes, more_scenes):
     assert len(scenes) >= 20
     scenes = scenes | more_scenes
     worst = 0.0
@@ -86,7 +86,7 @@ def people_found(scene, found):
     return counts
 
 
-def test_more_people_than_trt_poses_parser(scenes, capsys):
+def test_decoder_finds_more_people_than_trt_poses_parser(scenes, capsys):
     ways = {
         "trt_pose": lambda scene: scene["expected_xy"],
         "ours": find,

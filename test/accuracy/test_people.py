@@ -41,7 +41,7 @@ class Result:
     ids: list[dict[str, int]] = dataclasses.field(default_factory=list)
     visible: int = 0
     found: int = 0
-    nobody: int = 0
+    extra: int = 0
     twice: int = 0
 
     def __str__(self):
@@ -49,7 +49,7 @@ class Result:
         return (
             f"{len(self.ids)} frames: {id_switches(self.ids)} switches, {len(known)} ids, "
             f"{100 * self.found / self.visible:.1f}% of the visible found, "
-            f"{self.nobody} that are nobody, {self.twice} found twice"
+            f"{self.extra} that are not people, {self.twice} found twice"
         )
 
 
@@ -70,7 +70,7 @@ def run(frames, loops, *, models_dir=None, finder="blazepose", **options):
                 if row not in found:
                     near = distances[row].min() <= LIMIT
                     result.twice += near
-                    result.nobody += not near
+                    result.extra += not near
             now = {truths[column].name: ids[row] for row, column in found.items()}
             last |= now
             result.ids.append(now)
@@ -123,7 +123,7 @@ def test_two_people_who_cross_keep_their_ids(looks, fps, speed, seed, loops, max
     ("looks", "fps", "speed", "seed", "max_people"),
     [("different", 10, 0.9, 0, 3), ("same", 15, 1.2, 4, 3)],
 )
-def test_two_people_who_cross_with_another_network_as_finder(
+def test_two_people_who_cross_keep_their_ids_with_another_finder(
     looks, fps, speed, seed, max_people, finder_models, capsys
 ):
     options = {"models_dir": finder_models, "finder": "posenet-mobilenet"}
@@ -138,12 +138,12 @@ def check_two(result):
     assert id_switches(result.ids) == 0
     assert {len(set(frame.values())) for frame in result.ids} <= {1, 2}
     assert len({id_ for frame in result.ids for id_ in frame.values()}) == 2
-    assert result.nobody == 0
+    assert result.extra == 0
     assert result.twice == 0
     assert result.found >= 0.93 * result.visible
 
 
-def test_three_people_of_whom_two_are_hidden_at_once(capsys):
+def test_three_people_with_two_hidden_at_once_rarely_switch_ids(capsys):
     """The front one hides both others, who hide each other as well: much to ask.
 
     One round in seven has a switch, and which one it is hangs on the last bit of a float:
@@ -157,7 +157,7 @@ def test_three_people_of_whom_two_are_hidden_at_once(capsys):
     switches = [id_switches(result.ids) for result in rounds]
     assert sum(count > 0 for count in switches) <= 2
     assert sum(switches) <= 4
-    assert sum(result.twice + result.nobody for result in rounds) <= 2
+    assert sum(result.twice + result.extra for result in rounds) <= 2
     found, visible = (sum(getattr(r, name) for r in rounds) for name in ("found", "visible"))
     assert found >= 0.85 * visible
 
@@ -191,7 +191,7 @@ def test_pictures_of_several_people(data, name, counts):
         ("coco_keypoints/000000000785.jpg", 2),  # an arm
     ],
 )
-def test_a_part_of_a_person_in_a_tile_is_no_person(data, name, tiles):
+def test_part_of_a_person_in_a_tile_is_not_a_person(data, name, tiles):
     estimator = pose_ros.create_estimator("blazepose-full", max_people=10, detect_tiles=tiles)
     poses = estimator.estimate(cv2.imread(str(data / name)), channels="bgr")
     heights = poses.boxes[:, 3] - poses.boxes[:, 1]

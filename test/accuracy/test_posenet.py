@@ -107,7 +107,7 @@ def people(maps):
     return decode(heatmaps, offsets, forward, backward, STRIDE)
 
 
-def test_the_numbers_of_tflite(network, interpret, data):
+def test_network_gives_the_numbers_of_tflite(network, interpret, data):
     """Whole numbers are rounded in many layers, and where two ways of rounding differ once,
     all that follows may differ: TFLite's own kernels and XNNPACK do."""
     equal, other, count = 0, 0, 0
@@ -176,7 +176,7 @@ def estimator(posenet_models):
     return pose_ros.create_estimator(NETWORK, static=True, max_people=10, models_dir=posenet_models)
 
 
-def test_everybody_in_the_pictures(data, estimator):
+def test_all_people_in_the_pictures_are_found(data, estimator):
     more = 0
     for name, count in FOUND.items():
         image = cv2.imread(str(data / "images" / f"{name}.jpg"))

@@ -78,19 +78,19 @@ def test_a_thumb_down_beside_the_head_is_seen_at_the_wrist(people):
     assert {name for name, _, _ in starts(still(moment.poses, moment.hands))} == {"thumb_down"}
 
 
-def test_people_in_photos_who_mean_nothing_neither_engage_nor_stop(people):
+def test_people_in_photos_without_gestures_neither_engage_nor_stop(people):
     photos = told(people["photos"], hands=False)
     assert len(photos) == 21
     assert not set().union(*photos) & {"raise_hand", "stop"}
     assert sum(len(names) for names in photos) <= 9
 
 
-def test_a_man_who_talks_with_his_hands_neither_engages_nor_stops(data):
+def test_person_who_talks_with_their_hands_neither_engages_nor_stops(data):
     (clip,) = [clip for clip in clips(data) if clip.name == "caliscope cam_2"]
     assert not {name for name, _, _ in starts(clip.watch())} & {"raise_hand", "stop"}
 
 
-def test_hands_show_what_they_are_meant_to_and_nothing_else(networks, data):
+def test_hand_pictures_give_their_gesture_and_no_other(networks, data):
     made, right = collections.Counter[str](), collections.Counter[str]()
     wrong = []
     for kind, shown, path in hand_pictures(data):

@@ -26,7 +26,7 @@ def errors(poses, truth, camera):
     return 100 * away / camera.matrix[0, 0] * truth.camera[[23, 24], 2].mean()
 
 
-def test_who_points_is_found_where_he_is(estimator, capsys):
+def test_person_who_points_is_found_at_their_true_place(estimator, capsys):
     rows = []
     for shot in draw_pointing(SHOTS, seed=1):
         poses = estimator.estimate(shot.frame.image, channels="bgr")
@@ -47,7 +47,7 @@ def test_who_points_is_found_where_he_is(estimator, capsys):
 
 
 @pytest.mark.parametrize(("name", "count"), [("gestures", 19), ("table", 2), ("box", 2)])
-def test_everybody_is_found_in_every_gesture_and_behind_furniture(name, count, estimator):
+def test_all_people_are_found_in_every_gesture_and_behind_furniture(name, count, estimator):
     source = open_synthetic(f"synthetic:{name}?fps=1", live=False)
     made = set()
     while (frame := source.read()) is not None:

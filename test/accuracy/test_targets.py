@@ -37,7 +37,7 @@ def drawn():
 
 
 @pytest.mark.parametrize(("with_depth", "most"), [(False, 0.25), (True, 0.15)])
-def test_targets_on_the_floor(drawn, with_depth, most, capsys):
+def test_targets_on_the_floor_are_found_within_limits(drawn, with_depth, most, capsys):
     errors, distances, inside = [], [], []
     refused: collections.Counter[str] = collections.Counter()
     for shot, poses in drawn:

@@ -50,7 +50,7 @@ def test_recordings_are_found_below_a_folder(tmp_path):
     ]
 
 
-def test_what_is_no_recording_is_said(tmp_path):
+def test_path_without_a_recording_is_an_error_with_its_name(tmp_path):
     touch(tmp_path, "day1/run.mcap", "day2/run.mcap", "notes.txt")
     for names, error, said in (
         (["nothing"], SourceError, "no such file or folder"),
@@ -85,7 +85,7 @@ def test_slices_leave_nothing_out_and_take_nothing_twice(recordings):
         (["a", "b", "--out", "/proc/nope"], "cannot write into /proc/nope"),
     ],
 )
-def test_what_cannot_be_is_one_line(words, said, tmp_path, monkeypatch, capsys):
+def test_impossible_arguments_are_one_line(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if said.startswith("cannot write"):
         touch(tmp_path, "a/metadata.yaml", "b/metadata.yaml")
@@ -98,12 +98,12 @@ def test_what_cannot_be_is_one_line(words, said, tmp_path, monkeypatch, capsys):
     ("options", "said"),
     [({"workers": 0}, "1 worker or more"), ({"slice_s": 0.5}, "1 second or more")],
 )
-def test_options_that_cannot_be(tmp_path, options, said):
+def test_impossible_fleet_options_are_refused(tmp_path, options, said):
     with pytest.raises(OptionError, match=said):
         FleetOptions(tmp_path, **options)
 
 
-def test_what_is_done_is_skipped_and_what_is_changed_is_done_when_forced(
+def test_finished_recordings_are_skipped_and_changed_ones_run_only_when_forced(
     recordings, by_one, tmp_path, capsys
 ):
     shutil.copytree(by_one / "day1", tmp_path / "day1")
@@ -164,7 +164,7 @@ def test_a_recording_that_kills_its_workers_is_given_up_and_the_others_are_done(
     assert contents(tmp_path) == contents(by_one)
 
 
-def test_ctrl_c_ends_all(recordings, tmp_path):
+def test_ctrl_c_ends_all_workers(recordings, tmp_path):
     # what a shell runs in the background does not hear Ctrl-C; these tests may be
     command = ["env", "--default-signal=INT", sys.executable, "-m", "pose_ros.cli.main"]
     command += ["bag", "run", str(recordings), "--out", str(tmp_path), "--workers", "2"]

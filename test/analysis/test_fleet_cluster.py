@@ -44,18 +44,18 @@ def test_a_cluster_writes_the_bytes_of_one_process_though_a_worker_is_killed(
     assert killed
     assert sorted(done) == ["day1/run1", "day1/run2", "day2/run1"]
     assert contents(tmp_path) == contents(by_one)
-    # and it is on record: nobody is asked again
+    # and it is on record: no worker runs again
     assert analyze(recordings, tmp_path, scheduler=address) == {}
 
 
-def test_a_scheduler_that_is_not_there_is_said(recordings, analyze, tmp_path, monkeypatch):
+def test_missing_scheduler_is_one_error(recordings, analyze, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 0.2)
     for address in ("tcp://127.0.0.1:1", "nonsense"):
         with pytest.raises(RuntimeUnavailableError, match="no Dask scheduler answers at"):
             analyze(recordings, tmp_path, scheduler=address)
 
 
-def test_dask_that_is_not_installed_is_said(recordings, analyze, tmp_path, monkeypatch):
+def test_missing_dask_is_one_error(recordings, analyze, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(RuntimeUnavailableError, match=r"pip install .pose_ros\[cluster\]"):
         analyze(recordings, tmp_path, scheduler="tcp://127.0.0.1:1")

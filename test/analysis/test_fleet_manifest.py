@@ -110,7 +110,7 @@ def test_a_recording_that_changes_is_another_one(bag):
         ({"outputs": TaskOutputs(force=True)}, ""),
     ],
 )
-def test_what_results_follow_from_is_told_apart(bag, change, said):
+def test_different_inputs_give_different_keys_and_are_named(bag, change, said):
     task = BagTask(str(bag))
     before, now = origin_of(task), origin_of(replace(task, **change))
     assert difference(before, now) == said

@@ -24,7 +24,7 @@ ARRAY = "pose_ros/msg/PoseArray"
 
 
 def over_a_topic(poses):
-    """Return poses as somebody gets them who subscribes to them."""
+    """Return poses as a subscriber gets them."""
     message = poses_to_msg(types, poses, header_of(types, 1, "c"), "n", width=4, height=3)
     data = typestore().serialize_cdr(message, ARRAY)
     return poses_from_msg(typestore().deserialize_cdr(data, ARRAY))
@@ -125,7 +125,7 @@ def test_a_new_stream_begins_with_nothing_remembered(scene_bag):
         assert_same(before.poses, again.poses)
 
 
-def test_what_came_late_is_refused_and_begins_nothing_anew(scene_bag):
+def test_late_image_is_refused_and_does_not_reset_the_stream(scene_bag):
     with open_bag(scene_bag) as bag:
         shots = list(BagImages(bag))[:4]
     pipeline = Pipeline(create_estimator())

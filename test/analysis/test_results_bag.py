@@ -43,7 +43,7 @@ def poses_of(count: int, skeleton=COCO) -> Poses:
 
 @dataclass
 class Recorder:
-    """Writes messages into a bag, each when it is told to."""
+    """Writes messages into a bag, in the order and at the times of the calls."""
 
     path: Path
     info: RunInfo | None = None

@@ -222,12 +222,12 @@ def test_a_part_is_analyzed_with_what_was_known_before_it(scene_bag, tmp_path):
     assert [line["index"] for line in lines] == [6, 8]
     assert report.images == 2
     messages = read(tmp_path / "part")
-    # the mounting of the camera was told once, when the recording began
+    # the recording has the mounting of the camera once, at its start
     assert [topic for topic, *_ in messages].count("/tf_static") == 1
     assert min(time for _, _, time, _ in messages) >= 1_700_000_000_550_000_000
 
 
-def test_people_whom_an_earlier_run_has_found_are_not_copied(results, tmp_path):
+def test_people_found_by_an_earlier_run_are_not_copied(results, tmp_path):
     folder, _, _ = results
     settings = Settings(topic=IMAGES, camera_info="/camera/camera_info")
     outputs = TaskOutputs(str(tmp_path / "again"))

@@ -23,6 +23,6 @@ def test_the_networks_share_is_counted(recordings, monkeypatch, capsys):
     assert OrtSession.run is run
 
 
-def test_too_few_images_are_said(recordings, capsys):
+def test_too_few_images_are_an_error(recordings, capsys):
     assert main(["bench", str(recordings / "day1/run1"), "--bag"]) == 1
     assert "too few to measure" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_what_is_there_stays_unless_it_is_forced(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bag", "t.csv"]
 
 
-def test_no_folder_is_replaced_that_is_no_bag_of_results(tmp_path):
+def test_folder_that_is_not_a_bag_of_results_is_not_replaced(tmp_path):
     with open_bag_writer(tmp_path / "recorded", "sqlite3") as writer:
         add_topic(writer, "/chatter", "std_msgs/msg/String")
     (tmp_path / "folder").mkdir()
@@ -91,7 +91,7 @@ def test_an_error_or_an_interruption_leaves_what_was_there(tmp_path):
         assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_a_place_that_cannot_be_written_is_told_in_a_line(tmp_path):
+def test_place_that_cannot_be_written_is_one_line(tmp_path):
     write(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot write"), Whole() as whole:
         whole.place(tmp_path / "file" / "t.csv")

@@ -77,7 +77,7 @@ def test_stamps_gaps_and_latency(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ([image(5, head=header(-1e10)), image(6, head=header(-1e10))], "of another clock"),
     ],
 )
-def test_what_is_wrong_with_images(
+def test_faults_of_images_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[Told], text: str
 ) -> None:
     path = write_bag(tmp_path / "bag", [image(0), *others])
@@ -103,7 +103,9 @@ def test_compressed_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert (found["camera_info"], found["problems"]) == ("/cam/camera_info", [])
 
 
-def test_what_is_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lost_messages_are_counted_in_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write_bag(tmp_path / "bag", [image(10 * i) for i in range(40)])
     file = path / "bag.db3"
     file.write_bytes(file.read_bytes()[:-20_000])

@@ -18,7 +18,7 @@ START, STEP = 1_700_000_000_000_000_000, 100_000_000
 
 
 def write(path, moved: float = 0.0, *, images: bool = False, count: int = 20, name="/pose/poses"):
-    """Write a bag in which somebody stands, all joints ``moved`` pixels to the right."""
+    """Write a bag in which a person stands, all joints ``moved`` pixels to the right."""
     points = np.stack([np.linspace(20, 60, 17), np.linspace(10, 90, 17)], axis=1) + (moved, 0.0)
     poses = Poses(
         COCO,

@@ -20,8 +20,8 @@ def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):
     out = tmp_path / "results"
     words = ["--out", str(out), "--end", "0.35", "--storage", "sqlite3", "--person-height", "1.8"]
     assert main(["bag", "run", str(scene_bag), *words, "--no-gestures"]) == 0
-    told = capsys.readouterr().err
-    assert "4 images, 4 with people (1 ids)" in told
+    printed = capsys.readouterr().err
+    assert "4 images, 4 with people (1 ids)" in printed
     with open_bag(out) as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         assert bag.storage == "sqlite3"
@@ -47,7 +47,7 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "printed"),
     [
         ([], "nothing would be written"),
         (["--json", "x", "--copy-images"], "--copy-images is of --out"),
@@ -63,17 +63,17 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
         (["--out", "x", "--start", "9"], "holds no image of /camera/image_raw in that time"),
     ],
 )
-def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, words, told):
+def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, words, printed):
     monkeypatch.chdir(tmp_path)
     assert main(["bag", "run", str(scene_bag), *words]) == 1
     error = capsys.readouterr().err
-    assert told in error
+    assert printed in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["nope", "nope/*", "text.txt", "empty"])
-def test_what_is_no_recording_is_one_line(tmp_path, monkeypatch, capsys, name):
+def test_path_without_a_recording_is_one_line(tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("words")
     (tmp_path / "empty").mkdir()

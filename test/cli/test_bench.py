@@ -52,7 +52,7 @@ def test_few_pictures_and_other_names_will_do(tmp_path, capsys, monkeypatch):
     asked = []
 
     class MediaPipe:
-        """Finds nobody, and remembers how it was opened."""
+        """Finds no people, and records how it was opened."""
 
         def __init__(self, frames):
             self.count = len(frames)

@@ -101,7 +101,7 @@ def test_another_network_tells_and_draws_the_same_way(data, posenet_models, tmp_
         assert np.mean(np.array(changed) > 20) > 0.9
 
 
-def test_hands_are_told_and_drawn_at_the_wrists_of_their_people(data, tmp_path, capsys):
+def test_hands_are_written_and_drawn_at_the_wrists_of_their_people(data, tmp_path, capsys):
     picture, lines = data / "images" / "peds_3.jpg", tmp_path / "out.jsonl"
     arguments = ["estimate", str(picture), "--hands", "--json", str(lines)]
     assert main([*arguments, "--out", str(tmp_path / "%s.png")]) == 0
@@ -156,7 +156,9 @@ def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, ca
         (["--json", "/dev/null/x"], "/dev/null"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(pictures, tmp_path, monkeypatch, capsys, options, message):
+def test_impossible_arguments_are_one_line(
+    pictures, tmp_path, monkeypatch, capsys, options, message
+):
     monkeypatch.chdir(tmp_path)
     if "has no" in message and "CUDAExecutionProvider" in _providers():
         pytest.skip("this onnxruntime has CUDA")
@@ -246,7 +248,7 @@ def test_a_bag_that_is_damaged_is_exit_code_2(scene_bag, tmp_path, capsys):
     assert read_lines(tmp_path / "out.jsonl")
 
 
-def test_a_camera_that_is_told_gives_meters(pictures, tmp_path, caplog):
+def test_camera_option_gives_meters(pictures, tmp_path, caplog):
     def distance(*words):
         lines = ["--json", "x", "--force", "--quiet"]
         assert main(["estimate", str(pictures / "b.png"), *lines, *words]) == 0

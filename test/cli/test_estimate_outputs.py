@@ -23,7 +23,7 @@ from tools.mjpeg_server import MjpegServer
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Three small pictures and a clip, of nobody: the network takes as long for them."""
+    """Three small pictures and a clip, without people: the network takes as long for them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own").mkdir()
     image = np.full((96, 128, 3), 90, np.uint8)
@@ -234,9 +234,9 @@ def test_pipes_and_devices_are_written_as_they_are(folder, capsys):
     assert error == "pose-ros estimate: cannot write /dev/full: No space left on device\n"
 
 
-def test_a_home_that_nobody_knows_is_part_of_a_name(folder):
-    assert estimate("me.jpg", "--json", "~nobody_here.json", "--quiet") == 0
-    assert (folder / "~nobody_here.json").exists()
+def test_home_of_an_unknown_user_is_part_of_a_file_name(folder):
+    assert estimate("me.jpg", "--json", "~no_such_user.json", "--quiet") == 0
+    assert (folder / "~no_such_user.json").exists()
 
 
 @pytest.mark.parametrize("words", [["estimate", "me.jpg", "--json", "-", "--quiet"], ["doctor"]])

@@ -16,7 +16,7 @@ STAMP = 1_700_000_000_123_456_789
 
 
 def people(count, skeleton="blazepose33", *, meters=True, **fields):
-    """Return people of whom some joints are missing, with ids beyond what int32 holds."""
+    """Return people with some missing joints, with ids beyond what int32 holds."""
     made = skeletons.get(skeleton) if isinstance(skeleton, str) else skeleton
     rng, points = np.random.default_rng(count), len(made)
     missing = rng.random((count, points)) < 0.2

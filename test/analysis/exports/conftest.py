@@ -14,7 +14,7 @@ from tools.drawn_results import START, drawn_results, hand_of, result_of
 
 @pytest.fixture
 def varied() -> list[Result]:
-    """Images with two people, a hand, gestures, missing joints, and nobody."""
+    """Images with two people, a hand, gestures, missing joints, and no people."""
     first, second, third, fourth = drawn_results("crossing", 4)
     keypoints, scores = first.poses.keypoints.copy(), first.poses.keypoint_scores.copy()
     camera, sources = first.poses.camera.copy(), first.poses.camera_sources.copy()

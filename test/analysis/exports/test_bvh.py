@@ -179,7 +179,7 @@ def test_the_body_is_upright_and_faces_the_camera(tmp_path):
     assert np.all(np.cross(left, up)[:, 2] > 0.0)
     # 3 m ahead of the camera
     assert found["Hips"][:, 2] == pytest.approx(-300.0, abs=15.0)
-    # he stands: next to nothing but arms is turned out of the rest pose
+    # the actor stands: next to nothing but arms is turned out of the rest pose
     columns = np.cumsum([0, *map(len, bvh.channels)])
     for name in ("Hips", "Spine", "Neck", "Head", "LeftUpLeg", "LeftLeg", "LeftFoot"):
         at = bvh.names.index(name)
@@ -187,7 +187,7 @@ def test_the_body_is_upright_and_faces_the_camera(tmp_path):
         assert np.abs(turns).max() < 25.0, name
 
 
-def test_who_has_his_back_to_the_camera_is_no_problem(tmp_path):
+def test_person_with_their_back_to_the_camera_has_exact_joints(tmp_path):
     """The least turn of the hips would be a half one, about any axis."""
     results = []
     for result in drawn_results("gestures", 30):
@@ -254,7 +254,7 @@ def test_a_missing_joint_holds_its_turn(tmp_path):
     assert np.array_equal(held, held[[0] * 40])
 
 
-def test_the_one_who_is_seen_most_is_written_unless_another_is_asked_for(tmp_path):
+def test_person_seen_most_is_written_unless_another_is_chosen(tmp_path):
     results = list(drawn_results("crossing", 40))
     results[30:] = [
         replace(r, poses=Poses.empty(r.poses.skeleton)) if i % 2 else r
@@ -328,13 +328,13 @@ def test_other_skeletons_have_the_joints_that_they_have(tmp_path, skeleton, ends
             assert np.linalg.norm(found[name] - true[name], axis=1).max() < 1.0
 
 
-def test_somebody_who_is_seen_once_is_one_frame(tmp_path):
+def test_person_seen_once_gives_one_frame(tmp_path):
     path, _ = write(tmp_path, drawn_results("gestures", 1))
     assert len(read_bvh(path).motion) == 1
 
 
 @pytest.mark.parametrize("options", [{}, {"person": 5}])
-def test_without_anybody_in_meters_there_is_no_file(tmp_path, options):
+def test_results_without_meters_write_no_file(tmp_path, options):
     results = list(drawn_results("gestures", 3, camera=bool(options), world=bool(options)))
     path, said = write(tmp_path, results, **options)
     assert "not written: no" in said

@@ -136,7 +136,7 @@ def test_images_of_many_sources_have_ids_of_their_own(tmp_path):
     assert [image["id"] for image in found["images"]] == [0, 3, 4, 5, 6, 10]
 
 
-def test_somebody_without_any_keypoint_is_left_out(tmp_path):
+def test_person_without_keypoints_is_left_out(tmp_path):
     skeleton = skeletons.get("coco17")
     keypoints = np.full((2, 17, 2), np.nan)
     keypoints[1, 3:5] = [[10.0, 20.0], [14.0, 28.0]]
@@ -147,7 +147,7 @@ def test_somebody_without_any_keypoint_is_left_out(tmp_path):
     assert annotation["bbox"] == [10, 20, 4, 8]
 
 
-def test_hands_alone_are_no_people_of_17_keypoints(tmp_path):
+def test_hands_alone_are_not_exported_as_people(tmp_path):
     with pytest.raises(OutputError, match="blazehand21 has none of COCO's 17 keypoints"):
         write(tmp_path, [result_of(0, hand_of(0))], "coco_results")
     assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,7 @@ def test_a_run_that_fails_leaves_what_was_there(tmp_path, error):
     assert files(tmp_path) == {"poses.csv": b"older"}
 
 
-def test_what_cannot_be_opened_leaves_nothing(tmp_path):
+def test_output_that_cannot_be_opened_leaves_no_files(tmp_path):
     (tmp_path / "no folder").write_text("")
     options = ExportOptions(
         {"csv": str(tmp_path / "poses.csv"), "coco": str(tmp_path / "no folder" / "x.json")}
@@ -155,7 +155,7 @@ def test_options_are_plain_data(tmp_path):
         ({"coco_results": "/"}, ("a",), "--coco-results takes the name of a file"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_runs(options, names, expected):
+def test_impossible_options_are_refused_before_anything_runs(options, names, expected):
     with pytest.raises(OptionError, match=expected):
         check_exports(ExportOptions(options), names)
 

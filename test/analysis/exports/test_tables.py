@@ -63,7 +63,7 @@ READERS = {"csv": read_csv, "parquet": read_parquet}
 
 
 def read(tmp_path, kind, results):
-    """Write tables; returns their rows as somebody else reads them."""
+    """Write tables; returns their rows as another program reads them."""
     write(tmp_path, kind, results)
     return [READERS[kind](tmp_path / f"{name}.{kind}") for name in NAMES]
 
@@ -120,7 +120,7 @@ def test_the_joints_are_those_of_the_results(tmp_path, varied, kind):
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_images_without_anybody_are_in_a_table_of_their_own(tmp_path, varied, kind):
+def test_images_without_people_are_in_the_table_of_images(tmp_path, varied, kind):
     _, _, images, _ = read(tmp_path, kind, varied)
     assert [*images[0]] == [*TABLES["images"]]
     assert [(row["index"], row["people"], row["hands"]) for row in images] == [
