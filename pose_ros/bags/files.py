@@ -11,8 +11,7 @@ from typing import Any
 
 from backports import zstd
 
-from pose_ros.bags import mcap_records, sqlite
-from pose_ros.bags.mcap import McapFile
+from pose_ros.bags import mcap, sqlite
 from pose_ros.bags.records import ZSTD_MAGIC, Storage
 from pose_ros.documents import DocumentError, parse_yaml, read_file
 from pose_ros.errors import SourceError
@@ -139,8 +138,8 @@ def open_storage(path: Path, name: str, expected: int | None) -> Storage:
         raise SourceError(f"{name} is empty")
     if magic == sqlite.MAGIC:
         return sqlite.SqliteFile(path, name, expected)
-    if magic.startswith(mcap_records.MAGIC):
-        return McapFile(path, name, expected)
+    if magic.startswith(mcap.MAGIC):
+        return mcap.McapFile(path, name, expected)
     kind = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
     if kind in ("image", "video"):
         what = {"image": "a picture", "video": "a video"}[kind]

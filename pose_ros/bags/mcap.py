@@ -1,21 +1,26 @@
 """Reads MCAP files, whole or damaged: what a broken record hides is left out and counted.
 
 A recording that was cut off has neither the index nor the statistics that stand at a file's
-end: its records are then gone through one by one.
+end: its records are then gone through one by one. Format: the MCAP specification 1.0
+(mcap.dev/spec).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import struct
+import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
-from pose_ros.bags import mcap_records as mcap
-from pose_ros.bags.mcap_records import MAGIC, At, Block, DamagedError
+from lz4.frame import LZ4FrameDecompressor
+
 from pose_ros.bags.records import (
     ZSTD_MAGIC,
     BagRecord,
@@ -27,9 +32,167 @@ from pose_ros.bags.records import (
 )
 from pose_ros.errors import SourceError
 
-_FOOTER_BYTES = mcap.HEAD.size + 20 + len(MAGIC)
+MAGIC = b"\x89MCAP0\r\n"
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 2, 3, 4, 5, 6
+CHUNK_INDEX, STATISTICS, METADATA, METADATA_INDEX, DATA_END = 8, 11, 12, 13, 15
+
+HEAD = struct.Struct("<BQ")  # operation code, length
+MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, when recorded, when published
+_CHUNK_HEAD = struct.Struct("<QQQII")  # first, last, size, checksum, length of the compression
+
+_CHUNK_PATTERN = re.compile(
+    rb"\x06(.{8}).{28}(?:\x00\x00\x00\x00|\x03\x00\x00\x00lz4|\x04\x00\x00\x00zstd)(.{8})",
+    re.DOTALL,
+)
+_PIECE_BYTES = 1 << 20
+
+At: TypeAlias = Callable[[int, int], bytes]
+"""Gives the bytes at an offset, so many; fewer at the end."""
+
+_FOOTER_BYTES = HEAD.size + 20 + len(MAGIC)
 _WHOLE = -1  # instead of an offset: the file itself
 _RUN = 256  # messages outside of chunks that are taken as one block
+
+
+class DamagedError(Exception):
+    """A record makes no sense; why, in words."""
+
+
+@dataclass
+class Block:
+    """A chunk, or messages that stand one after the other outside of any.
+
+    Attributes:
+        offset: In the file, of the chunk's record or of the first message's.
+        end: Behind it.
+        first: When its first message was recorded, nanoseconds.
+        last: When its last one was.
+        chunk: Whether it is a chunk.
+        counts: Messages by channel; empty where that is not known.
+        cut: Whether the file ends within it.
+    """
+
+    offset: int
+    end: int
+    first: int = 0
+    last: int = 0
+    chunk: bool = True
+    counts: Counter[int] = field(default_factory=Counter)
+    cut: bool = False
+
+    def add(self, channel: int, nanoseconds: int) -> None:
+        """Count a message."""
+        empty = not self.counts
+        self.first = nanoseconds if empty else min(self.first, nanoseconds)
+        self.last = nanoseconds if empty else max(self.last, nanoseconds)
+        self.counts[channel] += 1
+
+
+class Opened(NamedTuple):
+    """The records of a chunk.
+
+    Attributes:
+        at: What reads them.
+        start: Where they begin.
+        end: Where they end.
+        trouble: What is wrong with the chunk, in words; empty if nothing.
+    """
+
+    at: At
+    start: int
+    end: int
+    trouble: str = ""
+
+
+def walk_records(at: At, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the code of each record, where its body begins and how long that is.
+
+    Raises:
+        DamagedError: A record does not fit.
+    """
+    while offset < end:
+        head = at(offset, HEAD.size)
+        if len(head) < HEAD.size:
+            raise DamagedError("it is cut off")
+        code, length = HEAD.unpack(head)
+        body = offset + HEAD.size
+        least = MESSAGE_HEAD.size if code == MESSAGE else 0
+        if code == 0 or not least <= length <= end - body:
+            raise DamagedError("a record does not end where it should")
+        yield code, body, length
+        offset = body + length
+
+
+def read_string(data: bytes, offset: int) -> tuple[str, int]:
+    """Return a string, and where it ends."""
+    (length,) = struct.unpack_from("<I", data, offset)
+    end = offset + 4 + length
+    return data[offset + 4 : end].decode("utf-8", "replace"), end
+
+
+def indexed_chunk(body: bytes) -> Block:
+    """Return the chunk that a record of the index tells of."""
+    first, last, offset, length, size = struct.unpack_from("<QQQQI", body)
+    indexes = list(struct.iter_unpack("<HQ", body[36 : 36 + size]))
+    (total,) = struct.unpack_from("<Q", body, 36 + size)
+    counts: Counter[int] = Counter()
+    # of each index of messages only the place is kept: 15 bytes, and 16 a message
+    places = [*sorted(place for _, place in indexes), offset + length + total]
+    for channel, place in indexes:
+        counts[channel] += (places[places.index(place) + 1] - place - 15) // 16
+    return Block(offset, offset + length, first, last, True, counts)
+
+
+def open_chunk(at: At, block: Block, *, check: bool) -> Opened:
+    """Return the records of a chunk, decompressed as far as they can be read.
+
+    Args:
+        at: Of the file.
+        block: The chunk.
+        check: Whether all of it is read, and its checksum compared; otherwise what is not
+            compressed is read in place.
+
+    Raises:
+        DamagedError: There is no chunk.
+    """
+    start = block.offset + HEAD.size
+    head, fields = at(block.offset, HEAD.size), at(start, _CHUNK_HEAD.size)
+    if len(fields) < _CHUNK_HEAD.size or head[0] != CHUNK:
+        raise DamagedError("a chunk cannot be read")
+    _, _, size, checksum, letters = _CHUNK_HEAD.unpack(fields)
+    start += _CHUNK_HEAD.size
+    compression = at(start, min(letters, 64)).decode("ascii", "replace")
+    start += letters + 8
+    if compression == "" and not check:
+        return Opened(at, start, block.end)
+    data = at(start, max(0, block.end - start))
+    if compression == "":
+        whole = len(data) == size
+    elif compression == "zstd":
+        data, whole = inflate(data)
+    elif compression == "lz4":
+        data, whole = _inflate_lz4(data)
+    else:
+        raise DamagedError(f"a chunk is compressed as {compression!r}, which is not known")
+    trouble = "" if whole else "a chunk is cut off or broken"
+    if whole and checksum and zlib.crc32(data) != checksum:
+        trouble = "the checksum of a chunk is wrong"
+    return Opened(lambda offset, length: data[offset : offset + length], 0, len(data), trouble)
+
+
+def find_chunk(at: At, offset: int, end: int) -> int | None:
+    """Return where the next chunk begins, whatever is before it; None where there is none.
+
+    The file may end within the chunk.
+    """
+    while offset < end:
+        for match in _CHUNK_PATTERN.finditer(at(offset, _PIECE_BYTES + 64)):
+            length, inner = (struct.unpack("<Q", match[i])[0] for i in (1, 2))
+            # two lengths that fit each other are no accident
+            if match.end() - match.start() - HEAD.size + inner == length:
+                return offset + match.start()
+        offset += _PIECE_BYTES
+    return None
 
 
 class McapFile:
@@ -122,9 +285,9 @@ class McapFile:
 
     def _open(self, at: At, size: int) -> None:
         footer = at(size - _FOOTER_BYTES, _FOOTER_BYTES)
-        whole = footer[:9] == mcap.HEAD.pack(mcap.FOOTER, 20) and footer.endswith(MAGIC)
+        whole = footer[:9] == HEAD.pack(FOOTER, 20) and footer.endswith(MAGIC)
         end = size - (_FOOTER_BYTES if whole else 0)
-        (summary,) = struct.unpack_from("<Q", footer, mcap.HEAD.size) if whole else (0,)
+        (summary,) = struct.unpack_from("<Q", footer, HEAD.size) if whole else (0,)
         if len(MAGIC) < summary < end and self._read_summary(at, summary, end):
             return
         self._indexed = whole
@@ -137,14 +300,14 @@ class McapFile:
         told: tuple[int, ...] = ()  # how many messages, schemas, channels and chunks there are
         counts: dict[int, int] = {}
         try:
-            for code, body, length in mcap.walk(at, offset, end):
-                if code == mcap.CHUNK_INDEX:
-                    self._blocks.append(mcap.indexed_chunk(at(body, length)))
-                elif code == mcap.STATISTICS:
+            for code, body, length in walk_records(at, offset, end):
+                if code == CHUNK_INDEX:
+                    self._blocks.append(indexed_chunk(at(body, length)))
+                elif code == STATISTICS:
                     numbers = struct.unpack("<QHIIIIQQI", at(body, 46))
                     told = numbers[0], numbers[1], numbers[2], numbers[5]
                     counts = dict(struct.iter_unpack("<HQ", at(body + 46, numbers[8])))
-                elif code == mcap.METADATA_INDEX:
+                elif code == METADATA_INDEX:
                     self._take_metadata(at, *struct.unpack("<Q", at(body, 8)))
                 else:
                     self._take(code, at(body, length))
@@ -162,26 +325,26 @@ class McapFile:
 
     def _take_metadata(self, at: At, offset: int) -> None:
         """Take in the bag's metadata, if that is what a record of metadata holds."""
-        _, length = mcap.HEAD.unpack(at(offset, mcap.HEAD.size))
-        body = at(offset + mcap.HEAD.size, length)
-        name, rest = mcap.string(body, 0)
+        _, length = HEAD.unpack(at(offset, HEAD.size))
+        body = at(offset + HEAD.size, length)
+        name, rest = read_string(body, 0)
         if name == "rosbag2":
-            key, rest = mcap.string(body, rest + 4)
+            key, rest = read_string(body, rest + 4)
             if key == "serialized_metadata":
-                self.metadata, _ = mcap.string(body, rest)
+                self.metadata, _ = read_string(body, rest)
 
     def _take(self, code: int, body: bytes) -> None:
         """Take in a schema or a channel; nothing else counts."""
-        if code == mcap.SCHEMA:
+        if code == SCHEMA:
             (key,) = struct.unpack_from("<H", body)
-            name, rest = mcap.string(body, 2)
-            form, rest = mcap.string(body, rest)
-            text, _ = mcap.string(body, rest)
+            name, rest = read_string(body, 2)
+            form, rest = read_string(body, rest)
+            text, _ = read_string(body, rest)
             self._schemas[key] = message_type(name), form, text
-        elif code == mcap.CHANNEL:
+        elif code == CHANNEL:
             key, schema = struct.unpack_from("<HH", body)
-            topic, rest = mcap.string(body, 4)
-            encoding, _ = mcap.string(body, rest)
+            topic, rest = read_string(body, 4)
+            encoding, _ = read_string(body, rest)
             kind, form, text = self._schemas.get(schema, ("", "", ""))
             self._channels.setdefault(key, Content(topic, kind, 0, encoding, text, form))
 
@@ -191,13 +354,13 @@ class McapFile:
         while offset is not None:
             run: Block | None = None
             try:
-                for code, body, length in mcap.walk(at, offset, end):
+                for code, body, length in walk_records(at, offset, end):
                     offset = body + length
-                    if code == mcap.MESSAGE:
+                    if code == MESSAGE:
                         run = self._add_message(at, run, body, length)
                         continue
                     run = None
-                    if code in (mcap.DATA_END, mcap.FOOTER):
+                    if code in (DATA_END, FOOTER):
                         return
                     self._add_record(at, code, body, length)
             except (DamagedError, struct.error):
@@ -207,8 +370,8 @@ class McapFile:
 
     def _pass_over(self, at: At, offset: int, end: int) -> int | None:
         """Return where to go on behind a broken record; None at the end."""
-        following = mcap.find_chunk(at, offset + 1, end)
-        if following is None and at(offset, 1) == bytes([mcap.CHUNK]):
+        following = find_chunk(at, offset + 1, end)
+        if following is None and at(offset, 1) == bytes([CHUNK]):
             self._add_chunk(at, Block(offset, end, cut=True))
         if following is not None or self._indexed:
             self._troubles.setdefault(offset, f"broken at byte {offset}")
@@ -218,18 +381,18 @@ class McapFile:
 
     def _add_record(self, at: At, code: int, body: int, length: int) -> None:
         """Take in a record of a file that is gone through."""
-        if code == mcap.CHUNK:
-            self._add_chunk(at, Block(body - mcap.HEAD.size, body + length))
-        elif code == mcap.METADATA:
-            self._take_metadata(at, body - mcap.HEAD.size)
-        elif code in (mcap.SCHEMA, mcap.CHANNEL):
+        if code == CHUNK:
+            self._add_chunk(at, Block(body - HEAD.size, body + length))
+        elif code == METADATA:
+            self._take_metadata(at, body - HEAD.size)
+        elif code in (SCHEMA, CHANNEL):
             self._take(code, at(body, length))
 
     def _add_message(self, at: At, run: Block | None, body: int, length: int) -> Block:
         """Take in a message outside of chunks; return the block that it is in."""
-        channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(at(body, mcap.MESSAGE_HEAD.size))
+        channel, _, stamp, _ = MESSAGE_HEAD.unpack(at(body, MESSAGE_HEAD.size))
         if run is None or run.counts.total() >= _RUN:
-            run = Block(body - mcap.HEAD.size, body + length, chunk=False)
+            run = Block(body - HEAD.size, body + length, chunk=False)
             self._blocks.append(run)
         run.end = body + length
         self._count(run, channel, stamp)
@@ -238,11 +401,11 @@ class McapFile:
     def _add_chunk(self, at: At, block: Block) -> None:
         """Take in a chunk, with the channels and messages in it."""
         try:
-            opened = mcap.open_chunk(at, block, check=False)
-            for code, body, length in mcap.walk(*opened[:3]):
-                if code == mcap.MESSAGE:
-                    head = opened.at(body, mcap.MESSAGE_HEAD.size)
-                    channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(head)
+            opened = open_chunk(at, block, check=False)
+            for code, body, length in walk_records(*opened[:3]):
+                if code == MESSAGE:
+                    head = opened.at(body, MESSAGE_HEAD.size)
+                    channel, _, stamp, _ = MESSAGE_HEAD.unpack(head)
                     self._count(block, channel, stamp)
                 else:
                     self._take(code, opened.at(body, length))
@@ -270,12 +433,12 @@ class McapFile:
         block: Block,
     ) -> Iterator[BagRecord]:
         """Yield the messages of one block in order."""
-        opened = mcap.Opened(at, block.offset, block.end)
+        opened = Opened(at, block.offset, block.end)
         found: list[tuple[int, Content, int, int]] = []
         count = 0
         try:
             if block.chunk:
-                opened = mcap.open_chunk(at, block, check=head is None)
+                opened = open_chunk(at, block, check=head is None)
             for channel, stamp, place, size in _messages(opened, block):
                 count += 1
                 if channel in wanted and times[0] <= stamp < times[1]:
@@ -297,14 +460,14 @@ class McapFile:
             yield BagRecord(stamp, content.topic, content.kind, data[:head], size)
 
 
-def _messages(opened: mcap.Opened, block: Block) -> Iterator[tuple[int, int, int, int]]:
+def _messages(opened: Opened, block: Block) -> Iterator[tuple[int, int, int, int]]:
     """Yield channel, time, place and size of each message of a block."""
-    for code, body, length in mcap.walk(*opened[:3]):
-        if code == mcap.MESSAGE:
-            channel, _, stamp, _ = mcap.MESSAGE_HEAD.unpack(opened.at(body, mcap.MESSAGE_HEAD.size))
+    for code, body, length in walk_records(*opened[:3]):
+        if code == MESSAGE:
+            channel, _, stamp, _ = MESSAGE_HEAD.unpack(opened.at(body, MESSAGE_HEAD.size))
             if not block.first <= stamp <= block.last:
                 raise DamagedError("a message has the time of another chunk")
-            yield channel, stamp, body + mcap.MESSAGE_HEAD.size, length - mcap.MESSAGE_HEAD.size
+            yield channel, stamp, body + MESSAGE_HEAD.size, length - MESSAGE_HEAD.size
 
 
 def _reader(file: FileIO) -> At:
@@ -318,3 +481,15 @@ def _reader(file: FileIO) -> At:
         return os.pread(number, min(size, whole - offset), offset)
 
     return at
+
+
+def _inflate_lz4(data: bytes) -> tuple[bytes, bool]:
+    """Return what lz4 compressed, as far as it can be read, and whether that is all."""
+    engine, found = LZ4FrameDecompressor(), bytearray()
+    try:
+        for offset in range(0, len(data), 1 << 16):
+            if not engine.eof:
+                found += engine.decompress(data[offset : offset + (1 << 16)])
+    except RuntimeError:
+        return bytes(found), False
+    return bytes(found), bool(engine.eof)

@@ -7,7 +7,7 @@ import stat
 import struct
 from pathlib import Path
 
-from pose_ros.bags import mcap_records, sqlite
+from pose_ros.bags import mcap, sqlite
 from pose_ros.bags.files import is_bag
 from pose_ros.core.encoded_images import FILE_FORMATS, image_format, tiff_pages
 from pose_ros.documents import DocumentError, read_file
@@ -36,7 +36,7 @@ def kind_of(path: Path) -> str:
     if is_bag(path):
         return BAG
     head = _head(path)
-    if head.startswith((sqlite.MAGIC, mcap_records.MAGIC)):
+    if head.startswith((sqlite.MAGIC, mcap.MAGIC)):
         return BAG
     return video_container(head, path.name) or _picture_kind(path, head)
 

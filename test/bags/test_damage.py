@@ -16,7 +16,7 @@ import pytest
 from backports import zstd
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from pose_ros.bags import mcap_records as mcap
+from pose_ros.bags import mcap
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import SourceError
@@ -125,7 +125,9 @@ def test_cut_off_and_nobody_knows_how_much_is_lost(file: Path) -> None:
 
 def chunks(data: bytes) -> list[int]:
     """Return where the chunks of an MCAP file begin."""
-    records = mcap.walk(lambda offset, size: data[offset : offset + size], 8, len(data) - 37)
+    records = mcap.walk_records(
+        lambda offset, size: data[offset : offset + size], 8, len(data) - 37
+    )
     return [body - mcap.HEAD.size for code, body, _ in records if code == mcap.CHUNK]
 
 
@@ -303,7 +305,7 @@ def rewrite(file: Path, kind: str) -> None:
     data = file.read_bytes()
     compress = {"zstd": zstd.compress, "lz4": lz4.frame.compress}[kind]
     out = bytearray(mcap.MAGIC)
-    for code, body, length in mcap.walk(lambda o, n: data[o : o + n], 8, len(data) - 37):
+    for code, body, length in mcap.walk_records(lambda o, n: data[o : o + n], 8, len(data) - 37):
         record = data[body : body + length]
         if code == mcap.CHUNK:
             inner = compress(
@@ -323,7 +325,7 @@ def test_messages_outside_of_chunks(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = file.read_bytes()
     out = bytearray(mcap.MAGIC)
-    for code, body, length in mcap.walk(lambda o, n: data[o : o + n], 8, len(data) - 37):
+    for code, body, length in mcap.walk_records(lambda o, n: data[o : o + n], 8, len(data) - 37):
         if code == mcap.CHUNK:
             out += data[body + 40 : body + length]
     file.write_bytes(out)
@@ -340,7 +342,9 @@ def test_an_index_that_does_not_name_the_topics(tmp_path: Path) -> None:
     data = file.read_bytes()
     (summary,) = struct.unpack_from("<Q", data, len(data) - 28)
     out = bytearray(data[:summary])
-    for code, body, length in mcap.walk(lambda o, n: data[o : o + n], summary, len(data) - 37):
+    for code, body, length in mcap.walk_records(
+        lambda o, n: data[o : o + n], summary, len(data) - 37
+    ):
         if code not in (mcap.SCHEMA, mcap.CHANNEL):
             out += data[body - mcap.HEAD.size : body + length]
     file.write_bytes(out + data[-37:])
