@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pose_ros.bags.definitions import Definitions
 from pose_ros.bags.files import (
     BagFile,
     Metadata,
@@ -25,6 +24,7 @@ from pose_ros.bags.files import (
     parse_metadata,
 )
 from pose_ros.bags.mcap import McapFile
+from pose_ros.bags.message_types import Definitions
 from pose_ros.bags.records import BagRecord, Content, Storage, merge
 from pose_ros.errors import SourceError, printable
 from pose_ros.share import user_path
