@@ -42,7 +42,7 @@ CODE = {
     "examples": 0,
     "launch": 0,
     "pose_ros": 3,
-    "test": 104,
+    "test": 0,
     "tools": 1,
 }
 

@@ -112,7 +112,7 @@ def test_cut_off(file: Path, share: float) -> None:
     assert damage == f"{file.name} is damaged (it is cut off): {lost} of {COUNT} messages are lost"
 
 
-def test_cut_off_and_nobody_knows_how_much_is_lost(file: Path) -> None:
+def test_file_cut_off_without_metadata_reports_an_unknown_loss(file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])
     (file.parent / "metadata.yaml").unlink()
@@ -301,7 +301,7 @@ def test_chunks_that_are_compressed(tmp_path: Path, kind: str) -> None:
 
 
 def rewrite(file: Path, kind: str) -> None:
-    """Write an MCAP file anew, without an index, its chunks compressed."""
+    """Write an MCAP file again, without an index, its chunks compressed."""
     data = file.read_bytes()
     compress = {"zstd": zstd.compress, "lz4": lz4.frame.compress}[kind]
     out = bytearray(mcap.MAGIC)

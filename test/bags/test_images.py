@@ -75,7 +75,7 @@ def test_images_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
         "without a stamp": 2, "unreadable": 2,
     }  # fmt: skip
     assert "unknown image encoding 'rgb9'" in "".join(images.refused)
-    with open_bag(tmp_path / "bag") as bag:  # and counted anew when they are read again
+    with open_bag(tmp_path / "bag") as bag:  # and counted from zero when they are read again
         images = BagImages(bag)
         for _ in range(2):
             assert len(list(images)) == 2
@@ -166,11 +166,11 @@ def test_up_is_as_tf_tells_it_at_the_stamp(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[0].up, found[1].up)
     np.testing.assert_allclose(found[1].up, [0, HALF, HALF], atol=1e-9)  # halfway
     np.testing.assert_allclose(found[2].up, [0, 1, 0], atol=1e-9)
-    assert found[3].up is None  # nothing is told of that time
+    assert found[3].up is None  # there is no transform for that time
     assert shots(path, target_frame="map")[0][1].up is None
 
 
-def test_a_slice_knows_of_tf_what_was_told_before(tmp_path: Path) -> None:
+def test_slice_uses_static_transforms_from_before_its_start(tmp_path: Path) -> None:
     static = transform(0, topic="/tf_static", quaternion=(1.0, 0.0, 0.0, 0.0))
     path = write_bag(tmp_path / "bag", [static, *(image(1000.0 * i) for i in range(30))])
     found, _ = shots(path, start=25)

@@ -133,7 +133,7 @@ def test_the_surer_side_is_the_label():
     assert np.allclose(poses.label_scores, [0.7, 0.6])
 
 
-def test_nothing_is_found_where_nothing_is():
+def test_empty_image_gives_no_hands():
     estimator, _, landmarks = make([])
     poses = estimator.estimate(IMAGE, 0.0)
     assert len(poses) == 0
@@ -176,7 +176,7 @@ def test_a_hand_that_comes_later_is_found_within_the_search_period():
     assert detector.runs == 2
 
 
-def test_a_right_hand_does_not_take_the_id_of_a_left_one():
+def test_right_hand_does_not_take_the_id_of_a_left_one():
     scene = [Drawn(300, 250, left=0.95)]
     estimator, _, _ = make(scene)
     estimator.estimate(IMAGE, 0.0)
@@ -267,7 +267,7 @@ def test_min_tracking_confidence_ends_a_track():
 
 
 @pytest.mark.parametrize("image", [IMAGE[..., :2], IMAGE.astype(np.float32), IMAGE[:0]])
-def test_what_is_no_image_is_refused_and_leaves_the_tracks(image):
+def test_invalid_image_is_refused_and_leaves_the_tracks(image):
     estimator, _, _ = make([Drawn(300, 250)])
     estimator.estimate(IMAGE, 0.0)
     with pytest.raises(ImageError):
@@ -350,7 +350,7 @@ def test_the_region_of_a_palm_reaches_to_the_fingers():
 
 
 @pytest.mark.parametrize("points", [np.zeros((21, 2)), np.full((21, 2), np.nan)])
-def test_what_has_no_extent_has_no_region(points):
+def test_hand_without_extent_has_no_region(points):
     assert blazehand.region_of_landmarks(np.float32(points)) is None
 
 

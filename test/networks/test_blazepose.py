@@ -116,7 +116,7 @@ def test_a_person_is_found_where_it_is():
     assert np.allclose(pose.world, [0.1, -0.2, 0.3], atol=1e-5)
 
 
-def test_nobody_is_found_where_nobody_is():
+def test_empty_image_gives_no_people():
     estimator, _, landmarks = make([])
     assert len(estimator.estimate(IMAGE, 0.0)) == 0
     assert landmarks.runs == 0
@@ -198,7 +198,7 @@ def test_people_keep_their_ids_where_the_finder_disagrees_with_blazepose():
     assert looks == [None] * 4
 
 
-def test_the_finders_people_are_found_where_the_detector_sees_nobody():
+def test_finder_supplies_people_that_the_detector_misses():
     scene = [(300, 250)]
     estimator, detector, _ = make(scene, threshold=0.6)
     detector.scene = []
@@ -208,7 +208,7 @@ def test_the_finders_people_are_found_where_the_detector_sees_nobody():
     assert len(estimator.estimate(IMAGE, 0.1)) == 1
 
 
-def test_who_comes_out_from_behind_somebody_is_found_without_the_detector():
+def test_person_who_reappears_from_behind_another_is_found_without_the_detector():
     scene = [(100, 250), (300, 250)]
     estimator, detector, _ = make(scene, max_people=2, smoothing=False)
     late = 0
@@ -296,7 +296,7 @@ def test_min_tracking_confidence_ends_a_track():
 
 
 @pytest.mark.parametrize("image", [IMAGE[..., :2], IMAGE.astype(np.float32), IMAGE[:0]])
-def test_what_is_no_image_is_refused_and_leaves_the_tracks(image):
+def test_invalid_image_is_refused_and_leaves_the_tracks(image):
     estimator, _, _ = make([(300, 250)])
     estimator.estimate(IMAGE, 0.0)
     with pytest.raises(ImageError):

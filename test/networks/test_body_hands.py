@@ -126,7 +126,7 @@ def test_a_body_has_two_hands_where_its_wrists_are():
     assert (found[0].region.size, found[0].region.rotation) == pytest.approx((2.7 * 120, 0))
 
 
-def test_a_wrist_that_is_not_there_has_no_hand():
+def test_missing_wrist_has_no_hand():
     bodies = make_bodies([(400, 200), (200, 200)])
     scores = np.array(bodies.keypoint_scores)
     scores[0, BODY.index("left_wrist")] = 0.05
@@ -166,7 +166,7 @@ def test_hands_have_their_bodies_sides_and_ids():
     assert recrop.counts == [2]
 
 
-def test_nobody_has_no_hands():
+def test_no_people_give_no_hands():
     estimator, recrop, _ = make([])
     hands = estimator.estimate(IMAGE, Poses.empty(BODY))
     assert len(hands) == 0
@@ -197,7 +197,7 @@ def test_a_hand_lost_is_searched_for_in_the_same_frame():
     assert recrop.counts == [2, 1]
 
 
-def test_a_wrist_without_a_hand_is_looked_at_from_time_to_time_only():
+def test_wrist_without_a_hand_is_searched_only_from_time_to_time():
     scene = [Drawn(400, 200, left=0.9)]
     estimator, recrop, _ = make(scene, smoothing=False)
     bodies = make_bodies([(400, 200), (200, 200)])
@@ -218,7 +218,7 @@ def test_a_wrist_without_a_hand_is_looked_at_from_time_to_time_only():
     assert recrop.counts == [2, 1, 2]
 
 
-def test_a_wrist_that_comes_anew_is_looked_at_at_once():
+def test_wrist_that_appears_again_is_searched_at_once():
     scene = [Drawn(400, 200, left=0.9)]
     estimator, recrop, _ = make(scene)
     assert len(estimator.estimate(IMAGE, make_bodies([(100, 400), (5, 5)]), 0.0)) == 0
@@ -271,7 +271,7 @@ def test_min_tracking_confidence_counts():
     assert len(estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]))) == 0
 
 
-def test_what_is_no_image_is_refused():
+def test_invalid_image_is_refused():
     estimator, _, _ = make([])
     with pytest.raises(ImageError):
         estimator.estimate(IMAGE[..., 0], Poses.empty(BODY))

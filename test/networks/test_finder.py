@@ -1,4 +1,4 @@
-"""People whom one network finds are where another looks: squares from keypoints, and who looks."""
+"""One network finds people and another looks there: squares from keypoints, and who looks."""
 
 import logging
 from typing import Any

@@ -26,17 +26,17 @@ def test_any_order_and_units(order, units, scored, people):
         assert np.allclose(scores, [[0.9, 0.4, 1.0] if scored else [1, 1, 1]] * people)
 
 
-def test_people_are_told_by_the_mean_of_what_is_found_of_them():
+def test_score_of_a_person_is_the_mean_of_their_found_keypoints():
     places = np.zeros((3, 5, 2), np.float32)
     rows = [[0.8, 0.8, 0.8, 0.1, 0.1], [0.4, 0.4, 0.4, 0.4, 0.4], [0.9, 0.9, 0.1, 0.1, 0.1]]
     scores = np.array(rows, np.float32)
-    found = keypoints.select(places, scores, 0.5, 0.3)  # the last has too few to be somebody
+    found = keypoints.select(places, scores, 0.5, 0.3)  # the last has too few to be a person
     assert np.allclose(found.scores, [0.8])
     assert np.isfinite(found.keypoints[0, :, 0]).tolist() == [True] * 3 + [False] * 2
     assert np.allclose(found.keypoint_scores, [[0.8, 0.8, 0.8, 0, 0]])
 
 
-def test_what_is_no_number_is_missing():
+def test_keypoint_that_is_not_finite_is_missing():
     places = np.ones((1, 5, 2), np.float32)
     places[0, 1], places[0, 2, 0] = np.nan, np.inf
     found = keypoints.select(places, np.full((1, 5), 0.9, np.float32), 0.5, 0.3)

@@ -1,4 +1,4 @@
-"""People whom a network finds anew in each image keep their ids and are filtered."""
+"""People that a network finds again in each image keep their ids and are filtered."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ PERSON = np.array(
     + [(13, 50), (-13, 50), (13, 90), (-13, 90)],
     np.float32,
 )
-"""Somebody upright around the waist, 175 pixels high."""
+"""A person upright around the waist, 175 pixels high."""
 
 
 class Script:
@@ -73,7 +73,7 @@ def test_people_are_where_they_are_surest_first():
     assert np.allclose(poses.boxes[1], [68, 115, 132, 290], atol=1e-3)
 
 
-def test_nobody():
+def test_empty_image_gives_no_people():
     estimator, script = make()
     assert len(estimator.estimate(IMAGE)) == 0
     script.people = [(np.full((17, 2), np.nan, np.float32), 0.9)]
@@ -120,7 +120,7 @@ def test_one_who_is_near_goes_before_another_who_is_a_little_surer():
     assert np.allclose(pose.keypoints, near, atol=1e-3)
 
 
-def test_somebody_cut_by_the_image_keeps_the_id():
+def test_person_cut_by_the_image_keeps_id():
     estimator, script = make()
     script.people = [at(300, 200)]
     (first,) = estimator.estimate(IMAGE, 0.0)
@@ -129,7 +129,7 @@ def test_somebody_cut_by_the_image_keeps_the_id():
     assert second.id == first.id
 
 
-def test_smoothing_calms_and_a_keypoint_that_was_missing_begins_anew():
+def test_smoothing_damps_noise_and_restarts_for_a_keypoint_that_was_missing():
     rng = np.random.default_rng(0)
     spreads = []
     for smoothing in (True, False):
@@ -177,6 +177,6 @@ def test_the_upper_body_alone():
 
 
 @pytest.mark.parametrize("image", [IMAGE[..., 0], IMAGE.astype(np.float32), None])
-def test_what_is_no_image_is_refused(image):
+def test_invalid_image_is_refused(image):
     with pytest.raises(ImageError, match="uint8"):
         make()[0].estimate(image)

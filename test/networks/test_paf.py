@@ -104,7 +104,7 @@ def test_which_channels_a_link_has(skeleton, a, b, x, y):
     assert sorted(c for field in layout.fields for c in field) == list(range(layout.channels))
 
 
-def test_nobody():
+def test_empty_maps_give_no_people():
     for careful in (False, True):
         found = parse(np.zeros((3, 20, 30)), np.zeros((4, 20, 30)), CHAIN, careful=careful)
         assert found.xy.shape == (0, 3, 2)
@@ -171,7 +171,7 @@ def test_a_part_that_lies_outside_the_map_has_no_field_there():
     assert score_links(fields, peaks, pair, 7) == pytest.approx([6 / 7], rel=1e-3)
 
 
-def test_two_people_whom_one_wrong_link_connects():
+def test_two_people_with_one_wrong_link_stay_two_when_careful():
     """Of one the third part is hidden, of the other the second; a field runs between the two."""
     ring = Topology(4, ((0, 1), (1, 2), (2, 3), (0, 3)), ((0, 1), (2, 3), (4, 5), (6, 7)))
     people = np.array([[(x, y) for y in (8.5, 18.5, 28.5, 38.5)] for x in (8.5, 45.5)], np.float32)
@@ -200,7 +200,7 @@ def test_careful_wants_the_field_on_most_of_the_way():
 
 
 def test_careful_never_gives_an_object_a_part_twice():
-    """A neck that two heads are linked to: the weaker head is somebody else."""
+    """A neck that two heads are linked to: the weaker head is of another person."""
     layout = Topology(3, ((0, 1), (2, 1)), ((0, 1), (2, 3)))
     cmap = np.zeros((3, 20, 40), np.float32)
     fields = np.zeros((4, 20, 40), np.float32)
@@ -235,7 +235,7 @@ def test_few_parts_and_faint_ones_can_be_left_out():
         ((3, 20, 30), (4, 20, 30), {"samples": 1}, "samples of 2 or more, got 1"),
     ],
 )
-def test_what_does_not_fit_is_said(cmap, fields, options, message):
+def test_maps_or_options_that_do_not_fit_are_refused(cmap, fields, options, message):
     with pytest.raises(OptionError, match=message):
         decode(np.zeros(cmap), np.zeros(fields), CHAIN, **options)
 

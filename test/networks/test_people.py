@@ -96,7 +96,7 @@ def test_of_two_followed_regions_on_one_body_the_better_placed_counts_for_both()
     assert doubts == []
 
 
-def test_somebody_new_must_be_clear_of_who_is_followed():
+def test_new_person_too_near_a_followed_one_is_dropped():
     for distance, count in ((24, 1), (35, 2)):
         targets = [target(200, origins=[0]), target(200 + distance, detected=False)]
         found = [landmarks(200), landmarks(200 + distance)]
@@ -153,7 +153,7 @@ def test_who_is_not_there_or_only_followed_gets_no_second_look():
     assert merge([target(200, detected=False)], faint, 0.5) == ([], [])
 
 
-def test_a_second_look_takes_nobody_twice():
+def test_second_look_returns_no_person_twice():
     targets = [target(400), target(200), target(220)]
     people, doubts = merge(targets, [landmarks(400), landmarks(210), landmarks(211)], 0.5)
     assert len(people) == 2

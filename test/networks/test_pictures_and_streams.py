@@ -79,7 +79,7 @@ def estimator(shared: Estimator | BodyAndHands) -> Estimator | BodyAndHands:
 
 @pytest.fixture(scope="module")
 def photos(data: Path) -> dict[str, Image]:
-    """Photos of several sizes, RGB, with four spots of color on somebody of each."""
+    """Photos of several sizes, RGB, with four spots of color on a person in each."""
     bodies = pose_ros.create_estimator("blazepose-full", threads=1)
     found: dict[str, Image] = {}
     for name in PHOTOS:

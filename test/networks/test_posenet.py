@@ -20,7 +20,7 @@ PERSON = np.array(
     + [(16, 52), (-16, 52), (17, 94), (-17, 94)],
     np.float64,
 )
-"""Somebody upright around the waist, 180 pixels high."""
+"""A person upright around the waist, 180 pixels high."""
 
 
 def person(x, y, scale=1.0):
@@ -80,7 +80,7 @@ def assert_found(found, people, atol=0.01):
     ("stride", "width", "height"),
     [(8, 257, 321), (16, 481, 353), (16, 480, 352), (32, 641, 481), (32, 513, 257)],
 )
-def test_several_people_at_every_stride_and_size(stride, width, height):
+def test_several_people_are_exact_at_every_stride_and_size(stride, width, height):
     people = [person(width * 0.2, height * 0.5, 0.8), person(width * 0.75, height * 0.45, 0.9)]
     found = find(draw(people, width, height, stride), stride)
     assert_found(found, people)
@@ -90,7 +90,7 @@ def test_several_people_at_every_stride_and_size(stride, width, height):
     assert found.scores[0] >= found.scores[1]
 
 
-def test_twelve_people():
+def test_twelve_people_are_all_found():
     people = [person(70 + 115 * (i % 4), 80 + 125 * (i // 4), 0.6) for i in range(12)]
     assert_found(find(draw(people, 513, 417, 16), 16), people)
 
@@ -104,7 +104,7 @@ def test_the_way_from_each_part_leads_to_all_others(root):
     assert found.keypoint_scores[0].argmax() == root
 
 
-def test_somebody_cut_by_the_border():
+def test_person_cut_by_the_border_has_exact_seen_and_unsure_hidden_parts():
     points = person(240, 320)  # the hips are the last that is in the image
     found = find(draw([points], 481, 353, 16), 16)
     seen = points[:, 1] < 353
@@ -117,7 +117,7 @@ def test_somebody_cut_by_the_border():
     assert 0.6 < found.scores[0] < 0.8
 
 
-def test_two_people_of_whom_one_hides_the_other():
+def test_two_people_of_which_one_hides_the_other_are_both_found():
     front, back = person(240, 180), person(275, 172, 0.95)
     maps = draw([front, back], 481, 353, 16)
     found = find(maps, 16)
@@ -163,7 +163,7 @@ def test_who_is_found_twice_counts_once():
     assert_found(find([heatmaps, *rest], 16), [points])
 
 
-def test_a_way_that_leads_to_somebody_else_is_not_taken():
+def test_displacement_that_leads_to_another_person_is_rejected():
     left, right = person(150, 180), person(330, 180)
     heatmaps, offsets, forward, backward = draw([left, right], 481, 353, 16, odds=[4, 3])
     knee, hip, ankle = (SKELETON.index(f"left_{name}") for name in ("knee", "hip", "ankle"))
@@ -201,7 +201,7 @@ def test_thresholds():
     assert len(find(maps, 16, threshold=0.5, root_threshold=0.2).scores) == 1
 
 
-def test_nobody():
+def test_empty_maps_give_no_people():
     found = find(draw([], 481, 353, 16), 16)
     assert found.keypoints.shape == (0, 17, 2)
     assert found.keypoint_scores.shape == (0, 17)
@@ -216,7 +216,7 @@ def test_maps_of_a_single_cell():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("which", range(4))
-def test_what_is_no_number_hurts_nobody_else(which, value):
+def test_values_that_are_not_finite_leave_other_people_intact(which, value):
     people = [person(120, 180), person(360, 180)]
     maps = draw(people, 481, 353, 16)
     maps[which][:, :, : maps[which].shape[2] // 2] = value  # where the first one is
@@ -268,7 +268,7 @@ def test_shapes_that_do_not_fit_are_one_error(which, shape, message):
 
 
 class Oracle:
-    """A network that gives the maps of the people that it is told of."""
+    """A network that gives the maps of the people that a test sets."""
 
     provider = "cpu"
 

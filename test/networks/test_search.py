@@ -18,7 +18,7 @@ HERE = Region(300, 300, 200)
 
 
 class Detector:
-    """Sees nobody, and counts its runs."""
+    """Finds no people, and counts its runs."""
 
     def __init__(self):
         self.runs = 0
@@ -66,12 +66,12 @@ class Stream:
         return [view for views in self.finder.views[before:] for view in views], found
 
 
-def test_the_first_image_is_looked_at_whole_and_in_all_tiles():
+def test_first_image_is_searched_whole_and_in_all_tiles():
     views, _ = Stream(30).image(0)
     assert views == list(range(1 + TILES))
 
 
-def test_while_people_are_followed_no_image_gets_more_than_one_look():
+def test_each_image_is_searched_at_most_once_while_people_are_followed():
     stream = Stream(30)
     stream.image(0)
     looks, own = [], []
@@ -86,7 +86,7 @@ def test_while_people_are_followed_no_image_gets_more_than_one_look():
 
 
 @pytest.mark.parametrize(("rate", "most"), [(10, 2), (5, 4), (2.5, 8), (2, 8)])
-def test_of_few_images_a_second_each_gets_the_more_looks(rate, most):
+def test_whole_image_and_tiles_take_turns_at_any_image_rate(rate, most):
     stream = Stream(rate)
     stream.image(0)
     looks = [stream.image(5)[0] for _ in range(int(3 * rate))]
@@ -96,7 +96,7 @@ def test_of_few_images_a_second_each_gets_the_more_looks(rate, most):
     assert max(map(len, looks)) <= most
 
 
-def test_whoever_is_lost_is_looked_for_in_the_same_image_and_then_in_a_tile_an_image():
+def test_lost_person_is_searched_in_the_same_image_and_then_one_tile_an_image():
     stream = Stream(30)
     for _ in range(40):
         stream.image(5 if stream.frame >= 0 else 0)
@@ -107,14 +107,14 @@ def test_whoever_is_lost_is_looked_for_in_the_same_image_and_then_in_a_tile_an_i
     assert following == [[], *([view] for view in range(1, TILES + 1))]  # the own detector first
 
 
-def test_who_flickers_costs_a_look_at_the_whole_image_every_tenth_of_a_second_at_most():
+def test_flickering_person_costs_one_whole_search_per_tenth_of_a_second_at_most():
     stream = Stream(30)
     stream.image(0)
     whole = sum(stream.image(5, lost=1)[0].count(0) for _ in range(60))
     assert 15 <= whole <= 20
 
 
-def test_with_everybody_lost_the_whole_image_is_looked_at_in_each_image_and_one_tile():
+def test_each_image_is_searched_whole_and_in_one_tile_when_all_people_are_lost():
     stream = Stream(30)
     stream.image(0)
     for _ in range(20):
@@ -126,7 +126,7 @@ def test_with_everybody_lost_the_whole_image_is_looked_at_in_each_image_and_one_
     assert {view for views in looks for view in views} == set(range(1 + TILES))
 
 
-def test_nobody_is_looked_for_while_there_are_as_many_as_wanted():
+def test_no_search_runs_while_max_people_are_followed():
     stream = Stream(30)
     stream.image(0)
     assert [stream.image(OPTIONS.max_people)[0] for _ in range(40)] == [[]] * 40

@@ -153,7 +153,7 @@ def test_people_are_looked_for_where_the_finder_says(networks, detector):
     image, _, (points,) = picture(actor())
     region = region_of(points, SKELETON)
     assert region
-    dark = np.zeros_like(image)  # in which the detector sees nobody
+    dark = np.zeros_like(image)  # in which the detector finds no person
     seen = np.isfinite(points[:, 0])
     markers.draw(dark, points, PALETTE, 4)
     assert len(estimator.estimate(dark)) == 0
@@ -179,7 +179,7 @@ class Counted:
         return self.session.run(*inputs)
 
 
-def test_somebody_is_followed_without_the_detector(networks, detector):
+def test_person_is_followed_without_the_detector(networks, detector):
     sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
     estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
     source = actor("walk")
@@ -196,7 +196,7 @@ def test_somebody_is_followed_without_the_detector(networks, detector):
     image = np.roll(image, 240, axis=1)
     assert len(estimator.estimate(image, stamp + 0.1)) == 1
     assert sessions["detector"].runs == 2
-    # nobody: asked for in each image, and no id comes back after a jump
+    # no person: searched in each image, and no id comes back after a jump
     assert len(estimator.estimate(np.zeros_like(image), stamp + 0.2)) == 0
     (pose,) = estimator.estimate(image, 0.0)
     assert pose.id > 0
@@ -206,8 +206,8 @@ def test_somebody_is_followed_without_the_detector(networks, detector):
 
 
 @pytest.mark.parametrize(("same_box", "looks"), [(top_down.SAME_BOX, 11), (1.1, 13)])
-def test_others_are_looked_for_now_and_then(same_box, looks, networks, detector, monkeypatch):
-    # whom the detector sees again is the one who is followed: by the box, or else by the body
+def test_other_people_are_searched_periodically(same_box, looks, networks, detector, monkeypatch):
+    # a person that the detector finds again is the followed one: by the box, or else by the body
     monkeypatch.setattr(top_down, "SAME_BOX", same_box)
     sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
     options = EstimatorOptions(max_people=2)
@@ -219,7 +219,7 @@ def test_others_are_looked_for_now_and_then(same_box, looks, networks, detector,
     assert sessions["network"].images == looks
 
 
-def test_less_is_asked_of_whoever_is_followed(networks, detector):
+def test_followed_person_needs_a_lower_score(networks, detector):
     sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
     settings = {"keypoint_threshold": 0.1}
     options = EstimatorOptions(min_tracking_confidence=0.2)
@@ -232,7 +232,7 @@ def test_less_is_asked_of_whoever_is_followed(networks, detector):
     assert 0.2 < pose.score < 0.9
 
 
-def test_somebody_of_whom_little_is_found_is_nobody(networks, detector):
+def test_person_with_too_few_keypoints_is_dropped(networks, detector):
     sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
     image, _, _ = picture(actor(), missing=range(7, 17))
     assert (
@@ -288,7 +288,7 @@ def test_wrong_cards_are_refused(kind, settings, outputs, message):
 
 
 class Broken:
-    """A network that breaks down: sure of what is no number."""
+    """A network that breaks down: sure of a value that is not finite."""
 
     provider = "cpu"
 
@@ -303,7 +303,7 @@ class Broken:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_number_is_missing(value, detector):
+def test_keypoint_that_is_not_finite_is_missing(value, detector):
     sessions: dict[str, Session] = {"network": Broken(value), "detector": detector}
     estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
     for _ in range(2):
@@ -318,7 +318,7 @@ def test_the_registry_knows_which_families_need_the_detector():
     assert needing == set(BUILDERS.values())
 
 
-def test_of_whom_half_is_missed_once_the_other_half_is_found_again(networks, detector):
+def test_person_half_missed_in_one_image_is_whole_in_the_next(networks, detector):
     sessions = {"network": networks("keypoints"), "detector": Counted(detector)}
     estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
     for frame, missing in enumerate([(), range(11, 17), (), range(5), ()]):

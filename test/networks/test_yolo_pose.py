@@ -70,7 +70,7 @@ def test_other_shapes_are_no_rows(shapes):
     assert yolo_pose.form_of(shapes, POINTS) is None
 
 
-def test_of_boxes_that_overlap_the_surest_stays():
+def test_overlapping_boxes_keep_the_most_confident():
     order = np.argsort(-SCORES)
     kept = order[yolo_pose.suppress(BOXES[order], SCORES[order], 0.7)]
     assert kept.tolist() == [0, 1]
@@ -91,7 +91,7 @@ class Rows:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_number_is_missing(value):
+def test_keypoint_that_is_not_finite_is_missing(value):
     outputs = final()
     outputs[0][0, 0, 6 + 3 * 9] = value
     image = ImageInput(640, 640, (0.0,) * 3, (255.0,) * 3)

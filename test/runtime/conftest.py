@@ -1,4 +1,4 @@
-"""A writer of tiny TFLite files and wheels, so that the tests need no network of somebody else."""
+"""A writer of tiny TFLite files and wheels, so that the tests need no published network."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ class Shop:
         self.write_card()
 
     def write_card(self, edit: Callable[[str], str] = lambda text: text) -> Path:
-        """Write the card anew, its text changed by ``edit``."""
+        """Write the card again, its text changed by ``edit``."""
         files = "".join(
             f"""
   {role}:
@@ -309,7 +309,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    """A server on the loopback that tests tell what to answer; nobody waits between attempts."""
+    """A server on the loopback that answers as tests set; no test waits between attempts."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -23,7 +23,7 @@ CONTENT = random.Random(3).randbytes(50_000)
 MEMBER = "Pose-Net/net.onnx"
 
 Entry = tuple[str, bytes | dict[str, Any]]
-"""Name, and content or the fields of a tarfile.TarInfo that is no plain file."""
+"""Name, and content or the fields of a tarfile.TarInfo that is not a plain file."""
 
 
 def tar_of(path: Path, *entries: Entry, mode: str = "w:gz") -> Path:
@@ -70,7 +70,7 @@ def test_every_kind_by_its_content_and_not_by_its_name(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT, bytes(2000)])
-def test_what_is_no_archive_holds_nothing(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_an_archive_has_no_members(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     assert read(path) == []
@@ -124,7 +124,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("name", [MEMBER, "Pose-Net/before"])
-def test_a_bomb_in_a_tar_does_not_go_off(tmp_path: Path, name: str) -> None:
+def test_tar_bomb_is_refused(tmp_path: Path, name: str) -> None:
     # a thousandth of its size: what it unpacks to is seen only while it is unpacked
     path = tar_of(tmp_path / "bomb", (name, bytes(4 << 20)), (MEMBER, CONTENT))
     assert path.stat().st_size < 100_000
@@ -133,7 +133,7 @@ def test_a_bomb_in_a_tar_does_not_go_off(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_bomb_in_a_zip_does_not_go_off(tmp_path: Path) -> None:
+def test_zip_bomb_is_refused(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "bomb", (MEMBER, bytes(4 << 20)))
     assert path.stat().st_size < 100_000
     with pytest.raises(ModelError, match="unpacks to more than 1 MiB"):
@@ -153,7 +153,7 @@ def test_a_zip_that_lies_about_its_size_gains_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("write", [tar_of, zip_of])
-def test_too_many_members(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_archive_of_too_many_members_is_refused(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / "many", *((f"{i}", b"") for i in range(60)))
     with pytest.raises(ModelError, match=f"^{path} has more than 50 members"):
         read(path)

@@ -217,13 +217,13 @@ def test_unknown_name_lists_the_known() -> None:
         load_card("nonesuch")
 
 
-def test_files_of_other_kinds_are_told_what_will_do(tmp_path: Path) -> None:
+def test_file_of_another_kind_is_refused_with_the_accepted_kinds(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(b"")
     with pytest.raises(ModelError, match=r"net.tflite'.*your own is a .onnx file or a card"):
         load_card(tmp_path / "net.tflite")
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_card_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model card: cannot read .*none.yaml: No such file"):
         load_card(tmp_path / "none.yaml")
 

@@ -88,15 +88,17 @@ def fetch(web: Web, path: Path, checksum: Checksum = CHECKSUM) -> list[str]:
     return lines
 
 
-def test_whole_file(web: Web, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_file_is_fetched_with_progress(
+    web: Web, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = fetch(web, path)
     assert lines[0] == f"fetching {web.url}"
     assert lines[1:] == [f"net.tflite: {n}% of 0.4 MB" for n in (25, 50, 75)]
     assert web.asked == [("/some/net.tflite", None)]
-    assert capsys.readouterr() == ("", "")  # no bar where nobody is looking
+    assert capsys.readouterr() == ("", "")  # no bar without a terminal
 
 
-def test_what_is_complete_is_not_asked_for(web: Web, path: Path) -> None:
+def test_complete_file_is_not_requested(web: Web, path: Path) -> None:
     path.write_bytes(CONTENT)
     assert fetch(web, path) == []
     assert web.asked == []
@@ -111,7 +113,7 @@ def test_odd_but_sound_answers(web: Web, path: Path, answer: Answer) -> None:
     assert len(web.asked) == 1
 
 
-def test_cut_off_and_resumed(web: Web, path: Path) -> None:
+def test_interrupted_download_is_resumed(web: Web, path: Path) -> None:
     web.answers = [whole(CONTENT, keep=100_000), whole(CONTENT, keep=50_000), whole(CONTENT)]
     lines = fetch(web, path)
     assert [part for _, part in web.asked] == [None, "bytes=100000-", "bytes=150000-"]
@@ -145,7 +147,7 @@ def test_busy_server_is_asked_again(web: Web, path: Path, code: int) -> None:
     assert any(f"the server said HTTP {code}" in line for line in fetch(web, path))
 
 
-def test_server_that_stays_busy(web: Web, path: Path) -> None:
+def test_server_that_stays_busy_is_one_line(web: Web, path: Path) -> None:
     web.answers = [status(503)]
     with pytest.raises(ModelError, match="the server said HTTP 503 Service Unavailable, 4 times"):
         fetch(web, path)
@@ -153,7 +155,7 @@ def test_server_that_stays_busy(web: Web, path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
-def test_refusal_is_final(web: Web, path: Path, code: int) -> None:
+def test_refusal_is_not_retried(web: Web, path: Path, code: int) -> None:
     web.answers = [status(code)]
     with pytest.raises(ModelError, match=f"{web.url}: HTTP {code}") as caught:
         fetch(web, path)
@@ -215,14 +217,14 @@ def test_redirect_is_followed_with_the_range(web: Web, path: Path) -> None:
     ("target", "message"),
     [("/some/net.tflite", "infinite loop"), ("file:///etc/passwd", "not allowed")],
 )
-def test_redirect_into_nowhere(web: Web, path: Path, target: str, message: str) -> None:
+def test_unusable_redirect_is_one_line(web: Web, path: Path, target: str, message: str) -> None:
     web.answers = [redirect(target)]
     with pytest.raises(ModelError, match=f"HTTP 302 .*{message}") as caught:
         fetch(web, path)
     assert "\n" not in str(caught.value)
 
 
-def test_nobody_there(path: Path, web: Web) -> None:
+def test_server_that_does_not_answer_is_one_line(path: Path, web: Web) -> None:
     web.server_close()
     with pytest.raises(ModelError, match=r"net\.tflite: .*refused"):
         fetch(web, path)

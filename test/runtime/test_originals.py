@@ -304,7 +304,7 @@ def test_neither_of_two_hashes(card: Make, web: Web, cache: Path) -> None:
 
 
 class TestWithoutAHash:
-    """Where nobody knows a hash, the inputs and outputs tell, and what was had is noted."""
+    """Without a known hash the inputs and outputs decide; the cache notes the hash of the file."""
 
     @pytest.fixture
     def made(self, card: Make, web: Web) -> Card:

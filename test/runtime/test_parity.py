@@ -73,7 +73,7 @@ def random_inputs(spec: Value) -> Iterator[FloatArray]:
 
 
 def drawn_inputs(spec: Value) -> Iterator[FloatArray]:
-    """Yield the synthetic actor, cropped close: somebody is there without any download."""
+    """Yield the synthetic actor, cropped close: a person is there without any download."""
     source = SyntheticSource(live=False, width=480, height=480, fps=0.5)
     for _ in range(REAL):
         frame = source.read()

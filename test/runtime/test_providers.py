@@ -1,4 +1,4 @@
-"""What onnxruntime is told, as data: no GPU is needed to look at it."""
+"""The options for onnxruntime, as data: no GPU is needed to check them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_precision_that_is_not_there(precision, provider, message):
         check_precision(precision, provider)
 
 
-def test_the_cpu_is_told_nothing():
+def test_cpu_has_no_options():
     assert provider_options([CPU], "fp32", IMAGE, ENGINES) == [(CPU, {})]
 
 

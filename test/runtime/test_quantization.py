@@ -89,7 +89,7 @@ def test_the_middle_is_in_whole_numbers_and_the_ends_are_not(network, samples):
     assert 0 < np.abs(found - exact).mean() < 0.02 * np.abs(exact).mean()
 
 
-def test_nothing_is_logged_that_nobody_asked_for(network, samples, caplog):
+def test_quantize_logs_nothing(network, samples, caplog):
     with caplog.at_level("INFO"):
         quantize(network, PLAN, samples)
     assert not caplog.records

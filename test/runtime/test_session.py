@@ -111,7 +111,7 @@ def test_precision_out_of_range(provider, tmp_path):
 
 
 @pytest.mark.parametrize("provider", ["cpu", "tensorrt"])
-def test_a_file_that_is_no_network_is_one_clear_error(tmp_path, provider, gpu):
+def test_file_that_is_not_a_network_is_one_clear_error(tmp_path, provider, gpu):
     gpu()
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a network")

@@ -119,7 +119,7 @@ def test_a_slow_reader_gets_the_newest_frame(make: Callable[..., CameraSource]) 
     assert second.stamp > first.stamp
 
 
-def test_a_lost_camera_is_said_once_and_comes_back(
+def test_lost_camera_is_logged_once_and_images_go_on_when_it_returns(
     make: Callable[..., CameraSource], device: FakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make()
@@ -263,7 +263,7 @@ def test_a_missing_device_says_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every device")
-def test_a_forbidden_device_names_the_group(tmp_path: Path) -> None:
+def test_device_without_permission_names_the_group(tmp_path: Path) -> None:
     path = tmp_path / "video0"
     path.touch()
     path.chmod(0)
@@ -280,7 +280,7 @@ def test_a_forbidden_device_names_the_group_even_for_root(
         check_device(str(tmp_path / "video0"))
 
 
-def test_what_is_no_camera_is_an_error() -> None:
+def test_device_that_is_not_a_camera_is_an_error() -> None:
     with pytest.raises(SourceError, match="/dev/null gives no pictures"):
         open_source("/dev/null")
 

@@ -132,7 +132,7 @@ def test_paths_that_lead_nowhere(
 
 @pytest.fixture
 def locked() -> Iterator[Path]:
-    """Files and a folder that may not be read, by root neither: it is nobody for a while."""
+    """Files and a folder that may not be read, by root neither: it is another user for a while."""
     nobody, was_root = 65534, os.geteuid() == 0
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -166,7 +166,7 @@ def test_huge_picture_file_is_refused_unread(tmp_path: Path) -> None:
         read_picture(tmp_path / "a.png")
 
 
-def test_topic_of_what_is_no_bag(tmp_path: Path) -> None:
+def test_topic_of_a_file_that_is_not_a_bag_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
     for open_it in (open_source, lambda spec, **options: expand_inputs([spec], **options)):
         with pytest.raises(OptionError, match="bag"):

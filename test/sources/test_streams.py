@@ -91,7 +91,7 @@ def test_open_source_takes_the_address(port: int, servers: list[MjpegServer]) ->
         source.close()
 
 
-def test_nobody_at_the_address(port: int) -> None:
+def test_address_without_a_server_is_one_line(port: int) -> None:
     with pytest.raises(SourceError, match=rf"no video comes from http://127\.0\.0\.1:{port}/x"):
         open_source(f"http://name:secret@127.0.0.1:{port}/x")
 

@@ -104,7 +104,9 @@ def test_a_hole_is_passed_over(tmp_path: Path) -> None:
         (None, "No such file"),
     ],
 )
-def test_what_is_no_video(tmp_path: Path, data: bytes | None, text: str) -> None:
+def test_file_that_is_not_a_video_is_one_line(
+    tmp_path: Path, data: bytes | None, text: str
+) -> None:
     path = tmp_path / "x.mp4"
     if data is not None:
         path.write_bytes(data)

@@ -118,7 +118,7 @@ def test_the_other_arm_hangs_and_the_head_turns_to_the_target() -> None:
     assert np.degrees(np.arctan2(gaze[1], gaze[0])) == pytest.approx(-60.0)
 
 
-def test_a_target_stays_where_it_is_while_he_walks() -> None:
+def test_arm_points_at_a_fixed_target_while_the_actor_walks() -> None:
     way = Path((Waypoint(0, 3, 1), Waypoint(2, 3, -1), Waypoint(4, 3, 1)), heading_degrees=200.0)
     target = (1.2, 0.3, 0.0)
     actor = Actor(way, (Step("point_at", 1.0, "right", target),), height=1.6, build=BROAD)

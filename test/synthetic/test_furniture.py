@@ -1,4 +1,4 @@
-"""Furniture: where rays meet it, whom it hides, and that the picture shows so."""
+"""Furniture: where rays meet it, which people it hides, and that the picture shows so."""
 
 import numpy as np
 import pytest

@@ -48,7 +48,7 @@ def test_the_chest_points_along_the_way(seconds: float, heading: float) -> None:
     assert SQUARE.place(seconds).heading_degrees == pytest.approx(heading)
 
 
-def test_he_turns_by_way_of_the_camera() -> None:
+def test_actor_turns_towards_the_camera_first() -> None:
     headings = [THERE_AND_BACK.place(t).heading_degrees for t in np.arange(1.7, 3.4, 0.05)]
     assert headings[0] == pytest.approx(270)
     assert headings[-1] == pytest.approx(90)
@@ -87,7 +87,7 @@ def test_one_foot_stays_behind_while_the_body_goes_on() -> None:
     track = [actor.joints(seconds) for seconds in np.arange(0.5, 1.7, 0.02)]
     ankles = np.array([[found[f"{side}_ankle"] for side in ("left", "right")] for found in track])
     slid = np.linalg.norm(np.diff(ankles, axis=0), axis=2).min(axis=1).sum()
-    # nobody's gait is perfect; the feet of a body that glides would go all the way
+    # no gait is perfect; the feet of a body that glides would go all the way
     assert slid < 0.5 * 1.2
 
 

@@ -140,7 +140,7 @@ def test_the_truth_is_the_sources(bag: Any) -> None:
         assert [a["target"] is None for a in actors] == [t.gesture != "point_at" for t in truths]
 
 
-def test_who_has_but_the_bag_finds_where_somebody_points(bag: Any) -> None:
+def test_bag_alone_gives_the_target_of_a_pointing_person(bag: Any) -> None:
     base_from_optical = np.eye(4)
     for link in bag["/tf_static"][0][1].transforms:
         base_from_optical = base_from_optical @ matrix(link.transform)
@@ -194,7 +194,7 @@ def test_latched_topics_are_offered_as_such(tmp_path: Path) -> None:
     assert set(durability.values()) == {"VOLATILE"}
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_reported_for_each_image(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     options = BagOptions(seconds=0.75, depth="none")
     write_scene_bag(

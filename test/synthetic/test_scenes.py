@@ -28,14 +28,14 @@ def test_every_scene_opens_and_shows_its_actors(name: str) -> None:
     assert (frame.width, frame.height) == (160, 120)
     assert [truth.id for truth in truths] == list(range(len(truths)))
     assert all(truth.visible.mean() > 0.5 for truth in truths)
-    # he is where his truth says: something of every body is nearer than the room behind it
+    # they are where the truth says: something of every body is nearer than the room behind it
     depth = source.depth(0.0)
     for truth in truths:
         x, y = np.rint(truth.pixel("nose")).astype(int)
         assert depth[y, x] < truth.joint("nose")[2] + 0.05
 
 
-def test_somebody_points_at_all_targets_with_both_arms() -> None:
+def test_actor_points_at_all_targets_with_both_arms() -> None:
     truths = [found[0] for found in track("pointing")]
     pointed = [truth for truth in truths if truth.gesture == "point_at" and truth.held]
     assert {truth.arm for truth in pointed} == {"left", "right"}
@@ -76,7 +76,7 @@ def test_the_seed_chooses_the_targets() -> None:
     assert len({step.target for step in pointing(targets=3).actors[0].script} - {None}) == 3
 
 
-def test_somebody_walks_about_and_makes_no_gesture() -> None:
+def test_actor_walks_about_and_makes_no_gesture() -> None:
     truths = [found[0] for found in track("walking")]
     assert {truth.gesture for truth in truths} == {"walk", "stand"}
     assert all(truth.arm is None for truth in truths)
@@ -118,7 +118,7 @@ def test_furniture_hides_joints(name: str, joints: range, share: tuple[float, fl
 
 
 def test_the_own_body_hides_joints() -> None:
-    # he walks away, too, and then the camera does not see his face
+    # the actor walks away, too, and then the camera does not see their face
     found = [truths[0] for truths in track("walking")]
     ears = np.array([t.camera[[7, 8], 2].mean() for t in found])
     behind = np.array([t.joint("nose")[2] for t in found]) - ears
@@ -128,7 +128,7 @@ def test_the_own_body_hides_joints() -> None:
     assert away.sum() > 10
     assert nose[away].all()
     assert not nose[facing].any()
-    # of somebody who stands before the camera, only heels are behind his own body
+    # of a person who stands before the camera, only heels are behind their own body
     truth = SyntheticSource("raise_hands").truth(0.0)
     hidden = {truth.skeleton.keypoints[i] for i in np.flatnonzero(truth.self_hidden)}
     assert hidden <= {"left_heel", "right_heel"}

@@ -88,12 +88,12 @@ def test_the_picture_shows_the_clothes() -> None:
 def test_left_is_left() -> None:
     source = SyntheticSource("raise_hand", arm="left", live=False)
     truth = source.truth(0.0)
-    # the actor faces the camera: his left is at the right of the image, and on the world's right
+    # the actor faces the camera: their left is at the right of the image, and on the world's right
     assert truth.pixel("left_wrist")[0] > truth.pixel("right_wrist")[0]
     assert truth.pixel("left_wrist")[1] < truth.pixel("right_wrist")[1]
     index = truth.skeleton.index
     assert truth.world[index("left_shoulder"), 1] < truth.world[index("right_shoulder"), 1]
-    # his nose is nearer to the camera than his ears
+    # the nose is nearer to the camera than the ears
     assert truth.camera[index("nose"), 2] < truth.camera[index("left_ear"), 2]
 
 
@@ -301,7 +301,7 @@ class DrawnClock:
 def test_live_frame_is_drawn_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     source = SyntheticSource("walk", fps=10, width=64, height=48)
     clock = DrawnClock(monkeypatch, source)
-    clock.read(source, 0.04)  # nobody knows yet how long that takes
+    clock.read(source, 0.04)  # it is not known yet how long that takes
     ages = []
     for _ in range(10):
         frame = clock.read(source, 0.04)

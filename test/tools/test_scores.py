@@ -24,7 +24,7 @@ def test_a_found_person_is_matched_once():
         [
             [0.6, 0.0, 0.7],  # would rather be the last
             [0.2, 0.0, 0.9],  # is it more
-            [0.0, 0.0, 0.0],  # is nobody
+            [0.0, 0.0, 0.0],  # is no person
         ]
     )
     np.testing.assert_array_equal(matched_oks(similarity), [0.6, 0.0, 0.9])

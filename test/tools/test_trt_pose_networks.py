@@ -49,7 +49,7 @@ def test_it_is_what_the_card_says(network: tuple[str, Path]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     cmap, paf = session.run(image.tensor(picture, "rgb"))
     assert [cmap.shape, paf.shape] == list(signature.outputs.values())
-    # as quiet as where nobody is: a decoder has no more to do than there
+    # as quiet as without people: a decoder has no more to do than there
     assert 0 < np.abs(cmap).max() < 0.15
 
 
@@ -57,12 +57,12 @@ def test_it_is_as_large_as_the_published_one(network: tuple[str, Path]) -> None:
     """Names of layers apart, which are the only thing that an export is free in."""
     name, path = network
     if name not in PUBLISHED_BYTES:
-        pytest.skip("nobody says how large that file is")
+        pytest.skip("the size of that file is not published")
     assert path.stat().st_size == pytest.approx(PUBLISHED_BYTES[name], abs=1000)
 
 
 def test_tensorrt_reads_it(network: tuple[str, Path]) -> None:
-    """As far as that can be told without TensorRT: operators, opset, types, fixed sizes."""
+    """As far as a check without TensorRT shows: operators, opset, types, fixed sizes."""
     model = onnx.load(network[1])
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 11)]
     assert {node.op_type for node in model.graph.node} <= TENSORRT

@@ -82,7 +82,9 @@ def test_gesture_without_a_ray_has_its_name_alone() -> None:
 
 
 @pytest.mark.parametrize("change", [{"event": "ended"}, {"person": 9}])
-def test_what_is_over_or_nobody_in_the_image_is_left_out(change: dict[str, object]) -> None:
+def test_gesture_ended_or_of_a_person_outside_the_image_is_left_out(
+    change: dict[str, object],
+) -> None:
     assert not drawn(replace(pointing(), **change), CAMERA).any()
 
 

@@ -65,7 +65,7 @@ def test_unknown_path_is_not_found(page: LivePage) -> None:
 def test_pictures_come_as_they_are_shown(page: LivePage) -> None:
     image = np.zeros((40, 60, 3), np.uint8)
     image[:] = (250, 10, 10)
-    page.show(image, "rgb")  # nobody looks: nothing is encoded
+    page.show(image, "rgb")  # no one looks: nothing is encoded
     answer = ask(page, "/pictures")
     assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=picture"
     page.show(image, "rgb")

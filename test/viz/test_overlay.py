@@ -75,7 +75,7 @@ def test_each_part_is_drawn_alone(parts, where):
     assert not drawn(set(PARTS) - set(parts))[where].any() or parts == ["keypoints"]
 
 
-def test_nothing_is_drawn_of_nobody_or_with_no_parts():
+def test_nothing_is_drawn_without_people_or_parts():
     assert not drawn(PARTS, Poses.empty(SKELETON)).any()
     assert not drawn(()).any()
 
@@ -135,7 +135,7 @@ def drawn_width(size, span):
     return int(image.any(axis=(0, 2)).sum())
 
 
-def test_who_is_small_is_drawn_finely_and_nobody_more_coarsely_than_fits_the_image():
+def test_small_people_have_thin_lines_and_width_is_limited_by_the_image():
     widths = [drawn_width(1200, span) for span in (30, 100, 200, 400, 1200)]
     assert widths[0] <= 5
     assert widths == sorted(widths)

@@ -218,7 +218,7 @@ def test_empty_results() -> None:
     assert "nothing was looked at" in check(ReportBuilder(INFO).html()).text
 
 
-def test_nobody() -> None:
+def test_images_without_people_give_a_page_that_says_so() -> None:
     builder = ReportBuilder(None)
     for i in range(3):
         builder.add(result(i, Poses.empty(BLAZE)), np.zeros((48, 64, 3), np.uint8))

@@ -55,7 +55,7 @@ def result(seconds: float, poses: Poses, gestures=(), *, index: int = 0, source=
 
 
 def standing(x: float, z: float, height: float = 1.7, source=PositionSource.DEPTH) -> Poses:
-    """Somebody upright in meters, whose trunk, thighs and shanks are those of the body model."""
+    """A person upright in meters, whose trunk, thighs and shanks are those of the body model."""
     hip = 0.5 * height
     shape = {"shoulder": hip - 0.288 * height, "hip": hip, "knee": hip + 0.24 * height}
     shape["ankle"] = shape["knee"] + 0.247 * height
@@ -99,7 +99,7 @@ class TestTime:
         for name in "abc":
             statistics.add(result(0.0, people(COCO, somewhere(1)), source=name))
         assert statistics.clock.pictures
-        # who has the same id in another picture is somebody else
+        # the same id in another picture is another person
         assert statistics.tracks.people == 3
 
     def test_every_third_image_and_one_that_is_missing(self) -> None:
@@ -214,7 +214,7 @@ class TestAngles:
         assert middle == pytest.approx(0.85)
         assert speed == pytest.approx([100.0, np.nan], nan_ok=True)
         assert sigma[0] == pytest.approx(0.0, abs=1e-9)
-        _, speed, _ = slopes.add(5.0, np.array([0.0, 0.0]))  # after a gap nobody knows
+        _, speed, _ = slopes.add(5.0, np.array([0.0, 0.0]))  # after a gap it is unknown
         assert np.isnan(speed).all()
 
     def test_lines(self) -> None:
@@ -272,8 +272,8 @@ class TestPlaces:
         (motion,) = statistics.motions.values()
         assert motion.walk.speed is None
 
-    def test_a_camera_that_moves_with_somebody(self) -> None:
-        """The robot drives along with somebody who walks: in odom, the person walks."""
+    def test_camera_that_moves_with_a_person_gives_their_speed(self) -> None:
+        """The robot drives along with a person who walks: in odom, the person walks."""
         still, moving = Statistics(), Statistics()
         axes = floor_axes(None).transform
         for i in range(60):
@@ -367,7 +367,7 @@ class TestAgreement:
         assert similarity(names, a, a + off, np.ones(3, bool)) == pytest.approx(expected)
         assert similarity(names, a, a, np.array([True, True, False])) == 0.0
 
-    def test_nobody(self) -> None:
+    def test_images_without_people_agree(self) -> None:
         agreement = Agreement(("elbow",))
         nobody = Poses.empty(COCO)
         assert agreement.add(0.0, nobody, nobody) == 1.0
