@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-ROOTS = frozenset({"documents", "errors", "settings", "share"})
+ROOTS = frozenset({"documents", "errors", "files", "settings", "share"})
 MIDDLE = frozenset(
     {"bags", "messages", "networks", "runtime", "sources", "synthetic", "video_files", "viz"}
 )
@@ -13,6 +13,7 @@ SHARED = frozenset({"messages", "video_files"})  # by the others of the middle
 ALLOWED = {
     "errors": frozenset(),
     "documents": frozenset({"errors"}),
+    "files": frozenset({"documents", "errors"}),
     "settings": frozenset({"errors"}),
     "share": frozenset({"errors"}),
     "core": ROOTS,

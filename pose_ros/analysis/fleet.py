@@ -25,7 +25,7 @@ from pose_ros.bags.files import METADATA, SUFFIXES
 from pose_ros.bags.reader import open_bag
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
-from pose_ros.runtime.files import locked, print_progress
+from pose_ros.files import locked, print_progress
 
 THREADS = 1
 """CPU threads of each worker: one a core does more than two that wait for each other."""

@@ -21,7 +21,7 @@ from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.bags.files import SUFFIXES
 from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OutputError, SourceError
-from pose_ros.runtime.files import write_whole
+from pose_ros.files import write_whole
 from pose_ros.share import user_path
 
 MANIFEST = "manifest.jsonl"

@@ -83,9 +83,3 @@ class Checksum:
         kinds = (("sha256", self.sha256), ("git blob id", self.git_blob))
         joint = " or " if self.either else " and "
         return joint.join(f"{kind} {digits}" for kind, digits in kinds if digits)
-
-
-def sha256_of(path: Path) -> str | None:
-    """Return the sha256 of a file; None when it cannot be read."""
-    measured = Checksum(sha256="any").measure(path)
-    return measured.sha256 if measured else None

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from pose_ros import __version__
 from pose_ros.errors import ModelError
-from pose_ros.runtime.files import Progress
+from pose_ros.files import Progress
 
 TIMEOUT = 30.0
 """Seconds that a server may be silent."""

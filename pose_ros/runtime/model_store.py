@@ -21,10 +21,9 @@ from typing import Any, Literal, TypeAlias
 from pose_ros.core.contract import Value
 from pose_ros.documents import DocumentError, read_file, read_json
 from pose_ros.errors import ModelError
+from pose_ros.files import TEMPORARY, Progress, locked, print_progress, sha256_of, write_whole
 from pose_ros.runtime import tflite
 from pose_ros.runtime.card import Card, ModelFile
-from pose_ros.runtime.checksum import sha256_of
-from pose_ros.runtime.files import TEMPORARY, Progress, locked, print_progress, write_whole
 from pose_ros.runtime.originals import (
     MAX_MODEL_BYTES,
     drop_parts,

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ModelError
+from pose_ros.files import Progress, write_whole
 from pose_ros.runtime.archive import read_members
 from pose_ros.runtime.card import ModelFile
 from pose_ros.runtime.download import download
-from pose_ros.runtime.files import Progress, write_whole
 from pose_ros.runtime.origins import (
     ArchiveOrigin,
     ConvertedOrigin,

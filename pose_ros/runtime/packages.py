@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.checksum import sha256_of
+from pose_ros.files import sha256_of
 from pose_ros.runtime.origins import NpmPackage, Package, Wheel
 
 _NPM_PREFIX = re.compile(r"npm (error|ERR!) ?(\w+Error: )?")

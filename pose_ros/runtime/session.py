@@ -16,9 +16,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, RuntimeUnavailableError
-from pose_ros.runtime.checksum import sha256_of
+from pose_ros.files import Progress, locked, print_progress, sha256_of
 from pose_ros.runtime.external_data import check_external_data
-from pose_ros.runtime.files import Progress, locked, print_progress
 from pose_ros.runtime.providers import (
     ENGINE_CURE,
     EXACT_PRODUCTS,

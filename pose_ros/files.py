@@ -1,15 +1,18 @@
-"""Files that appear whole or not at all, one process at a time, and a word on what takes long."""
+"""Files: written whole or not at all, by one process at a time, and known by their sha256."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
+
+from pose_ros.documents import DocumentError, open_file
 
 Progress: TypeAlias = Callable[[str], None]
 
@@ -64,3 +67,15 @@ def locked(folder: Path, progress: Progress, work: str) -> Iterator[None]:
         except OSError:
             pass  # a file system without locks: two processes may do the same work, no harm
         yield
+
+
+def sha256_of(path: Path) -> str | None:
+    """Return the sha256 of a file, 64 hexadecimal digits; None when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open_file(path) as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except (OSError, DocumentError):
+        return None
+    return digest.hexdigest()
