@@ -7,7 +7,7 @@ with what the messages keep in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ from pose_ros.core.targets import Goal, Refused, Target, find_targets, goals_at
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.trunk_fit import Floor
 from pose_ros.core.types import Channels, Image, Poses
+from pose_ros.errors import ImageError
 from pose_ros.messages.poses import as_told
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.lifting import LiftOptions
@@ -234,6 +235,26 @@ class Pipeline:
         self._people.reset()
         if self._recognizer:
             self._recognizer.reset()
+
+    def run_all(
+        self,
+        shots: Iterable[RecordedImage],
+        refused: Callable[[RecordedImage, ImageError], None],
+    ) -> Iterator[tuple[RecordedImage, Result]]:
+        """Yield the images of one stream, each with what is found in it.
+
+        Args:
+            shots: The images.
+            refused: Takes each image that is left out, with what is wrong with it.
+        """
+        self.reset()
+        for shot in shots:
+            try:
+                result = self.run(shot)
+            except ImageError as error:
+                refused(shot, error)
+            else:
+                yield shot, result
 
     def run(self, shot: RecordedImage) -> Result:
         """Return what is found in the next image of the stream.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pose_ros.analysis.cameras import ToldCamera
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.tally import losses
-from pose_ros.bags.images import BagImages
+from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.build import create_estimator
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.results import Result
@@ -76,19 +76,17 @@ def analyze(
     return _results(pipeline, sources, camera)
 
 
+def _warn(shot: RecordedImage, error: ImageError) -> None:
+    _LOG.warning("%s, image %d: %s", shot.frame.source, shot.frame.index, error)
+
+
 def _results(
     pipeline: Pipeline, sources: Iterator[Source], camera: ToldCamera | None
 ) -> Iterator[Result]:
     for source in sources:
         try:
-            pipeline.reset()
-            for shot in shots_of(source, camera):
-                try:
-                    result = pipeline.run(shot)
-                except ImageError as error:
-                    _LOG.warning("%s, image %d: %s", source.name, shot.frame.index, error)
-                else:
-                    yield result
+            for _, result in pipeline.run_all(shots_of(source, camera), _warn):
+                yield result
             if isinstance(source, BagImages):
                 for line in (*source.notes, *losses(source.refused, source.bag.damage)):
                     _LOG.warning("%s: %s", source.name, line)

@@ -29,7 +29,7 @@ from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lift import floor_below
 from pose_ros.core.results import RunInfo
-from pose_ros.errors import ImageError, SourceError, printable
+from pose_ros.errors import SourceError, printable
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import Pipeline, PipelineOptions
@@ -73,12 +73,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         info = run_info(images.name, pipeline, options_told(task, images))
         sinks = stack.enter_context(open_sinks(task, whole, images, info, tally, plots=plots))
         total = images.length
-        for shot in shots_of(images, told):
-            try:
-                result = pipeline.run(shot)
-            except ImageError as error:
-                tally.refuse(error)
-                continue
+        for shot, result in pipeline.run_all(shots_of(images, told), tally.refuse):
             for write in sinks:
                 write(shot, result)
             tally.add(result)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pose_ros.bags.images import RecordedImage
 from pose_ros.core.results import Result
+from pose_ros.errors import ImageError
 
 
 @dataclass
@@ -34,7 +36,7 @@ class RunCounts:
         self.with_people += len(result.poses) > 0
         self.ids.update(result.poses.ids.tolist())
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, _shot: RecordedImage, error: ImageError) -> None:
         """Count an image that was not; the first one's reason stands for all."""
         self._example = self._example or f"not analyzed ({error})"
         self.refused[self._example] += 1

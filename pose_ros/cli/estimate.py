@@ -56,7 +56,7 @@ from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lift import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
-from pose_ros.errors import ImageError, OptionError, OutputError, SourceError, printable
+from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
@@ -364,14 +364,15 @@ def estimate_shots(
     pipeline: Pipeline, shots: Iterable[RecordedImage], summary: EstimateSummary
 ) -> Iterator[tuple[RecordedImage, Result]]:
     """Find people, and all about them, in the images of one source, counting and timing."""
-    pipeline.reset()
-    for shot in shots:
-        start = time.perf_counter()
-        try:
-            result = pipeline.run(shot)
-        except ImageError as error:
-            summary.tally.refuse(error)
-            continue
+    start = 0.0
+
+    def timed() -> Iterator[RecordedImage]:
+        nonlocal start
+        for shot in shots:
+            start = time.perf_counter()
+            yield shot
+
+    for shot, result in pipeline.run_all(timed(), summary.tally.refuse):
         summary.seconds += time.perf_counter() - start
         summary.tally.add(result)
         summary.people += len(result.poses)
