@@ -12,6 +12,9 @@ from typing import Any, cast
 
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
+from pose_ros.models import store
+from pose_ros.models.card import Card, load_card, read_card
+from pose_ros.models.store import model_path
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.draft import Draft
@@ -20,9 +23,6 @@ from pose_ros.networks.finder import Finder
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.networks.top_down import DETECTOR_ROLE, TopDown
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import Card, load_card, read_card
-from pose_ros.runtime.model_store import model_path
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature
 from pose_ros.runtime.signature import Signature, describe
@@ -128,7 +128,7 @@ def finder_card(
         return None
     for name in FINDERS:
         card = load_card(name)
-        if all(file.state == "ok" for file in model_store.status(card, models_dir)):
+        if all(file.state == "ok" for file in store.status(card, models_dir)):
             _LOG.info("%s looks for the people", name)
             return card
     _LOG.info(

@@ -16,10 +16,10 @@ from pose_ros.core.types import FloatArray, Frame
 from pose_ros.documents import DocumentError, read_json
 from pose_ros.errors import ModelError, RuntimeUnavailableError
 from pose_ros.files import Progress, locked, print_progress, sha256_of, write_whole
+from pose_ros.models.card import Card
+from pose_ros.models.store import cache_dir, model_path
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime import quantization
-from pose_ros.runtime.card import Card
-from pose_ros.runtime.model_store import cache_dir, model_path
 from pose_ros.runtime.session import open_session
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.sources import open_source

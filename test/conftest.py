@@ -81,41 +81,41 @@ def data(checkout) -> Path:
 @pytest.fixture(scope="session")
 def lite_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model cache with blazepose-lite, its landmarks from the test data: nothing is fetched."""
-    from pose_ros.runtime import model_store
-    from pose_ros.runtime.card import load_card
+    from pose_ros.models import store
+    from pose_ros.models.card import load_card
 
     source = data / "blazepose" / "pose_landmark_lite.tflite"
     if not source.is_file():
         pytest.skip(f"no test data: {source} is missing")
     folder = tmp_path_factory.mktemp("lite")
-    detector = model_store.get(load_card("blazepose-full"))["detector"]
+    detector = store.get(load_card("blazepose-full"))["detector"]
     for path in detector.parent.glob("blazepose-detector.*"):
         shutil.copy(path, folder)
-    model_store.get(load_card("blazepose-lite"), folder, sources=[source])
+    store.get(load_card("blazepose-lite"), folder, sources=[source])
     return folder
 
 
 @pytest.fixture(scope="session")
 def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model cache with posenet-mobilenet from the test data: nothing is fetched."""
-    from pose_ros.runtime import model_store
-    from pose_ros.runtime.card import load_card
+    from pose_ros.models import store
+    from pose_ros.models.card import load_card
 
     source = data / "posenet" / "posenet_mobilenet_v1_075_353_481_quant.tflite"
     if not source.is_file():
         pytest.skip(f"no test data: {source} is missing")
     folder = tmp_path_factory.mktemp("posenet")
-    model_store.get(load_card("posenet-mobilenet"), folder, sources=[source])
+    store.get(load_card("posenet-mobilenet"), folder, sources=[source])
     return folder
 
 
 @pytest.fixture(scope="session")
 def finder_models(posenet_models: Path) -> Path:
     """That cache with blazepose-full besides, which then finds people by posenet-mobilenet."""
-    from pose_ros.runtime import model_store
-    from pose_ros.runtime.card import load_card
+    from pose_ros.models import store
+    from pose_ros.models.card import load_card
 
-    path = model_store.get(load_card("blazepose-full"))["detector"]
+    path = store.get(load_card("blazepose-full"))["detector"]
     for file in path.parent.glob("blazepose-*"):
         shutil.copy(file, posenet_models)
     return posenet_models
@@ -124,14 +124,14 @@ def finder_models(posenet_models: Path) -> Path:
 @pytest.fixture(scope="session")
 def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model cache with openpose-mobilenet from the test data: nothing is fetched."""
-    from pose_ros.runtime import model_store
-    from pose_ros.runtime.card import load_card
+    from pose_ros.models import store
+    from pose_ros.models.card import load_card
 
     source = data / "openpose" / "mobilenet_v2_small.onnx"
     if not source.is_file():
         pytest.skip(f"no test data: {source} is missing")
     folder = tmp_path_factory.mktemp("openpose")
-    model_store.get(load_card("openpose-mobilenet"), folder, sources=[source])
+    store.get(load_card("openpose-mobilenet"), folder, sources=[source])
     return folder
 
 

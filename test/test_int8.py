@@ -8,8 +8,9 @@ import pytest
 import pose_ros
 from pose_ros import int8
 from pose_ros.errors import ModelError, OptionError, RuntimeUnavailableError
-from pose_ros.runtime import model_store, quantization
-from pose_ros.runtime.card import load_card
+from pose_ros.models import store
+from pose_ros.models.card import load_card
+from pose_ros.runtime import quantization
 
 CARD = load_card("blazepose-full")
 
@@ -17,7 +18,7 @@ CARD = load_card("blazepose-full")
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A model cache with blazepose-full, and scenes that are soon over."""
-    for path in model_store.get(CARD).values():
+    for path in store.get(CARD).values():
         for found in path.parent.glob(f"{path.stem}.*"):
             if "int8" not in found.name:
                 shutil.copy(found, tmp_path)

@@ -24,7 +24,7 @@ import pose_ros
 from pose_ros.cli import models
 from pose_ros.core import skeletons
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import Card, load_card
+from pose_ros.models.card import Card, load_card
 from pose_ros.synthetic.source import SyntheticSource
 from tools import markers, oracle
 from tools.onnx_writer import Writer, save

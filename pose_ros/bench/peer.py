@@ -17,8 +17,8 @@ import numpy as np
 from pose_ros.core.types import Image
 from pose_ros.errors import RuntimeUnavailableError
 from pose_ros.files import print_progress, write_whole
-from pose_ros.runtime.card import Card, load_card
-from pose_ros.runtime.model_store import StrPath, cache_dir, source_path
+from pose_ros.models.card import Card, load_card
+from pose_ros.models.store import StrPath, cache_dir, source_path
 
 REQUIREMENT = "mediapipe==0.10.21"
 LACKING = {0: "blazepose-lite", 2: "blazepose-heavy"}

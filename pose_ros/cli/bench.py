@@ -24,8 +24,8 @@ from pose_ros.cli.network_options import (
 )
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, OutputError, SourceError
+from pose_ros.models.card import Card
 from pose_ros.networks.blazepose import BlazePose
-from pose_ros.runtime.card import Card
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.sources import open_source
 

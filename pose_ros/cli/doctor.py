@@ -17,7 +17,8 @@ from pose_ros import __version__
 from pose_ros.cli.node_process import require_ros
 from pose_ros.core.findings import Finding
 from pose_ros.errors import OptionError, PoseRosError
-from pose_ros.runtime import card, model_store, session
+from pose_ros.models import card, store
+from pose_ros.runtime import session
 from pose_ros.runtime.providers import ENGINE_CURE, engine_conflict, installed_engines
 from pose_ros.share import node_executable
 
@@ -81,8 +82,7 @@ def examine(models_dir: str | None = None) -> dict[str, dict[str, Any]]:
         },
         "models": {
             network.name: ", ".join(
-                f"{status.role} {status.state}"
-                for status in model_store.status(network, models_dir)
+                f"{status.role} {status.state}" for status in store.status(network, models_dir)
             )
             for network in card.list_cards()
         },
@@ -101,7 +101,7 @@ def _engine() -> str:
 def _runs_on(models_dir: str | None) -> str:
     """Return what really runs a network: a provider may be built in and not work."""
     for network in card.list_cards():
-        for status in model_store.status(network, models_dir):
+        for status in store.status(network, models_dir):
             if status.state == "ok":
                 try:
                     return session.open_session(status.path).provider

@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import Card, list_cards, load_card
-from pose_ros.runtime.model_store import FileStatus
+from pose_ros.models import store
+from pose_ros.models.card import Card, list_cards, load_card
+from pose_ros.models.store import FileStatus
 from pose_ros.runtime.signature import describe
 
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 def list_models(models_dir: Path | None = None, *, as_json: bool = False) -> int:
     """Print the networks that can be had, with what the cache holds of each."""
     cards = list_cards()
-    states = {card.name: _summary(model_store.status(card, models_dir)) for card in cards}
+    states = {card.name: _summary(store.status(card, models_dir)) for card in cards}
     if as_json:
         print(json.dumps([_describe(card, states[card.name]) for card in cards], indent=2))
         return 0
@@ -97,7 +97,7 @@ def get_models(
         ModelError: One is unknown, or cannot be fetched, converted or written.
     """
     for card in [load_card(name) for name in names]:
-        for path in model_store.get(card, models_dir, sources=sources, force=force).values():
+        for path in store.get(card, models_dir, sources=sources, force=force).values():
             print(path)
     return 0
 
@@ -111,7 +111,7 @@ def check_models(
         ModelError: A name is unknown.
     """
     cards = [load_card(name) for name in names] or list_cards()
-    found = [state for card in cards for state in model_store.status(card, models_dir)]
+    found = [state for card in cards for state in store.status(card, models_dir)]
     if as_json:
         print(json.dumps([_as_dict(file) for file in found], indent=2))
     else:

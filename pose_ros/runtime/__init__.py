@@ -1,4 +1,4 @@
-"""Networks: their cards, where their files come from, and what runs them."""
+"""What runs networks: sessions of onnxruntime, their providers, and networks in int8."""
 
 import os
 

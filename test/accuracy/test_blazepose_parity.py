@@ -9,8 +9,8 @@ import pytest
 
 import pose_ros
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import load_card
+from pose_ros.models import store
+from pose_ros.models.card import load_card
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def lite(lite_models):
 @pytest.fixture(scope="module")
 def heavy():
     card = load_card("blazepose-heavy")
-    if any(state.state == "missing" for state in model_store.status(card)):
+    if any(state.state == "missing" for state in store.status(card)):
         pytest.skip("not there and never fetched by tests: pose-ros models get blazepose-heavy")
     return pose_ros.create_estimator("blazepose-heavy", static=True)
 

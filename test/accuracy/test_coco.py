@@ -13,8 +13,8 @@ import pytest
 
 import pose_ros
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import load_card
+from pose_ros.models import store
+from pose_ros.models.card import load_card
 from tools.scores import matched_oks
 
 CACHES = {"openpose-mobilenet": "openpose_models", "posenet-mobilenet": "posenet_models"}
@@ -73,7 +73,7 @@ def test_coco_people_are_found_accurately_by_each_network(
 ):
     cache = CACHES.get(network)
     if network in OPTIONAL and any(
-        state.state == "missing" for state in model_store.status(load_card(network))
+        state.state == "missing" for state in store.status(load_card(network))
     ):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {network}")
     estimator = pose_ros.create_estimator(

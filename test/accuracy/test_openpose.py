@@ -9,8 +9,8 @@ import pytest
 
 import pose_ros
 from pose_ros.core.skeletons import SIDES
+from pose_ros.models.card import load_card
 from pose_ros.networks.paf import parse
-from pose_ros.runtime.card import load_card
 from pose_ros.runtime.session import open_session
 
 FOUND = {

@@ -15,10 +15,10 @@ from scipy.optimize import linear_sum_assignment
 
 import pose_ros
 from pose_ros.core.metrics import oks
+from pose_ros.models import store
+from pose_ros.models.card import load_card
 from pose_ros.networks.posenet import decode
 from pose_ros.networks.posenet_maps import SKELETON
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import load_card
 from pose_ros.runtime.session import open_session
 
 litert = importlib.import_module("ai_edge_litert.interpreter")
@@ -239,10 +239,10 @@ def test_the_way_back_leaves_wrong_joints_out(request, data, name):
     card = load_card(name)
     if name == NETWORK:
         folder = request.getfixturevalue("posenet_models")
-    elif any(state.state != "ok" for state in model_store.status(card)):
+    elif any(state.state != "ok" for state in store.status(card)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {name}")
     else:
-        folder = model_store.cache_dir()
+        folder = store.cache_dir()
     coco = json.loads((data / "coco_keypoints" / "test_coco.json").read_text(encoding="utf-8"))
     photos = []
     for entry in coco["images"]:

@@ -14,7 +14,7 @@ from pose_ros.cli.main import main
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.errors import RuntimeUnavailableError
-from pose_ros.runtime.card import load_card
+from pose_ros.models.card import load_card
 
 
 def test_everything_is_timed_in_turns(capsys):

@@ -12,8 +12,8 @@ import pytest
 
 from pose_ros.cli import models
 from pose_ros.errors import ModelError
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import load_card
+from pose_ros.models import store
+from pose_ros.models.card import load_card
 
 NAME = "blazepose-full"
 FILES = ("blazepose-detector", "blazepose-landmarks-full")
@@ -28,7 +28,7 @@ def run(*words: str | Path) -> int:
 @pytest.fixture(scope="module")
 def real_cache() -> Path:
     """The user's own cache; filled from the network the first time."""
-    return model_store.get(load_card(NAME))["detector"].parent
+    return store.get(load_card(NAME))["detector"].parent
 
 
 @pytest.fixture
@@ -160,10 +160,10 @@ def test_hostile_note_in_the_cache_counts_as_damaged_and_is_written_again(
         os.mkfifo(path)
     else:
         path.write_bytes(b"[" * (2 << 20))
-    status, _ = model_store.status(load_card(NAME), cache)
+    status, _ = store.status(load_card(NAME), cache)
     assert (status.role, status.state) == ("detector", "damaged")
-    model_store.get(load_card(NAME), cache)
-    assert model_store.status(load_card(NAME), cache)[0].state == "ok"
+    store.get(load_card(NAME), cache)
+    assert store.status(load_card(NAME), cache)[0].state == "ok"
     assert path.is_file()
 
 

@@ -23,6 +23,8 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import header_of
+from pose_ros.models import store
+from pose_ros.models.card import load_card
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.ros.gesture_node import GestureNode
@@ -34,8 +36,6 @@ from pose_ros.ros.messages import (
     types,
 )
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import load_card
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
@@ -68,7 +68,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finder_and_hand_models(finder_models: Path) -> Path:
     """A cache with the networks of people, of hands, and of the finder."""
-    path = model_store.get(load_card("blazehand-full"))["detector"]
+    path = store.get(load_card("blazehand-full"))["detector"]
     for file in path.parent.glob("blazehand-*"):
         shutil.copy(file, finder_models)
     return finder_models

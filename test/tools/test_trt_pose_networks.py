@@ -12,8 +12,8 @@ from onnx import shape_inference
 
 import pose_ros
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import load_card
-from pose_ros.runtime.model_store import get, status
+from pose_ros.models.card import load_card
+from pose_ros.models.store import get, status
 from pose_ros.runtime.session import open_session, read_signature
 from tools.onnx_writer import save
 from tools.trt_pose_networks import EXPORTED, build, write_card

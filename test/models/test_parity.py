@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pose_ros.core.contract import Value
 from pose_ros.core.types import FloatArray, Image
-from pose_ros.runtime import model_store
-from pose_ros.runtime.card import Card, ModelFile, list_cards
-from pose_ros.runtime.origins import PackageOrigin, Wheel
+from pose_ros.models import store
+from pose_ros.models.card import Card, ModelFile, list_cards
+from pose_ros.models.origins import PackageOrigin, Wheel
 from pose_ros.runtime.session import open_session
 from pose_ros.synthetic.source import SyntheticSource
 
@@ -46,10 +46,10 @@ def network(request: pytest.FixtureRequest) -> tuple[ModelFile, Path, bytes]:
     elif not any(
         isinstance(origin, PackageOrigin) and isinstance(origin.package, Wheel)
         for origin in file.origins
-    ) and any(state.state == "missing" for state in model_store.status(card)):
+    ) and any(state.state == "missing" for state in store.status(card)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {card.name}")
-    path = model_store.model_path(card, request.param[1], folder)
-    return file, path, model_store.source_path(card, request.param[1], folder).read_bytes()
+    path = store.model_path(card, request.param[1], folder)
+    return file, path, store.source_path(card, request.param[1], folder).read_bytes()
 
 
 def letterboxed(image: Image, spec: Value) -> FloatArray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pose_ros.errors import ModelError
 from pose_ros.files import sha256_of
-from pose_ros.runtime.origins import NpmPackage, Package, Wheel
+from pose_ros.models.origins import NpmPackage, Package, Wheel
 
 _NPM_PREFIX = re.compile(r"npm (error|ERR!) ?(\w+Error: )?")
 _NPM_NOISE = re.compile(r"code |errno |syscall |network |A complete log|Log files were|$")

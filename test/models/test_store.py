@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime import model_store, tflite
-from pose_ros.runtime.card import Card, load_card
-from pose_ros.runtime.model_store import get, model_path, status
+from pose_ros.models import store, tflite
+from pose_ros.models.card import Card, load_card
+from pose_ros.models.store import get, model_path, status
 from pose_ros.runtime.session import open_session
 
 
@@ -262,8 +262,8 @@ def test_card_with_a_wrong_shape(cache: Path, shop: Any, log: Log) -> None:
 
 CHILD = """
 import sys
-from pose_ros.runtime.card import load_card
-from pose_ros.runtime.model_store import get
+from pose_ros.models.card import load_card
+from pose_ros.models.store import get
 card, cache, *sources = sys.argv[1:]
 print(get(load_card(card), cache, sources=sources)["landmarks"])
 """
@@ -385,4 +385,4 @@ def test_cache_dir(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_CACHE_HOME", xdg)
-    assert model_store.cache_dir(models_dir) == Path(expected)
+    assert store.cache_dir(models_dir) == Path(expected)

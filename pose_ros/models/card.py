@@ -17,9 +17,9 @@ from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Valu
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.documents import DocumentError, read_yaml
 from pose_ros.errors import ModelError, OptionError, did_you_mean
-from pose_ros.runtime.card_fields import Fields
-from pose_ros.runtime.checksum import Checksum
-from pose_ros.runtime.origins import Origin, PathOrigin, own_file, read_origin
+from pose_ros.models.card_fields import Fields
+from pose_ros.models.checksum import Checksum
+from pose_ros.models.origins import Origin, PathOrigin, own_file, read_origin
 from pose_ros.runtime.quantization import Int8Plan
 from pose_ros.runtime.signature import Signature
 from pose_ros.share import share_path

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
+from pose_ros.models.tflite import convert
+from pose_ros.models.tflite.reader import read_graph
 from pose_ros.runtime.session import in_fp16, open_session
-from pose_ros.runtime.tflite import convert
-from pose_ros.runtime.tflite_reader import read_graph
 
 onnx = importlib.import_module("onnx")
 litert = importlib.import_module("ai_edge_litert.interpreter")

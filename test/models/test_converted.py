@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import load_card
-from pose_ros.runtime.model_store import get, status
+from pose_ros.models.card import load_card
+from pose_ros.models.store import get, status
 
 CARD = load_card("openpose-mobilenet")
 

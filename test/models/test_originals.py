@@ -17,9 +17,9 @@ import yaml
 
 from pose_ros.cli.main import main
 from pose_ros.errors import ModelError
-from pose_ros.runtime import archive, tflite
-from pose_ros.runtime.card import Card, load_card
-from pose_ros.runtime.model_store import get, model_path, status
+from pose_ros.models import archive, tflite
+from pose_ros.models.card import Card, load_card
+from pose_ros.models.store import get, model_path, status
 from pose_ros.runtime.session import open_session
 from tools import oracle
 from tools.loopback import Web, redirect, whole

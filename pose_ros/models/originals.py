@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ModelError
 from pose_ros.files import Progress, write_whole
-from pose_ros.runtime.archive import read_members
-from pose_ros.runtime.card import ModelFile
-from pose_ros.runtime.download import download
-from pose_ros.runtime.origins import (
+from pose_ros.models.archive import read_members
+from pose_ros.models.card import ModelFile
+from pose_ros.models.download import download
+from pose_ros.models.origins import (
     ArchiveOrigin,
     ConvertedOrigin,
     Origin,
@@ -21,7 +21,7 @@ from pose_ros.runtime.origins import (
     PackageOrigin,
     PathOrigin,
 )
-from pose_ros.runtime.packages import fetch_package, tool_of
+from pose_ros.models.packages import fetch_package, tool_of
 
 MAX_MODEL_BYTES = 1 << 31
 """No protobuf message, and so no ONNX file, is larger."""

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime import archive
-from pose_ros.runtime.archive import read_members
+from pose_ros.models import archive
+from pose_ros.models.archive import read_members
 
 CONTENT = random.Random(3).randbytes(50_000)
 MEMBER = "Pose-Net/net.onnx"

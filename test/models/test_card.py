@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
+from pose_ros.models.card import list_cards, load_card
+from pose_ros.models.origins import PackageOrigin, UrlOrigin
 from pose_ros.networks.registry import FAMILIES
-from pose_ros.runtime.card import list_cards, load_card
-from pose_ros.runtime.origins import PackageOrigin, UrlOrigin
 
 
 def test_the_package_brings_cards() -> None:

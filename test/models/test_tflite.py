@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
+from pose_ros.models.tflite import convert
+from pose_ros.models.tflite.reader import densify, read_graph
 from pose_ros.runtime.session import open_session
-from pose_ros.runtime.tflite import convert
-from pose_ros.runtime.tflite_reader import densify, read_graph
 
 onnx = importlib.import_module("onnx")
 tflite = importlib.import_module("tflite")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from pose_ros.runtime.card_fields import Fields
+from pose_ros.models.card_fields import Fields
 from pose_ros.share import user_path
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.tflite_builder import NO_ACTIVATION, TO_NCHW, Builder
-from pose_ros.runtime.tflite_reader import NO_TENSOR, TfliteOperator
+from pose_ros.models.tflite.builder import NO_ACTIVATION, TO_NCHW, Builder
+from pose_ros.models.tflite.reader import NO_TENSOR, TfliteOperator
 
 
 def _convolution(b: Builder, op: TfliteOperator) -> None:

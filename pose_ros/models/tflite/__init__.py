@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.tflite_builder import Builder
-from pose_ros.runtime.tflite_ops import OPERATORS
-from pose_ros.runtime.tflite_reader import Graph, TfliteOperator, import_package, read_graph
+from pose_ros.models.tflite.builder import Builder
+from pose_ros.models.tflite.operators import OPERATORS
+from pose_ros.models.tflite.reader import Graph, TfliteOperator, import_package, read_graph
 
 CONVERTER_VERSION = 1
 """Rises when the same TFLite file gives another ONNX file; cached ones are then made again."""

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime import download as web_client
-from pose_ros.runtime.card import Card, load_card
-from pose_ros.runtime.checksum import Checksum
-from pose_ros.runtime.download import download
-from pose_ros.runtime.model_store import get
-from pose_ros.runtime.model_store import status as status_of
+from pose_ros.models import download as web_client
+from pose_ros.models.card import Card, load_card
+from pose_ros.models.checksum import Checksum
+from pose_ros.models.download import download
+from pose_ros.models.store import get
+from pose_ros.models.store import status as status_of
 from tools.loopback import Answer, Handler, Web, redirect, status, whole
 
 CONTENT = np.random.default_rng(7).bytes(400_000)
@@ -400,8 +400,8 @@ def test_both_kinds_have_to_fit(card: Any, web: Web, shop: Any, cache: Path) -> 
 
 CHILD = """
 import sys
-from pose_ros.runtime.card import load_card
-from pose_ros.runtime.model_store import get
+from pose_ros.models.card import load_card
+from pose_ros.models.store import get
 print(get(load_card(sys.argv[1]), sys.argv[2])["detector"])
 """
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.tflite_quantization import Quantization, read_quantization
+from pose_ros.models.tflite.quantization import Quantization, read_quantization
 
 NO_TENSOR = -1  # index of an optional input that is left out
 

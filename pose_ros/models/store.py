@@ -22,9 +22,9 @@ from pose_ros.core.contract import Value
 from pose_ros.documents import DocumentError, read_file, read_json
 from pose_ros.errors import ModelError
 from pose_ros.files import TEMPORARY, Progress, locked, print_progress, sha256_of, write_whole
-from pose_ros.runtime import tflite
-from pose_ros.runtime.card import Card, ModelFile
-from pose_ros.runtime.originals import (
+from pose_ros.models import tflite
+from pose_ros.models.card import Card, ModelFile
+from pose_ros.models.originals import (
     MAX_MODEL_BYTES,
     drop_parts,
     fetch,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose_ros.runtime import download
+from pose_ros.models import download
 from tools.loopback import Web, serve
 
 tflite = importlib.import_module("tflite")

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.runtime.card import Card, load_card
-from pose_ros.runtime.model_store import get, status
+from pose_ros.models.card import Card, load_card
+from pose_ros.models.store import get, status
 from tools.loopback import Handler, Web, whole
 from tools.loopback import status as answer_status
 

@@ -1,0 +1,1 @@
+"""Networks as files: their cards, where the files come from, and what is made of them."""
