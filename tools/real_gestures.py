@@ -390,15 +390,15 @@ def _hands(
     wrong: dict[str, list[str]] = collections.defaultdict(list)
     for kind, shown, path in pictures:
         moments = look(path)
-        told = {name for name, _, _ in starts(moments)} & HANDS.keys()
+        recognized = {name for name, _, _ in starts(moments)} & HANDS.keys()
         row = f"{kind} {shown}"
         made[row] += 1
         last = moments[-1]
         found[row] += bool(len(last.poses if last.hands is None else last.hands))
-        right[row] += told == ({shown} & HANDS.keys())
-        wrong[row] += sorted(told - {shown})
-        if verbose and told != ({shown} & HANDS.keys()):
-            print(f"    {path.name}, {shown}: {', '.join(sorted(told)) or 'nothing'}")
+        right[row] += recognized == ({shown} & HANDS.keys())
+        wrong[row] += sorted(recognized - {shown})
+        if verbose and recognized != ({shown} & HANDS.keys()):
+            print(f"    {path.name}, {shown}: {', '.join(sorted(recognized)) or 'nothing'}")
     for row, count in sorted(made.items()):
         extra = _counts(collections.Counter(wrong[row]))
         yield f"{row:22} {right[row]:3} / {found[row]:3} / {count:3}  {extra}"

@@ -74,8 +74,8 @@ def run_job(job: Job, progress: TaskProgress | None = None) -> TaskReport:
         raise
     except Exception as error:  # noqa: BLE001 - a defect, of no concern to the other tasks
         _LOG.exception("%s: this is a defect of pose_ros", job.name)
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        report = TaskReport(job.task.bag, error=f"a defect of pose_ros: {told}")
+        defect = " ".join(f"{type(error).__name__}: {error}".split())
+        report = TaskReport(job.task.bag, error=f"a defect of pose_ros: {defect}")
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
     return report

@@ -12,22 +12,22 @@ from pose_ros.core.protocols import Source
 from pose_ros.core.timeline import NANOSECONDS
 
 
-def shots_of(source: Source, told: ToldCamera | None = None) -> Iterator[RecordedImage]:
+def shots_of(source: Source, given: ToldCamera | None = None) -> Iterator[RecordedImage]:
     """Yield the images of a source.
 
     Args:
         source: A bag knows most of its images; a synthetic source knows its camera.
-        told: What the user says of the camera; None where that is nothing.
+        given: What the user says of the camera; None if they say nothing.
 
     Raises:
         SourceError: The source broke.
     """
     for shot in source if isinstance(source, BagImages) else _frames(source):
-        if told is None:
+        if given is None:
             yield shot
         else:
             frame = shot.frame
-            yield replace(shot, camera=told.camera_for(frame.width, frame.height, shot.camera))
+            yield replace(shot, camera=given.camera_for(frame.width, frame.height, shot.camera))
 
 
 def _frames(source: Source) -> Iterator[RecordedImage]:

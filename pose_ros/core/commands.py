@@ -27,7 +27,7 @@ from pose_ros.core.types import has_body
 from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
 
-NOBODY = "no person has engaged"
+NOT_ENGAGED = "no person has engaged"
 
 
 class State(Enum):
@@ -93,7 +93,7 @@ class Commander:
         self._limiter = VelocityLimiter(config.limits)
         self._engagement = Engagement(config.engage_time, config.operator)
         self._operator: Operator | None = None
-        self._state, self._reason = State.DISENGAGED, NOBODY
+        self._state, self._reason = State.DISENGAGED, NOT_ENGAGED
         self._action: TwistAction | GoalAction | None = None
         self._wanted = (0.0, 0.0)
         self._goal: Goal | None = None  # the one that was sent, while it lives
@@ -354,7 +354,7 @@ class Commander:
         stale = self._fresh.stale(now)
         if not stale:
             if self._state is State.DISENGAGED and self._reason == self._stale:
-                self._reason = NOBODY  # images come again: what was wrong with them is over
+                self._reason = NOT_ENGAGED  # images come again: what was wrong with them is over
             self._stale = ""
         if not stale or self._locked or self._barred:
             return

@@ -37,7 +37,7 @@ VELOCITY_SECONDS = 0.2
 LOOK_SECONDS = 3.0
 """Over how long an appearance is: light changes, and people turn."""
 
-NOBODY = -1
+NO_ID = -1
 """In place of an id."""
 _FORBIDDEN = 1e6
 
@@ -139,7 +139,7 @@ class Tracker:
             timeout: For how many seconds a person out of sight is remembered.
 
         Returns:
-            ``NOBODY`` for a body that is better not given an id yet: it is next to
+            ``NO_ID`` for a body that is better not given an id yet: it is next to
             another person where a third one is expected, in other clothes, so perhaps a
             mixture of two. Without looks there is none.
         """
@@ -165,7 +165,7 @@ class Tracker:
             others += [other.expected(stamp) for other in gone]
             person.update(bodies[row], stamp, _alone(bodies[row], others))
         self._people = [*who.values(), *gone]
-        return [who[row].id if row in who else NOBODY for row in range(len(bodies))]
+        return [who[row].id if row in who else NO_ID for row in range(len(bodies))]
 
     def missing(self, stamp: float, timeout: float) -> list[tuple[Array, float]]:
         """Return where those who were not found in the last frame are expected now.

@@ -20,7 +20,7 @@ from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
-from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
+from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
 from pose_ros.networks.finder import Finder
@@ -338,7 +338,7 @@ class BlazePose:
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
         tracks, filtered = {}, []
         for id_, person in zip(ids, people, strict=True):
-            if id_ == NOBODY:
+            if id_ == NO_ID:
                 continue
             known = self._memory.tracks.get(id_) if id_ in person.target.origins else None
             track = known or _FollowedPerson(person.landmarks.body)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pose_ros.core.geometry import extent
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
-from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance
+from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import FloatArray, Image, Poses
 from pose_ros.settings.estimation import EstimatorOptions
 
@@ -87,7 +87,7 @@ class Follower:
         ids = self._tracker.update(bodies, stamp, options.reid_timeout)
         kept, poses, filters = [], {}, {}
         for row, (id_, person) in enumerate(zip(ids, order, strict=True)):
-            if id_ == NOBODY:
+            if id_ == NO_ID:
                 continue
             raw = found.keypoints[person]
             poses[id_] = raw

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.tracking import NOBODY, Body, Tracker, appearance, look_distance
+from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance, look_distance
 
 RED = np.float32([0.8, 0.1, 0.1, 0.2, 0.2, 0.2])
 BLUE = np.float32([0.1, 0.1, 0.8, 0.2, 0.2, 0.2])
@@ -92,7 +92,7 @@ def test_mixture_of_two_people_gets_no_id_yet():
     tracker = Tracker()
     tracker.update([body(340, look=RED), body(400, look=BLUE)], 0.0, 2.0)
     tracker.update([blue], 0.1, 2.0)
-    assert tracker.update([blue, mixture], 0.2, 2.0) == [1, NOBODY]
+    assert tracker.update([blue, mixture], 0.2, 2.0) == [1, NO_ID]
     assert tracker.update([blue, body(330, look=RED)], 0.3, 2.0) == [1, 0]
 
 
