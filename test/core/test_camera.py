@@ -27,13 +27,13 @@ K = np.array([[500.0, 0, 320], [0, 510, 240], [0, 0, 1]])
         ({"distortion": [np.inf]}, "finite"),
     ],
 )
-def test_validation(arguments: dict[str, Any], text: str) -> None:
+def test_invalid_camera_is_refused(arguments: dict[str, Any], text: str) -> None:
     good: dict[str, Any] = {"width": 640, "height": 480, "matrix": K}
     with pytest.raises(OptionError, match=text):
         Camera(**{**good, **arguments})
 
 
-def test_is_frozen_and_keeps_its_own_copy() -> None:
+def test_camera_is_frozen_and_keeps_its_own_copy() -> None:
     matrix = K.copy()
     camera = Camera(640, 480, matrix)
     matrix[0, 0] = 1.0
@@ -53,7 +53,7 @@ def test_from_hfov_spans_the_image_from_edge_to_edge(width: int, height: int, hf
 
 
 @pytest.mark.parametrize("hfov", [0.0, 180.0, -5.0, float("nan")])
-def test_from_hfov_refuses(hfov: float) -> None:
+def test_from_hfov_refuses_bad_angles_and_sizes(hfov: float) -> None:
     with pytest.raises(OptionError, match="hfov"):
         Camera.from_hfov(640, 480, hfov)
 
@@ -66,14 +66,14 @@ def test_project_undoes_rays() -> None:
     np.testing.assert_allclose(camera.project(rays * 3.7), pixels)
 
 
-def test_what_is_not_in_front_has_no_pixel() -> None:
+def test_point_not_in_front_has_no_pixel() -> None:
     found = Camera(640, 480, K).project([[0, 0, 2.0], [0, 0, 0], [0, 0, -1], [np.nan, 0, 1]])
     np.testing.assert_array_equal(found[0], [320, 240])
     assert np.all(np.isnan(found[1:3]))
     assert np.isnan(found[3, 0])
 
 
-def test_distortion_is_refused_and_not_passed_over() -> None:
+def test_distortion_is_refused_and_not_ignored() -> None:
     camera = Camera(640, 480, K, "plumb_bob", np.array([0.1, 0, 0, 0, 0]))
     assert camera.distorted
     assert not Camera(640, 480, K).distorted
@@ -108,7 +108,7 @@ def test_undistort_undoes_the_lens(model: str, coefficients: list[float]) -> Non
     assert not camera.pinhole.distorted
 
 
-def test_undistort_gives_nothing_where_the_lens_has_nothing() -> None:
+def test_undistort_gives_nan_outside_the_lens() -> None:
     camera = Camera(640, 480, K, "plumb_bob", np.array([-0.3, 0.1, 0, 0, 0]))
     assert np.all(np.isnan(camera.undistort([[1e5, 1e5], [-900.0, -900.0]])))
     straight = Camera(640, 480, K)
@@ -124,6 +124,8 @@ def test_undistort_gives_nothing_where_the_lens_has_nothing() -> None:
         ("equidistant", [0.1, 0, 0, 0, 0.1], "got 5"),
     ],
 )
-def test_undistort_refuses(model: str, coefficients: list[float], text: str) -> None:
+def test_undistort_refuses_unusable_lens_models(
+    model: str, coefficients: list[float], text: str
+) -> None:
     with pytest.raises(OptionError, match=text):
         Camera(640, 480, K, model, np.array(coefficients)).undistort([[1.0, 2.0]])

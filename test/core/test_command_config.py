@@ -71,7 +71,7 @@ def test_every_kind_of_command_is_read() -> None:
         ({"point": "event"}, "point: name is missing"),
     ],
 )
-def test_what_is_wrong_is_named(commands: Any, words: str) -> None:
+def test_wrong_value_is_named(commands: Any, words: str) -> None:
     with pytest.raises(OptionError, match="^commands") as caught:
         read_bindings(commands, GESTURES)
     assert words in str(caught.value)
@@ -93,17 +93,17 @@ def test_what_is_wrong_is_named(commands: Any, words: str) -> None:
         ({"bindings": (Binding("arms_crossed", "left", StopAction()),)}, "can be no command"),
     ],
 )
-def test_rules_that_make_no_sense_are_refused(settings: dict[str, Any], words: str) -> None:
+def test_contradicting_rules_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         CommandConfig(**settings)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["max_linear", "max_angular", "linear_acceleration"])
-def test_limits_are_above_zero(name: str, value: float) -> None:
+def test_limit_of_zero_or_less_is_refused(name: str, value: float) -> None:
     with pytest.raises(OptionError, match=rf"{name} must be in \[0.01, "):
         VelocityLimits(**{name: value})
 
 
-def test_a_robot_may_have_no_reverse() -> None:
+def test_robot_without_reverse_is_accepted() -> None:
     assert VelocityLimits(max_reverse=0.0).max_reverse == 0.0

@@ -304,7 +304,7 @@ def test_barred_robot_does_not_move(scene: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_happens_it_moves_only_while_it_may(make_scene: Any, seed: int) -> None:
+def test_random_events_move_the_robot_only_while_allowed(make_scene: Any, seed: int) -> None:
     """Random images, gestures, people, gaps, jumps, locks: the rules hold at every tick."""
     draw = random.Random(seed)
     scene = make_scene(engage_time=0.2)
@@ -344,7 +344,7 @@ def test_whatever_happens_it_moves_only_while_it_may(make_scene: Any, seed: int)
     assert moved > 20
 
 
-def test_reason_of_missing_images_goes_when_they_come(scene: Any) -> None:
+def test_reason_of_missing_images_clears_when_they_return(scene: Any) -> None:
     assert scene.wait().reason == "no image yet"
     scene.show()
     assert scene.wait(STEP).reason == "no person has engaged"

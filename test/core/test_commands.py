@@ -90,7 +90,9 @@ def test_gesture_begun_before_engaging_commands_nothing(scene: Any) -> None:
 
 
 @pytest.mark.parametrize(("operator", "expected"), [("nearest", 3), ("first", 8)])
-def test_who_becomes_the_operator(make_scene: Any, operator: Any, expected: int) -> None:
+def test_operator_is_the_nearest_or_the_first_by_option(
+    make_scene: Any, operator: Any, expected: int
+) -> None:
     scene = make_scene(operator=operator)
     both = (HERE, OTHER)
     raised = [gesture("raise_hand", 8), gesture("raise_hand", 3)]
@@ -99,7 +101,7 @@ def test_who_becomes_the_operator(make_scene: Any, operator: Any, expected: int)
     assert scene.commander.operator == expected
 
 
-def test_the_nearest_is_the_largest_where_a_distance_is_unknown(make_scene: Any) -> None:
+def test_nearest_person_is_the_largest_if_a_distance_is_unknown(make_scene: Any) -> None:
     scene = make_scene()
     far = dataclasses.replace(OTHER, distance=math.nan)
     raised = [gesture("raise_hand", 8), gesture("raise_hand", 3)]
@@ -107,7 +109,7 @@ def test_the_nearest_is_the_largest_where_a_distance_is_unknown(make_scene: Any)
     assert scene.commander.operator == 3
 
 
-def test_a_command_lives_while_its_gesture_is_held(scene: Any) -> None:
+def test_command_lasts_while_its_gesture_is_held(scene: Any) -> None:
     assert scene.drive().linear == pytest.approx(0.2)
     assert scene.show("come_here", seconds=20.0).linear == pytest.approx(0.2)
     assert is_zero(scene.show())
@@ -119,7 +121,7 @@ def test_a_gesture_that_has_ended_commands_nothing(scene: Any) -> None:
     assert is_zero(scene.show(gesture("come_here", event="ended")))
 
 
-def test_a_stop_gesture_wins_over_the_others(scene: Any) -> None:
+def test_stop_gesture_overrides_the_others(scene: Any) -> None:
     scene.drive()
     assert is_zero(scene.show("come_here", "stop"))
     assert scene.commander.state is State.STOPPED
@@ -142,7 +144,7 @@ def test_latency_from_the_gesture_to_the_first_command_is_one_image(scene: Any) 
     assert command.linear > 0.0
 
 
-def test_a_goal_is_sent_once_and_again_when_it_moves(scene: Any) -> None:
+def test_goal_is_sent_once_and_again_when_it_moves(scene: Any) -> None:
     scene.engage()
     scene.commands.clear()
     scene.show("t_pose", seconds=1.0, goals={3: GOAL})
@@ -183,7 +185,7 @@ def test_goal_without_hold_lasts_until_a_command_or_stop(scene: Any) -> None:
     assert is_zero(scene.show())
 
 
-def test_the_end_of_a_goal(scene: Any) -> None:
+def test_finished_goal_returns_to_engaged_and_is_not_repeated(scene: Any) -> None:
     scene.engage()
     scene.show("t_pose", goals={3: GOAL})
     scene.commander.finish_goal("the goal is reached")

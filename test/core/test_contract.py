@@ -19,7 +19,7 @@ def spot(width, height, x, y, radius):
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1280, 720), (150, 150)])
-def test_a_spot_of_the_input_is_where_it_is_in_the_image(width, height, fit):
+def test_point_of_the_input_maps_to_its_place_in_the_image(width, height, fit):
     image = spot(width, height, 0.3 * width, 0.6 * height, 0.05 * width)
     network = ImageInput(256, 192, fit=fit)
     tensor = network.tensor(image, "rgb")
@@ -34,7 +34,7 @@ def test_a_spot_of_the_input_is_where_it_is_in_the_image(width, height, fit):
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_any_size_of_image_lies_within_the_input(width, height, fit):
+def test_image_of_any_size_fits_into_the_input(width, height, fit):
     network = ImageInput(224, 160, fit=fit)
     place = network.place(width, height)
     assert place.left >= 0
@@ -59,7 +59,7 @@ def test_stretching_fills_the_input_and_letterboxing_leaves_the_mean():
 @pytest.mark.parametrize(
     ("dtype", "gray"), [("float32", 114 / 255), ("uint8", 114), ("int32", 114)]
 )
-def test_the_rest_of_a_letterbox_may_have_a_color_of_its_own(dtype, gray):
+def test_border_of_a_letterbox_has_its_set_color(dtype, gray):
     tensor = ImageInput(64, 64, dtype=dtype, fill=114).tensor(
         np.full((100, 200, 3), 255, np.uint8), "rgb"
     )
@@ -71,14 +71,14 @@ def test_the_rest_of_a_letterbox_may_have_a_color_of_its_own(dtype, gray):
 
 @pytest.mark.parametrize("given", ["rgb", "bgr"])
 @pytest.mark.parametrize("wanted", ["rgb", "bgr"])
-def test_channels_come_in_the_order_that_the_network_wants(given, wanted):
+def test_channels_have_the_order_of_the_card(given, wanted):
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., given.index("r")] = 255
     network = ImageInput(8, 8, (0, 0, 0), (255, 255, 255), channels=wanted)
     assert network.tensor(red, given)[0, :, 4, 4].tolist() == [c == "r" for c in wanted]
 
 
-def test_mean_and_deviation_are_those_of_each_channel():
+def test_mean_and_deviation_apply_to_each_channel():
     network = ImageInput(4, 4, (10, 20, 30), (2, 4, 5), channels="bgr", layout="nhwc")
     tensor = network.tensor(np.full((4, 4, 3), 50, np.uint8), "rgb")
     assert tensor.shape == (1, 4, 4, 3)

@@ -12,7 +12,7 @@ def one(image, x, y, radius=2.0, near=0.0, far=10.0):
 
 
 @pytest.mark.parametrize("encoding", ["16UC1", "mono16", "32FC1"])
-def test_units_go_by_the_encoding(encoding):
+def test_unit_follows_the_encoding(encoding):
     meters = np.full((20, 30), 2.5)
     values = meters.astype(np.float32) if encoding == "32FC1" else (meters * 1000).astype(np.uint16)
     image = DepthImage(values, encoding, 0.0)
@@ -31,19 +31,19 @@ def test_zero_nan_and_infinity_are_missing():
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(3.0)
 
 
-def test_the_median_passes_over_single_wrong_values():
+def test_median_ignores_single_wrong_values():
     values = np.full((20, 30), 3.0, np.float32)
     values[10, 10] = 3.1
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(3.0)
 
 
-def test_of_two_surfaces_it_is_the_nearer_one():
+def test_patch_on_two_surfaces_gives_the_nearer_one():
     values = np.full((20, 30), 3.0, np.float32)
     values[:, :10] = 2.0
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(2.0)
 
 
-def test_what_is_out_of_reach_does_not_count():
+def test_depth_out_of_range_is_ignored():
     values = np.full((20, 30), 3.0, np.float32)
     image = DepthImage(values, "32FC1", 0.0)
     assert np.isnan(one(image, 10, 10, near=1.0, far=2.0))
@@ -51,12 +51,12 @@ def test_what_is_out_of_reach_does_not_count():
 
 
 @pytest.mark.parametrize(("x", "y"), [(-1, 5), (5, -1), (30, 5), (5, 20), (np.nan, 5), (1e9, 5)])
-def test_beside_the_image_there_is_nothing(x, y):
+def test_point_outside_the_image_has_no_depth(x, y):
     assert np.isnan(one(DepthImage(np.ones((20, 30), np.float32), "32FC1", 0.0), x, y))
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (29, 19), (29.4, 0)])
-def test_at_the_edge_the_patch_is_cut(x, y):
+def test_patch_at_the_edge_is_cropped(x, y):
     assert one(DepthImage(np.ones((20, 30), np.float32), "32FC1", 0.0), x, y) == 1.0
 
 
@@ -72,6 +72,6 @@ def test_at_the_edge_the_patch_is_cut(x, y):
         (np.ones((2, 2), np.float32), "32FC1", float("nan"), "stamp"),
     ],
 )
-def test_validation(values, encoding, stamp, text):
+def test_invalid_depth_image_is_refused(values, encoding, stamp, text):
     with pytest.raises(ImageError, match=text):
         DepthImage(values, encoding, stamp)

@@ -157,7 +157,7 @@ def test_huge_png_is_refused_before_it_takes_memory() -> None:
     assert int(kilobytes) < 2_000
 
 
-def test_limit_is_the_callers() -> None:
+def test_pixel_limit_of_the_caller_applies() -> None:
     data = encoded("PNG")
     assert decode_image(data, max_pixels=WIDTH * HEIGHT).shape == (HEIGHT, WIDTH, 3)
     with pytest.raises(ImageError, match="more than the 0.006 that are allowed"):
@@ -191,13 +191,13 @@ def test_side_that_opencv_cannot_cut_is_refused() -> None:
         (encoded("JPEG")[:2] + b"\xff\xc0" + encoded("JPEG")[2:], "JPEG"),
     ],
 )
-def test_other_data_is_named(data: bytes, text: str) -> None:
+def test_data_in_another_format_is_refused_by_name(data: bytes, text: str) -> None:
     with pytest.raises(ImageError, match=text):
         decode_image(data, formats=LIVE_FORMATS)
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP"])
-def test_animation_is_no_picture(format_name: str) -> None:
+def test_animation_is_refused_as_a_picture(format_name: str) -> None:
     frames = [Image.new("RGB", (8, 8), (20 * i, 0, 0)) for i in range(3)]
     buffer = io.BytesIO()
     frames[0].save(buffer, format_name, save_all=True, append_images=frames[1:])
@@ -224,7 +224,7 @@ def test_every_page_of_a_tiff_can_be_decoded() -> None:
         assert image[0, 0].tolist() == [0, 0, 40 * i]
 
 
-def test_pages_that_go_round_in_a_circle_end() -> None:
+def test_tiff_pages_in_a_cycle_are_counted_once() -> None:
     data = bytearray(encoded("TIFF"))
     (first,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, first)
@@ -265,7 +265,7 @@ def test_mutated_pictures_end_no_process() -> None:
     assert min(done, refused) > 200
 
 
-def test_formats_by_first_bytes() -> None:
+def test_format_is_recognized_by_its_first_bytes() -> None:
     assert image_format(b"") == ""
     assert image_format(encoded("JPEG2000")[:16]) == "JPEG 2000"
     for data, kind in (LIVE | FILES).values():

@@ -39,7 +39,7 @@ def test_fixed_frame_has_one_place_at_all_stamps(tree: FrameTree) -> None:
     assert np.array_equal(tree.lookup("camera", "camera", math.nan), np.eye(4))
 
 
-def test_a_frame_that_moves_is_where_it_was_at_the_stamp(tree: FrameTree) -> None:
+def test_moving_frame_is_looked_up_at_the_stamp(tree: FrameTree) -> None:
     assert at(tree.lookup("map", "camera", 10.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
     assert at(tree.lookup("map", "camera", 11.0), 1.0, 0.0, 0.0) == [2.0, 1.5, 1.0]
     half = math.sqrt(0.5)
@@ -112,7 +112,7 @@ def test_short_clock_jump_back_restarts(tree: FrameTree) -> None:
     ],
 )
 @pytest.mark.filterwarnings("error")
-def test_numbers_that_are_no_transform_are_refused_with_both_names(
+def test_invalid_transform_is_refused_with_both_frame_names(
     tree: FrameTree, translation: tuple[float], quaternion: tuple[float]
 ) -> None:
     for stamp in (None, 11.5):
@@ -134,7 +134,7 @@ def test_numbers_that_are_no_transform_are_refused_with_both_names(
         ("m" * 1000, "camera", "has 1000 letters"),
     ],
 )
-def test_names_that_cannot_hang_on_each_other_are_refused(
+def test_frame_names_that_contradict_the_tree_are_refused(
     tree: FrameTree, parent: str, child: str, words: str
 ) -> None:
     for stamp in (None, 11.0):
@@ -143,13 +143,13 @@ def test_names_that_cannot_hang_on_each_other_are_refused(
     assert at(tree.lookup("map", "camera", 10.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
 
 
-def test_a_leading_slash_does_not_matter(tree: FrameTree) -> None:
+def test_leading_slash_is_ignored(tree: FrameTree) -> None:
     tree.add("/camera", "/lens", (0.0, 0.0, 0.1), NONE, None)
     assert at(tree.lookup("/base", "lens", 0.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.1]
 
 
 @pytest.mark.parametrize("stamp", [None, 11.0])
-def test_a_second_publisher_cannot_hang_a_frame_elsewhere(
+def test_second_publisher_cannot_change_the_parent_of_a_frame(
     tree: FrameTree, stamp: float | None
 ) -> None:
     """Neither the moving base nor, with a stamp, the static camera."""
@@ -160,7 +160,7 @@ def test_a_second_publisher_cannot_hang_a_frame_elsewhere(
     assert at(tree.lookup("map", "camera", 10.0), 0.0, 0.0, 0.0) == [0.5, 0.0, 1.0]
 
 
-def test_a_frame_gets_another_parent_once_the_old_one_is_silent(tree: FrameTree) -> None:
+def test_frame_gets_a_new_parent_once_the_old_one_is_silent(tree: FrameTree) -> None:
     tree.add("odom", "base", (9.0, 0.0, 0.0), NONE, 12.5)
     assert at(tree.lookup("odom", "base", 12.5), 0.0, 0.0, 0.0) == [9.0, 0.0, 0.0]
     with pytest.raises(TransformError, match="nothing on /tf"):
@@ -170,7 +170,7 @@ def test_a_frame_gets_another_parent_once_the_old_one_is_silent(tree: FrameTree)
     assert at(tree.lookup("mast", "camera", 0.0), 0.0, 0.0, 0.0) == [0.0, 0.0, 2.0]
 
 
-def test_frames_without_end_take_bounded_memory_and_leave_the_needed_ones(
+def test_endless_frames_use_bounded_memory_and_needed_ones_stay(
     tree: FrameTree,
 ) -> None:
     before = tree.lookup("map", "camera", 10.5)
@@ -189,7 +189,7 @@ def test_frames_without_end_take_bounded_memory_and_leave_the_needed_ones(
     assert at(tree.lookup("map", "made_up_10000", 10.0), 0.0, 0.0, 0.0) == [1.0, 0.0, 0.0]
 
 
-def test_places_without_end_take_bounded_memory(
+def test_endless_transforms_of_a_frame_use_bounded_memory(
     tree: FrameTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "MAX_PLACES", 2000)

@@ -87,7 +87,7 @@ def test_a_crop_at_the_images_own_scale_is_a_copy():
     assert np.array_equal(crop, image[20:40, 30:50])
 
 
-def test_a_turned_crop_is_the_turned_image():
+def test_rotated_crop_is_the_rotated_image():
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     crop = Region(x=31.5 + 0.5, y=31.5 + 0.5, size=64, rotation=np.pi / 2).crop(image, 64)
     # the region's up is the image's right
@@ -137,7 +137,7 @@ def test_extent_leaves_missing_points_out():
     ("other", "expected"),
     [((0, 0, 2, 2), 1.0), ((1, 0, 3, 2), 1 / 3), ((5, 5, 6, 6), 0.0), ((1, 1, 1, 1), 0.0)],
 )
-def test_iou(other, expected):
+def test_iou_is_intersection_over_union(other, expected):
     result = iou(np.array([0, 0, 2, 2], float), np.array([other], float))
     assert result == pytest.approx([expected])
 

@@ -144,7 +144,7 @@ def test_raised_hand_follows_gravity_and_not_the_image():
         recognizer.update(person("stand"), 1.0, up=[0.0, 0.0, 0.0])
 
 
-def test_both_hands_up_mean_what_the_options_say():
+def test_both_hands_up_follow_the_option():
     def told(stop, gesture):
         found = play(GestureRecognizer(GestureOptions(stop=stop)), 1.0, lambda _: person(gesture))
         return {(g.name, g.side) for _, g in found}
@@ -167,12 +167,12 @@ def test_both_hands_up_mean_what_the_options_say():
         ({"stop": "never"}, "stop"),
     ],
 )
-def test_options_are_checked(options, expected):
+def test_out_of_range_options_are_refused(options, expected):
     with pytest.raises(OptionError, match=expected):
         GestureOptions(**options)
 
 
-def test_hold_bridges_what_looks_otherwise_but_not_what_is_unknown():
+def test_hold_bridges_contradiction_but_not_missing_joints():
     hold = Hold()
     steps = [hold.step(seen, i * 0.1, 0.2, 0.1) for i, seen in enumerate([1, 0, 1, 0, 1, 0, 0])]
     assert steps == [None, None, "started", "held", "held", "held", "ended"]
@@ -181,7 +181,7 @@ def test_hold_bridges_what_looks_otherwise_but_not_what_is_unknown():
     assert math.isnan(hold.since)
 
 
-def test_swings_are_those_that_come_back():
+def test_only_movements_that_return_are_swings():
     stamps = [0.1 * i for i in range(9)]
     values = [0, 10, 20, 18, 30, 10, 0, 12, 25]
     found = swings(stamps, values, 10.0)
@@ -206,7 +206,7 @@ def test_a_missing_joint_moves_along_with_the_body():
     assert np.isnan(filled[1]).all()
 
 
-def test_without_meters_nothing_is_known_of_the_front():
+def test_direction_towards_the_camera_is_unknown_without_meters():
     points = {
         "left_shoulder": np.array([340.0, 100.0, 0.0]),
         "left_elbow": np.array([340.0, 150.0, 0.0]),

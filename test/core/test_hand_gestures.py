@@ -179,7 +179,7 @@ def test_hands_that_are_gone_end_their_gestures():
         assert events == ["started", *["held"] * (len(events) - 2), "ended"]
 
 
-def test_hands_alone_are_people_of_their_own():
+def test_gestures_of_hands_alone_have_their_own_person_ids():
     random, recognizer = np.random.default_rng(0), GestureRecognizer()
     skeleton = skeletons.get("trt_hand21")
     told: list[Gesture] = []

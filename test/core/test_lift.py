@@ -130,7 +130,7 @@ def checked(poses):
 @pytest.mark.parametrize("height", [1.5, 1.75, 2.0])
 @pytest.mark.parametrize("place", [(0.0, 0.2, 1.7), (0.9, 0.1, 3.0), (-1.5, 0.3, 5.0)])
 @pytest.mark.parametrize("facing", [-50.0, 0.0, 30.0])
-def test_a_body_of_known_height_is_where_it_is(height, place, facing):
+def test_body_of_known_height_is_at_its_true_place(height, place, facing):
     body = person(height, place, facing=facing)
     lifted = checked(Lifter(LiftOptions(height=height)).lift(poses_of(body), CAMERA))[0]
     assert lifted[23:25, 2].mean() == pytest.approx(place[2], rel=0.04)
@@ -142,7 +142,7 @@ DIRECTIONS = [d for d in itertools.product((-1, 0, 1), (-1, 0, 1), (-1, -0.5)) i
 
 
 @pytest.mark.parametrize("arm", DIRECTIONS)
-def test_an_arm_that_points_forward_is_found_by_its_missing_length(arm):
+def test_arm_that_points_forward_is_lifted_from_its_shortened_length(arm):
     body = person(arm=arm)
     poses = poses_of(body)
     # the network sees only half of the arm's depth, as it does
@@ -158,7 +158,7 @@ def test_an_arm_that_points_forward_is_found_by_its_missing_length(arm):
 
 
 @pytest.mark.parametrize("away", [-1, 1])
-def test_who_looks_along_an_arm_says_to_which_side_it_leans(away):
+def test_gaze_along_an_arm_decides_its_direction_in_depth(away):
     arm = np.array([0.75, 0.0, 0.66 * away])
     facing = -75.0  # the chest faces the image's right edge
     turn = np.radians(-facing)
@@ -179,7 +179,7 @@ def test_who_looks_along_an_arm_says_to_which_side_it_leans(away):
     assert angle_between(found, arm) < 16.0
 
 
-def test_an_arm_across_the_view_is_less_sure_than_one_at_the_camera():
+def test_arm_across_the_view_has_larger_sigma_than_one_towards_the_camera():
     sigmas = []
     for arm in ((1.0, 0.2, 0.0), (0.2, 0.1, -1.0)):
         poses = Lifter(LiftOptions(height=1.7)).lift(poses_of(person(arm=arm)), CAMERA)
@@ -209,7 +209,7 @@ def on_the_floor(body, floor, height):
     return body - np.array([0.0, 1.0, 0.0]) * lower / floor.up[1]
 
 
-def test_floor_of_a_rolled_camera_puts_people_where_they_stand():
+def test_floor_of_a_rolled_camera_gives_the_true_places():
     straight, roll = level_floor(1.2, 5.0), np.radians(12.0)
     body = on_the_floor(person(1.9, place=(-0.9, 0.0, 3.5)), straight, 1.9)
     # clockwise, seen from behind: what is up in the image leans to its left
@@ -255,7 +255,7 @@ def both_arms(second):
     return body
 
 
-def test_an_arm_beside_one_that_does_not_hang_is_less_sure():
+def test_arm_beside_one_that_does_not_hang_has_larger_sigma():
     def sigma(second):
         lifted = Lifter(LiftOptions(height=1.7)).lift(poses_of(both_arms(second)), CAMERA)
         return float(lifted.camera_sigmas[0, 15])
@@ -280,13 +280,13 @@ def test_level_floor_is_below_the_camera():
         ((1, 0, -95), "roll"),
     ],
 )
-def test_level_floor_refuses(arguments, text):
+def test_level_floor_refuses_bad_values(arguments, text):
     with pytest.raises(OptionError, match=text):
         level_floor(*arguments)
 
 
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
-def test_with_depth_joints_are_where_they_were_measured(encoding):
+def test_depth_places_joints_where_they_were_measured(encoding):
     body = person(height=1.9, place=(0.1, 0.1, 3.0))  # the lifter assumes 1.7 m
     poses = poses_of(body)
     meters = depth_of(body, poses)
@@ -302,7 +302,7 @@ def test_with_depth_joints_are_where_they_were_measured(encoding):
     assert points[23:25, 2].mean() == pytest.approx(3.0, abs=0.05)
 
 
-def test_a_wrist_behind_something_comes_from_the_model():
+def test_wrist_behind_an_object_comes_from_the_model():
     body = person(arm=(1.0, 0.0, -0.3))
     poses = poses_of(body)
     meters = depth_of(body, poses)
@@ -364,7 +364,7 @@ def test_no_people_give_empty_arrays():
     assert lifted.camera_sources.shape == lifted.camera_sigmas.shape == (0, 33)
 
 
-def test_several_people_of_different_heights():
+def test_people_of_different_heights_are_at_their_true_places():
     bodies = [person(1.6, (-0.8, 0.2, 3.0)), person(1.9, (0.8, 0.2, 4.0))]
     heights = {0: 1.6, 1: 1.9}
     lifted = checked(Lifter().lift(poses_of(*bodies), CAMERA, heights=heights))
@@ -395,7 +395,7 @@ def test_without_a_trunk_there_is_no_model():
     assert np.all(np.isnan(checked(lifted)))
 
 
-def test_the_upper_body_alone():
+def test_upper_body_alone_is_lifted():
     upper = BLAZEPOSE.subset("upper_body")
     body = person(1.8, (0.0, 0.3, 2.0))
     lifted = checked(Lifter(LiftOptions(height=1.8)).lift(poses_of(body, skeleton=upper), CAMERA))[
@@ -416,7 +416,7 @@ def test_person_half_outside_image_has_larger_sigmas():
     assert np.all(half.camera_sigmas[0, 25:29] > 1.5 * whole.camera_sigmas[0, 25:29])
 
 
-def test_whatever_comes_there_is_no_half_known_point():
+def test_each_point_is_known_in_all_coordinates_or_none():
     generator = np.random.default_rng(0)
     lifter = Lifter()
     for step in range(60):
@@ -438,7 +438,7 @@ def test_whatever_comes_there_is_no_half_known_point():
         checked(lifter.lift(changed, CAMERA, step / 30, depth=depth))
 
 
-def test_a_distorted_camera_sees_the_same():
+def test_distorted_camera_gives_the_same_joints():
     import cv2
 
     bent = Camera(640, 480, CAMERA.matrix, "plumb_bob", np.array([-0.25, 0.08, 0.001, 0, 0]))
@@ -496,7 +496,7 @@ def test_size_stays_constant_without_known_meters():
     assert np.mean(hips) == pytest.approx(3.0, rel=0.03)
 
 
-def test_the_floor_teaches_a_height_that_outlasts_it():
+def test_height_learned_from_the_floor_lasts_without_it():
     floor = level_floor(1.2, 5.0)
     body = person(1.9, place=(0.2, 0.0, 3.5))
     body[:, 1] -= (floor.camera_height + body[27] @ floor.up - 0.045 * 1.9) / floor.up[1]
@@ -522,7 +522,7 @@ def test_time_jump_back_resets_all_people():
     np.testing.assert_array_equal(lifter.lift(aside, CAMERA, 4.0).camera, first.camera)
 
 
-def test_a_joint_that_comes_and_goes_leaves_the_others_filtered():
+def test_joint_that_comes_and_goes_leaves_the_others_filtered():
     depths = np.full((480, 640), 3.0, np.float32)
     body, coco = person(), skeletons.get("coco17")
     rows = [BLAZEPOSE.index(name) for name in coco.keypoints]
@@ -546,7 +546,7 @@ def test_a_joint_that_comes_and_goes_leaves_the_others_filtered():
     assert spread(flickers=True) < 1.1 * spread(flickers=False)
 
 
-def test_smoothing_goes_by_stamps():
+def test_smoothing_follows_stamps():
     body = person()
 
     def spread(period, smoothing):
@@ -592,12 +592,12 @@ def test_a_picture_without_a_stamp_is_lifted_by_itself():
         ({"max_depth_skew": float("nan")}, "max_depth_skew"),
     ],
 )
-def test_options_refuse(options, text):
+def test_out_of_range_options_are_refused(options, text):
     with pytest.raises(OptionError, match=text):
         LiftOptions(**options)
 
 
-def test_refuses_bad_heights_and_depth_of_another_size():
+def test_bad_heights_and_depth_of_another_size_are_refused():
     poses = poses_of(person())
     with pytest.raises(OptionError, match="height"):
         Lifter().lift(poses, CAMERA, heights={0: 9.0})
@@ -614,7 +614,7 @@ def test_hands_and_other_skeletons_have_no_body_model():
 
 
 @pytest.mark.parametrize("x", [-2.2, 0.0, 2.2])
-def test_arms_are_learned_alike_everywhere_in_a_wide_image(x):
+def test_arm_length_is_learned_equally_at_the_edge_of_a_wide_image(x):
     wide = Camera.from_hfov(1280, 720, 100.0)
     body = person(arm=(1.0, 0.0, 0.0), place=(0.0, 0.5, 3.0))
     across = np.array([3.0, 0.0, -x]) / np.hypot(3.0, x)  # to the line of sight
@@ -631,7 +631,7 @@ def test_arms_are_learned_alike_everywhere_in_a_wide_image(x):
     assert np.linalg.norm(points[13] - points[11]) == pytest.approx(1.7 * UPPER_ARM, rel=0.08)
 
 
-def test_an_arm_that_was_once_somewhere_else_is_placed_again():
+def test_arm_once_misplaced_is_placed_again():
     poses = poses_of(person())
     keypoints = np.array(poses.keypoints)
     keypoints[0, 13:17] += 5000.0

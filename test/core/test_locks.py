@@ -34,21 +34,21 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_a_false_of_another_publisher_does_not_undo_a_lock(scene: Scene) -> None:
+def test_false_from_another_publisher_does_not_unlock(scene: Scene) -> None:
     assert scene.says(PANEL, True)
     assert scene.says(DOCK, False, False)
     assert scene.locks.holders == (PANEL,)
     assert not scene.says(PANEL, False)
 
 
-def test_the_robot_is_free_when_all_who_locked_have_unlocked(scene: Scene) -> None:
+def test_robot_is_free_when_all_publishers_that_locked_have_unlocked(scene: Scene) -> None:
     assert scene.says(PANEL, True)
     assert scene.says(DOCK, True)
     assert scene.says(PANEL, False)
     assert not scene.says(DOCK, False)
 
 
-def test_the_lock_of_a_dead_publisher_stays_against_who_was_beside_it(scene: Scene) -> None:
+def test_lock_of_a_dead_publisher_is_undone_only_by_a_new_publisher(scene: Scene) -> None:
     assert scene.says(DOCK, False) is False
     assert scene.says(PANEL, True)
     scene.there = [DOCK]
@@ -58,14 +58,14 @@ def test_the_lock_of_a_dead_publisher_stays_against_who_was_beside_it(scene: Sce
     assert not scene.says(NEW, False)
 
 
-def test_a_publisher_that_says_one_thing_and_leaves_can_be_answered(scene: Scene) -> None:
+def test_lock_of_a_publisher_that_left_the_graph_is_undone_by_another(scene: Scene) -> None:
     """As two ``ros2 topic pub --once`` do: neither is in the graph when it is heard."""
     scene.there = []
     assert scene.says(PANEL, True)
     assert not scene.says(NEW, False)
 
 
-def test_a_successor_undoes_nothing_while_the_old_one_is_in_the_graph(scene: Scene) -> None:
+def test_successor_does_not_unlock_while_the_old_publisher_is_in_the_graph(scene: Scene) -> None:
     """A process that was killed stays there until its lease ends."""
     assert scene.says(PANEL, True)
     scene.there = [PANEL, DOCK, NEW]
@@ -74,7 +74,7 @@ def test_a_successor_undoes_nothing_while_the_old_one_is_in_the_graph(scene: Sce
     assert not scene.says(NEW, False)
 
 
-def test_a_false_that_was_overtaken_by_a_true_undoes_nothing(scene: Scene) -> None:
+def test_false_overtaken_by_a_true_does_not_unlock(scene: Scene) -> None:
     """The subscriptions that hear a reliable and any publisher bring one message twice."""
     locks = scene.locks
     locks.hear(PANEL, False, 7, 0.1, scene.there)
@@ -98,7 +98,7 @@ def test_an_unknown_publisher_locks_and_does_not_unlock(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("there", [(PANEL, DOCK), (DOCK,)])
-def test_who_falls_silent_locks_though_another_goes_on(
+def test_silent_publisher_locks_while_another_continues(
     scene: Scene, there: Sequence[bytes]
 ) -> None:
     scene.says(PANEL, False, False)
@@ -111,13 +111,13 @@ def test_who_falls_silent_locks_though_another_goes_on(
     assert not scene.says(PANEL, False)
 
 
-def test_who_spoke_once_need_not_go_on(scene: Scene) -> None:
+def test_publisher_of_one_message_need_not_repeat_it(scene: Scene) -> None:
     scene.says(PANEL, False)
     scene.locks.notice_silence(100.0, 0.5)
     assert not scene.locks.holders
 
 
-def test_publishers_without_end_lock_and_take_bounded_memory(scene: Scene) -> None:
+def test_endless_publishers_lock_and_use_bounded_memory(scene: Scene) -> None:
     scene.there = []
     for i in range(5 * MAX_SENDERS):
         assert scene.says(b"%d" % i, True)

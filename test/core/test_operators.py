@@ -55,7 +55,7 @@ def test_scale_without_hips_is_from_shoulders_and_without_shoulders_from_box() -
     assert np.isnan(person.distance)
 
 
-def test_a_pose_with_the_number_of_a_hand_without_a_body_is_no_person() -> None:
+def test_hand_without_a_body_is_not_a_person() -> None:
     assert people_from(poses(FRONT, 2.5).replace(ids=[NO_BODY])) == ()
 
 

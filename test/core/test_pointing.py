@@ -18,7 +18,7 @@ from pose_ros.errors import OptionError
         ([math.nan] * 3, [0, 0, 1], 0.1, None),
     ],
 )
-def test_a_ray_is_checked(origin, direction, sigma, expected):
+def test_invalid_ray_is_refused(origin, direction, sigma, expected):
     if expected is None:
         ray = Ray(origin, direction, sigma, metric=True)
         assert ray.direction.dtype == np.float64

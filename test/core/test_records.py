@@ -33,7 +33,7 @@ def test_missing_values_are_null():
     assert person["keypoints"][1]["camera"] is None
 
 
-def test_where_meters_come_from_and_how_sure_they_are():
+def test_record_has_source_and_sigma_of_meters():
     camera, sources, sigmas = np.ones((1, 33, 3)), np.ones((1, 33)), np.full((1, 33), 0.25)
     camera[0, 1], sources[0, :3], sigmas[0, 1] = np.nan, (2, 0, 1), np.nan
     poses = Poses(
@@ -57,7 +57,7 @@ def test_record_has_label_and_label_score():
     assert (hand["label"], hand["label_score"]) == (None, None)
 
 
-def test_hands_name_their_person_where_they_were_looked_for():
+def test_hands_name_their_person_when_hands_are_searched():
     hands = Poses(
         skeletons.get("blazehand21"), [6, 7, 9], [0.5] * 3, np.zeros((3, 4)),
         np.zeros((3, 21, 2)), np.ones((3, 21)), labels=("left", "right", "right"),

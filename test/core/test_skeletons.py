@@ -11,14 +11,14 @@ from pose_ros.errors import OptionError
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
-def test_left_right_pairs_are_named_so(skeleton):
+def test_left_right_pairs_differ_only_in_their_side(skeleton):
     for left, right in skeleton.left_right:
         names = skeleton.keypoints[left], skeleton.keypoints[right]
         assert names[0].replace("left", "right") == names[1]
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
-def test_the_links_are_the_same_seen_in_a_mirror(skeleton):
+def test_links_are_symmetric(skeleton):
     mirror = dict(skeleton.left_right) | {b: a for a, b in skeleton.left_right}
     links = {frozenset(link) for link in skeleton.links}
     assert {frozenset(mirror.get(i, i) for i in link) for link in links} == links
@@ -30,7 +30,7 @@ def test_the_upper_body_is_the_first_25_landmarks():
     assert upper.keypoints[-1] == "right_hip"
 
 
-def test_a_score_says_whether_a_keypoint_is_found_where_networks_guess_hidden_ones():
+def test_only_skeletons_of_networks_that_guess_have_a_least_score():
     guessed = {name for name, skeleton in SKELETONS.items() if skeleton.least_score > 0}
     assert guessed == {"blazepose33", "blazepose33_upper_body", "blazehand21"}
 

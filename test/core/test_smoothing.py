@@ -13,7 +13,7 @@ def run(values, rate, settings=SETTINGS, scale=1.0):
     return np.array([smooth(np.array([v]), i / rate, scale)[0] for i, v in enumerate(values)])
 
 
-def test_a_constant_stays_itself():
+def test_constant_signal_is_unchanged():
     assert np.allclose(run(np.full(50, 3.5), 30.0), 3.5)
 
 

@@ -17,7 +17,7 @@ def noisy(shape: tuple[int, int, int] = (72, 128, 3)) -> np.ndarray:
     return RANDOM.integers(80, 90, shape, np.uint8)
 
 
-def test_noise_is_never_still_and_a_repeated_picture_is() -> None:
+def test_repeated_picture_is_still_and_a_noisy_one_is_not() -> None:
     watch = StillWatch()
     picture = noisy()
     assert [watch.repeats(noisy(), stamp) for stamp in (1.0, 1.1, 1.2)] == [False] * 3
@@ -29,7 +29,7 @@ def test_noise_is_never_still_and_a_repeated_picture_is() -> None:
     assert watch.seconds == 0.0
 
 
-def test_one_pixel_beside_the_grid_is_a_new_picture() -> None:
+def test_one_changed_pixel_off_the_grid_is_a_new_picture() -> None:
     watch = StillWatch()
     picture = noisy()
     watch.repeats(picture, 1.0)
@@ -47,7 +47,7 @@ def test_other_sizes_are_compared_too(shape: tuple[int, int, int]) -> None:
     assert watch.repeats(picture.copy(), 1.1)
 
 
-def test_two_cameras_in_turn_give_one_stream() -> None:
+def test_only_one_of_two_alternating_cameras_is_accepted() -> None:
     camera = OneCamera()
     for number in range(10):
         stamp = 100.0 + 0.1 * number
@@ -57,7 +57,7 @@ def test_two_cameras_in_turn_give_one_stream() -> None:
 
 
 @pytest.mark.parametrize("remembered", [0.5, 2.0, 5.0])
-def test_another_camera_is_taken_once_the_people_of_the_first_are_forgotten(
+def test_another_camera_is_accepted_once_people_of_the_first_are_forgotten(
     remembered: float,
 ) -> None:
     camera = OneCamera()
@@ -71,7 +71,7 @@ def test_another_camera_is_taken_once_the_people_of_the_first_are_forgotten(
     assert camera.check("right", 100.0 + keep + 0.2, keep + 0.2, remembered) == ""
 
 
-def test_the_stamp_of_the_image_before_is_refused() -> None:
+def test_stamp_of_the_previous_image_is_refused() -> None:
     camera = OneCamera()
     camera.check("camera", 100.0, 0.0, 2.0)
     with pytest.raises(ImageError, match="its stamp is that of the image before it"):

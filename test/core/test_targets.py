@@ -35,14 +35,14 @@ def ray_to(target, origin=(3.0, 0.2, 1.4), *, sigma=0.05, origin_sigma=0.0, metr
 
 
 @pytest.mark.parametrize("target", [(1.5, 1.0, 0.0), (2.9, -0.8, 0.0), (4.5, 1.5, 0.0)])
-def test_a_ray_meets_the_ground(target):
+def test_ray_meets_the_ground_at_its_target(target):
     found = find_target(ray_to(target), transform())
     assert isinstance(found, Target)
     np.testing.assert_allclose(found.point, target, atol=1e-9)
     assert found.range == pytest.approx(math.dist(target, (3.0, 0.2, 1.4)))
 
 
-def test_a_ray_meets_any_plane():
+def test_ray_meets_any_plane_at_its_target():
     shelf = Plane(point=[0.0, 0.0, 0.8], normal=[0.0, 0.0, 5.0])
     found = find_target(ray_to((1.5, 1.0, 0.8)), transform(), shelf)
     np.testing.assert_allclose(found.point, (1.5, 1.0, 0.8), atol=1e-9)
@@ -67,7 +67,7 @@ def test_ray_without_a_usable_target_is_refused(target, options, reason):
     assert str(found)
 
 
-def test_a_ray_without_place_or_meters_has_no_point():
+def test_ray_without_origin_or_meters_has_no_target():
     back = ray_to((1.5, 1.0, 0.0))
     nowhere = Ray([math.nan] * 3, back.direction, 0.1, metric=True)
     assert find_target(nowhere, transform()).reason == "no_place"
@@ -76,7 +76,7 @@ def test_a_ray_without_place_or_meters_has_no_point():
 
 
 @pytest.mark.parametrize("target", [(2.0, 0.5, 0.0), (1.2, 1.0, 0.0)])
-def test_the_covariance_is_that_of_rays_that_are_a_little_wrong(target):
+def test_covariance_matches_that_of_perturbed_rays(target):
     rng = np.random.default_rng(0)
     ray = ray_to(target, sigma=0.02, origin_sigma=0.03)
     points = []
@@ -133,7 +133,7 @@ def test_each_person_who_points_has_a_target_or_a_reason():
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (0.5, -0.2), (4.0, 3.0)])
-def test_a_goal_looks_away_from_the_camera(place):
+def test_goal_faces_away_from_the_camera(place):
     optical = transform()
     optical[:2, 3] = place
     target = Target(np.array([2.0, 1.0, 0.0]), np.zeros((3, 3)), 2.0)
@@ -143,7 +143,7 @@ def test_a_goal_looks_away_from_the_camera(place):
     assert (goal.frame_id, goal.stamp) == ("map", 7.25)
 
 
-def test_the_goal_that_is_published_is_the_operators():
+def test_published_goal_is_that_of_the_operator():
     near, far = (Goal((x, 0.0, 0.0), 0.0, "map", 1.0) for x in (1.0, 2.0))
     goals = {4: near, 2: far, 9: "too far"}
     assert shown_goal(goals, 2) is far

@@ -36,12 +36,14 @@ N, L, R = Order.NEXT, Order.LATE, Order.REWIND
         ([10.0, 10.0 - REWIND_SECONDS, 9.0], [N, L, R]),
     ],
 )
-def test_order(stamps: list[float], expected: list[Order]) -> None:
+def test_order_of_each_stamp_follows_from_those_before(
+    stamps: list[float], expected: list[Order]
+) -> None:
     order = StampOrder()
     assert [order.take(stamp) for stamp in stamps] == expected
 
 
-def test_it_says_by_how_much() -> None:
+def test_jump_back_has_its_length_in_seconds() -> None:
     order = StampOrder()
     order.take(5.0)
     assert order.back == 0.0
@@ -53,7 +55,7 @@ def test_it_says_by_how_much() -> None:
     assert order.back == 0.0
 
 
-def test_what_is_late_is_refused() -> None:
+def test_late_stamp_is_refused() -> None:
     order = StampOrder()
     assert [order.check(stamp) for stamp in (1.0, 1.2)] == [N, N]
     with pytest.raises(ImageError, match="older than one that came before it"):
@@ -121,7 +123,7 @@ class Remembered:
         ([10.0, 1.0, 5.0], ["forgot", "lost"]),
     ],
 )
-def test_a_stream_follows_forgets_or_loses_sight_by_stamps(
+def test_stamps_decide_whether_a_stream_continues_or_resets(
     stamps: list[float], expected: list[str]
 ) -> None:
     stream = Stream(Remembered)
@@ -131,7 +133,7 @@ def test_a_stream_follows_forgets_or_loses_sight_by_stamps(
     assert memories[0][0].events == expected
 
 
-def test_a_picture_by_itself_gets_a_memory_of_its_own() -> None:
+def test_picture_without_a_stamp_has_a_separate_memory() -> None:
     stream = Stream(Remembered)
     memory, _ = stream.take((480, 640), 1.0)
     alone, _ = stream.take((48, 64), None)
@@ -143,7 +145,7 @@ def test_a_picture_by_itself_gets_a_memory_of_its_own() -> None:
     assert not memory.events
 
 
-def test_a_stream_refuses_a_repeated_stamp_and_takes_the_next() -> None:
+def test_repeated_stamp_is_refused_and_the_next_is_accepted() -> None:
     stream = Stream(Remembered)
     memory, _ = stream.take((480, 640), 7.0)
     for stamp in (7.0, float("nan"), float("inf")):
@@ -153,7 +155,9 @@ def test_a_stream_refuses_a_repeated_stamp_and_takes_the_next() -> None:
     assert not memory.events
 
 
-def test_another_size_forgets_everybody_and_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_image_of_another_size_resets_people_and_warns_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stream = Stream(Remembered)
     for i, size in enumerate([(480, 640), (480, 640), (640, 480), (480, 640)]):
         memory, _ = stream.take(size, i / 10)
@@ -162,7 +166,7 @@ def test_another_size_forgets_everybody_and_warns_once(caplog: pytest.LogCapture
     assert "from 640x480 to 480x640 pixels" in record.getMessage()
 
 
-def test_a_reset_stream_begins_with_any_stamp() -> None:
+def test_stream_accepts_any_stamp_after_reset() -> None:
     stream = Stream(Remembered)
     memory, _ = stream.take((480, 640), 7.0)
     stream.reset()

@@ -26,7 +26,7 @@ def test_followed_person_keeps_id_at_any_speed():
         assert tracker.update([body(500.0 * i, origins=[0])], i / 30, 0.0) == [0]
 
 
-def test_ids_follow_people_whatever_the_order_of_the_bodies():
+def test_ids_follow_people_in_any_order_of_bodies():
     tracker = Tracker()
     tracker.update([body(100), body(400)], 0.0, 1.0)
     assert tracker.update([body(395), body(105)], 0.1, 1.0) == [1, 0]
@@ -180,7 +180,7 @@ def test_appearance_is_the_color_of_trunk_and_thighs():
     assert appearance(image, corners, legs).tolist() == [1, 0, 0, 0, 0, 1]
 
 
-def test_what_lies_outside_the_image_has_no_appearance():
+def test_body_outside_the_image_has_no_appearance():
     image = np.full((200, 100, 3), 255, np.uint8)
     inside = np.float32([[80, 10], [20, 10], [80, 100], [20, 100]])
     look = appearance(image, inside, inside + np.float32([0, 300]))

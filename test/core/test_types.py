@@ -92,7 +92,7 @@ def test_a_pose_gives_its_keypoints_by_name_and_the_links_that_were_found():
         pose.keypoint("left_hand")
 
 
-def test_labels_belong_to_one_each():
+def test_each_pose_has_its_own_label():
     poses = make_poses(labels=("left", "right"), label_scores=[0.5, 1.0])
     assert [(pose.label, pose.label_score) for pose in poses] == [("left", 0.5), ("right", 1.0)]
     assert [(pose.label, pose.label_score) for pose in make_poses()] == [(None, None)] * 2
@@ -138,6 +138,6 @@ def test_meters_carry_their_source_and_sigma():
         ({"camera_sources": known_camera()["camera_sources"] * 7}, "values up to 2"),
     ],
 )
-def test_sources_and_sigmas_fit_to_the_meters(changes, message):
+def test_sources_and_sigmas_that_contradict_meters_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         make_poses(**known_camera(**changes))
