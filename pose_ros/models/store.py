@@ -24,7 +24,7 @@ from pose_ros.errors import ModelError
 from pose_ros.files import TEMPORARY, Progress, locked, print_progress, sha256_of, write_whole
 from pose_ros.models import tflite
 from pose_ros.models.card import Card, ModelFile
-from pose_ros.models.originals import (
+from pose_ros.models.fetch import (
     MAX_MODEL_BYTES,
     drop_parts,
     fetch,
