@@ -16,8 +16,7 @@ import pytest
 
 from pose_ros.errors import ModelError
 from pose_ros.models import download as web_client
-from pose_ros.models.card import Card, load_card
-from pose_ros.models.checksum import Checksum
+from pose_ros.models.card import Card, Checksum, load_card
 from pose_ros.models.download import download
 from pose_ros.models.store import get
 from pose_ros.models.store import status as status_of
