@@ -110,7 +110,7 @@ def make(scene, **options):
     return estimator, sessions["detector"], sessions["landmarks"]
 
 
-def test_a_hand_is_found_where_it_is():
+def test_hand_is_found_at_its_true_place():
     estimator, _, _ = make([Drawn(300, 250)])
     poses = estimator.estimate(IMAGE, 0.0)
     (hand,) = poses
@@ -126,7 +126,7 @@ def test_a_hand_is_found_where_it_is():
     assert np.allclose(hand.world, [0.01, -0.02, 0.03], atol=1e-6)
 
 
-def test_the_surer_side_is_the_label():
+def test_label_is_the_more_confident_side():
     estimator, _, _ = make([Drawn(200, 250, left=0.3), Drawn(450, 250, left=0.6)], max_people=2)
     poses = estimator.estimate(IMAGE, 0.0)
     assert poses.labels == ("right", "left")
@@ -141,7 +141,7 @@ def test_empty_image_gives_no_hands():
     assert landmarks.runs == 0
 
 
-def test_the_detector_rests_while_all_hands_are_tracked():
+def test_detector_does_not_run_while_all_hands_are_tracked():
     scene = [Drawn(200, 250), Drawn(450, 250, left=0.1)]
     estimator, detector, landmarks = make(scene, max_people=2)
     for i in range(20):
@@ -153,7 +153,7 @@ def test_the_detector_rests_while_all_hands_are_tracked():
     assert landmarks.runs == 20  # both hands in one run
 
 
-def test_a_hand_lost_is_looked_for_at_once():
+def test_lost_hand_is_searched_at_once():
     scene = [Drawn(150, 250), Drawn(500, 250, left=0.1)]
     estimator, detector, _ = make(scene, max_people=2)
     estimator.estimate(IMAGE, 0.0)
@@ -189,7 +189,7 @@ def test_right_hand_does_not_take_the_id_of_a_left_one():
     assert estimator.estimate(IMAGE, 0.3).ids.tolist() == [1]
 
 
-def test_one_hand_is_never_two():
+def test_one_hand_is_returned_once():
     """Regions that come upon one hand, from the detector or in the course of time, become one."""
     scene = [Drawn(250, 250), Drawn(450, 250, presence=0.7)]
     estimator, _, _ = make(scene, max_people=2)
@@ -199,13 +199,13 @@ def test_one_hand_is_never_two():
     assert len(estimator.estimate(IMAGE, 0.2)) == 1
 
 
-def test_palms_detected_twice_are_looked_at_once():
+def test_palm_detected_twice_is_cropped_once():
     estimator, _, landmarks = make([Drawn(300, 250), Drawn(320, 250)], max_people=2)
     assert len(estimator.estimate(IMAGE, 0.0)) == 1
     assert len(landmarks.regions) == 1
 
 
-def test_max_people_is_a_limit():
+def test_max_people_limits_the_number_of_hands():
     estimator, _, landmarks = make([Drawn(x, 250) for x in (100, 320, 540)], max_people=2)
     assert len(estimator.estimate(IMAGE, 0.0)) == 2
     assert len(landmarks.regions) == 2
@@ -213,7 +213,7 @@ def test_max_people_is_a_limit():
     assert estimator.estimate(IMAGE, 0.1).ids.tolist() == [0]
 
 
-def test_a_jump_back_in_time_starts_afresh_but_uses_no_id_again():
+def test_time_jump_back_resets_tracks_and_reuses_no_id():
     scene = [Drawn(300, 250)]
     estimator, detector, _ = make(scene)
     estimator.estimate(IMAGE, 10.0)
@@ -242,7 +242,7 @@ def test_static_treats_every_image_by_itself():
     assert detector.runs == 3
 
 
-def test_smoothing_lags_behind_a_move_and_is_off_on_request():
+def test_smoothing_lags_behind_a_move_and_can_be_turned_off():
     for smoothing in (True, False):
         scene = [Drawn(300, 250)]
         estimator, _, _ = make(scene, smoothing=smoothing)
@@ -333,7 +333,7 @@ MEDIAPIPE_LANDMARKS = [
 MEDIAPIPE_REGION = Region(x=185.65, y=270.31, size=148.01, rotation=-0.2106)
 
 
-def test_the_region_of_landmarks_is_mediapipe_s():
+def test_region_of_landmarks_equals_that_of_mediapipe():
     found = blazehand.region_of_landmarks(np.float32(MEDIAPIPE_LANDMARKS))
     expected = MEDIAPIPE_REGION
     assert np.allclose(

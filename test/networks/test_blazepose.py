@@ -103,7 +103,7 @@ def make(scene, **options):
     return estimator, sessions["detector"], sessions["landmarks"]
 
 
-def test_a_person_is_found_where_it_is():
+def test_person_is_found_at_their_true_place():
     estimator, _, _ = make([(300, 250)])
     (pose,) = estimator.estimate(IMAGE, 0.0)
     assert pose.id == 0
@@ -137,7 +137,7 @@ class ScriptedFinder:
         return [Sighting(True, 0.9, 0, region) for region in self.regions(threshold) if 0 in views]
 
 
-def test_the_detector_rests_while_a_person_is_tracked():
+def test_detector_does_not_run_while_a_person_is_tracked():
     scene = [(300, 250)]
     estimator, detector, _ = make(scene)
     for i in range(20):
@@ -147,7 +147,7 @@ def test_the_detector_rests_while_a_person_is_tracked():
     assert detector.runs == 1
 
 
-def test_a_person_lost_is_looked_for_at_once_and_gets_a_new_id():
+def test_lost_person_is_searched_at_once_and_gets_a_new_id():
     scene = [(200, 250)]
     estimator, detector, _ = make(scene)
     estimator.estimate(IMAGE, 0.0)
@@ -230,14 +230,14 @@ def test_person_who_reappears_from_behind_another_is_found_without_the_detector(
     assert walker[0] > 500
 
 
-def test_max_people_is_a_limit():
+def test_max_people_limits_the_number_of_people():
     estimator, _, _ = make([(100, 250), (300, 250), (500, 250)], max_people=2)
     assert len(estimator.estimate(IMAGE, 0.0)) == 2
     estimator.options = dataclasses.replace(estimator.options, max_people=1)
     assert estimator.estimate(IMAGE, 0.1).ids.tolist() == [0]
 
 
-def test_a_jump_back_in_time_starts_afresh_but_uses_no_id_again():
+def test_time_jump_back_resets_tracks_and_reuses_no_id():
     scene = [(300, 250)]
     estimator, detector, _ = make(scene)
     estimator.estimate(IMAGE, 10.0)
@@ -266,7 +266,7 @@ def test_static_treats_every_image_by_itself():
     assert detector.runs == 3
 
 
-def test_smoothing_lags_behind_a_move_and_is_off_on_request():
+def test_smoothing_lags_behind_a_move_and_can_be_turned_off():
     for smoothing in (True, False):
         scene = [(300, 250)]
         estimator, _, _ = make(scene, smoothing=smoothing)
@@ -336,6 +336,6 @@ def heatmap_at(cells, values, size=64):
         ((1.2, 0.5), [(63, 32)], [5], (1.2, 0.5)),  # outside
     ],
 )
-def test_refinement(point, cells, values, expected):
+def test_refinement_moves_landmarks_to_their_heatmap_peak(point, cells, values, expected):
     refined = blazepose.refine(np.array([point], np.float32), heatmap_at(cells, values))
     assert np.allclose(refined, [expected], atol=1e-4)

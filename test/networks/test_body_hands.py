@@ -138,7 +138,7 @@ def test_missing_wrist_has_no_hand():
     assert hand_regions(bodies.replace(keypoints=keypoints)) == []
 
 
-def test_the_upper_body_alone_will_do_and_a_hand_will_not():
+def test_upper_body_skeleton_is_accepted_and_a_hand_skeleton_is_refused():
     upper = skeletons.get("blazepose33_upper_body")
     assert len(hand_regions(make_bodies([(400, 200), (200, 200)], skeleton=upper))) == 2
     with pytest.raises(OptionError, match="left_wrist"):
@@ -154,7 +154,7 @@ def test_recrop_turns_with_its_points():
     assert body_hands.decode_recrop(np.float32([9, 9, 9, 9]), region) is None
 
 
-def test_hands_have_their_bodies_sides_and_ids():
+def test_hands_have_side_and_id_of_their_body():
     scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.3)]
     estimator, recrop, _ = make(scene)
     hands = estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)], ids=[5]))
@@ -174,7 +174,7 @@ def test_no_people_give_no_hands():
     assert recrop.counts == []
 
 
-def test_tracked_hands_are_not_searched_for():
+def test_tracked_hands_are_not_searched_again():
     scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.1)]
     estimator, recrop, _ = make(scene, smoothing=False)
     for i in range(10):
@@ -234,7 +234,7 @@ def test_static_looks_at_every_wrist_of_every_image():
     assert recrop.counts == [2, 2, 2]
 
 
-def test_a_track_does_not_stay_with_a_hand_that_is_not_its_body_s():
+def test_track_ends_on_a_hand_of_another_body():
     scene = [Drawn(400, 200, left=0.9)]
     estimator, _, _ = make(scene, smoothing=False)
     estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]), 0.0)
@@ -242,7 +242,7 @@ def test_a_track_does_not_stay_with_a_hand_that_is_not_its_body_s():
     assert len(hands) == 0
 
 
-def test_two_wrists_at_one_hand_have_one_hand():
+def test_two_wrists_at_one_hand_give_one_hand():
     """It goes to the side that it looks like."""
     for left, label in ((0.8, "left"), (0.2, "right")):
         estimator, _, _ = make([Drawn(300, 200, left=left)])
@@ -250,7 +250,7 @@ def test_two_wrists_at_one_hand_have_one_hand():
         assert hands.labels == (label,)
 
 
-def test_smoothing_static_and_jumps_back():
+def test_smoothing_is_off_for_static_and_after_a_time_jump_back():
     for options, stamp, lagging in (
         ({}, 1 / 30, True),
         ({"smoothing": False}, 1 / 30, False),
@@ -266,7 +266,7 @@ def test_smoothing_static_and_jumps_back():
         assert (0.05 < lag < 9) if lagging else lag == pytest.approx(0, abs=0.02)
 
 
-def test_min_tracking_confidence_counts():
+def test_hands_below_min_tracking_confidence_are_dropped():
     estimator, _, _ = make([Drawn(400, 200, left=0.9)], min_tracking_confidence=0.9)
     assert len(estimator.estimate(IMAGE, make_bodies([(400, 200), (5, 5)]))) == 0
 

@@ -43,7 +43,7 @@ def without(points, *parts):
     return points
 
 
-def test_a_body_gets_the_square_that_blazepose_gives_it(boy):
+def test_square_of_a_body_equals_that_of_blazepose(boy):
     points, circle = boy
     region = region_of(points, SKELETON)
     assert np.hypot(region.x - circle.x, region.y - circle.y) < 0.05 * circle.size
@@ -76,7 +76,7 @@ def test_without_shoulders_or_a_size_there_is_no_square(boy):
     assert region_of(alone, SKELETON) is None
 
 
-def test_auto_takes_what_is_in_the_cache_and_says_so(finder_models, lite_models, caplog):
+def test_auto_uses_the_cached_finder_and_logs_it(finder_models, lite_models, caplog):
     caplog.set_level(logging.INFO)
 
     def chosen(models_dir, network="blazepose-full", **options):
@@ -104,12 +104,12 @@ def test_auto_takes_what_is_in_the_cache_and_says_so(finder_models, lite_models,
         ("nonsense", "nonsense"),
     ],
 )
-def test_a_finder_that_cannot_be_is_said(finder, line):
+def test_impossible_finder_is_an_error(finder, line):
     with pytest.raises(ModelError, match=line):
         pose_ros.create_estimator(finder=finder)
 
 
-def test_a_network_of_hands_is_no_finder():
+def test_network_of_hands_is_refused_as_finder():
     hand = skeletons.get("blazehand21")
     image = Value("image", "image", (1, 3, 240, 320), image=ImageInput(320, 240))
     contract = Contract("hands", hand, 0.3, inputs={"network": (image,)})
@@ -119,7 +119,7 @@ def test_a_network_of_hands_is_no_finder():
         Finder(network)
 
 
-def test_a_finder_that_is_named_serves_one_person_too(data, finder_models):
+def test_named_finder_is_used_for_one_person_too(data, finder_models):
     image = cv2.imread(str(data / "coco_keypoints" / "000000196141.jpg"))
     estimator = pose_ros.create_estimator(
         finder="posenet-mobilenet", static=True, models_dir=finder_models

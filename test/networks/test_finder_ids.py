@@ -61,7 +61,7 @@ def moved(image, pixels):
     return np.hstack([image[:, pixels:], np.full_like(image[:, :pixels], 128)])
 
 
-def test_ids_stay_where_finder_and_blazepose_disagree(estimator, picture):
+def test_ids_stay_when_finder_and_blazepose_disagree(estimator, picture):
     image = picture("images/humans_2.jpg")
     finder = Disagreeing(estimator.finder, 0.15)
     estimator.finder = cast("Any", finder)
@@ -74,7 +74,7 @@ def test_ids_stay_where_finder_and_blazepose_disagree(estimator, picture):
 
 
 @pytest.mark.parametrize(("away", "same"), [(0.5, True), (1.5, True), (2.5, False)])
-def test_who_comes_back_within_reid_timeout_has_the_id_again_and_the_others_keep_theirs(
+def test_occluded_person_keeps_id_within_reid_timeout_and_others_keep_theirs(
     estimator, picture, away, same
 ):
     two, other = picture("images/humans_2.jpg"), picture(RAISED)

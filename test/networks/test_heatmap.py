@@ -17,7 +17,7 @@ def gaussians(centers, sigma=2.0, height=1.0):
 
 
 @pytest.mark.parametrize(("refine", "worst"), [("none", 0.5), ("quarter", 0.25), ("dark", 0.02)])
-def test_peaks_between_cells(refine, worst):
+def test_peaks_between_cells_are_found_to_a_fraction_of_a_cell(refine, worst):
     rng = np.random.default_rng(1)
     centers = rng.uniform((8, 8), (WIDTH - 9, HEIGHT - 9), (40, 2))
     cells, scores = heatmap.decode(gaussians(centers), refine)
@@ -38,14 +38,14 @@ def test_peaks_at_the_edge_stay_in_their_cell(refine, center):
 
 
 @pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
-def test_maps_without_a_peak_say_so(refine):
+def test_maps_without_a_peak_have_score_zero(refine):
     maps = np.stack([np.zeros((HEIGHT, WIDTH)), np.full((HEIGHT, WIDTH), -3.0)])
     cells, scores = heatmap.decode(maps.astype(np.float32)[None], refine)
     assert np.isfinite(cells).all()
     assert np.all(scores == 0)
 
 
-def test_every_person_has_maps_of_their_own():
+def test_each_person_has_their_own_maps():
     one, two = gaussians([(10, 20), (30, 40)]), gaussians([(11, 21), (31, 41)], height=0.5)
     cells, scores = heatmap.decode(np.concatenate([one, two]))
     assert np.allclose(cells, [[(10, 20), (30, 40)], [(11, 21), (31, 41)]])

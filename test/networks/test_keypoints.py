@@ -14,7 +14,7 @@ SCORES = np.array([0.9, 0.4, 1.2], np.float32)
 @pytest.mark.parametrize("units", ["normalized", "pixels"])
 @pytest.mark.parametrize("scored", [True, False])
 @pytest.mark.parametrize("people", [1, 2])
-def test_any_order_and_units(order, units, scored, people):
+def test_outputs_of_any_order_and_unit_are_read(order, units, scored, people):
     places = XY * SIZE if units == "pixels" else XY
     if order == "yx":
         places = places[:, ::-1]

@@ -61,7 +61,7 @@ def at(x, y, score=0.9, missing=()):
     return points, score
 
 
-def test_people_are_where_they_are_surest_first():
+def test_people_are_sorted_by_score_at_their_true_places():
     estimator, script = make()
     script.people = [at(100, 200, 0.5), at(400, 250, 0.8, missing=[9])]
     poses = estimator.estimate(IMAGE)
@@ -80,7 +80,7 @@ def test_empty_image_gives_no_people():
     assert len(estimator.estimate(IMAGE)) == 0
 
 
-def test_the_threshold_is_the_networks_own_or_the_users():
+def test_threshold_is_of_the_network_unless_set_by_the_user():
     estimator, script = make()
     script.people = [at(100, 200, 0.4), at(400, 200, 0.2)]
     assert len(estimator.estimate(IMAGE, 0.0)) == 1
@@ -90,7 +90,7 @@ def test_the_threshold_is_the_networks_own_or_the_users():
     assert len(estimator.estimate(IMAGE, 0.2)) == 0
 
 
-def test_ids_stay_with_people_in_whatever_order_they_are_found():
+def test_ids_follow_people_in_any_order():
     estimator, script = make()
     found = []
     for frame in range(30):
@@ -102,7 +102,7 @@ def test_ids_stay_with_people_in_whatever_order_they_are_found():
     assert found == [found[0]] * 30
 
 
-def test_one_who_is_followed_goes_before_another_who_is_surer():
+def test_followed_person_precedes_a_more_confident_one():
     estimator, script = make(max_people=1)
     script.people = [at(100, 200, 0.6)]
     (first,) = estimator.estimate(IMAGE, 0.0)
@@ -112,7 +112,7 @@ def test_one_who_is_followed_goes_before_another_who_is_surer():
     assert second.box[0] < 150
 
 
-def test_one_who_is_near_goes_before_another_who_is_a_little_surer():
+def test_nearer_person_precedes_a_slightly_more_confident_one():
     estimator, script = make(max_people=1)
     near = PERSON * 1.8 + np.array([200, 260], np.float32)
     script.people = [at(450, 200, 0.9), (near, 0.7)]
@@ -148,7 +148,7 @@ def test_smoothing_damps_noise_and_restarts_for_a_keypoint_that_was_missing():
     assert spreads[0] < 0.7 * spreads[1]
 
 
-def test_static_images_have_nothing_to_do_with_each_other():
+def test_static_images_do_not_affect_each_other():
     estimator, script = make(static=True)
     script.people = [at(100, 200)]
     estimator.estimate(IMAGE, 1.0)
@@ -158,7 +158,7 @@ def test_static_images_have_nothing_to_do_with_each_other():
     assert np.allclose(pose.keypoints, PERSON + [110, 200], atol=1e-3)
 
 
-def test_a_jump_back_in_time_uses_no_id_again_and_a_reset_does():
+def test_time_jump_back_reuses_no_id_and_reset_restarts_ids():
     estimator, script = make()
     script.people = [at(100, 200)]
     ids = [estimator.estimate(IMAGE, stamp).ids[0] for stamp in (5.0, 5.1, 1.0)]
@@ -167,7 +167,7 @@ def test_a_jump_back_in_time_uses_no_id_again_and_a_reset_does():
     assert estimator.estimate(IMAGE, 0.0).ids[0] == 0
 
 
-def test_the_upper_body_alone():
+def test_upper_body_only_gives_its_keypoints():
     estimator, script = make(upper_body_only=True)
     script.people = [at(100, 200), at(400, 200, missing=range(13))]
     poses = estimator.estimate(IMAGE)

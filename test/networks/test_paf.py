@@ -65,7 +65,7 @@ def people_of(objects):
     "name", ["trt_body18", "trt_hand21", "openpose_coco18", "openpose_body25", "coco17"]
 )
 @pytest.mark.parametrize("careful", [False, True])
-def test_people_of_every_topology_come_back(name, careful):
+def test_people_of_each_topology_are_decoded(name, careful):
     skeleton = skeletons.get(name)
     layout = topology(skeleton)
     people = scatter(len(skeleton), 2, seed=3)
@@ -111,7 +111,7 @@ def test_empty_maps_give_no_people():
         assert found.scores.shape == (0, 3)
 
 
-def test_a_peak_on_the_edge_and_one_that_is_flat():
+def test_peak_on_the_edge_and_flat_peak_are_found():
     cmap = np.zeros((1, 10, 12), np.float32)
     cmap[0, 0, 11] = 0.5
     cmap[0, 5, 4:6] = 0.8  # two cells alike: both are peaks, as no other is greater
@@ -122,7 +122,7 @@ def test_a_peak_on_the_edge_and_one_that_is_flat():
     assert find_peaks(cmap, 0.1, 5, 100, careful=True).x.tolist() == [11.5, 5.0]
 
 
-def test_most_peaks_of_a_part():
+def test_number_of_peaks_of_a_part_is_limited():
     cmap = np.zeros((2, 10, 40), np.float32)
     cmap[:, 5, 2::6] = np.linspace(0.3, 0.9, 7)
     peaks = find_peaks(cmap, 0.1, 5, 4)
@@ -131,7 +131,7 @@ def test_most_peaks_of_a_part():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_no_numbers_do_no_harm(value):
+def test_values_that_are_not_finite_are_ignored(value):
     people = scatter(3, 2, seed=1)
     cmap, fields = draw(CHAIN, people)
     fields[:, 0, :] = value
@@ -187,7 +187,7 @@ def test_two_people_with_one_wrong_link_stay_two_when_careful():
     assert np.nanmax(np.abs(apart - people)) < 0.35
 
 
-def test_careful_wants_the_field_on_most_of_the_way():
+def test_careful_needs_the_field_on_most_of_the_link():
     pair = Topology(2, ((0, 1),), ((0, 1),))
     cmap = np.zeros((2, 20, 40), np.float32)
     cmap[0, 10, 5] = cmap[1, 10, 35] = 0.9
@@ -240,7 +240,7 @@ def test_maps_or_options_that_do_not_fit_are_refused(cmap, fields, options, mess
         decode(np.zeros(cmap), np.zeros(fields), CHAIN, **options)
 
 
-def test_wrong_topologies():
+def test_wrong_topology_is_refused():
     with pytest.raises(OptionError, match="a field for each of 1 links, got 0"):
         Topology(2, ((0, 1),), ())
     with pytest.raises(OptionError, match="links between 2 parts"):
@@ -286,7 +286,7 @@ def estimate(card, *outputs, **options):
         ("openpose_body25", "nchw", True),
     ],
 )
-def test_from_a_picture_to_poses(name, layout, background):
+def test_estimator_returns_poses_in_image_pixels(name, layout, background):
     skeleton = skeletons.get(name)
     people = scatter(len(skeleton), 2, seed=7)
     people[0, skeleton.index("nose" if "nose" in skeleton.keypoints else "thumb_tip")] = np.nan
@@ -308,7 +308,7 @@ def test_from_a_picture_to_poses(name, layout, background):
     assert (poses.scores > 0.6).all()
 
 
-def test_the_threshold_is_that_of_the_maps():
+def test_threshold_applies_to_the_maps():
     cmap, fields = draw(topology(skeletons.get("trt_body18")), scatter(18, 2, seed=2))
     cmap[:, :, :32] *= 0.4
     card = contract("trt_body18", {"cmap": (1, *cmap.shape), "paf": (1, *fields.shape)})
@@ -344,14 +344,14 @@ def test_the_threshold_is_that_of_the_maps():
         ),
     ],
 )
-def test_a_card_that_does_not_fit(outputs, settings, message):
+def test_card_that_does_not_fit_is_refused(outputs, settings, message):
     shapes = {name: (1, channels, 48, 64) for name, channels in outputs.items()}
     card = contract("trt_body18", shapes, **settings)
     with pytest.raises(ModelError, match=message):
         estimate(card)
 
 
-def test_a_network_that_gives_something_else_than_its_card_says():
+def test_network_output_unlike_its_card_is_refused():
     card = contract("trt_body18", {"cmap": (1, 18, 48, 64), "paf": (1, 42, 48, 64)})
     with pytest.raises(ModelError, match="oracle: expected maps .* of one size"):
         estimate(card, np.zeros((18, 48, 64)), np.zeros((42, 48, 32)))

@@ -41,7 +41,7 @@ def truth(people: list[NDArray[np.float32]], width: int, height: int) -> NDArray
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 @pytest.mark.parametrize("times", [(1, 1), (1, 3), (3, 1)], ids=["square", "wide", "high"])
-def test_people_are_where_the_picture_has_them(
+def test_people_are_found_where_the_picture_has_them(
     oracle: PafOracle, channels: str, times: tuple[int, int]
 ) -> None:
     people = [oracle.place(0.22, 0.5, 0.35), oracle.place(0.73, 0.4, 0.3)]
@@ -61,7 +61,7 @@ def test_people_are_where_the_picture_has_them(
     assert poses.keypoint_scores.min() > 0.7
 
 
-def test_an_image_whose_colors_are_swapped_says_nothing(oracle: PafOracle) -> None:
+def test_image_with_swapped_colors_does_not_give_the_person(oracle: PafOracle) -> None:
     image = oracle.picture([oracle.place(0.5, 0.5, 0.4)])
     estimator = pose_ros.create_estimator(str(oracle.card), max_people=5, static=True, threads=1)
     (person,) = estimator.estimate(image)

@@ -47,7 +47,7 @@ def watch(hands, images):
     return [hands.estimate(image, NOBODY_THERE, stamp, channels="bgr") for stamp, image in images]
 
 
-def test_a_hand_without_a_body_keeps_its_id_and_makes_its_gesture_as_no_person(fist):
+def test_hand_without_a_body_keeps_its_id_and_its_gesture_has_no_person(fist):
     images = moving(fist)
     seen = watch(pose_ros.create_body_hands(detect_palms=True), images)
     assert len({tuple(hands.ids.tolist()) for hands in seen}) == 1
@@ -70,7 +70,7 @@ def test_the_same_images_give_the_same_hands_to_the_last_bit(fist):
         np.testing.assert_array_equal(a.world, b.world)
 
 
-def test_a_hand_without_a_body_that_comes_back_has_its_id_again(fist):
+def test_hand_without_a_body_that_returns_keeps_its_id(fist):
     away = np.full((480, 640, 3), 128, np.uint8)
     before = [(i / 10, on_gray(fist, 200, 100)) for i in range(3)]
     gone = [(0.3 + i / 10, away) for i in range(5)]
@@ -80,7 +80,7 @@ def test_a_hand_without_a_body_that_comes_back_has_its_id_again(fist):
     assert seen[-1].ids.tolist() == seen[0].ids.tolist()
 
 
-def test_nothing_is_found_without_a_body_unless_palms_are_asked_for(fist):
+def test_hands_without_a_body_are_found_only_with_palms_enabled(fist):
     image = on_gray(fist, 100, 100)
     hands = pose_ros.create_body_hands()
     assert len(hands.estimate(image, NOBODY_THERE, channels="bgr")) == 0
@@ -91,7 +91,7 @@ def people():
     return pose_ros.create_estimator(finder="blazepose")
 
 
-def test_a_palm_at_the_wrist_of_a_body_is_that_bodys_hand(people, picture):
+def test_palm_at_the_wrist_of_a_body_belongs_to_that_body(people, picture):
     image = picture(PHONE)
     poses = people.estimate(image, channels="bgr")
     at_wrists = pose_ros.create_body_hands().estimate(image, poses, channels="bgr")
@@ -101,7 +101,7 @@ def test_a_palm_at_the_wrist_of_a_body_is_that_bodys_hand(people, picture):
     assert {person_of_hand(id_) for id_ in both.ids.tolist()} == set(poses.ids.tolist())
 
 
-def test_a_hand_of_another_person_beside_a_body_is_not_that_bodys(people, picture, fist):
+def test_hand_of_another_person_beside_a_body_does_not_belong_to_it(people, picture, fist):
     person = picture(RAISED)
     image = np.hstack([person, on_gray(fist, 60, 100, (person.shape[0], 420))])
     poses = people.estimate(image, channels="bgr")
@@ -112,7 +112,7 @@ def test_a_hand_of_another_person_beside_a_body_is_not_that_bodys(people, pictur
     assert owners[False].box[0] > person.shape[1]
 
 
-def test_a_body_seen_in_a_hand_has_no_hands_of_its_own(people, picture):
+def test_false_body_in_a_hand_owns_no_hand(people, picture):
     height, width = (2 * side for side in picture(BODY_IN_A_HAND).shape[:2])
     image = on_gray(picture(BODY_IN_A_HAND), width // 4, height // 4, (height, width))
     poses = people.estimate(image, channels="bgr")

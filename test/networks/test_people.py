@@ -37,7 +37,7 @@ def target(x, y=200.0, size=SIZE, origins=(), detected=True):
     return SearchRegion(Region(x, y, size), frozenset(origins), detected and not origins)
 
 
-def test_distances_are_in_sizes():
+def test_distance_between_people_is_in_units_of_their_size():
     assert same_person(Region(0, 0, 100), Region(20, 0, 200))
     assert not same_person(Region(0, 0, 100), Region(20, 0, 100))
     assert body_distance(landmarks(100), landmarks(120)) == pytest.approx(0.1, abs=1e-3)
@@ -54,15 +54,15 @@ def test_distances_are_in_sizes():
         (Region(500, 500, 600), False),  # larger than the tile
     ],
 )
-def test_whole_is_who_is_in_the_tile_from_head_to_foot(region, expected):
+def test_person_in_the_tile_from_head_to_foot_is_whole(region, expected):
     assert is_whole(region, Region(500, 500, 400), 1000, 1000) == expected
 
 
-def test_who_is_cut_off_by_the_image_is_as_whole_as_can_be():
+def test_person_cut_by_the_image_counts_as_whole():
     assert is_whole(Region(200, 380, 300), Region(200, 200, 400), 400, 400)
 
 
-def test_what_one_view_shows_apart_are_two_people():
+def test_two_bodies_apart_in_one_view_are_two_people():
     near = [
         Sighting(True, 0.9, 0, Region(300, 200, SIZE)),
         Sighting(True, 0.8, 0, Region(320, 200, SIZE)),
@@ -73,21 +73,21 @@ def test_what_one_view_shows_apart_are_two_people():
     assert [r.x for r in distinct_regions([*near, tile])] == [300, 320]
 
 
-def test_who_is_whole_goes_before_who_is_surer():
+def test_whole_person_precedes_a_more_confident_one():
     cut = Sighting(False, 0.99, 1, Region(310, 200, SIZE))
     whole = Sighting(True, 0.6, 0, Region(300, 200, SIZE))
     alone = Sighting(False, 0.7, 2, Region(800, 200, SIZE))
     assert [r.x for r in distinct_regions([cut, whole, alone])] == [300, 800]
 
 
-def test_each_person_is_given_once():
+def test_each_person_is_returned_once():
     targets = [target(100), target(400), target(130)]
     people, doubts = merge(targets, [landmarks(100), landmarks(400), None], 0.5)
     assert [p.target for p in people] == targets[:2]
     assert doubts == []
 
 
-def test_of_two_followed_regions_on_one_body_the_better_placed_counts_for_both():
+def test_region_better_placed_on_a_shared_body_takes_both_origins():
     targets = [target(150, origins=[3]), target(204, origins=[5])]
     people, doubts = merge(targets, [landmarks(202), landmarks(200)], 0.5)
     (one,) = people
@@ -105,13 +105,13 @@ def test_new_person_too_near_a_followed_one_is_dropped():
     assert len(merge([target(200), target(224)], [landmarks(200), landmarks(224)], 0.5)[0]) == 2
 
 
-def test_a_body_far_from_where_it_was_looked_for_is_no_new_person():
+def test_body_far_from_its_search_region_is_not_a_new_person():
     assert merge([target(200)], [landmarks(200, size=SIZE / 2)], 0.5) == ([], [])
     (one,), _ = merge([target(200, origins=[0])], [landmarks(200, size=SIZE / 2)], 0.5)
     assert one.moved == pytest.approx(np.log(2), abs=1e-3)
 
 
-def test_two_detections_on_one_body_are_looked_at_again_apart():
+def test_two_detections_on_one_body_are_searched_again_apart():
     targets = [target(200), target(220)]
     people, (doubt,) = merge(targets, [landmarks(210), landmarks(211)], 0.5)
     assert [t.region.x for t in doubt.targets] == pytest.approx([180, 240])
@@ -122,7 +122,7 @@ def test_two_detections_on_one_body_are_looked_at_again_apart():
         assert settle(people, [doubt], again, 0.5) == people
 
 
-def test_who_is_only_faintly_there_is_looked_at_in_a_wider_and_in_a_narrower_region():
+def test_faint_person_is_searched_again_in_a_wider_and_a_narrower_region():
     faint = landmarks(200, presence=0.3)
     people, doubts = merge([target(200), target(500)], [faint, None], 0.5)
     assert people == []
@@ -138,7 +138,7 @@ def test_who_is_only_faintly_there_is_looked_at_in_a_wider_and_in_a_narrower_reg
     assert settle(people, doubts, [faint, faint], 0.5) == []
 
 
-def test_a_narrower_look_finds_who_a_wider_one_takes_for_a_neighbor():
+def test_narrower_search_finds_person_that_a_wider_one_confuses_with_a_neighbor():
     people, doubts = merge(
         [target(300), target(200)], [landmarks(300), landmarks(200, presence=0.2)], 0.5
     )
@@ -146,7 +146,7 @@ def test_a_narrower_look_finds_who_a_wider_one_takes_for_a_neighbor():
     assert [person.landmarks.body.x for person in both] == [300, 200]
 
 
-def test_who_is_not_there_or_only_followed_gets_no_second_look():
+def test_person_absent_or_only_followed_gets_no_second_search():
     assert merge([target(200)], [landmarks(200, presence=0.02)], 0.5) == ([], [])
     faint = [landmarks(200, presence=0.3)]
     assert merge([target(200, origins=[0])], faint, 0.5) == ([], [])
@@ -181,7 +181,7 @@ def small(standing, share, keypoint, along=(0.0, 0.0)):
 
 
 @pytest.mark.parametrize("keypoint", ["left_foot_index", "left_elbow", "right_knee", "nose"])
-def test_a_part_of_a_body_is_no_person(standing, keypoint):
+def test_part_of_a_body_is_not_a_person(standing, keypoint):
     person, pairs = standing[0], bones(BLAZEPOSE)
     shoe = small(standing, 0.15, keypoint)
     assert without_parts([person, shoe], pairs) == [0]

@@ -124,7 +124,7 @@ def test_photos_without_stamps_are_each_found_as_by_a_new_estimator(
 
 
 @pytest.mark.parametrize("make", STREAMS, indirect=True)
-def test_a_photo_leaves_the_stream_beside_it_as_it_is(
+def test_photo_does_not_change_a_parallel_stream(
     estimator: Estimator, person: Image, other: Image
 ) -> None:
     stamps = (5.0, 5.1, 5.2)
@@ -148,7 +148,7 @@ def test_a_second_image_of_the_same_stamp_is_refused(
 
 
 @pytest.mark.parametrize("make", STREAMS, indirect=True)
-def test_an_image_of_another_size_is_not_followed_into(
+def test_image_of_another_size_resets_tracking(
     estimator: Estimator, person: Image, other: Image, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = estimator.estimate(person, 1.0)

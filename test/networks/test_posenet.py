@@ -96,7 +96,7 @@ def test_twelve_people_are_all_found():
 
 
 @pytest.mark.parametrize("root", range(17))
-def test_the_way_from_each_part_leads_to_all_others(root):
+def test_displacements_lead_from_each_part_to_all_others(root):
     heatmaps, *rest = draw([person(240, 180)], 481, 353, 16)
     heatmaps[np.arange(17) != root] = -1.0  # a person is found by this part alone
     found = find([heatmaps, *rest], 16, threshold=0.1)
@@ -129,7 +129,7 @@ def test_two_people_of_which_one_hides_the_other_are_both_found():
     assert np.abs(by_left[1] - back)[apart].size == 0 or np.abs(by_left[1] - back)[apart].max() < 8
 
 
-def test_a_part_that_two_people_share_counts_for_the_better_one():
+def test_part_that_two_people_share_belongs_to_the_better_one():
     first, second = person(160, 180), person(320, 180)
     wrist, other = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
     second[other] = second[wrist] = first[wrist] = (235, 190)  # they shake hands, as it were
@@ -144,7 +144,7 @@ def test_a_part_that_two_people_share_counts_for_the_better_one():
     assert np.isnan(find(maps, 16).keypoints[1]).any(axis=1).nonzero()[0].tolist() == [wrist]
 
 
-def test_who_is_found_twice_counts_once():
+def test_person_found_twice_is_returned_once():
     points = person(240, 180)
     heatmaps, *rest = draw([points], 481, 353, 16)
     elbow = SKELETON.index("left_elbow")
@@ -187,14 +187,14 @@ def test_displacement_that_leads_to_another_person_is_rejected():
 
 
 @pytest.mark.parametrize(("radius", "count"), [(20.0, 1), (5.0, 2)])
-def test_parts_within_the_radius_are_one_persons(radius, count):
+def test_parts_within_the_radius_belong_to_one_person(radius, count):
     people = [person(240, 180), person(252, 180)]
     maps = draw(people, 481, 353, 4)
     found = find(maps, 4, nms_radius=radius, threshold=0.3)
     assert len(found.scores) == count
 
 
-def test_thresholds():
+def test_pose_and_keypoint_thresholds_apply():
     maps = draw([person(120, 180), person(360, 180)], 481, 353, 16, odds=[4, -0.5])
     assert len(find(maps, 16, threshold=0.1).scores) == 1  # no part of the other is likely
     assert len(find(maps, 16, threshold=0.1, root_threshold=0.2).scores) == 2
@@ -208,7 +208,7 @@ def test_empty_maps_give_no_people():
     assert found.scores.shape == (0,)
 
 
-def test_maps_of_a_single_cell():
+def test_maps_of_a_single_cell_are_decoded():
     maps = [np.full((c, 1, 1), v, np.float32) for c, v in ((17, 3), (34, 0), (32, 9), (32, 9))]
     found = find(maps, 32)
     np.testing.assert_array_equal(found.keypoints, np.zeros((1, 17, 2)))
@@ -314,7 +314,7 @@ def as_outputs(maps, outputs):
 
 @pytest.mark.parametrize("outputs", [SEPARATE, JOINED, LAST])
 @pytest.mark.parametrize("scores", ["log_odds", "probabilities"])
-def test_estimator(outputs, scores):
+def test_estimator_returns_the_people_of_the_maps(outputs, scores):
     points = person(150, 150), person(340, 150)
     heatmaps, *rest = draw(points, 481, 353, 16)
     if scores == "probabilities":
@@ -340,7 +340,7 @@ def test_unlikely_parts_are_missing():
     assert (people.keypoint_scores[0] == 0).tolist() == unseen.tolist()
 
 
-def test_network_of_one_person():
+def test_network_without_displacements_gives_one_person():
     outputs = SEPARATE[:2]
     contract = dataclasses.replace(CONTRACT, outputs={"network": outputs})
     people = decoder(contract)
@@ -381,6 +381,6 @@ def draw_outputs(people, outputs):
         ({"settings": {"radius": 9}}, "decoder.radius: no such setting; known: stride, scores,"),
     ],
 )
-def test_a_card_that_is_wrong_is_one_error(changes, message):
+def test_wrong_card_is_one_error(changes, message):
     with pytest.raises(ModelError, match=f"oracle: .*{message}|{message}"):
         decoder(dataclasses.replace(CONTRACT, **changes))

@@ -10,7 +10,7 @@ from pose_ros.networks.top_down import TopDown
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_a_familys_attributes_are_those_of_its_estimator(family):
+def test_attributes_of_a_family_match_its_estimator(family):
     make = family.make
     made = make if isinstance(make, type) else typing.get_type_hints(make)["return"]
     assert family.finds_everybody == issubclass(made, OneShot)

@@ -132,7 +132,7 @@ def test_no_search_runs_while_max_people_are_followed():
     assert [stream.image(OPTIONS.max_people)[0] for _ in range(40)] == [[]] * 40
 
 
-def test_tiles_that_change_amid_a_search_end_it():
+def test_change_of_tiles_ends_a_search():
     stream = Stream(30)
     stream.image(0)
     for _ in range(16):
@@ -141,7 +141,7 @@ def test_tiles_that_change_amid_a_search_end_it():
     assert {view for _ in range(40) for view in stream.image(5)[0]} == {0}
 
 
-def test_who_is_cut_by_one_tile_and_whole_in_another_is_given_once():
+def test_person_cut_by_one_tile_and_whole_in_another_is_returned_once():
     cut = Sighting(False, 0.9, 1, Region(310, 300, 190))
     whole = Sighting(True, 0.5, 2, HERE)
     only_cut = Sighting(False, 0.8, 3, Region(900, 300, 200))

@@ -11,7 +11,7 @@ def rows(length, places, height):
     return np.array(values, np.float32)[None]
 
 
-def test_the_likeliest_classes_are_the_place_and_the_less_sure_one_the_score():
+def test_most_likely_classes_give_the_place_and_the_lower_score_the_score():
     x, y = rows(384, [100, 383, 7], 0.8), rows(512, [400, 0, 511], 0.6)
     places, scores = simcc.decode(x, y)
     assert places.tolist() == [[[100, 400], [383, 0], [7, 511]]]

@@ -32,7 +32,7 @@ def test_anchors_are_two_a_cell_and_layer_row_by_row():
     assert np.allclose(centers[-1], 6.5 / 7)
 
 
-def test_one_person_is_decoded_where_it_is():
+def test_one_person_is_decoded_at_their_place():
     centers = ssd.anchors(224, STRIDES)
     points = [(0.1, 0.2), (0.3, 0.4), (0.5, 0.6), (0.7, 0.8)]
     people = [(700, 0.9, (0.2, 0.3, 0.4, 0.6), points)]
@@ -56,21 +56,21 @@ def test_overlapping_detections_are_averaged_by_score_and_keep_the_best_score():
 
 
 @pytest.mark.parametrize(("threshold", "count"), [(0.5, 1), (0.95, 0), (0.0, 1)])
-def test_the_threshold_is_a_least_score(threshold, count):
+def test_detections_below_the_threshold_are_dropped(threshold, count):
     centers = ssd.anchors(224, STRIDES)[:1]
     found = decode([(0, 0.9, (0, 0, 1, 1), np.zeros((4, 2)))], centers, threshold)
     assert len(found.scores) == count
     assert found.points.shape == (count, 4, 2)
 
 
-def test_boxes_without_an_area_end():
+def test_boxes_without_area_are_not_merged():
     found = ssd.Detections(
         np.array([0.9, 0.8]), np.zeros((2, 4), np.float32), np.zeros((2, 4, 2), np.float32)
     )
     assert len(ssd.merge_overlapping(found).scores) == 2
 
 
-def test_of_more_detections_than_anybody_looks_at_the_surest_stay():
+def test_most_confident_detections_stay_above_the_limit():
     count = 4 * ssd.MOST
     scores = np.linspace(0.9, 0.1, count, dtype=np.float32)
     corners = np.arange(count, dtype=np.float32)[:, None].repeat(2, axis=1)
@@ -80,7 +80,7 @@ def test_of_more_detections_than_anybody_looks_at_the_surest_stay():
 
 
 @pytest.mark.filterwarnings("error")
-def test_scores_of_nothing_are_averaged_too():
+def test_scores_of_zero_are_averaged_without_error():
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.8]], np.float32)
     points = np.array([[[0.2, 0.4]], [[0.4, 0.4]]], np.float32)
     found = ssd.merge_overlapping(ssd.Detections(np.zeros(2, np.float32), boxes, points))
@@ -88,5 +88,5 @@ def test_scores_of_nothing_are_averaged_too():
     assert np.allclose(found.points, [[[0.3, 0.4]]])
 
 
-def test_sigmoid_of_extremes_warns_of_nothing():
+def test_sigmoid_of_extremes_gives_no_warning():
     assert ssd.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]

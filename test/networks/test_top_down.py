@@ -130,7 +130,7 @@ def test_markers_are_found_where_they_are_drawn(kind, settings, worst, gesture, 
 
 
 @pytest.mark.parametrize("free_batch", [True, False])
-def test_several_people_in_one_run_or_one_by_one(free_batch, networks, detector):
+def test_people_in_one_batch_equal_people_one_by_one(free_batch, networks, detector):
     source = SyntheticSource(scene=crossing(), live=False, fps=10)
     sessions = {"network": networks("keypoints", free_batch=free_batch), "detector": detector}
     estimator = keypoints.top_down(
@@ -147,7 +147,7 @@ def test_several_people_in_one_run_or_one_by_one(free_batch, networks, detector)
     assert len(estimator.estimate(image)) == 1
 
 
-def test_people_are_looked_for_where_the_finder_says(networks, detector):
+def test_people_are_searched_where_the_finder_sees_them(networks, detector):
     sessions = {"network": networks("keypoints"), "detector": detector}
     estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions(static=True))
     image, _, (points,) = picture(actor())
@@ -246,7 +246,7 @@ def test_person_with_too_few_keypoints_is_dropped(networks, detector):
     )
 
 
-def test_the_upper_body_alone(networks, detector):
+def test_upper_body_only_gives_its_keypoints(networks, detector):
     sessions: dict[str, Session] = {"network": networks("simcc"), "detector": detector}
     estimator = simcc.estimator(contract("simcc"), sessions, EstimatorOptions(upper_body_only=True))
     poses = estimator.estimate(picture(actor())[0])
@@ -313,7 +313,7 @@ def test_keypoint_that_is_not_finite_is_missing(value, detector):
         assert pose.keypoint_scores[5] == 0
 
 
-def test_the_registry_knows_which_families_need_the_detector():
+def test_registry_shows_which_families_need_the_detector():
     needing = {family.make for family in FAMILIES.values() if family.needs_people}
     assert needing == set(BUILDERS.values())
 

@@ -47,7 +47,7 @@ def pair():
         (pair(), "pair", 1, 3),
     ],
 )
-def test_forms(outputs, form, classes, values):
+def test_each_output_form_is_read(outputs, form, classes, values):
     assert yolo_pose.form_of([o.shape for o in outputs], POINTS, classes) == form
     boxes, scores, keypoints = yolo_pose.split(outputs, POINTS, form, classes)
     assert np.allclose(boxes, BOXES, atol=1e-4)
@@ -66,7 +66,7 @@ def test_forms(outputs, form, classes, values):
         [],
     ],
 )
-def test_other_shapes_are_no_rows(shapes):
+def test_output_shapes_of_other_forms_are_not_recognized(shapes):
     assert yolo_pose.form_of(shapes, POINTS) is None
 
 
