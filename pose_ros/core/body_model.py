@@ -38,6 +38,7 @@ TRUNK = (
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
 )
 ARM = ("shoulder", "elbow", "wrist")
+FEET = tuple((f"{s}_heel", f"{s}_foot_index") for s in SIDES)
 
 UPPER_ARM, FOREARM = 0.168, 0.150
 ARM_SPREAD = 0.05
@@ -117,6 +118,7 @@ class BodyModel:
         kinds: (B,) index of each bone's kind.
         spreads: (C,) one sigma of a kind's length, as a share.
         arms: For each side, indices of shoulder, elbow and wrist.
+        feet: For each side, indices of heel and toes; empty where the skeleton has none.
         parents: (K,) keypoint that each follows, -1 for those that are solved; those
             of the face follow the left ear.
     """
@@ -128,6 +130,7 @@ class BodyModel:
     kinds: NDArray[np.intp]
     spreads: Float64Array
     arms: tuple[tuple[int, int, int], ...]
+    feet: tuple[tuple[int, int], ...]
     parents: NDArray[np.intp]
 
 
@@ -159,6 +162,7 @@ def body_model(skeleton: Skeleton) -> BodyModel | None:
             parents[i] = -1
         elif name in _PARENTS:
             parents[i] = names[_PARENTS[name]]
+    has_feet = {name for foot in FEET for name in foot} <= names.keys()
     return BodyModel(
         joints=np.array([names[name] for name in joints]),
         weights=np.array(rows),
@@ -169,6 +173,7 @@ def body_model(skeleton: Skeleton) -> BodyModel | None:
         arms=tuple(
             (names[f"{s}_shoulder"], names[f"{s}_elbow"], names[f"{s}_wrist"]) for s in SIDES
         ),
+        feet=tuple((names[heel], names[toes]) for heel, toes in FEET) if has_feet else (),
         parents=parents,
     )
 

@@ -36,6 +36,10 @@ _STEEP_DEGREES = 20.0  # of the found lean; the true one is 5 to 10 more
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
 _FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
+# Networks swap left and right of a whole body at times: then its chest seems to point away from the
+# camera while both toes are below their heels in the image, or the other way about. By how much of
+# the trunk's length at least; the cosine by which the chest points to the camera or away; scores.
+_TOES_LOWER, _TURNED_CHEST, _SEEN_FEET = 0.03, 0.5, 0.5
 _NOSE = 1.35  # breadth between the ears over how far the nose lies before them, in BlazePose
 _GAZE_TURN = 1.25  # BlazePose turns heads too little against the chest
 
@@ -181,8 +185,37 @@ def place(
     body.put(model.joints, trunk.depths, sigmas, measured)
     for arm, other in zip(model.arms, reversed(model.arms), strict=True):
         _place_arm(np.array(arm), np.array(other), body, memory, bearing)
+    if _swapped(model, sight, bearing):
+        _distrust_arms(model, body)
     _place_followers(model, body)
     return body
+
+
+def _swapped(model: BodyModel, sight: Sight, bearing: Bearing) -> bool:
+    """Return whether chest and feet point opposite ways, one to the camera, one away from it.
+
+    Of feet below the camera, which are nearly all, toes that point to it are below their heels.
+    """
+    away = float(bearing.front @ bearing.toward)
+    if not model.feet or abs(away) < _TURNED_CHEST:
+        return False
+    heels, toes = np.array(model.feet).T
+    if not (sight.scores[[*heels, *toes]] >= _SEEN_FEET).all():
+        return False
+    rays = sight.rays / (sight.rays @ bearing.toward)[:, None]
+    left_shoulder, right_shoulder, left_hip, right_hip = rays[model.joints[2:6]]
+    trunk = abs(float((left_shoulder + right_shoulder - left_hip - right_hip) @ bearing.up)) / 2.0
+    lower = (rays[heels] - rays[toes]) @ bearing.up
+    return bool((np.sign(away) * lower > _TOES_LOWER * trunk).all())
+
+
+def _distrust_arms(model: BodyModel, body: PlacedBody) -> None:
+    """Say of arms that may be each other's that they are anywhere about their shoulders."""
+    for shoulder, *ends in model.arms:
+        guessed = body.sources[ends] == PositionSource.MODEL
+        reach = body.height * np.cumsum([UPPER_ARM, FOREARM])
+        wide = np.hypot(body.sigmas[ends], np.hypot(body.sigmas[shoulder], reach))
+        body.sigmas[ends] = np.where(guessed, wide, body.sigmas[ends])
 
 
 def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
