@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pose_ros.bags.context import BagContext, ContextOptions
 from pose_ros.bags.message_types import types
-from pose_ros.bags.prefetch import Ahead
+from pose_ros.bags.prefetch import Prefetcher
 from pose_ros.bags.reader import Bag, BagMessage, BagTopic, open_bag
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
@@ -142,7 +142,7 @@ class BagImages:
             self.camera_info, self.depth, is_rectified(image_kind, base), max_skew, target_frame
         )
         self.camera: Camera | None = None
-        self._open: Ahead[RecordedImage] | None = None
+        self._open: Prefetcher[RecordedImage] | None = None
         self._closed = False
         self._owns_bag = False
 
@@ -195,11 +195,11 @@ class BagImages:
         return -(-last // self._every) - -(-first // self._every)
 
     def __iter__(self) -> Iterator[RecordedImage]:
-        ahead = Ahead(self._shots(), _DECODED)
+        prefetcher = Prefetcher(self._recorded_images(), _DECODED)
         try:
-            yield from ahead
+            yield from prefetcher
         finally:
-            ahead.close()
+            prefetcher.close()
 
     def read(self) -> Frame | None:
         """Return the next image, or None at the end.
@@ -209,12 +209,12 @@ class BagImages:
         """
         if self._closed:
             raise SourceError(f"{self.name} is closed")
-        self._open = self._open or Ahead(self._shots(), _DECODED)
-        shot = next(self._open, None)
-        if shot is None:
+        self._open = self._open or Prefetcher(self._recorded_images(), _DECODED)
+        recorded = next(self._open, None)
+        if recorded is None:
             return None
-        self.camera = shot.camera
-        return shot.frame
+        self.camera = recorded.camera
+        return recorded.frame
 
     def close(self) -> None:
         """End the reading that ``read`` began; safe from any thread, and twice."""
@@ -224,7 +224,7 @@ class BagImages:
         if self._owns_bag:
             self._bag.close()
 
-    def _shots(self) -> Generator[RecordedImage, None, None]:
+    def _recorded_images(self) -> Generator[RecordedImage, None, None]:
         self.refused.clear()
         context = BagContext(self._bag, self._options, self._say)
         margin = context.margin

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Gives items in their order while the next ones are made; close it, or take them all.
 
     An exception comes through in its place.

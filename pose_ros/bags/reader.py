@@ -220,12 +220,12 @@ class Bag:
         self.start_nanoseconds = min((span[0] for span in spans), default=0)
         self.end_nanoseconds = max((span[1] for span in spans), default=0)
         self.storage = "mcap" if isinstance(self._files[0], McapFile) else "sqlite3"
-        told = metadata
+        found = metadata
         for file in self._files:
-            if not told.custom and file.metadata:
-                told = parse_metadata(file.metadata)
-        self.custom: Mapping[str, str] = metadata.custom or told.custom
-        self.distro = metadata.distro or told.distro
+            if not found.custom and file.metadata:
+                found = parse_metadata(file.metadata)
+        self.custom: Mapping[str, str] = metadata.custom or found.custom
+        self.distro = metadata.distro or found.distro
 
 
 def open_bag(path: Path | str) -> Bag:

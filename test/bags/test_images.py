@@ -11,7 +11,7 @@ import pytest
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from pose_ros.bags.images import BagImages, RecordedImage, choose_topic
-from pose_ros.bags.prefetch import Ahead
+from pose_ros.bags.prefetch import Prefetcher
 from pose_ros.bags.reader import open_bag
 from pose_ros.bags.writer import open_bag_writer
 from pose_ros.errors import SourceError
@@ -283,15 +283,15 @@ def test_another_thread_may_close_what_waits() -> None:
         go_on.wait(10)
         yield 1
 
-    ahead = Ahead(slow(), 2)
+    prefetcher = Prefetcher(slow(), 2)
 
     def close() -> None:
         began.wait(10)
-        ahead.close()
+        prefetcher.close()
 
     closing = threading.Thread(target=close)
     closing.start()
-    assert next(ahead, None) is None  # it ends with the closing, not with the item
+    assert next(prefetcher, None) is None  # it ends with the closing, not with the item
     go_on.set()
     closing.join()
 
@@ -302,12 +302,12 @@ def test_an_error_comes_in_its_place() -> None:
         yield 2
         raise SourceError("it broke")
 
-    ahead = Ahead(broken(), 1)
-    assert [next(ahead), next(ahead)] == [1, 2]
+    prefetcher = Prefetcher(broken(), 1)
+    assert [next(prefetcher), next(prefetcher)] == [1, 2]
     with pytest.raises(SourceError, match="it broke"):
-        next(ahead)
-    assert list(ahead) == []
-    ahead.close()
+        next(prefetcher)
+    assert list(prefetcher) == []
+    prefetcher.close()
 
 
 def test_a_plain_picture_is_what_it_was(tmp_path: Path) -> None:
