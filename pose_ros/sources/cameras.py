@@ -6,6 +6,7 @@ A thread of its own takes the frames, so that none is stale when it is read and
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -22,7 +23,6 @@ import cv2
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, check_size
 from pose_ros.core.types import Frame
 from pose_ros.errors import ImageError, OptionError, SourceError
-from pose_ros.sources.quiet import quiet_opening
 
 _FAILED_READS = 3
 _SLOW_READ_SECONDS = 1.0
@@ -32,6 +32,11 @@ _CLOCK_WOBBLE_SECONDS = 0.1
 _VIDEO_GROUP_HINT = (
     "add yourself to the video group (sudo usermod -aG video $USER) and log in again"
 )
+
+_AV_LOG_FATAL = "8"
+_CV_LOG_ERROR = 2
+# OpenCV 4.12 and later keep the two functions elsewhere
+_LOG: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.__dict__["logging"]
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +98,7 @@ def open_capture(request: CaptureRequest) -> Capture:
     if request.is_stream:
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
         parameters = [value for key in timeouts for value in (key, _STREAM_TIMEOUT_MSEC)]
-        with quiet_opening():
+        with _quiet_opening():
             capture = cv2.VideoCapture(request.spec, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             capture.release()
@@ -101,7 +106,7 @@ def open_capture(request: CaptureRequest) -> Capture:
     else:
         check_device(request.device)
         # resolved at every opening: a link such as /dev/v4l/by-id/... follows its camera
-        with quiet_opening():
+        with _quiet_opening():
             capture = cv2.VideoCapture(os.path.realpath(request.device), cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
@@ -121,6 +126,22 @@ def open_capture(request: CaptureRequest) -> Capture:
             raise SourceError(f"{without_password(request.spec)}: {error}") from None
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
+
+
+@contextlib.contextmanager
+def _quiet_opening() -> Iterator[None]:
+    """Hold back the warnings of an attempt to open a device, a stream or a file.
+
+    FFmpeg reads its level once, at the first opening in a process, and would
+    report every damaged packet; OPENCV_FFMPEG_LOGLEVEL in the environment wins.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _AV_LOG_FATAL)
+    level = _LOG.getLogLevel()
+    _LOG.setLogLevel(min(level, _CV_LOG_ERROR))
+    try:
+        yield
+    finally:
+        _LOG.setLogLevel(level)
 
 
 def _set_up(capture: cv2.VideoCapture, request: CaptureRequest) -> None:
