@@ -17,9 +17,10 @@ something else or beyond the image.
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,18 @@ from rosbags.rosbag2 import Writer
 
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.writer import STORAGES, add_topic, open_bag_writer
-from pose_ros.core.camera import Calibration
+from pose_ros.core.camera import Calibration, Camera, Float64Array
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.core.types import Image
+from pose_ros.core.types import Image, PositionSource
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.messages.cameras import camera_info_to_msg
+from pose_ros.messages.headers import header_of
 from pose_ros.messages.images import array_to_msg, image_to_msg
+from pose_ros.messages.transforms import transform_to_msg
 from pose_ros.settings.images import OPTICAL_FRAME
 from pose_ros.synthetic.depth_camera import DepthSensor, to_millimeters
-from pose_ros.synthetic.scene_messages import (
-    Stamp,
-    poses_message,
-    scene_message,
-    transforms_message,
-)
 from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.truth import Truth
 
 DEPTHS = ("16UC1", "32FC1", "none")
 
@@ -64,6 +62,11 @@ _TOPICS = {
 }
 # x right, y down, z forward, in the axes of x forward, y left, z up (REP-103)
 _OPTICAL_IN_LINK = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+NETWORK = "truth"
+"""What a PoseArray of the truth names as its network."""
+
+_IN_SIGHT, _SELF_HIDDEN, _OUT_OF_SIGHT = 1.0, 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,23 @@ def write_scene_bag(
     return count
 
 
+@dataclass(frozen=True)
+class _Stamp:
+    """When and in which frame; what makes a header.
+
+    Attributes:
+        nanoseconds: Unix time.
+        frame_id: TF frame.
+    """
+
+    nanoseconds: int
+    frame_id: str
+
+    def header(self) -> Any:
+        """Return the std_msgs/Header."""
+        return header_of(types, self.nanoseconds, self.frame_id)
+
+
 def _write(
     path: Path,
     source: SyntheticSource,
@@ -149,13 +169,13 @@ def _write(
             if frame is None:
                 raise OutputError(f"{source.name} ended after {number} of {count} images")
             now = start + round(frame.stamp * NANOSECONDS)
-            messages = _messages(source, frame.image, frame.stamp, Stamp(now, options.frame_id))
+            messages = _messages(source, frame.image, frame.stamp, _Stamp(now, options.frame_id))
             if options.depth != "none":
                 messages |= _depth_messages(
-                    source, frame.stamp, Stamp(now, options.frame_id), options
+                    source, frame.stamp, _Stamp(now, options.frame_id), options
                 )
             if number == 0:
-                messages["tf_static"] = _mounting(source, Stamp(now, BASE), options.frame_id)
+                messages["tf_static"] = _mounting(source, _Stamp(now, BASE), options.frame_id)
             for name, message in messages.items():
                 kind = _TOPICS[name][1]
                 writer.write(open_topics[name], now, typestore().serialize_cdr(message, kind))
@@ -168,21 +188,23 @@ def _open(writer: Writer, name: str) -> Connection:
     return add_topic(writer, topic, kind, latched=latched, depth=1 if latched else 10)
 
 
-def _messages(source: SyntheticSource, image: Image, stamp: float, header: Stamp) -> dict[str, Any]:
+def _messages(
+    source: SyntheticSource, image: Image, stamp: float, header: _Stamp
+) -> dict[str, Any]:
     """Return the messages of one frame by the names of ``_TOPICS``; TF before what needs it."""
     truths = source.truths(stamp)
-    odom = Stamp(header.nanoseconds, ODOM)
+    odom = _Stamp(header.nanoseconds, ODOM)
     return {
-        "tf": transforms_message([(odom, BASE, np.eye(4))]),
+        "tf": _transforms_message([(odom, BASE, np.eye(4))]),
         "info": camera_info_to_msg(types, Calibration(source.camera), header.header()),
         "image": image_to_msg(types, image, "bgr", header.header()),
-        "poses": poses_message(header, truths, source.camera),
-        "scene": scene_message(truths),
+        "poses": _poses_message(header, truths, source.camera),
+        "scene": _scene_message(truths),
     }
 
 
 def _depth_messages(
-    source: SyntheticSource, stamp: float, header: Stamp, options: BagOptions
+    source: SyntheticSource, stamp: float, header: _Stamp, options: BagOptions
 ) -> dict[str, Any]:
     """Return the depth image of one frame and its CameraInfo."""
     if options.sensor is None:
@@ -196,11 +218,100 @@ def _depth_messages(
     }
 
 
-def _mounting(source: SyntheticSource, base: Stamp, frame_id: str) -> Any:
+def _mounting(source: SyntheticSource, base: _Stamp, frame_id: str) -> Any:
     """Return where the camera is on the robot: its body, and in it the optical frame."""
     link, optical = source.view.transform, np.eye(4)
     optical[:3, :3] = _OPTICAL_IN_LINK
     link[:3, :3] = link[:3, :3] @ _OPTICAL_IN_LINK.T
-    return transforms_message(
-        [(base, _LINK, link), (Stamp(base.nanoseconds, _LINK), frame_id, optical)]
+    return _transforms_message(
+        [(base, _LINK, link), (_Stamp(base.nanoseconds, _LINK), frame_id, optical)]
+    )
+
+
+def _transforms_message(transforms: Sequence[tuple[_Stamp, str, Float64Array]]) -> Any:
+    """Return a tf2_msgs/TFMessage.
+
+    Args:
+        transforms: Stamp with the parent frame, the child frame, and the child's pose in the
+            parent: (4, 4) meters.
+    """
+    from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
+
+    found = []
+    for stamp, child, pose in transforms:
+        turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        found.append(transform_to_msg(types, stamp.header(), child, pose[:3, 3], turn))
+    return types("tf2_msgs/msg/TFMessage")(transforms=found)
+
+
+def _poses_message(stamp: _Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
+    """Return the pose_ros/PoseArray of all actors of which a part is before the camera.
+
+    A joint's score is 1 in sight, 0.5 behind the person's own body, 0.25 behind something
+    else or beyond the image.
+    """
+    poses = [_pose(truth, camera) for truth in truths if np.isfinite(truth.pixels).any()]
+    skeleton = truths[0].skeleton.name
+    return types("pose_ros/msg/PoseArray")(
+        header=stamp.header(),
+        network=NETWORK,
+        skeleton=skeleton,
+        width=camera.width,
+        height=camera.height,
+        poses=poses,
+    )
+
+
+def _scene_message(truths: Sequence[Truth]) -> Any:
+    """Return a std_msgs/String of JSON: what each actor is and does; null for what is not."""
+    actors = [
+        {
+            "id": truth.id,
+            "name": truth.name,
+            "height": truth.height,
+            "gesture": truth.gesture,
+            "arm": truth.arm,
+            "held": truth.held,
+            "target": None if np.isnan(truth.target).any() else truth.target.tolist(),
+        }
+        for truth in truths
+    ]
+    text = json.dumps({"actors": actors}, allow_nan=False)
+    return types("std_msgs/msg/String")(data=text)
+
+
+def _pose(truth: Truth, camera: Camera) -> Any:
+    index = truth.skeleton.index
+    hips = (truth.camera[index("left_hip")] + truth.camera[index("right_hip")]) / 2
+    scores = np.where(truth.self_hidden, _SELF_HIDDEN, _IN_SIGHT)
+    scores[~truth.visible] = _OUT_OF_SIGHT
+    known = np.isfinite(truth.pixels).all(axis=1)
+    scores[~known] = 0.0
+    offset = truth.camera - hips
+    # BlazePose's measure: pixels at the scale of x
+    depths = offset[:, 2] * camera.matrix[0, 0] / hips[2] if hips[2] > 0 else offset[:, 2] * np.nan
+    point = types("geometry_msgs/msg/Point")
+    keypoints = [
+        types("pose_ros/msg/Keypoint")(
+            name=name,
+            x=truth.pixels[i, 0].item(),
+            y=truth.pixels[i, 1].item(),
+            score=scores[i].item(),
+            z=depths[i].item(),
+            world=point(**dict(zip("xyz", offset[i].tolist(), strict=True))),
+            position=point(**dict(zip("xyz", truth.camera[i].tolist(), strict=True))),
+            position_source=PositionSource.MODEL,
+            position_sigma=0.0,
+        )
+        for i, name in enumerate(truth.skeleton.keypoints)
+    ]
+    low, high = np.nanmin(truth.pixels, axis=0), np.nanmax(truth.pixels, axis=0)
+    box = np.concatenate([low, high]).astype(np.float32)
+    return types("pose_ros/msg/HumanPose")(
+        id=truth.id,
+        score=1.0,
+        box=box,
+        label="",
+        label_score=math.nan,
+        keypoints=keypoints,
     )
