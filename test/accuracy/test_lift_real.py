@@ -51,7 +51,8 @@ def test_arms_of_real_people_that_are_stated_as_sure_are_better_than_others(figu
 
 
 def test_arms_are_unsure_where_the_network_swaps_left_and_right(pictures):
-    swapped, others = [], []
+    swapped: list[float] = []
+    others: list[float] = []
     for seen in pictures:
         if seen.clip != "pose2sim":
             continue
@@ -68,7 +69,7 @@ def test_arms_are_unsure_where_the_network_swaps_left_and_right(pictures):
         assert lifted.camera_sigmas is not None
         sigmas = lifted.camera_sigmas[0]
         turning = np.sqrt(sigmas[wrists] ** 2 - sigmas[[left, right]] ** 2)
-        (others if order else swapped).append(turning.min())
+        (others if order else swapped).append(float(turning.min()))
     assert swapped
     assert min(swapped) > 0.4
     assert np.mean(np.array(others) > 0.4) <= 0.1
