@@ -17,8 +17,7 @@ from pose_ros.models.card import Card, load_card, read_card
 from pose_ros.models.store import model_path
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.body_hands import BodyHands
-from pose_ros.networks.draft import Draft
-from pose_ros.networks.drafts import drafts
+from pose_ros.networks.card_guess import CardGuess, guess_cards
 from pose_ros.networks.finder import Finder
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES
@@ -185,31 +184,31 @@ def open_card(network: str | os.PathLike[str]) -> Card:
     path = user_path(network)
     if path.suffix != ".onnx":
         return load_card(path)
-    signature, fitting = guess(path)
+    signature, fitting = guess_network(path)
     if len(fitting) != 1 or fitting[0].questions:
         guesses = [
-            f"{draft.family}, but it does not say {' and '.join(draft.questions)}"
-            if draft.questions
-            else draft.family
-            for draft in fitting
+            f"{guess.family}, but it does not say {' and '.join(guess.questions)}"
+            if guess.questions
+            else guess.family
+            for guess in fitting
         ]
         raise ModelError(
             f"{path} takes {describe(signature.inputs)} and gives {describe(signature.outputs)}; "
             f"that fits {' or '.join(guesses) or 'no family'}. Say it on a card and name that: "
             f"pose-ros models inspect {path} prints one to begin with"
         )
-    (draft,) = fitting
+    (guess,) = fitting
     _LOG.warning(
         "%s is taken for %s of %s: %s; a card of its own may say otherwise",
         path.name,
-        draft.family,
-        draft.skeletons[0],
-        "; ".join(draft.assumed) or "all else follows from its shapes",
+        guess.family,
+        guess.skeletons[0],
+        "; ".join(guess.assumed) or "all else follows from its shapes",
     )
-    return read_card(draft.card(card_name(path), path.name), path)
+    return read_card(guess.card(card_name(path), path.name), path)
 
 
-def guess(path: Path) -> tuple[Signature, list[Draft]]:
+def guess_network(path: Path) -> tuple[Signature, list[CardGuess]]:
     """Return what an ONNX file takes and gives, and what it could be.
 
     Raises:
@@ -218,7 +217,7 @@ def guess(path: Path) -> tuple[Signature, list[Draft]]:
     if not path.is_file():
         raise ModelError(f"there is no file {path}")
     signature = read_signature(path)
-    return signature, drafts(signature.inputs, signature.outputs, signature.types)
+    return signature, guess_cards(signature.inputs, signature.outputs, signature.types)
 
 
 def card_name(path: Path) -> str:

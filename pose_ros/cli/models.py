@@ -131,11 +131,11 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
     Raises:
         ModelError: The file is not there, or is no network.
     """
-    from pose_ros.build import card_name, guess  # onnxruntime takes long to import
+    from pose_ros.build import card_name, guess_network  # onnxruntime takes long to import
 
     if path.is_file() and path.suffix != ".onnx":
         raise ModelError(f"{path} is no .onnx file, and those are what is inspected")
-    signature, fitting = guess(path)
+    signature, fitting = guess_network(path)
     name = card_name(path)
     if as_json:
         found = {
@@ -147,13 +147,13 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
             "outputs": [{"name": n, "shape": shape} for n, shape in signature.outputs.items()],
             "fits": [
                 {
-                    "family": draft.family,
-                    "finds": draft.finds,
-                    "assumed": draft.assumed,
-                    "questions": draft.questions,
-                    "card": draft.card(name, path.name),
+                    "family": guess.family,
+                    "finds": guess.finds,
+                    "assumed": guess.assumed,
+                    "questions": guess.questions,
+                    "card": guess.card(name, path.name),
                 }
-                for draft in fitting
+                for guess in fitting
             ],
         }
         print(json.dumps(found, indent=2))
@@ -163,14 +163,14 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
     print(f"# and gives {describe(signature.outputs)}.")
     if not fitting:
         print("# That fits none of the families that docs/how-to/own_network.md describes.")
-    for number, draft in enumerate(fitting):
-        print(f"#\n# {'or' if number else 'It fits'} {draft.family}: {draft.finds}")
-        for line in draft.assumed:
+    for number, guess in enumerate(fitting):
+        print(f"#\n# {'or' if number else 'It fits'} {guess.family}: {guess.finds}")
+        for line in guess.assumed:
             print(f"#   taken for granted: {line}")
-        for line in draft.questions:
+        for line in guess.questions:
             print(f"#   you have to say: {line}")
         text = yaml.safe_dump(
-            draft.card(name, path.name), sort_keys=False, default_flow_style=None, width=96
+            guess.card(name, path.name), sort_keys=False, default_flow_style=None, width=96
         )
         # a file is one card: any further one is in comments
         print(

@@ -1,26 +1,30 @@
-"""What a network could be, going by what it takes and gives.
+"""The model card of a network that has none, guessed from its inputs and outputs.
 
-Shapes do not tell everything. How colors are scaled is taken as the makers of such networks
-mostly do it, and said; what they do differently is left open, and only the user can say it.
+Shapes do not tell everything. For the scale of the colors a guess takes what most makers of such
+networks do, and says so. What makers do differently stays open, and only the user can answer it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from pose_ros.core import skeletons
-from pose_ros.networks.draft import (
-    PIXELS,
-    TYPES,
-    WHOLE,
-    Draft,
-    NetworkInput,
-    Shape,
-    named,
-    with_points,
-)
+from pose_ros.core.skeletons import SKELETONS
 from pose_ros.networks.paf_maps import topology
 from pose_ros.networks.yolo_pose import form_of
+
+Shape: TypeAlias = "tuple[int | None, ...]"
+"""Sizes of the axes; None for one that is free."""
+
+_TYPES = ("float32", "uint8", "int32")
+
+_SUBSETS = {f"{s.name}_{name}" for s in SKELETONS.values() for name in s.subsets}
+_WHOLE = [s for s in SKELETONS.values() if s.name not in _SUBSETS]
+"""All skeletons but those that are parts of others."""
+
+_PIXELS = {"range": [0, 255]}
 
 LEAST_POINTS, MOST_POINTS = 5, 300
 MOST_ROWS = 2000
@@ -34,9 +38,99 @@ _IMAGENETS = "colors are normalized with ImageNet's mean and deviation"
 _FREE = "the size of its input, which is free: {} x {} is a guess"
 
 
-def drafts(
+@dataclass(frozen=True)
+class NetworkInput:
+    """The one input of a network, as an image.
+
+    Attributes:
+        tensor: Its name in the file.
+        layout: ``nchw`` or ``nhwc``.
+        height, width: Pixels; None where they are free.
+        type: ``float32``, ``uint8`` or ``int32``.
+    """
+
+    tensor: str
+    layout: str
+    height: int | None
+    width: int | None
+    type: str
+
+    def fields(self, size: tuple[int, int], scaling: dict[str, Any]) -> dict[str, Any]:
+        """Return the input on a card; ``size`` is the height and width where they are free."""
+        height, width = self.height or size[0], self.width or size[1]
+        nchw = self.layout == "nchw"
+        made: dict[str, Any] = {
+            "name": "image",
+            "tensor": self.tensor,
+            "shape": [1, 3, height, width] if nchw else [1, height, width, 3],
+        }
+        if not nchw:
+            made["layout"] = "nhwc"
+        if self.type != "float32":
+            made["type"] = self.type
+        # whole numbers are pixels as they are, whoever made the network
+        return made | (scaling if self.type == "float32" else _PIXELS)
+
+
+@dataclass(frozen=True)
+class CardGuess:
+    """One thing that a network could be, and the card that says it.
+
+    Attributes:
+        family: Which code would decode it.
+        finds: In words.
+        points: Keypoints.
+        skeletons: Those of as many keypoints.
+        image: Fields of the input on a card.
+        outputs: Fields of the outputs on a card.
+        threshold: Least score of a person.
+        decoder: Settings on a card.
+        assumed: What shapes do not tell and such networks mostly have.
+        open: What shapes do not tell and such networks have in one way or another.
+    """
+
+    family: str
+    finds: str
+    points: int
+    skeletons: tuple[str, ...]
+    image: dict[str, Any]
+    outputs: list[dict[str, Any]]
+    threshold: float
+    decoder: dict[str, Any] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+
+    def card(self, name: str, path: str) -> dict[str, Any]:
+        """Return a model card, as it stands in YAML.
+
+        Args:
+            name: Of the network: lower-case letters, digits and -.
+            path: Of its file.
+        """
+        names = [f"point_{i}" for i in range(self.points)]
+        own = {"name": f"{name}-points", "keypoints": names, "links": [], "left_right": []}
+        made: dict[str, Any] = {
+            "name": name,
+            "family": self.family,
+            "skeleton": self.skeletons[0] if self.skeletons else own,
+            "threshold": self.threshold,
+            "files": {"network": {"file": path, "inputs": [self.image], "outputs": self.outputs}},
+        }
+        return made | ({"decoder": self.decoder} if self.decoder else {})
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What the user has to answer before this can run."""
+        if not self.skeletons:
+            return (*self.open, f"what its {self.points} keypoints are")
+        if len(self.skeletons) > 1:
+            return (*self.open, f"which skeleton it has: {' or '.join(self.skeletons)}")
+        return self.open
+
+
+def guess_cards(
     inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], types: Mapping[str, str]
-) -> list[Draft]:
+) -> list[CardGuess]:
     """Return what a network could be.
 
     Args:
@@ -51,11 +145,11 @@ def drafts(
     if picture is None:
         return []
     ways = (_heatmaps, _simcc, _numbers, _rows, _fields, _posenet)
-    return [draft for way in ways for draft in way(picture, outputs)]
+    return [guess for way in ways for guess in way(picture, outputs)]
 
 
 def _picture(name: str, shape: Shape, type_: str) -> NetworkInput | None:
-    if len(shape) != 4 or shape[0] not in (None, 1) or type_ not in TYPES:
+    if len(shape) != 4 or shape[0] not in (None, 1) or type_ not in _TYPES:
         return None
     if shape[1] == 3:
         return NetworkInput(name, "nchw", shape[2], shape[3], type_)
@@ -64,7 +158,7 @@ def _picture(name: str, shape: Shape, type_: str) -> NetworkInput | None:
     return None
 
 
-def _heatmaps(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _heatmaps(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """One map a keypoint, of one person."""
     shapes = list(outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 4:
@@ -75,19 +169,19 @@ def _heatmaps(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[D
         return
     if not any([s * n for n in cells if n] == [picture.height, picture.width] for s in STRIDES):
         return
-    yield Draft(
+    yield CardGuess(
         "heatmap",
         f"one person at a time, {points} heatmaps of {cells[1]} x {cells[0]}",
         points,
-        with_points(points),
+        _with_points(points),
         picture.fields((256, 192), _IMAGENET),
-        named(outputs, ["heatmaps"]),
+        _named(outputs, ["heatmaps"]),
         threshold=0.3,
         assumed=(_IMAGENETS,) if picture.type == "float32" else (),
     )
 
 
-def _simcc(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _simcc(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """A row of classes for x and one for y."""
     names, shapes = list(outputs), list(outputs.values())
     if len(shapes) != 2 or any(len(shape) != 3 for shape in shapes):
@@ -103,13 +197,13 @@ def _simcc(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draf
             unclear = picture.width == picture.height and not names[0].endswith(("x", "y"))
             if picture.width == picture.height and names[order[0]].endswith("y"):
                 continue  # of a square only the names tell
-            yield Draft(
+            yield CardGuess(
                 "simcc",
                 f"one person at a time, {points} keypoints as {wanted[0]} and {wanted[1]} classes",
                 points,
-                with_points(points),
+                _with_points(points),
                 picture.fields((256, 192), _IMAGENET),
-                named({names[i]: shapes[i] for i in order}, ["x", "y"]),
+                _named({names[i]: shapes[i] for i in order}, ["x", "y"]),
                 threshold=0.3,
                 decoder={"split_ratio": ratio},
                 assumed=(_IMAGENETS,) if picture.type == "float32" else (),
@@ -118,7 +212,7 @@ def _simcc(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draf
             return
 
 
-def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """Keypoints as numbers."""
     shapes = list(outputs.values())
     if len(shapes) != 1 or len(shapes[0]) not in (3, 4) or shapes[0][-1] not in (2, 3):
@@ -128,14 +222,14 @@ def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dr
         return
     scores = "with scores" if values == 3 else "without scores"
     finds = f"{points} keypoints as numbers {scores}"
-    given = named(outputs, ["keypoints"])
+    given = _named(outputs, ["keypoints"])
     if len(people) == 2 and values == 3 and picture.layout == "nhwc":
-        yield Draft(
+        yield CardGuess(
             "keypoints",
             f"one person in the whole image, {finds}",
             points,
-            with_points(points),
-            picture.fields((192, 192), PIXELS),
+            _with_points(points),
+            picture.fields((192, 192), _PIXELS),
             given,
             threshold=0.3,
             decoder={"order": "yx"},
@@ -151,11 +245,11 @@ def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dr
         ("keypoints", "one person in the whole image"),
         ("keypoints-top-down", "one person at a time"),
     ):
-        yield Draft(
+        yield CardGuess(
             family,
             f"{where}, {finds}",
             points,
-            with_points(points),
+            _with_points(points),
             picture.fields((256, 192), _IMAGENET),
             given,
             threshold=0.3,
@@ -165,7 +259,7 @@ def _numbers(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dr
         )
 
 
-def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """Rows of a box, a score and keypoints."""
     shapes = list(outputs.values())
     for points in _row_points(shapes):
@@ -185,13 +279,13 @@ def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft
         if picture.layout == "nhwc" and form != "pair":
             decoder = {"units": "normalized"}
             assumed.append("1 is the size of the input, as in what ultralytics exports to TFLite")
-        yield Draft(
+        yield CardGuess(
             "yolo-pose",
             f"everybody, rows of {points} keypoints",
             points,
-            with_points(points),
+            _with_points(points),
             picture.fields(size, {"range": [0, 1]}) | {"fill": 114},
-            named(whole, names),
+            _named(whole, names),
             threshold=0.25,
             decoder=decoder,
             assumed=tuple(assumed),
@@ -201,7 +295,7 @@ def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft
 
 def _row_points(shapes: Sequence[Shape]) -> Iterator[int]:
     """Yield how many keypoints rows could have: a skeleton's number first, then any."""
-    known = sorted({len(s) for s in WHOLE})
+    known = sorted({len(s) for s in _WHOLE})
     found = [n for n in known if form_of(shapes, n)]
     if found:
         yield from found
@@ -217,11 +311,11 @@ def _row_points(shapes: Sequence[Shape]) -> Iterator[int]:
             yield values // 3
 
 
-def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """Maps of the parts and fields of the links, of everybody."""
     if len(outputs) not in (1, 2) or any(len(shape) != 4 for shape in outputs.values()):
         return
-    for skeleton in WHOLE:
+    for skeleton in _WHOLE:
         laid = topology(skeleton)
         parts, channels = (laid.parts, laid.parts + 1), laid.channels
         kinds = {"cmap": parts, "paf": (channels,)}
@@ -238,13 +332,13 @@ def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dra
             height, width = (image["shape"][n] // 8 for n in across)
             cells = (1, None, height, width) if axis == 1 else (1, height, width, None)
             unsaid = ["how colors are scaled, and in which order they come"] if not ours else []
-            yield Draft(
+            yield CardGuess(
                 "paf",
                 f"everybody, maps of {laid.parts} parts and fields of {len(laid.links)} links",
                 laid.parts,
                 (skeleton.name,),
                 image | ({"fit": "stretch"} if ours else {}),
-                named({tensor: _filled(shape, cells) for tensor, shape in found}, list(kinds)),
+                _named({tensor: _filled(shape, cells) for tensor, shape in found}, list(kinds)),
                 threshold=0.15,
                 decoder={"layout": layout} if layout != "nchw" else {},
                 assumed=(_IMAGENETS, "images are stretched, as trt_pose does") if ours else (),
@@ -252,7 +346,7 @@ def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dra
             )
 
 
-def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Draft]:
+def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
     """PoseNet's maps, of everybody."""
     points = len(skeletons.get("coco17"))
     links = points - 1
@@ -265,16 +359,29 @@ def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Dr
             if found is None or any(None in shape[1:] for _, shape in found):
                 continue
             unsaid = ("which of the displacements is forward",) if more is several else ()
-            yield Draft(
+            yield CardGuess(
                 "posenet",
                 f"everybody, heatmaps and offsets of {points} keypoints",
                 points,
                 ("coco17",),
                 picture.fields((353, 481), {"range": [-1, 1]}),
-                named(dict(found), list(kinds)),
+                _named(dict(found), list(kinds)),
                 threshold=0.5,
                 open=(*unsaid, "how colors are scaled"),
             )
+
+
+def _with_points(points: int) -> tuple[str, ...]:
+    """Return the names of the skeletons of bodies with so many keypoints."""
+    return tuple(s.name for s in _WHOLE if len(s) == points and "wrist" not in s.keypoints)
+
+
+def _named(outputs: Mapping[str, Shape], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return outputs on a card, by the names that a family calls them."""
+    return [
+        {"name": name, "tensor": tensor, "shape": [1, *shape[1:]]}
+        for name, (tensor, shape) in zip(names, outputs.items(), strict=True)
+    ]
 
 
 def _by_channels(
