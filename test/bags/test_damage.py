@@ -92,13 +92,13 @@ def file(whole: Path, tmp_path: Path) -> Path:
     return tmp_path / "bag" / whole.name
 
 
-def test_a_whole_one(file: Path) -> None:
+def test_undamaged_file_gives_all_messages_and_no_damage(file: Path) -> None:
     assert read(file.parent) == (list(range(COUNT)), ())
     assert read(file) == (list(range(COUNT)), ())
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
-def test_cut_off(file: Path, share: float) -> None:
+def test_file_cut_off_gives_the_messages_before_the_cut(file: Path, share: float) -> None:
     data = file.read_bytes()
     file.write_bytes(data[: int(share * len(data))])
     numbers, (damage,) = read(file.parent)
@@ -131,7 +131,7 @@ def chunks(data: bytes) -> list[int]:
     return [body - mcap.HEAD.size for code, body, _ in records if code == mcap.CHUNK]
 
 
-def test_broken_in_the_middle(file: Path) -> None:
+def test_file_damaged_in_the_middle_gives_the_messages_around_it(file: Path) -> None:
     data = bytearray(file.read_bytes())
     start = len(data) // 3
     if file.suffix == ".mcap":  # without checksums it is not seen that a text is broken
@@ -178,7 +178,7 @@ def test_every_row_that_sqlite_can_read_is_found(tmp_path: Path, seed: int) -> N
     assert 0 < len(expected) < 12_000
 
 
-def test_broken_in_the_middle_and_cut_off(tmp_path: Path) -> None:
+def test_file_damaged_and_cut_off_gives_the_remaining_messages(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = bytearray(file.read_bytes())
     start = chunks(bytes(data))[1]
@@ -191,20 +191,20 @@ def test_broken_in_the_middle_and_cut_off(tmp_path: Path) -> None:
     assert damage.endswith(f"{COUNT - len(numbers)} of {COUNT} messages are lost")
 
 
-def test_no_metadata(file: Path) -> None:
+def test_missing_metadata_is_reported_and_messages_are_read(file: Path) -> None:
     (file.parent / "metadata.yaml").unlink()
     assert read(file.parent) == (list(range(COUNT)), ("metadata.yaml is missing",))
 
 
 @pytest.mark.parametrize("text", ["[", "3", "rosbag2_bagfile_information: {files: 7}", "\x00\xff"])
-def test_metadata_that_makes_no_sense(file: Path, text: str) -> None:
+def test_invalid_metadata_is_reported_and_messages_are_read(file: Path, text: str) -> None:
     (file.parent / "metadata.yaml").write_bytes(text.encode("latin-1"))
     numbers, (damage,) = read(file.parent)
     assert numbers == list(range(COUNT))
     assert "metadata.yaml" in damage
 
 
-def test_nothing_can_be_read(file: Path) -> None:
+def test_unreadable_file_is_one_error(file: Path) -> None:
     for data, why in [(b"", "is empty"), (b"no bag at all", "is neither an MCAP nor a SQLite")]:
         file.write_bytes(data)
         with pytest.raises(SourceError, match=f"{why}.*: {COUNT} messages are lost"):
@@ -219,7 +219,7 @@ def test_nothing_can_be_read(file: Path) -> None:
         open_bag(file.parent / "none")
 
 
-def test_a_random_byte_here_and_there_is_no_defect(file: Path) -> None:
+def test_random_bytes_end_in_messages_or_one_clear_error(file: Path) -> None:
     whole = file.read_bytes()
     for seed in range(25):
         data = bytearray(whole)
@@ -255,7 +255,7 @@ def split(folder: Path, storage: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("storage", PLUGINS)
-def test_several_files_of_which_one_is_missing(tmp_path: Path, storage: str) -> None:
+def test_missing_file_of_several_is_reported(tmp_path: Path, storage: str) -> None:
     files = split(tmp_path / "bag", storage)
     assert read(tmp_path / "bag") == (list(range(300)), ())
     files[1].unlink()
@@ -269,7 +269,7 @@ def test_several_files_of_which_one_is_missing(tmp_path: Path, storage: str) -> 
 
 @pytest.mark.parametrize("storage", PLUGINS)
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-def test_compressed(tmp_path: Path, storage: str, mode: CompressionMode) -> None:
+def test_compressed_file_is_read(tmp_path: Path, storage: str, mode: CompressionMode) -> None:
     file = write(tmp_path / "bag", storage, compression=mode)
     assert read(file.parent) == (list(range(COUNT)), ())
     (file.parent / "metadata.yaml").unlink()
@@ -277,7 +277,7 @@ def test_compressed(tmp_path: Path, storage: str, mode: CompressionMode) -> None
     assert read(file)[0] == list(range(COUNT))
 
 
-def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
+def test_compressed_file_cut_off_gives_the_messages_before_the_cut(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap", compression=CompressionMode.FILE)
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])
@@ -288,7 +288,7 @@ def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zstd", "lz4"])
-def test_chunks_that_are_compressed(tmp_path: Path, kind: str) -> None:
+def test_compressed_chunks_are_read(tmp_path: Path, kind: str) -> None:
     file = write(tmp_path / "bag", "mcap")
     rewrite(file, kind)
     assert read(file)[0] == list(range(COUNT))
@@ -321,7 +321,7 @@ def rewrite(file: Path, kind: str) -> None:
     file.write_bytes(out)
 
 
-def test_messages_outside_of_chunks(tmp_path: Path) -> None:
+def test_messages_outside_of_chunks_are_read(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = file.read_bytes()
     out = bytearray(mcap.MAGIC)
@@ -337,7 +337,7 @@ def test_messages_outside_of_chunks(tmp_path: Path) -> None:
     assert read(file.parent) == (list(range(COUNT)), ())
 
 
-def test_an_index_that_does_not_name_the_topics(tmp_path: Path) -> None:
+def test_index_without_topics_is_read(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = file.read_bytes()
     (summary,) = struct.unpack_from("<Q", data, len(data) - 28)
@@ -351,7 +351,7 @@ def test_an_index_that_does_not_name_the_topics(tmp_path: Path) -> None:
     assert read(file) == (list(range(COUNT)), ())
 
 
-def test_the_checksum_of_a_chunk(tmp_path: Path) -> None:
+def test_wrong_checksum_of_a_chunk_loses_no_message(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = bytearray(file.read_bytes())
     chunk = chunks(bytes(data))[1] + mcap.HEAD.size
@@ -364,7 +364,7 @@ def test_the_checksum_of_a_chunk(tmp_path: Path) -> None:
         assert bag.damage == (f"{file.name} is damaged ({why}): {lost}",)
 
 
-def test_a_recording_of_humble_has_no_definitions(tmp_path: Path) -> None:
+def test_recording_of_humble_without_definitions_is_read(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3", version=8)
     with sqlite3.connect(file) as connection:
         for table in ("message_definitions", "metadata", "schema"):
@@ -373,7 +373,7 @@ def test_a_recording_of_humble_has_no_definitions(tmp_path: Path) -> None:
     assert read(file) == (list(range(COUNT)), ())
 
 
-def test_an_index_that_is_broken_hides_nothing(tmp_path: Path) -> None:
+def test_broken_index_hides_no_messages(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3")
     connection = sqlite3.connect(file)
     query = "SELECT rootpage FROM sqlite_master WHERE name = 'timestamp_idx'"
@@ -410,7 +410,7 @@ def unclosed(tmp_path: Path) -> Path:
     return file
 
 
-def test_what_is_not_written_back_yet_is_read_from_the_log(unclosed: Path) -> None:
+def test_rows_still_in_the_write_ahead_log_are_read(unclosed: Path) -> None:
     file = unclosed
     why = "bag.db3 was not closed; its end is read from bag.db3-wal"
     assert read(file) == (list(range(281)), (why,))
@@ -440,7 +440,7 @@ def test_a_damaged_log_counts_as_far_as_sqlite_itself_replays_it(
     assert (unclosed.read_bytes(), log.read_bytes()) == (before, bytes(data))
 
 
-def test_messages_of_unknown_types_are_passed_on_unread(tmp_path: Path) -> None:
+def test_messages_of_unknown_types_are_copied_unread(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3")
     connection = sqlite3.connect(file)
     connection.execute("UPDATE topics SET type = 'foo_msgs/msg/Foo' WHERE name = '/b'")
@@ -455,7 +455,7 @@ def test_messages_of_unknown_types_are_passed_on_unread(tmp_path: Path) -> None:
             messages[1].read()
 
 
-def test_one_message_that_is_damaged(tmp_path: Path) -> None:
+def test_one_damaged_message_leaves_the_others_readable(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3")
     connection = sqlite3.connect(file)
     connection.execute("UPDATE messages SET data = x'00010000FFFF' WHERE id = 8")
@@ -468,7 +468,7 @@ def test_one_message_that_is_damaged(tmp_path: Path) -> None:
             messages[7].read()
 
 
-def test_a_read_only_folder_is_enough(file: Path) -> None:
+def test_bag_in_a_read_only_folder_is_read(file: Path) -> None:
     for path in (file, file.parent):
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
@@ -477,7 +477,7 @@ def test_a_read_only_folder_is_enough(file: Path) -> None:
         file.parent.chmod(0o755)
 
 
-def test_what_was_decompressed_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decompressed_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path / "bag", "mcap", compression=CompressionMode.FILE)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -493,7 +493,7 @@ def test_what_was_decompressed_is_removed(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list(scratch.iterdir())
 
 
-def test_names_that_an_address_would_misread(tmp_path: Path) -> None:
+def test_file_names_with_special_characters_are_read(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3")
     folder = tmp_path / "50% #1?"
     folder.mkdir()

@@ -82,7 +82,7 @@ def test_images_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
             assert images.refused.total() == 4
 
 
-def test_a_message_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+def test_truncated_message_is_refused(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", [image(0), image(10), image(20)], "mcap")
     file = path / "bag.mcap"
     data = file.read_bytes()
@@ -94,7 +94,7 @@ def test_a_message_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         assert damage.endswith("1 of 3 messages are lost")
 
 
-def test_the_camera_is_the_newest_before_the_image(tmp_path: Path) -> None:
+def test_camera_is_the_newest_camera_info_before_the_image(tmp_path: Path) -> None:
     wide = np.zeros((HEIGHT, 32, 3), np.uint8)
     messages = [
         image(0), info(5), image(10), info(20, width=32), image(20, array=wide), info(25),
@@ -106,7 +106,7 @@ def test_the_camera_is_the_newest_before_the_image(tmp_path: Path) -> None:
     assert "not calibrated" in "".join(images.notes)
 
 
-def test_a_camera_of_another_size_is_said(tmp_path: Path) -> None:
+def test_camera_of_another_size_is_reported(tmp_path: Path) -> None:
     found, images = shots(write_bag(tmp_path / "bag", [info(0, width=32), image(0), image(10)]))
     assert [shot.camera for shot in found] == [None, None]
     (note,) = images.notes
@@ -116,7 +116,7 @@ def test_a_camera_of_another_size_is_said(tmp_path: Path) -> None:
     )
 
 
-def test_a_camera_info_that_came_once_long_before(tmp_path: Path) -> None:
+def test_camera_info_sent_once_long_before_is_used(tmp_path: Path) -> None:
     messages = [info(0), *(image(1000 * i) for i in range(20))]
     path = write_bag(tmp_path / "bag", messages)
     for start in (0.5, 15.0):
@@ -128,7 +128,7 @@ def test_a_camera_info_that_came_once_long_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
-def test_the_depth_nearest_in_time_before_or_after(tmp_path: Path, storage: str) -> None:
+def test_depth_is_the_nearest_in_time_before_or_after(tmp_path: Path, storage: str) -> None:
     messages = [
         depth(3), image(0), depth(70), image(100), depth(110), image(200), image(300), image(400),
         depth(405, head=header(301)),
@@ -144,7 +144,7 @@ def test_the_depth_nearest_in_time_before_or_after(tmp_path: Path, storage: str)
     assert images.notes == ()
 
 
-def test_depth_of_another_size_is_said(tmp_path: Path) -> None:
+def test_depth_of_another_size_is_reported(tmp_path: Path) -> None:
     small = np.zeros((3, 4), np.uint16)
     other = image(0, "/cam/depth", array=small, encoding="16UC1")
     found, images = shots(write_bag(tmp_path / "bag", [image(0), other]), depth="/cam/depth")
@@ -152,7 +152,7 @@ def test_depth_of_another_size_is_said(tmp_path: Path) -> None:
     assert "has 4x3 pixels" in images.notes[0]
 
 
-def test_up_is_as_tf_tells_it_at_the_stamp(tmp_path: Path) -> None:
+def test_up_follows_tf_at_the_stamp(tmp_path: Path) -> None:
     looks_down = (HALF, 0.0, 0.0, HALF)  # turned by 90 degrees about x
     messages = [
         transform(0, "cam", "mast", topic="/tf_static"),
@@ -198,7 +198,7 @@ def cases() -> Iterator[tuple[list[Told], str | None, str]]:
 
 
 @pytest.mark.parametrize(("messages", "name", "expected"), list(cases()))
-def test_which_topic_is_meant(
+def test_image_topic_is_chosen_or_ambiguous_ones_are_named(
     tmp_path: Path, messages: list[Told], name: str | None, expected: str
 ) -> None:
     with open_bag(write_bag(tmp_path / "bag", messages)) as bag:
@@ -258,7 +258,7 @@ def test_bags_are_inputs_like_others(tmp_path: Path) -> None:
         open_source(str(tmp_path / "pictures"))
 
 
-def test_who_stops_early_leaves_no_thread(tmp_path: Path) -> None:
+def test_reader_that_stops_early_leaves_no_thread(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", [image(i) for i in range(100)])
     before = set(threading.enumerate())
     with open_bag(path) as bag:
@@ -275,7 +275,7 @@ def test_who_stops_early_leaves_no_thread(tmp_path: Path) -> None:
     assert not set(threading.enumerate()) - before
 
 
-def test_another_thread_may_close_what_waits() -> None:
+def test_other_thread_can_close_a_waiting_reader() -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def slow() -> Iterator[int]:
@@ -296,7 +296,7 @@ def test_another_thread_may_close_what_waits() -> None:
     closing.join()
 
 
-def test_an_error_comes_in_its_place() -> None:
+def test_error_is_raised_after_the_images_before_it() -> None:
     def broken() -> Iterator[int]:
         yield 1
         yield 2
@@ -310,7 +310,7 @@ def test_an_error_comes_in_its_place() -> None:
     prefetcher.close()
 
 
-def test_a_plain_picture_is_what_it_was(tmp_path: Path) -> None:
+def test_plain_picture_is_unchanged(tmp_path: Path) -> None:
     found, _ = shots(write_bag(tmp_path / "bag", [image(7), compressed(7)]))
     np.testing.assert_array_equal(found[0].frame.image, picture(7))
     assert (found[0].frame.width, found[0].frame.height) == (WIDTH, HEIGHT)

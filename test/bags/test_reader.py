@@ -38,7 +38,7 @@ def storage_file(path: Path) -> Path:
     return found
 
 
-def test_all_messages_are_those_that_rosbags_reads(bag: Path) -> None:
+def test_messages_equal_those_that_rosbags_reads(bag: Path) -> None:
     expected = reference(bag)
     for path in (bag, storage_file(bag), bag / "metadata.yaml"):
         with open_bag(path) as opened:
@@ -55,7 +55,7 @@ def test_all_messages_are_those_that_rosbags_reads(bag: Path) -> None:
             assert opened.storage == bag.name
 
 
-def test_a_part_of_the_messages(bag: Path) -> None:
+def test_time_range_and_topics_select_messages(bag: Path) -> None:
     expected = [m for m in reference(bag) if m[0] == "/camera/image_raw"]
     with open_bag(bag) as opened:
         window = ["/camera/image_raw"], START + 500_000_000, START + 900_000_000
@@ -102,7 +102,7 @@ def test_images_come_with_camera_depth_and_up(bag: Path) -> None:
         np.testing.assert_allclose(shot.up, source.view.transform[2, :3], atol=1e-9)
 
 
-def test_a_slice_is_what_the_whole_is_there(bag: Path) -> None:
+def test_slice_equals_its_part_of_the_whole(bag: Path) -> None:
     with open_bag(bag) as opened:
         every = list(BagImages(opened, depth=DEPTH))
         images = BagImages(opened, depth=DEPTH, start=0.35, end=1.3, every=4)
@@ -119,7 +119,7 @@ def test_a_slice_is_what_the_whole_is_there(bag: Path) -> None:
         np.testing.assert_array_equal(shot.depth.values, whole.depth.values)
 
 
-def test_a_bag_is_a_source_like_any_other(bag: Path) -> None:
+def test_bag_opens_as_a_source(bag: Path) -> None:
     for source in (open_source(str(bag)), *expand_inputs([str(storage_file(bag))])):
         frames = []
         while (frame := source.read()) is not None:

@@ -45,7 +45,7 @@ def test_camera_info_that_is_equal_to_the_last_is_not_read_again(say: Any) -> No
     assert tracker.camera is not camera
 
 
-def test_camera_of_another_size_is_said_and_does_not_serve(say: Any, said: list[Any]) -> None:
+def test_camera_of_another_size_is_reported_and_not_used(say: Any, said: list[Any]) -> None:
     tracker = CameraTracker("/camera_info", False, say, lost="no meters and no /tf")
     assert tracker.fitting(tracker.camera, 640, 480) is None
     assert said == []
@@ -92,7 +92,7 @@ def test_depth_is_matched_up_to_the_greatest_skew_whatever_floats_round_to(say: 
     assert matcher.skew(seconds_of(START)) == pytest.approx(0.033, abs=1e-6)
 
 
-def test_depth_that_is_damaged_or_of_another_size_is_said(say: Any, said: list[Any]) -> None:
+def test_damaged_depth_or_depth_of_another_size_is_reported(say: Any, said: list[Any]) -> None:
     def load(value: float) -> DepthImage:
         if value < 0.0:
             raise ImageError("it is cut off")

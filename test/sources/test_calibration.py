@@ -104,7 +104,7 @@ def test_refuses(tmp_path: Path, old: str, new: str, text: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_calibration_file_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"calibration: cannot read .*x\.yaml"):
         read_calibration(tmp_path / "x.yaml")
 

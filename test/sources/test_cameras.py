@@ -145,7 +145,7 @@ def test_pauses_between_attempts_grow_to_a_bound() -> None:
     assert list(pauses) == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
-def test_one_bad_frame_is_no_loss(
+def test_one_bad_frame_does_not_count_as_a_lost_camera(
     make: Callable[..., CameraSource],
     device: FakeDevice,
     caplog: pytest.LogCaptureFixture,
@@ -167,7 +167,7 @@ def test_one_bad_frame_is_no_loss(
     assert not caplog.records
 
 
-def test_a_camera_that_opens_but_gives_nothing_is_said_once_too(
+def test_camera_that_opens_without_images_is_logged_once(
     make: Callable[..., CameraSource],
     device: FakeDevice,
     caplog: pytest.LogCaptureFixture,
@@ -201,7 +201,7 @@ def test_close_ends_a_read_that_waits(
         source.read()
 
 
-def test_a_camera_that_is_not_there_at_the_start_is_an_error(
+def test_camera_missing_at_the_start_is_an_error(
     make: Callable[..., CameraSource], device: FakeDevice
 ) -> None:
     device.plugged.clear()
@@ -210,7 +210,7 @@ def test_a_camera_that_is_not_there_at_the_start_is_an_error(
     assert len(device.attempts) == 1
 
 
-def test_another_size_than_asked_for_is_said_once(
+def test_size_unlike_the_requested_one_is_logged_once(
     make: Callable[..., CameraSource], caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make(CaptureRequest("/dev/video7", width=1280, height=720))
@@ -234,7 +234,9 @@ def test_another_size_than_asked_for_is_said_once(
         (float("nan"), 50_000.0),
     ],
 )
-def test_capture_time(position_msec: float, expected: float) -> None:
+def test_capture_time_follows_the_clock_of_the_driver(
+    position_msec: float, expected: float
+) -> None:
     assert capture_time(position_msec, monotonic=1000.0, unix=50_000.0) == pytest.approx(expected)
 
 
@@ -248,11 +250,11 @@ def test_capture_time(position_msec: float, expected: float) -> None:
         (10.0, 3610.0, 10.0),  # the clock was set back by an hour
     ],
 )
-def test_stamps_rise(stamp: float, last: float, expected: float) -> None:
+def test_stamps_always_rise(stamp: float, last: float, expected: float) -> None:
     assert cameras.rising(stamp, last) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_missing_device_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_device_lists_the_available_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match=r"there is no camera /dev/video97; ") as error:
         open_source("97")
     there = sorted(str(path) for path in Path("/dev").glob("video*"))
@@ -309,11 +311,11 @@ def test_device_of_a_spec(spec: str, device: str) -> None:
         ("/dev/video0", "/dev/video0"),
     ],
 )
-def test_passwords_are_not_shown(spec: str, shown: str) -> None:
+def test_passwords_are_hidden_in_messages(spec: str, shown: str) -> None:
     assert cameras.without_password(spec) == shown
 
 
-def test_a_camera_that_was_never_there_is_waited_for(
+def test_camera_missing_at_the_start_is_awaited_on_request(
     make: Callable[..., CameraSource], device: FakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.plugged.clear()
@@ -331,7 +333,7 @@ def test_a_camera_that_was_never_there_is_waited_for(
     ]
 
 
-def test_a_camera_that_is_waited_for_can_be_closed(
+def test_awaited_camera_can_be_closed(
     make: Callable[..., CameraSource], device: FakeDevice
 ) -> None:
     device.plugged.clear()

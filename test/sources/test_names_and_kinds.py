@@ -36,7 +36,9 @@ def write_video(path: Path, count: int = 5) -> Path:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_bytes_in_a_name(tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_any_bytes_are_opened(
+    tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     stem = os.fsdecode(name)
     (tmp_path / f"{stem}.png").write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
@@ -239,7 +241,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
         *(("locked/clip.mkv", 25), ("locked/parts/clip.mp4", 25)),
     ],
 )
-def test_file_on_a_web_server_ends(server: Server, path: str, count: int) -> None:
+def test_video_on_a_web_server_ends_after_its_last_frame(
+    server: Server, path: str, count: int
+) -> None:
     address = f"{server.address}/{path}"
     if path.startswith("locked"):
         address = address.replace("//", "//someone:secret@", 1)
@@ -253,7 +257,7 @@ def test_file_on_a_web_server_ends(server: Server, path: str, count: int) -> Non
     source.close()
 
 
-def test_web_page_is_no_video(server: Server) -> None:
+def test_web_page_is_refused_as_a_video(server: Server) -> None:
     for path in ("page.html", "missing.mp4"):
         with pytest.raises(PoseRosError, match="no video comes from"):
             open_source(f"{server.address}/{path}")

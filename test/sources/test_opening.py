@@ -147,7 +147,7 @@ def test_pictures_of_one_sequence_stay_together(folder: Path) -> None:
     assert [(source.length, source.fps) for source in found] == [(2, 20.0)]
 
 
-def test_an_input_that_does_not_open_does_not_end_the_rest(folder: Path) -> None:
+def test_input_that_does_not_open_does_not_stop_the_others(folder: Path) -> None:
     specs = [str(folder / name) for name in ("p9.png", "notes.txt", "clip.avi")]
     sources = expand_inputs(specs)
     assert next(sources).length == 1

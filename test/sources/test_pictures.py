@@ -40,7 +40,7 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
         (8, np.rot90),
     ],
 )
-def test_jpegs_stand_upright(tmp_path: Path, orientation: int, upright: Turn) -> None:
+def test_jpeg_orientation_is_applied(tmp_path: Path, orientation: int, upright: Turn) -> None:
     image = np.zeros((32, 64, 3), np.uint8)
     image[:16, :32] = (0, 0, 255)
     encoded, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])
@@ -144,7 +144,7 @@ def test_loop(paths: list[Path]) -> None:
     assert [f.source for f in found if f] == ["0.png", "1.png", "2.png"] * 2 + ["0.png"]
 
 
-def test_a_broken_one_among_several_is_left_out_and_said_once(
+def test_broken_picture_among_several_is_skipped_and_logged_once(
     paths: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     paths[1].write_bytes(b"x")
@@ -157,7 +157,7 @@ def test_a_broken_one_among_several_is_left_out_and_said_once(
     assert "1.png" in caplog.records[0].getMessage()
 
 
-def test_only_broken_ones_are_an_error(paths: list[Path]) -> None:
+def test_folder_of_broken_pictures_is_an_error(paths: list[Path]) -> None:
     for path in paths:
         path.write_bytes(b"x")
     with pytest.raises(SourceError, match="none of the pictures"):

@@ -50,7 +50,7 @@ def read_level(source: CameraSource, level: int, seconds: float = 30.0) -> Frame
     raise AssertionError("waited in vain")
 
 
-def test_stream_is_read_lost_and_found_again(
+def test_stream_is_read_again_after_a_loss(
     port: int, servers: list[MjpegServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     servers.append(MjpegServer(port, gray(100)))

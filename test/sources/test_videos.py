@@ -39,7 +39,7 @@ def read_all(source: VideoSource) -> list[Frame]:
     ("name", "code", "fps", "length"),
     [("a.avi", "MJPG", 25.0, 40), ("b.mp4", "mp4v", 30.0, 40), ("c.mkv", "XVID", 12.5, None)],
 )
-def test_frames_and_times(
+def test_video_gives_its_frames_with_their_times(
     tmp_path: Path, name: str, code: str, fps: float, length: int | None
 ) -> None:
     source = VideoSource(write_video(tmp_path / name, code, fps))
@@ -54,7 +54,7 @@ def test_frames_and_times(
     assert source.read() is None
 
 
-def test_loop_goes_on_with_rising_stamps(tmp_path: Path) -> None:
+def test_loop_repeats_with_rising_stamps(tmp_path: Path) -> None:
     source = VideoSource(write_video(tmp_path / "a.avi", count=5), loop=True)
     assert source.length is None
     found = [source.read() for _ in range(13)]
@@ -66,7 +66,7 @@ def test_loop_goes_on_with_rising_stamps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.avi", "c.mkv"])
-def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(
+def test_truncated_file_is_read_up_to_the_cut(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = write_video(tmp_path / name, "MJPG" if name == "a.avi" else "XVID")
@@ -85,7 +85,7 @@ def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(
     assert said == f"{cut} is damaged or cut off: {lost}"
 
 
-def test_a_hole_is_passed_over(tmp_path: Path) -> None:
+def test_hole_in_a_file_is_skipped(tmp_path: Path) -> None:
     data = bytearray(write_video(tmp_path / "a.avi").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 2500] = bytes(2500)
@@ -122,7 +122,7 @@ def test_an_mp4_without_its_index_is_an_error(tmp_path: Path) -> None:
         VideoSource(tmp_path / "cut.mp4")
 
 
-def test_nothing_but_the_error_is_said(tmp_path: Path) -> None:
+def test_only_one_error_line_is_printed(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "a.mp4", "mp4v").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     # FFmpeg reads its level once in a process
@@ -141,7 +141,7 @@ def test_nothing_but_the_error_is_said(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-def test_read_after_close(tmp_path: Path) -> None:
+def test_read_after_close_is_an_error(tmp_path: Path) -> None:
     source = VideoSource(write_video(tmp_path / "a.avi", count=3))
     assert source.read() is not None
     source.close()

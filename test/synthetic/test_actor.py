@@ -127,7 +127,7 @@ def test_crossed_arms_cross_and_the_named_one_is_in_front() -> None:
         assert middle[arm][0] > middle[other][0] + 0.03
 
 
-def test_who_says_stop_shows_the_palm() -> None:
+def test_stop_gesture_shows_the_palm() -> None:
     found = held("stop", "right")
     along = found["right_index"] - found["right_wrist"]
     thumbward = found["right_index"] - found["right_pinky"]

@@ -86,7 +86,7 @@ def test_noise_grows_with_the_square_of_the_distance() -> None:
     np.testing.assert_allclose(deviations, expected, rtol=0.2)
 
 
-def test_what_it_measures_is_a_multiple_of_its_step() -> None:
+def test_measured_depth_is_a_multiple_of_its_step() -> None:
     found = measured(flat(2.5), DepthSensor(dropout=0.0, disparity_step=0.25))
     disparity = CAMERA.matrix[0, 0] * 640 / CAMERA.width * 0.05 / found
     np.testing.assert_allclose(disparity * 4, np.rint(disparity * 4), atol=1e-4)
@@ -134,7 +134,7 @@ def test_blots_take_their_share() -> None:
     assert (missing[:, 1:] & missing[:, :-1]).mean() > 0.6 * missing.mean()
 
 
-def test_a_measurement_is_the_same_again_and_other_at_another_time() -> None:
+def test_measurement_repeats_at_the_same_stamp_and_differs_at_another() -> None:
     source = SyntheticSource("wave", live=False, fps=4, width=160, height=120, seed=7)
     again = SyntheticSource("wave", live=False, fps=4, width=160, height=120, seed=7)
     np.testing.assert_array_equal(source.measured_depth(0.5), again.measured_depth(0.5))

@@ -22,7 +22,7 @@ STEP = 0.05
 @pytest.mark.parametrize(
     "goal", [(2.0, 0.0, 0.0), (-1.5, 0.4, 1.0), (0.0, -2.0, 3.0), (0.2, 0.2, -2.0), (0.0, 0.0, 2.0)]
 )
-def test_it_arrives_and_stays(goal: tuple[float, float, float]) -> None:
+def test_robot_arrives_at_its_goal_and_stays(goal: tuple[float, float, float]) -> None:
     state = BaseState()
     for _ in range(round(10.0 / STEP)):
         after = moved(state, *speeds_to(state, *goal), STEP)
@@ -48,7 +48,7 @@ def test_speeds_lead_along_an_arc() -> None:
     assert (quarter.x, quarter.y) == pytest.approx((1.0, 1.0), abs=0.03)
 
 
-def test_zero_brakes() -> None:
+def test_zero_speed_brakes() -> None:
     state = BaseState(linear=0.5)
     for _ in range(11):
         state = moved(state, 0.0, 0.0, STEP)

@@ -97,7 +97,7 @@ SLACK = Posture(bow=8.0, lean=-4.0, twist=15.0, left_thigh=12.0, left_knee=20.0)
 
 
 @pytest.mark.parametrize("arm", ["left", "right"])
-def test_who_stands_at_ease_points_as_well(arm: Side) -> None:
+def test_actor_at_ease_points_at_the_target(arm: Side) -> None:
     target = np.array([1.6, 0.7, 0.3])
     found = joints(point_at(target, arm, 15.0, AVERAGE, SLACK))
     line, to_target = (end - found[f"{arm}_shoulder"] for end in (found[f"{arm}_wrist"], target))

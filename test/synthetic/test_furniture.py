@@ -56,7 +56,7 @@ def test_rays_meet_a_piece_where_it_begins(
         assert inside(piece, where[before]).min() > -1e-6
 
 
-def test_what_is_behind_is_blocked() -> None:
+def test_point_behind_furniture_is_hidden() -> None:
     pieces = (Pillar(2.0, 0.0, 0.2), *box(2.0, 1.0, (0.4, 0.4, 0.5)))
     points = np.array([[3, 0, 1], [1, 0, 1], [3, 0.5, 1], [4, 2, 0], [4, 2, 1.5], [-3, 0, 1]])
     found = blocked(points.astype(float), np.array([0.0, 0, 1.0]), pieces)

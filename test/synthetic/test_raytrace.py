@@ -101,7 +101,7 @@ def test_screen_box_holds_the_whole_cone(cone: Cone) -> None:
     "center", [(0, 0, -2.0), (0, 0, 0.1), (9.0, 0, 2.0), (0, -9.0, 2.0)],
     ids=["behind", "around the eye", "beside", "above"],
 )  # fmt: skip
-def test_what_is_not_in_the_image_is_left_out(center: tuple[float, float, float]) -> None:
+def test_cone_outside_the_image_is_left_out(center: tuple[float, float, float]) -> None:
     point = np.array(center, np.float64)
     assert Tracer(CAMERA).trace([Cone(point, point, 0.2, 0.2, SKIN)]) is None
 
@@ -130,7 +130,7 @@ def test_view_turns_the_world_into_the_optical_frame() -> None:
 
 
 @pytest.mark.parametrize("cone", CONES)
-def test_what_is_hidden_is_behind_what_is_drawn(cone: Cone) -> None:
+def test_hidden_points_are_behind_the_drawn_surface(cone: Cone) -> None:
     """Over the whole image, as the tracer sees it; edges of the row of spheres are rough."""
     traced = Tracer(CAMERA).trace([cone])
     assert traced is not None

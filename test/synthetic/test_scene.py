@@ -64,7 +64,7 @@ def test_a_heading_may_be_fixed() -> None:
     assert standing == (3.0, 0.5, 90.0, 0.0, 0.0)
 
 
-def test_a_body_faces_where_it_is_headed_and_stands_where_it_is() -> None:
+def test_body_has_the_heading_and_place_of_its_path() -> None:
     for heading, front in ((180, (-1, 0)), (90, (0, 1)), (0, (1, 0)), (270, (0, -1))):
         found = Actor(Path.standing(4.0, 0.3, heading)).joints(0.0)
         middle = (found["left_hip"] + found["right_hip"]) / 2

@@ -72,7 +72,7 @@ def test_images_and_depth_are_those_of_the_source(bag: Any) -> None:
         np.testing.assert_array_equal(found, to_millimeters(source.measured_depth(frame.stamp)))
 
 
-def test_the_camera_info_is_the_cameras(bag: Any) -> None:
+def test_camera_info_equals_the_camera_of_the_source(bag: Any) -> None:
     camera = opened().camera
     for topic in ("/camera/camera_info", "/camera/depth/camera_info"):
         info = bag[topic][0][1]
@@ -106,7 +106,7 @@ def test_tf_leads_from_the_robot_to_the_optical_frame(bag: Any) -> None:
     np.testing.assert_allclose(matrix(robot.transform), np.eye(4))
 
 
-def test_the_truth_is_the_sources(bag: Any) -> None:
+def test_truth_equals_that_of_the_source(bag: Any) -> None:
     source = opened()
     for i in (0, 5):
         truths = source.truths(i / 4)
@@ -203,7 +203,7 @@ def test_progress_is_reported_for_each_image(tmp_path: Path) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
+def test_existing_bag_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.mkdir()
     (path / "notes.txt").write_text("mine")
@@ -212,7 +212,7 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
     assert [p.name for p in path.iterdir()] == ["notes.txt"]
 
 
-def test_what_was_begun_is_removed(tmp_path: Path) -> None:
+def test_unfinished_bag_is_removed(tmp_path: Path) -> None:
     def interrupt(_done: int, _count: int) -> None:
         raise KeyboardInterrupt
 

@@ -117,7 +117,7 @@ def test_furniture_hides_joints(name: str, joints: range, share: tuple[float, fl
             assert truth.visible[truth.skeleton.index(f"{truth.arm}_wrist")]
 
 
-def test_the_own_body_hides_joints() -> None:
+def test_own_body_hides_joints() -> None:
     # the actor walks away, too, and then the camera does not see their face
     found = [truths[0] for truths in track("walking")]
     ears = np.array([t.camera[[7, 8], 2].mean() for t in found])

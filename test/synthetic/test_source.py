@@ -85,7 +85,7 @@ def test_the_picture_shows_the_clothes() -> None:
         assert not is_skin(color_at(frame.image, knee + 0.3 * (truth.pixel("left_hip") - knee)))
 
 
-def test_left_is_left() -> None:
+def test_left_wrist_is_on_the_left_side_of_the_actor() -> None:
     source = SyntheticSource("raise_hand", arm="left", live=False)
     truth = source.truth(0.0)
     # the actor faces the camera: their left is at the right of the image, and on the world's right
@@ -200,7 +200,7 @@ def test_truth_moves_between_frames_and_with_the_script() -> None:
     np.testing.assert_allclose(source.truth(5.0).pixels, source.truth(5.0 + 12.0).pixels)
 
 
-def test_same_seed_same_pictures() -> None:
+def test_same_seed_gives_the_same_pictures() -> None:
     first, again, other = (
         frames(SyntheticSource("wave", live=False, fps=5, seed=seed), 6) for seed in (3, 3, 4)
     )
