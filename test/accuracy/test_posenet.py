@@ -17,8 +17,7 @@ import pose_ros
 from pose_ros.core.metrics import oks
 from pose_ros.models import store
 from pose_ros.models.card import load_card
-from pose_ros.networks.posenet import decode
-from pose_ros.networks.posenet_maps import SKELETON
+from pose_ros.networks.posenet import SKELETON, decode
 from pose_ros.runtime.session import open_session
 
 litert = importlib.import_module("ai_edge_litert.interpreter")

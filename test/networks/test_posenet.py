@@ -9,8 +9,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
-from pose_ros.networks.posenet import decode, decode_single, decoder, make
-from pose_ros.networks.posenet_maps import EDGES, SKELETON
+from pose_ros.networks.posenet import EDGES, SKELETON, decode, decode_single, decoder, make
 from pose_ros.settings.estimation import EstimatorOptions
 
 REACH = 32.0  # pixels around a part in which offsets and displacements lead from it
