@@ -138,8 +138,8 @@ def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def scene_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small recording of a person who raises a hand: images, depth, camera_info and /tf."""
-    from pose_ros.sources.opening import open_synthetic
     from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
+    from pose_ros.synthetic.source import open_synthetic
 
     path = tmp_path_factory.mktemp("bags") / "raised"
     source = open_synthetic("synthetic:raise_hand?width=320&height=240&fps=10", live=False)

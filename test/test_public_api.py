@@ -52,7 +52,7 @@ def test_public_names_are_listed_and_others_are_refused() -> None:
 
 
 def test_samples_of_readme_and_tutorial_run(samples, data, tmp_path, monkeypatch, capsys) -> None:
-    from pose_ros.sources.opening import open_synthetic
+    from pose_ros.synthetic.source import open_synthetic
     from pose_ros.viz.image_writers import VideoFile
 
     shutil.copy(data / "images" / "humans_0.jpg", tmp_path / "photo.jpg")

@@ -14,7 +14,7 @@ import numpy as np
 
 import pose_ros
 from pose_ros.networks.search import SEARCH_PERIOD
-from pose_ros.sources.opening import open_synthetic
+from pose_ros.synthetic.source import open_synthetic
 
 FPS = 30
 

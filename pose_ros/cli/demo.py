@@ -32,9 +32,9 @@ def write_bag(arguments: Sequence[str]) -> int:
     from tqdm import tqdm
 
     from pose_ros.analysis.whole import write_errors
-    from pose_ros.sources.opening import open_synthetic, scene_spec
     from pose_ros.synthetic.depth_camera import DepthSensor
     from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
+    from pose_ros.synthetic.source import open_synthetic, scene_spec
 
     args = _bag_parser().parse_args(arguments)
     spec = scene_spec(args.scene)

@@ -44,9 +44,8 @@ from pose_ros.ros.scene_parameters import scene_meters
 from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
 from pose_ros.sources.names import is_synthetic, may_repeat, with_option
-from pose_ros.sources.opening import affordable_fps, open_synthetic, scene_spec
 from pose_ros.synthetic.scenes import SCENES
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, affordable_fps, open_synthetic, scene_spec
 
 DEFAULT_SECONDS = 12.0
 DEFAULT_SCENE = "synthetic:gestures"

@@ -61,7 +61,7 @@ def gesture_scene(spec: str) -> SceneParameters:
         OptionError: There is no such scene or option, or a value is out of its range.
     """
     # late: the Python of ros2 may lack what they need, and a launch without a scene needs neither
-    from pose_ros.sources.opening import affordable_fps, open_synthetic
+    from pose_ros.synthetic.source import affordable_fps, open_synthetic
 
     spec = with_option(commanding_scene(spec), "fps", f"{affordable_fps():g}")
     spec = with_option(spec, "begin", "now")

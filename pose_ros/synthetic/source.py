@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
+from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 
 from pose_ros.core.camera import Camera
 from pose_ros.core.skeletons import Side
 from pose_ros.core.types import FloatArray, Frame, Image
-from pose_ros.errors import OptionError, SourceError
-from pose_ros.synthetic.actor import SCRIPT, Step, hold
+from pose_ros.errors import OptionError, SourceError, did_you_mean
+from pose_ros.synthetic.actor import GESTURES, SCRIPT, Step, hold
 from pose_ros.synthetic.depth_camera import DepthSensor
 from pose_ros.synthetic.raytrace import View
 from pose_ros.synthetic.renderer import Renderer
 from pose_ros.synthetic.scene import Scene
+from pose_ros.synthetic.scenes import SCENES, make_scene
 from pose_ros.synthetic.truth import Truth, truths
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 640, 480, 30.0
 DEFAULT_DISTANCE = 3.0
+FEW_CORES, FPS_ON_FEW_CORES = 4, 15
 
 # Horizontal field of view of a 4:3 image that shows the actor from the feet to the raised hands.
 _HFOV_DEGREES = 63.0
@@ -263,3 +268,106 @@ def _whole_body_hfov(width: int, height: int) -> float:
     widening = max(1.0, width / max(1, height) / (4 / 3))
     half = math.tan(math.radians(_HFOV_DEGREES / 2)) * widening
     return 2 * math.degrees(math.atan(half))
+
+
+def _truth_value(text: str) -> bool:
+    if text not in ("0", "1", "false", "true"):
+        raise ValueError
+    return text in ("1", "true")
+
+
+def _beginning(text: str) -> float:
+    return time.time() if text == "now" else float(text)
+
+
+_SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "arm": ("arm", str),
+    "width": ("width", int),
+    "height": ("height", int),
+    "fps": ("fps", float),
+    "hfov": ("hfov_degrees", float),
+    "camera_height": ("camera_height", float),
+    "camera_x": ("camera_x", float),
+    "pitch": ("camera_pitch_degrees", float),
+    "distance": ("distance", float),
+    "seed": ("seed", int),
+    "live": ("live", _truth_value),
+    "begin": ("begin", _beginning),
+}
+
+
+def open_synthetic(
+    spec: str,
+    *,
+    fps: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    loop: bool = False,
+    live: bool = True,
+) -> SyntheticSource:
+    """Return the synthetic camera that ``synthetic[:NAME][?OPTION=VALUE&...]`` names.
+
+    The name is that of a gesture to hold or of a scene, such as ``crossing`` or
+    ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height and camera_x
+    (meters above and ahead of ``base_link``), pitch (degrees), distance (meters), seed, live
+    (0 or 1), begin (Unix seconds, or now). What the text says goes before the arguments.
+
+    Raises:
+        OptionError: A name or an option is unknown or out of its range.
+    """
+    head, _, query = spec.partition("?")
+    _, _, word = head.partition(":")
+    options: dict[str, Any] = {
+        "fps": DEFAULT_FPS if fps is None else fps,
+        "width": DEFAULT_WIDTH if width is None else width,
+        "height": DEFAULT_HEIGHT if height is None else height,
+        "loop": loop,
+        "live": live,
+    }
+    for key, text in parse_qsl(query, keep_blank_values=True):
+        if key not in _SYNTHETIC_OPTIONS:
+            known = ", ".join(_SYNTHETIC_OPTIONS)
+            meant = did_you_mean(key, _SYNTHETIC_OPTIONS)
+            raise OptionError(f"{spec}: unknown option {key!r}{meant}; known: {known}")
+        name, read = _SYNTHETIC_OPTIONS[key]
+        try:
+            options[name] = read(text)
+        except ValueError:
+            raise OptionError(f"{spec}: {key} has no such value: {text!r}") from None
+    if word in SCENES:
+        if "arm" in options:
+            raise OptionError(f"{spec}: a scene has its own arms; leave that option out")
+        distance = options.pop("distance", None)
+        scene = make_scene(word, seed=options.get("seed"), distance=distance)
+        return SyntheticSource(scene=scene, name=spec, **options)
+    if word and word not in GESTURES:
+        names = [*GESTURES, *SCENES]
+        raise OptionError(
+            f"{spec}: unknown gesture or scene {word!r}{did_you_mean(word, names)}; "
+            f"known: {', '.join(names)}"
+        )
+    return SyntheticSource(word or None, name=spec, **options)
+
+
+def affordable_fps() -> float:
+    """Return the frames a second of a drawn scene that this machine draws beside a network.
+
+    Drawing a frame costs some 20 ms of a core.
+    """
+    return DEFAULT_FPS if len(os.sched_getaffinity(0)) > FEW_CORES else FPS_ON_FEW_CORES
+
+
+def scene_spec(text: str) -> str:
+    """Return what opens a scene that is named ``NAME[?OPTION=VALUE&...]``, once it is checked.
+
+    Raises:
+        OptionError: There is no such scene or option, or a value is out of its range.
+    """
+    name = text.partition("?")[0]
+    if name not in SCENES:
+        raise OptionError(
+            f"unknown scene {name!r}{did_you_mean(name, SCENES)}; known: {', '.join(SCENES)}"
+        )
+    spec = f"synthetic:{text}"
+    open_synthetic(spec).close()
+    return spec

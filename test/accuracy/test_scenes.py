@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.pointing import draw_pointing
+from pose_ros.synthetic.source import open_synthetic
 
 TRUNK = [11, 12, 23, 24]
 SHOTS = 60

@@ -5,8 +5,8 @@ import pytest
 from pose_ros.analysis.fleet import Fleet, FleetOptions, find_recordings
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
 from pose_ros.settings.gestures import GestureOptions
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
+from pose_ros.synthetic.source import open_synthetic
 
 
 @pytest.fixture(scope="session")

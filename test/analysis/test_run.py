@@ -26,8 +26,8 @@ from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.settings.estimation import HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
+from pose_ros.synthetic.source import open_synthetic
 
 DEPTH, IMAGES = "/camera/depth/image_raw", "/camera/image_raw"
 SETTINGS = Settings(depth=DEPTH, gestures=GestureOptions(hold_time=0.1))

@@ -12,8 +12,9 @@ from rosbags.highlevel import AnyReader
 from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources.opening import expand_inputs, open_source, open_synthetic
+from pose_ros.sources.opening import expand_inputs, open_source
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
+from pose_ros.synthetic.source import open_synthetic
 
 SPEC = "synthetic:people?width=160&height=120&fps=10&camera_x=0.1&pitch=5&seed=2"
 START = START_SECONDS * 10**9

@@ -24,9 +24,8 @@ from pose_ros.messages.images import depth_from_msg, image_from_msg
 from pose_ros.ros.camera_info import calibration_path
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.drawn_scene import STATIC_QOS
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 from tools.bags import image, write_bag
 from tools.calibrations import write_calibration
 from tools.mjpeg_server import MjpegServer

@@ -19,7 +19,7 @@ from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
 from pose_ros.share import node_executable
-from pose_ros.sources.opening import open_synthetic
+from pose_ros.synthetic.source import open_synthetic
 
 pytestmark = pytest.mark.slow
 

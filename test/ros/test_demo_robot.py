@@ -13,7 +13,7 @@ from geometry_msgs.msg import PoseStamped, TwistStamped
 from pose_ros.ros.demo_robot import DemoRobot
 from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.scene_parameters import scene_meters
-from pose_ros.sources.opening import open_synthetic
+from pose_ros.synthetic.source import open_synthetic
 
 SCENE = "synthetic:directing?camera_height=1.1&pitch=7"
 

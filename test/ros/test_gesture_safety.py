@@ -36,7 +36,7 @@ from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.sources.opening import open_synthetic
+from pose_ros.synthetic.source import open_synthetic
 from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, somebody
 from tools.mutation import mutated
 

@@ -37,8 +37,8 @@ from pose_ros.ros.messages import (
 )
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
+from pose_ros.synthetic.source import open_synthetic
 from tools.bag_player import BagPlayer, stamp_of_message
 
 IMAGES, DEPTH = "/camera/image_raw", "/camera/depth/image_raw"

@@ -16,8 +16,8 @@ from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.share import share_path
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
+from pose_ros.synthetic.source import open_synthetic
 
 SPEC = "synthetic:crossing?width=64&height=48&fps=2"
 KINDS = {

@@ -5,11 +5,10 @@ import pytest
 
 from pose_ros.core.camera import Camera
 from pose_ros.errors import OptionError
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.depth_camera import DepthSensor, to_millimeters
 from pose_ros.synthetic.path import Path
 from pose_ros.synthetic.scene import Actor, Scene
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 
 CAMERA = Camera.from_hfov(200, 150, 70.0)
 CLEAN = DepthSensor(disparity_error=0.0, disparity_step=1e-6, dropout=0.0, grazing_degrees=0.0)

@@ -13,10 +13,9 @@ from scipy.spatial.transform import Rotation
 from pose_ros.bags.message_types import typestore
 from pose_ros.core import skeletons
 from pose_ros.errors import OptionError, OutputError
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.depth_camera import to_millimeters
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 
 SPEC = "synthetic:people?width=64&height=48&fps=4&camera_x=0.1&pitch=5&seed=2"
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError
-from pose_ros.sources.opening import open_synthetic, scene_spec
 from pose_ros.synthetic.actor import GESTURES, TWO_ARMED
 from pose_ros.synthetic.figure import SLIM
 from pose_ros.synthetic.raytrace import View
 from pose_ros.synthetic.scenes import SCENES, make_scene, pointing, walking
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic, scene_spec
 from pose_ros.synthetic.truth import Truth
 
 

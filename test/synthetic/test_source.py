@@ -18,13 +18,12 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources import open_source
-from pose_ros.sources.opening import open_synthetic
 from pose_ros.synthetic.actor import Step, hold
 from pose_ros.synthetic.body import Look
 from pose_ros.synthetic.path import Path
 from pose_ros.synthetic.scene import Actor, Scene
 from pose_ros.synthetic.scenes import crossing
-from pose_ros.synthetic.source import SyntheticSource
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 from pose_ros.synthetic.truth import Truth
 
 
