@@ -58,7 +58,7 @@ def test_a_network_of_bodies_finds_no_hands():
         pose_ros.create_body_hands("blazepose-lite")
 
 
-def test_what_a_network_does_not_have_is_said(openpose_models, caplog):
+def test_option_that_a_network_lacks_is_one_line(openpose_models, caplog):
     def warnings(**options):
         caplog.clear()
         build.create_estimator("openpose-mobilenet", models_dir=openpose_models, **options)
@@ -83,7 +83,7 @@ def test_precision_is_full_unless_asked(monkeypatch):
     assert precisions == ["fp32", "fp32"]
 
 
-def test_precision_out_of_range():
+def test_unknown_precision_is_refused():
     with pytest.raises(pose_ros.PoseRosError, match="precision must be one of fp32, fp16"):
         pose_ros.create_estimator(precision="int4")
 

@@ -32,7 +32,7 @@ def make(folder):
     return int8.int8_path(CARD, "landmarks", folder, lines.append), lines
 
 
-def test_it_is_made_once_and_what_it_costs_is_said(folder):
+def test_quantized_network_is_made_once_and_its_error_is_logged(folder):
     path, lines = make(folder)
     assert path == folder / "blazepose-landmarks-full.int8.onnx"
     assert "preparing blazepose-landmarks-full.int8" in lines[0]
@@ -55,7 +55,7 @@ def test_a_file_without_a_plan_stays_as_it_is(folder):
     assert int8.int8_path(CARD, "detector", folder) == folder / "blazepose-detector.onnx"
 
 
-def test_what_is_too_inexact_is_refused(folder, monkeypatch):
+def test_quantized_network_with_too_large_an_error_is_refused(folder, monkeypatch):
     monkeypatch.setattr(int8, "MAX_LOSS", 1e-6)
     with pytest.raises(RuntimeUnavailableError, match="too inexact on this processor"):
         make(folder)

@@ -270,7 +270,7 @@ def test_inspect_prints_cards_that_can_be_used(
         ({"image": (1, 3, 224, 224)}, TRT_POSE),
     ],
 )
-def test_a_file_alone_that_says_what_it_is(
+def test_file_with_known_inputs_and_outputs_needs_no_card(
     inputs: dict[str, Any], outputs: dict[str, Any], tmp_path: Path, caplog: Any
 ) -> None:
     path = stranger(tmp_path / "net.onnx", inputs, outputs)
@@ -288,7 +288,7 @@ def test_a_file_alone_that_says_what_it_is(
         ({"image": (1, 3, 368, 432)}, {"all": (1, 57, 46, 54)}, "how colors are scaled"),
     ],
 )
-def test_a_file_alone_that_does_not_say_it(
+def test_file_with_unknown_inputs_or_outputs_is_one_error(
     inputs: dict[str, Any], outputs: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     path = stranger(tmp_path / "net.onnx", inputs, outputs)
@@ -310,7 +310,7 @@ def test_a_file_whose_input_is_huge_is_one_line(tmp_path: Path) -> None:
         pose_ros.create_estimator(str(path))
 
 
-def test_a_network_of_hands_cannot_be_looked_for_by_bodies(tmp_path: Path) -> None:
+def test_network_of_hands_is_refused_as_a_network_of_bodies(tmp_path: Path) -> None:
     path = stranger(tmp_path / "net.onnx", IMAGE, {"maps": (1, 21, 64, 48)})
     content = yaml.safe_load(
         "{name: hands, family: heatmap, skeleton: trt_hand21, files: {network: {file: net.onnx}}}"
@@ -325,7 +325,7 @@ def test_a_network_of_hands_cannot_be_looked_for_by_bodies(tmp_path: Path) -> No
         pose_ros.create_estimator(str(card))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no file .*nothing\.onnx"):
         pose_ros.create_estimator(str(tmp_path / "nothing.onnx"))
 

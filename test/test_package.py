@@ -85,7 +85,7 @@ def test_the_installed_package_is_tested(checkout):
     assert Path(started.stdout.strip()).resolve() == installed
 
 
-def test_the_installation_is_that_of_the_sources(checkout):
+def test_installation_equals_the_sources(checkout):
     package = Path(pose_ros.__file__).parent
     for source in (checkout / "pose_ros").rglob("*.py"):
         installed = package / source.relative_to(checkout / "pose_ros")

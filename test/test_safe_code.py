@@ -61,5 +61,5 @@ def test_no_module_runs_or_unpickles_what_it_reads(checkout):
         ("import yaml\nyaml.safe_load(text)", "2: yaml.safe_load()"),
     ],
 )
-def test_what_is_unsafe_is_found(source, line):
+def test_unsafe_call_is_found(source, line):
     assert unsafe(source) == [line]

@@ -63,7 +63,7 @@ UNEVEN = [0.0, 0.04, 0.08, 0.5, 0.52, 2.0, 2.033, 2.5, 2.533]
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.webm"])
 @pytest.mark.parametrize("offset", [0.0, 3600.0])
-def test_uneven_times_are_read_and_nothing_is_called_lost(
+def test_uneven_times_are_read_and_no_loss_is_reported(
     tmp_path: Path, name: str, offset: float
 ) -> None:
     codec = "libvpx" if name == "a.webm" else "mpeg4"
@@ -240,7 +240,7 @@ def test_large_video_is_refused_by_its_header(tmp_path: Path) -> None:
         read(path, max_pixels=1000)
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+def test_sound_without_video_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream: Any = container.add_stream("pcm_s16le", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
@@ -302,7 +302,7 @@ def test_mutated_videos_end_no_process(tmp_path: Path) -> None:
     assert min(opened, refused) > 20
 
 
-def test_damage_that_a_decoder_conceals_is_said(tmp_path: Path) -> None:
+def test_damage_that_a_decoder_conceals_is_reported(tmp_path: Path) -> None:
     data = bytearray(write_at(tmp_path / "a.mp4", [i / 25 for i in range(30)]).read_bytes())
     begin = data.index(b"mdat") + 4
     end = data.index(b"moov")

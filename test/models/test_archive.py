@@ -62,7 +62,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_every_kind_by_its_content_and_not_by_its_name(tmp_path: Path, kind: str) -> None:
+def test_archive_kind_follows_content_and_not_name(tmp_path: Path, kind: str) -> None:
     path = WRITERS[kind](tmp_path / "download")
     assert read(path) == [(MEMBER, CONTENT)]
     assert read(path, "absent.onnx") == []
@@ -78,7 +78,7 @@ def test_file_that_is_not_an_archive_has_no_members(tmp_path: Path, content: byt
 
 @pytest.mark.parametrize("name", ["/etc/net.onnx", "../../net.onnx", "./a/../../net.onnx"])
 @pytest.mark.parametrize("write", [tar_of, zip_of])
-def test_a_path_that_leads_elsewhere_is_only_a_name(
+def test_path_of_a_member_is_only_a_name(
     tmp_path: Path, name: str, write: Callable[..., Path]
 ) -> None:
     folder = tmp_path / "folder"
@@ -100,14 +100,14 @@ def test_a_path_that_leads_elsewhere_is_only_a_name(
     ],
     ids=["symbolic link", "hard link", "device", "pipe", "folder"],
 )
-def test_only_plain_files_count_in_a_tar(tmp_path: Path, fields: dict[str, Any]) -> None:
+def test_only_plain_files_of_a_tar_are_read(tmp_path: Path, fields: dict[str, Any]) -> None:
     entries: list[Entry] = [("Pose-Net/secret", b"secret"), (MEMBER, fields)]
     assert read(tar_of(tmp_path / "archive", *entries)) == []
     whole = tar_of(tmp_path / "archive", *entries, (MEMBER, CONTENT))
     assert read(whole) == [(MEMBER, CONTENT)]
 
 
-def test_a_link_in_a_zip_is_passed_over(tmp_path: Path) -> None:
+def test_link_in_a_zip_is_skipped(tmp_path: Path) -> None:
     link = zipfile.ZipInfo(MEMBER)
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "archive", "w") as opened:
@@ -143,7 +143,7 @@ def test_zip_bomb_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_zip_that_lies_about_its_size_gains_nothing(tmp_path: Path) -> None:
+def test_zip_with_a_false_size_is_refused(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "bomb", (MEMBER, bytes(4 << 20)))
     content = path.read_bytes()
     path.write_bytes(content.replace(struct.pack("<I", 4 << 20), struct.pack("<I", 10)))
@@ -160,14 +160,14 @@ def test_archive_of_too_many_members_is_refused(tmp_path: Path, write: Callable[
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_sparse_file_of_nothing_is_passed_over(tmp_path: Path) -> None:
+def test_sparse_file_without_content_is_skipped(tmp_path: Path) -> None:
     headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 40)}
     entry: Entry = (MEMBER, {"pax_headers": headers})
     assert read(tar_of(tmp_path / "sparse", entry)) == []
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
-def test_a_cut_archive_is_one_line(tmp_path: Path, kind: str) -> None:
+def test_truncated_archive_is_one_line(tmp_path: Path, kind: str) -> None:
     path = WRITERS[kind](tmp_path / "cut")
     path.write_bytes(path.read_bytes()[:-30_000])
     with pytest.raises(ModelError, match=f"^{path} is a damaged archive: ") as caught:
@@ -176,14 +176,14 @@ def test_a_cut_archive_is_one_line(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\x00"])
-def test_nonsense_that_begins_like_an_archive_is_one_line(tmp_path: Path, start: bytes) -> None:
+def test_garbage_with_the_magic_of_an_archive_is_one_line(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "nonsense"
     path.write_bytes(start + b"nonsense" * 100)
     with pytest.raises(ModelError, match=f"^{path} is a damaged archive: "):
         read(path)
 
 
-def test_what_the_system_says_of_an_archive_stays_its_error(tmp_path: Path) -> None:
+def test_missing_archive_stays_a_system_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "nothing.tar")
 
@@ -197,7 +197,7 @@ def outcome(path: Path) -> list[tuple[str, bytes]] | str:
 
 
 @pytest.mark.parametrize("write", [tar_of, zip_of])
-def test_one_flipped_bit_never_goes_unnoticed(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_one_flipped_bit_is_always_detected(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / "flipped", (MEMBER, CONTENT))
     sound = path.read_bytes()
     for place in range(0, len(sound), 997):
@@ -210,7 +210,7 @@ def test_one_flipped_bit_never_goes_unnoticed(tmp_path: Path, write: Callable[..
         assert found != [(MEMBER, CONTENT)] or not 200 < place < 50_000
 
 
-def test_random_bytes_in_headers_end_in_a_line_or_in_nothing(tmp_path: Path) -> None:
+def test_random_bytes_in_headers_give_one_line_or_no_members(tmp_path: Path) -> None:
     chance = random.Random(5)
     plain = tar_of(tmp_path / "plain", (MEMBER, b"small"), ("other", b"x"), mode="w:")
     header = plain.read_bytes()[:2048]

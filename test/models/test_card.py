@@ -23,7 +23,7 @@ def test_the_package_brings_cards() -> None:
     assert load_card("blazepose-full") == cards["blazepose-full"]
 
 
-def test_cards_that_share_a_file_say_the_same_of_it() -> None:
+def test_cards_that_share_a_file_agree_on_it() -> None:
     seen: dict[str, Any] = {}
     for card in list_cards():
         for file in card.files.values():
@@ -93,11 +93,11 @@ def test_contracts_of_jetson_inferences_networks() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18_body", "ResNet18-Body", "RESNET18_BODY"])
-def test_a_name_is_one_however_it_is_written(name: str) -> None:
+def test_name_is_matched_in_any_spelling(name: str) -> None:
     assert load_card(name) == load_card("resnet18-body")
 
 
-def test_every_network_is_of_a_family_that_is_there() -> None:
+def test_each_network_belongs_to_a_known_family() -> None:
     for card in list_cards():
         assert card.family in FAMILIES, card.name
 
@@ -117,7 +117,7 @@ def test_wrong_colors_are_refused(shop: Any, colors: str, message: str) -> None:
         load_card(path)
 
 
-def test_own_card(shop: Any) -> None:
+def test_own_card_is_loaded(shop: Any) -> None:
     card = load_card(shop.card_path)
     assert card.file("landmarks").outputs[0].shape == (1, 5, 4, 4)
     assert card.file("detector").inputs[0].range == (0.0, 1.0)

@@ -11,13 +11,13 @@ from pose_ros.models.store import get, status
 CARD = load_card("openpose-mobilenet")
 
 
-def test_what_to_do_is_said(tmp_path):
+def test_missing_network_names_the_steps_to_get_it(tmp_path):
     message = r"converted by hand.*graph_opt.pb \(git blob .*tf2onnx.*models get .* --from FILE"
     with pytest.raises(ModelError, match=message):
         get(CARD, tmp_path)
 
 
-def test_what_was_converted_is_taken_whatever_its_bytes(data, tmp_path):
+def test_converted_network_is_accepted_by_its_contract(data, tmp_path):
     source = data / "openpose" / "mobilenet_v2_small.onnx"
     if not source.is_file():
         pytest.skip(f"no test data: {source} is missing")

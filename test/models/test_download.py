@@ -119,7 +119,7 @@ def test_interrupted_download_is_resumed(web: Web, path: Path) -> None:
     assert "the connection broke after 100000 of 400000 bytes; trying again" in lines
 
 
-def test_a_later_call_goes_on_where_the_last_one_gave_up(web: Web, path: Path) -> None:
+def test_later_call_resumes_where_the_last_one_stopped(web: Web, path: Path) -> None:
     web.answers = [whole(CONTENT, keep=30_000)]
     with pytest.raises(ModelError, match=r"net\.tflite: the connection broke after .*, 4 times"):
         fetch(web, path)
@@ -130,7 +130,7 @@ def test_a_later_call_goes_on_where_the_last_one_gave_up(web: Web, path: Path) -
 
 
 @pytest.mark.parametrize("answer", [hang_up, stall, cut_chunks, silence])
-def test_broken_line_is_tried_again(
+def test_broken_connection_is_retried(
     web: Web, path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web_client, "TIMEOUT", 1.0)
@@ -141,7 +141,7 @@ def test_broken_line_is_tried_again(
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 503])
-def test_busy_server_is_asked_again(web: Web, path: Path, code: int) -> None:
+def test_busy_server_is_retried(web: Web, path: Path, code: int) -> None:
     web.answers = [status(code), whole(CONTENT)]
     assert any(f"the server said HTTP {code}" in line for line in fetch(web, path))
 
@@ -179,7 +179,7 @@ def test_server_without_ranges_sends_it_all_again(web: Web, path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [b"x" * 1000, b"x" * 500_000], ids=["other", "too long"])
-def test_left_over_of_another_file_is_dropped(web: Web, path: Path, left: bytes) -> None:
+def test_partial_file_of_another_download_is_dropped(web: Web, path: Path, left: bytes) -> None:
     path.write_bytes(left)
     fetch(web, path)
     assert [part for _, part in web.asked] == [f"bytes={len(left)}-", None]
@@ -266,7 +266,7 @@ def test_certificates_of_the_environment(
         fetch(web, path)
 
 
-def test_folder_that_cannot_be_written(web: Web, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_one_line(web: Web, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):  # the store says what to do about it
         fetch(web, tmp_path / "none" / "part")
 
@@ -347,7 +347,7 @@ def test_one_line_says_all_that_was_tried(card: Any, web: Web, shop: Any, cache:
     assert line.count(other) == 1
 
 
-def test_next_time_goes_on(card: Any, web: Web, shop: Any, cache: Path) -> None:
+def test_next_call_resumes_the_download(card: Any, web: Web, shop: Any, cache: Path) -> None:
     made = card(web.url)
     content = shop.networks["detector"]
     web.answers = [whole(content, keep=50)]
@@ -377,7 +377,7 @@ def test_own_file_in_place_of_a_broken_download(
     assert not list(cache.glob(".part*"))
 
 
-def test_known_by_its_git_blob_id(card: Any, web: Web, shop: Any, cache: Path) -> None:
+def test_file_is_verified_by_its_git_blob_id(card: Any, web: Web, shop: Any, cache: Path) -> None:
     blob = git_blob(shop.networks["detector"])
     made = card(web.url, known_by=f"    git_blob: {blob}\n")
     get(made, cache, progress=lambda line: None)
@@ -390,7 +390,7 @@ def test_known_by_its_git_blob_id(card: Any, web: Web, shop: Any, cache: Path) -
         get(wrong, cache, progress=lambda line: None)
 
 
-def test_both_kinds_have_to_fit(card: Any, web: Web, shop: Any, cache: Path) -> None:
+def test_both_kinds_of_hash_have_to_match(card: Any, web: Web, shop: Any, cache: Path) -> None:
     sha256 = hashlib.sha256(shop.networks["detector"]).hexdigest()
     lines = f"    sha256: {sha256}\n    git_blob: {'a' * 40}\n"
     with pytest.raises(ModelError, match=f"expected sha256 {sha256} and git blob id aaaa"):

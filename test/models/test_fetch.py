@@ -109,7 +109,7 @@ def in_archive(web: Web, member: str = MEMBER) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("_without_converter")
-def test_what_is_onnx_is_run_as_it_is(card: Make, web: Web, cache: Path) -> None:
+def test_onnx_file_runs_without_conversion(card: Make, web: Web, cache: Path) -> None:
     web.answers = [whole(NETWORK)]
     made = card({"url": web.url})
     assert f"fetching {web.url}" in fetch(made, cache)
@@ -153,7 +153,7 @@ def test_out_of_an_archive(card: Make, web: Web, cache: Path, pause: float) -> N
     assert [path for path, _ in web.asked] == ["/some/net.tflite", "/elsewhere?token=1"]
 
 
-def test_an_archive_that_was_cut_off_goes_on(card: Make, web: Web, cache: Path) -> None:
+def test_interrupted_archive_is_resumed(card: Make, web: Web, cache: Path) -> None:
     made = card(in_archive(web))
     part = len(ARCHIVE) // 5
     web.answers = [whole(ARCHIVE, keep=part)]
@@ -164,7 +164,7 @@ def test_an_archive_that_was_cut_off_goes_on(card: Make, web: Web, cache: Path) 
     assert [range_ for _, range_ in web.asked[asked:]] == [f"bytes={4 * part}-"]
 
 
-def test_the_rest_of_another_archive_is_thrown_away(card: Make, web: Web, cache: Path) -> None:
+def test_partial_file_of_another_archive_is_dropped(card: Make, web: Web, cache: Path) -> None:
     made = card(in_archive(web))
     # the makers put a new archive there between two attempts
     web.answers = [whole(tar_gz((MEMBER, OTHER)), keep=100)]
@@ -185,7 +185,7 @@ def test_the_rest_of_another_archive_is_thrown_away(card: Make, web: Web, cache:
     ],
     ids=["another network", "no such member", "no archive", "damaged"],
 )
-def test_a_wrong_archive_is_said_with_its_address(
+def test_wrong_archive_is_named_with_its_address(
     card: Make, web: Web, cache: Path, content: bytes, message: str
 ) -> None:
     web.answers = [whole(content)]
@@ -194,7 +194,7 @@ def test_a_wrong_archive_is_said_with_its_address(
     assert not list(cache.glob(".part*"))
 
 
-def test_a_bomb_does_not_go_off(
+def test_archive_bomb_is_refused(
     card: Make, web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "MAX_UNPACKED", 1 << 20)
@@ -204,7 +204,7 @@ def test_a_bomb_does_not_go_off(
     assert f"{web.url} unpacks to more than 1 MiB" in failure(card(in_archive(web)), cache)
 
 
-def test_paths_that_lead_elsewhere_lead_nowhere(card: Make, web: Web, cache: Path) -> None:
+def test_paths_outside_the_cache_write_nothing(card: Make, web: Web, cache: Path) -> None:
     evil = tar_gz(("../../evil.txt", b"x"), (f"../../{MEMBER}", NETWORK), ("/etc/evil", b"x"))
     web.answers = [whole(evil)]
     before = set(cache.parent.parent.rglob("*evil*"))
@@ -221,7 +221,7 @@ def test_mirrors_are_tried_in_their_order(card: Make, web: Web, cache: Path) -> 
     assert paths == ["/some/net.tflite", "/some/mirror.onnx", "/some/mirror.onnx?2"]
 
 
-def test_a_mirror_goes_on_where_the_first_left_off(card: Make, web: Web, cache: Path) -> None:
+def test_mirror_resumes_where_the_first_server_stopped(card: Make, web: Web, cache: Path) -> None:
     cut = whole(NETWORK, keep=100)
     web.answers = [cut, cut, cut, cut, whole(NETWORK)]
     fetch(card({"url": web.url}, {"url": web.url + "?2"}), cache)
@@ -296,7 +296,7 @@ def test_one_of_two_hashes_is_enough_where_the_card_says_so(
     fetch(card({"url": web.url}, **hashes, enough="either"), cache)
 
 
-def test_neither_of_two_hashes(card: Make, web: Web, cache: Path) -> None:
+def test_file_with_neither_of_two_hashes_is_refused(card: Make, web: Web, cache: Path) -> None:
     hashes = {"sha256": "0" * 64, "git_blob": "1" * 40, "enough": "either"}
     web.answers = [whole(NETWORK)]
     line = failure(card({"url": web.url}, **hashes), cache)
@@ -400,7 +400,9 @@ class TestTheUsersOwnFile:
     def made(self, card: Make) -> Card:
         return card({"path": "net.onnx"}, drop=("sha256",))
 
-    def test_is_run_from_where_it_is(self, made: Card, cache: Path, tmp_path: Path) -> None:
+    def test_network_of_the_user_runs_from_its_own_place(
+        self, made: Card, cache: Path, tmp_path: Path
+    ) -> None:
         own = tmp_path / "net.onnx"
         own.write_bytes(NETWORK)
         assert model_path(made, "network", cache) == own
@@ -411,14 +413,16 @@ class TestTheUsersOwnFile:
         own.write_bytes(OTHER)
         assert model_path(made, "network", cache).read_bytes() == OTHER
 
-    def test_is_missing(self, made: Card, cache: Path, tmp_path: Path) -> None:
+    def test_missing_file_of_the_user_is_one_line(
+        self, made: Card, cache: Path, tmp_path: Path
+    ) -> None:
         message = f"pose-net: there is no file {tmp_path}/net.onnx, which its card names"
         for ask in (lambda: model_path(made, "network", cache), lambda: get(made, cache)):
             with pytest.raises(ModelError, match=message):
                 ask()
         assert [file.state for file in status(made, cache)] == ["missing"]
 
-    def test_with_a_hash_it_is_an_original_as_any_other(
+    def test_network_of_the_user_with_a_hash_is_treated_as_an_original(
         self, card: Make, cache: Path, tmp_path: Path
     ) -> None:
         made = card({"path": "net.onnx"})
@@ -427,6 +431,6 @@ class TestTheUsersOwnFile:
         (tmp_path / "net.onnx").write_bytes(NETWORK)
         fetch(made, cache)
 
-    def test_of_another_format_needs_one(self, card: Make) -> None:
+    def test_network_of_the_user_in_another_format_needs_a_hash(self, card: Make) -> None:
         with pytest.raises(ModelError, match=r"network.sha256: expected a value"):
             card({"path": "net.tflite"}, drop=("sha256",), format="tflite")

@@ -176,7 +176,7 @@ def test_registry_without_the_package_leaves_the_wheel(
 
 
 @needs_npm
-def test_no_network(
+def test_unreachable_registry_is_one_line(
     card: Any, registry: Registry, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # nothing listens there
@@ -186,7 +186,9 @@ def test_no_network(
     assert "ECONNREFUSED" in line
 
 
-def test_no_npm(card: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_npm_is_one_line(
+    card: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     line = refusal(card(integrity_of(b"")), cache)
     assert f"there is no npm to fetch {REQUIREMENT} with" in line

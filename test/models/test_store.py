@@ -87,7 +87,7 @@ def test_fetched_once_for_all_files_of_a_card(card: Card, cache: Path, log: Log)
     assert left == sorted([".lock", *names])
 
 
-def test_what_is_there_serves_without_a_network(card: Card, filled: Path, log: Log) -> None:
+def test_cached_files_are_used_without_a_connection(card: Card, filled: Path, log: Log) -> None:
     before = {path: path.stat().st_mtime_ns for path in filled.iterdir()}
     for role in card.files:
         assert model_path(card, role, filled, log).is_file()
@@ -134,7 +134,7 @@ def test_damaged_original_is_fetched_again(card: Card, filled: Path, shop: Any, 
     assert original.read_bytes() == shop.networks["detector"]
 
 
-def test_lost_original_is_no_harm(card: Card, filled: Path, log: Log) -> None:
+def test_lost_original_does_not_matter_once_converted(card: Card, filled: Path, log: Log) -> None:
     (filled / "tiny-detector.tflite").unlink()
     get(card, filled, progress=log)
     assert log == []
@@ -183,7 +183,7 @@ def test_without_network_and_cache_one_line_says_what_to_do(
     assert states(card, cache) == ["missing", "missing"]
 
 
-def test_file_put_in_place_by_hand(card: Card, cache: Path, shop: Any, log: Log) -> None:
+def test_file_put_in_place_by_hand_is_used(card: Card, cache: Path, shop: Any, log: Log) -> None:
     close(shop)
     cache.mkdir()
     for role, data in shop.networks.items():
@@ -253,7 +253,7 @@ def test_member_of_another_hash_is_refused(cache: Path, shop: Any, log: Log) -> 
     assert not (cache / "tiny-detector.tflite").exists()
 
 
-def test_card_with_a_wrong_shape(cache: Path, shop: Any, log: Log) -> None:
+def test_card_with_a_wrong_shape_is_refused(cache: Path, shop: Any, log: Log) -> None:
     card = load_card(shop.write_card(lambda text: text.replace("[1, 5, 4, 4]", "[1, 6, 4, 4]")))
     with pytest.raises(ModelError, match=r"expected maps of shape \(1, 6, 4, 4\)"):
         get(card, cache, progress=log)
@@ -334,7 +334,7 @@ def test_read_only_folder(card: Card, filled: Path, tmp_path: Path, log: Log) ->
         filled.chmod(0o755)
 
 
-def test_no_pip(
+def test_missing_pip_is_one_line(
     card: Card, cache: Path, tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
@@ -345,7 +345,9 @@ def test_no_pip(
         get(card, cache, progress=log)
 
 
-def test_no_python(card: Card, cache: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_python_is_one_line(
+    card: Card, cache: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # what an embedded interpreter has
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ModelError, match=r"cannot run pip with '/nowhere/python': No such file"):
@@ -353,7 +355,7 @@ def test_no_python(card: Card, cache: Path, log: Log, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("package", ["tflite", "onnx"])
-def test_missing_extra_is_said_before_anything_is_fetched(
+def test_missing_extra_is_an_error_before_anything_is_fetched(
     card: Card, cache: Path, log: Log, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -362,7 +364,7 @@ def test_missing_extra_is_said_before_anything_is_fetched(
     assert log == []
 
 
-def test_missing_extra_is_no_harm_to_what_is_there(
+def test_missing_extra_does_not_matter_for_cached_files(
     card: Card, filled: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tflite", None)

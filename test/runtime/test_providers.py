@@ -62,7 +62,7 @@ def test_precisions_of_a_gpu(precision, provider):
         ("FP16", "cuda", "precision must be one of fp32, fp16, int8, got 'FP16'"),
     ],
 )
-def test_precision_that_is_not_there(precision, provider, message):
+def test_unsupported_precision_is_refused(precision, provider, message):
     with pytest.raises(OptionError, match=message):
         check_precision(precision, provider)
 
@@ -116,18 +116,18 @@ def test_profiles_of_several_inputs():
         ([], False),
     ],
 )
-def test_no_profile_where_the_batch_is_not_what_changes(inputs, free):
+def test_profile_is_set_only_if_the_batch_alone_changes(inputs, free):
     assert batch_is_free(inputs) is free
     (_, options), _ = provider_options([RT, CPU], "fp32", inputs, ENGINES)
     assert ("trt_profile_min_shapes" in options) is free
 
 
-def test_options_are_texts_as_onnxruntime_wants_them():
+def test_options_are_strings():
     for _, options in provider_options([RT, CUDA, CPU], "fp16", IMAGE, ENGINES):
         assert all(type(text) is str for item in options.items() for text in item)
 
 
-def test_threads_do_not_spin():
+def test_threads_do_not_busy_wait():
     assert session_entries()["session.intra_op.allow_spinning"] == "0"
 
 

@@ -77,7 +77,7 @@ def run(model, sample):
 PLAN = Int8Plan(first="squeezed", last="sum")
 
 
-def test_the_middle_is_in_whole_numbers_and_the_ends_are_not(network, samples):
+def test_inner_layers_are_quantized_and_the_ends_are_not(network, samples):
     data = quantize(network, PLAN, samples)
     weights = {w.name: w.data_type for w in onnx.load_from_string(data).graph.initializer}
     for name in ("stem_linear", "late_linear", "answer"):
@@ -95,13 +95,13 @@ def test_quantize_logs_nothing(network, samples, caplog):
     assert not caplog.records
 
 
-def test_any_batch_goes_through(network, samples):
+def test_quantized_network_accepts_any_batch(network, samples):
     data = quantize(network, PLAN, samples)
     both = run(data, np.concatenate(samples[:2]))
     assert np.allclose(both[1:], run(data, samples[1]), atol=1e-5)
 
 
-def test_equalizing_changes_ranges_and_no_answer(network, samples):
+def test_equalizing_changes_ranges_and_not_outputs(network, samples):
     model = onnx.load(network)
     quantization._equalize(model, samples)
     assert np.allclose(run(model, samples[0]), run(onnx.load(network), samples[0]), atol=1e-4)
@@ -114,7 +114,7 @@ def test_equalizing_changes_ranges_and_no_answer(network, samples):
     assert spread[1] < 1.5 * np.sqrt(spread[0])
 
 
-def test_both_preparations_make_it_more_exact(network, samples, monkeypatch):
+def test_both_preparations_reduce_the_error(network, samples, monkeypatch):
     exact = [run(onnx.load(network), sample) for sample in samples]
 
     def error():

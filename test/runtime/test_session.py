@@ -99,13 +99,13 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [0, 65, -1])
-def test_threads_out_of_range(threads, tmp_path):
+def test_threads_out_of_range_are_refused(threads, tmp_path):
     with pytest.raises(OptionError, match=r"threads must be in \[1, 64\]"):
         open_session(tmp_path / "x.onnx", threads=threads)
 
 
 @pytest.mark.parametrize("provider", ["cpu", "auto"])
-def test_precision_out_of_range(provider, tmp_path):
+def test_unknown_precision_is_refused(provider, tmp_path):
     with pytest.raises(OptionError, match="precision"):
         open_session(tmp_path / "x.onnx", provider, precision="int4")
 
@@ -121,7 +121,7 @@ def test_file_that_is_not_a_network_is_one_clear_error(tmp_path, provider, gpu):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_a_network_runs_on_what_it_says(sums, device):
+def test_network_runs_on_the_provider_that_it_reports(sums, device):
     loaded = LOADING(str(sums), providers=[CPU])
     session = OrtSession(loaded, device)
     assert session.provider == "cpu"
@@ -133,7 +133,7 @@ def test_a_network_runs_on_what_it_says(sums, device):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_outputs_belong_to_the_caller(sums, device):
+def test_outputs_stay_unchanged_by_later_runs(sums, device):
     session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
     a, b = arrays(2)
     first = session.run(a, b)
@@ -143,7 +143,7 @@ def test_outputs_belong_to_the_caller(sums, device):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_inputs_that_are_not_contiguous(sums, device):
+def test_non_contiguous_inputs_are_accepted(sums, device):
     session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
     wide = np.arange(8, dtype=np.float32).reshape(2, 4)
     minus, total = session.run(wide[:, ::2], wide[:, 1::2])
@@ -152,7 +152,7 @@ def test_inputs_that_are_not_contiguous(sums, device):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_inputs_that_do_not_fit(sums, device):
+def test_inputs_of_another_shape_are_refused(sums, device):
     session = OrtSession(LOADING(str(sums), providers=[CPU]), device)
     a, b = arrays()
     for wrong in ((a,), (a, b, b), (a, b[:, :1]), (a.astype(np.float64), b.astype(np.float64))):
@@ -189,7 +189,7 @@ def test_a_gpu_that_breaks_down_is_one_clear_error(sums, gpu, monkeypatch):
 @pytest.mark.parametrize("assignment", ["known", "unknown"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("provider", ["auto", "cuda", "tensorrt"])
-def test_what_was_asked_for_runs(sums, gpu, caplog, provider, precision, assignment):
+def test_requested_provider_runs(sums, gpu, caplog, provider, precision, assignment):
     fake = gpu(assignment=assignment)
     session = open_session(sums, provider, require_gpu=True, precision=precision)
     assert session.provider == {"auto": "cuda"}.get(provider, provider)
@@ -201,7 +201,7 @@ def test_what_was_asked_for_runs(sums, gpu, caplog, provider, precision, assignm
 
 
 @pytest.mark.parametrize("how", ["raise", "leave out"])
-def test_a_fallback_is_said(sums, gpu, caplog, how):
+def test_fallback_is_logged(sums, gpu, caplog, how):
     fake = gpu(cuda=how)
     session = open_session(sums, "cuda", precision="fp16")
     assert session.provider == "cpu"
@@ -223,14 +223,14 @@ def test_a_fallback_is_an_error_where_a_gpu_is_required(sums, gpu, how):
 
 
 @pytest.mark.parametrize("how", ["raise", "leave out"])
-def test_cuda_in_place_of_tensorrt(sums, gpu, caplog, how):
+def test_cuda_runs_if_tensorrt_is_missing(sums, gpu, caplog, how):
     gpu(tensorrt=how)
     session = open_session(sums, "tensorrt", require_gpu=True)
     assert session.provider == "cuda"
     assert "sums.onnx runs on cuda: tensorrt cannot run it" in caplog.text
 
 
-def test_a_provider_that_got_no_node_does_not_run_the_network(sums, gpu, caplog):
+def test_provider_without_nodes_falls_back_to_cpu(sums, gpu, caplog):
     fake = gpu()
     fake.assign = lambda name: lambda: [type("Part", (), {"ep_name": CPU})]
     assert open_session(sums, "cuda").provider == "cpu"
@@ -244,7 +244,7 @@ def test_no_gpu_and_half_precision(sums, caplog):
     assert "runs in fp32" in caplog.text
 
 
-def test_an_engine_is_built_once_and_said(sums, gpu):
+def test_engine_is_built_once_and_logged(sums, gpu):
     gpu()
     lines: list[str] = []
     for precision, said in (("fp32", True), ("fp32", False), ("fp16", True), ("fp16", False)):
@@ -260,7 +260,7 @@ def test_an_engine_is_built_once_and_said(sums, gpu):
         assert folder.parent == sums.parent / "tensorrt"
 
 
-def test_an_engine_belongs_to_one_content(sums):
+def test_engine_is_rebuilt_for_another_network(sums):
     before = engine_folder(sums, "fp32")
     sums.write_bytes(sums.read_bytes() + b"\0")
     assert engine_folder(sums, "fp32") != before
@@ -289,7 +289,7 @@ def test_half_precision_without_its_package_is_one_clear_error(sums, gpu, monkey
         open_session(sums, "cuda", precision="fp16")
 
 
-def test_quantized_weights_that_two_nodes_share(tmp_path, monkeypatch, caplog):
+def test_quantized_weights_shared_by_two_nodes_are_accepted(tmp_path, monkeypatch, caplog):
     """onnxruntime cannot load them where it is to multiply them exactly."""
     exact = session_entries(flags=set())
     monkeypatch.setattr(sessions, "session_entries", lambda: exact)
@@ -318,7 +318,7 @@ def test_quantized_weights_that_two_nodes_share(tmp_path, monkeypatch, caplog):
     assert "shared.onnx: on this CPU its whole numbers may overflow" in caplog.text
 
 
-def test_two_distributions_of_onnxruntime_are_said_once_with_the_cure(
+def test_two_distributions_of_onnxruntime_are_logged_once_with_the_cure(
     sums, tmp_path, monkeypatch, caplog
 ):
     """Beside the one of these tests stands what pip writes down of onnxruntime-gpu."""

@@ -19,7 +19,7 @@ HAS = Signature(
         HAS,
     ],
 )
-def test_fits(wanted):
+def test_network_with_the_signature_of_its_card_is_accepted(wanted):
     HAS.require(wanted, "net.onnx")
 
 
@@ -40,6 +40,6 @@ def test_fits(wanted):
         (Signature(HAS.inputs, {"heat": (1, 18, 56, 56)}), "expected the outputs heat"),
     ],
 )
-def test_does_not_fit(wanted, message):
+def test_network_with_another_signature_is_refused(wanted, message):
     with pytest.raises(ModelError, match=message):
         HAS.require(wanted, "net.onnx")

@@ -20,6 +20,6 @@ from pose_ros.settings.estimation import EstimatorOptions
         ("detect_tiles", 5, "detect_tiles"),
     ],
 )
-def test_out_of_range(name, value, message):
+def test_value_out_of_range_is_refused(name, value, message):
     with pytest.raises(OptionError, match=message):
         EstimatorOptions(**{name: value})

@@ -91,7 +91,7 @@ def test_an_added_option_is_a_keyword_of_the_dataclass() -> None:
         LongerOptions(patience="3")
 
 
-def test_what_stands_for_none_is_no_number_of_the_option() -> None:
+def test_stand_in_for_none_is_outside_the_range_of_the_option() -> None:
     parameter = parameters_of(SampleTable)["limit"]
     assert (parameter.default, parameter.range) == (0.0, (0.0, 2.0))
     assert table_from(SampleTable, {"limit": 0.0}).people.limit is None
@@ -106,7 +106,7 @@ def test_a_misspelled_parameter_is_named_with_the_near_one() -> None:
         table_from(SampleTable, {"patienc": 1.0})
 
 
-def test_what_only_the_node_can_check_is_checked() -> None:
+def test_check_of_the_node_applies_to_its_value() -> None:
     with pytest.raises(OptionError, match="name must be letters, got '7'"):
         table_from(SampleTable, {"name": "7"})
 
@@ -128,11 +128,11 @@ def test_an_option_of_numbers_without_a_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_flags_without_words_give_the_defaults(kind: type[Any]) -> None:
+def test_options_without_flags_have_the_defaults(kind: type[Any]) -> None:
     assert parsed(kind) == kind()
 
 
-def test_flags_give_what_they_say() -> None:
+def test_flags_set_their_options() -> None:
     found = parsed(EstimatorOptions, "--no-smoothing", "--static", "--max-people", "3")
     assert found == EstimatorOptions(smoothing=False, static=True, max_people=3)
     assert parsed(EngineOptions, "--precision", "fp16").precision == "fp16"
@@ -166,7 +166,7 @@ def test_no_two_parameters_of_a_node_share_a_name_by_chance(node: str) -> None:
 
 
 @pytest.mark.parametrize("path", list(files()))
-def test_pages_of_options_are_as_they_would_be_written(checkout: Path, path: str) -> None:
+def test_pages_of_options_are_up_to_date(checkout: Path, path: str) -> None:
     written = (checkout / path).read_text(encoding="utf-8")
     assert written == files()[path], "run python -m tools.option_pages"
 
@@ -192,14 +192,14 @@ def stated_defaults(source: str) -> Iterator[tuple[str, Any]]:
                 yield name, value.value
 
 
-def test_a_default_that_is_stated_twice_is_found() -> None:
+def test_default_stated_twice_is_found() -> None:
     source = "def f(a, max_people=1, *, threads: int = 2): ...\nclass C:\n    rate: float = 20.0"
     assert list(stated_defaults(source)) == [("max_people", 1), ("threads", 2), ("rate", 20.0)]
     source = "group.add_argument('--max-people', type=int, default=1, metavar='N')"
     assert list(stated_defaults(source)) == [("max_people", 1)]
 
 
-def test_no_default_of_an_option_stands_twice(checkout: Path) -> None:
+def test_no_default_of_an_option_is_stated_twice(checkout: Path) -> None:
     """A switch that is off, and None, are every function's and no second statement."""
     defaults: dict[str, set[str]] = {}
     for kind in [*KINDS, *NODES.values()]:

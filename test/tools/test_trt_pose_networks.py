@@ -39,7 +39,7 @@ def network(
     return request.param, save(build(request.param), path)
 
 
-def test_it_is_what_the_card_says(network: tuple[str, Path]) -> None:
+def test_network_matches_its_card(network: tuple[str, Path]) -> None:
     name, path = network
     signature = load_card(name).file("network").signature
     assert read_signature(path) == signature
@@ -53,7 +53,7 @@ def test_it_is_what_the_card_says(network: tuple[str, Path]) -> None:
     assert 0 < np.abs(cmap).max() < 0.15
 
 
-def test_it_is_as_large_as_the_published_one(network: tuple[str, Path]) -> None:
+def test_network_has_the_size_of_the_published_one(network: tuple[str, Path]) -> None:
     """Names of layers apart, which are the only thing that an export is free in."""
     name, path = network
     if name not in PUBLISHED_BYTES:
@@ -61,7 +61,7 @@ def test_it_is_as_large_as_the_published_one(network: tuple[str, Path]) -> None:
     assert path.stat().st_size == pytest.approx(PUBLISHED_BYTES[name], abs=1000)
 
 
-def test_tensorrt_reads_it(network: tuple[str, Path]) -> None:
+def test_network_has_only_operators_that_tensorrt_reads(network: tuple[str, Path]) -> None:
     """As far as a check without TensorRT shows: operators, opset, types, fixed sizes."""
     model = onnx.load(network[1])
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 11)]
@@ -75,7 +75,7 @@ def test_tensorrt_reads_it(network: tuple[str, Path]) -> None:
         assert all(dim.dim_value > 0 for dim in dims), node.name
 
 
-def test_the_batch_alone_is_free_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_batch_is_free_on_request(tmp_path: Path) -> None:
     path = save(build("resnet18-body", size=64, free_batch=True), tmp_path / "net.onnx")
     signature = read_signature(path)
     assert signature.inputs == {"input": (None, 3, 64, 64)}
@@ -110,7 +110,7 @@ def test_the_parts_of_the_architectures() -> None:
         build("resnet18-body", size=100)
 
 
-def test_random_weights_do_not_pass_for_the_published_ones(
+def test_random_weights_are_not_taken_for_the_published_ones(
     network: tuple[str, Path], tmp_path: Path
 ) -> None:
     name, path = network

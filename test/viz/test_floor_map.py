@@ -21,7 +21,7 @@ def test_x_is_up_and_y_to_the_left() -> None:
     assert VIEW.pixel((-1.0, -1.0)) == (300, 400)
 
 
-def test_what_is_drawn_is_where_it_is() -> None:
+def test_people_are_drawn_at_their_places() -> None:
     robot = (0.0, 0.0, 0.0)
     base = draw_floor(VIEW, robot)
     assert base.shape == (400, 400, 3)

@@ -38,7 +38,7 @@ def test_a_link_is_drawn_between_its_ends_in_the_side_s_color():
     assert image[70, 110].sum() == 0
 
 
-def test_a_skeletons_own_colors_go_before_those_of_the_sides():
+def test_own_colors_of_a_skeleton_override_those_of_the_sides():
     colors = [(0, 0, 0)] * len(SKELETON)
     colors[SHOULDER], colors[ELBOW] = (10, 200, 30), (40, 50, 250)
     own = replace(SKELETON, colors=tuple(colors))
@@ -98,7 +98,7 @@ def test_networks_that_leave_out_what_they_do_not_find_have_all_the_rest_drawn()
 
 
 @pytest.mark.parametrize("far", [1e9, -1e9])
-def test_points_far_outside_do_no_harm(far):
+def test_points_far_outside_the_image_are_ignored(far):
     points = np.full((33, 2), far)
     image = drawn(PARTS, person(points, np.ones(33), box=(far, far, far, far)))
     assert image.shape == (200, 160, 3)
@@ -158,12 +158,12 @@ def test_a_missing_box_is_not_drawn():
         ("links,default", ("links", "keypoints")),
     ],
 )
-def test_the_option_is_read(text, parts):
+def test_overlay_option_is_parsed(text, parts):
     assert parse_parts(text) == parts
 
 
 @pytest.mark.parametrize("text", ["", "bones", "none,box", ","])
-def test_the_option_refuses_what_it_does_not_know(text):
+def test_unknown_overlay_option_is_refused(text):
     with pytest.raises(OptionError, match="box,links,keypoints"):
         parse_parts(text)
 

@@ -132,7 +132,7 @@ def check(text: str) -> Page:
     return page
 
 
-def test_a_page_is_whole_and_alone() -> None:
+def test_page_is_valid_and_needs_no_other_file() -> None:
     page = check(walk(ReportBuilder(INFO)).html())
     for words in ("walk.mcap", "blazepose-full", "left shoulder", "point", "id 1", "50 ms"):
         assert words in page.text
@@ -145,7 +145,7 @@ def test_the_same_results_make_the_same_bytes() -> None:
     assert walk(ReportBuilder(INFO, FEW)).html() == walk(ReportBuilder(INFO, FEW)).html()
 
 
-def test_no_pictures_where_none_are_wanted() -> None:
+def test_pictures_are_left_out_on_request() -> None:
     page = check(walk(ReportBuilder(INFO, ReportOptions(pictures=False, joints=("elbow",)))).html())
     assert not [tag for tag, _, _ in page.attributes if tag == "img"]
 
@@ -173,7 +173,7 @@ def evil_builder() -> ReportBuilder:
     return builder
 
 
-def test_nothing_of_a_recording_is_taken_for_markup() -> None:
+def test_text_of_a_recording_is_escaped() -> None:
     text = evil_builder().html(RecordingFacts(lost=(EVIL,), network=EVIL))
     page = check(text)
     assert "script" not in [tag for tag, _, _ in page.attributes]
@@ -183,7 +183,7 @@ def test_nothing_of_a_recording_is_taken_for_markup() -> None:
     assert not [letter for letter in text if ord(letter) < 32 and letter not in "\n\t\r"]
 
 
-def test_a_comparison_takes_nothing_for_markup_either() -> None:
+def test_text_of_a_comparison_is_escaped() -> None:
     info = RunInfo(EVIL, EVIL, EVIL, options={EVIL: EVIL})
     comparison = ComparisonBuilder((info, info), (EVIL, EVIL), FEW)
     for i in range(3):
@@ -242,7 +242,7 @@ def test_without_meters_there_is_no_floor() -> None:
     assert "angles" in page.ids
 
 
-def test_a_page_is_written_whole(tmp_path) -> None:
+def test_page_is_written_completely_or_not_at_all(tmp_path) -> None:
     builder = ReportBuilder(INFO)
     path = tmp_path / "new" / "report.html"
     builder.write(path)

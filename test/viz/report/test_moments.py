@@ -38,7 +38,7 @@ def test_pictures_are_small_and_in_their_own_colors() -> None:
     assert np.allclose(picture.reshape(-1, 3).mean(axis=0), (0, 0, 90), atol=3)  # BGR
 
 
-def test_those_who_stay_are_shown_when_many_pass_by() -> None:
+def test_people_who_stay_are_shown_when_many_pass_by() -> None:
     moments = Moments()
     for i in range(200):
         people = {1000 + i: 0.9} | ({7: 0.9} if i >= 100 else {})
@@ -73,7 +73,7 @@ def test_the_least_sure_are_apart() -> None:
     assert np.diff(times).min() >= 1.0
 
 
-def test_who_is_found_well_is_least_sure_in_one_picture() -> None:
+def test_well_found_person_has_one_least_certain_picture() -> None:
     moments = Moments()
     for i in range(100):
         look(moments, i, {0: 0.95 + i / 10_000})

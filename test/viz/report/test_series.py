@@ -8,7 +8,7 @@ import pytest
 from pose_ros.viz.report.series import Histogram, Series
 
 
-def test_a_short_series_is_kept_sample_by_sample() -> None:
+def test_short_series_keeps_each_sample() -> None:
     series = Series(2, capacity=8)
     for i in range(5):
         series.add(i / 10, [i, np.nan if i == 2 else -i])
@@ -19,7 +19,7 @@ def test_a_short_series_is_kept_sample_by_sample() -> None:
 
 
 @pytest.mark.parametrize("count", [8, 9, 17, 1000, 4096])
-def test_a_long_one_is_merged(count) -> None:
+def test_long_series_is_merged(count) -> None:
     series = Series(1, capacity=8)
     values = np.sin(np.arange(count))
     for i, value in enumerate(values):
@@ -36,7 +36,7 @@ def test_a_long_one_is_merged(count) -> None:
         assert series.ends[row] == min(count, (row + 1) * stride) - 1
 
 
-def test_what_is_never_known_stays_so() -> None:
+def test_value_never_known_stays_missing() -> None:
     series = Series(1, capacity=4)
     for i in range(64):
         series.add(i, [np.nan])

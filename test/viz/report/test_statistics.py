@@ -87,7 +87,7 @@ class TestTime:
         assert statistics.counts.people == 9
         assert statistics.tracks.people == 2
 
-    def test_time_that_goes_back_goes_on(self) -> None:
+    def test_time_jump_back_continues_the_statistics(self) -> None:
         statistics = Statistics()
         for i in range(20):
             statistics.add(result(5 + (i % 10) / 10, Poses.empty(COCO), index=i))
@@ -122,7 +122,7 @@ class TestTracks:
         assert track.last == pytest.approx(0.6)
         assert track.score / track.images == 0.5
 
-    def test_those_who_were_there_for_longest_are_remembered(self) -> None:
+    def test_people_seen_longest_are_kept(self) -> None:
         tracks = Tracks(most=3)
         for image in range(50):
             ids = [0, 100 + image]
@@ -190,7 +190,7 @@ class TestAngles:
         assert angles == pytest.approx([90.0, 180.0, 0.0], abs=1e-3)
         assert bases == ["image"] * 3
 
-    def test_the_best_that_is_known(self) -> None:
+    def test_angles_use_the_best_known_positions(self) -> None:
         """Depth for the left elbow, the shape for the right one, whose wrist is not measured."""
         world = np.zeros((1, 33, 3))
         camera = np.zeros((1, 33, 3))
@@ -264,7 +264,7 @@ class TestPlaces:
         assert walk.height.value == pytest.approx(1.7, abs=0.005)
         assert walk.nearest == pytest.approx(math.hypot(3.0, 0.85), abs=0.01)
 
-    def test_who_stands_does_not_walk(self) -> None:
+    def test_standing_person_does_not_walk(self) -> None:
         statistics = Statistics()
         rng = np.random.default_rng(2)
         for i in range(200):
@@ -387,7 +387,7 @@ class TestAgreement:
         }
 
 
-def test_what_is_kept_does_not_grow() -> None:
+def test_memory_is_bounded() -> None:
     """A new person every half a second, who waves: after a while the new ones take room of old."""
     statistics = Statistics()
     sizes = []
