@@ -143,7 +143,7 @@ class Survey:
 
 
 @dataclass
-class _Tally:
+class _TopicStatistics:
     """What has been seen of a topic."""
 
     count: int = 0
@@ -166,7 +166,7 @@ class _Tally:
 
 
 @dataclass
-class _ImageTally(_Tally):
+class _ImageStatistics(_TopicStatistics):
     """What has been seen of a topic of images; 16 bytes an image are kept."""
 
     stamps: array[int] = field(default_factory=lambda: array("q"))
@@ -197,74 +197,85 @@ def survey(bag: Bag, progress: Callable[[int], None] = lambda _count: None) -> S
         bag: Open.
         progress: Called now and then with how many messages have been seen.
     """
-    tallies = {
-        topic: _ImageTally() if topic.kind in IMAGE_KINDS else _Tally() for topic in bag.topics
+    by_topic = {
+        topic: _ImageStatistics() if topic.kind in IMAGE_KINDS else _TopicStatistics()
+        for topic in bag.topics
     }
-    by_name = {(topic.name, topic.kind): tally for topic, tally in tallies.items()}
+    by_name = {(topic.name, topic.kind): statistics for topic, statistics in by_topic.items()}
     for seen, message in enumerate(bag.messages(head=HEAD_BYTES), start=1):
         by_name[message.topic, message.kind].take(message)
         if seen % 1000 == 0:
             progress(seen)
-    infos = {topic.name: tally for topic, tally in tallies.items() if topic.kind == INFO}
-    pictures = {topic: tally for topic, tally in tallies.items() if isinstance(tally, _ImageTally)}
-    depths = {topic.name: tally for topic, tally in pictures.items() if is_depth(bag, topic)}
+    infos = {topic.name: statistics for topic, statistics in by_topic.items() if topic.kind == INFO}
+    pictures = {
+        topic: statistics
+        for topic, statistics in by_topic.items()
+        if isinstance(statistics, _ImageStatistics)
+    }
+    depths = {
+        topic.name: statistics for topic, statistics in pictures.items() if is_depth(bag, topic)
+    }
     return Survey(
         str(bag.path),
         bag.storage,
         bag.distro,
         bag.start_nanoseconds,
         (bag.end_nanoseconds - bag.start_nanoseconds) / NANOSECONDS,
-        tuple(_topic(bag, topic, tally) for topic, tally in tallies.items()),
-        tuple(_images(bag, topic, tally, infos, depths) for topic, tally in pictures.items()),
+        tuple(_topic(bag, topic, statistics) for topic, statistics in by_topic.items()),
         tuple(
-            _results(bag, topic, tally) for topic, tally in tallies.items() if topic.kind == RESULTS
+            _images(bag, topic, statistics, infos, depths) for topic, statistics in pictures.items()
+        ),
+        tuple(
+            _results(bag, topic, statistics)
+            for topic, statistics in by_topic.items()
+            if topic.kind == RESULTS
         ),
         bag.damage,
     )
 
 
-def _topic(bag: Bag, topic: BagTopic, tally: _Tally) -> TopicSurvey:
-    span = (tally.last - tally.first) / NANOSECONDS
-    rate = (tally.count - 1) / span if span > 0 else math.nan
+def _topic(bag: Bag, topic: BagTopic, statistics: _TopicStatistics) -> TopicSurvey:
+    span = (statistics.last - statistics.first) / NANOSECONDS
+    rate = (statistics.count - 1) / span if span > 0 else math.nan
     known = bag.knows(topic.kind)
-    return TopicSurvey(topic.name, topic.kind, tally.count, rate, tally.size, known)
+    return TopicSurvey(topic.name, topic.kind, statistics.count, rate, statistics.size, known)
 
 
-def _results(bag: Bag, topic: BagTopic, tally: _Tally) -> ResultSurvey:
+def _results(bag: Bag, topic: BagTopic, statistics: _TopicStatistics) -> ResultSurvey:
     network = skeleton = ""
     first = next(bag.messages([topic.name]), None)
     with contextlib.suppress(SourceError):
         if first is not None:
             message = first.read()
             network, skeleton = message.network, message.skeleton
-    return ResultSurvey(topic.name, tally.count, network, skeleton)
+    return ResultSurvey(topic.name, statistics.count, network, skeleton)
 
 
 def _images(
     bag: Bag,
     topic: BagTopic,
-    tally: _ImageTally,
-    infos: dict[str, _Tally],
-    depths: dict[str, _ImageTally],
+    statistics: _ImageStatistics,
+    infos: dict[str, _TopicStatistics],
+    depths: dict[str, _ImageStatistics],
 ) -> ImageSurvey:
-    stamps = np.array(tally.stamps, np.int64)
+    stamps = np.array(statistics.stamps, np.int64)
     stamped = stamps > 0
     steps = np.diff(stamps[stamped]) / NANOSECONDS
     period = float(np.median(steps[steps > 0])) if np.any(steps > 0) else math.nan
-    latency = (np.array(tally.recorded, np.int64)[stamped] - stamps[stamped]) / NANOSECONDS
+    latency = (np.array(statistics.recorded, np.int64)[stamped] - stamps[stamped]) / NANOSECONDS
     same_clock = not len(latency) or abs(float(np.median(latency))) < _SAME_CLOCK_SECONDS
-    shape = _shape(bag, topic, tally)
+    shape = _shape(bag, topic, statistics)
     depth = topic.name in depths
     info, trouble = _camera_info(topic, shape[:2], infos)
     problems = _stamp_problems(stamps, steps, same_clock=same_clock)
-    problems += _other_problems(tally)
+    problems += _other_problems(statistics)
     if trouble and not depth:
         problems.append(trouble)
     return ImageSurvey(
         topic.name,
-        tally.count,
+        statistics.count,
         *shape,
-        tally.frames.most_common(1)[0][0] if tally.frames else "",
+        statistics.frames.most_common(1)[0][0] if statistics.frames else "",
         depth,
         1.0 / period,
         float(steps.max()) if len(steps) else math.nan,
@@ -278,10 +289,10 @@ def _images(
     )
 
 
-def _shape(bag: Bag, topic: BagTopic, tally: _ImageTally) -> tuple[int, int, str]:
+def _shape(bag: Bag, topic: BagTopic, statistics: _ImageStatistics) -> tuple[int, int, str]:
     """Return width and height in pixels of the first image, and its encoding."""
-    if tally.shapes:
-        return next(iter(tally.shapes))
+    if statistics.shapes:
+        return next(iter(statistics.shapes))
     first = next(bag.messages([topic.name]), None)
     if first is None or topic.kind != COMPRESSED:
         return 0, 0, ""
@@ -294,26 +305,28 @@ def _shape(bag: Bag, topic: BagTopic, tally: _ImageTally) -> tuple[int, int, str
 
 
 def _camera_info(
-    topic: BagTopic, size: tuple[int, int], infos: dict[str, _Tally]
+    topic: BagTopic, size: tuple[int, int], infos: dict[str, _TopicStatistics]
 ) -> tuple[str, str]:
     """Return the topic of the camera_info of images, and what is wrong with it, in words."""
     base = base_topic(topic)
     name = sibling(base)
-    tally = infos.get(name)
-    if tally is None or not tally.count:
+    statistics = infos.get(name)
+    if statistics is None or not statistics.count:
         others = ", ".join(infos)
         others = f"; there is {others}: --camera-info names it" if others else ""
         return "", f"no camera_info on {name}, so no meters{others}"
     try:
-        camera = camera_from_info(tally.messages[0].read(), rectified=is_rectified("auto", base))
+        camera = camera_from_info(
+            statistics.messages[0].read(), rectified=is_rectified("auto", base)
+        )
         camera.undistort((0.0, 0.0))  # it knows the lens model, or says so now
     except (OptionError, SourceError) as error:
         return name, f"{name}: {error}"
     if size not in {(0, 0), (camera.width, camera.height)}:
         found = f"{camera.width}x{camera.height}"
         return name, f"{name} is for {found} pixels, the images have {size[0]}x{size[1]}"
-    if len(tally.messages) > 1:
-        return name, f"{name} changes {len(tally.messages) - 1} times"
+    if len(statistics.messages) > 1:
+        return name, f"{name} changes {len(statistics.messages) - 1} times"
     return name, ""
 
 
@@ -335,29 +348,31 @@ def _stamp_problems(
     return problems
 
 
-def _other_problems(tally: _ImageTally) -> list[str]:
+def _other_problems(statistics: _ImageStatistics) -> list[str]:
     problems = []
-    if tally.broken:
-        problems.append(f"{tally.broken} of {tally.count} images cannot be read")
-    if tally.frames[""]:
-        problems.append(f"{tally.frames['']} of {tally.count} images have an empty frame_id")
-    frames = [frame for frame in tally.frames if frame]
+    if statistics.broken:
+        problems.append(f"{statistics.broken} of {statistics.count} images cannot be read")
+    if statistics.frames[""]:
+        problems.append(
+            f"{statistics.frames['']} of {statistics.count} images have an empty frame_id"
+        )
+    frames = [frame for frame in statistics.frames if frame]
     if len(frames) > 1:
         problems.append(f"several frame_ids: {', '.join(frames[:4])}")
-    if len(tally.shapes) > 1:
-        names = [f"{w}x{h} {encoding}" for w, h, encoding in list(tally.shapes)[:4]]
+    if len(statistics.shapes) > 1:
+        names = [f"{w}x{h} {encoding}" for w, h, encoding in list(statistics.shapes)[:4]]
         problems.append(f"images of several kinds: {', '.join(names)}")
     return problems
 
 
 def _depth_shares(
-    stamps: NDArray[np.int64], size: tuple[int, int], depths: dict[str, _ImageTally]
+    stamps: NDArray[np.int64], size: tuple[int, int], depths: dict[str, _ImageStatistics]
 ) -> dict[str, float]:
     """Return for topics of depth images of a size which share of stamps has one near by."""
     shares = {}
-    for name, tally in depths.items():
-        found = np.sort(np.array(tally.stamps, np.int64))
-        if not len(found) or not len(stamps) or next(iter(tally.shapes), (0, 0))[:2] != size:
+    for name, statistics in depths.items():
+        found = np.sort(np.array(statistics.stamps, np.int64))
+        if not len(found) or not len(stamps) or next(iter(statistics.shapes), (0, 0))[:2] != size:
             continue
         after = np.clip(np.searchsorted(found, stamps), 1, max(1, len(found) - 1))
         near = np.abs(found[np.minimum(after, len(found) - 1)] - stamps)

@@ -1,12 +1,12 @@
 """Drawn people who point: what lifting and gestures are measured against.
 
-Each shot is a person of some height, build and clothes, somewhere before a camera
+Each picture is of a person of some height, build and clothes, somewhere before a camera
 of some height and lens, who points with one arm at a target on the floor or
 anywhere else around them. ::
 
-    for shot in draw_pointing(200, seed=1):
-        poses = estimator.estimate(shot.frame.image, channels=shot.frame.channels)
-        error = poses.camera[0, 15] - shot.truth.joint("left_wrist")
+    for picture in draw_pointing(200, seed=1):
+        poses = estimator.estimate(picture.frame.image, channels=picture.frame.channels)
+        error = poses.camera[0, 15] - picture.truth.joint("left_wrist")
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pose_ros.synthetic.truth import Truth
 
 ROOM_DEPTH = 7.0
 SEEN = ("nose", "left_hip", "right_hip")
-"""What has to be in the image of each shot, beside the pointing arm."""
+"""What has to be in the image of each picture, beside the pointing arm."""
 
 # Height in meters, pitch in degrees (positive: down) and horizontal field of view of cameras
 # as robots have them: of a vacuum cleaner, on a base, a chest, a mast.
@@ -103,7 +103,7 @@ def draw_pointing(
             and the other arm hangs as it likes.
 
     Yields:
-        Shots in which head, hips and the pointing arm are in the image.
+        Pictures in which head, hips and the pointing arm are in the image.
 
     Raises:
         OptionError: An argument is out of its range.

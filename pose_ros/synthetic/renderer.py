@@ -236,7 +236,7 @@ def _backdrop(
     return _kept_backdrop(camera.width, camera.height, numbers, furniture, tuple(to_light.tolist()))
 
 
-# drawn shots and tests come back to the same few views
+# drawn pictures and tests come back to the same few views
 @lru_cache(maxsize=6)
 def _kept_backdrop(
     width: int,
