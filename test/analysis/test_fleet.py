@@ -62,7 +62,7 @@ def test_path_without_a_recording_is_an_error_with_its_name(tmp_path):
             find_recordings([str(tmp_path / name) for name in names])
 
 
-def test_slices_leave_nothing_out_and_take_nothing_twice(recordings):
+def test_slices_cover_each_image_exactly_once(recordings):
     task = BagTask(str(recordings / "day1/run1"))
     edges = [(part.start, part.end) for part in slices(task, 1.0)]
     assert edges == [(0.0, 1.0), (1.0, None)]
@@ -124,7 +124,7 @@ def test_finished_recordings_are_skipped_and_changed_ones_run_only_when_forced(
         assert [int(row.split()[1]) for row in rows] == [3 if force else 0] * 3
 
 
-def test_two_workers_write_the_bytes_of_one_though_one_of_them_is_killed(
+def test_two_workers_write_the_same_bytes_as_one_even_if_one_is_killed(
     recordings, analyze, by_one, contents, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr("pose_ros.analysis.fleet.THREADS", 3)  # they do not count either
@@ -144,7 +144,7 @@ def test_two_workers_write_the_bytes_of_one_though_one_of_them_is_killed(
     assert contents(tmp_path) == contents(by_one)
 
 
-def test_a_recording_that_kills_its_workers_is_given_up_and_the_others_are_done(
+def test_recording_that_kills_workers_is_skipped_and_others_finish(
     recordings, analyze, by_one, contents, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(workers, "ATTEMPTS", 2)

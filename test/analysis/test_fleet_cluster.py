@@ -27,7 +27,7 @@ def scheduler():
         yield here
 
 
-def test_a_cluster_writes_the_bytes_of_one_process_though_a_worker_is_killed(
+def test_cluster_writes_the_same_bytes_as_one_process_even_if_a_worker_is_killed(
     recordings, analyze, by_one, contents, scheduler, tmp_path
 ):
     killed: list[int] = []

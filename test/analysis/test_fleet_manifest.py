@@ -42,13 +42,13 @@ def bag(tmp_path):
     return folder
 
 
-def test_a_record_comes_back_from_its_line():
+def test_record_is_read_back_from_its_line():
     made = record("a")
     assert read_line(made.line()) == made
     assert made.line().count("\n") == 1
 
 
-def test_a_manifest_cut_off_anywhere_is_read_and_goes_on(tmp_path):
+def test_manifest_cut_off_anywhere_is_read_and_continued(tmp_path):
     records = [record(name, tmp_path) for name in ("a", "b", "c")]
     text = "".join(made.line() for made in records).encode()
     first, second = (len("".join(m.line() for m in records[:n]).encode()) for n in (1, 2))
@@ -62,13 +62,13 @@ def test_a_manifest_cut_off_anywhere_is_read_and_goes_on(tmp_path):
         assert sorted(read_line(line).name for line in lines) == ["a", "b", "c", "d"], end
 
 
-def test_a_line_whose_results_are_gone_is_not_believed(tmp_path):
+def test_line_without_its_results_is_ignored(tmp_path):
     made = record("a")
     Manifest(tmp_path).add(made)
     assert Manifest(tmp_path).find("a", made.origin.key) is None
 
 
-def test_what_was_done_last_counts(tmp_path):
+def test_last_line_of_a_recording_counts(tmp_path):
     manifest = Manifest(tmp_path)
     old, new = record("a"), record("a", tmp_path, every=2)
     manifest.add(old)
@@ -77,7 +77,7 @@ def test_what_was_done_last_counts(tmp_path):
         assert manifest.find("a", old.origin.key) is None
 
 
-def test_a_recording_that_changes_is_another_one(bag):
+def test_changed_recording_counts_as_a_new_one(bag):
     before = fingerprint(bag)
     assert fingerprint(bag) == before
     (bag / "notes.txt").write_text("not of the recording")
@@ -117,7 +117,7 @@ def test_different_inputs_give_different_keys_and_are_named(bag, change, said):
     assert (before.key == now.key) == (said == "")
 
 
-def test_ones_own_network_is_known_by_what_it_holds(bag, tmp_path):
+def test_own_network_is_identified_by_its_content(bag, tmp_path):
     network = tmp_path / "own.onnx"
     task = BagTask(str(bag), Settings(network=str(network)))
     keys = set()
@@ -140,14 +140,14 @@ def test_a_task_that_fails_leaves_nothing(job, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_task_that_was_done_elsewhere_is_not_done_again(job, tmp_path):
+def test_task_finished_elsewhere_is_not_repeated(job, tmp_path):
     folder = tmp_path / "out" / "a"
     folder.mkdir(parents=True)
     (folder / RECORD).write_text(TaskRecord("a", job.origin, REPORT).line())
     assert run_job(job) == REPORT
 
 
-def test_what_killed_attempts_left_is_swept_and_nothing_else(tmp_path):
+def test_only_leftovers_of_killed_attempts_are_removed(tmp_path):
     for name in ("day/.run.partial-01ab", "day/run", ".hidden"):
         (tmp_path / name / "results").mkdir(parents=True)
     sweep(tmp_path)

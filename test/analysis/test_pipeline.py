@@ -75,11 +75,11 @@ def camera(count, missing):
         people(2, labels=("", "")),
     ],
 )
-def test_what_a_message_tells_is_known_without_one(poses):
+def test_poses_without_a_topic_equal_those_over_a_topic(poses):
     assert_same(as_told(poses), over_a_topic(poses))
 
 
-def test_it_takes_the_nodes_steps_to_the_last_bit(scene_bag):
+def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):
     gestures = GestureOptions(hold_time=0.1)
     floor, lift = level_floor(1.2, 5.0), LiftOptions(height=1.8)
     pipeline = Pipeline(

@@ -107,7 +107,7 @@ def read(path: Path, **options: Any) -> tuple[ResultsBag, list[RecordedResult]]:
         return bag, list(bag.results())
 
 
-def test_an_analysis_comes_back(recorder) -> None:
+def test_analysis_is_read_back_unchanged(recorder) -> None:
     recorder.info = INFO
     gesture = Gesture("wave", "left", 0, "started", 0.75, 1_700_000_000.0)
     for i in range(5):
@@ -128,7 +128,7 @@ def test_an_analysis_comes_back(recorder) -> None:
     assert all(one.latency is None for one in found)
 
 
-def test_a_live_recording_tells_latency_and_drops(recorder) -> None:
+def test_live_recording_has_latency_and_dropped_images(recorder) -> None:
     for i in range(10):
         recorder.image(START + i * STEP)
         recorder.image(START + i * STEP, "/other/image_raw" if i < 2 else "/pose/overlay")
@@ -162,7 +162,7 @@ def test_gestures_that_never_came_do_not_hold_results_back(recorder) -> None:
     assert [one.result.nanoseconds for one in found] == [START + i * STEP for i in range(20)]
 
 
-def test_parts_without_poses_are_said(recorder) -> None:
+def test_gestures_without_poses_are_left_out_and_reported(recorder) -> None:
     recorder.poses(START, poses_of(1))
     recorder.poses(START, poses_of(2), after=1)
     recorder.gestures(START + STEP, [])
@@ -174,7 +174,7 @@ def test_parts_without_poses_are_said(recorder) -> None:
     assert "twice" in lost
 
 
-def test_a_skeleton_of_ones_own(recorder) -> None:
+def test_own_skeleton_is_read(recorder) -> None:
     own = skeletons.Skeleton("robot", ("head", "foot"), ((0, 1),))
     recorder.add(START, "/pose/skeleton", "pose_ros/msg/Skeleton", skeleton_to_msg(types, own))
     recorder.poses(START, poses_of(2, own))
@@ -182,7 +182,7 @@ def test_a_skeleton_of_ones_own(recorder) -> None:
     assert found.result.poses.skeleton == own
 
 
-def test_poses_of_an_unknown_skeleton_are_said(recorder) -> None:
+def test_poses_of_an_unknown_skeleton_are_left_out_and_reported(recorder) -> None:
     recorder.poses(START, poses_of(2, skeletons.Skeleton("robot", ("head",), ())))
     bag, found = read(recorder.write())
     assert found == []
@@ -190,7 +190,7 @@ def test_poses_of_an_unknown_skeleton_are_said(recorder) -> None:
     assert "/pose/skeleton" in bag.recording().lost[0]
 
 
-def test_where_the_camera_was(recorder) -> None:
+def test_place_of_the_camera_follows_tf(recorder) -> None:
     """It looks along the robot's x axis from 1 m above; the robot drives 1 m/s in odom."""
     optical = (-0.5, 0.5, -0.5, 0.5)
     for i in range(11):
@@ -207,7 +207,7 @@ def test_where_the_camera_was(recorder) -> None:
     assert ahead[:3] == pytest.approx([2.45, 0.0, 1.0])
 
 
-def test_which_poses(recorder) -> None:
+def test_poses_of_the_pose_node_are_preferred(recorder) -> None:
     recorder.poses(START, poses_of(1), topic="/truth/poses")
     recorder.poses(START, poses_of(2))
     recorder.poses(START, poses_of(1), topic="/pose/hands")
@@ -222,20 +222,20 @@ def test_which_poses(recorder) -> None:
         ResultsBag(path, "/nowhere")
 
 
-def test_poses_that_could_be_meant(recorder) -> None:
+def test_ambiguous_topics_of_poses_are_an_error(recorder) -> None:
     recorder.poses(START, poses_of(1), topic="/left/pose/poses")
     recorder.poses(START, poses_of(1), topic="/right/pose/poses")
     with pytest.raises(SourceError, match="/left/pose/poses and /right/pose/poses.*--poses"):
         ResultsBag(recorder.write())
 
 
-def test_a_bag_without_results(recorder) -> None:
+def test_bag_without_results_is_an_error(recorder) -> None:
     recorder.image(START)
     with pytest.raises(SourceError, match="holds no poses: `pose-ros bag run`"):
         ResultsBag(recorder.write())
 
 
-def test_a_recording_among_the_results_of_many(recorder) -> None:
+def test_results_folder_opens_its_recording(recorder) -> None:
     recorder.poses(START, poses_of(1))
     path = recorder.write()
     (path.parent / "task.json").write_text("{}")
@@ -243,7 +243,7 @@ def test_a_recording_among_the_results_of_many(recorder) -> None:
     assert (bag.name, len(found)) == (path.parent.name, 1)
 
 
-def test_results_side_by_side() -> None:
+def test_results_of_two_recordings_are_paired_by_stamp() -> None:
     def row(*numbers: int):
         empty = Poses.empty(COCO)
         return iter([RecordedResult(Result(0, n, 9, 9, empty)) for n in numbers])

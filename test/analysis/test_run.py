@@ -174,7 +174,7 @@ def test_a_person_who_points_has_a_target_and_a_goal_that_moves_no_robot(tmp_pat
     assert "/gesture/target" not in {topic for topic, *_ in read(tmp_path / "near")}
 
 
-def test_what_is_copied_is_as_it_was(results, scene_bag):
+def test_copied_messages_are_unchanged(results, scene_bag):
     folder, _, _ = results
     for topic in (IMAGES, DEPTH, "/camera/camera_info", "/tf_static"):
         assert raw(folder / "results", topic) == raw(scene_bag, topic)
@@ -242,7 +242,7 @@ def test_people_found_by_an_earlier_run_are_not_copied(results, tmp_path):
     assert sum(name == "base_link" for _, name in frames) == 3
 
 
-def test_a_calibration_file_goes_before_the_recordings_camera(scene_bag, tmp_path):
+def test_calibration_file_overrides_the_camera_of_the_recording(scene_bag, tmp_path):
     from pose_ros.core.camera import Calibration, Camera
     from tools.calibrations import write_calibration
 
@@ -262,7 +262,7 @@ def test_a_calibration_file_goes_before_the_recordings_camera(scene_bag, tmp_pat
     assert nose(calibration=(tmp_path / "c.yaml").read_text())[0] is None
 
 
-def test_the_page_of_a_run_is_that_of_its_bag(results, tmp_path):
+def test_report_of_a_run_equals_that_of_its_bag(results, tmp_path):
     folder, _, _ = results
     words = ["--out", str(tmp_path / "bag.html"), "--topic", IMAGES, "--quiet"]
     assert main(["bag", "report", str(folder / "results"), *words]) == 0
@@ -289,7 +289,7 @@ def test_images_that_cannot_be_used_are_counted(scene_bag, tmp_path):
     assert (report.images, sorted(report.refused.values()), report.exit_code) == (9, [1, 2], 2)
 
 
-def test_a_recording_that_was_cut_off_gives_what_is_left(scene_bag, tmp_path):
+def test_recording_cut_off_gives_results_of_the_remaining_images(scene_bag, tmp_path):
     cut = tmp_path / "cut.mcap"
     whole = next(scene_bag.glob("*.mcap")).read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
@@ -301,7 +301,7 @@ def test_a_recording_that_was_cut_off_gives_what_is_left(scene_bag, tmp_path):
     assert cut.read_bytes() == whole[: len(whole) // 2]
 
 
-def test_nothing_is_left_of_a_run_that_fails(scene_bag, tmp_path):
+def test_run_that_fails_leaves_no_files(scene_bag, tmp_path):
     outputs = TaskOutputs(str(tmp_path / "results"), json=str(tmp_path / "x.jsonl"))
 
     def fail(done, _count):

@@ -9,7 +9,7 @@ from pose_ros.cli.main import main
 from pose_ros.runtime.session import OrtSession
 
 
-def test_the_networks_share_is_counted(recordings, monkeypatch, capsys):
+def test_time_of_the_networks_is_reported(recordings, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "WARM_UP", 2)
     run = OrtSession.run
     assert main(["bench", str(recordings / "day1/run1"), "--bag", "--json"]) == 0

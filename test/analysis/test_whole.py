@@ -31,7 +31,7 @@ def test_files_and_bags_appear_together(tmp_path):
     ]  # fmt: skip
 
 
-def test_what_is_there_stays_unless_it_is_forced(tmp_path):
+def test_existing_output_stays_without_force(tmp_path):
     table, bag = tmp_path / "t.csv", tmp_path / "bag"
     write(table, "old")
     with BagWriter(bag, "sqlite3", INFO):
@@ -58,7 +58,7 @@ def test_folder_that_is_not_a_bag_of_results_is_not_replaced(tmp_path):
         assert (tmp_path / name).is_dir()
 
 
-def test_what_a_killed_run_has_left_is_removed_and_said(tmp_path, caplog):
+def test_leftovers_of_a_killed_run_are_removed_and_logged(tmp_path, caplog):
     table = tmp_path / "t.csv"
     partial = partial_of(table)
     partial.mkdir()
@@ -75,7 +75,7 @@ def test_what_a_killed_run_has_left_is_removed_and_said(tmp_path, caplog):
     assert (partial / "something of mine").read_text() == "dear"
 
 
-def test_an_error_or_an_interruption_leaves_what_was_there(tmp_path):
+def test_error_or_interruption_leaves_the_old_output(tmp_path):
     table = tmp_path / "t.csv"
     write(table, "old")
 

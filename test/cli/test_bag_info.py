@@ -21,7 +21,9 @@ def told(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def test_a_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scene_lists_its_topics_and_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = open_synthetic("synthetic:box?width=64&height=48&fps=10", live=False, loop=True)
     write_scene_bag(tmp_path / "bag", source, BagOptions(storage="mcap", seconds=0.5))
     found = told(tmp_path / "bag", capsys)

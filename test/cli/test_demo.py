@@ -10,7 +10,7 @@ from pose_ros.cli.main import main
 SMALL = "width=64&height=48&camera_height=1.4"
 
 
-def test_a_scene_becomes_a_bag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scene_is_written_as_a_bag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bag"
     options = ["--write-bag", str(path), "--seconds", "0.6", "--fps", "5", "--storage", "mcap"]
     assert main(["demo", "--scene", f"pointing?{SMALL}&seed=4", *options]) == 0
@@ -53,7 +53,7 @@ def test_errors_are_one_line(
     assert not (tmp_path / "bag").exists()
 
 
-def test_its_help(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_help_names_the_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["demo", "--write-bag", str(tmp_path), "--help"])
     assert end.value.code == 0

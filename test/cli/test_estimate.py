@@ -124,7 +124,7 @@ def test_hands_are_written_and_drawn_at_the_wrists_of_their_people(data, tmp_pat
     assert "1 with people (1 in all, 2 hands)" in capsys.readouterr().err
 
 
-def test_a_broken_picture_is_said_and_the_others_are_done(pictures, tmp_path, capsys):
+def test_broken_picture_is_reported_and_the_others_are_estimated(pictures, tmp_path, capsys):
     (pictures / "a5.png").write_bytes(b"this is no picture")
     lines = tmp_path / "out.jsonl"
     assert main(["estimate", str(pictures), "--json", str(lines), "--quiet"]) == 1
@@ -188,7 +188,7 @@ def test_patterns(pattern, name):
     assert fill_pattern(pattern, "folder/a b.png", 7) == name
 
 
-def test_what_is_advised_for_pictures_of_one_name_helps(pictures, tmp_path, monkeypatch, capsys):
+def test_advice_for_pictures_of_one_name_works(pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     twice = ["estimate", *[str(pictures / "b.png")] * 2, "--quiet", "--out"]
     assert main([*twice, "out/%s.jpg"]) == 1
@@ -219,7 +219,7 @@ def test_sizes_of_what_is_drawn(pictures, tmp_path):
     assert changed[1] > 4 * changed[0] > 0
 
 
-def test_a_bag_brings_its_camera_along(scene_bag, tmp_path, capsys):
+def test_camera_of_a_bag_is_used(scene_bag, tmp_path, capsys):
     lines, table = tmp_path / "out.jsonl", tmp_path / "out.csv"
     words = ["--json", str(lines), "--csv", str(table), "--gestures", "--hold-time", "0.1"]
     words += ["--report", str(tmp_path / "out.html")]

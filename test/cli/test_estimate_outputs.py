@@ -76,7 +76,7 @@ def estimate(*words):
         (["own/a.jpg", "own/a.jpg", "--out", "x/%s_%i.jpg"], "x/a_0.jpg would be written twice"),
     ],
 )  # fmt: skip
-def test_what_would_be_lost_is_refused_before_a_network_is_loaded(
+def test_output_that_would_lose_results_is_refused_before_a_network_is_loaded(
     folder, capsys, monkeypatch, words, message
 ):
     monkeypatch.setattr("pose_ros.cli.estimate.build_estimator", None)
@@ -291,9 +291,7 @@ def test_plots_are_pictures_in_a_folder_and_need_the_extra(folder, capsys, monke
     assert not (folder / "other").exists()
 
 
-def test_a_reader_that_goes_away_ends_a_run_quietly_unless_something_else_is_lost(
-    folder, capsys, monkeypatch
-):
+def test_closed_pipe_ends_a_run_quietly_unless_results_are_lost(folder, capsys, monkeypatch):
     for words, code, lost in (([], 0, ""), (["--csv", "x.csv"], 1, "nothing was written")):
         reading, writing = os.pipe()
         os.close(reading)

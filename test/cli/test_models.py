@@ -48,7 +48,9 @@ def _offline(real_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
 
 
-def test_list(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_each_network_and_its_state(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("list", "--models-dir", cache) == 0
     (line,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith(NAME)]
     assert line.split()[:2] == [NAME, "ok"]
@@ -144,7 +146,7 @@ def test_check_of_what_was_never_fetched(
     assert f"missing   {NAME} detector:" in capsys.readouterr().out
 
 
-def test_action_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_action_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run()
     assert "ACTION" in capsys.readouterr().err

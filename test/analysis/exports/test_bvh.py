@@ -138,7 +138,7 @@ def errors(path, results, space="camera") -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("scene", ["gestures", "walking", "directing"])
-def test_joints_land_where_they_were(tmp_path, scene):
+def test_joints_of_the_file_are_at_their_original_places(tmp_path, scene):
     results = list(drawn_results(scene, 150, first=60))
     path, said = write(tmp_path, results)
     bvh = read_bvh(path)
@@ -205,7 +205,7 @@ def test_angles_do_not_jump(tmp_path):
     assert steps.max() < 90.0
 
 
-def test_without_a_place_it_moves_on_the_spot(tmp_path):
+def test_motion_without_a_place_stays_on_the_spot(tmp_path):
     results = list(drawn_results("walking", 60, camera=False))
     path, said = write(tmp_path, results)
     assert "on the spot" in said
@@ -213,7 +213,7 @@ def test_without_a_place_it_moves_on_the_spot(tmp_path):
     assert max(d.max() for d in errors(path, results, "world").values()) < 0.1
 
 
-def test_the_clock_is_even_where_stamps_are_not(tmp_path):
+def test_uneven_stamps_are_resampled_evenly(tmp_path):
     even = list(drawn_results("gestures", 120, first=30))
     generator = np.random.default_rng(1)
     kept = [r for i, r in enumerate(even) if i in (0, 119) or generator.random() > 0.3]
@@ -238,7 +238,7 @@ def test_a_long_gap_holds_the_pose(tmp_path):
     assert not np.array_equal(bvh.motion[75], bvh.motion[29])
 
 
-def test_a_missing_joint_holds_its_turn(tmp_path):
+def test_missing_joint_holds_its_rotation(tmp_path):
     results = list(drawn_results("gestures", 60))
     wrist = results[0].poses.skeleton.index("left_wrist")
     for i in range(20, 60):
@@ -285,7 +285,7 @@ def test_people_of_two_recordings_are_not_mixed(tmp_path):
     assert max(d.max() for d in errors(path, second).values()) < 0.1
 
 
-def test_time_that_goes_back_is_left_out_and_said(tmp_path):
+def test_images_after_a_time_jump_back_are_left_out_and_reported(tmp_path):
     results = list(drawn_results("gestures", 10))
     path, said = write(tmp_path, results + results[:4])
     assert len(read_bvh(path).motion) == 10
@@ -300,7 +300,7 @@ def test_time_that_goes_back_is_left_out_and_said(tmp_path):
         ("openpose_body25", {"Head end", "LeftForeArm end", "LeftFoot end"}),
     ],
 )
-def test_other_skeletons_have_the_joints_that_they_have(tmp_path, skeleton, ends):
+def test_other_skeletons_keep_their_joints(tmp_path, skeleton, ends):
     kind = skeletons.get(skeleton)
     alias = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
     results = []

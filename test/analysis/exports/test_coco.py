@@ -29,7 +29,7 @@ def triples(annotation):
     return np.array(annotation["keypoints"]).reshape(-1, 3)
 
 
-def test_a_data_set(tmp_path, varied):
+def test_data_set_has_images_categories_and_annotations(tmp_path, varied):
     found = write(tmp_path, varied)
     assert found["info"]["pose_ros"]["network"] == "blazepose-full"
     assert [image["id"] for image in found["images"]] == [0, 1, 2, 5]
@@ -57,7 +57,7 @@ def test_a_data_set(tmp_path, varied):
     assert [a.get("side") for a in annotations] == [None, None, "right", *[None] * 4]
 
 
-def test_an_annotation(tmp_path, varied):
+def test_annotation_has_keypoints_box_and_area(tmp_path, varied):
     first = write(tmp_path, varied)["annotations"][0]
     poses = varied[0].poses
     points = triples(first)
@@ -73,7 +73,7 @@ def test_an_annotation(tmp_path, varied):
     assert (first["score"], first["iscrowd"]) == (0.875, 0)
 
 
-def test_what_the_network_is_not_sure_of_is_labeled_as_hidden(tmp_path):
+def test_unsure_keypoints_are_labeled_as_hidden(tmp_path):
     hands = write(tmp_path, [result_of(0, hand_of(0))])
     assert set(triples(hands["annotations"][0])[:, 2]) == {1}
 
@@ -112,7 +112,7 @@ def test_results_for_the_evaluation(tmp_path, varied):
     assert {len(entry["keypoints"]) for entry in found} == {51}
 
 
-def test_pictures_are_called_by_their_number(tmp_path):
+def test_images_are_named_by_their_number(tmp_path):
     names = ["coco/000000000785.jpg", "COCO_val2014_000000000192.png"]
     results = [
         replace(r, index=0, source=name)
@@ -154,14 +154,14 @@ def test_hands_alone_are_not_exported_as_people(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["coco", "coco_results"])
-def test_without_images_it_is_valid_all_the_same(tmp_path, kind):
+def test_data_set_without_images_is_valid(tmp_path, kind):
     found = write(tmp_path, [], kind)
     parts = [found] if kind == "coco_results" else [found["images"], found["annotations"]]
     assert parts == [[]] * len(parts)
 
 
 @pytest.mark.parametrize("kind", ["coco", "coco_results"])
-def test_the_same_results_are_the_same_bytes(tmp_path, varied, kind):
+def test_same_results_give_the_same_bytes(tmp_path, varied, kind):
     contents = []
     for _ in range(2):
         write(tmp_path, varied, kind)

@@ -56,7 +56,7 @@ def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_run_that_fails_leaves_what_was_there(tmp_path, error):
+def test_run_that_fails_leaves_the_old_files(tmp_path, error):
     (tmp_path / "poses.csv").write_text("older")
     exports = open_exports(all_formats(tmp_path), INFO)
 
@@ -133,11 +133,11 @@ def test_folders_are_made_and_patterns_filled(tmp_path):
         (".mcap", ".mcap"),
     ],
 )
-def test_what_a_recording_is_called(source, name):
+def test_name_of_a_recording_follows_its_path(source, name):
     assert recording_name(source) == name
 
 
-def test_options_are_plain_data(tmp_path):
+def test_export_options_are_plain_data(tmp_path):
     options = ExportOptions({"csv": "%s.csv"}, person=3, coco17=True, coco_ids="name")
     assert pickle.loads(pickle.dumps(options)) == options
 
@@ -168,12 +168,12 @@ def test_impossible_options_are_refused_before_anything_runs(options, names, exp
         ({"coco_ids": "name"}, {"bvh": "a.bvh"}, "--coco-ids is of --coco FILE"),
     ],
 )
-def test_options_of_what_is_not_written_are_refused(options, files, expected):
+def test_options_of_a_format_not_written_are_refused(options, files, expected):
     with pytest.raises(OptionError, match=expected):
         check_exports(ExportOptions(files, **options))
 
 
-def test_what_stands_there_is_not_replaced_without_force(tmp_path):
+def test_existing_files_stay_without_force(tmp_path):
     (tmp_path / "a.gestures.csv").write_text("older")
     options = ExportOptions({"csv": str(tmp_path / "%s.csv")})
     with pytest.raises(OutputError, match=r"a\.gestures\.csv is there already; --force"):

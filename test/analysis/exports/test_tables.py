@@ -111,7 +111,7 @@ def joints_of(result):
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_the_joints_are_those_of_the_results(tmp_path, varied, kind):
+def test_table_of_joints_equals_the_results(tmp_path, varied, kind):
     joints, *_ = read(tmp_path, kind, varied)
     expected = [row for result in varied for row in joints_of(result)]
     assert len(joints) == 2 * 33 + 21 + 2 * 25 + 2 * 33
@@ -204,7 +204,7 @@ def test_a_run_without_images_has_tables_without_rows(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_the_same_results_are_the_same_bytes(tmp_path, varied, kind):
+def test_same_results_give_the_same_bytes(tmp_path, varied, kind):
     contents = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         write(folder, kind, varied)
@@ -389,7 +389,7 @@ def test_columns_have_the_types_that_the_documents_say(tmp_path, varied, kind):
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_no_name_is_a_formula_of_a_spreadsheet(tmp_path, name):
+def test_names_never_become_formulas_of_a_spreadsheet(tmp_path, name):
     joint = Skeleton(name, (name,), ())
     poses = Poses(joint, [0], [0.5], np.zeros((1, 4)), np.zeros((1, 1, 2)), np.ones((1, 1)))
     gesture = Gesture(name, "left", 0, "started", 0.75, 0.0)
