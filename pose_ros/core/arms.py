@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -13,8 +12,6 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.joint_memory import Joints
 from pose_ros.core.skeletons import SIDES, Side
-
-ArmSide: TypeAlias = Side
 
 _ARM_PER_TRUNK = 1.1
 """Length of an arm to the wrist, in those of a trunk from shoulders to hips."""
@@ -110,7 +107,7 @@ class BodyView:
     shoulders: float
     turned: float
 
-    def arm(self, side: ArmSide) -> Arm | None:
+    def arm(self, side: Side) -> Arm | None:
         """Return the arm of a side."""
         return self.left if side == "left" else self.right
 
@@ -145,7 +142,7 @@ def view_body(
     *,
     stamp: float,
     up: Float64Array,
-    palms: Mapping[ArmSide, Palm],
+    palms: Mapping[Side, Palm],
 ) -> BodyView:
     """Return the arms of a body in its own axes.
 
@@ -176,7 +173,7 @@ def view_body(
         turned = float(angle_between(front, toward))
     else:
         turned = _turned_in_picture(left, width * _ARM_PER_SHOULDERS / longest)
-    arms: dict[ArmSide, Arm | None] = {}
+    arms: dict[Side, Arm | None] = {}
     for side, sign in ((SIDES[0], 1.0), (SIDES[1], -1.0)):
         axes = np.stack([front, sign * left, upright])
         arms[side] = _arm(
@@ -204,7 +201,7 @@ def _turned_in_picture(left: Float64Array, narrowing: float) -> float:
     return turned if left[0] > 0.0 else 180.0 - turned
 
 
-def _lift(placed: Joints, side: ArmSide, up: Float64Array) -> float:
+def _lift(placed: Joints, side: Side, up: Float64Array) -> float:
     """Return the lift of an arm in meters; NaN where they are not known."""
     names = f"{side}_shoulder", f"{side}_wrist"
     if placed.space != "camera" or not all(name in placed.points for name in names):
@@ -213,7 +210,7 @@ def _lift(placed: Joints, side: ArmSide, up: Float64Array) -> float:
     return float(angle_between(wrist - shoulder, -up))
 
 
-def _hand_place(points: Mapping[str, Float64Array], side: ArmSide, up: Float64Array) -> HandPlace:
+def _hand_place(points: Mapping[str, Float64Array], side: Side, up: Float64Array) -> HandPlace:
     nowhere = np.full(3, np.nan)
 
     def point(name: str) -> Float64Array:
@@ -259,7 +256,7 @@ def _longest(*lengths: float) -> float:
 
 def _arm(
     joints: Joints,
-    side: ArmSide,
+    side: Side,
     axes: Float64Array,
     length: float,
     *,

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pose_ros.core.arms import Arm, ArmSide, BodyView, elevation
+from pose_ros.core.arms import Arm, BodyView, elevation
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.skeletons import SIDES
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.swings import swings
 
 _SPEED_SECONDS = 0.25  # over which a wrist's speed is measured: over less, noise looks quick
@@ -24,7 +24,7 @@ _SWING_SECONDS = 0.9  # the longest movement to or fro of a wave
 _SWINGS = 3
 
 
-def points(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def points(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether an arm is stretched out, neither hanging nor up, and rests.
 
     Whoever stretches out both balances, carries or pushes something, and a hand that is up does
@@ -56,7 +56,7 @@ def _stretched(arm: Arm, slack: float) -> bool:
     )
 
 
-def raises_hand(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def raises_hand(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a hand is held up, above the head or beside it, and the other arm hangs.
 
     This engages a robot, so what is not known counts as no: a hand that is not seen may hold
@@ -76,7 +76,7 @@ def raises_both_hands(views: Sequence[BodyView], slack: float) -> bool:
     return all(_reaches_up(views, side, slack) for side in SIDES)
 
 
-def _reaches_up(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def _reaches_up(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a hand is held up, the elbow above the shoulder."""
     arm = _arm(views[-1], side)
     # a body with longer arms is not a person
@@ -91,7 +91,7 @@ def _reaches_up(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     )
 
 
-def _lifts_forearm(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def _lifts_forearm(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a hand is held up beside the head, the elbow low: as people do who are asked to.
 
     A hand that is at the face, or holds a phone to the ear, is nearer to the nose than half the
@@ -130,7 +130,7 @@ def _hangs(arm: Arm | None, slack: float) -> bool:
     return arm is not None and bool(arm.wrist[2] <= -0.5 + 0.15 * slack)
 
 
-def holds_hand_out(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def holds_hand_out(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a hand is held out in front of the shoulder, and the other one is not up.
 
     Either the elbow is in front too and the forearm upright; or the arm is stretched out and a
@@ -177,7 +177,7 @@ def _reaches_out(arm: Arm, slack: float) -> bool:
     )
 
 
-def _other(side: ArmSide) -> ArmSide:
+def _other(side: Side) -> Side:
     return "right" if side == "left" else "left"
 
 
@@ -202,7 +202,7 @@ def makes_t(views: Sequence[BodyView], slack: float) -> bool:
     )
 
 
-def waves(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def waves(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a hand that is up swings from side to side."""
 
     def tilt(arm: Arm) -> float | None:
@@ -213,7 +213,7 @@ def waves(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
     return _swings(views, side, tilt, 26.0, slack)
 
 
-def beckons(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
+def beckons(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether a forearm in front of the body swings up and down from the elbow: come here."""
 
     def lift(arm: Arm) -> float | None:
@@ -228,7 +228,7 @@ def beckons(views: Sequence[BodyView], side: ArmSide, slack: float) -> bool:
 
 def _swings(
     views: Sequence[BodyView],
-    side: ArmSide,
+    side: Side,
     angle: Callable[[Arm], float | None],
     least: float,
     slack: float,
@@ -259,7 +259,7 @@ def _swings(
     return going_on and len(recent) >= _SWINGS - slack
 
 
-def _speed(views: Sequence[BodyView], side: ArmSide) -> float:
+def _speed(views: Sequence[BodyView], side: Side) -> float:
     """Return the speed of a wrist as its shoulder sees it, in lengths of the arm a second.
 
     Returns:
@@ -282,7 +282,7 @@ def _speed(views: Sequence[BodyView], side: ArmSide) -> float:
     return float(np.sqrt(np.nansum(way**2)) / (stamps[0] - stamps[-1]))
 
 
-def _way(views: Sequence[BodyView], side: ArmSide, seconds: float) -> float:
+def _way(views: Sequence[BodyView], side: Side, seconds: float) -> float:
     """Return how far from now's place a wrist was in the last seconds, in lengths of the arm.
 
     Returns:
@@ -298,7 +298,7 @@ def _way(views: Sequence[BodyView], side: ArmSide, seconds: float) -> float:
     return math.inf
 
 
-def _arm(view: BodyView, side: ArmSide) -> Arm:
+def _arm(view: BodyView, side: Side) -> Arm:
     """Return an arm that the recognizer has made sure of."""
     arm = view.arm(side)
     assert arm is not None  # noqa: S101

@@ -18,22 +18,22 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core import body_gestures as body
 from pose_ros.core import hand_gestures as hand
-from pose_ros.core.arms import ArmSide, BodyView, Palm, view_body
+from pose_ros.core.arms import BodyView, Palm, view_body
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.holding import Event, Hold
 from pose_ros.core.joint_memory import JointReader, Joints
 from pose_ros.core.pointing import Ray, arm_ray
-from pose_ros.core.skeletons import SIDES
+from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
 
-__all__ = ["Event", "Gesture", "GestureRecognizer", "Ray", "Side"]
+__all__ = ["Event", "Gesture", "GestureRecognizer", "GestureSide", "Ray"]
 
-Side: TypeAlias = Literal["left", "right", "both", ""]
-_Key: TypeAlias = tuple[str, Side]
-_BodyTest: TypeAlias = tuple[_Key, tuple[ArmSide, ...], Callable[[Sequence[BodyView], float], bool]]
+GestureSide: TypeAlias = Literal["left", "right", "both", ""]
+_Key: TypeAlias = tuple[str, GestureSide]
+_BodyTest: TypeAlias = tuple[_Key, tuple[Side, ...], Callable[[Sequence[BodyView], float], bool]]
 
 # An arm makes one gesture at a time: that which stands first. A T is no pointing.
 TWO_ARMED: dict[str, Callable[[Sequence[BodyView], float], bool]] = {
@@ -42,7 +42,7 @@ TWO_ARMED: dict[str, Callable[[Sequence[BodyView], float], bool]] = {
     "t_pose": body.makes_t,
     "arms_crossed": body.crosses_arms,
 }
-ONE_ARMED: dict[str, Callable[[Sequence[BodyView], ArmSide, float], bool]] = {
+ONE_ARMED: dict[str, Callable[[Sequence[BodyView], Side, float], bool]] = {
     "wave": body.waves,
     "come_here": body.beckons,
     "stop": body.holds_hand_out,
@@ -92,7 +92,7 @@ class Gesture:
     """
 
     name: str
-    side: Side
+    side: GestureSide
     person: int
     event: Event
     confidence: float
@@ -261,7 +261,7 @@ class _Body(_Someone):
         self._picture = JointReader("picture")
         self._views: deque[BodyView] = deque()
 
-    def arm_hangs(self, side: ArmSide) -> bool:
+    def arm_hangs(self, side: Side) -> bool:
         """Return whether an arm was seen to hang in the last image."""
         return bool(self._views) and body.hangs_down(self._views[-1].arm(side))
 
@@ -270,7 +270,7 @@ class _Body(_Someone):
         pose: Pose,
         stamp: float,
         up: Float64Array,
-        palms: Mapping[ArmSide, Palm],
+        palms: Mapping[Side, Palm],
         options: GestureOptions,
     ) -> Iterator[Gesture]:
         """Take in the next image of this person, and what their hands look like."""
@@ -283,8 +283,8 @@ class _Body(_Someone):
         self._views.append(view)
         while stamp - self._views[0].stamp > _VIEW_SECONDS:
             self._views.popleft()
-        taken: set[ArmSide] = set()  # arms that make a gesture
-        begun: set[ArmSide] = set()  # arms that may be about to
+        taken: set[Side] = set()  # arms that make a gesture
+        begun: set[Side] = set()  # arms that may be about to
         for key, sides, test in _body_tests(options.stop):
             hold = self._holds.setdefault(key, Hold())
             if taken.intersection(sides):
@@ -309,7 +309,7 @@ class _Hand(_Someone):
         super().__init__(person)
         self._view: hand.HandView | None = None
 
-    def palm(self, side: ArmSide) -> Palm | None:
+    def palm(self, side: Side) -> Palm | None:
         """Return what the hand says of its arm's gesture, None where joints are missing."""
         return None if self._view is None else hand.view_palm(self._view, side)
 
@@ -325,7 +325,7 @@ class _Hand(_Someone):
         """Take in the next image of this hand; at the end of an arm that hangs it rests."""
         joints = self._read(pose, stamp, options)
         self._view = view = hand.view_hand(joints.points, joints.scores, up)
-        side: Side = pose.label if pose.label in SIDES else ""
+        side: GestureSide = pose.label if pose.label in SIDES else ""
         for name, test in HANDS.items():
             key: _Key = (name, side)
             hold = self._holds.setdefault(key, Hold())
@@ -349,6 +349,6 @@ def _body_tests(stop: str) -> tuple[_BodyTest, ...]:
 
 
 def _for_side(
-    test: Callable[[Sequence[BodyView], ArmSide, float], bool], side: ArmSide
+    test: Callable[[Sequence[BodyView], Side, float], bool], side: Side
 ) -> Callable[[Sequence[BodyView], float], bool]:
     return lambda views, slack: test(views, side, slack)

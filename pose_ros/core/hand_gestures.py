@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_ros.core.arms import ArmSide, Palm, elevation
+from pose_ros.core.arms import Palm, elevation
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import Side
 
 FINGERS = ("index", "middle", "ring", "pinky")
 
@@ -148,7 +149,7 @@ def view_hand(
     )
 
 
-def view_palm(hand: HandView, side: ArmSide) -> Palm:
+def view_palm(hand: HandView, side: Side) -> Palm:
     """Return what a hand says of its arm's gesture."""
     out = float(hand.palm[2]) if side == "right" else -float(hand.palm[2])
     turned = math.degrees(math.acos(min(1.0, max(-1.0, -out))))

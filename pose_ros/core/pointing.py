@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_ros.core.arms import ArmSide
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_memory import Joints
+from pose_ros.core.skeletons import Side
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import RayKind
 
@@ -56,7 +56,7 @@ class Ray:
             raise OptionError(f"Ray.sigma: expected radians above 0, got {self.sigma}")
 
 
-def arm_ray(joints: Joints, side: ArmSide, kind: RayKind) -> Ray | None:
+def arm_ray(joints: Joints, side: Side, kind: RayKind) -> Ray | None:
     """Return the ray along an arm.
 
     Args:

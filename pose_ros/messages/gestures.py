@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from pose_ros.core.gestures import Event, Gesture, Ray, Side
+from pose_ros.core.gestures import Event, Gesture, GestureSide, Ray
 from pose_ros.core.targets import Goal
 from pose_ros.errors import OptionError
 from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
@@ -90,7 +90,7 @@ def _gesture_from_msg(msg: Any) -> Gesture:
     event = next((event for event, number in EVENTS.items() if number == msg.event), None)
     if event is None:
         raise OptionError(f"gesture {msg.name}: unknown event {msg.event}")
-    if msg.side not in get_args(Side):
+    if msg.side not in get_args(GestureSide):
         raise OptionError(f"gesture {msg.name}: unknown side {msg.side!r}")
     if msg.ray not in (RAY_NONE, RAY_IMAGE, RAY_METRIC):
         raise OptionError(f"gesture {msg.name}: unknown ray {msg.ray}")

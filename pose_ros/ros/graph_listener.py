@@ -16,7 +16,7 @@ from rclpy.serialization import deserialize_message
 
 from pose_ros.ros.senders import full_name
 
-Side: TypeAlias = Literal["publisher", "subscriber"]
+EndpointRole: TypeAlias = Literal["publisher", "subscriber"]
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -48,7 +48,7 @@ class Endpoint:
     topic: str
     kind: str
     node: str
-    side: Side
+    side: EndpointRole
     qos: QoSProfile
 
 
@@ -61,7 +61,7 @@ def endpoints(node: Any) -> list[Endpoint]:
     for topic, _ in sorted(node.get_topic_names_and_types()):
         if topic in _COMMON_TOPICS:
             continue
-        lists: tuple[tuple[Side, Sequence[Any]], ...] = (
+        lists: tuple[tuple[EndpointRole, Sequence[Any]], ...] = (
             ("publisher", node.get_publishers_info_by_topic(topic)),
             ("subscriber", node.get_subscriptions_info_by_topic(topic)),
         )
