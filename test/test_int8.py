@@ -80,6 +80,6 @@ def test_without_the_packages_nothing_is_begun(folder, monkeypatch):
         ({"require_gpu": True}, OptionError, "require_gpu contradicts"),
     ],
 )
-def test_what_is_refused(options, error, message):
+def test_int8_with_impossible_options_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         pose_ros.create_estimator(precision="int8", **options)

@@ -66,7 +66,7 @@ def test_a_report(tmp_path) -> None:
     assert "data:image" not in (tmp_path / "two.html").read_text(encoding="utf-8")
 
 
-def test_what_is_there_stays_there(tmp_path, capsys) -> None:
+def test_existing_report_stays_without_force(tmp_path, capsys) -> None:
     bag, out = write(tmp_path / "bag"), tmp_path / "report.html"
     out.write_text("mine")
     assert report(bag, "--out", out) == 1
@@ -106,7 +106,7 @@ def test_bags_that_are_missing_or_too_many(tmp_path, capsys, words) -> None:
     assert "--compare BAG OTHER_BAG" in capsys.readouterr().err
 
 
-def test_what_cannot_be(tmp_path, capsys) -> None:
+def test_impossible_arguments_are_one_line(tmp_path, capsys) -> None:
     bag, out = write(tmp_path / "one", count=1), tmp_path / "report.html"
     assert report(bag, "--out", out, "--joints", "elbow,nose") == 1
     assert "'nose'" in capsys.readouterr().err

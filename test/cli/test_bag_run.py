@@ -63,7 +63,9 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
         (["--out", "x", "--start", "9"], "holds no image of /camera/image_raw in that time"),
     ],
 )
-def test_what_cannot_be_is_one_line(scene_bag, tmp_path, monkeypatch, capsys, words, printed):
+def test_impossible_arguments_are_one_line(
+    scene_bag, tmp_path, monkeypatch, capsys, words, printed
+):
     monkeypatch.chdir(tmp_path)
     assert main(["bag", "run", str(scene_bag), *words]) == 1
     error = capsys.readouterr().err

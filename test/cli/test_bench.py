@@ -123,7 +123,7 @@ def test_real_people_whose_truth_cannot_be_read_are_named(tmp_path, capsys):
         (["--lift", "--frames", "10", "--plot", "/no/such/folder.jpg"], "no such folder"),
     ],
 )
-def test_what_it_refuses(arguments, message, capsys):
+def test_impossible_arguments_are_one_line(arguments, message, capsys):
     assert main(["bench", *arguments]) == 1
     assert message in capsys.readouterr().err
 

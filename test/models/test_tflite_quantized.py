@@ -190,7 +190,7 @@ def test_fully_connected(writer: Any, tmp_path: Path) -> None:
     compare(writer.finish([row], [result]), tmp_path)
 
 
-def test_what_only_moves_values(writer: Any, tmp_path: Path) -> None:
+def test_operators_that_only_move_values_stay_quantized(writer: Any, tmp_path: Path) -> None:
     same = {"scale": 1 / 128, "zero_point": 128, "dtype": "uint8"}
     image = writer.value((1, 4, 4, 2), **INPUT)
     pooled = writer.operator(

@@ -96,7 +96,7 @@ def test_people_of_each_topology_are_decoded(name, careful):
         ("trt_hand21", "pinky_pip", "pinky_mcp", 39, 38),
     ],
 )
-def test_which_channels_a_link_has(skeleton, a, b, x, y):
+def test_link_has_its_published_channels(skeleton, a, b, x, y):
     found = skeletons.get(skeleton)
     layout = topology(found)
     link = layout.links.index((found.index(a), found.index(b)))

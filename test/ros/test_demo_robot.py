@@ -18,7 +18,7 @@ from pose_ros.synthetic.source import open_synthetic
 SCENE = "synthetic:directing?camera_height=1.1&pitch=7"
 
 
-def test_it_takes_goals_speeds_and_their_end(ros: Any) -> None:
+def test_demo_robot_follows_goals_and_speeds_and_stops_at_their_end(ros: Any) -> None:
     robot = DemoRobot(ros.node, open_synthetic(SCENE, live=False))
     goals = ros.node.create_publisher(PoseStamped, "goal_pose", 10)
     speeds = ros.node.create_publisher(TwistStamped, "cmd_vel", 10)

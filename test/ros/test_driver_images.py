@@ -308,7 +308,7 @@ def test_a_topic_of_another_type_is_named(ros: Any, make: Make, capfd: Any) -> N
     assert said.count("/image is published as sensor_msgs/msg/CompressedImage") == 1
 
 
-def test_a_frame_id_with_a_slash_is_said_once_and_frames_leave_it_out(
+def test_frame_id_with_a_slash_is_logged_once_and_frames_omit_it(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     node = make()

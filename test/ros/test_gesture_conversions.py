@@ -57,7 +57,7 @@ def test_a_hand_without_a_body_goes_through_messages_with_its_numbers() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("event", 0), ("side", "up"), ("ray", 9)])
-def test_what_there_is_not_is_refused(field: str, value: object) -> None:
+def test_unknown_gesture_values_are_refused(field: str, value: object) -> None:
     msg = gestures_to_msg([a_gesture()], Header())
     setattr(msg.gestures[0], field, value)
     with pytest.raises(OptionError, match=field):

@@ -247,7 +247,7 @@ def test_a_second_publisher_of_poses_commands_nothing_and_is_named_once(
     assert capfd.readouterr().err.count(words) == 1
 
 
-def test_where_senders_are_unknown_two_of_them_are_both_refused(
+def test_two_unidentified_senders_are_both_refused(
     make: Any, elsewhere: Any, monkeypatch: Any
 ) -> None:
     """As with a middleware that does not name them: one publisher is known all the same."""

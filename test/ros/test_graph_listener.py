@@ -125,7 +125,7 @@ def test_rectified_images_without_a_projection_have_no_meters() -> None:
     assert "people have no meters" in finding.message
 
 
-def test_network_on_a_cpu_beside_a_gpu_is_said(
+def test_network_on_a_cpu_beside_a_gpu_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = [KeyValue(key="provider", value="cpu"), KeyValue(key="network", value="blazepose")]

@@ -484,7 +484,9 @@ def test_names_of_the_user_are_kept_in_a_namespace() -> None:
 
 
 @pytest.mark.parametrize("outside", [frozenset({"frame_id", "id_prefix", "timeout"}), None])
-def test_what_an_outer_launch_file_sets_is_not_overridden(outside: frozenset[str] | None) -> None:
+def test_parameter_of_an_outer_launch_file_is_not_overridden(
+    outside: frozenset[str] | None,
+) -> None:
     machine = dataclasses.replace(HERE, set_outside=outside)
     given = {"camera": "synthetic", "gesture": "true", "namespace": "front"}
     plan = planned(machine, **given)

@@ -131,7 +131,7 @@ def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
         assert all(0 < point.position_sigma < 2 for point in person.keypoints)
 
 
-def test_it_measures_where_there_is_depth(ros: Any, make: Any) -> None:
+def test_meters_are_measured_if_there_is_depth(ros: Any, make: Any) -> None:
     source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
     node = make(use_depth=True)
     assert node.autostart()

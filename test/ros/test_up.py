@@ -25,6 +25,6 @@ def test_camera_and_people_get_what_is_asked_for(ros: Any, tmp_path: Path) -> No
     assert (pose.estimator.max_people, pose.id_prefix) == (4, "front_")
 
 
-def test_what_is_not_asked_for_is_the_node_default(ros: Any) -> None:
+def test_option_not_given_keeps_the_default_of_the_node(ros: Any) -> None:
     found = nodes(ros, "--camera", "0")["camera"].parameters
     assert found == CameraParameters(source="0", wait_for_camera=False)

@@ -54,7 +54,7 @@ def test_suffix_of_no_video_becomes_mp4(tmp_path: Path) -> None:
     assert VideoRecorder(tmp_path / "o.txt").path == tmp_path / "o.mp4"
 
 
-def test_file_that_cannot_be_written_is_said_where_images_are_added(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_an_error_of_add(tmp_path: Path) -> None:
     (tmp_path / "o.mp4").mkdir()
     recorder = VideoRecorder(tmp_path / "o.mp4")
     with pytest.raises(OutputError, match=r"o\.mp4"):

@@ -55,7 +55,7 @@ def test_arms_point_every_way() -> None:
     assert np.all(directions.max(axis=0) > (0.6, 0.3, 0.3))
 
 
-def test_what_is_measured_is_in_the_image() -> None:
+def test_measured_joints_are_in_the_image() -> None:
     for shot in SHOTS:
         arm = [f"{shot.truth.arm}_{joint}" for joint in ("shoulder", "elbow", "wrist")]
         rows = [shot.truth.skeleton.index(name) for name in (*SEEN, *arm)]

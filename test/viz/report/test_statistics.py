@@ -299,7 +299,7 @@ class TestPlaces:
         down = floor_axes((0.0, 0.0, -1.0)).transform[:3, :3]
         assert down @ (0, -1, 0) == pytest.approx([1, 0, 0])
 
-    def test_what_the_camera_sees(self) -> None:
+    def test_cone_of_view_contains_all_people(self) -> None:
         statistics = Statistics()
         for i in range(10):
             statistics.add(result(i / 10, standing(-1.0 + i / 5, 3.0)))
