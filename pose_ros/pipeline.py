@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures import Gesture, GestureRecognizer
-from pose_ros.core.lift import Lifter
+from pose_ros.core.lifting.lifter import Lifter
+from pose_ros.core.lifting.trunk import Floor
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
 from pose_ros.core.targets import Goal, Refused, Target, find_targets, goals_at
 from pose_ros.core.timeline import StampOrder
-from pose_ros.core.trunk_fit import Floor
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.poses import as_told

@@ -27,7 +27,7 @@ import pose_ros
 from pose_ros.core.gestures import HANDS, ONE_ARMED, TWO_ARMED, GestureRecognizer
 from pose_ros.core.hand_gestures import view_hand, view_palm
 from pose_ros.core.joint_memory import JointReader
-from pose_ros.core.lift import Lifter
+from pose_ros.core.lifting.lifter import Lifter
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.types import Image, Pose, Poses
 

@@ -27,7 +27,7 @@ from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lift import floor_below
+from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import SourceError, printable
 from pose_ros.messages.cameras import is_rectified

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.body_model import NETWORK_HEIGHT
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.lift import Lifter, level_floor
+from pose_ros.core.lifting.body_model import NETWORK_HEIGHT
+from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
 from pose_ros.errors import OptionError

@@ -53,7 +53,7 @@ from pose_ros.cli.network_options import (
 )
 from pose_ros.cli.stopping import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lift import floor_below
+from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, SourceError, printable

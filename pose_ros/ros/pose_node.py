@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lift import floor_below
+from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.one_camera import OneCamera
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.still import StillWatch

@@ -12,7 +12,7 @@ import pose_ros
 from pose_ros.core.command_config import Binding, CommandConfig, GoalAction, StopAction, TwistAction
 from pose_ros.core.commands import Command, Commander, State
 from pose_ros.core.gestures import GestureRecognizer
-from pose_ros.core.lift import Lifter, level_floor
+from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.operators import people_from
 from pose_ros.core.targets import find_targets, goals_at
 from pose_ros.core.types import Poses

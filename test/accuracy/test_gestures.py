@@ -18,7 +18,7 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.command_config import CommandConfig
 from pose_ros.core.commands import Commander, State
 from pose_ros.core.gestures import Gesture, GestureRecognizer
-from pose_ros.core.lift import Lifter, level_floor
+from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
 from pose_ros.settings.lifting import LiftOptions

@@ -11,7 +11,7 @@ from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
 from pose_ros.core.gestures import GestureRecognizer
-from pose_ros.core.lift import Lifter, level_floor
+from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pose_ros.core.body_model import BONES
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.lifting.body_model import BONES
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import Pose, PositionSource

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.body_model import (
+from pose_ros.core.camera import Camera
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.geometry import angle_between
+from pose_ros.core.lifting.body_model import (
     BONES,
     FOREARM,
     NETWORK_HEIGHT,
     UPPER_ARM,
     body_model,
 )
-from pose_ros.core.camera import Camera
-from pose_ros.core.depth import DepthImage
-from pose_ros.core.geometry import angle_between
-from pose_ros.core.lift import Lifter, level_floor
+from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.settings.lifting import LiftOptions
@@ -100,7 +100,7 @@ def poses_of(*bodies, scores=1.0, skeleton=BLAZEPOSE, world=True):
 
 def depth_of(body, poses, *, skin=True):
     """Return a depth image with a patch at each joint, as far as the skin over it."""
-    from pose_ros.core.body_model import under_skin
+    from pose_ros.core.lifting.body_model import under_skin
 
     meters = np.full((480, 640), np.nan, np.float32)
     order = np.argsort(-body[:, 2])  # the nearest last

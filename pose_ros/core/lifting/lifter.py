@@ -1,6 +1,6 @@
 """From pixels to meters: where people are in the camera's optical frame.
 
-Trunk and legs are placed first (``trunk_fit``), then each arm (``arm_fit``), then what hangs
+Trunk and legs are placed first (``trunk``), then each arm (``arm``), then what hangs
 on them (``placing``). What a depth camera measures enters all three, and bones are learned
 over time (``bone_memory``). docs/measurements/lifting.md says how good it is.
 """
@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_ros.core.body_model import (
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.lifting.body_model import (
     DEFAULT_HEIGHT,
     DEFAULT_HEIGHT_SPREAD,
     KNOWN_HEIGHT_SPREAD,
     body_model,
 )
-from pose_ros.core.bone_memory import BoneMemory
-from pose_ros.core.camera import Camera, Float64Array
-from pose_ros.core.depth import DepthImage
-from pose_ros.core.placing import Measured, look, place, place_measured
+from pose_ros.core.lifting.bone_memory import BoneMemory
+from pose_ros.core.lifting.placing import Measured, look, place, place_measured
+from pose_ros.core.lifting.trunk import Floor, Size
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
-from pose_ros.core.trunk_fit import Floor, Size
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.settings.lifting import LiftOptions, MountOptions

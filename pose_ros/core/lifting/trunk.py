@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.body_model import ANKLE_ABOVE_FLOOR, BodyModel
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.lifting.body_model import ANKLE_ABOVE_FLOOR, BodyModel
 
 _ITERATIONS = 10
 _SETTLED = 1e-4  # meters, and shares

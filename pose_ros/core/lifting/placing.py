@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.arm_fit import MOST_TURNED, Bearing, Reach, fit_arm
-from pose_ros.core.body_model import FOREARM, NETWORK_HEIGHT, UPPER_ARM, BodyModel, under_skin
-from pose_ros.core.bone_memory import BoneMemory
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.depth import DepthImage
-from pose_ros.core.trunk_fit import Floor, Sight, Trunk, fit_trunk
+from pose_ros.core.lifting.arm import MOST_TURNED, Bearing, Reach, fit_arm
+from pose_ros.core.lifting.body_model import (
+    FOREARM,
+    NETWORK_HEIGHT,
+    UPPER_ARM,
+    BodyModel,
+    under_skin,
+)
+from pose_ros.core.lifting.bone_memory import BoneMemory
+from pose_ros.core.lifting.trunk import Floor, Sight, Trunk, fit_trunk
 from pose_ros.core.types import Pose, PositionSource
 
 _SIDEWAYS = 0.007  # of the height: a keypoint's own error at score 1, one axis

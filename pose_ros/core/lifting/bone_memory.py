@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_ros.core.body_model import ARM_SPREAD
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.trunk_fit import Size
+from pose_ros.core.lifting.body_model import ARM_SPREAD
+from pose_ros.core.lifting.trunk import Size
 
 # Errors of one second are much the same from frame to frame: it counts as one observation.
 _INDEPENDENT_SECONDS = 1.0
