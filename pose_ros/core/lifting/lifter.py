@@ -1,8 +1,8 @@
 """From pixels to meters: where people are in the camera's optical frame.
 
-Trunk and legs are placed first (``trunk``), then each arm (``arm``), then what hangs
-on them (``placing``). What a depth camera measures enters all three, and bones are learned
-over time (``bone_memory``). docs/measurements/lifting.md says how good it is.
+``Lifter`` places trunk and legs first (``trunk``), then each arm (``arm``), then what hangs on them
+(``_place_followers``). What a depth camera measures enters all three, and bones are learned over
+time (``bone_memory``). docs/measurements/lifting.md says how good it is.
 """
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.lifting.arm import MOST_TURNED, Bearing, Reach, fit_arm
 from pose_ros.core.lifting.body_model import (
     DEFAULT_HEIGHT,
     DEFAULT_HEIGHT_SPREAD,
+    FOREARM,
     KNOWN_HEIGHT_SPREAD,
+    NETWORK_HEIGHT,
+    UPPER_ARM,
+    BodyModel,
     body_model,
+    under_skin,
 )
 from pose_ros.core.lifting.bone_memory import BoneMemory
-from pose_ros.core.lifting.placing import Measured, look, place, place_measured
-from pose_ros.core.lifting.trunk import Floor, Size
+from pose_ros.core.lifting.trunk import Floor, Sight, Size, Trunk, fit_trunk
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Pose, Poses, PositionSource
 from pose_ros.errors import ImageError
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 
@@ -36,6 +42,33 @@ DEPTH_SMOOTHING = OneEuroSettings(min_cutoff=1.0, beta=2.0)
 _log = logging.getLogger(__name__)
 
 _LOST_AFTER = 64  # people whose bones are remembered
+
+_SIDEWAYS = 0.007  # of the height: a keypoint's own error at score 1, one axis
+_SIDEWAYS_STATED = 0.011  # the same, with what joint and keypoint differ in
+_LEAST_SCORE = 0.1  # below it a keypoint's error grows no more
+_MEASURED_SCORE = 0.3  # of a keypoint at which depth is looked up
+_BODY = 1.1  # meters from the middle of a body, within which all of it is
+_PATCH = 0.5  # of a limb's radius
+_PATCH_LEAST = 0.012  # meters
+_SKIN_SIGMA = 0.45  # of the depth under the skin: people and clothes
+_SENSOR = (0.020, 0.002)  # meters, and meters by square meter of distance
+_SURE = 3.0  # sigmas within which a measured depth is the joint's own
+# Of what the fit of the trunk is unsure of: its bones hold each other better than it takes them to.
+_TRUNK_STATED = 0.93
+# How a body leans along the line of sight is off by the same angle for all its bones, which their
+# sigmas, one by one, do not hold: radians, of bodies that lean to the camera by more than this.
+_TURNED_SIGMA, _UPRIGHT_DEGREES = 0.35, 13.0
+_MOST_TAN = 3.0
+_STEEP_DEGREES = 20.0  # of the found lean; the true one is 5 to 10 more
+_FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
+_FOLLOWS_LEAST = 0.02  # meters
+_FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
+# Networks swap left and right of a whole body at times: then its chest seems to point away from the
+# camera while both toes are below their heels in the image, or the other way about. By how much of
+# the trunk's length at least; the cosine by which the chest points to the camera or away; scores.
+_TOES_LOWER, _TURNED_CHEST, _SEEN_FEET = 0.03, 0.5, 0.5
+_NOSE = 1.35  # breadth between the ears over how far the nose lies before them, in BlazePose
+_GAZE_TURN = 1.25  # BlazePose turns heads too little against the chest
 
 
 def level_floor(camera_height: float, pitch_degrees: float, roll_degrees: float = 0.0) -> Floor:
@@ -204,3 +237,298 @@ class Lifter:
             if self.options.smoothing:
                 points[i] = person.smooth(points[i], stamp)
         return poses.replace(camera=points, camera_sources=sources, camera_sigmas=sigmas)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A registered depth image.
+
+    Attributes:
+        depth: The image.
+        focal: Of its camera, pixels.
+    """
+
+    depth: DepthImage
+    focal: float
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedBody:
+    """One body while it is placed: K keypoints.
+
+    Attributes:
+        sight: What is seen of it.
+        height: Meters.
+        depths: (K,) meters along z, NaN until they are known; filled in place.
+        sigmas: (K,) meters, of them.
+        sources: (K,) of ``PositionSource``.
+        steep: Whether it is seen from so far above that its distance is a guess.
+    """
+
+    sight: Sight
+    height: float
+    depths: Float64Array
+    sigmas: Float64Array
+    sources: NDArray[np.uint8]
+    steep: bool = False
+
+    @classmethod
+    def unplaced(cls, sight: Sight, height: float, *, steep: bool = False) -> PlacedBody:
+        """Return a body of which nothing is known."""
+        count = len(sight.rays)
+        depths, sigmas = np.full((2, count), np.nan)
+        return cls(sight, height, depths, sigmas, np.zeros(count, np.uint8), steep)
+
+    def put(
+        self,
+        keypoints: NDArray[np.intp],
+        depths: Float64Array,
+        sigmas: Float64Array,
+        measured: NDArray[np.bool_],
+    ) -> None:
+        """Fill in keypoints: their depths and sigmas, or what was measured of them."""
+        sight = self.sight
+        self.depths[keypoints] = depths
+        self.sigmas[keypoints] = np.where(measured, sight.measured_sigmas[keypoints], sigmas)
+        self.sources[keypoints] = np.where(measured, PositionSource.DEPTH, PositionSource.MODEL)
+
+    def agrees(
+        self, keypoints: NDArray[np.intp], depths: Float64Array, sigmas: Float64Array
+    ) -> NDArray[np.bool_]:
+        """Return where what was measured may be the keypoint at that depth, not an occluder."""
+        spread = np.hypot(self.sight.measured_sigmas[keypoints], sigmas)
+        near: NDArray[np.bool_] = np.abs(self.sight.measured[keypoints] - depths) <= _SURE * spread
+        return near
+
+    def result(self) -> tuple[Float64Array, NDArray[np.uint8], Float64Array]:
+        """Return ``camera``, ``camera_sources`` and ``camera_sigmas`` of ``Poses``."""
+        rays = self.sight.rays
+        points = self.depths[:, None] * rays
+        across = self.sight.sideways * (_SIDEWAYS_STATED / _SIDEWAYS) * self.height
+        along = self.sigmas * np.linalg.norm(rays, axis=1)
+        total = np.sqrt(along**2 + 2.0 * across**2)
+        known = np.isfinite(points).all(axis=1) & np.isfinite(total) & (self.depths > 0)
+        return (
+            np.where(known[:, None], points, np.nan),
+            np.where(known, self.sources, np.uint8(PositionSource.NONE)),
+            np.where(known, total, np.nan),
+        )
+
+
+def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -> Sight:
+    """Return what is seen of one body.
+
+    Args:
+        pose: The body.
+        rays: (K, 3) of its keypoints, z = 1.
+        seen: What measures depths; None without a depth camera.
+        height: Meters, of the body as far as is known.
+    """
+    scores = pose.keypoint_scores.astype(np.float64)
+    bounded = np.clip(scores, _LEAST_SCORE, 1.0)
+    nothing = np.full((len(scores), 3), np.nan)
+    measured, measured_sigmas = nothing[:, :2].T
+    if seen is not None:
+        skin = under_skin(pose.skeleton) * height
+        sure = (scores >= _MEASURED_SCORE)[:, None]
+        pixels = np.where(sure, pose.keypoints.astype(np.float64), np.nan)
+        measured, measured_sigmas = _measure(seen, pixels, skin)
+    return Sight(
+        rays=np.where((scores > 0)[:, None], rays, np.nan),
+        sideways=_SIDEWAYS / bounded,
+        shape=nothing if pose.world is None else pose.world.astype(np.float64),
+        scores=bounded,
+        measured=measured,
+        measured_sigmas=measured_sigmas,
+    )
+
+
+def _measure(
+    seen: Measured, pixels: Float64Array, skin: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return measured depths (K,) of joints, not of the skin over them, and their sigmas."""
+    first = seen.depth.surfaces(pixels, np.full(len(pixels), 2.0), 0.0, np.inf)
+    if not np.isfinite(first).any():
+        return first, first
+    middle = float(np.nanmedian(first))
+    radii = np.maximum(_PATCH * skin, _PATCH_LEAST) * seen.focal / middle
+    surfaces = seen.depth.surfaces(pixels, radii, middle - _BODY, middle + _BODY)
+    noise = _SENSOR[0] + _SENSOR[1] * surfaces**2
+    return surfaces + skin, np.hypot(noise, _SKIN_SIGMA * skin)
+
+
+def place(
+    model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | None
+) -> PlacedBody | None:
+    """Place a body with a metric shape; None when its trunk was not found."""
+    trunk = fit_trunk(model, sight, memory.size, floor)
+    if trunk is None:
+        return None
+    memory.learn_size(trunk.size)
+    bearing = _bearing(model, sight, trunk)
+    sigmas = _TRUNK_STATED * np.sqrt(np.diag(trunk.covariance))
+    steep = False
+    if floor is None and not np.isfinite(sight.measured).any():
+        lean = math.asin(min(1.0, max(0.0, -float(bearing.up @ bearing.toward))))
+        steep = _seen_from_above(model, sight, trunk)
+        more = min(math.tan(lean), _MOST_TAN) - math.tan(math.radians(_UPRIGHT_DEGREES))
+        sigmas = np.hypot(sigmas, _TURNED_SIGMA * max(0.0, more) * trunk.depths)
+    body = PlacedBody.unplaced(sight, trunk.size.height, steep=steep)
+    # errors of measured depths are alike over a body: many of them make no joint surer, so
+    # that each keeps its own sigma
+    measured = body.agrees(model.joints, trunk.depths, sigmas)
+    body.put(model.joints, trunk.depths, sigmas, measured)
+    for arm, other in zip(model.arms, reversed(model.arms), strict=True):
+        _place_arm(np.array(arm), np.array(other), body, memory, bearing)
+    if _swapped(model, sight, bearing):
+        _distrust_arms(model, body)
+    _place_followers(model, body)
+    return body
+
+
+def _swapped(model: BodyModel, sight: Sight, bearing: Bearing) -> bool:
+    """Return whether chest and feet point opposite ways, one to the camera, one away from it.
+
+    Of feet below the camera, which are nearly all, toes that point to it are below their heels.
+    """
+    away = float(bearing.front @ bearing.toward)
+    if not model.feet or abs(away) < _TURNED_CHEST:
+        return False
+    heels, toes = np.array(model.feet).T
+    if not (sight.scores[[*heels, *toes]] >= _SEEN_FEET).all():
+        return False
+    rays = sight.rays / (sight.rays @ bearing.toward)[:, None]
+    left_shoulder, right_shoulder, left_hip, right_hip = rays[model.joints[2:6]]
+    trunk = abs(float((left_shoulder + right_shoulder - left_hip - right_hip) @ bearing.up)) / 2.0
+    lower = (rays[heels] - rays[toes]) @ bearing.up
+    return bool((np.sign(away) * lower > _TOES_LOWER * trunk).all())
+
+
+def _distrust_arms(model: BodyModel, body: PlacedBody) -> None:
+    """Say of arms that may be each other's that they are anywhere about their shoulders."""
+    for shoulder, *ends in model.arms:
+        guessed = body.sources[ends] == PositionSource.MODEL
+        reach = body.height * np.cumsum([UPPER_ARM, FOREARM])
+        wide = np.hypot(body.sigmas[ends], np.hypot(body.sigmas[shoulder], reach))
+        body.sigmas[ends] = np.where(guessed, wide, body.sigmas[ends])
+
+
+def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
+    """Return whether a person whose legs are seen, too, leans to the camera as a whole.
+
+    Who bows or sits bent leans with the trunk alone.
+    """
+    if len(model.joints) < 10 or sight.scores[model.joints[4:10]].min() < _MEASURED_SCORE:
+        return False
+    points = trunk.depths[:, None] * sight.rays[model.joints]
+    axis = _unit(points[2:4].mean(axis=0) - points[8:10].mean(axis=0))
+    return bool(-axis @ trunk.toward > math.sin(math.radians(_STEEP_DEGREES)))
+
+
+def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
+    """Return how a placed trunk stands."""
+    points = trunk.depths[:, None] * sight.rays[model.joints]
+    left_shoulder, right_shoulder, left_hip, right_hip = points[2:6]
+    up = _unit(left_shoulder + right_shoulder - left_hip - right_hip)
+    front = _unit(np.cross(left_shoulder - right_shoulder, up))
+    nose = int(np.flatnonzero(model.parents == model.joints[0])[0])
+    gaze = _gaze(sight.rays[[nose, *model.joints[:2]]], trunk.toward, up, front)
+    return Bearing(trunk.toward, up, front, gaze)
+
+
+def _gaze(
+    face: Float64Array, toward: Float64Array, up: Float64Array, front: Float64Array
+) -> Float64Array:
+    """Return where a face looks, level, by the rays of its nose, left and right ear.
+
+    Zeros where one of them was not found. Of a head, pixels say more than the network's shape.
+    """
+    if not np.isfinite(face).all():
+        return np.zeros(3)
+    nose, left, right = face / (face @ toward)[:, None]
+    aside = _unit(np.cross(toward, up))
+    facing = _unit(np.cross(aside, up))  # the camera, level
+    look = _NOSE * ((nose - (left + right) / 2) @ aside) * aside + ((left - right) @ aside) * facing
+    side = np.cross(up, front)
+    turn = _GAZE_TURN * math.atan2(look @ side, look @ front)
+    turn = min(max(turn, -MOST_TURNED), MOST_TURNED)
+    gaze: Float64Array = math.cos(turn) * front + math.sin(turn) * side
+    return gaze
+
+
+def _place_arm(
+    arm: NDArray[np.intp],
+    other: NDArray[np.intp],
+    body: PlacedBody,
+    memory: BoneMemory,
+    bearing: Bearing,
+) -> None:
+    """Fill in elbow and wrist of an arm, the indices of its shoulder, elbow and wrist.
+
+    ``other``: the same of the other arm, which is only looked at.
+    """
+    sight, shoulder, ends = body.sight, arm[0], arm[1:]
+    if not (np.isfinite(sight.rays[arm]).all() and np.isfinite(sight.shape[arm]).all()):
+        return
+    base = body.depths[shoulder] * sight.rays[shoulder]
+    factors, spread = memory.arms()
+    usual = np.array([UPPER_ARM, FOREARM]) * body.height
+    sideways = sight.sideways[arm] * body.height
+    # as if the other wrist were as far away as its shoulder
+    reaches = body.depths[other[0]] * (sight.rays[other[2]] - sight.rays[other[0]])
+    placed = fit_arm(
+        Reach(
+            shoulder=base,
+            rays=sight.rays[ends],
+            lengths=usual * factors,
+            spread=spread,
+            sideways=sideways,
+            shape=sight.shape[arm],
+            scores=sight.scores[arm],
+            measured=sight.measured[ends],
+            measured_sigmas=sight.measured_sigmas[ends],
+            other=float(-reaches @ bearing.up) / float((usual * factors).sum()),
+        ),
+        bearing,
+    )
+    own = placed.by_depth > 0.5
+    depths = np.where(own, sight.measured[ends], placed.depths)
+    body.put(ends, depths, np.hypot(placed.sigmas, body.sigmas[shoulder]), own)
+    # as if all of the arm were as far along the line of sight as the shoulder
+    rays = sight.rays[arm] / (sight.rays[arm] @ bearing.toward)[:, None]
+    seen = np.linalg.norm(np.diff(base @ bearing.toward * rays, axis=0), axis=1)
+    memory.learn_arm(seen, usual, float(np.hypot(*sideways[:2])))
+
+
+def _place_followers(model: BodyModel, body: PlacedBody) -> None:
+    """Fill in face, hands and feet: their joint's depth and the network's offset from it."""
+    sight, ears = body.sight, model.joints[:2]
+    followers = np.flatnonzero(model.parents >= 0)
+    parents = model.parents[followers]
+    bases, base_sigmas = body.depths[parents], body.sigmas[parents]
+    origins = sight.shape[parents, 2]
+    # a face hangs between the ears, of which one is hidden at times
+    face = parents == ears[0]
+    bases[face], origins[face] = body.depths[ears].mean(), sight.shape[ears, 2].mean()
+    offsets = (sight.shape[followers, 2] - origins) * (body.height / NETWORK_HEIGHT)
+    guessed = bases + offsets
+    sigmas = np.hypot(base_sigmas, np.maximum(_FOLLOWS_LEAST, _FOLLOWS * np.abs(offsets)))
+    own = body.agrees(followers, guessed, sigmas)
+    body.put(followers, np.where(own, sight.measured[followers], guessed), sigmas, own)
+    body.sigmas[followers[own]] = np.hypot(body.sigmas[followers[own]], _FOLLOWS_MEASURED)
+
+
+def place_measured(sight: Sight, height: float) -> PlacedBody:
+    """Place what was measured, of a network without a metric shape."""
+    body = PlacedBody.unplaced(sight, height)
+    known = np.isfinite(sight.measured)
+    if known.any():
+        middle = np.median(sight.measured[known])
+        own = np.flatnonzero(known & (np.abs(sight.measured - middle) < _BODY))
+        body.put(own, sight.measured[own], sight.measured_sigmas[own], np.ones(len(own), bool))
+    return body
+
+
+def _unit(vector: Float64Array) -> Float64Array:
+    unit: Float64Array = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return unit
