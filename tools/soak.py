@@ -3,14 +3,13 @@
     .venv/bin/python -m tools.soak --seconds 1800
 
 A camera node draws a person who gestures, the pose node runs its real network, the gesture node
-commands a robot. Once a second each process is asked for its resident memory, threads and open
-files, and /dev/shm for its size. What grows from the first quarter to the last is a leak.
+commands a robot. Once a second each process is asked for its resident memory, threads, open files
+and the shared memory it has used. What grows from the first quarter to the last is a leak.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -57,7 +56,7 @@ class Soak:
 
     Attributes:
         nodes: By the name of the program.
-        shared: Bytes in /dev/shm, sample by sample.
+        shared: Bytes in those files of /dev/shm that a node has ever used, sample by sample.
         ended: Programs that ended by themselves, with their exit codes.
     """
 
@@ -106,12 +105,27 @@ def soak(seconds: float, logs: Path) -> Soak:
     return seen
 
 
+def _shared_files(pid: int) -> set[Path]:
+    """Return the files of shared memory that a process has mapped."""
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    paths = (line.split(maxsplit=5)[-1] for line in maps.splitlines())
+    return {Path(path) for path in paths if path.startswith(SHARED + "/")}
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _watch(processes: dict[str, subprocess.Popen[bytes]], end: float, seen: Soak) -> None:
+    shared: set[Path] = set()  # not all of /dev/shm: other programs use it too
     while time.monotonic() < end and all(p.poll() is None for p in processes.values()):
         for name, process in processes.items():
             seen.nodes.setdefault(name, Held()).sample(process.pid)
-        with os.scandir(SHARED) as entries:
-            seen.shared.append(sum(entry.stat().st_size for entry in entries))
+            shared |= _shared_files(process.pid)
+        seen.shared.append(sum(map(_bytes_of, shared)))
         time.sleep(1.0)
 
 
