@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pose_ros
+from tools.calibrations import write_calibration
 
 # what a user writes or catches, and never calls
 WITHOUT_EXAMPLE = {"__version__", "Estimator", "HandEstimator", "Source", "PoseRosError"}
@@ -25,7 +26,7 @@ def samples(checkout: Path) -> list[str]:
     """The Python samples of the README and of the first tutorial."""
     pages = [checkout / "README.md", checkout / "docs/tutorials/first_steps.md"]
     found = [python_blocks(page.read_text(encoding="utf-8")) for page in pages]
-    assert [len(blocks) for blocks in found] == [1, 3]
+    assert [len(blocks) for blocks in found] == [2, 3]
     return [sample for blocks in found for sample in blocks]
 
 
@@ -57,6 +58,8 @@ def test_samples_of_readme_and_tutorial_run(samples, data, tmp_path, monkeypatch
 
     shutil.copy(data / "images" / "humans_0.jpg", tmp_path / "photo.jpg")
     shutil.copy(data / "images" / "humans_8.jpg", tmp_path / "other.jpg")
+    camera = pose_ros.Camera.from_hfov(413, 300, hfov_degrees=69.0)
+    write_calibration(tmp_path / "camera.yaml", pose_ros.Calibration(camera))
     source = open_synthetic("synthetic:wave", fps=10, live=False)
     video = VideoFile(tmp_path / "clip.mp4", 10.0)
     for _ in range(5):
@@ -71,6 +74,7 @@ def test_samples_of_readme_and_tutorial_run(samples, data, tmp_path, monkeypatch
     assert out.count("photo.jpg Pose(id=") == 2
     assert out.count("other.jpg Pose(id=0") == 1
     assert out.count("in meters [") == 1
+    assert len(re.findall(r"^0 \[", out, re.MULTILINE)) == 1
     assert out.count("0.4 0 [") == 2
     assert out.count('"stamp_s": 0.4') == 1
     assert out.count('"left_wrist": {"x_px": ') == 5
