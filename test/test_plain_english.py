@@ -34,7 +34,7 @@ STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE"
 
 TEXTS = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.rst", "package.xml", "docs/**/*.md", "msg/*.msg",
-    "config/*", "models/*.yaml", "examples/*.md",
+    "config/*", "models/*.yaml", "examples/*.md", "pose_ros/**/*.j2",
 )  # fmt: skip
 CODE = ("docs", "examples", "launch", "pose_ros", "test", "tools")
 
