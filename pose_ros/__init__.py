@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pose_ros.analysis.images import analyze
     from pose_ros.build import create_body_hands, create_estimator
     from pose_ros.core.camera import Calibration, Camera
-    from pose_ros.core.gestures import Gesture, GestureRecognizer
+    from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
     from pose_ros.core.lifting.lifter import Lifter
     from pose_ros.core.protocols import Estimator, HandEstimator, Source
     from pose_ros.core.results import Result
@@ -61,7 +61,7 @@ _NAMES = {
     "pose_ros.analysis.images": ("analyze",),
     "pose_ros.build": ("create_body_hands", "create_estimator"),
     "pose_ros.core.camera": ("Calibration", "Camera"),
-    "pose_ros.core.gestures": ("Gesture", "GestureRecognizer"),
+    "pose_ros.core.gestures.recognizer": ("Gesture", "GestureRecognizer"),
     "pose_ros.core.lifting.lifter": ("Lifter",),
     "pose_ros.core.protocols": ("Estimator", "HandEstimator", "Source"),
     "pose_ros.core.results": ("Result",),

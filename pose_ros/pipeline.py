@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
-from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
+from pose_ros.core.gestures.targets import Goal, Refused, Target, find_targets, goals_at
 from pose_ros.core.lifting.lifter import Lifter
 from pose_ros.core.lifting.trunk import Floor
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
-from pose_ros.core.targets import Goal, Refused, Target, find_targets, goals_at
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError

@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.core.gestures.recognizer import Gesture, Ray
 from pose_ros.core.types import Poses
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode

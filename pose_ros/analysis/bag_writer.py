@@ -29,9 +29,9 @@ from rosbags.interfaces import Connection
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import BagMessage
 from pose_ros.bags.writer import add_topic, open_bag_writer
+from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.targets import shown_goal
 from pose_ros.core.types import Poses
 from pose_ros.messages.cdr_writing import frames_to_cdr, poses_to_cdr
 from pose_ros.messages.gestures import gestures_to_msg, goal_to_msg, target_to_msg

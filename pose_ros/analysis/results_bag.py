@@ -18,7 +18,7 @@ from pose_ros.bags.context import TF_TOPICS
 from pose_ros.bags.images import IMAGE_KINDS
 from pose_ros.bags.reader import Bag, BagMessage, open_bag
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import NANOSECONDS

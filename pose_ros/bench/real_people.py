@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.joint_memory import JointReader
+from pose_ros.core.gestures.joint_memory import JointReader
+from pose_ros.core.gestures.pointing import arm_ray
 from pose_ros.core.lifting.lifter import Lifter
-from pose_ros.core.pointing import arm_ray
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Frame, Poses

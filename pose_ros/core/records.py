@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.core.gestures.recognizer import Gesture, Ray
 from pose_ros.core.types import Frame, Pose, Poses, PositionSource, person_of_hand
 
 _DIGITS = 4

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.records import gesture_to_dict, hand_to_dict, pose_to_dict
-from pose_ros.core.targets import Goal
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
 

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from pose_ros.core.gestures import Event, Gesture, GestureSide, Ray
-from pose_ros.core.targets import Goal
+from pose_ros.core.gestures.recognizer import Event, Gesture, GestureSide, Ray
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.errors import OptionError
 from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
 from pose_ros.messages.types import HeaderMsg, Types

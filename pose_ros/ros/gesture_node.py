@@ -15,10 +15,10 @@ from diagnostic_msgs.msg import KeyValue
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool, Empty
 
-from pose_ros.core.commands import Command, Commander, State
-from pose_ros.core.gestures import GestureRecognizer
-from pose_ros.core.locks import Locks
-from pose_ros.core.operators import people_from
+from pose_ros.core.commands.commander import Command, Commander, State
+from pose_ros.core.commands.locks import Locks
+from pose_ros.core.commands.operator import people_from
+from pose_ros.core.gestures.recognizer import GestureRecognizer
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.errors import PoseRosError

@@ -14,7 +14,7 @@ from pose_ros.settings.gestures import GestureOptions, TargetOptions
 
 if TYPE_CHECKING:
     # late otherwise: the launch file reads the table, and its Python may lack NumPy and PyYAML
-    from pose_ros.core.command_config import Binding, CommandConfig
+    from pose_ros.core.commands.config import Binding, CommandConfig
 
 COMMANDS = """\
 stop: stop
@@ -35,8 +35,8 @@ def parse_commands(text: str) -> tuple[Binding, ...]:
     Raises:
         OptionError: It is no YAML, too large, or says what cannot be.
     """
-    from pose_ros.core.command_config import read_bindings
-    from pose_ros.core.gestures import NAMES
+    from pose_ros.core.commands.config import read_bindings
+    from pose_ros.core.gestures.recognizer import NAMES
     from pose_ros.documents import DocumentError, parse_yaml
 
     try:
@@ -50,7 +50,7 @@ def _gesture(parameter_name: str) -> Callable[[str], str]:
     """Return what checks the gesture that a parameter names; empty is none."""
 
     def check(name: str) -> str:
-        from pose_ros.core.gestures import NAMES
+        from pose_ros.core.gestures.recognizer import NAMES
 
         if name and name not in NAMES:
             raise OptionError(
@@ -120,7 +120,7 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     Raises:
         OptionError: Two parameters do not go together.
     """
-    from pose_ros.core.command_config import CommandConfig
+    from pose_ros.core.commands.config import CommandConfig
 
     return CommandConfig(
         **vars(parameters.command),

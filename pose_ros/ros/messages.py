@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pose_ros.core.camera import Calibration
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.targets import Goal
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.messages import cameras, cdr, gestures, headers, images, poses, transforms
 

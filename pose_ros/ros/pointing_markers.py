@@ -12,8 +12,8 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.pointing import Ray
-from pose_ros.core.targets import Goal, Target
+from pose_ros.core.gestures.pointing import Ray
+from pose_ros.core.gestures.targets import Goal, Target
 from pose_ros.pipeline import FoundGestures
 from pose_ros.ros.markers import LIFETIME, person_color
 from pose_ros.ros.messages import header_to_msg

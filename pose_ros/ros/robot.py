@@ -13,9 +13,9 @@ from rclpy.exceptions import InvalidServiceNameException
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from pose_ros.core.command_config import EventAction
-from pose_ros.core.commands import Command
-from pose_ros.core.targets import Goal
+from pose_ros.core.commands.commander import Command
+from pose_ros.core.commands.config import EventAction
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.errors import OptionError, short
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.messages import goal_to_msg, header_to_msg

@@ -9,7 +9,7 @@ from typing import Any
 from geometry_msgs.msg import Twist, TwistStamped
 from std_msgs.msg import Bool, Empty
 
-from pose_ros.core.command_config import TwistAction
+from pose_ros.core.commands.config import TwistAction
 from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.notices import Notices, printable

@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.targets import shown_goal
+from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.errors import TransformError
 from pose_ros.pipeline import FoundGestures
 from pose_ros.ros.frames import listen

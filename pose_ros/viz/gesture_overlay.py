@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pose_ros.core.camera import Camera, Float64Array
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Channels, Image, Pose, Poses, validate_image
 

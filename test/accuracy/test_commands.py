@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.core.command_config import Binding, CommandConfig, GoalAction, StopAction, TwistAction
-from pose_ros.core.commands import Command, Commander, State
-from pose_ros.core.gestures import GestureRecognizer
+from pose_ros.core.commands.commander import Command, Commander, State
+from pose_ros.core.commands.config import (
+    Binding,
+    CommandConfig,
+    GoalAction,
+    StopAction,
+    TwistAction,
+)
+from pose_ros.core.commands.operator import people_from
+from pose_ros.core.gestures.recognizer import GestureRecognizer
+from pose_ros.core.gestures.targets import find_targets, goals_at
 from pose_ros.core.lifting.lifter import Lifter, level_floor
-from pose_ros.core.operators import people_from
-from pose_ros.core.targets import find_targets, goals_at
 from pose_ros.core.types import Poses
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions

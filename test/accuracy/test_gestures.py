@@ -15,11 +15,11 @@ import pytest
 import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Camera
-from pose_ros.core.command_config import CommandConfig
-from pose_ros.core.commands import Commander, State
-from pose_ros.core.gestures import Gesture, GestureRecognizer
+from pose_ros.core.commands.commander import Commander, State
+from pose_ros.core.commands.config import CommandConfig
+from pose_ros.core.commands.operator import people_from
+from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
 from pose_ros.core.lifting.lifter import Lifter, level_floor
-from pose_ros.core.operators import people_from
 from pose_ros.core.types import Poses
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step

@@ -6,7 +6,7 @@ import collections
 
 import pytest
 
-from pose_ros.core.gestures import HANDS
+from pose_ros.core.gestures.recognizer import HANDS
 from tools.real_gestures import (
     ARM_GESTURES,
     Networks,

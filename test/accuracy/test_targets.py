@@ -13,10 +13,10 @@ import pytest
 
 import pose_ros
 from pose_ros.core.depth import DepthImage
-from pose_ros.core.joint_memory import JointReader
+from pose_ros.core.gestures.joint_memory import JointReader
+from pose_ros.core.gestures.pointing import arm_ray
+from pose_ros.core.gestures.targets import Refused, find_target
 from pose_ros.core.lifting.lifter import Lifter
-from pose_ros.core.pointing import arm_ray
-from pose_ros.core.targets import Refused, find_target
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.pointing import draw_pointing
 

@@ -10,7 +10,7 @@ from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import GestureRecognizer
+from pose_ros.core.gestures.recognizer import GestureRecognizer
 from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError

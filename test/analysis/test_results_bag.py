@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from pose_ros.analysis.results_bag import RecordedResult, ResultsBag, paired
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses

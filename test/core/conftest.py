@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pose_ros.core.command_config import (
+from pose_ros.core.commands.commander import Command, Commander, State
+from pose_ros.core.commands.config import (
     Binding,
     CommandConfig,
     EventAction,
@@ -15,9 +16,8 @@ from pose_ros.core.command_config import (
     StopAction,
     TwistAction,
 )
-from pose_ros.core.commands import Command, Commander, State
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.operators import Person
+from pose_ros.core.commands.operator import Person
+from pose_ros.core.gestures.recognizer import Gesture
 
 STEP = 0.05  # seconds between two images, and between two ticks
 BINDINGS = (

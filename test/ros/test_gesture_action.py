@@ -17,7 +17,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.core.gestures import Ray
+from pose_ros.core.gestures.recognizer import Ray
 from tools.gesture_stage import LATCHED, Stage
 
 nav2 = pytest.importorskip("nav2_msgs.action", reason="nav2_msgs is not installed")

@@ -7,7 +7,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from pose_ros.core.gestures import Gesture, Ray
+from pose_ros.core.gestures.recognizer import Gesture, Ray
 from pose_ros.core.types import NO_BODY, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.messages.gestures import gestures_from_msg

@@ -12,7 +12,7 @@ from geometry_msgs.msg import PointStamped, PoseStamped, TransformStamped
 from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.core.gestures import Ray
+from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.messages.headers import stamp_from_msg
 from tools.gesture_stage import LATCHED, Stage
 

@@ -30,7 +30,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Empty, Int8
 from tf2_msgs.msg import TFMessage
 
-from pose_ros.core.gestures import Ray
+from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode

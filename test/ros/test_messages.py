@@ -12,8 +12,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from pose_ros.bags import message_types
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.core.gestures import Gesture, Ray
-from pose_ros.core.targets import Goal
+from pose_ros.core.gestures.recognizer import Gesture, Ray
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.types import Poses
 from pose_ros.messages.cameras import camera_from_info, camera_info_to_msg
 from pose_ros.messages.cdr import read_image

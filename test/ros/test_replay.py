@@ -17,8 +17,8 @@ from tf2_msgs.msg import TFMessage
 from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
+from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.results import Result
-from pose_ros.core.targets import shown_goal
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import PositionSource
 from pose_ros.errors import TransformError

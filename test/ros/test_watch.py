@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.errors import OptionError
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros import views

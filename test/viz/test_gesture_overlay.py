@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pose_ros.core.camera import Camera
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.pointing import Ray
+from pose_ros.core.gestures.pointing import Ray
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.skeletons import get
 from pose_ros.core.types import Image, Poses
 from pose_ros.viz.gesture_overlay import draw_gestures

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.pointing import Ray
+from pose_ros.core.gestures.pointing import Ray
+from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.results import Result
-from pose_ros.core.targets import Goal
 from pose_ros.core.types import Poses, PositionSource
 from tools.drawn_results import START, drawn_results, hand_of, result_of
 

@@ -15,7 +15,7 @@ import pytest
 from pose_ros.analysis.exports import ExportOptions, open_exports, parquet
 from pose_ros.analysis.exports.tables import TABLES
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.results import RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses

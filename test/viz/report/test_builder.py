@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import NANOSECONDS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import Gesture
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.slopes import Slopes, fit_lines

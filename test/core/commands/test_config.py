@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pose_ros.core.command_config import (
+from pose_ros.core.commands.config import (
     Binding,
     CommandConfig,
     EventAction,

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.pointing import Ray
+from pose_ros.core.gestures.pointing import Ray
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import TargetOptions
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pose_ros.core.locks import ANYBODY, MAX_SENDERS, Locks
+from pose_ros.core.commands.locks import ANYBODY, MAX_SENDERS, Locks
 
 PANEL, DOCK, NEW = b"panel", b"dock", b"new"
 

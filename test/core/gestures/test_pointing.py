@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pose_ros.core.pointing import Ray
+from pose_ros.core.gestures.pointing import Ray
 from pose_ros.errors import OptionError
 
 

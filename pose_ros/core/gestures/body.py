@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pose_ros.core.arms import Arm, BodyView, elevation
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.gestures.arms import Arm, BodyView, elevation
+from pose_ros.core.gestures.swings import swings
 from pose_ros.core.skeletons import SIDES, Side
-from pose_ros.core.swings import swings
 
 _SPEED_SECONDS = 0.25  # over which a wrist's speed is measured: over less, noise looks quick
 _REST_SECONDS = 0.4  # for which an arm that is hardly lifted has to rest

@@ -16,13 +16,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pose_ros.core import body_gestures as body
-from pose_ros.core import hand_gestures as hand
-from pose_ros.core.arms import BodyView, Palm, view_body
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.holding import Event, Hold
-from pose_ros.core.joint_memory import JointReader, Joints
-from pose_ros.core.pointing import Ray, arm_ray
+from pose_ros.core.gestures import body, hand
+from pose_ros.core.gestures.arms import BodyView, Palm, view_body
+from pose_ros.core.gestures.hold import Event, Hold
+from pose_ros.core.gestures.joint_memory import JointReader, Joints
+from pose_ros.core.gestures.pointing import Ray, arm_ray
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand

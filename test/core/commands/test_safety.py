@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pose_ros.core.commands import Command, State
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.operators import Person
+from pose_ros.core.commands.commander import Command, State
+from pose_ros.core.commands.operator import Person
+from pose_ros.core.gestures.recognizer import Gesture
 
 STEP = 0.05
 TIMEOUT = 0.3

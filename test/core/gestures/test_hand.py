@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures import HANDS, Gesture, GestureRecognizer
+from pose_ros.core.gestures.recognizer import HANDS, Gesture, GestureRecognizer
 from pose_ros.core.types import Poses, hand_id
 
 PERIOD = 1 / 15

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.operators import people_from
+from pose_ros.core.commands.operator import people_from
 from pose_ros.core.types import NO_BODY, Poses
 
 NAMES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

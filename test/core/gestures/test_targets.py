@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pose_ros.core.camera import Camera
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.pointing import Ray
-from pose_ros.core.targets import (
+from pose_ros.core.gestures.pointing import Ray
+from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.gestures.targets import (
     Goal,
     Plane,
     Refused,

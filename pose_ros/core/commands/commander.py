@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from pose_ros.core.command_config import (
+from pose_ros.core.commands.config import (
     CommandConfig,
     EventAction,
     GoalAction,
     StopAction,
     TwistAction,
 )
-from pose_ros.core.gestures import Gesture
-from pose_ros.core.operators import Engagement, Operator, Person
-from pose_ros.core.targets import Goal
+from pose_ros.core.commands.operator import Engagement, Operator, Person
+from pose_ros.core.commands.velocity import VelocityLimiter
+from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.timeline import Arrival, Freshness
 from pose_ros.core.types import has_body
-from pose_ros.core.velocity import VelocityLimiter
 from pose_ros.errors import OptionError
 
 NOT_ENGAGED = "no person has engaged"

@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.joint_memory import Joints
+from pose_ros.core.gestures.joint_memory import Joints
 from pose_ros.core.skeletons import SIDES, Side
 
 _ARM_PER_TRUNK = 1.1

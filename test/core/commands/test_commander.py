@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose_ros.core.command_config import Binding, EventAction, StopAction, TwistAction
-from pose_ros.core.commands import Command, State
-from pose_ros.core.gestures import Gesture, Ray
-from pose_ros.core.operators import Person
-from pose_ros.core.targets import Goal
+from pose_ros.core.commands.commander import Command, State
+from pose_ros.core.commands.config import Binding, EventAction, StopAction, TwistAction
+from pose_ros.core.commands.operator import Person
+from pose_ros.core.gestures.recognizer import Gesture, Ray
+from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.types import NO_BODY, hand_id, person_of_hand
 
 STEP = 0.05
