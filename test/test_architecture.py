@@ -11,6 +11,7 @@ MIDDLE = frozenset(
         "messages",
         "models",
         "networks",
+        "report",
         "runtime",
         "sources",
         "synthetic",
@@ -34,6 +35,8 @@ ALLOWED = {
     # scenes are written as bags; a source is named, and opened as what the name says
     "synthetic": ROOTS | {"core", "bags"} | SHARED,
     "sources": ROOTS | {"core", "bags", "synthetic"} | SHARED,
+    # a picture of its moments is drawn as any other
+    "report": ROOTS | {"core", "viz"} | SHARED,
     "int8": ROOTS | {"core"} | MIDDLE,
     "build": ROOTS | {"core", "int8"} | MIDDLE,
     "pipeline": ROOTS | {"core"} | MIDDLE,

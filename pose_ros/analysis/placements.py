@@ -8,7 +8,7 @@ from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import TransformError
 from pose_ros.messages.transforms import FrameTracker
-from pose_ros.viz.report import STAYING_FRAMES, CameraPlacement
+from pose_ros.report import STAYING_FRAMES, CameraPlacement
 
 LOOK_AHEAD = 3 * NANOSECONDS // 10
 """Nanoseconds for which an image waits for transforms of its frames that come after it."""

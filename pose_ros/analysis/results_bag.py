@@ -29,7 +29,7 @@ from pose_ros.messages.cdr import read_stamp
 from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
-from pose_ros.viz.report import CameraPlacement, RecordingFacts
+from pose_ros.report import CameraPlacement, RecordingFacts
 
 POSES_KIND, GESTURES_KIND, SKELETON_KIND = (
     f"pose_ros/msg/{name}" for name in ("PoseArray", "GestureArray", "Skeleton")

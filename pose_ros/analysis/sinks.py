@@ -25,9 +25,9 @@ from pose_ros.core.records import to_record
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
+from pose_ros.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 from pose_ros.share import user_path
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
-from pose_ros.viz.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]
 Place: TypeAlias = Callable[[RecordedImage], CameraPlacement | None]

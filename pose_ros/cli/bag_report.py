@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pose_ros.analysis.results_bag import ResultsBag
     from pose_ros.bags.images import BagImages
     from pose_ros.core.types import Frame
-    from pose_ros.viz.report import RecordingFacts, ReportOptions
+    from pose_ros.report import RecordingFacts, ReportOptions
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def report_options(args: argparse.Namespace) -> ReportOptions:
     Raises:
         OptionError: A joint is unknown.
     """
-    from pose_ros.viz.report import ReportOptions
+    from pose_ros.report import ReportOptions
 
     joints = tuple(filter(None, (name.strip() for name in args.joints.split(","))))
     return ReportOptions(title=args.title, pictures=not args.no_pictures, joints=joints)
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(
     args: argparse.Namespace, options: ReportOptions, results: ResultsBag, images: BagImages | None
 ) -> RecordingFacts:
-    from pose_ros.viz.report import ReportBuilder
+    from pose_ros.report import ReportBuilder
 
     builder = ReportBuilder(results.info, options, name=results.name)
     frames = _Frames(images)
@@ -127,7 +127,7 @@ def _compare(
     images: BagImages | None,
 ) -> list[RecordingFacts]:
     from pose_ros.analysis.results_bag import paired
-    from pose_ros.viz.report import ComparisonBuilder
+    from pose_ros.report import ComparisonBuilder
 
     a, b = results
     builder = ComparisonBuilder((a.info, b.info), (a.name, b.name), options)

@@ -58,6 +58,8 @@ from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.pipeline import Pipeline, PipelineOptions
+from pose_ros.report import RecordingFacts, ReportBuilder
+from pose_ros.report.builder import check_installed
 from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs
@@ -66,8 +68,6 @@ from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.sources.videos import VideoSource
 from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
-from pose_ros.viz.report import RecordingFacts, ReportBuilder
-from pose_ros.viz.report.builder import check_installed
 
 _LOG = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from pose_ros.core.results import RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
 from pose_ros.errors import OutputError
-from pose_ros.viz.report.statistics import Statistics
+from pose_ros.report.statistics import Statistics
 from tools.drawn_results import INFO, START, drawn_results, result_of
 
 BLAZE = skeletons.get("blazepose33")

@@ -8,8 +8,8 @@ from typing import Any
 
 from pose_ros.core.results import RunInfo
 from pose_ros.core.types import NO_BODY, has_body
-from pose_ros.viz.report.places import Estimate
-from pose_ros.viz.report.tracks import Key
+from pose_ros.report.places import Estimate
+from pose_ros.report.tracks import Key
 
 NOTHING = "\N{EN DASH}"
 

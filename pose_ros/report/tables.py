@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.results import RunInfo
-from pose_ros.viz.report.figures import PEOPLE
-from pose_ros.viz.report.joint_rates import JointRates
-from pose_ros.viz.report.options import STAYING_FRAMES, option
-from pose_ros.viz.report.statistics import Statistics
-from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import NOTHING, between, duration, moment_text, nameless, number
+from pose_ros.report.figures import PEOPLE
+from pose_ros.report.joint_rates import JointRates
+from pose_ros.report.options import STAYING_FRAMES, option
+from pose_ros.report.statistics import Statistics
+from pose_ros.report.tracks import Key, Track
+from pose_ros.report.words import NOTHING, between, duration, moment_text, nameless, number
 
 SHOWN_GESTURES = 200
 

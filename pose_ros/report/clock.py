@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.viz.report.series import Histogram
+from pose_ros.report.series import Histogram
 
 _INTERVALS = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 8000)])  # seconds, 0.2% apart
 _USUAL = 0.1  # seconds between two images, until they are known

@@ -7,7 +7,7 @@ import numpy as np
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.viz.report.series import Histogram
+from pose_ros.report.series import Histogram
 
 
 class JointRates:

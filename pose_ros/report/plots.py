@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pose_ros.errors import printable
-from pose_ros.viz.report import figures
-from pose_ros.viz.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE, RIGHT, Drawing
-from pose_ros.viz.report.gesture_log import Held
-from pose_ros.viz.report.series import Series
-from pose_ros.viz.report.statistics import Statistics
-from pose_ros.viz.report.tables import camera_moved
-from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import nameless
+from pose_ros.report import figures
+from pose_ros.report.figures import ACCENT, INK, LEFT, MUTED, PANEL, PEOPLE, RIGHT, Drawing
+from pose_ros.report.gesture_log import Held
+from pose_ros.report.series import Series
+from pose_ros.report.statistics import Statistics
+from pose_ros.report.tables import camera_moved
+from pose_ros.report.tracks import Key, Track
+from pose_ros.report.words import nameless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,13 +13,13 @@ from pose_ros.core.joint_angles import JOINTS, Basis, JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
-from pose_ros.viz.report.clock import Clock
-from pose_ros.viz.report.gesture_log import GestureLog, Held
-from pose_ros.viz.report.joint_rates import JointRates
-from pose_ros.viz.report.options import CameraPlacement
-from pose_ros.viz.report.places import ViewCone, Walk, body_height, floor_axes
-from pose_ros.viz.report.series import Histogram, Series
-from pose_ros.viz.report.tracks import Key, Tracks
+from pose_ros.report.clock import Clock
+from pose_ros.report.gesture_log import GestureLog, Held
+from pose_ros.report.joint_rates import JointRates
+from pose_ros.report.options import CameraPlacement
+from pose_ros.report.places import ViewCone, Walk, body_height, floor_axes
+from pose_ros.report.series import Histogram, Series
+from pose_ros.report.tracks import Key, Tracks
 
 _MOST_PEOPLE = 32  # with angles and places over time
 _ANGLE_ROWS = 400

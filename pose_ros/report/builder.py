@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError
-from pose_ros.viz.report.moments import Moments, Seen
-from pose_ros.viz.report.options import CameraPlacement, RecordingFacts, ReportOptions, option
-from pose_ros.viz.report.statistics import Statistics
+from pose_ros.report.moments import Moments, Seen
+from pose_ros.report.options import CameraPlacement, RecordingFacts, ReportOptions, option
+from pose_ros.report.statistics import Statistics
 
 PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
 """Names, as patterns, of the files that ``ReportBuilder.write_plots`` may write."""
@@ -92,7 +92,7 @@ class ReportBuilder:
 
     def html(self, recording: RecordingFacts | None = None) -> str:
         """Return the page. The same results make the same page."""
-        from pose_ros.viz.report.page import render
+        from pose_ros.report.page import render
 
         known = recording or RecordingFacts()
         return render(self.info, self._title, self.statistics, self.moments, known)
@@ -106,7 +106,7 @@ class ReportBuilder:
         Raises:
             OutputError: One cannot be written.
         """
-        from pose_ros.viz.report.page import drawings
+        from pose_ros.report.page import drawings
 
         for name, drawing in drawings(self.statistics):
             path = Path(folder) / f"{name}.png"

@@ -14,8 +14,8 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
 from pose_ros.core.types import Poses
-from pose_ros.viz.report.gesture_log import Held
-from pose_ros.viz.report.series import Histogram, Series
+from pose_ros.report.gesture_log import Held
+from pose_ros.report.series import Histogram, Series
 
 SAME_PERSON = 0.3
 """Least similarity of two people who are taken for the same one."""

@@ -13,8 +13,8 @@ from pose_ros.core.lifting.body_model import BONES
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.slopes import Slopes
 from pose_ros.core.types import Pose, PositionSource
-from pose_ros.viz.report.options import CameraPlacement
-from pose_ros.viz.report.series import Histogram, Series
+from pose_ros.report.options import CameraPlacement
+from pose_ros.report.series import Histogram, Series
 
 WALK_SECONDS = 1.0
 """A walking speed is the slope of a person's places over this time."""

@@ -14,14 +14,14 @@ import numpy as np
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Channels, Image
-from pose_ros.viz.report import page, words
-from pose_ros.viz.report.agreement import Agreement, match_gestures
-from pose_ros.viz.report.builder import check_installed, scale_known, write_page
-from pose_ros.viz.report.difference_plots import distances, over_time
-from pose_ros.viz.report.gesture_log import Held
-from pose_ros.viz.report.moments import APART, Seen
-from pose_ros.viz.report.options import RecordingFacts, ReportOptions
-from pose_ros.viz.report.statistics import Statistics
+from pose_ros.report import page, words
+from pose_ros.report.agreement import Agreement, match_gestures
+from pose_ros.report.builder import check_installed, scale_known, write_page
+from pose_ros.report.difference_plots import distances, over_time
+from pose_ros.report.gesture_log import Held
+from pose_ros.report.moments import APART, Seen
+from pose_ros.report.options import RecordingFacts, ReportOptions
+from pose_ros.report.statistics import Statistics
 
 _MOMENTS = 6
 

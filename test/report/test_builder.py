@@ -18,7 +18,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import OptionError, OutputError, printable
-from pose_ros.viz.report import (
+from pose_ros.report import (
     PLOTS,
     CameraPlacement,
     ComparisonBuilder,

@@ -13,14 +13,14 @@ import numpy as np
 
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import printable
-from pose_ros.viz.report import plots, tables
-from pose_ros.viz.report.figures import Drawing
-from pose_ros.viz.report.moments import Moment, Moments
-from pose_ros.viz.report.options import RecordingFacts
-from pose_ros.viz.report.places import CHAIN_SHARE
-from pose_ros.viz.report.statistics import Statistics
-from pose_ros.viz.report.tracks import Key, Track
-from pose_ros.viz.report.words import duration, is_main, moment_text, nameless, number, percent, ran
+from pose_ros.report import plots, tables
+from pose_ros.report.figures import Drawing
+from pose_ros.report.moments import Moment, Moments
+from pose_ros.report.options import RecordingFacts
+from pose_ros.report.places import CHAIN_SHARE
+from pose_ros.report.statistics import Statistics
+from pose_ros.report.tracks import Key, Track
+from pose_ros.report.words import duration, is_main, moment_text, nameless, number, percent, ran
 
 SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pose_ros.viz.report.builder import PLOTS, ReportBuilder
-from pose_ros.viz.report.comparison import ComparisonBuilder
-from pose_ros.viz.report.options import (
+from pose_ros.report.builder import PLOTS, ReportBuilder
+from pose_ros.report.comparison import ComparisonBuilder
+from pose_ros.report.options import (
     STAYING_FRAMES,
     CameraPlacement,
     RecordingFacts,

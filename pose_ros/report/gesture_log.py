@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.viz.report.tracks import Key
+from pose_ros.report.tracks import Key
 
 _MOST = 1000  # gestures that are kept one by one
 _MOST_OPEN = 256  # that go on at one time

@@ -21,7 +21,7 @@ from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
-from pose_ros.viz.report import ComparisonBuilder, ReportBuilder
+from pose_ros.report import ComparisonBuilder, ReportBuilder
 
 BLAZE = skeletons.get("blazepose33")
 INFO = RunInfo("walk.mcap", "blazepose-full", "cpu", versions={"pose_ros": "0.1.0"})

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pose_ros.errors import printable
-from pose_ros.viz.report import figures
-from pose_ros.viz.report.agreement import Agreement, JointAgreement
-from pose_ros.viz.report.figures import ACCENT, INK, WARM, Drawing
-from pose_ros.viz.report.plots import WIDTH
+from pose_ros.report import figures
+from pose_ros.report.agreement import Agreement, JointAgreement
+from pose_ros.report.figures import ACCENT, INK, WARM, Drawing
+from pose_ros.report.plots import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

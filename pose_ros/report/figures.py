@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.viz.report.words import clock_text
+from pose_ros.report.words import clock_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

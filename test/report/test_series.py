@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.viz.report.series import Histogram, Series
+from pose_ros.report.series import Histogram, Series
 
 
 def test_short_series_keeps_each_sample() -> None:
