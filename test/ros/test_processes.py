@@ -260,6 +260,8 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_
     # the speed may arrive before the state that allows it
     assert ros.spin_until(lambda: "commanding" in {msg.key for msg in states})
     assert watch.wait_for("commanding: operator 0"), watch.said
+    # the table follows some seconds after the last topic has come
+    assert watch.wait_for("/pose/poses "), watch.said
     for topic, kind in (("/pose/poses", "pose_ros/PoseArray"), ("/cmd_vel", "TwistStamped")):
         assert re.search(rf"^{topic} +\S*{kind} ", watch.said, re.MULTILINE), watch.said
     assert watch.end() == 0, watch.said
