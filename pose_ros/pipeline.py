@@ -24,7 +24,7 @@ from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError
-from pose_ros.messages.poses import as_told
+from pose_ros.messages.poses import as_received
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.lifting import LiftOptions
 
@@ -273,8 +273,8 @@ class Pipeline:
         found = self._people.run(
             frame.image, frame.stamp, _RecordedInputs(shot), channels=frame.channels
         )
-        poses = as_told(found.poses)
-        hands = None if found.hands is None else as_told(found.hands)
+        poses = as_received(found.poses)
+        hands = None if found.hands is None else as_received(found.hands)
         held = FoundGestures((), {}, {})
         if self._recognizer:
             stage = GestureStage(self._recognizer, self._options.targets, shot.target_frame)

@@ -9,7 +9,7 @@ import numpy as np
 from pose_ros.core.camera import Calibration, Camera
 
 
-class ToldCamera:
+class GivenCamera:
     """Chooses the camera of images: of a calibration file, else their own, else made up.
 
     Args:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 
-from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.tally import losses
 from pose_ros.bags.images import BagImages, RecordedImage
@@ -69,7 +69,7 @@ def analyze(
     given = None if calibration is None else read_calibration(os.fspath(calibration))
     camera = None
     if given is not None or hfov is not None:
-        camera = ToldCamera(given, hfov, _LOG.warning)
+        camera = GivenCamera(given, hfov, _LOG.warning)
     sources = expand_inputs([os.fspath(source)], fps=fps)
     options = PipelineOptions(lift or LiftOptions(), gestures=gestures)
     pipeline = Pipeline(estimator or create_estimator(), hands, options)
@@ -81,7 +81,7 @@ def _warn(shot: RecordedImage, error: ImageError) -> None:
 
 
 def _results(
-    pipeline: Pipeline, sources: Iterator[Source], camera: ToldCamera | None
+    pipeline: Pipeline, sources: Iterator[Source], camera: GivenCamera | None
 ) -> Iterator[Result]:
     for source in sources:
         try:

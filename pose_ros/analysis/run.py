@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from pose_ros import __version__
-from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
@@ -62,7 +62,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         check_exports(outputs.exports, [name], force=outputs.force)
         paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
         check_apart([Path(task.bag)], paths)
-        told = _told_camera(images, task.settings)
+        told = _given_camera(images, task.settings)
         whole = stack.enter_context(Whole(force=outputs.force))
         for path in outputs.paths():
             whole.place(Path(path))
@@ -70,7 +70,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         if outputs.plots:
             plots = place_plots(outputs.plots, whole, force=outputs.force)
         pipeline = make_pipeline(task)
-        info = run_info(images.name, pipeline, options_told(task, images))
+        info = run_info(images.name, pipeline, recorded_options(task, images))
         sinks = stack.enter_context(open_sinks(task, whole, images, info, tally, plots=plots))
         total = images.length
         for shot, result in pipeline.run_all(shots_of(images, told), tally.refuse):
@@ -134,7 +134,7 @@ def make_pipeline(task: BagTask) -> Pipeline:
     return Pipeline(estimator, hands, stages)
 
 
-def options_told(task: BagTask, images: BagImages) -> dict[str, Any]:
+def recorded_options(task: BagTask, images: BagImages) -> dict[str, Any]:
     """Return what the results of a task follow from, beside the networks that ran."""
     options = asdict(task.settings)
     del options["network"], options["hands"]
@@ -176,7 +176,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _told_camera(images: BagImages, settings: Settings) -> ToldCamera | None:
+def _given_camera(images: BagImages, settings: Settings) -> GivenCamera | None:
     """Return what the user says of the camera; None where that is nothing."""
     if not settings.calibration and settings.hfov is None:
         return None
@@ -184,4 +184,4 @@ def _told_camera(images: BagImages, settings: Settings) -> ToldCamera | None:
     if settings.calibration:
         given = parse_calibration(settings.calibration, "of --camera-info")
     rectified = is_rectified("auto", images.topic)
-    return ToldCamera(given, settings.hfov, _LOG.warning, rectified=rectified)
+    return GivenCamera(given, settings.hfov, _LOG.warning, rectified=rectified)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.core.camera import Camera
 from pose_ros.core.protocols import Source
 from pose_ros.core.timeline import NANOSECONDS
 
 
-def shots_of(source: Source, given: ToldCamera | None = None) -> Iterator[RecordedImage]:
+def shots_of(source: Source, given: GivenCamera | None = None) -> Iterator[RecordedImage]:
     """Yield the images of a source.
 
     Args:

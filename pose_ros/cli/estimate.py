@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pose_ros.analysis.cameras import ToldCamera
+from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
@@ -140,7 +140,7 @@ def _estimate(
     args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: EstimateSummary
 ) -> str:
     """Find people in all inputs and write what is asked for; returns one line about the run."""
-    told = _told_camera(args)
+    told = _given_camera(args)
     options = PipelineOptions(
         lift_options(args),
         floor_below(mount_options(args)),
@@ -151,7 +151,7 @@ def _estimate(
         outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
         estimator = build_estimator(args)
         pipeline = Pipeline(estimator, build_hands(args, estimator), options)
-        info = run_info(" ".join(args.inputs), pipeline, _options_told(args, options))
+        info = run_info(" ".join(args.inputs), pipeline, _recorded_options(args, options))
         outputs.open(info, summary, stack)
         # a camera has no end but this one
         stop = stack.enter_context(ending(any(source.is_live for source in inputs)))
@@ -394,7 +394,7 @@ def _open(sources: Iterator[Source], summary: EstimateSummary) -> Iterator[Sourc
 
 
 def _read(
-    source: Source, told: ToldCamera | None, summary: EstimateSummary
+    source: Source, told: GivenCamera | None, summary: EstimateSummary
 ) -> Iterator[RecordedImage]:
     """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
@@ -422,15 +422,15 @@ def _progress(
                 return
 
 
-def _told_camera(args: argparse.Namespace) -> ToldCamera | None:
+def _given_camera(args: argparse.Namespace) -> GivenCamera | None:
     """Return what the options say of the camera; None where that is nothing."""
     if args.camera_info is None and args.hfov is None:
         return None
     given = read_calibration(args.camera_info) if args.camera_info is not None else None
-    return ToldCamera(given, args.hfov, _LOG.warning)
+    return GivenCamera(given, args.hfov, _LOG.warning)
 
 
-def _options_told(args: argparse.Namespace, options: PipelineOptions) -> dict[str, Any]:
+def _recorded_options(args: argparse.Namespace, options: PipelineOptions) -> dict[str, Any]:
     """Return what the results follow from, beside the networks that ran."""
     gestures = options.gestures
     return {

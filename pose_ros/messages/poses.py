@@ -156,7 +156,7 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
     )
 
 
-def as_told(poses: Poses) -> Poses:
+def as_received(poses: Poses) -> Poses:
     """Return people as ``poses_from_msg`` reads them of their message, without making one.
 
     It is what a node sees that gets them over a topic: what is NaN for everybody is None.

@@ -34,7 +34,7 @@ def people(networks, data):
     }
 
 
-def told(moments, *, hands):
+def recognized(moments, *, hands):
     """Return the gestures in each picture of people who stay as they are for a second."""
     return [
         {
@@ -48,19 +48,19 @@ def told(moments, *, hands):
 
 @pytest.mark.parametrize("hands", [False, True], ids=["bodies", "bodies and hands"])
 def test_a_hand_raised_beside_the_head_raises_a_hand_and_never_means_stop(people, hands):
-    four = told(people["four"], hands=hands)
+    four = recognized(people["four"], hands=hands)
     assert sum("raise_hand" in names for names in four) >= 4
     for name in ("four", "rock", "call", "none"):
-        assert all("stop" not in names for names in told(people[name], hands=hands))
+        assert all("stop" not in names for names in recognized(people[name], hands=hands))
 
 
 @pytest.mark.parametrize("hands", [False, True], ids=["bodies", "bodies and hands"])
 def test_a_phone_at_the_cheek_makes_no_gesture(people, hands):
-    assert told(people["call"], hands=hands) == [set()] * 5
+    assert recognized(people["call"], hands=hands) == [set()] * 5
 
 
 def test_a_hand_that_shows_one_finger_or_a_thumb_does_not_engage(people):
-    assert told(people["none"], hands=True) == [set()] * 5
+    assert recognized(people["none"], hands=True) == [set()] * 5
 
 
 def test_a_hand_at_the_end_of_an_arm_that_hangs_makes_no_gesture(people):
@@ -79,7 +79,7 @@ def test_a_thumb_down_beside_the_head_is_seen_at_the_wrist(people):
 
 
 def test_people_in_photos_without_gestures_neither_engage_nor_stop(people):
-    photos = told(people["photos"], hands=False)
+    photos = recognized(people["photos"], hands=False)
     assert len(photos) == 21
     assert not set().union(*photos) & {"raise_hand", "stop"}
     assert sum(len(names) for names in photos) <= 9
