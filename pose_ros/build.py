@@ -18,9 +18,9 @@ from pose_ros.models.store import model_path
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.body_hands import BodyHands
 from pose_ros.networks.card_guess import CardGuess, guess_cards
-from pose_ros.networks.finder import Finder
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES
+from pose_ros.networks.search import Finder
 from pose_ros.networks.top_down import DETECTOR_ROLE, TopDown
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature

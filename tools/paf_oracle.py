@@ -10,7 +10,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
-from pose_ros.networks.paf_maps import topology
+from pose_ros.networks.paf import topology
 from tools import oracle
 from tools.onnx_writer import save
 from tools.trt_pose_networks import PUBLISHED, Names

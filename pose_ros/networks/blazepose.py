@@ -23,7 +23,6 @@ from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.networks import ssd
-from pose_ros.networks.finder import Finder
 from pose_ros.networks.people import (
     HIDDEN,
     REGION_SCALE,
@@ -37,6 +36,7 @@ from pose_ros.networks.people import (
     without_parts,
 )
 from pose_ros.networks.search import (
+    Finder,
     PeopleSearch,
     SearchMemory,
     detect_people,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from pose_ros.core import skeletons
 from pose_ros.core.skeletons import SKELETONS
-from pose_ros.networks.paf_maps import topology
+from pose_ros.networks.paf import topology
 from pose_ros.networks.yolo_pose import form_of
 
 Shape: TypeAlias = "tuple[int | None, ...]"

@@ -15,9 +15,8 @@ import numpy as np
 from pose_ros.core.contract import Contract
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
-from pose_ros.networks.following import LEAST_COMMON, DecodedPeople
-from pose_ros.networks.one_shot import ROLE, OneShot
-from pose_ros.networks.settings import output_error, read_settings
+from pose_ros.networks.family import output_error, read_settings
+from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, OneShot
 from pose_ros.networks.top_down import KEYPOINT_THRESHOLD, TopDown, TopDownSettings
 from pose_ros.settings.estimation import EstimatorOptions
 

@@ -26,9 +26,8 @@ from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError
-from pose_ros.networks.following import DecodedPeople
-from pose_ros.networks.one_shot import ROLE, Decode, OneShot
-from pose_ros.networks.settings import read_settings
+from pose_ros.networks.family import read_settings
+from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople, OneShot
 from pose_ros.settings.estimation import EstimatorOptions
 
 SKELETON = skeletons.get("coco17")

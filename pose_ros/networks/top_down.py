@@ -21,11 +21,9 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.errors import ModelError
-from pose_ros.networks.finder import Finder
-from pose_ros.networks.following import LEAST_COMMON, DecodedPeople, Follower, skeleton_of
-from pose_ros.networks.one_shot import ROLE
+from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
-from pose_ros.networks.search import PeopleSearch, SearchMemory, person_detector
+from pose_ros.networks.search import Finder, PeopleSearch, SearchMemory, person_detector
 from pose_ros.settings.estimation import EstimatorOptions
 
 """The role of the card's one file."""

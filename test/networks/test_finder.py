@@ -13,9 +13,9 @@ from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.metrics import COCO_KEYPOINTS
 from pose_ros.errors import ModelError
 from pose_ros.networks.blazepose import BlazePose
-from pose_ros.networks.finder import Finder, region_of
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.people import REGION_SCALE
+from pose_ros.networks.search import Finder, region_of
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.synthetic.scenes import crossing
 from pose_ros.synthetic.source import SyntheticSource

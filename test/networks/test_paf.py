@@ -6,8 +6,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.errors import ModelError, OptionError
-from pose_ros.networks.paf import decode, parse
-from pose_ros.networks.paf_maps import Topology, find_peaks, score_links, topology
+from pose_ros.networks.paf import Topology, decode, find_peaks, parse, score_links, topology
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.settings.estimation import EstimatorOptions
 

@@ -17,9 +17,9 @@ from pose_ros.errors import ModelError
 from pose_ros.models.card import load_card
 from pose_ros.models.store import model_path
 from pose_ros.networks import heatmap, keypoints, simcc, top_down
-from pose_ros.networks.finder import region_of
 from pose_ros.networks.people import Sighting
 from pose_ros.networks.registry import FAMILIES
+from pose_ros.networks.search import region_of
 from pose_ros.runtime.session import open_session
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.synthetic.scenes import crossing
