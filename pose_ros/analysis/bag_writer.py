@@ -33,7 +33,7 @@ from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.messages.cdr_writing import frames_to_cdr, poses_to_cdr
+from pose_ros.messages.cdr import frames_to_cdr, poses_to_cdr
 from pose_ros.messages.gestures import gestures_to_msg, goal_to_msg, target_to_msg
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import skeleton_to_msg

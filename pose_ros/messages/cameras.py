@@ -11,7 +11,7 @@ import numpy as np
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.protocols import Say
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.messages.types import HeaderMsg, Types
+from pose_ros.messages.headers import HeaderMsg, Types
 
 
 def camera_info_to_msg(types: Types, calibration: Calibration, header: HeaderMsg) -> Any:

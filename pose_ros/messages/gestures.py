@@ -11,8 +11,7 @@ import numpy as np
 from pose_ros.core.gestures.recognizer import Event, Gesture, GestureSide, Ray
 from pose_ros.core.gestures.targets import Goal
 from pose_ros.errors import OptionError
-from pose_ros.messages.headers import stamp_from_msg, stamp_to_msg
-from pose_ros.messages.types import HeaderMsg, Types
+from pose_ros.messages.headers import HeaderMsg, Types, stamp_from_msg, stamp_to_msg
 
 # the constants of Gesture.msg
 EVENTS: dict[Event, int] = {"started": 1, "held": 2, "ended": 3}

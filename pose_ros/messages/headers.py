@@ -1,12 +1,40 @@
-"""Stamps and headers: when an image was taken, and in which frame."""
+"""Stamps and headers: when an image was taken, and in which frame; and what makes messages."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.messages.types import StampMsg, Types
+
+Types: TypeAlias = Callable[[str], Callable[..., Any]]
+"""Gives what makes a message, by its full name: ``types("std_msgs/msg/Header")(stamp=...,
+frame_id=...)``. All fields are given, by name; sequences of numbers as lists or arrays."""
+
+
+class StampMsg(Protocol):
+    """A builtin_interfaces/Time."""
+
+    @property
+    def sec(self) -> int:
+        """Whole seconds."""
+
+    @property
+    def nanosec(self) -> int:
+        """The rest, in nanoseconds."""
+
+
+class HeaderMsg(Protocol):
+    """A std_msgs/Header."""
+
+    @property
+    def stamp(self) -> StampMsg:
+        """When the image was taken."""
+
+    @property
+    def frame_id(self) -> str:
+        """Its TF frame."""
 
 
 def stamp_to_msg(types: Types, seconds: float) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -20,8 +20,55 @@ from pose_ros.core.encoded_images import (
 )
 from pose_ros.core.types import Channels, Image, validate_image
 from pose_ros.errors import ImageError
-from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.types import CompressedImageMsg, HeaderMsg, ImageMsg, Types
+from pose_ros.messages.headers import HeaderMsg, Types, stamp_from_msg
+
+
+class ImageMsg(Protocol):
+    """A sensor_msgs/Image."""
+
+    @property
+    def header(self) -> HeaderMsg:
+        """Stamp and frame."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+
+    @property
+    def encoding(self) -> str:
+        """How a pixel lies in memory, such as ``bgr8``."""
+
+    @property
+    def is_bigendian(self) -> int:
+        """Byte order of samples of several bytes."""
+
+    @property
+    def step(self) -> int:
+        """Bytes of a row."""
+
+    @property
+    def data(self) -> Any:
+        """``step * height`` bytes; anything with the buffer protocol."""
+
+
+class CompressedImageMsg(Protocol):
+    """A sensor_msgs/CompressedImage."""
+
+    @property
+    def header(self) -> HeaderMsg:
+        """Stamp and frame."""
+
+    @property
+    def format(self) -> str:
+        """What the driver says of the data, such as ``jpeg``."""
+
+    @property
+    def data(self) -> Any:
+        """The file; anything with the buffer protocol."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError
-from pose_ros.messages.types import HeaderMsg, Types
+from pose_ros.messages.headers import HeaderMsg, Types
 
 
 def poses_to_msg(

@@ -12,8 +12,7 @@ from pose_ros.core.frames import FrameTree
 from pose_ros.core.protocols import Say
 from pose_ros.core.types import Poses
 from pose_ros.errors import TransformError
-from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.messages.types import HeaderMsg, Types
+from pose_ros.messages.headers import HeaderMsg, Types, stamp_from_msg
 
 _NO_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 

@@ -23,7 +23,7 @@ from pose_ros.messages.gestures import (
     goal_to_msg,
     target_to_msg,
 )
-from pose_ros.messages.headers import header_of, nanoseconds_of
+from pose_ros.messages.headers import Types, header_of, nanoseconds_of
 from pose_ros.messages.images import array_to_msg, image_from_msg, image_to_msg
 from pose_ros.messages.poses import (
     poses_from_msg,
@@ -32,7 +32,6 @@ from pose_ros.messages.poses import (
     skeleton_to_msg,
 )
 from pose_ros.messages.transforms import transforms
-from pose_ros.messages.types import Types
 from pose_ros.ros import messages
 
 NANOSECONDS = 1_700_000_000_123_456_789

@@ -7,7 +7,7 @@ from pose_ros.bags.message_types import types, typestore
 from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.messages.cdr_writing import frames_to_cdr, poses_to_cdr
+from pose_ros.messages.cdr import frames_to_cdr, poses_to_cdr
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import poses_to_msg
 from pose_ros.messages.transforms import frames_of, transforms
