@@ -22,9 +22,9 @@ from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.networks.search import Finder
 from pose_ros.networks.top_down import DETECTOR_ROLE, TopDown
+from pose_ros.runtime.onnx_file import Signature, describe
 from pose_ros.runtime.providers import check_precision
 from pose_ros.runtime.session import open_session, read_signature
-from pose_ros.runtime.signature import Signature, describe
 from pose_ros.settings import options_of, refuse_unknown, takes_options_of
 from pose_ros.settings.estimation import (
     AUTO_FINDER,

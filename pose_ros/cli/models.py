@@ -13,7 +13,7 @@ from pose_ros.errors import ModelError
 from pose_ros.models import store
 from pose_ros.models.card import Card, list_cards, load_card
 from pose_ros.models.store import FileStatus
-from pose_ros.runtime.signature import describe
+from pose_ros.runtime.onnx_file import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

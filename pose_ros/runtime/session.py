@@ -17,7 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, RuntimeUnavailableError
 from pose_ros.files import Progress, locked, print_progress, sha256_of
-from pose_ros.runtime.external_data import check_external_data
+from pose_ros.runtime.onnx_file import Signature, check_external_data
 from pose_ros.runtime.providers import (
     ENGINE_CURE,
     EXACT_PRODUCTS,
@@ -31,7 +31,6 @@ from pose_ros.runtime.providers import (
     provider_options,
     session_entries,
 )
-from pose_ros.runtime.signature import Signature
 from pose_ros.settings.estimation import EngineOptions
 
 _LOG = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose_ros.models import download
+from pose_ros.models import fetch
 from tools.loopback import Web, serve
 
 tflite = importlib.import_module("tflite")
@@ -313,6 +313,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(download, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(fetch, "PAUSES", (0.0, 0.0, 0.0))
     with serve("net.tflite") as server:
         yield server

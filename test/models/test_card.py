@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.models.card import list_cards, load_card
-from pose_ros.models.origins import PackageOrigin, UrlOrigin
+from pose_ros.models.card import PackageOrigin, UrlOrigin, list_cards, load_card
 from pose_ros.networks.registry import FAMILIES
 
 

@@ -17,7 +17,8 @@ import yaml
 
 from pose_ros.cli.main import main
 from pose_ros.errors import ModelError
-from pose_ros.models import archive, tflite
+from pose_ros.models import fetch as fetching
+from pose_ros.models import tflite
 from pose_ros.models.card import Card, load_card
 from pose_ros.models.store import get, model_path, status
 from pose_ros.runtime.session import open_session
@@ -197,7 +198,7 @@ def test_wrong_archive_is_named_with_its_address(
 def test_archive_bomb_is_refused(
     card: Make, web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(fetching, "MAX_UNPACKED", 1 << 20)
     bomb = tar_gz(("Pose-Net/before", bytes(8 << 20)), (MEMBER, NETWORK))
     assert len(bomb) < 50_000
     web.answers = [whole(bomb)]

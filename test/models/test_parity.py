@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pose_ros.core.contract import Value
 from pose_ros.core.types import FloatArray, Image
 from pose_ros.models import store
-from pose_ros.models.card import Card, ModelFile, list_cards
-from pose_ros.models.origins import PackageOrigin, Wheel
+from pose_ros.models.card import Card, ModelFile, PackageOrigin, Wheel, list_cards
 from pose_ros.runtime.session import open_session
 from pose_ros.synthetic.source import SyntheticSource
 

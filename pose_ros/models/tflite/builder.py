@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.errors import ModelError
-from pose_ros.models.tflite.quantization import Quantization
-from pose_ros.models.tflite.reader import Graph, TfliteOperator, import_package
+from pose_ros.models.tflite.reader import Graph, Quantization, TfliteOperator, import_package
 
 OPSET = 17
 IR_VERSION = 8  # of the same time as the opset, so that older onnxruntimes read it

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.models import archive
-from pose_ros.models.archive import read_members
+from pose_ros.models import fetch
+from pose_ros.models.fetch import read_members
 
 CONTENT = random.Random(3).randbytes(50_000)
 MEMBER = "Pose-Net/net.onnx"
@@ -118,8 +118,8 @@ def test_link_in_a_zip_is_skipped(tmp_path: Path) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bounds, in a size for tests."""
-    monkeypatch.setattr(archive, "MAX_UNPACKED", 1 << 20)
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 50)
+    monkeypatch.setattr(fetch, "MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(fetch, "MAX_MEMBERS", 50)
 
 
 @pytest.mark.usefixtures("narrow")

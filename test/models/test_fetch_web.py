@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import ModelError
-from pose_ros.models import download as web_client
+from pose_ros.models import fetch as web_client
 from pose_ros.models.card import Card, Checksum, load_card
-from pose_ros.models.download import download
+from pose_ros.models.fetch import download
 from pose_ros.models.store import get
 from pose_ros.models.store import status as status_of
 from tools.loopback import Answer, Handler, Web, redirect, status, whole
