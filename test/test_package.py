@@ -316,8 +316,13 @@ class TestWithRos:
     def test_position_sources(self):
         from pose_ros.msg import Keypoint
 
-        known = (Keypoint.SOURCE_NONE, Keypoint.SOURCE_MODEL, Keypoint.SOURCE_DEPTH)
-        assert known == (0, 1, 2)
+        known = (
+            Keypoint.SOURCE_NONE,
+            Keypoint.SOURCE_MODEL,
+            Keypoint.SOURCE_DEPTH,
+            Keypoint.SOURCE_MULTIVIEW,
+        )
+        assert known == (0, 1, 2, 3)
         assert Keypoint().position_source == Keypoint.SOURCE_NONE
 
     @pytest.mark.parametrize("name", ["TF2Error", "TFMessage"])

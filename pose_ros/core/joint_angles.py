@@ -131,7 +131,7 @@ class JointMotion:
 def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
     spaces: list[tuple[Basis, Float64Array]] = []
     if pose.camera is not None and pose.camera_sources is not None:
-        measured = (pose.camera_sources == PositionSource.DEPTH)[:, None]
+        measured = (pose.camera_sources >= PositionSource.DEPTH)[:, None]
         if measured.any():
             spaces.append(("camera", np.where(measured, pose.camera, np.nan).astype(np.float64)))
     if pose.world is not None:

@@ -55,7 +55,9 @@ class PositionSource(IntEnum):
     MODEL = 1
     """Worked out from the network's metric shape and what is known of the body."""
     DEPTH = 2
-    """Measured by a depth camera."""
+    """Measured by a depth camera. This one and those below it are measured."""
+    MULTIVIEW = 3
+    """Where the viewing rays of several calibrated cameras meet."""
 
 
 NO_BODY = 2**30

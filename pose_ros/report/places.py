@@ -85,7 +85,7 @@ def body_height(pose: Pose, found: NDArray[np.bool_], *, scale_known: bool) -> f
     if not scale_known:
         if pose.camera_sources is None:
             return math.nan
-        known = known & (pose.camera_sources[indices] == PositionSource.DEPTH)
+        known = known & (pose.camera_sources[indices] >= PositionSource.DEPTH)
     points = np.where(known[..., None], pose.camera[indices].astype(np.float64), np.nan)
     trunk = float(np.linalg.norm(points[:, 0].mean(axis=0) - points[:, 1].mean(axis=0)))
     legs = np.linalg.norm(np.diff(points[:, 1:], axis=1), axis=2).sum(axis=1)

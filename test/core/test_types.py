@@ -135,7 +135,7 @@ def test_meters_carry_their_source_and_sigma():
         ({"camera_sources": np.ones((2, 32))}, "camera_sources: expected shape"),
         ({"camera_sigmas": np.ones((2, 33))}, "camera_sigmas: expected 0 or more, and NaN"),
         ({"camera_sigmas": -known_camera()["camera_sigmas"]}, "camera_sigmas: expected 0"),
-        ({"camera_sources": known_camera()["camera_sources"] * 7}, "values up to 2"),
+        ({"camera_sources": known_camera()["camera_sources"] * 7}, "values up to 3"),
     ],
 )
 def test_sources_and_sigmas_that_contradict_meters_are_refused(changes, message):

@@ -120,7 +120,7 @@ class JointReader:
         points = np.where(known[:, None], spaces[self._space], np.nan)
         sigmas = np.full(len(known), np.nan) if pose.camera_sigmas is None else pose.camera_sigmas
         sources = np.zeros(len(known)) if pose.camera_sources is None else pose.camera_sources
-        measured = sources == PositionSource.DEPTH
+        measured = sources >= PositionSource.DEPTH
         values = np.column_stack([pose.keypoint_scores, sigmas, measured]).astype(np.float64)
         points, values = self._memory.fill(points, values, stamp, seconds)
         names = pose.skeleton.keypoints
