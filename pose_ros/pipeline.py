@@ -1,8 +1,8 @@
 """The one pipeline: from an image to people, hands, meters, gestures, targets and goals.
 
 The first part, ``PeopleStage``, runs in ``pose_node``; the second, ``GestureStage``, in
-``gesture_node``. Between the nodes are messages. ``Pipeline`` joins both parts for recordings,
-with what the messages keep in between.
+``gesture_node``. Between the nodes are messages, which keep all that ``Poses`` holds.
+``Pipeline`` joins both parts for recordings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError
-from pose_ros.messages.poses import as_received
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.lifting import LiftOptions
 
@@ -209,7 +208,7 @@ class Pipeline:
     """All of it for one stream of images, as ``pose_node`` and ``gesture_node`` do it.
 
     The same images give the same results, to the last bit, as the nodes give with the same
-    options; the recognizer sees what the nodes' messages keep.
+    options.
 
     Args:
         estimator: What finds the people.
@@ -273,19 +272,17 @@ class Pipeline:
         found = self._people.run(
             frame.image, frame.stamp, _RecordedInputs(shot), channels=frame.channels
         )
-        poses = as_received(found.poses)
-        hands = None if found.hands is None else as_received(found.hands)
         held = FoundGestures((), {}, {})
         if self._recognizer:
             stage = GestureStage(self._recognizer, self._options.targets, shot.target_frame)
-            held = stage.run(poses, hands, frame.stamp, shot.place)
+            held = stage.run(found.poses, found.hands, frame.stamp, shot.place)
         return Result(
             index=frame.index,
             nanoseconds=shot.nanoseconds,
             width=frame.width,
             height=frame.height,
-            poses=poses,
-            hands=hands,
+            poses=found.poses,
+            hands=found.hands,
             gestures=held.gestures,
             goals=held.goals,
             frame_id=shot.frame_id,

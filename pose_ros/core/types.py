@@ -216,7 +216,8 @@ class Pose:
 class Poses:
     """The N people found in one image, each with the K keypoints of one skeleton.
 
-    A missing keypoint is NaN with score 0. Arrays are read-only.
+    A missing keypoint is NaN with score 0. Arrays are read-only. An optional field that is NaN
+    for everybody is None, so that people are the same before and after a message.
 
     >>> import pose_ros
     >>> frame = pose_ros.open_source("synthetic:stand", live=False).read()
@@ -243,8 +244,8 @@ class Poses:
         world: (N, K, 3) meters or None: hip-centered (a hand's: from about its
             middle), axes of the camera (x right, y down, z forward).
         camera: (N, K, 3) meters or None, in the camera's optical frame.
-        camera_sources: (N, K) uint8 or None: the ``PositionSource`` of each ``camera``, NONE
-            where it is NaN and only there.
+        camera_sources: (N, K) uint8: the ``PositionSource`` of each ``camera``, NONE where it is
+            NaN and only there; MODEL unless given. None where there is no ``camera``.
         camera_sigmas: (N, K) meters or None: how far each ``camera`` may be from the truth,
             as a root mean square over all three axes; about two in three lie within it. NaN
             where it is missing.
@@ -291,7 +292,8 @@ class Poses:
             if array.shape != shape:
                 raise OptionError(f"Poses.{name}: expected shape {shape}, got {array.shape}")
             array.flags.writeable = False
-            object.__setattr__(self, name, array)
+            missing = name in _OPTIONAL and bool(np.isnan(array).all())
+            object.__setattr__(self, name, None if missing else array)
         if len(set(self.ids.tolist())) != people:
             raise OptionError(f"Poses.ids: expected distinct ids, got {self.ids.tolist()}")
         if self.labels is not None and len(self.labels) != people:
@@ -301,11 +303,19 @@ class Poses:
             # written so that NaN fails too
             if array is not None and not bool(np.all((array >= 0) & (array <= 1))):
                 raise OptionError(f"Poses.{name}: expected values in [0, 1]")
+        if self.labels is not None and not any(self.labels):
+            object.__setattr__(self, "labels", None)
         self._check_camera()
 
     def _check_camera(self) -> None:
         """Check that what is said about ``camera`` fits to it."""
         known = None if self.camera is None else np.isfinite(self.camera).all(axis=2)
+        if self.camera_sources is None and known is not None:
+            sources = np.where(known, PositionSource.MODEL, PositionSource.NONE).astype(np.uint8)
+            sources.flags.writeable = False
+            object.__setattr__(self, "camera_sources", sources)
+        elif known is None and self.camera_sources is not None and not self.camera_sources.any():
+            object.__setattr__(self, "camera_sources", None)
         if self.camera_sources is not None:
             has_source = self.camera_sources != PositionSource.NONE
             if known is None or not np.array_equal(known, has_source):

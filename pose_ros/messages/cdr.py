@@ -28,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import HeaderMsg, Types
-from pose_ros.messages.poses import position_sources
 from pose_ros.messages.transforms import PersonFrames
 
 _ENCAPSULATION_BYTES = 4
@@ -271,7 +270,10 @@ def _numbers(poses: Poses) -> tuple[Words, Words, NDArray[np.uint8]]:
         points[..., :3] = poses.world
     if poses.camera is not None:
         points[..., 3:] = poses.camera
-    return small.view("<u4"), points.view("<u4"), position_sources(poses)
+    sources = poses.camera_sources
+    if sources is None:
+        sources = np.full((people, joints), PositionSource.NONE, np.uint8)
+    return small.view("<u4"), points.view("<u4"), sources
 
 
 class _KeypointLayout(NamedTuple):

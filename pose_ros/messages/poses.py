@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
@@ -37,7 +36,8 @@ def poses_to_msg(
     world = (unknown if poses.world is None else poses.world).tolist()
     camera = (unknown if poses.camera is None else poses.camera).tolist()
     sigmas = (unknown[..., 0] if poses.camera_sigmas is None else poses.camera_sigmas).tolist()
-    sources = position_sources(poses).tolist()
+    nowhere = np.full((people, points), PositionSource.NONE, np.uint8)
+    sources = (nowhere if poses.camera_sources is None else poses.camera_sources).tolist()
     person, keypoint = types("pose_ros/msg/HumanPose"), types("pose_ros/msg/Keypoint")
     point = types("geometry_msgs/msg/Point")
     found = []
@@ -88,18 +88,8 @@ def poses_to_msg(
     )
 
 
-def position_sources(poses: Poses) -> NDArray[np.uint8]:
-    """Return (N, K) uint8, where positions come from, as ``PositionSource`` numbers them."""
-    if poses.camera_sources is not None:
-        return poses.camera_sources
-    found = np.full(poses.keypoint_scores.shape, PositionSource.NONE, np.uint8)
-    if poses.camera is not None:
-        found[np.isfinite(poses.camera).all(axis=2)] = PositionSource.MODEL
-    return found
-
-
 def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
-    """Return the people of a PoseArray; what is NaN for everybody becomes None.
+    """Return the people of a PoseArray.
 
     Args:
         msg: The PoseArray.
@@ -123,22 +113,15 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         shape = (len(people), len(skeleton), columns)
         return np.array(rows, np.float32).reshape(shape if people else (0, *shape[1:]))
 
-    def optional(values: FloatArray) -> FloatArray | None:
-        return None if np.isnan(values).all() else values
-
-    camera = optional(table(lambda p: (p.position.x, p.position.y, p.position.z), 3))
+    camera = table(lambda p: (p.position.x, p.position.y, p.position.z), 3)
     sources = table(lambda p: (p.position_source,), 1)[..., 0].astype(np.uint8)
     sigmas = table(lambda p: (p.position_sigma,), 1)[..., 0]
-    if camera is not None:
-        known = np.isfinite(camera).all(axis=2)
-        sources[~known], sigmas[~known] = PositionSource.NONE, np.nan
-        # who sent it does not say where they come from
-        sources[known & (sources == PositionSource.NONE)] = PositionSource.MODEL
-        if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
-            sigmas[:] = np.nan
-    labels = tuple(person.label for person in people)
-    label_scores = np.array([person.label_score for person in people], np.float32)
-
+    known = np.isfinite(camera).all(axis=2)
+    sources[~known], sigmas[~known] = PositionSource.NONE, np.nan
+    # who sent it does not say where they come from
+    sources[known & (sources == PositionSource.NONE)] = PositionSource.MODEL
+    if not np.all(sigmas[known] >= 0):  # who sent it does not know them all
+        sigmas[:] = np.nan
     return Poses(
         skeleton=skeleton,
         ids=np.array([person.id for person in people], np.int64),
@@ -146,34 +129,13 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         boxes=np.array([person.box for person in people], np.float32).reshape(-1, 4),
         keypoints=table(lambda p: (p.x, p.y), 2),
         keypoint_scores=table(lambda p: (p.score,), 1)[..., 0],
-        depths=optional(table(lambda p: (p.z,), 1)[..., 0]),
-        world=optional(table(lambda p: (p.world.x, p.world.y, p.world.z), 3)),
+        depths=table(lambda p: (p.z,), 1)[..., 0],
+        world=table(lambda p: (p.world.x, p.world.y, p.world.z), 3),
         camera=camera,
-        camera_sources=None if camera is None else sources,
-        camera_sigmas=None if camera is None else optional(sigmas),
-        labels=labels if any(labels) else None,
-        label_scores=optional(label_scores),
-    )
-
-
-def as_received(poses: Poses) -> Poses:
-    """Return people as ``poses_from_msg`` reads them of their message, without making one.
-
-    It is what a node sees that gets them over a topic: what is NaN for everybody is None.
-    """
-
-    def optional(values: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if values is None or np.isnan(values).all() else values
-
-    camera = optional(poses.camera)
-    return poses.replace(
-        depths=optional(poses.depths),
-        world=optional(poses.world),
-        camera=camera,
-        camera_sources=None if camera is None else position_sources(poses),
-        camera_sigmas=None if camera is None else optional(poses.camera_sigmas),
-        labels=poses.labels if any(poses.labels or ()) else None,
-        label_scores=optional(poses.label_scores),
+        camera_sources=sources,
+        camera_sigmas=sigmas,
+        labels=tuple(person.label for person in people),
+        label_scores=np.array([person.label_score for person in people], np.float32),
     )
 
 

@@ -15,7 +15,7 @@ from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of
-from pose_ros.messages.poses import as_received, poses_from_msg, poses_to_msg
+from pose_ros.messages.poses import poses_from_msg, poses_to_msg
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
@@ -75,8 +75,8 @@ def camera(count, missing):
         people(2, labels=("", "")),
     ],
 )
-def test_poses_without_a_topic_equal_those_over_a_topic(poses):
-    assert_same(as_received(poses), over_a_topic(poses))
+def test_poses_equal_those_over_a_topic(poses):
+    assert_same(poses, over_a_topic(poses))
 
 
 def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):

@@ -27,7 +27,7 @@ def test_missing_values_are_null():
     assert person["keypoints"][0] == {
         "name": "nose", "x": 5.5, "y": 5.5, "score": 1.0,
         "z": None, "world": None, "camera": [2.0, 2.0, 2.0],
-        "camera_source": None, "camera_sigma": None,
+        "camera_source": "model", "camera_sigma": None,
     }  # fmt: skip
     assert person["keypoints"][1]["x"] is None
     assert person["keypoints"][1]["camera"] is None

@@ -141,3 +141,26 @@ def test_meters_carry_their_source_and_sigma():
 def test_sources_and_sigmas_that_contradict_meters_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         make_poses(**known_camera(**changes))
+
+
+def test_fields_that_are_missing_for_everybody_are_none():
+    nowhere = np.full((2, len(SKELETON)), np.nan)
+    poses = make_poses(
+        depths=nowhere,
+        world=np.stack([nowhere] * 3, axis=2),
+        camera=np.stack([nowhere] * 3, axis=2),
+        camera_sources=np.zeros_like(nowhere),
+        camera_sigmas=nowhere,
+        labels=("", ""),
+        label_scores=np.full(2, np.nan),
+    )
+    fields = ("depths", "world", "camera", "camera_sources", "camera_sigmas", "labels")
+    assert {getattr(poses, name) for name in (*fields, "label_scores")} == {None}
+
+
+def test_meters_without_a_source_are_of_the_model():
+    camera = np.ones((1, len(SKELETON), 3))
+    camera[0, 3] = np.nan
+    sources = make_poses(1, camera=camera).camera_sources
+    assert sources[0, 3] == PositionSource.NONE
+    assert set(np.delete(sources[0], 3)) == {PositionSource.MODEL}

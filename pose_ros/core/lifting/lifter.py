@@ -193,7 +193,7 @@ class Lifter:
         Returns:
             Keypoints that cannot be placed are NaN, with source NONE: those that were
             not found, and those of networks without a metric shape where no depth was
-            measured.
+            measured. Where none of an image can, ``camera`` is None.
 
         Raises:
             OptionError: The lens model is unknown, or a height is out of its range.
