@@ -85,12 +85,12 @@ docs: setup $(VENV)/docs  ## the site, in build/site; a warning, a dead link or 
 
 .PHONY: bench
 bench: setup  ## speed in turns with MediaPipe's own Python; CLIP=file.mp4 or an actor
-	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --mediapipe
+	$(BIN)/python -m benchmarks.speed $(or $(CLIP),synthetic)
 
 .PHONY: parity
 parity: setup  ## the landmarks against MediaPipe's own; CLIP=file.mp4 or an actor
-	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --parity --no-smoothing
-	$(BIN)/pose-ros bench $(or $(CLIP),synthetic) --parity --static --network blazehand-full --max-people 2
+	$(BIN)/python -m benchmarks.parity $(or $(CLIP),synthetic) --no-smoothing
+	$(BIN)/python -m benchmarks.parity $(or $(CLIP),synthetic) --static --network blazehand-full --max-people 2
 
 .PHONY: clean
 clean:  ## remove all that was built; models stay in their cache

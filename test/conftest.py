@@ -16,10 +16,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # `python -m pytest` puts the checkout first on the path; its pose_ros has no messages.
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != CHECKOUT]
 
-# `tools` is of the checkout alone.
-_tools = importlib.util.spec_from_file_location("tools", CHECKOUT / "tools" / "__init__.py")
-assert _tools
-sys.modules["tools"] = importlib.util.module_from_spec(_tools)
+# These are of the checkout alone.
+for _name in ("benchmarks", "tools"):
+    _spec = importlib.util.spec_from_file_location(_name, CHECKOUT / _name / "__init__.py")
+    assert _spec
+    sys.modules[_name] = importlib.util.module_from_spec(_spec)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -36,7 +36,7 @@ TEXTS = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.rst", "package.xml", "docs/**/*.md", "msg/*.msg",
     "config/*", "models/*.yaml", "examples/*.md", "pose_ros/**/*.j2",
 )  # fmt: skip
-CODE = ("docs", "examples", "launch", "pose_ros", "test", "tools")
+CODE = ("benchmarks", "docs", "examples", "launch", "pose_ros", "test", "tools")
 
 
 def uses(text: str) -> list[str]:

@@ -27,7 +27,7 @@ COMMANDS = {
     "demo": "camera node -> pose node on real ROS 2, with an overlay video",
     "up": "run the camera and pose nodes in one process, without ros2 launch",
     "watch": "show what running nodes do: rates, people, gestures, the robot's speed, the overlay",
-    "bench": "measure this machine, against MediaPipe if asked",
+    "bench": "measure how fast a network is on this machine",
     "doctor": "say what this machine has, and what is wrong with the nodes that run",
 }
 """Each is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``."""

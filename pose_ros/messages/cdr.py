@@ -9,7 +9,7 @@ some two hundred fields, most of them names that are the same in every image. Th
 once; then an image costs a few assignments of NumPy in place of a Python call for each field.
 rosbags serializes the same messages to the same bytes, and writing a bag then takes 1.5 times as
 long with one person in each image, 2.0 times with two and 2.4 times with five (60 images, median of
-7 rounds in turns, CPU time, MCAP: ``python -m tools.cdr_cost``; networks are not part of it).
+7 rounds in turns, CPU time, MCAP: ``python -m benchmarks.cdr_cost``; networks are not part of it).
 
 Format: OMG DDS-RTPS 2.3, 10.2 (encapsulation) and the classic CDR of DDS-XTypes,
 7.4.3: values aligned to their size, counted from behind the 4 bytes that name

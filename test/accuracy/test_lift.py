@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.bench import lifting
-from pose_ros.bench.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
+from benchmarks import lifting
+from benchmarks.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
 from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import PositionSource
 from pose_ros.settings.lifting import LiftOptions

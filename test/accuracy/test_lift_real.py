@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.bench import lifting, real_people
-from pose_ros.bench.real_people import RealPicture
+from benchmarks import lifting, real_people
+from benchmarks.real_people import RealPicture
 
 
 @pytest.fixture(scope="module")

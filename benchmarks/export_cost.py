@@ -1,4 +1,4 @@
-"""What exports cost: ``python -m tools.export_cost``, the figures of docs/reference/exports.md.
+"""What exports cost, as in docs/reference/exports.md: ``python -m benchmarks.export_cost``.
 
 An actor is drawn with errors such as a network's, as numbers that repeat take less room.
 """

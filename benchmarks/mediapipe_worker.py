@@ -1,4 +1,4 @@
-"""Runs MediaPipe on frames that another process names; started by ``pose_ros.bench.peer``.
+"""Runs MediaPipe on frames that another process names; started by ``mediapipe_peer``.
 
 It runs in an environment of its own, with MediaPipe and its NumPy 1, so it
 imports nothing of pose_ros. Requests and answers are lines of JSON:

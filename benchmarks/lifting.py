@@ -1,15 +1,24 @@
-"""How well people are placed in meters: drawn people who point, through the real network."""
+"""How well people are placed in meters: drawn people who point, through the real network.
+
+python -m benchmarks.lifting --frames 300 --plot lifting.jpg
+"""
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import run_command
+from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
@@ -17,7 +26,7 @@ from pose_ros.core.lifting.body_model import NETWORK_HEIGHT
 from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
-from pose_ros.errors import OptionError
+from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.depth_camera import to_millimeters
 from pose_ros.synthetic.pointing import draw_pointing
@@ -40,6 +49,12 @@ VIEWS = {
     "across the view": (-0.2, 0.2),
     "away from it": (0.2, 1.01),
 }
+
+_WIDTH, _HEIGHT, _MARGIN = 360, 240, 40  # pixels of a plot
+_EXAMPLES = 3
+_INK, _DOT, _LIGHT = (40, 40, 40), (180, 90, 20), (225, 225, 225)  # BGR, as all colors here
+_TRUE, _FOUND = (60, 60, 220), (60, 160, 40)
+_TRUNK_AND_ARMS = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (11, 23), (12, 24), (23, 24))
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,3 +309,135 @@ def _network_shape(truth: Truth) -> Float64Array:
     axes = np.array([right, np.cross(ahead, right), ahead])
     shape: Float64Array = (truth.camera - hips) @ axes.T * (NETWORK_HEIGHT / truth.height)
     return shape
+
+
+def plot(frames: Sequence[Drawn]) -> Image:
+    """Return a picture: a few people, and the errors of all by distance and by direction."""
+    rows = [_examples(frames[:_EXAMPLES])]
+    for name in ("height known", "depth camera"):
+        errors = measure(frames, SETTINGS[name])
+        hips = np.clip(100.0 * errors.hips, -12.0, 12.0)
+        pointing = np.minimum(errors.pointing, 60.0)
+        rows.append(
+            np.hstack(
+                [
+                    _scatter(
+                        errors.distances, hips, (1.5, 5.5), (-12.0, 12.0),
+                        f"{name}: depth of the hips, %, over meters",
+                    ),
+                    _scatter(
+                        errors.views, pointing, (-1.0, 1.0), (0.0, 60.0),
+                        f"{name}: pointing, degrees, over the cosine",
+                    ),
+                ]
+            )
+        )  # fmt: skip
+    return np.vstack(rows)
+
+
+def _examples(frames: Sequence[Drawn]) -> Image:
+    """Return pictures, and below them where the people are from above: true and found."""
+    width = 2 * _WIDTH // _EXAMPLES
+    canvas: Image = np.full((width * 3 // 4 + width, 2 * _WIDTH, 3), 255, np.uint8)
+    for i, drawn in enumerate(frames):
+        height = width * drawn.image.shape[0] // drawn.image.shape[1]
+        picture = cv2.resize(drawn.image, (width, height), interpolation=cv2.INTER_AREA)
+        columns = slice(i * width, (i + 1) * width)
+        canvas[: min(height, width * 3 // 4), columns] = picture[: width * 3 // 4]
+        canvas[width * 3 // 4 :, columns] = _from_above(drawn, width)
+    return canvas
+
+
+def _from_above(drawn: Drawn, size: int) -> Image:
+    """Return two meters around a person's true hips from above, the camera below."""
+    canvas: Image = np.full((size, size, 3), 255, np.uint8)
+    lifted = lift(drawn, SETTINGS["height known"])
+    assert lifted.camera is not None  # noqa: S101 - that is what lift does
+    assert lifted.camera_sigmas is not None  # noqa: S101
+    middle = drawn.truth.camera[23:25].mean(axis=0)
+
+    def place(point: Float64Array) -> tuple[int, int]:
+        x, _, z = (point - middle) / 2.0 * size
+        return round(size / 2 + x), round(size / 2 - z)
+
+    found = lifted.camera[0].astype(np.float64)
+    for points, color in ((drawn.truth.camera, _TRUE), (found, _FOUND)):
+        for a, b in _TRUNK_AND_ARMS:
+            cv2.line(canvas, place(points[a]), place(points[b]), color, 2, cv2.LINE_AA)
+    wrist = drawn.truth.skeleton.index(f"{drawn.truth.arm}_wrist")
+    radius = round(float(lifted.camera_sigmas[0, wrist]) / 2.0 * size)
+    cv2.circle(canvas, place(found[wrist]), radius, _FOUND, 1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (0, 0), (size - 1, size - 1), _LIGHT, 1)
+    return canvas
+
+
+def _scatter(
+    x: Float64Array,
+    y: Float64Array,
+    across: tuple[float, float],
+    up: tuple[float, float],
+    title: str,
+) -> Image:
+    canvas: Image = np.full((_HEIGHT, _WIDTH, 3), 255, np.uint8)
+    right, bottom = _WIDTH - _MARGIN // 2, _HEIGHT - _MARGIN
+
+    def place(a: float, b: float) -> tuple[int, int]:
+        column = _MARGIN + (a - across[0]) / (across[1] - across[0]) * (right - _MARGIN)
+        row = bottom - (b - up[0]) / (up[1] - up[0]) * (bottom - _MARGIN)
+        return round(column), round(row)
+
+    def write(text: str, column: int, row: int) -> None:
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(canvas, text, (column, row), font, 0.36, _INK, 1, cv2.LINE_AA)
+
+    for value in np.linspace(*up, 5):
+        cv2.line(canvas, place(across[0], value), place(across[1], value), _LIGHT, 1)
+        write(f"{value:g}", 6, place(0, value)[1] + 4)
+    for value in np.linspace(*across, 5):
+        cv2.line(canvas, place(value, up[0]), place(value, up[1]), _LIGHT, 1)
+        write(f"{value:g}", place(value, 0)[0] - 8, bottom + 16)
+    for a, b in zip(x.tolist(), y.tolist(), strict=True):
+        cv2.circle(canvas, place(a, b), 2, _DOT, -1, cv2.LINE_AA)
+    write(title, _MARGIN, _MARGIN - 12)
+    return canvas
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the program's arguments."""
+    parser.add_argument("--frames", type=int, default=100, metavar="N", help="%(default)s")
+    parser.add_argument("--seed", type=int, default=2026, help="of what is drawn (%(default)s)")
+    parser.add_argument("--plot", metavar="FILE", help="a picture of the errors")
+    parser.add_argument("--json", action="store_true", help="for a program")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print how far drawn people are from where they are placed."""
+    if args.plot and not Path(args.plot).resolve().parent.is_dir():
+        raise OutputError(f"cannot write the picture {args.plot}: there is no such folder")
+    args.static = True
+    frames = draw(build_estimator(args), args.frames, args.seed)
+    if not frames:
+        raise SourceError(f"{args.network} finds no person in {args.frames} drawn pictures")
+    if args.plot:
+        try:
+            written = cv2.imwrite(args.plot, plot(frames))
+        except cv2.error:  # a name without an ending that it knows
+            written = False
+        if not written:
+            raise OutputError(f"cannot write the picture {args.plot}")
+    figures, keypoints = report(frames), keypoint_offsets(frames)
+    if args.json:
+        print(json.dumps({"lifting": figures, "keypoints": keypoints}))
+    else:
+        print(table(figures), table(keypoints), sep="\n\n")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    return run_command("benchmarks.lifting", __doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

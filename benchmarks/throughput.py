@@ -1,23 +1,37 @@
-"""How much of the time of an analysis its networks take, and how much memory it needs."""
+"""How much of the time of an analysis its networks take, and how much memory it needs.
+
+    python -m benchmarks.throughput RECORDING
+
+Analyzes a recording as ``pose-ros bag run`` does, with one thread.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from benchmarks.command import run_command
 from pose_ros.analysis.run import run_task
-from pose_ros.analysis.task import BagTask, TaskOutputs
+from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
+from pose_ros.cli.network_options import (
+    add_network_arguments,
+    engine_options,
+    estimator_options,
+)
 from pose_ros.errors import SourceError
 from pose_ros.runtime.session import OrtSession
+from pose_ros.settings.gestures import GestureOptions
 
 WARM_UP = 10
 """Images before the first that is counted: the networks' first runs take longer."""
@@ -103,3 +117,41 @@ def _timed_networks() -> Iterator[list[float]]:
 def _peak_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the program's arguments."""
+    parser.add_argument("recording", metavar="RECORDING", help="a bag with images")
+    parser.add_argument("--json", action="store_true", help="for a program")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print how much of the time of an analysis of a recording its networks take."""
+    settings = Settings(
+        network=args.network, estimator=estimator_options(args), gestures=GestureOptions()
+    )
+    found = measure(BagTask(args.recording, settings, engine=engine_options(args)))
+    figures = {
+        "images": found.images,
+        "CPU ms an image": found.cpu_ms,
+        "of these in the networks": found.networks_ms,
+        "networks' share": found.share,
+        "images a second and core": found.images_per_core_s,
+        "peak of memory, MB": found.peak_mb,
+    }
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    for what, value in figures.items():
+        print(f"{what:<26} {value:8.4g}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    return run_command("benchmarks.throughput", __doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

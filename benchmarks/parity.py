@@ -1,7 +1,13 @@
-"""Are we MediaPipe? The same frames through both, landmark by landmark."""
+"""How like MediaPipe's the landmarks are: the same frames through both, landmark by landmark.
+
+python -m benchmarks.parity clip.mp4 --no-smoothing
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.bench.peer import MediaPipe
+from benchmarks.command import run_command
+from benchmarks.mediapipe_peer import HANDS, MediaPipe, complexity_of
+from pose_ros.build import open_card
+from pose_ros.cli.bench import add_frame_arguments, read_frames
+from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.geometry import Region
 from pose_ros.core.protocols import Estimator
 from pose_ros.core.types import Image, Poses
@@ -219,3 +229,48 @@ def compare_hands(
         disagreements=sides.count(False),
         differences=[d for hands, answer in pairs for d in hand_differences(hands, answer)],
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the program's arguments."""
+    add_frame_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="for a program")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print how far the landmarks lie from MediaPipe's."""
+    card, static = open_card(args.network), args.static
+    complexity = complexity_of(card)
+    frames = read_frames(args)
+    estimator = build_estimator(args)
+    if card.name in HANDS:
+        compared = compare_hands(estimator, frames, static=static, complexity=complexity)
+    else:
+        compared = compare(
+            estimator, frames, static=static, smooth=args.smoothing, complexity=complexity
+        )
+    results = {"picture by picture" if static else "as a clip": compared}
+    if isinstance(estimator, BlazePose) and not static:
+        results["step by step"] = compare_steps(estimator, frames, complexity)
+    figures = {
+        name: {"frames": result.frames, "disagreements": result.disagreements, **result.figures()}
+        for name, result in results.items()
+    }
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    for name, values in figures.items():
+        print(f"{name}:")
+        for what, value in values.items():
+            print(f"  {what:<42} {value:.4g}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    return run_command("benchmarks.parity", __doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

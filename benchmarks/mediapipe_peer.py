@@ -15,16 +15,33 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.types import Image
-from pose_ros.errors import RuntimeUnavailableError
+from pose_ros.errors import OptionError, RuntimeUnavailableError
 from pose_ros.files import print_progress, write_whole
 from pose_ros.models.card import Card, load_card
 from pose_ros.models.store import StrPath, cache_dir, source_path
 
 REQUIREMENT = "mediapipe==0.10.21"
+POSES = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
+HANDS = {"blazehand-lite": 0, "blazehand-full": 1}
+"""The networks that MediaPipe has too, by what it calls their complexity."""
+
 LACKING = {0: "blazepose-lite", 2: "blazepose-heavy"}
 """Cards of the landmarks that MediaPipe's wheel lacks, by what it calls their complexity."""
 
 _WORKER = Path(__file__).with_name("mediapipe_worker.py")
+
+
+def complexity_of(card: Card) -> int:
+    """Return what MediaPipe calls the complexity of a network.
+
+    Raises:
+        OptionError: MediaPipe does not have it.
+    """
+    try:
+        return (POSES | HANDS)[card.name]
+    except KeyError:
+        known = ", ".join(POSES | HANDS)
+        raise OptionError(f"only {known} can be compared with MediaPipe") from None
 
 
 def mediapipe_python() -> Path:

@@ -1,6 +1,6 @@
-"""How long a bag of results takes with cdr_writing, and with rosbags' own serializer.
+"""How long a bag of results takes with messages.cdr, and with rosbags' own serializer.
 
-python -m tools.cdr_cost
+python -m benchmarks.cdr_cost
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def write(results: list[Result], folder: Path) -> tuple[float, bytes]:
 def compare(scene: str) -> None:
     """Print CPU milliseconds an image of both, in turns, and their ratio."""
     results = list(drawn_results(scene, IMAGES))
-    times: dict[str, list[float]] = {"cdr_writing": [], "rosbags": []}
+    times: dict[str, list[float]] = {"messages.cdr": [], "rosbags": []}
     for _ in range(ROUNDS):
         data = []
         for name, seconds in times.items():

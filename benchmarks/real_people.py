@@ -4,12 +4,16 @@ A folder holds one folder for each set: ``cameras.json`` (by camera ``width``, `
 ``D``, and ``R``, ``t`` from the world to the camera, OpenCV's axes), a video named after each
 camera, and ``truth.npz`` (``joints``: names; ``world``: (frames, J, 3) meters, NaN where unknown;
 perhaps ``height_m`` of the person).
+
+    python -m benchmarks.real_people FOLDER
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import run_command
+from benchmarks.lifting import table
+from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures.joint_memory import JointReader
@@ -260,3 +267,42 @@ def _share(values: NDArray[Any]) -> float:
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the program's arguments."""
+    parser.add_argument("folder", metavar="FOLDER", help="that holds one folder for each set")
+    parser.add_argument(
+        "--frames", type=int, default=100, metavar="N", help="pictures a video (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="for a program")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print how far real people are from where they are placed."""
+    if args.frames < 1:
+        raise OptionError(f"--frames must be at least 1, got {args.frames}")
+    args.static = True
+    seen = look(build_estimator(args), args.folder, args.frames)
+    if not seen:
+        raise SourceError(f"{args.network} finds no person in the clips of {args.folder}")
+    figures = report(seen)
+    if args.json:
+        rows = {
+            clip: {name: value if np.isfinite(value) else None for name, value in row.items()}
+            for clip, row in figures.items()
+        }
+        print(json.dumps({"lifting": rows}))
+    else:
+        print(table(figures))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    return run_command("benchmarks.real_people", __doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """What a finder costs: five drawn people at 30 Hz, followed with and without it, in turns.
 
-``python -m tools.finder_cost --models-dir DIR`` prints CPU milliseconds a frame of one thread: the
-mean, the median, and the slowest frame of a search: the median over all searches of each frame
+``python -m benchmarks.finder_cost --models-dir DIR`` prints CPU milliseconds a frame of one thread:
+the mean, the median, and the slowest frame of a search: the median over all searches of each frame
 from its beginning on, and the greatest of these. The first frame is left out.
 """
 

@@ -1,0 +1,1 @@
+"""What measures pose_ros and is not installed: ``python -m benchmarks.NAME --help``."""

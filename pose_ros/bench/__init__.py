@@ -1,1 +1,0 @@
-"""Measuring pose_ros against its peers, each in an environment of its own."""
