@@ -234,7 +234,7 @@ def test_only_the_build_makes_messages(checkout):
             "runtime may not import models",
         ),
         ("pose_ros.errors", "from pose_ros.core import types", "errors may not import core"),
-        ("pose_ros.build", "from pose_ros.ros import params", "build may not import ros"),
+        ("pose_ros.build", "from pose_ros.ros import parameters", "build may not import ros"),
         ("pose_ros.cli.up", "from pose_ros.ros.pose_node import main", "cli may not import ros"),
         ("pose_ros.cli.up", "import_module('pose_ros.ros.node')", "cli may not import ros"),
         ("pose_ros.ros.node", "from pose_ros.cli import main", "ros may not import cli"),

@@ -10,9 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pose_ros.ros.gesture_parameters import GestureParameters
 from pose_ros.ros.launch_plan import ARGUMENTS
-from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.settings import pages
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
 from pose_ros.settings.drawing import OverlayOptions
@@ -25,6 +23,7 @@ from pose_ros.settings.estimation import (
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
+from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH_PAGE = "docs/reference/launch.md"

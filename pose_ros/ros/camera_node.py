@@ -27,7 +27,7 @@ from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.notices import Notices
-from pose_ros.ros.parameter_tables import CameraParameters
+from pose_ros.settings.nodes import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.names import is_synthetic
 from pose_ros.synthetic.source import SyntheticSource

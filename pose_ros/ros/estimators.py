@@ -7,7 +7,7 @@ import scipy.optimize  # noqa: F401
 
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.protocols import Estimator, HandEstimator
-from pose_ros.ros.parameter_tables import PoseParameters
+from pose_ros.settings.nodes import PoseParameters
 
 
 def estimator_from(parameters: PoseParameters) -> Estimator:

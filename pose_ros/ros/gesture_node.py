@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import KeyValue
@@ -16,30 +17,30 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool, Empty
 
 from pose_ros.core.commands.commander import Command, Commander, State
+from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
 from pose_ros.core.commands.locks import Locks
 from pose_ros.core.commands.operator import people_from
-from pose_ros.core.gestures.recognizer import GestureRecognizer
+from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
-from pose_ros.errors import PoseRosError
+from pose_ros.documents import DocumentError, parse_yaml
+from pose_ros.errors import OptionError, PoseRosError, short
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import GestureStage, Recognizer
 from pose_ros.ros.diagnostics import Level, Report
-from pose_ros.ros.gesture_parameters import (
-    GestureParameters,
-    command_config_from,
-)
 from pose_ros.ros.messages import gestures_to_msg
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.notices import MAX_NOTICES, Notices, printable
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
+from pose_ros.ros.parameters import Checks
 from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.robot import Robot
 from pose_ros.ros.robot_watch import RobotWatch, Trouble
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
 from pose_ros.ros.targeting import Targeting
 from pose_ros.ros.ticker import Ticker
+from pose_ros.settings.nodes import GestureParameters
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -59,6 +60,55 @@ SWITCH_QOS = (
 
 
 MakeRecognizer = Callable[[GestureParameters], Recognizer]
+
+MAX_COMMANDS_BYTES = 64 * 1024
+
+
+def parse_commands(text: str) -> tuple[Binding, ...]:
+    """Return what each gesture commands.
+
+    Args:
+        text: YAML, a mapping as ``read_bindings`` takes it.
+
+    Raises:
+        OptionError: It is no YAML, too large, or says what cannot be.
+    """
+    try:
+        commands = parse_yaml(text, "commands", MAX_COMMANDS_BYTES)
+    except DocumentError as error:
+        raise OptionError(f"{error}") from None
+    return read_bindings({} if commands is None else commands, NAMES)
+
+
+def _check_gesture(parameter: str, name: str) -> None:
+    """Refuse a gesture that is unknown; empty is none."""
+    if name and name not in NAMES:
+        raise OptionError(f"{parameter}: {short(name)} is no gesture; known: {', '.join(NAMES)}")
+
+
+CHECKS: Checks = {
+    "commands": parse_commands,
+    "engage": partial(_check_gesture, "engage"),
+    "release": partial(_check_gesture, "release"),
+}
+
+
+def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -> CommandConfig:
+    """Return the rules of the commander.
+
+    Args:
+        parameters: Of the node.
+        compare_clock: Whether the images' stamps are of the node's clock.
+
+    Raises:
+        OptionError: Two parameters do not go together.
+    """
+    return CommandConfig(
+        **vars(parameters.command),
+        limits=parameters.limits,
+        bindings=parse_commands(parameters.commands),
+        compare_clock=compare_clock,
+    )
 
 
 def recognizer_from(parameters: GestureParameters) -> Recognizer:
@@ -82,7 +132,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             make_recognizer: Makes what finds the gestures.
             options: Of rclpy's node.
         """
-        super().__init__("gesture", GestureParameters, **options)
+        super().__init__("gesture", GestureParameters, CHECKS, **options)
         self._make_recognizer = make_recognizer
         self._mutex = threading.RLock()  # over commander, robot, and what was sent
         self._commander: Commander | None = None
@@ -110,13 +160,14 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def acquire(self) -> None:
         """Make the publishers, and listen to lock and stop."""
-        self._make_commander()  # what is refused is refused at once
+        config = self._make_commander().config  # what is refused is refused at once
+        actions = [binding.action for binding in config.bindings]
         self._make_recognizer(self.parameters)
-        self._robot = Robot(self, self._arrived)
+        self._robot = Robot(self, actions, self._arrived)
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
-        self._watch = RobotWatch(self)
+        self._watch = RobotWatch(self, actions)
         self._locks = Locks()
         self._notices = Notices(self.get_logger())
         for qos in SWITCH_QOS:

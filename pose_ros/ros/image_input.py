@@ -22,7 +22,7 @@ from pose_ros.ros.capture import CaptureEvents, CaptureThread
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.messages import header_to_msg, read_image
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.parameter_tables import PoseParameters
+from pose_ros.settings.nodes import PoseParameters
 
 
 class PendingImage(NamedTuple):

@@ -19,10 +19,9 @@ from pathlib import Path
 
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.ros import transport
-from pose_ros.ros.gesture_parameters import GestureParameters
-from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
 from pose_ros.settings import check_value
+from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
 from pose_ros.share import share_path
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat

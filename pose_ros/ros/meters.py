@@ -15,7 +15,7 @@ from pose_ros.ros.camera_info import CameraWatch, OwnCamera, read_calibration_ur
 from pose_ros.ros.depth import DepthBuffer
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.parameter_tables import PoseParameters
+from pose_ros.settings.nodes import PoseParameters
 
 _DEPTH_QUEUE = 5
 

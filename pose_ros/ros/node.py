@@ -29,7 +29,7 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 
 from pose_ros.core.timeline import ClockWatch
 from pose_ros.errors import OptionError, PoseRosError
-from pose_ros.ros import params, transport
+from pose_ros.ros import parameters, transport
 from pose_ros.ros.diagnostics import STALE_WARN_SECONDS, Level, Report, report_to_msg
 
 Table = TypeVar("Table")
@@ -52,12 +52,19 @@ class ManagedNode(LifecycleNode, Generic[Table]):
     exception leaves it unconfigured; both stand in the log and in /diagnostics.
     """
 
-    def __init__(self, name: str, table: type[Table], **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        table: type[Table],
+        checks: parameters.Checks = parameters.NO_CHECKS,
+        **options: Any,
+    ) -> None:
         """Declare the parameters.
 
         Args:
             name: Of the node.
             table: Its parameters.
+            checks: What the node alone can check of them.
             options: Of rclpy's node.
 
         Raises:
@@ -70,12 +77,12 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._told = Level.OK
         self._publishers_made: list[Any] = []
         try:
-            self.parameters: Table = params.declare_on(self, table)
+            self.parameters: Table = parameters.declare_on(self, table, checks)
         except BaseException:
             self._leave()
             raise
         self.add_on_set_parameters_callback(
-            params.on_set(table, lambda: self._state != "unconfigured")
+            parameters.on_set(table, lambda: self._state != "unconfigured", checks)
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # not by ROS time: a replay that is paused, slow or quick is reported as any other
@@ -165,7 +172,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         """Read the parameters and acquire."""
 
         def configure() -> None:
-            self.parameters = params.read(self, self._table)
+            self.parameters = parameters.read(self, self._table)
             self.acquire()
             super(ManagedNode, self).on_configure(state)
 
@@ -313,7 +320,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
     def _take_parameters(self) -> None:
         # a whole new struct: a thread that reads it sees the old values or the new
         try:
-            self.parameters = params.read(self, self._table)
+            self.parameters = parameters.read(self, self._table)
         except OptionError as error:  # a parameter was undeclared: the old values stay
             self.get_logger().error(f"parameters cannot be read: {error}")
 

@@ -18,9 +18,9 @@ from pose_ros.ros.humans import Humans
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, transforms_to_msg
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.tf import make_broadcaster
 from pose_ros.settings.drawing import parse_parts
+from pose_ros.settings.nodes import PoseParameters
 from pose_ros.viz.overlay import draw
 
 RESULT_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)

@@ -38,9 +38,9 @@ from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.notices import Notices
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
-from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.worker import Worker
 from pose_ros.runtime.session import interrupt
+from pose_ros.settings.nodes import PoseParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.names import may_repeat
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from action_msgs.srv import CancelGoal
@@ -14,13 +14,13 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from pose_ros.core.commands.commander import Command
-from pose_ros.core.commands.config import EventAction
+from pose_ros.core.commands.config import Action, EventAction
 from pose_ros.core.gestures.targets import Goal
 from pose_ros.errors import OptionError, short
-from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
 from pose_ros.ros.messages import goal_to_msg, header_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
+from pose_ros.settings.nodes import GestureParameters
 
 ACTION = "navigate_to_pose"
 _LAST_WORD_SECONDS = 0.2  # for which the last zero may take to arrive
@@ -33,6 +33,7 @@ class Robot:
 
     Args:
         node: Whose they are.
+        actions: What gestures command.
         arrived: Called, in the executor's thread, when an action has ended by itself.
 
     Raises:
@@ -40,7 +41,10 @@ class Robot:
     """
 
     def __init__(
-        self, node: ManagedNode[GestureParameters], arrived: Callable[[str], None]
+        self,
+        node: ManagedNode[GestureParameters],
+        actions: Iterable[Action],
+        arrived: Callable[[str], None],
     ) -> None:
         parameters, make = node.parameters, node.make_publisher
         self._node, self._arrived = node, arrived
@@ -50,11 +54,8 @@ class Robot:
         self._goals = make(PoseStamped, "goal_pose", RESULT_QOS)
         self._events = make(String, "~/event", RESULT_QOS)
         self._cancel = node.create_client(CancelGoal, f"{ACTION}/_action/cancel_goal")
-        services = {
-            binding.action.service
-            for binding in parse_commands(parameters.commands)
-            if isinstance(binding.action, EventAction) and binding.action.service
-        }
+        events = (action for action in actions if isinstance(action, EventAction))
+        services = {event.service for event in events if event.service}
         self._triggers = {name: _trigger(node, name) for name in services}
         self._action: Any = None
         if self._nav2:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from geometry_msgs.msg import Twist, TwistStamped
 from std_msgs.msg import Bool, Empty
 
-from pose_ros.core.commands.config import TwistAction
-from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
+from pose_ros.core.commands.config import Action, TwistAction
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.notices import Notices, printable
 from pose_ros.ros.senders import full_name
+from pose_ros.settings.nodes import GestureParameters
 
 PATIENCE_LOOKS = 5
 """Looks, one a second, for which others may still be about to start."""
@@ -41,14 +42,14 @@ class RobotWatch:
 
     Args:
         node: The gesture node.
+        actions: What gestures command.
     """
 
-    def __init__(self, node: ManagedNode[GestureParameters]) -> None:
+    def __init__(self, node: ManagedNode[GestureParameters], actions: Iterable[Action]) -> None:
         self._node = node
         self._notices = Notices(node.get_logger())
         self._looks = 0
         self._known: set[str] = set()
-        actions = [binding.action for binding in parse_commands(node.parameters.commands)]
         self._drives = any(isinstance(action, TwistAction) for action in actions)
 
     def look(self) -> tuple[list[Trouble], str]:

@@ -116,20 +116,14 @@ def option(
 def group(
     kind: type[Any],
     section: str = "",
-    *,
-    leave_out: tuple[str, ...] = (),
-    parse: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Any:
     """Return the field of a table of parameters that holds all options of another dataclass.
 
     Args:
         kind: That dataclass.
         section: Heading above them in the parameter file.
-        leave_out: Fields that are no parameters of this table; they keep their defaults.
-        parse: What the node alone can check, by the names of fields: see ``Option.parse``.
     """
-    held = {"group": kind, "section": section, "leave_out": leave_out, "parse": parse or {}}
-    return dataclasses.field(default_factory=kind, metadata=held)
+    return dataclasses.field(default_factory=kind, metadata={"group": kind, "section": section})
 
 
 _OPTIONS: dict[type[Any], Mapping[str, Option]] = {}

@@ -1,4 +1,4 @@
-"""Options as ROS parameters, in plain data: ``pose_ros.ros.params`` declares them.
+"""Options as ROS parameters, in plain data: ``pose_ros.ros.parameters`` declares them.
 
 A node's parameters are one frozen dataclass, a table. Its fields are options of their own
 (``option``) and whole dataclasses of options (``group``), whose options are parameters too.
@@ -73,8 +73,8 @@ def parameters_of(table: type[Any]) -> Mapping[str, Parameter]:
     """Return the parameters of a table by name, in the order of its fields."""
     found: dict[str, Parameter] = {}
     for field in dataclasses.fields(table):
-        if "group" in field.metadata:
-            inner, section = list(_held(field).values()), field.metadata["section"]
+        if kind := field.metadata.get("group"):
+            inner, section = list(options_of(kind).values()), field.metadata["section"]
         else:
             own = options_of(table)
             inner, section = ([own[field.name]] if field.name in own else []), ""
@@ -101,19 +101,9 @@ def table_from(table: type[Table], values: Mapping[str, Any]) -> Table:
     checked = {name: known[name].check(value) for name, value in values.items()}
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(table):  # type: ignore[arg-type]
-        if "group" in field.metadata:
-            fields[field.name] = field.metadata["group"](**_python(_held(field), checked))
+        if kind := field.metadata.get("group"):
+            fields[field.name] = kind(**_python(options_of(kind), checked))
     return table(**fields, **_python(options_of(table), checked))
-
-
-def _held(field: dataclasses.Field[Any]) -> dict[str, Option]:
-    """Return the options that a group brings into a table, by their fields."""
-    parse = field.metadata["parse"]
-    return {
-        name: dataclasses.replace(found, parse=parse[name]) if name in parse else found
-        for name, found in options_of(field.metadata["group"]).items()
-        if name not in field.metadata["leave_out"]
-    }
 
 
 def _python(options: Mapping[str, Option], checked: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import pytest
 
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.gesture_parameters import GestureParameters
 from pose_ros.ros.launch_plan import (
     ARGUMENTS,
     END_WITH_LAUNCH,
@@ -24,10 +23,10 @@ from pose_ros.ros.launch_plan import (
     NodePlan,
     launch_plan,
 )
-from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.transport import USER_VARIABLES, profile_variable
 from pose_ros.ros.up import parser as up_parser
+from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
 from pose_ros.share import share_path
 

@@ -21,11 +21,10 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from pose_ros.msg import HumanPose, Keypoint, PoseArray
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.gesture_parameters import GestureParameters, command_config_from
+from pose_ros.ros.gesture_node import GestureNode, command_config_from
 from pose_ros.ros.launch_plan import ARGUMENTS, END_WITH_LAUNCH
-from pose_ros.ros.parameter_tables import PoseParameters
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.settings.nodes import GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of, table_from
 from pose_ros.share import node_executable
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pose_ros.ros.parameter_tables import CameraParameters
+import pytest
+
 from pose_ros.ros.up import make_nodes, parser
+from pose_ros.settings import options_of
+from pose_ros.settings.command_line import flag_of
+from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 
 
 def nodes(ros: Any, *options: str) -> dict[str, Any]:
@@ -28,3 +32,11 @@ def test_camera_and_people_get_what_is_asked_for(ros: Any, tmp_path: Path) -> No
 def test_option_not_given_keeps_the_default_of_the_node(ros: Any) -> None:
     found = nodes(ros, "--camera", "0")["camera"].parameters
     assert found == CameraParameters(source="0", wait_for_camera=False)
+
+
+@pytest.mark.parametrize("table", [PoseParameters, CameraParameters, GestureParameters])
+def test_each_flag_of_a_node_is_one_of_up(table: type) -> None:
+    words = parser().format_help().split()
+    flags = [flag_of(found) for found in options_of(table).values() if found.flag]
+    assert flags
+    assert [flag for flag in flags if flag not in words] == []

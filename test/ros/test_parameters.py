@@ -11,16 +11,15 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
 from pose_ros.errors import ModelError, OptionError
-from pose_ros.ros import params
+from pose_ros.ros import parameters
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.estimators import hands_from
-from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.gesture_parameters import GestureParameters, parse_commands
-from pose_ros.ros.parameter_tables import CameraParameters, PoseParameters
+from pose_ros.ros.gesture_node import CHECKS, GestureNode, parse_commands
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.settings import group, option
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
 from pose_ros.settings.lifting import LiftOptions
+from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of, table_from
 from pose_ros.share import share_path
 
@@ -35,7 +34,7 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
     assert parameter.description.endswith(".")
     assert parameter.check(default) == default
     assert (parameter.range is not None) == (type(default) in (int, float))
-    described = params.descriptor(parameter)
+    described = parameters.descriptor(parameter)
     kinds = {
         bool: ParameterType.PARAMETER_BOOL,
         int: ParameterType.PARAMETER_INTEGER,
@@ -51,13 +50,13 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
 
 
 def test_defaults_are_those_of_the_library() -> None:
-    parameters = table_from(
+    found = table_from(
         PoseParameters, {name: p.default for name, p in parameters_of(PoseParameters).items()}
     )
-    assert parameters == PoseParameters()
-    assert parameters.estimator == EstimatorOptions()
-    assert parameters.engine == EngineOptions()
-    assert parameters.lift == LiftOptions()
+    assert found == PoseParameters()
+    assert found.estimator == EstimatorOptions()
+    assert found.engine == EngineOptions()
+    assert found.lift == LiftOptions()
 
 
 def test_the_hand_network_is_the_one_that_is_named() -> None:
@@ -121,11 +120,13 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
 )
 def test_check(table: type, name: str, value: Any, expected: Any) -> None:
     parameter = parameters_of(table)[name]
+    checks = CHECKS if table is GestureParameters else {}
     if isinstance(expected, str) and expected.startswith(name):
         with pytest.raises(OptionError) as found:
-            parameter.check(value)
+            parameters.check(parameter, value, checks)
         assert expected in str(found.value)
     else:
+        parameters.check(parameter, value, checks)
         checked = parameter.check(value)
         assert checked == expected
         assert type(checked) is type(parameter.default)
@@ -135,7 +136,7 @@ def test_check(table: type, name: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(("table", "name"), ALL)
 def test_only_live_ones_change_while_configured(table: type, name: str, configured: bool) -> None:
     parameter = parameters_of(table)[name]
-    judge = params.on_set(table, lambda: configured)
+    judge = parameters.on_set(table, lambda: configured)
     result = judge([Parameter(name, value=parameter.default)])
     assert result.successful == (parameter.option.live or not configured)
     if not result.successful:
@@ -154,14 +155,16 @@ def test_exactly_these_parameters_are_live() -> None:
 
 
 def test_parameters_of_others_pass() -> None:
-    judge = params.on_set(PoseParameters, lambda: True)
+    judge = parameters.on_set(PoseParameters, lambda: True)
     assert judge([Parameter("use_sim_time", value=True)]).successful
 
 
 def declare(ros: Any, table: type, *overrides: Parameter) -> Any:
     node = rclpy.create_node("declaring", parameter_overrides=list(overrides))
     try:
-        return params.declare_on(node, table), node.describe_parameters(list(parameters_of(table)))
+        return parameters.declare_on(node, table), node.describe_parameters(
+            list(parameters_of(table))
+        )
     finally:
         node.destroy_node()
 
@@ -287,7 +290,7 @@ def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
                 assert result.successful or 0 < len(result.reason) < 1000, (name, value)
                 assert "\n" not in result.reason
         node.set_parameters([Parameter(name, value=parameters_of(table)[name].default)])
-    assert isinstance(params.read(node, table), table)
+    assert isinstance(parameters.read(node, table), table)
 
 
 def test_impossible_commands_are_answered_with_the_reason(ros: Any) -> None:

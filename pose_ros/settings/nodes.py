@@ -1,15 +1,18 @@
-"""The parameters of the pose node and of the camera node, for ``params`` to declare.
+"""The parameters of each node: one table a node.
 
-What the command line and Python have too stands in ``pose_ros.settings``; the rest is here.
+A table holds the options of its subjects (``group``), which the command line and Python have too,
+and those that the node alone has.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from pose_ros.errors import OptionError
-from pose_ros.settings import group, option
+from pose_ros.settings import documented, group, option
+from pose_ros.settings.commands import CommandOptions, VelocityLimits
 from pose_ros.settings.drawing import OverlayOptions
 from pose_ros.settings.estimation import (
     EngineOptions,
@@ -17,8 +20,44 @@ from pose_ros.settings.estimation import (
     HandOptions,
     network_option,
 )
+from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import BY_NAME, OPTICAL_FRAME, ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
+
+# fields that several tables have
+_autostart = partial(
+    option,
+    False,
+    help="Configure and activate without a launch file or a manager.",
+    fixed=True,
+    flag="",
+)
+_wait_for_camera = partial(
+    option,
+    True,
+    help="Wait for a camera or stream that is not there yet, and take it when it comes; otherwise "
+    "the node does not become active.",
+    flag="",
+)
+_camera_info_url = partial(
+    option,
+    "",
+    help="Calibration of the node's own source, as camera_calibration writes it: the path or "
+    "file:// address of a YAML file; empty for none.",
+    flag="calibration",
+)
+_frame_id = partial(
+    option,
+    OPTICAL_FRAME,
+    help="Optical frame of the images of the node's own source: x right, y down, z forward.",
+)
+
+DEFAULT_COMMANDS = """\
+stop: stop
+come_here: {do: twist, linear: 0.2}
+point: {do: twist, linear: 0.3, angular: 0.8, proportional: true}
+wave: {do: event, name: wave}
+"""
 
 
 def parse_prefix(text: str) -> str:
@@ -35,45 +74,7 @@ def parse_prefix(text: str) -> str:
     return text
 
 
-def autostart_option() -> bool:
-    """Return the field ``autostart``, which every node has."""
-    field: bool = option(
-        False,
-        help="Configure and activate without a launch file or a manager.",
-        fixed=True,
-    )
-    return field
-
-
-def wait_option() -> bool:
-    """Return the field ``wait_for_camera`` of a node that may have a source of its own."""
-    field: bool = option(
-        True,
-        help="Wait for a camera or stream that is not there yet, and take it when it comes; "
-        "otherwise the node does not become active.",
-    )
-    return field
-
-
-def camera_info_option() -> str:
-    """Return the field ``camera_info_url`` of a node that may have a source of its own."""
-    field: str = option(
-        "",
-        help="Calibration of the node's own source, as camera_calibration writes it: the path or "
-        "file:// address of a YAML file; empty for none.",
-    )
-    return field
-
-
-def frame_option() -> str:
-    """Return the field ``frame_id`` of a node that may have a source of its own."""
-    field: str = option(
-        OPTICAL_FRAME,
-        help="Optical frame of the images of the node's own source: x right, y down, z forward.",
-    )
-    return field
-
-
+@documented
 @dataclass(frozen=True)
 class PoseParameters:
     """Parameters of ``pose_node``."""
@@ -87,6 +88,7 @@ class PoseParameters:
         help="Transport of the images: raw, topic image; or compressed, topic image/compressed.",
         choices=("raw", "compressed"),
         section="Where images come from.",
+        flag="",
     )
     images: ImageOptions = group(ImageOptions)
     allow_still_images: bool = option(
@@ -94,15 +96,17 @@ class PoseParameters:
         help="Take images that repeat the one before, pixel for pixel, as drawn or recorded ones "
         "may; of a camera they mean that it is frozen, and no poses are sent.",
         live=True,
+        flag="",
     )
     source: str = option(
         "",
         help="Device, file, folder, stream or synthetic that the node captures from by itself; "
         "empty: images come from the topic.",
+        flag="",
     )
-    wait_for_camera: bool = wait_option()
-    frame_id: str = frame_option()
-    camera_info_url: str = camera_info_option()
+    wait_for_camera: bool = _wait_for_camera()
+    frame_id: str = _frame_id(flag="")
+    camera_info_url: str = _camera_info_url(flag="")
     lens: LensOptions = group(LensOptions)
     image_kind: str = option(
         BY_NAME,
@@ -110,18 +114,21 @@ class PoseParameters:
         "the name of their topic says (image_rect).",
         choices=(BY_NAME, "raw", "rectified"),
         section="Where people are in meters: with a camera_info beside the images, or the above.",
+        flag="",
     )
     lift: LiftOptions = group(LiftOptions)
     mount: MountOptions = group(MountOptions)
     use_depth: bool = option(
         False,
         help="Measure distances in the topic depth, which is registered to the images.",
+        flag="",
     )
     publish_overlay: bool = option(
         True,
         help="Publish ~/overlay while it has a subscriber.",
         live=True,
         section="What is drawn on ~/overlay.",
+        flag="",
     )
     drawing: OverlayOptions = group(OverlayOptions)
     publish_tf: bool = option(
@@ -129,11 +136,13 @@ class PoseParameters:
         help="Send people as frames on /tf, body_p0, left_wrist_p0 and so on, where their meters "
         "are known.",
         section="How people are published; in meters, nothing without a camera_info.",
+        flag="",
     )
     publish_markers: bool = option(
         True,
         help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
         live=True,
+        flag="",
     )
     min_joint_score: float | None = option(
         None,
@@ -144,6 +153,7 @@ class PoseParameters:
         meaning_of_unset="what suits the network, 0.5 for BlazePose and all that it finds for one "
         "that leaves joints out",
         live=True,
+        flag="",
     )
     id_prefix: str = option(
         "p",
@@ -152,11 +162,14 @@ class PoseParameters:
         parse=parse_prefix,
     )
     rep155: bool = option(
-        False, help="Publish people on /humans/bodies too, as REP-155 asks; needs hri_msgs."
+        False,
+        help="Publish people on /humans/bodies too, as REP-155 asks; needs hri_msgs.",
+        flag="",
     )
-    autostart: bool = autostart_option()
+    autostart: bool = _autostart()
 
 
+@documented
 @dataclass(frozen=True)
 class CameraParameters:
     """Parameters of ``camera_node``."""
@@ -165,8 +178,9 @@ class CameraParameters:
         "synthetic",
         help="Device (/dev/video0, 0), video file, bag, image folder, rtsp or http stream, or "
         "synthetic.",
+        flag="",
     )
-    wait_for_camera: bool = wait_option()
+    wait_for_camera: bool = _wait_for_camera()
     images: ImageOptions = group(ImageOptions)
     rate: float | None = option(
         None,
@@ -195,9 +209,66 @@ class CameraParameters:
         meaning_of_unset="its own",
     )
     loop: bool = option(
-        False, help="Play a file or folder again from its start when it ends; not a bag."
+        False,
+        help="Play a file or folder again from its start when it ends; not a bag.",
+        flag="",
     )
-    frame_id: str = frame_option()
-    camera_info_url: str = camera_info_option()
+    frame_id: str = _frame_id()
+    camera_info_url: str = _camera_info_url()
     lens: LensOptions = group(LensOptions)
-    autostart: bool = autostart_option()
+    autostart: bool = _autostart()
+
+
+@documented
+@dataclass(frozen=True)
+class GestureParameters:
+    """Parameters of ``gesture_node``."""
+
+    commands: str = option(
+        DEFAULT_COMMANDS,
+        help="Which gesture is which command, in YAML: twist, goal, stop or event (see "
+        "docs/reference/commands.md). A side goes before the name (left point); what is not listed "
+        "commands nothing.",
+        flag="",
+    )
+    command: CommandOptions = group(CommandOptions, "Who commands.")
+    allow_replay: bool = option(
+        False,
+        help="Command a robot by the clock of a simulation or the images of a bag, too.",
+        flag="",
+    )
+    limits: VelocityLimits = group(
+        VelocityLimits, "How fast it may go. These limits hold for every command above."
+    )
+    rate: float = option(
+        20.0,
+        help="Commands a second.",
+        minimum=5.0,
+        maximum=100.0,
+        section="What is sent.",
+        flag="",
+    )
+    stamped: bool = option(
+        True,
+        help="Whether cmd_vel is a TwistStamped; otherwise it is a Twist.",
+        flag="",
+    )
+    base_frame: str = option("base_link", help="Frame of the speeds: x forward, z up.", flag="")
+    target_frame: str = option(
+        "base_link",
+        help="Frame of targets and goals, z up; a person points at its plane z = 0.",
+        flag="",
+    )
+    targets: TargetOptions = group(TargetOptions)
+    goal_action: bool = option(
+        False,
+        help="Send goals to Nav2's action navigate_to_pose, not to goal_pose; needs nav2_msgs.",
+        flag="",
+    )
+    hands: bool = option(
+        False,
+        help="Take gestures of hands too, from pose/hands; the pose node has to give them.",
+        section="What is a gesture.",
+    )
+    gestures: GestureOptions = group(GestureOptions)
+    autostart: bool = _autostart()

@@ -1,13 +1,14 @@
 """Declares the parameters of a node with ROS, and judges each change of one.
 
-A node's parameters are one frozen dataclass, of ``parameter_tables`` or ``gesture_parameters``.
-An instance of it is what the node reads: there is no second place to keep in step.
+A node's parameters are one frozen dataclass of ``settings/nodes.py``. An instance of it is what
+the node reads: there is no second place to keep in step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -21,6 +22,10 @@ from pose_ros.errors import OptionError
 from pose_ros.settings.parameters import Parameter, parameters_of, table_from
 
 Table = TypeVar("Table")
+Checks: TypeAlias = Mapping[str, Callable[[Any], Any]]
+"""What the node alone can check of its parameters, by their names; each raises an OptionError."""
+
+NO_CHECKS: Checks = MappingProxyType({})
 
 MAX_REASON_LETTERS = 500
 
@@ -52,8 +57,24 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
     return described
 
 
-def declare_on(node: Any, table: type[Table]) -> Table:
+def check(parameter: Parameter, value: Any, checks: Checks) -> None:
+    """Refuse a value from outside.
+
+    Raises:
+        OptionError: Names the parameter, and what it may be.
+    """
+    value = parameter.check(value)
+    if parameter.name in checks:
+        checks[parameter.name](value)
+
+
+def declare_on(node: Any, table: type[Table], checks: Checks = NO_CHECKS) -> Table:
     """Declare all parameters of a table on a node and return their present values.
+
+    Args:
+        node: Of rclpy.
+        table: The node's parameters.
+        checks: What the node alone can check.
 
     Raises:
         OptionError: A value from the command line or a parameter file is refused.
@@ -61,7 +82,7 @@ def declare_on(node: Any, table: type[Table]) -> Table:
     for name, parameter in parameters_of(table).items():
         # of any type and range at first: ROS refuses without a word on what is allowed
         node.declare_parameter(name, parameter.default, ParameterDescriptor(dynamic_typing=True))
-        parameter.check(node.get_parameter(name).value)
+        check(parameter, node.get_parameter(name).value, checks)
         node.set_descriptor(name, descriptor(parameter))
     return read(node, table)
 
@@ -77,7 +98,7 @@ def read(node: Any, table: type[Table]) -> Table:
 
 
 def on_set(
-    table: type[Any], configured: Callable[[], bool]
+    table: type[Any], configured: Callable[[], bool], checks: Checks = NO_CHECKS
 ) -> Callable[[Iterable[Any]], SetParametersResult]:
     """Return the callback for ``add_on_set_parameters_callback``.
 
@@ -86,6 +107,7 @@ def on_set(
     Args:
         table: The node's parameters; others (``use_sim_time``, QoS overrides) pass.
         configured: Whether the node holds what it made from its parameters.
+        checks: What the node alone can check.
     """
     known = parameters_of(table)
 
@@ -95,7 +117,7 @@ def on_set(
                 continue
             parameter = known[given.name]
             try:
-                parameter.check(given.value)
+                check(parameter, given.value, checks)
             except Exception as error:  # noqa: BLE001 - it would end the node
                 reason = f"{error}" if isinstance(error, OptionError) else f"{error!r}"
                 return SetParametersResult(successful=False, reason=reason[:MAX_REASON_LETTERS])
