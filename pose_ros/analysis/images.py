@@ -1,19 +1,20 @@
-"""``pose_ros.analyze``: what is in each image of a video, of pictures, a bag or a camera."""
+"""Images of any source with their camera, and ``pose_ros.analyze``: what is in each of them."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from pose_ros.analysis.cameras import GivenCamera
-from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.tally import losses
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.build import create_estimator
+from pose_ros.core.camera import Calibration, Camera, choose_camera
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.results import Result
-from pose_ros.errors import ImageError
+from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.errors import ImageError, OptionError
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
@@ -21,6 +22,80 @@ from pose_ros.sources import expand_inputs
 from pose_ros.sources.calibration import read_calibration
 
 _LOG = logging.getLogger(__name__)
+
+
+class GivenCamera:
+    """The camera that a user names, where a recording does not, or names wrongly.
+
+    Args:
+        given: From the user's file, which goes before all else; None where there is none.
+        hfov_degrees: To make a camera up from as a last resort; None: not.
+        warn: Called once with what is wrong.
+        rectified: Whether the images are.
+
+    Raises:
+        OptionError: No lens is that wide.
+    """
+
+    def __init__(
+        self,
+        given: Calibration | None,
+        hfov_degrees: float | None,
+        warn: Callable[[str], None],
+        *,
+        rectified: bool = False,
+    ) -> None:
+        if hfov_degrees is not None:
+            Camera.from_hfov(2, 2, hfov_degrees)  # what is refused is refused at once
+        if given is not None and rectified:
+            given = Calibration(given.rectified, given.name)
+        self._given, self._hfov, self._warn = given, hfov_degrees, warn
+        self._warned = False
+
+    def camera_for(self, width: int, height: int, own: Camera | None) -> Camera | None:
+        """Return the camera of images of a size; None where it is not known.
+
+        Args:
+            width: Pixels.
+            height: Pixels.
+            own: What the images' source knows.
+        """
+        try:
+            found = choose_camera(
+                width, height, given=self._given, own=own, hfov_degrees=self._hfov
+            )
+        except OptionError as error:
+            if not self._warned:
+                self._warned = True
+                self._warn(f"no meters: {error}")
+            return None
+        return found.camera if found else None
+
+
+def images_of(source: Source, given: GivenCamera | None = None) -> Iterator[RecordedImage]:
+    """Yield the images of a source with what is known of them.
+
+    Args:
+        source: A bag knows most of its images; a synthetic source knows its camera.
+        given: What the user says of the camera; None if they say nothing.
+
+    Raises:
+        SourceError: The source broke.
+    """
+    for image in source if isinstance(source, BagImages) else _frames(source):
+        if given is None:
+            yield image
+        else:
+            frame = image.frame
+            yield replace(image, camera=given.camera_for(frame.width, frame.height, image.camera))
+
+
+def _frames(source: Source) -> Iterator[RecordedImage]:
+    known = getattr(source, "camera", None)
+    camera = known if isinstance(known, Camera) else None
+    while (frame := source.read()) is not None:
+        nanoseconds = round(frame.stamp * NANOSECONDS)
+        yield RecordedImage(frame, nanoseconds, nanoseconds, "", camera)
 
 
 def analyze(
@@ -85,7 +160,7 @@ def _results(
 ) -> Iterator[Result]:
     for source in sources:
         try:
-            for _, result in pipeline.run_all(shots_of(source, camera), _warn):
+            for _, result in pipeline.run_all(images_of(source, camera), _warn):
                 yield result
             if isinstance(source, BagImages):
                 for line in (*source.notes, *losses(source.refused, source.bag.damage)):

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 
 from pose_ros import __version__
-from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
-from pose_ros.analysis.shots import shots_of
+from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.sinks import open_sinks, place_plots
 from pose_ros.analysis.tally import RunCounts
 from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
@@ -73,7 +72,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         info = run_info(images.name, pipeline, recorded_options(task, images))
         sinks = stack.enter_context(open_sinks(task, whole, images, info, tally, plots=plots))
         total = images.length
-        for shot, result in pipeline.run_all(shots_of(images, told), tally.refuse):
+        for shot, result in pipeline.run_all(images_of(images, told), tally.refuse):
             for write in sinks:
                 write(shot, result)
             tally.add(result)

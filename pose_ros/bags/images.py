@@ -19,7 +19,7 @@ from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Channels, Frame, Image
 from pose_ros.errors import ImageError, OptionError, SourceError
-from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.messages.cameras import camera_info_topic, is_rectified
 from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp
 from pose_ros.messages.headers import seconds_of
 from pose_ros.messages.images import DEPTH_ENCODINGS, image_from_compressed, image_from_msg
@@ -390,7 +390,7 @@ def _packets(bag: Bag) -> str:
 
 
 def _choose_info(bag: Bag, base: str, name: str | None) -> str:
-    wanted = sibling(base) if name is None else name
+    wanted = camera_info_topic(base) if name is None else name
     topic = bag.topic(wanted) if wanted else None
     if topic is not None and topic.kind == INFO:
         return wanted

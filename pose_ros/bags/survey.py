@@ -25,7 +25,7 @@ from pose_ros.bags.message_types import types
 from pose_ros.bags.reader import Bag, BagMessage, BagTopic
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import ImageError, OptionError, SourceError
-from pose_ros.messages.cameras import camera_from_info, is_rectified, sibling
+from pose_ros.messages.cameras import camera_from_info, camera_info_topic, is_rectified
 from pose_ros.messages.cdr import read_compressed, read_image_head, read_stamp
 from pose_ros.messages.images import image_from_compressed
 
@@ -309,7 +309,7 @@ def _camera_info(
 ) -> tuple[str, str]:
     """Return the topic of the camera_info of images, and what is wrong with it, in words."""
     base = base_topic(topic)
-    name = sibling(base)
+    name = camera_info_topic(base)
     statistics = infos.get(name)
     if statistics is None or not statistics.count:
         others = ", ".join(infos)

@@ -15,13 +15,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pose_ros.analysis.cameras import GivenCamera
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
+from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.picture_outputs import open_pictures
 from pose_ros.analysis.run import run_info
-from pose_ros.analysis.shots import shots_of
 from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
 from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.whole import (
@@ -398,7 +397,7 @@ def _read(
 ) -> Iterator[RecordedImage]:
     """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
-        yield from shots_of(source, told)
+        yield from images_of(source, told)
     except SourceError as error:
         summary.fail(error)
 

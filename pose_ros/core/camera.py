@@ -262,6 +262,13 @@ class Calibration:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
+    @property
+    def rectified(self) -> Camera:
+        """The camera of images that were rectified by this calibration: P holds, and no D."""
+        camera = self.camera
+        matrix = np.asarray(self.projection, np.float64)[:, :3]
+        return Camera(camera.width, camera.height, matrix, camera.distortion_model, np.zeros(0))
+
     def check_size(self, width: int, height: int) -> None:
         """Check that images of this size are what was calibrated.
 
@@ -270,7 +277,40 @@ class Calibration:
         """
         expected = (self.camera.width, self.camera.height)
         if expected != (width, height):
+            what = f"calibration {self.name!r}" if self.name else "camera"
             raise OptionError(
-                f"the calibration {self.name!r} is for {expected[0]}x{expected[1]} pixels, the "
+                f"the {what} is for {expected[0]}x{expected[1]} pixels, the "
                 f"images have {width}x{height}: ask the camera for that size or calibrate it again"
             )
+
+
+def choose_camera(
+    width: int,
+    height: int,
+    *,
+    given: Calibration | None = None,
+    own: Camera | None = None,
+    hfov_degrees: float | None = None,
+) -> Calibration | None:
+    """Return the calibration of images: the user's, else the source's own, else made from a view.
+
+    Args:
+        width: Of the images, pixels.
+        height: Of the images, pixels.
+        given: From the user's file, which goes before all else.
+        own: What the source of the images knows of its camera.
+        hfov_degrees: Horizontal field of view to make a camera up from as a last resort.
+
+    Returns:
+        None where none of them is given.
+
+    Raises:
+        OptionError: It is for another size, or no lens is that wide.
+    """
+    if given is None and own is not None:
+        given = Calibration(own)
+    if given is None and hfov_degrees is not None:
+        given = Calibration(Camera.from_hfov(width, height, hfov_degrees))
+    if given is not None:
+        given.check_size(width, height)
+    return given

@@ -39,9 +39,14 @@ def camera_info_to_msg(types: Types, calibration: Calibration, header: HeaderMsg
     )
 
 
-def sibling(image_topic: str) -> str:
-    """Return the topic of an image topic's camera_info, as image_transport names it."""
-    return f"{image_topic.rpartition('/')[0]}/camera_info"
+def camera_info_topic(image_topic: str) -> str:
+    """Return the topic of the camera_info of images: their sibling, as image_transport has it.
+
+    Args:
+        image_topic: Of the images, without the transport that may end it, as ``/compressed``.
+    """
+    namespace, slash, _ = image_topic.rpartition("/")
+    return f"{namespace}{slash}camera_info"
 
 
 def is_rectified(kind: str, image_topic: str) -> bool:

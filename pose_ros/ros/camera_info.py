@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from std_msgs.msg import Header
 
-from pose_ros.core.camera import Calibration, Camera
+from pose_ros.core.camera import Calibration, Camera, choose_camera
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import CameraTracker
@@ -143,17 +143,14 @@ def calibration_of(
         OptionError: The calibration is for another size.
     """
     known = getattr(source, "camera", None)
-    if given is None and isinstance(known, Camera):
-        given = Calibration(known, source.name)
-    if given is None and hfov_degrees is not None:
-        given = Calibration(Camera.from_hfov(*size, hfov_degrees))
+    own = known if isinstance(known, Camera) else None
+    found = choose_camera(*size, given=given, own=own, hfov_degrees=hfov_degrees)
+    if found is not None and given is None and own is None:
         warn(
             f"the camera is made up from hfov {hfov_degrees:g} degrees, as if the lens had no "
             "distortion; for measurements calibrate the camera and set camera_info_url"
         )
-    if given is not None:
-        given.check_size(*size)
-    return given
+    return found
 
 
 def read_calibration_url(url: str) -> Calibration | None:

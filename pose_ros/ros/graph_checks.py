@@ -12,7 +12,7 @@ from rclpy.qos import QoSCompatibility, qos_check_compatible
 
 from pose_ros.core.findings import Finding
 from pose_ros.errors import PoseRosError
-from pose_ros.messages.cameras import camera_from_info, is_rectified, sibling
+from pose_ros.messages.cameras import camera_from_info, camera_info_topic, is_rectified
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.graph_listener import (
     CAMERA_INFO,
@@ -96,7 +96,7 @@ class Observation:
             for e in self.endpoints
             if e.kind == CAMERA_INFO and e.side == "subscriber" and e.node in nodes
         ]
-        return heard[0] if heard else sibling(image_topic.removesuffix("/compressed"))
+        return heard[0] if heard else camera_info_topic(image_topic.removesuffix("/compressed"))
 
 
 Check = Callable[[Observation], Iterable[Finding]]

@@ -10,7 +10,7 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
-from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.messages.cameras import camera_info_topic, is_rectified
 from pose_ros.ros.camera_info import CameraWatch, OwnCamera, read_calibration_url
 from pose_ros.ros.depth import DepthBuffer
 from pose_ros.ros.driver_subscription import DriverSubscription
@@ -78,7 +78,7 @@ class Meters:
         node, images = self._node, self._node.resolve_topic_name("image")
         topic = node.resolve_topic_name("camera_info")
         if topic == node.resolve_topic_name("camera_info", only_expand=True):
-            topic = sibling(images)  # it is not remapped by itself
+            topic = camera_info_topic(images)  # it is not remapped by itself
         rectified = is_rectified(node.parameters.image_kind, images)
         watch = CameraWatch(topic, rectified, warn)
         self._subscribe(DriverSubscription(node, CameraInfo, topic, watch.take))

@@ -15,6 +15,7 @@ from typing import Any
 from rclpy.parameter import Parameter
 
 from pose_ros.errors import PoseRosError
+from pose_ros.messages.cameras import camera_info_topic
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.live_line import CLEAR, LiveLine
@@ -90,8 +91,7 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
     asked = _asked(options, _POSE)
-    parent, _, _ = options.image_topic.rpartition("/")
-    info = f"{parent}/camera_info" if "/" in options.image_topic else "camera_info"
+    info = camera_info_topic(options.image_topic)
     remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]
     if options.depth_topic:
         asked["use_depth"] = True

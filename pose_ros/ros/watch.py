@@ -13,7 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from pose_ros.errors import OptionError, PoseRosError, printable
-from pose_ros.messages.cameras import sibling
+from pose_ros.messages.cameras import camera_info_topic
 from pose_ros.ros.graph_listener import (
     CAMERA_INFO,
     COMPRESSED,
@@ -107,7 +107,7 @@ class Watch:
     def _rate(self, topic: str, sources: Sequence[Endpoint]) -> str:
         if topic in self._listener.traffic:
             return f"{self._listener.traffic[topic].rate:.1f}"
-        info = self._listener.traffic.get(sibling(topic))
+        info = self._listener.traffic.get(camera_info_topic(topic))
         if info is not None and info.kind == CAMERA_INFO and sources:
             return f"{info.rate:.1f}"  # of the camera_info that goes with each image
         if sources and message_class(sources[0].kind) is None:

@@ -10,7 +10,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo
 
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.messages.cameras import is_rectified, sibling
+from pose_ros.messages.cameras import camera_info_topic, is_rectified
 from pose_ros.ros.camera_info import CameraWatch, OwnCamera
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg
 from pose_ros.sources.pictures import PictureSource
@@ -41,7 +41,7 @@ def watch(warnings: list[str]) -> CameraWatch:
     ],
 )
 def test_camera_info_topic_is_sibling_of_image_topic(image: str, expected: str) -> None:
-    assert sibling(image) == expected
+    assert camera_info_topic(image) == expected
 
 
 @pytest.mark.parametrize(
