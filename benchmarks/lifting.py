@@ -31,7 +31,7 @@ from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.depth_camera import to_millimeters
 from pose_ros.synthetic.pointing import draw_pointing
 from pose_ros.synthetic.raytrace import View
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.source import Truth
 
 MAIN_JOINTS = [*range(11, 17), *range(23, 29)]
 """Shoulders to wrists and hips to ankles of ``blazepose33``."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from pose_ros import __version__
 from pose_ros.analysis.task import BagTask, TaskReport
-from pose_ros.bags.files import SUFFIXES
+from pose_ros.bags.reader import SUFFIXES
 from pose_ros.documents import DocumentError, parse_json
 from pose_ros.errors import OutputError, SourceError
 from pose_ros.files import write_whole

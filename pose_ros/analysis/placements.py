@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pose_ros.bags.context import take_frames
+from pose_ros.bags.images import take_frames
 from pose_ros.bags.reader import BagMessage
 from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS

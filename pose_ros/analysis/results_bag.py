@@ -14,8 +14,7 @@ from typing import Any
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
 from pose_ros.analysis.manifest import RECORD, RESULTS
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
-from pose_ros.bags.context import TF_TOPICS
-from pose_ros.bags.images import IMAGE_KINDS
+from pose_ros.bags.images import IMAGE_KINDS, TF_TOPICS
 from pose_ros.bags.reader import Bag, BagMessage, open_bag
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture

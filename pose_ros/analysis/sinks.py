@@ -17,8 +17,7 @@ from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.task import BagTask
 from pose_ros.analysis.whole import Whole, write_errors
-from pose_ros.bags.context import TF_TOPICS
-from pose_ros.bags.images import BagImages, RecordedImage
+from pose_ros.bags.images import TF_TOPICS, BagImages, RecordedImage
 from pose_ros.bags.reader import BagMessage
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.records import to_record

@@ -207,6 +207,8 @@ class McapFile:
         SourceError: Nothing in it can be read.
     """
 
+    kind = "mcap"
+
     def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
         self._path, self._name, self._expected = path, name, expected
         self._schemas: dict[int, tuple[str, str, str]] = {}

@@ -56,6 +56,8 @@ class Content:
 class Storage(Protocol):
     """One file of a bag that was opened. It may be read by several threads at once."""
 
+    kind: str
+    """``mcap`` or ``sqlite3``."""
     metadata: str
     """The bag's metadata as the file itself holds it, YAML; empty where it does not."""
     span: tuple[int, int] | None

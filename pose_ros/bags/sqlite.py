@@ -68,6 +68,8 @@ class SqliteFile:
         SourceError: Nothing in it can be read.
     """
 
+    kind = "sqlite3"
+
     def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
         self._path, self._name, self._expected = path, name, expected
         self._log = WriteAheadLog(path)

@@ -8,15 +8,16 @@ import struct
 from pathlib import Path
 
 from pose_ros.bags import mcap, sqlite
-from pose_ros.bags.files import is_bag
+from pose_ros.bags.reader import is_bag
 from pose_ros.core.encoded_images import FILE_FORMATS, image_format, tiff_pages
 from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ImageError, SourceError
-from pose_ros.sources.animations import ANIMATED_WEBP, TIFF_PAGES
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, UNREAD_SUFFIXES
 from pose_ros.video_files import HEAD_BYTES, video_container
 
 BAG, PICTURE = "bag", "picture"
+ANIMATED_WEBP, TIFF_PAGES = "animated WebP", "TIFF of several pages"
+"""Animations, which FFmpeg does not read."""
 
 _MAX_ANIMATION_BYTES = 2 << 30
 _ROS1_MAGIC = b"#ROSBAG"

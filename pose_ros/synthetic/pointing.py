@@ -22,12 +22,9 @@ from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.actor import Point, Step
-from pose_ros.synthetic.body import Color, Look
-from pose_ros.synthetic.figure import UPRIGHT, ArmAngles, Build, Posture
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
-from pose_ros.synthetic.source import SyntheticSource
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.figure import UPRIGHT, ArmAngles, Build, Color, Look, Posture
+from pose_ros.synthetic.scene import Actor, Path, Scene
+from pose_ros.synthetic.source import SyntheticSource, Truth
 
 ROOM_DEPTH = 7.0
 SEEN = ("nose", "left_hip", "right_hip")

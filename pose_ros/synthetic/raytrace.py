@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import OptionError
-from pose_ros.synthetic.body import Cone
+from pose_ros.synthetic.figure import Cone
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, the end excluded."""

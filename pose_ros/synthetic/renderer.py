@@ -12,10 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.types import FloatArray, Image
-from pose_ros.synthetic.body import CLOTH, SKIN, Cone, Look
-from pose_ros.synthetic.furniture import Furniture
+from pose_ros.synthetic.figure import CLOTH, SKIN, Cone, Look
 from pose_ros.synthetic.raytrace import Box, Tracer, View, floor_shadow
-from pose_ros.synthetic.scene import Scene
+from pose_ros.synthetic.scene import Furniture, Scene
 
 _NOISE_PATTERNS = 4
 _LENS_BLUR = 0.65  # pixels

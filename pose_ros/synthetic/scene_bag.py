@@ -41,8 +41,7 @@ from pose_ros.messages.images import array_to_msg, image_to_msg
 from pose_ros.messages.transforms import transform_to_msg
 from pose_ros.settings.images import OPTICAL_FRAME
 from pose_ros.synthetic.depth_camera import DepthSensor, to_millimeters
-from pose_ros.synthetic.source import SyntheticSource
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.source import SyntheticSource, Truth
 
 DEPTHS = ("16UC1", "32FC1", "none")
 

@@ -12,11 +12,18 @@ import numpy as np
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.errors import OptionError, did_you_mean
 from pose_ros.synthetic.actor import GESTURES, TWO_ARMED, Step
-from pose_ros.synthetic.body import Look
-from pose_ros.synthetic.figure import AVERAGE, AVERAGE_HEIGHT, BROAD, SLIM, Build
-from pose_ros.synthetic.furniture import Pillar, box, table
-from pose_ros.synthetic.path import TO_CAMERA, Path, Waypoint
-from pose_ros.synthetic.scene import ACTOR_TO_WALL, Actor, Scene
+from pose_ros.synthetic.figure import AVERAGE, AVERAGE_HEIGHT, BROAD, SLIM, Build, Look
+from pose_ros.synthetic.scene import (
+    ACTOR_TO_WALL,
+    TO_CAMERA,
+    Actor,
+    Path,
+    Pillar,
+    Scene,
+    Waypoint,
+    box,
+    table,
+)
 
 BLUE = Look()
 RED = Look(shirt=(168, 44, 40), trousers=(60, 58, 62), hair=(96, 66, 40))

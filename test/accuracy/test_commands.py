@@ -25,10 +25,8 @@ from pose_ros.core.types import Poses
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.actor import Step
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
-from pose_ros.synthetic.source import SyntheticSource
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.scene import Actor, Path, Scene
+from pose_ros.synthetic.source import SyntheticSource, Truth
 
 FPS, TICKS = 10, 4  # images a second, and commands an image
 HEIGHT, CAMERA_HEIGHT, PITCH = 1.75, 1.0, 5.0

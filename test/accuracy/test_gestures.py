@@ -23,9 +23,8 @@ from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.actor import GESTURES, MOVING_GESTURES, TWO_ARMED, Step
-from pose_ros.synthetic.path import Path
 from pose_ros.synthetic.raytrace import View
-from pose_ros.synthetic.scene import ACTOR_TO_WALL, Actor, Scene
+from pose_ros.synthetic.scene import ACTOR_TO_WALL, Actor, Path, Scene
 from pose_ros.synthetic.scenes import walking
 from pose_ros.synthetic.source import SyntheticSource
 

@@ -15,8 +15,7 @@ from benchmarks.lifting import MAIN_JOINTS, Drawn, Errors, Setting, measure
 from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import PositionSource
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.source import SyntheticSource
 
 SEED, COUNT = 2026, 216

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from pose_ros.bags.images import BagImages, RecordedImage, choose_topic
-from pose_ros.bags.prefetch import Prefetcher
+from pose_ros.bags.images import BagImages, Prefetcher, RecordedImage, choose_topic
 from pose_ros.bags.reader import open_bag
 from pose_ros.bags.writer import open_bag_writer
 from pose_ros.errors import SourceError

@@ -17,7 +17,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Poses, hand_id
 from pose_ros.ros.domain import claim_domain
 from pose_ros.settings.estimation import EstimatorOptions
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.source import Truth
 
 if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     # the rest of the suite runs on a machine without ROS

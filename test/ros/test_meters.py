@@ -22,8 +22,7 @@ from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_ms
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.depth_camera import to_millimeters
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.source import SyntheticSource
 
 FRAME_ID = "camera_optical_frame"

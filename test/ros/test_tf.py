@@ -24,8 +24,7 @@ from pose_ros.msg import PoseArray
 from pose_ros.ros.messages import header_to_msg, image_to_msg, transforms_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.actor import Step
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.source import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")

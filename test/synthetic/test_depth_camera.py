@@ -6,8 +6,7 @@ import pytest
 from pose_ros.core.camera import Camera
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.depth_camera import DepthSensor, to_millimeters
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 
 CAMERA = Camera.from_hfov(200, 150, 70.0)

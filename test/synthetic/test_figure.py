@@ -9,10 +9,8 @@ from pose_ros.core.geometry import angle_between
 from pose_ros.core.skeletons import Side
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.actor import Step, posture_at, step_at
-from pose_ros.synthetic.body import body
-from pose_ros.synthetic.figure import AVERAGE, BROAD, SLIM, Build, Posture, joints, point_at
-from pose_ros.synthetic.path import Path, Waypoint
-from pose_ros.synthetic.scene import Actor
+from pose_ros.synthetic.figure import AVERAGE, BROAD, SLIM, Build, Posture, body, joints, point_at
+from pose_ros.synthetic.scene import Actor, Path, Waypoint
 
 LONG_ARMED = Build(arms=1.1, legs=0.95)
 

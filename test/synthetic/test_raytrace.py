@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_ros.core.camera import Camera
-from pose_ros.synthetic.body import SKIN, Cone
+from pose_ros.synthetic.figure import SKIN, Cone
 from pose_ros.synthetic.raytrace import Tracer, View, covers, screen_box
 
 CAMERA = Camera.from_hfov(40, 30, 60.0)

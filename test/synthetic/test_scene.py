@@ -5,9 +5,8 @@ import pytest
 
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.actor import SCRIPT, Step, hold
-from pose_ros.synthetic.body import SHIRT, SHOES, Look
-from pose_ros.synthetic.path import Path, Waypoint
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.figure import SHIRT, SHOES, Look
+from pose_ros.synthetic.scene import Actor, Path, Scene, Waypoint
 from pose_ros.synthetic.scenes import SCENES, crossing
 
 SQUARE = Path(

@@ -8,8 +8,7 @@ from pose_ros.synthetic.actor import GESTURES, TWO_ARMED
 from pose_ros.synthetic.figure import SLIM
 from pose_ros.synthetic.raytrace import View
 from pose_ros.synthetic.scenes import SCENES, make_scene, pointing, walking
-from pose_ros.synthetic.source import SyntheticSource, open_synthetic, scene_spec
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic, scene_spec
 
 
 def track(name: str, fps: float = 5.0) -> list[tuple[Truth, ...]]:

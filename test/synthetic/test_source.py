@@ -19,12 +19,10 @@ from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources import open_source
 from pose_ros.synthetic.actor import Step, hold
-from pose_ros.synthetic.body import Look
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.figure import Look
+from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.scenes import crossing
-from pose_ros.synthetic.source import SyntheticSource, open_synthetic
-from pose_ros.synthetic.truth import Truth
+from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic
 
 
 def frames(source: SyntheticSource, count: int) -> list[Frame]:

@@ -5,9 +5,7 @@ import pytest
 
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.actor import hold
-from pose_ros.synthetic.furniture import Cuboid, Pillar, blocked, box, table
-from pose_ros.synthetic.path import Path
-from pose_ros.synthetic.scene import Actor, Scene
+from pose_ros.synthetic.scene import Actor, Cuboid, Path, Pillar, Scene, blocked, box, table
 from pose_ros.synthetic.source import SyntheticSource
 
 PIECES = [

@@ -16,7 +16,8 @@ from PIL import Image
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError
 from pose_ros.sources import expand_inputs, open_source
-from pose_ros.sources.animations import ANIMATED_WEBP, AnimationReader
+from pose_ros.sources.file_kinds import ANIMATED_WEBP
+from pose_ros.sources.videos import AnimationReader
 
 DURATIONS = [100, 250, 400, 150]
 
