@@ -2,8 +2,8 @@
 
 A subject is one frozen dataclass whose fields are made by ``option``. The rest is derived from
 it: range errors (``check``), flags of the command line (``command_line``), parameters of the
-nodes (``parameters``), and the pages that list them (``pages``). Nothing else repeats a default, a
-range or a help text.
+nodes (``parameters``), and the pages that list them (``tools.option_pages``). Nothing else repeats
+a default, a range or a help text.
 """
 
 from pose_ros.settings.option import (

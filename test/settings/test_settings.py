@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from pose_ros.errors import OptionError
-from pose_ros.settings import check, documented, group, option, options_of, pages
+from pose_ros.settings import check, documented, group, option, options_of
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.parameters import parameters_of, table_from
-from tools.option_pages import NODES, SUBJECTS, files
+from tools.option_pages import NODES, SUBJECTS, files, option_table, parameter_file
 
 KINDS = [kind for kinds in SUBJECTS.values() for kind in kinds]
 
@@ -77,8 +77,8 @@ def test_an_added_option_is_a_parameter_with_its_range() -> None:
 
 def test_an_added_option_is_in_the_tables_the_parameter_file_and_the_docstring() -> None:
     row = "| `patience` | `--patience` | `patience` | `3` | 0 to 9 seconds | Time to wait |"
-    assert row in pages.option_table(LongerOptions)
-    written = pages.parameter_file(SampleTable, "Head.")
+    assert row in option_table(LongerOptions)
+    written = parameter_file(SampleTable, "Head.")
     assert "    # Time to wait (0 to 9 seconds).\n    patience: 3.0\n" in written
     assert "patience: Time to wait; in [0, 9] seconds." in (LongerOptions.__doc__ or "")
 
