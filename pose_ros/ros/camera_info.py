@@ -14,7 +14,7 @@ from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import CameraTracker
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.ros.notices import once
+from pose_ros.ros.diagnostics import once
 from pose_ros.sources.calibration import read_calibration
 
 # images without any camera_info until that is said

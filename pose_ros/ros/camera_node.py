@@ -20,13 +20,12 @@ from pose_ros.core.types import Frame
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import CaptureEvents, CaptureThread
-from pose_ros.ros.diagnostics import Report, StreamHealth
+from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
 from pose_ros.ros.drawn_scene import SceneOutputs
 from pose_ros.ros.graph import CameraNeighbors
 from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.node import ManagedNode, run
-from pose_ros.ros.notices import Notices
 from pose_ros.settings.nodes import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.names import is_synthetic

@@ -33,10 +33,10 @@ from pose_ros.core.types import Image as ImageArray
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray, Skeleton
-from pose_ros.ros import transport
+from pose_ros.ros import middleware
 from pose_ros.ros.demo_robot import COMMANDS, DemoRobot
 from pose_ros.ros.diagnostics import Level
-from pose_ros.ros.domain import claim_domain
+from pose_ros.ros.middleware import claim_domain
 from pose_ros.ros.node import stop_signals
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.overlay_input import OverlayInput
@@ -376,7 +376,7 @@ def main(args: Sequence[str] | None = None) -> int:
     options = parser().parse_args(args)
     # by itself on this machine, unless the user says where they want to see it
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    transport.prepare()
+    middleware.prepare()
     with stop_signals() as stop:
         try:
             if "ROS_DOMAIN_ID" not in os.environ:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pose_ros.core.depth import DepthImage, DepthMatcher
 from pose_ros.errors import ImageError
 from pose_ros.messages.images import depth_from_msg
+from pose_ros.ros.diagnostics import once
 from pose_ros.ros.messages import read_image
-from pose_ros.ros.notices import once
 
 # a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8

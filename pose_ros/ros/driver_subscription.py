@@ -21,9 +21,9 @@ except ImportError:  # Humble
 from pose_ros.core.losses import LossCounter
 from pose_ros.errors import OptionError
 from pose_ros.ros.graph import Lasting
+from pose_ros.ros.middleware import larger_memory
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.senders import full_name
-from pose_ros.ros.transport import larger_memory
 
 LOOK_SECONDS = 0.5
 """How often the publishers are looked at: a look takes 30 microseconds."""

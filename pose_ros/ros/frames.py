@@ -1,4 +1,4 @@
-"""Where frames are: from tf2_ros where it is installed, else from /tf and /tf_static."""
+"""Frames: where they are, and what sends them; tf2_ros where it is installed, else the topics."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from rclpy.time import Time
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import place_of
-from pose_ros.errors import TransformError
+from pose_ros.errors import OptionError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.transforms import FrameTracker
-from pose_ros.ros.notices import Notices
-from pose_ros.ros.tf import TF_QOS
+from pose_ros.ros.diagnostics import Notices
 
 STATIC_QOS = QoSProfile(
     depth=100,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+
+TOPIC = "/tf"
+TF_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class FrameLookup(Protocol):
@@ -109,3 +111,34 @@ class TfFrames:
         """End the subscriptions."""
         end: Callable[[], None] = self._listener.unregister
         end()
+
+
+def make_broadcaster(node: Any) -> Callable[[list[Any]], None]:
+    """Return what sends frames on /tf until the node is cleaned up.
+
+    Args:
+        node: A ``ManagedNode``.
+
+    Raises:
+        OptionError: There is no message for /tf.
+    """
+    try:
+        from tf2_ros import TransformBroadcaster
+    except ImportError:
+        return _own_broadcaster(node)
+    broadcaster = TransformBroadcaster(node, TF_QOS)
+    node.adopt(broadcaster.pub_tf)
+    send: Callable[[list[Any]], None] = broadcaster.sendTransform
+    return send
+
+
+def _own_broadcaster(node: Any) -> Callable[[list[Any]], None]:
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError:
+        raise OptionError(
+            "publish_tf needs the message of /tf: install ROS's package tf2_msgs (tf2_ros brings "
+            "it along), or set publish_tf to false"
+        ) from None
+    publisher = node.adopt(node.create_publisher(TFMessage, TOPIC, TF_QOS))
+    return lambda frames: publisher.publish(TFMessage(transforms=frames))

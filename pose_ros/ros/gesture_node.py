@@ -24,14 +24,13 @@ from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.documents import DocumentError, parse_yaml
-from pose_ros.errors import OptionError, PoseRosError, short
+from pose_ros.errors import OptionError, PoseRosError, printable, short
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import GestureStage, Recognizer
-from pose_ros.ros.diagnostics import Level, Report
+from pose_ros.ros.diagnostics import MAX_NOTICES, Level, Notices, Report
 from pose_ros.ros.messages import gestures_to_msg
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
-from pose_ros.ros.notices import MAX_NOTICES, Notices, printable
 from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.parameters import Checks
 from pose_ros.ros.pose_input import PoseInput
@@ -39,7 +38,7 @@ from pose_ros.ros.robot import Robot
 from pose_ros.ros.robot_watch import RobotWatch, Trouble
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
 from pose_ros.ros.targeting import Targeting
-from pose_ros.ros.ticker import Ticker
+from pose_ros.ros.threads import Ticker
 from pose_ros.settings.nodes import GestureParameters
 
 try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pose_ros.errors import OptionError, PoseRosError
-from pose_ros.ros import transport
+from pose_ros.ros import middleware
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
 from pose_ros.settings import check_value
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
@@ -279,7 +279,7 @@ def _drawn_scene(spec: str) -> SceneParameters:
 def _image_environment() -> dict[str, str]:
     """Return the variables without which a program that publishes large images loses them."""
     environment = dict(os.environ)
-    transport.prepare(environment)
+    middleware.prepare(environment)
     return {name: text for name, text in environment.items() if name not in os.environ}
 
 

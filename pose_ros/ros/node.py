@@ -29,7 +29,7 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 
 from pose_ros.core.timeline import ClockWatch
 from pose_ros.errors import OptionError, PoseRosError
-from pose_ros.ros import parameters, transport
+from pose_ros.ros import middleware, parameters
 from pose_ros.ros.diagnostics import STALE_WARN_SECONDS, Level, Report, report_to_msg
 
 Table = TypeVar("Table")
@@ -482,7 +482,7 @@ def run(
     Returns:
         Exit code: 0 after a signal, 1 when a node cannot be made or activated.
     """
-    freed = transport.prepare()
+    freed = middleware.prepare()
     nodes: Sequence[ManagedNode[Any]] = ()
     executor: SingleThreadedExecutor | None = None
     companion: Companion | None = None
@@ -494,7 +494,7 @@ def run(
             executor = SingleThreadedExecutor()
             nodes = make_nodes()
             log_to_ros(nodes[0])
-            transport.say_freed(freed)
+            middleware.say_freed(freed)
             for node in nodes:
                 executor.add_node(node)
                 if (autostart or node.parameters.autostart) and not node.autostart() and autostart:

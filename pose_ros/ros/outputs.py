@@ -14,11 +14,11 @@ from pose_ros.core.types import Channels, Poses
 from pose_ros.core.types import Image as ImageArray
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
+from pose_ros.ros.frames import make_broadcaster
 from pose_ros.ros.humans import Humans
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, transforms_to_msg
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.tf import make_broadcaster
 from pose_ros.settings.drawing import parse_parts
 from pose_ros.settings.nodes import PoseParameters
 from pose_ros.viz.overlay import draw

@@ -23,7 +23,7 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import PeopleStage
 from pose_ros.ros.capture import CaptureThread
-from pose_ros.ros.diagnostics import Level, Report, StreamHealth
+from pose_ros.ros.diagnostics import Level, Notices, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
 from pose_ros.ros.estimators import estimator_from, hands_from
 from pose_ros.ros.graph import PoseNeighbors, missing_images
@@ -36,9 +36,8 @@ from pose_ros.ros.image_input import (
 )
 from pose_ros.ros.meters import Meters
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
-from pose_ros.ros.notices import Notices
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
-from pose_ros.ros.worker import Worker
+from pose_ros.ros.threads import Worker
 from pose_ros.runtime.session import interrupt
 from pose_ros.settings.nodes import PoseParameters
 from pose_ros.sources import open_source

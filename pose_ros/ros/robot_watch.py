@@ -11,8 +11,9 @@ from geometry_msgs.msg import Twist, TwistStamped
 from std_msgs.msg import Bool, Empty
 
 from pose_ros.core.commands.config import Action, TwistAction
+from pose_ros.errors import printable
+from pose_ros.ros.diagnostics import Notices
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.notices import Notices, printable
 from pose_ros.ros.senders import full_name
 from pose_ros.settings.nodes import GestureParameters
 

@@ -13,10 +13,10 @@ from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.errors import TransformError
 from pose_ros.pipeline import FoundGestures
 from pose_ros.ros.frames import listen
+from pose_ros.ros.markers import PointingMarkers
 from pose_ros.ros.messages import target_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.outputs import RESULT_QOS
-from pose_ros.ros.pointing_markers import PointingMarkers
 from pose_ros.settings.nodes import GestureParameters
 
 

@@ -15,7 +15,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Poses, hand_id
-from pose_ros.ros.domain import claim_domain
+from pose_ros.ros.middleware import claim_domain
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.synthetic.source import Truth
 

@@ -22,8 +22,8 @@ from pose_ros.errors import OptionError
 from pose_ros.msg import PoseArray
 from pose_ros.ros.graph import missing_images
 from pose_ros.ros.messages import header_to_msg, image_to_msg
+from pose_ros.ros.middleware import PROFILE_VARIABLES
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.ros.transport import PROFILE_VARIABLES
 
 pytestmark = pytest.mark.slow
 

@@ -23,8 +23,8 @@ from pose_ros.ros.launch_plan import (
     NodePlan,
     launch_plan,
 )
+from pose_ros.ros.middleware import USER_VARIABLES, profile_variable
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.ros.transport import USER_VARIABLES, profile_variable
 from pose_ros.ros.up import parser as up_parser
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
@@ -333,7 +333,7 @@ def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
 ) -> None:
     for variable in USER_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("pose_ros.ros.transport._shared_memory_fits", lambda: True)
+    monkeypatch.setattr("pose_ros.ros.middleware._shared_memory_fits", lambda: True)
     machine = Machine(has_module=lambda _name: True)
     topic = "/camera/depth/image_raw"
     plan = planned(machine, bag=str(scene_bag), gesture="true", depth_topic=topic)

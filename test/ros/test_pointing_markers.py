@@ -12,7 +12,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures.recognizer import Ray
-from pose_ros.ros.pointing_markers import OPEN_METERS
+from pose_ros.ros.markers import OPEN_METERS
 from tools.gesture_stage import LATCHED, SUCCESS, Stage
 
 COMMANDS = "point: {do: goal}"

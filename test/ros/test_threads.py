@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from pose_ros.ros.worker import Worker
+from pose_ros.ros.threads import Worker
 
 WAIT_SECONDS = 10.0
 

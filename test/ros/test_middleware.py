@@ -1,0 +1,196 @@
+"""What a process needs of the middleware: the profile of Fast DDS, shared memory, a domain."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from pose_ros.errors import OptionError
+from pose_ros.ros import middleware
+from pose_ros.ros.middleware import PROFILE_VARIABLES, SHARED_MEMORY, sweep
+
+NODE = """
+import sys, rclpy
+rclpy.init()
+node = rclpy.create_node("victim")
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+CLAIM = "import os; os.getpid = lambda: 7\nfrom pose_ros.ros.middleware import claim_domain\n"
+
+
+@pytest.mark.parametrize(
+    ("rclpy", "name"),
+    [("7.1.5", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("9.1.2", "FASTDDS_DEFAULT_PROFILES_FILE")],
+)
+def test_the_profile_is_named_as_this_fast_dds_reads_it(
+    rclpy: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: rclpy)
+    environment: dict[str, str] = {}
+    middleware.prepare(environment)
+    (path,) = environment.values()
+    assert set(environment) == {name}
+    segments = [
+        element.text
+        for element in ET.parse(Path(path)).iter()
+        if element.tag.endswith("segment_size")
+    ]
+    assert segments == [str(middleware.SEGMENT_BYTES)]
+
+
+@pytest.mark.parametrize("name", middleware.USER_VARIABLES)
+def test_variable_set_by_the_user_stays(name: str) -> None:
+    environment = {name: "own"}
+    middleware.prepare(environment)
+    assert environment == {name: "own"}
+
+
+def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "SEGMENT_BYTES", 1 << 60)
+    environment: dict[str, str] = {}
+    middleware.prepare(environment)
+    assert environment == {}
+
+
+def segment(folder: Path, name: str, age_seconds: float = 60.0) -> Path:
+    path = folder / name
+    path.write_bytes(b"x" * 1000)
+    lock = folder / f"{name}_el"
+    lock.touch()
+    os.utime(lock, (time.time() - age_seconds,) * 2)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["fastrtps", "fastdds"])
+def test_segments_without_an_owner_go_and_nothing_else(tmp_path: Path, kind: str) -> None:
+    dead = segment(tmp_path, f"{kind}_0123456789abcdef")
+    owned = segment(tmp_path, f"{kind}_fedcba9876543210")
+    young = segment(tmp_path, f"{kind}_00000000000000aa", age_seconds=0.0)
+    others = [segment(tmp_path, "postgres_0123456789abcdef"), segment(tmp_path, f"{kind}_port7411")]
+    linked = tmp_path / f"{kind}_00000000000000bb_el"
+    linked.symlink_to(tmp_path / f"{kind}_0123456789abcdef")
+    with (tmp_path / f"{owned.name}_el").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert sweep(tmp_path) == 1000
+    assert not dead.exists()
+    assert not (tmp_path / f"{dead.name}_el").exists()
+    assert all(path.exists() for path in (owned, young, *others))
+    assert sweep(tmp_path) == 1000
+    assert not owned.exists()
+
+
+def test_missing_folder_is_not_an_error(tmp_path: Path) -> None:
+    assert sweep(tmp_path / "none") == 0
+
+
+@pytest.fixture
+def victims() -> Iterator[list[Any]]:
+    environment = {k: v for k, v in os.environ.items() if k not in PROFILE_VARIABLES}
+    made = [
+        subprocess.Popen(
+            [sys.executable, "-c", NODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        for _ in range(2)
+    ]
+    yield made
+    for process in made:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def segments() -> set[str]:
+    found = {path.name for path in SHARED_MEMORY.glob("fast*_*") if "port" not in path.name}
+    return {name for name in found if not name.endswith("_el")}
+
+
+def test_segments_of_a_killed_node_are_removed_and_those_of_a_living_one_stay(
+    victims: list[Any],
+) -> None:
+    before = segments()
+    for process in victims:
+        assert process.stdout.readline() == b"up\n"
+    made = segments() - before
+    assert len(made) == 2
+    killed, living = victims
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert segments() >= made
+    assert sweep(young_seconds=0.0) > 0
+    left = segments() & made
+    assert len(left) == 1
+    assert sweep(young_seconds=0.0) == 0
+    living.stdin.close()
+    assert living.wait(20) == 0
+    assert not segments() & made
+
+
+def test_processes_that_run_at_once_claim_different_domains() -> None:
+    # as if all had the same process id, modulo the number of domains
+    program = f"{CLAIM}print(claim_domain(), claim_domain(), flush=True); input()"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    found = []
+    try:
+        for process in started:
+            assert process.stdout
+            first, second = process.stdout.readline().split()
+            assert first == second
+            found.append(int(first))
+    finally:
+        for process in started:
+            process.communicate("\n", timeout=30)
+    assert len(set(found)) == 3
+    assert all(1 <= number <= middleware.LAST_DOMAIN for number in found)
+    # what has ended has given its domain back
+    again = subprocess.run(
+        [sys.executable, "-c", f"{CLAIM}print(claim_domain())"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert int(again.stdout) == min(found)
+
+
+def test_domain_in_which_a_participant_listens_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(middleware, "_claims", [])
+    middleware.claim_domain.cache_clear()
+    free = middleware.claim_domain()
+    middleware._claims.pop().close()
+    middleware.claim_domain.cache_clear()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+        participant.bind(("", 7400 + 250 * free + 10))
+        assert middleware.claim_domain() != free
+    monkeypatch.setattr(middleware, "_in_use", lambda _domain: True)
+    middleware.claim_domain.cache_clear()
+    with pytest.raises(OptionError, match="ROS_DOMAIN_ID"):
+        middleware.claim_domain()
+    for claim in middleware._claims:
+        claim.close()
