@@ -86,7 +86,7 @@ def test_invalid_joints_are_not_sent(true_poses: TruePoses) -> None:
     scores[0, index("left_hip")] = 0.1  # the root stays where it is
     camera[1, index("left_hip")] = np.nan  # this one has no root
     frames = transforms_to_msg(
-        whole.replace(keypoint_scores=scores, camera=camera), HEADER, "p", 0.5
+        whole.replace(keypoint_scores=scores, camera=camera, camera_sources=None), HEADER, "p", 0.5
     )
     names = {frame.child_frame_id for frame in frames}
     assert "right_wrist_p0" in names

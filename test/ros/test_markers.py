@@ -68,7 +68,7 @@ def test_invalid_joints_are_left_out_with_their_lines(truth: Any, true_poses: Tr
     wrist, nose = whole.skeleton.index("left_wrist"), whole.skeleton.index("nose")
     scores, camera = whole.keypoint_scores.copy(), np.array(whole.camera)
     scores[0, wrist], camera[0, nose] = 0.3, np.nan
-    poses = whole.replace(keypoint_scores=scores, camera=camera)
+    poses = whole.replace(keypoint_scores=scores, camera=camera, camera_sources=None)
     lines, spheres = SkeletonMarkers().update(poses, HEADER, 0.5).markers
     assert len(spheres.points) == 31
     bad = {wrist, nose}
