@@ -58,7 +58,7 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.report import RecordingFacts, ReportBuilder
-from pose_ros.report.builder import check_installed
+from pose_ros.report.page import check_installed
 from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs

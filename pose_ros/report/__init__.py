@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pose_ros.report.builder import PLOTS, ReportBuilder
 from pose_ros.report.comparison import ComparisonBuilder
 from pose_ros.report.options import (
     STAYING_FRAMES,
@@ -10,6 +9,7 @@ from pose_ros.report.options import (
     RecordingFacts,
     ReportOptions,
 )
+from pose_ros.report.page import PLOTS, ReportBuilder
 
 __all__ = [
     "PLOTS",

@@ -12,8 +12,7 @@ import numpy as np
 
 from pose_ros.core.results import Result
 from pose_ros.core.types import Channels, Image
-from pose_ros.report.gesture_log import Held
-from pose_ros.report.tracks import Key
+from pose_ros.report.statistics import Held, Key
 from pose_ros.viz import overlay
 
 Kind: TypeAlias = Literal["first", "gesture", "unsure", "crowd"]

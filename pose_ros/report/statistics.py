@@ -3,29 +3,231 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.joint_angles import JOINTS, Basis, JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
-from pose_ros.report.clock import Clock
-from pose_ros.report.gesture_log import GestureLog, Held
-from pose_ros.report.joint_rates import JointRates
 from pose_ros.report.options import CameraPlacement
 from pose_ros.report.places import ViewCone, Walk, body_height, floor_axes
-from pose_ros.report.series import Histogram, Series
-from pose_ros.report.tracks import Key, Tracks
+from pose_ros.report.series import Clock, Histogram, Series
 
+Key = tuple[int, int]
+"""A person: which recording it is in, from 1 on, and the id."""
+
+_MOST_TRACKS = 256  # people who are remembered
+_MOST_SPANS = 64  # a person, that are kept apart
+_MOST_GESTURES = 1000  # gestures that are kept one by one
+_MOST_OPEN = 256  # that go on at one time
 _MOST_PEOPLE = 32  # with angles and places over time
 _ANGLE_ROWS = 400
+_STAYS = 0.05  # meters by which a camera that stays may seem to move
 _DEGREES = np.arange(0.0, 181.0)
 _SPEEDS = np.concatenate([[0.0], np.geomspace(1.0, 5000.0, 300)])  # degrees a second, 3% apart
 _LATENCIES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 1000)])  # seconds, 2% apart
+
+
+@dataclass
+class Track:
+    """One person.
+
+    Attributes:
+        key: Who.
+        number: Place in the order of appearance, from 0.
+        first: Seconds of the first image.
+        last: Seconds of the last image.
+        images: In how many images.
+        score: Sum of the person's scores.
+        spans: When the person was there without a gap, [first, last] seconds each.
+    """
+
+    key: Key
+    number: int
+    first: float
+    last: float
+    images: int = 0
+    score: float = 0.0
+    spans: list[list[float]] = field(default_factory=list)
+    _image: int = -1
+
+    def see(self, image: int, time: float, score: float, hole: float) -> None:
+        """Take in an image, by its number and seconds, in which the person is."""
+        goes_on = self.spans and image == self._image + 1 and time - self.last <= hole
+        self._image, self.last = image, time
+        self.images += 1
+        self.score += score
+        if goes_on:
+            self.spans[-1][1] = time
+            return
+        self.spans.append([time, time])
+        if len(self.spans) > _MOST_SPANS:
+            gaps = [b[0] - a[1] for a, b in zip(self.spans, self.spans[1:], strict=False)]
+            i = gaps.index(min(gaps))
+            self.spans[i : i + 2] = [[self.spans[i][0], self.spans[i + 1][1]]]
+
+
+class Tracks:
+    """All people, as many as can be remembered.
+
+    Attributes:
+        people: How many ids there were.
+        forgotten: Of these, the ones without room: those with the fewest images.
+    """
+
+    def __init__(self, most: int = _MOST_TRACKS) -> None:
+        self._most = most
+        self._tracks: dict[Key, Track] = {}
+        self._gone: set[Key] = set()
+        self.people = 0
+
+    @property
+    def forgotten(self) -> int:
+        """How many people there was no room for."""
+        return self.people - len(self._tracks)
+
+    def see(self, recording: int, pose: Pose, image: int, time: float, hole: float) -> Track:
+        """Take in one person of an image; returns all that is known of the person."""
+        key = (recording, pose.id)
+        track = self._tracks.get(key)
+        if track is None:
+            if len(self._tracks) >= self._most:
+                self._forget(time)
+            self.people += key not in self._gone
+            number = self.people - 1
+            track = self._tracks[key] = Track(key, number, time, time)
+        track.see(image, time, pose.score, hole)
+        return track
+
+    def _forget(self, time: float) -> None:
+        # those of this very image are the last to go
+        least = min(self._tracks.values(), key=lambda t: (t.last == time, t.images, -t.number))
+        del self._tracks[least.key]
+        self._gone.add(least.key)
+
+    def __iter__(self) -> Iterator[Track]:
+        """In the order of appearance."""
+        return iter(sorted(self._tracks.values(), key=lambda track: track.number))
+
+    def longest(self, count: int) -> list[Track]:
+        """Return those with most images, in the order of appearance."""
+        chosen = sorted(self._tracks.values(), key=lambda t: (-t.images, t.number))[:count]
+        return sorted(chosen, key=lambda track: track.number)
+
+
+@dataclass
+class Held:
+    """One gesture of one person.
+
+    Attributes:
+        key: Who.
+        name: Of the gesture.
+        side: The person's own ``left`` or ``right``, ``both``, or empty.
+        start: Seconds of the image in which it started.
+        end: Of the last image in which it was held.
+        confidence: Greatest of its images, in [0, 1].
+    """
+
+    key: Key
+    name: str
+    side: str
+    start: float
+    end: float
+    confidence: float
+
+
+class GestureLog:
+    """All gestures, those of the beginning one by one.
+
+    Attributes:
+        held: The first thousand, in the order of their start.
+        counts: How often each was made, by name and side.
+    """
+
+    def __init__(self, most: int = _MOST_GESTURES) -> None:
+        self._most = most
+        self._open: dict[tuple[Key, str, str], Held] = {}
+        self.held: list[Held] = []
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, recording: int, gestures: Iterable[Gesture], time: float) -> list[Held]:
+        """Take in the gestures of one image; returns those that started with it."""
+        started = []
+        for gesture in gestures:
+            key = (recording, gesture.person)
+            name = key, gesture.name, str(gesture.side)
+            if gesture.event == "ended":
+                self._open.pop(name, None)
+                continue
+            held = self._open.get(name)
+            if held is None or gesture.event == "started":
+                held = self._open[name] = Held(*name, time, time, gesture.confidence)
+                self.counts[name[1:]] += 1
+                if len(self._open) > _MOST_OPEN:  # whose end the recording lacks
+                    del self._open[min(self._open, key=lambda key: self._open[key].end)]
+                if len(self.held) < self._most:
+                    self.held.append(held)
+                started.append(held)
+            held.end = time
+            held.confidence = max(held.confidence, gesture.confidence)
+        return started
+
+    def interrupt(self) -> None:
+        """Forget all: time started over."""
+        self._open.clear()
+
+    @property
+    def left_out(self) -> int:
+        """How many were counted only."""
+        return self.counts.total() - len(self.held)
+
+
+class JointRates:
+    """Counts of the K joints of one skeleton over all people of all images.
+
+    Attributes:
+        skeleton: Whose joints.
+        people: How many people, each counted in each image.
+        found: (K,) in how many of these each joint was found.
+        outside: (K,) in how many of these it was said to be beyond the image.
+    """
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self.skeleton = skeleton
+        self.people = 0
+        self.found = np.zeros(len(skeleton), np.int64)
+        self.outside = np.zeros(len(skeleton), np.int64)
+        self._scores = Histogram(np.linspace(0.0, 1.0, 101), len(skeleton))
+
+    def add(self, poses: Poses, width: int, height: int) -> None:
+        """Take in the people of one image of that size in pixels."""
+        self.people += len(poses)
+        self.found += poses.found.sum(axis=0)
+        xy = poses.keypoints
+        beyond = (xy < 0).any(axis=2) | (xy[..., 0] > width - 1) | (xy[..., 1] > height - 1)
+        self.outside += beyond.sum(axis=0)
+        for scores in poses.keypoint_scores:
+            self._scores.add(scores)
+
+    @property
+    def least(self) -> float:
+        """The score from which on a joint counts as found."""
+        return self.skeleton.least_score
+
+    @property
+    def rates(self) -> Float64Array:
+        """(K,) share of people in which each joint was found; NaN without people."""
+        return self.found / self.people if self.people else np.full(len(self.skeleton), np.nan)
+
+    def score_quantiles(self, *shares: float) -> Float64Array:
+        """Return (Q, K) quantiles of the scores, those of missing joints, 0, included."""
+        return self._scores.quantiles(*shares)
 
 
 class PersonMotion:
@@ -199,6 +401,12 @@ class Statistics:
     def speed_quantiles(self) -> Mapping[str, NDArray[np.float64]]:
         """Degrees a second by angle: (2,) the 50th and 95th percentile over all people."""
         return _by_name(self.angle_names, self._speeds, (0.5, 0.95))
+
+    @property
+    def camera_moved(self) -> bool:
+        """Whether it is known that the camera did not stay where it was."""
+        way = self.camera_way.mean
+        return len(way) > 0 and bool(np.any(np.ptp(way, axis=0) > _STAYS))
 
     @property
     def main_rates(self) -> JointRates | None:

@@ -8,8 +8,8 @@ import numpy as np
 from pose_ros.core import skeletons
 from pose_ros.core.results import Result
 from pose_ros.core.types import Poses
-from pose_ros.report.gesture_log import Held
 from pose_ros.report.moments import SHOWN, Moments, Seen
+from pose_ros.report.statistics import Held
 
 COCO = skeletons.get("coco17")
 

@@ -16,13 +16,11 @@ from pose_ros.core.slopes import Slopes, fit_lines
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.report import CameraPlacement
-from pose_ros.report.agreement import Agreement, match_gestures, similarity
-from pose_ros.report.builder import scale_known
-from pose_ros.report.gesture_log import GestureLog, Held
+from pose_ros.report.comparison import Agreement, match_gestures, similarity
+from pose_ros.report.page import scale_known
 from pose_ros.report.places import CHAIN_SHARE, body_height, floor_axes
-from pose_ros.report.statistics import Statistics
-from pose_ros.report.tracks import Tracks
-from pose_ros.report.words import clock_text, flat, percent
+from pose_ros.report.statistics import GestureLog, Held, Statistics, Tracks
+from pose_ros.report.tables import clock_text, flat, percent
 
 COCO, BLAZE = skeletons.get("coco17"), skeletons.get("blazepose33")
 FOCAL = 500.0
