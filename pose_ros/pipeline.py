@@ -284,6 +284,7 @@ class Pipeline:
             poses=found.poses,
             hands=found.hands,
             gestures=held.gestures,
+            targets=held.targets,
             goals=held.goals,
             frame_id=shot.frame_id,
             source=frame.source,

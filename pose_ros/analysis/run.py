@@ -106,6 +106,7 @@ def open_images(bag: Bag, task: BagTask) -> BagImages:
         task.start,
         task.end,
         max_skew=settings.lift.max_depth_skew,
+        target_frame=settings.targets.target_frame,
         max_pixels=max_pixels_from(settings.max_megapixels),
     )
 

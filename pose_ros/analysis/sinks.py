@@ -20,7 +20,6 @@ from pose_ros.analysis.whole import Whole, write_errors
 from pose_ros.bags.images import TF_TOPICS, BagImages, RecordedImage
 from pose_ros.bags.reader import BagMessage
 from pose_ros.core.frames import MEMORY_SECONDS
-from pose_ros.core.records import to_record
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
@@ -219,18 +218,25 @@ def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
     # a program may read along
     is_live = file is sys.stdout or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
-    def write(shot: RecordedImage, result: Result) -> None:
-        file.write(json_line(shot, result, network, gestures=gestures))
+    def write(_shot: RecordedImage, result: Result) -> None:
+        file.write(json_line(result, network, gestures=gestures))
         if is_live:
             file.flush()
 
     return write
 
 
-def json_line(shot: RecordedImage, result: Result, network: str, *, gestures: bool) -> str:
-    """Return an image's result as a line of JSON, with its end."""
-    held = result.gestures if gestures else None
-    record = to_record(shot.frame, result.poses, network, result.hands, held)
+def json_line(result: Result, network: str, *, gestures: bool) -> str:
+    """Return an image's result as a line of JSON, with its end.
+
+    Args:
+        result: Of the image.
+        network: What found the people.
+        gestures: Whether they were looked for; where not, theirs are null.
+    """
+    record = {"network": network, **result.to_dict()}
+    if not gestures:
+        record["gestures"] = record["targets"] = None
     return json.dumps(record, allow_nan=False) + "\n"
 
 

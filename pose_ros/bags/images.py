@@ -31,7 +31,9 @@ from pose_ros.messages.images import (
     image_from_msg,
 )
 from pose_ros.messages.transforms import FrameTracker
+from pose_ros.settings.gestures import TargetOptions
 from pose_ros.settings.images import BY_NAME
+from pose_ros.settings.lifting import LiftOptions
 
 T = TypeVar("T")
 
@@ -233,8 +235,8 @@ RAW, COMPRESSED, INFO = (
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
 )
 IMAGE_KINDS = (RAW, COMPRESSED)
-DEFAULT_MAX_SKEW = 0.05
-DEFAULT_TARGET_FRAME = "base_link"
+DEFAULT_MAX_SKEW = LiftOptions.max_depth_skew
+DEFAULT_TARGET_FRAME = TargetOptions.target_frame
 
 HEAD_BYTES = 1024
 """Of a message of an image: its header and what else stands before the pixels."""

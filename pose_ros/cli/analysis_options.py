@@ -40,7 +40,8 @@ def add_gesture_arguments(parser: argparse.ArgumentParser, *, wanted: bool) -> N
     else:
         group.add_argument("--gestures", action="store_true", help="recognize gestures")
     add_to_parser(GestureOptions, group)
-    add_to_parser(TargetOptions, group)
+    # only bag run reads /tf of its own choice
+    add_to_parser(TargetOptions, group, leave_out=() if wanted else ("target_frame",))
 
 
 def lift_options(args: argparse.Namespace) -> LiftOptions:

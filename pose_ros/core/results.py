@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.core.gestures.targets import Goal
-from pose_ros.core.records import gesture_to_dict, hand_to_dict, pose_to_dict
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.gestures.recognizer import Gesture, Ray
+from pose_ros.core.gestures.targets import Goal, Refused, Target
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Pose, Poses, PositionSource, person_of_hand
+
+_DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +44,8 @@ class Result:
         gestures: Those held in this image, and those that ended with it.
         frame_id: TF frame of the image; empty when unknown.
         source: What the user called the recording or picture.
+        targets: Where each person who points meets the ground, by person; empty where the
+            camera's place is not known.
         goals: Where a robot would drive to that goes where a person points, by person; or in
             words why that is not known.
     """
@@ -52,6 +59,7 @@ class Result:
     gestures: tuple[Gesture, ...] = ()
     frame_id: str = ""
     source: str = ""
+    targets: Mapping[int, Target | Refused] = field(default_factory=dict)
     goals: Mapping[int, Goal | str] = field(default_factory=dict)
 
     @property
@@ -70,7 +78,8 @@ class Result:
             ``source``, ``index``, ``stamp_s``, ``stamp_ns``, ``frame_id``, ``width_px``,
             ``height_px``, ``skeleton``; ``poses``, a list, with ``keypoints`` by name; ``hands``,
             the same with the id of the ``person``, None where they were not looked for;
-            ``gestures``, a list.
+            ``gestures``, a list; ``targets``, a list of where people point, each with a
+            ``position_m``, or with the ``reason`` why it has none.
         """
         return {
             "source": self.source,
@@ -81,9 +90,10 @@ class Result:
             "width_px": self.width,
             "height_px": self.height,
             "skeleton": self.poses.skeleton.name,
-            "poses": [pose_to_dict(pose) for pose in self.poses],
-            "hands": None if self.hands is None else [hand_to_dict(hand) for hand in self.hands],
-            "gestures": [gesture_to_dict(gesture) for gesture in self.gestures],
+            "poses": [_pose(pose) for pose in self.poses],
+            "hands": None if self.hands is None else [_hand(hand) for hand in self.hands],
+            "gestures": [_gesture(gesture) for gesture in self.gestures],
+            "targets": [_target(i, goal, self.targets.get(i)) for i, goal in self.goals.items()],
         }
 
     def __repr__(self) -> str:
@@ -117,3 +127,89 @@ class RunInfo:
     hand_network: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _pose(pose: Pose) -> dict[str, Any]:
+    """Return a person or a hand as plain values."""
+    return {
+        "id": pose.id,
+        "score": _number(pose.score),
+        "label": pose.label,
+        "label_score": None if pose.label_score is None else _number(pose.label_score),
+        "box_px": _numbers(pose.box),
+        "keypoints": {
+            name: {
+                "x_px": _number(pose.keypoints[i, 0]),
+                "y_px": _number(pose.keypoints[i, 1]),
+                "z_px": None if pose.depths is None else _number(pose.depths[i]),
+                "score": _number(pose.keypoint_scores[i]),
+                "world_m": _point(pose.world, i),
+                "camera_m": _point(pose.camera, i),
+                "camera_source": _source(pose, i),
+                "camera_sigma_m": None
+                if pose.camera_sigmas is None
+                else _number(pose.camera_sigmas[i]),
+            }
+            for i, name in enumerate(pose.skeleton.keypoints)
+        },
+    }
+
+
+def _hand(hand: Pose) -> dict[str, Any]:
+    return {"person": person_of_hand(hand.id), **_pose(hand)}
+
+
+def _gesture(gesture: Gesture) -> dict[str, Any]:
+    return {
+        "name": gesture.name,
+        "side": gesture.side or None,
+        "person": gesture.person,
+        "event": gesture.event,
+        "confidence": _number(gesture.confidence),
+        "since_s": round(gesture.since, 6),
+        "ray": None if gesture.ray is None else _ray(gesture.ray),
+    }
+
+
+def _ray(ray: Ray) -> dict[str, Any]:
+    return {
+        "kind": "metric" if ray.metric else "image",
+        "origin_m" if ray.metric else "origin_px": _numbers(ray.origin),
+        "direction": _numbers(ray.direction),
+        "sigma_rad": _number(ray.sigma),
+        "origin_sigma_m": _number(ray.origin_sigma),
+    }
+
+
+def _target(person: int, goal: Goal | str, target: Target | Refused | None) -> dict[str, Any]:
+    """Return where a person points as plain values."""
+    place = goal if isinstance(goal, Goal) else None
+    return {
+        "person": person,
+        "frame_id": place and place.frame_id,
+        "position_m": place and _numbers(place.position),
+        "sigma_m": _number(target.sigma) if isinstance(target, Target) else None,
+        "range_m": _number(target.range) if isinstance(target, Target) else None,
+        "goal_yaw_rad": place and _number(place.yaw),
+        "reason": None if isinstance(goal, Goal) else goal,
+    }
+
+
+def _source(pose: Pose, index: int) -> str | None:
+    if pose.camera_sources is None or pose.camera_sources[index] == PositionSource.NONE:
+        return None
+    return PositionSource(int(pose.camera_sources[index])).name.lower()
+
+
+def _point(points: NDArray[np.float32] | None, index: int) -> list[float | None] | None:
+    if points is None or not np.isfinite(points[index]).all():
+        return None
+    return _numbers(points[index])
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), _DIGITS) if math.isfinite(value) else None

@@ -271,7 +271,7 @@ class GestureNode(ManagedNode[GestureParameters]):
     def _make_stage(self) -> GestureStage:
         parameters = self.parameters
         recognizer = self._make_recognizer(parameters)
-        return GestureStage(recognizer, parameters.targets, parameters.target_frame)
+        return GestureStage(recognizer, parameters.targets, parameters.targets.target_frame)
 
     def _take(self, header: Any, poses: Poses, hands: Poses | None) -> None:
         commander, targeting = self._commander, self._targeting

@@ -28,7 +28,7 @@ class Targeting:
     """
 
     def __init__(self, node: ManagedNode[GestureParameters]) -> None:
-        self._frame = node.parameters.target_frame
+        self._frame = node.parameters.targets.target_frame
         self._frames = listen(node)
         self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
         self._markers = node.make_publisher(MarkerArray, "~/markers", RESULT_QOS)

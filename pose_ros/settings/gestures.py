@@ -80,8 +80,13 @@ class GestureOptions:
 @documented
 @dataclass(frozen=True)
 class TargetOptions:
-    """Which points that a person points at are refused."""
+    """Where people point: in which frame, and which points are refused."""
 
+    target_frame: str = option(
+        "base_link",
+        help="Frame of targets and goals, z up; a person points at its plane z = 0.",
+        metavar="FRAME",
+    )
     max_range: float = option(
         6.0,
         help="Distance from the person beyond which nothing is pointed at.",

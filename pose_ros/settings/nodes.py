@@ -254,11 +254,6 @@ class GestureParameters:
         flag="",
     )
     base_frame: str = option("base_link", help="Frame of the speeds: x forward, z up.", flag="")
-    target_frame: str = option(
-        "base_link",
-        help="Frame of targets and goals, z up; a person points at its plane z = 0.",
-        flag="",
-    )
     targets: TargetOptions = group(TargetOptions)
     goal_action: bool = option(
         False,
