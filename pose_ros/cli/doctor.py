@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=4.0, help="how long to listen to them (%(default)g)"
     )
     graph.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=float,
+        default=5.0,
+        help="how long to wait until there are nodes and all are known (%(default)g)",
+    )
+    graph.add_argument(
         "--tf",
         nargs=2,
         metavar=("TARGET", "SOURCE"),
@@ -134,9 +141,12 @@ def check_graph(args: argparse.Namespace) -> Iterable[Finding]:
     """
     if not 0.5 <= args.seconds <= 600.0:
         raise OptionError(f"--seconds must be in [0.5, 600], got {args.seconds:g}")
+    if not 0.0 <= args.wait <= 600.0:
+        raise OptionError(f"--wait must be in [0, 600], got {args.wait:g}")
     if args.no_graph or _ros() != _CAN_RUN:
         return []
     command = [str(node_executable("doctor")), "--seconds", str(args.seconds)]
+    command += ["--wait", str(args.wait)]
     if args.tf:
         command += ["--tf", *args.tf]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

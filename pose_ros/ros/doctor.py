@@ -23,9 +23,16 @@ from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import FrameLookup, listen
 from pose_ros.ros.graph_checks import CHECKS, Observation
-from pose_ros.ros.graph_listener import COMPRESSED, IMAGE, Endpoint, GraphListener, has_header
+from pose_ros.ros.graph_listener import (
+    COMPRESSED,
+    IMAGE,
+    Endpoint,
+    GraphListener,
+    has_header,
+    names,
+)
 
-DISCOVERY_SECONDS = 1.5
+DISCOVERY_SECONDS = 1.5  # for which a graph that is known has not changed
 ANSWER_SECONDS = 2.0  # for which a node may take to say whether it uses sim time
 REFRESH_SECONDS = 0.5
 SPIN_SECONDS = 0.05
@@ -51,9 +58,14 @@ class GraphDoctor:
         self._listener = GraphListener(self.node, self._wants)
         self._tree: FrameLookup | None = listen(self.node) if frames else None
 
-    def observe(self, seconds: float) -> Observation:
-        """Watch the graph for a time, and return what was seen."""
-        self._spin(DISCOVERY_SECONDS)
+    def observe(self, seconds: float, wait: float = 0.0) -> Observation:
+        """Watch the graph for a time, and return what was seen.
+
+        Args:
+            seconds: How long to listen, once the graph is known.
+            wait: How long to wait until there are nodes and all of them are known, seconds.
+        """
+        self._discover(wait)
         nodes = self._names()
         if not nodes:
             return Observation()
@@ -86,6 +98,22 @@ class GraphDoctor:
             seen = Observation(self._listener.endpoints)
             return endpoint.topic in seen.image_topics
         return endpoint.kind == _CLOCK or has_header(endpoint.kind)
+
+    def _discover(self, wait: float) -> None:
+        """Spin until nodes are there and the graph has not changed for a while."""
+        end = time.monotonic() + max(wait, DISCOVERY_SECONDS)
+        seen, since = self._graph(), time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal seen, since
+            if (now := self._graph()) != seen:
+                seen, since = now, time.monotonic()
+            return bool(seen[0]) and time.monotonic() - since >= DISCOVERY_SECONDS
+
+        self._spin(end - time.monotonic(), quiet)
+
+    def _graph(self) -> tuple[list[str], set[tuple[str, str, str, str]]]:
+        return sorted(self._names()), names(self._listener.endpoints)
 
     def _spin(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         end, refresh_at = time.monotonic() + seconds, 0.0
@@ -164,13 +192,14 @@ def main(args: Sequence[str] | None = None) -> int:
     """Print the findings as JSON; return 0."""
     parser = argparse.ArgumentParser(prog="doctor", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--wait", type=float, default=0.0)
     parser.add_argument("--tf", nargs=2, metavar=("TARGET", "SOURCE"))
     options = parser.parse_args(args)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     doctor = GraphDoctor(executor, tuple(options.tf) if options.tf else None)
     try:
-        seen = doctor.observe(options.seconds)
+        seen = doctor.observe(options.seconds, options.wait)
     except KeyboardInterrupt:
         return 130
     finally:

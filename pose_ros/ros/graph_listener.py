@@ -207,7 +207,7 @@ class GraphListener:
             self._unsubscribe(topic)
         for topic in sources.keys() - self._subscriptions.keys():
             self._subscribe(topic, sources[topic])
-        return _names(before) != _names(self.endpoints)
+        return names(before) != names(self.endpoints)
 
     def close(self) -> None:
         """End the subscriptions."""
@@ -260,5 +260,6 @@ def values_of(status: Any) -> dict[str, str]:
     return {item.key: item.value for item in status.values} if status else {}
 
 
-def _names(found: Iterable[Endpoint]) -> set[tuple[str, str, str, str]]:
+def names(found: Iterable[Endpoint]) -> set[tuple[str, str, str, str]]:
+    """Return topic, type, node and side of each endpoint: what a change of the graph changes."""
     return {(e.topic, e.kind, e.node, e.side) for e in found}

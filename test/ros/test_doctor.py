@@ -28,7 +28,7 @@ def test_error_in_the_graph_is_a_line_and_code_1(
 ) -> None:
     ros.node.create_publisher(Image, "image", BEST_EFFORT)
     ros.node.create_subscription(Image, "image", lambda _: None, 5)
-    arguments = ["doctor", "--seconds", "0.5", "--tf", "base_link", "camera"]
+    arguments = ["doctor", "--wait", "60", "--seconds", "0.5", "--tf", "base_link", "camera"]
     assert main([*arguments, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)["findings"]
     errors = [(f["subject"], f["cure"]) for f in found if f["severity"] == "error"]
@@ -37,9 +37,15 @@ def test_error_in_the_graph_is_a_line_and_code_1(
     assert main(["doctor", "--no-graph"]) == 0
 
 
-def test_seconds_out_of_range_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--seconds", "nan"]) == 1
-    assert "--seconds must be in [0.5, 600], got nan" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "value", "range_"),
+    [("--seconds", "nan", "[0.5, 600]"), ("--wait", "-1", "[0, 600]")],
+)
+def test_times_out_of_range_are_one_line(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, range_: str
+) -> None:
+    assert main(["doctor", f"{option}={value}"]) == 1
+    assert f"{option} must be in {range_}, got {value}" in capsys.readouterr().err
 
 
 def test_graph_that_cannot_be_looked_at_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TransformStamped
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -34,6 +38,7 @@ from pose_ros.ros.outputs import LATCHED_QOS
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 NOW = 1_000_000.0
+WAIT_SECONDS = 60.0
 
 
 def endpoint(topic: str, kind: str, node: str, side: Any, qos: QoSProfile = RELIABLE) -> Endpoint:
@@ -93,6 +98,9 @@ def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durab
     [
         ((NOW - 9000.0, NOW - 8999.9), "of another time, 2 hours ago"),
         ((NOW - 0.1, NOW - 0.1), "1 of 2 stamps are those of the image before"),
+        ((NOW - 0.5, NOW - 0.4), "images are 0.45 s old when they come"),
+        ((NOW + 0.1, NOW + 0.2), "the stamps are 0.15 s in the future"),
+        ((NOW - 0.2, NOW - 0.1), "their stamps in order"),
     ],
 )
 def test_stamps_that_no_camera_gives(stamps: tuple[float, ...], words: str) -> None:
@@ -146,7 +154,38 @@ def test_clock_that_stands_still_and_nodes_that_do_not_use_it() -> None:
     assert mixed.message.startswith("/driver do not use sim time, and /player publishes /clock")
 
 
-def test_frames_that_hang_together_are_found_so(ros: Any) -> None:
+@pytest.fixture
+def alone() -> Iterator[SingleThreadedExecutor]:
+    """An executor in a graph without a node."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    yield executor
+    executor.shutdown()
+    rclpy.shutdown()
+
+
+def test_nodes_that_come_late_are_waited_for(
+    alone: SingleThreadedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_ros.ros.doctor.DISCOVERY_SECONDS", 0.2)
+    doctor = GraphDoctor(alone)
+    assert not doctor.observe(0.1, wait=0.0).nodes
+    late: list[Any] = []
+
+    def start() -> None:
+        timer.cancel()
+        late.append(rclpy.create_node("late"))
+
+    timer = doctor.node.create_timer(0.5, start)
+    seen = doctor.observe(0.1, wait=WAIT_SECONDS)
+    timer.destroy()
+    assert seen.nodes == ["/late"]
+    doctor.close()
+    late[0].destroy_node()
+
+
+def test_frames_that_hang_together_are_found_so(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pose_ros.ros.doctor.ANSWER_SECONDS", WAIT_SECONDS)
     mounting = TransformStamped(child_frame_id="camera_optical_frame")
     mounting.header.frame_id = "base_link"
     publisher = ros.node.create_publisher(TFMessage, "/tf_static", LATCHED_QOS)
@@ -156,7 +195,7 @@ def test_frames_that_hang_together_are_found_so(ros: Any) -> None:
     header = header_to_msg(NOW, "camera_optical_frame")
     ros.node.create_timer(0.1, lambda: infos.publish(CameraInfo(header=header)))
     doctor = GraphDoctor(ros.executor, ("base_link", "camera_optical_frame"))
-    seen = doctor.observe(0.5)
+    seen = doctor.observe(0.5, wait=WAIT_SECONDS)
     doctor.close()
     (finding,) = graph_checks.check_frames(seen)
     assert finding.severity == "ok", finding.line()
