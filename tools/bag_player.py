@@ -33,7 +33,7 @@ CLOCK = "/clock"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 DISCOVERY_SECONDS = 10.0
 _CLOCK_SECONDS = 0.01
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS = 60.0
 
 Spin = Callable[[float], None]
 """Lets the node's callbacks run for that many seconds at most."""

@@ -1,6 +1,6 @@
 """A camera driver of another package, with its middleware as it comes, and how much of it arrives.
 
-python -m tools.driver_images --size 640x480 --subscribe reliable best_effort
+python tools/driver_images.py --size 640x480 --subscribe reliable best_effort
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import time
 
 import numpy as np
 import rclpy
+from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-_FIND_SECONDS = 20.0
+_FIND_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 _SETTLE_SECONDS = 1.5  # a subscription that has to be made again needs a moment
 
 
@@ -25,6 +27,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--size", default="640x480", help="of the images (640x480)")
     made.add_argument("--count", type=int, default=60, help="images (60)")
     made.add_argument("--rate", type=float, default=10.0, help="images a second (10)")
+    made.add_argument(
+        "--in-step",
+        metavar="TOPIC",
+        help="publish an image when a PoseArray of the one before has come on this topic",
+    )
     made.add_argument("--offer", choices=("reliable", "best_effort"), default="reliable")
     made.add_argument(
         "--subscribe",
@@ -48,6 +55,11 @@ def publish(options: argparse.Namespace) -> None:
     while not images.get_subscription_count() and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(_SETTLE_SECONDS)
+    answers: list[bytes] = []
+    if options.in_step:
+        from pose_ros.msg import PoseArray
+
+        node.create_subscription(PoseArray, options.in_step, answers.append, 10, raw=True)
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     msg = Image(width=width, height=height, encoding="bgr8", step=3 * width)
     msg.header.frame_id = "camera"
@@ -57,8 +69,20 @@ def publish(options: argparse.Namespace) -> None:
         del msg.data[:]
         msg.data.frombytes(noise.tobytes())
         images.publish(msg)
-        time.sleep(1.0 / options.rate)
+        if options.in_step:
+            _wait_for(node, answers)
+        else:
+            time.sleep(1.0 / options.rate)
     time.sleep(1.0)  # what was lost is sent again
+
+
+def _wait_for(node: Node, answers: list[bytes]) -> None:
+    end = time.monotonic() + _ANSWER_SECONDS
+    while not answers and time.monotonic() < end:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    if not answers:
+        sys.exit("no answer to an image")
+    answers.clear()
 
 
 def count(kind: str, arguments: list[str]) -> int:
@@ -66,7 +90,7 @@ def count(kind: str, arguments: list[str]) -> int:
     node = rclpy.create_node("counter")
     came: list[bytes] = []
     node.create_subscription(Image, "image", came.append, _qos(1, kind), raw=True)
-    driver = subprocess.Popen([sys.executable, "-m", "tools.driver_images", *arguments])
+    driver = subprocess.Popen([sys.executable, __file__, *arguments])
     while driver.poll() is None:
         rclpy.spin_once(node, timeout_sec=0.2)
     node.destroy_node()

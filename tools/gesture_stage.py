@@ -129,7 +129,15 @@ class Stage:
     def drive(self) -> None:
         """Engage, and command until the robot moves at full speed."""
         self.engage()
-        full = lambda: self.speeds and self.linear() > 0.1999  # noqa: E731
+
+        def full() -> bool:
+            # where this machine has stopped for longer than the timeout, the command is made again
+            last = self.states[-1]
+            again = "make it again" in last.value
+            lost = last.key not in ("engaged", "commanding")
+            self.seen.names = () if again else ("raise_hand",) if lost else ("come_here",)
+            return bool(self.speeds) and self.linear() > 0.1999
+
         _expect(self.until(full, "come_here"), self.states)
 
     def linear(self) -> float:

@@ -90,10 +90,11 @@ def test_a_killed_run_is_begun_again(scene_bag, tmp_path, monkeypatch, caplog):
     command = [sys.executable, "-m", "pose_ros.cli.main", "bag", "run", str(scene_bag)]
     command += ["--out", str(out), "--json", "-"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=4096
     )
     assert process.stdout
-    assert process.stdout.readline()  # it has written something
+    # it has written something, and waits: so little fits into the pipe
+    assert process.stdout.read(1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert not out.exists()

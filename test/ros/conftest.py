@@ -23,7 +23,8 @@ if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     # the rest of the suite runs on a machine without ROS
     collect_ignore_glob = ["test_*.py"]
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
+"""For what is sure to come: a bound for a machine that is slow or busy, and no measure of time."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -149,6 +150,7 @@ class Ros:
         self.executor = SingleThreadedExecutor()
         self.node = self.add(rclpy.create_node("test"))
         self._managed: list[Any] = []
+        self._subscriptions: list[Any] = []
 
     def add(self, node: Any) -> Any:
         self.executor.add_node(node)
@@ -157,7 +159,7 @@ class Ros:
         return node
 
     def spin_until(self, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> bool:
-        """Spin until the condition holds; a bound, and no measure of time."""
+        """Spin until the condition holds, or the bound is reached."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -173,14 +175,41 @@ class Ros:
     def collect(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
         """Subscribe; the messages gather in the list."""
         found: list[Any] = []
-        self.node.create_subscription(kind, topic, found.append, qos)
+        self._subscriptions.append(self.node.create_subscription(kind, topic, found.append, qos))
         return found
+
+    def spin_until_matched(self) -> bool:
+        """Spin until each subscription of ``collect`` is connected to a publisher."""
+        return self.spin_until(lambda: all(s.get_publisher_count() for s in self._subscriptions))
 
     def close(self) -> None:
         for node in self._managed:
             node.close()
         self.node.destroy_node()
         self.executor.shutdown()
+
+
+class Log:
+    """What has been printed to stderr; looking takes nothing away."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture, self._text = capture, ""
+
+    @property
+    def text(self) -> str:
+        self._text += self._capture.readouterr().err
+        return self._text
+
+    def __contains__(self, words: str) -> bool:
+        return words in self.text
+
+    def count(self, words: str) -> int:
+        return self.text.count(words)
+
+
+@pytest.fixture
+def log(capfd: pytest.CaptureFixture[str]) -> Log:
+    return Log(capfd)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pose_ros.errors import SourceError
 from pose_ros.ros.capture import BEHIND_SECONDS, CaptureEvents, CaptureThread, Pacer, Thinner
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,32 @@ def start(tmp_path: Path) -> Iterator[Start]:
         program.wait()
 
 
+class Heartbeat:
+    """A thread that notes for how long this process has not got its turn, in seconds."""
+
+    PERIOD_SECONDS = 0.01
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        before = time.monotonic()
+        while not self._over.wait(self.PERIOD_SECONDS):
+            now = time.monotonic()
+            self.longest = max(self.longest, now - before - self.PERIOD_SECONDS)
+            before = now
+
+
 @pytest.mark.parametrize("what", ["the pose node dies", "the camera hangs"])
 def test_zero_within_timeout_when_pose_node_dies_or_camera_hangs(
     ros: Any, start: Start, what: str
@@ -80,8 +107,9 @@ def test_zero_within_timeout_when_pose_node_dies_or_camera_hangs(
     assert ros.spin_until(moving, START_SECONDS), f"{len(poses)} images with poses"
     end()
     ended = time.time()
-    assert ros.spin_until(lambda: speeds[-1].twist.linear.x == 0.0)
-    ros.spin_for(0.5)
+    with Heartbeat() as heartbeat:
+        assert ros.spin_until(lambda: speeds[-1].twist.linear.x == 0.0)
+        ros.spin_for(0.5)
     last_image = stamp_from_msg(poses[-1].header.stamp)
     assert last_image < ended + TIMEOUT
     stamps = [(stamp_from_msg(msg.header.stamp), msg.twist.linear.x) for msg in speeds]
@@ -92,7 +120,7 @@ def test_zero_within_timeout_when_pose_node_dies_or_camera_hangs(
     )
     assert last_move <= last_image + TIMEOUT
     # a period later by the timer; that it gets its turn is up to the machine
-    assert first_zero <= last_image + TIMEOUT + 1.0 / RATE + 1.0
+    assert first_zero <= last_image + TIMEOUT + 1.0 / RATE + 1.0 + heartbeat.longest
 
 
 ENDS = {
@@ -167,7 +195,7 @@ class Driven:
 
     def end(self) -> list[int]:
         """Return the exit codes."""
-        return [program.wait(20.0) for program, _ in self.programs]
+        return [program.wait(60.0) for program, _ in self.programs]
 
 
 @pytest.fixture

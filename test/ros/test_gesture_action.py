@@ -33,7 +33,7 @@ class Navigator:
 
     def drive(self, handle: Any) -> Any:
         self.goals.append(handle.request.pose)
-        end = time.monotonic() + 20.0
+        end = time.monotonic() + 120.0
         while not handle.is_cancel_requested and not self.there and time.monotonic() < end:
             time.sleep(0.01)
         canceled = handle.is_cancel_requested
@@ -61,7 +61,7 @@ def navigator(ros: Any) -> Iterator[Navigator]:
     yield made
     made.there = True
     executor.shutdown()
-    thread.join(10.0)
+    thread.join(60.0)
     server.destroy()
     node.destroy_node()
 

@@ -84,10 +84,10 @@ def test_messages_that_are_dropped_for_a_while_end_the_command(make: Any) -> Non
     stage.drive()
     assert stage.stands()
     seen = len(stage.seen.stamps)
-    assert stage.until(lambda: len(stage.seen.stamps) > seen + 10, "come_here")
+    again = lambda: stage.states[-1].value == "let come_here go and make it again"  # noqa: E731
+    assert stage.until(lambda: len(stage.seen.stamps) > seen + 10 and again(), "come_here")
     assert stage.linear() == 0.0
     assert stage.is_in("engaged")()
-    assert stage.states[-1].value == "let come_here go and make it again"
     stage.until(lambda: True)
     assert stage.until(lambda: stage.linear() > 0.0, "come_here")
 
@@ -109,7 +109,7 @@ def test_zero_when_a_callback_hangs(make: Any) -> None:
     stage.up()
     stage.drive()
     let_go = threading.Event()
-    ends = [time.monotonic() + 10.0]
+    ends = [time.monotonic() + 60.0]
     stopped: list[bool] = []
 
     def hang() -> None:

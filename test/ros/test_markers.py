@@ -129,11 +129,9 @@ def test_node_deletes_markers_of_lost_people_and_all_when_it_stops(
     assert ros.spin_until(lambda: told(Marker.DELETE, 102.0))
     found.clear()
     assert ros.spin_until(lambda: told(Marker.ADD, 100.5))
-    ros.spin_for(0.2)
-    found.clear()
     node.trigger_deactivate()
-    assert ros.spin_until(lambda: found)
-    assert set(actions(found[-1]).values()) == {Marker.DELETE}
+    # it is the last, though markers of images may still be on their way
+    assert ros.spin_until(lambda: set(actions(found[-1]).values()) == {Marker.DELETE})
     node.set_parameters([Parameter("publish_markers", value=False)])
     node.trigger_activate()
     found.clear()

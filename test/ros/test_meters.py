@@ -55,18 +55,27 @@ class Robot:
         self._images = make(Image, f"{front}image", 5)
         self._infos = make(CameraInfo, f"{front}camera_info", 5)
         self._depths = make(Image, f"{front}depth", 5)
+        # what comes here has come to the node too, which is in the same process
+        self._sent_infos = ros.collect(CameraInfo, f"{front}camera_info")
+        self._sent_depths = ros.collect(Image, f"{front}depth")
         self.poses = ros.collect(PoseArray, "pose/poses")
         self.frames = ros.collect(TFMessage, "/tf", 100)
         calibration = Calibration(source.camera)
         self.info = camera_info_to_msg(calibration, header_to_msg(START, FRAME_ID))
         topics = [self._images, self._infos] + [self._depths] * node.parameters.use_depth
-        assert ros.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
+        # the node's subscriptions and our own
+        wanted = {self._images: 1, self._infos: 2, self._depths: 1 + node.parameters.use_depth}
+        assert ros.spin_until(
+            lambda: all(topic.get_subscription_count() >= n for topic, n in wanted.items())
+        )
         assert ros.spin_until(lambda: all(node.count_publishers(t.topic_name) for t in topics))
         assert ros.spin_until(lambda: node.count_subscribers("/tf"))
 
     def send_info(self) -> None:
         """Publish the camera_info, and let it arrive: nothing orders two topics."""
+        before = len(self._sent_infos)
         self._infos.publish(self.info)
+        assert self._ros.spin_until(lambda: len(self._sent_infos) > before)
         self._ros.spin_for(0.1)
 
     def send(self, count: int, *, depth: bool = False) -> list[float]:
@@ -77,7 +86,9 @@ class Robot:
             assert frame is not None
             header = header_to_msg(START + frame.stamp, FRAME_ID)
             if depth:
+                before = len(self._sent_depths)
                 self._depths.publish(depth_image(self._source.measured_depth(frame.stamp), header))
+                assert self._ros.spin_until(lambda n=before: len(self._sent_depths) > n)
                 self._ros.spin_for(0.05)
             before = len(self.poses)
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
@@ -130,7 +141,11 @@ def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
         assert all(0 < point.position_sigma < 2 for point in person.keypoints)
 
 
-def test_meters_are_measured_if_there_is_depth(ros: Any, make: Any) -> None:
+def test_meters_are_measured_if_there_is_depth(
+    ros: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # so long does an image wait for its depth: here for as long as it takes
+    monkeypatch.setattr("pose_ros.ros.depth._WAIT_SECONDS", 60.0)
     source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
     node = make(use_depth=True)
     assert node.autostart()

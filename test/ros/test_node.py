@@ -41,7 +41,7 @@ def context() -> Iterator[Context]:
 
 
 def gone(before: int) -> bool:
-    end = time.monotonic() + 10.0
+    end = time.monotonic() + 60.0
     while participant_threads() > before and time.monotonic() < end:
         time.sleep(0.02)
     return participant_threads() == before

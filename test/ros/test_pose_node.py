@@ -303,7 +303,7 @@ def test_the_order_of_still_images_does_not_matter(
 
 def test_the_newest_image_wins_and_drops_are_counted(ros: Any, make: Make, fake: Any) -> None:
     go_on = threading.Semaphore(0)
-    fake.act = lambda: go_on.acquire(timeout=20) and None
+    fake.act = lambda: go_on.acquire(timeout=60) and None
     node = make()
     assert node.autostart()
     poses = ros.collect(PoseArray, "pose/poses")
@@ -422,17 +422,17 @@ def test_the_overlay_is_drawn_on_a_copy(ros: Any, make: Make, fake: Any) -> None
     seen = zip(fake.images, fake.stamps, strict=True)
     assert all(np.array_equal(image, pixels(stamp)) for image, stamp in seen)
     node.set_parameters([Parameter("overlay", value="none")])
-    ros.spin_for(0.3)
-    overlays.clear()
-    assert ros.spin_until(lambda: publish() or overlays)
-    stamp = stamp_from_msg(overlays[-1].header.stamp)
-    np.testing.assert_array_equal(image_from_msg(overlays[-1])[0], pixels(stamp))
+    # those of images that were on their way may still be drawn on
+    plain = lambda: np.array_equal(  # noqa: E731
+        image_from_msg(overlays[-1])[0], pixels(stamp_from_msg(overlays[-1].header.stamp))
+    )
+    assert ros.spin_until(lambda: publish() or plain())
     node.set_parameters([Parameter("publish_overlay", value=False)])
-    ros.spin_for(0.3)
-    overlays.clear()
+    settled = fake.stamps[-1]
     done = node._health.done_total
-    assert ros.spin_until(lambda: publish() or node._health.done_total > done + 3)
-    assert overlays == []
+    assert ros.spin_until(lambda: publish() or node._health.done_total > done + 5)
+    last = stamp_from_msg(overlays[-1].header.stamp)
+    assert sum(settled < stamp <= last for stamp in fake.stamps) <= 2, "what was on its way"
 
 
 def test_hands_follow_their_people_under_the_same_header(

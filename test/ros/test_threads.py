@@ -4,7 +4,7 @@ import threading
 
 from pose_ros.ros.threads import Worker
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 class Gate:

@@ -95,7 +95,7 @@ def test_random_transitions_leave_nothing_behind(kind: type, ros: Any, fake: Any
     try:
         before = threads(), open_files(), threading.active_count()
         steps = sum(walker.walk(ros, kind) for _ in range(WALKS // 3 + 1))
-        ros.spin_until(lambda: threads() <= before[0], 5.0)
+        ros.spin_until(lambda: threads() <= before[0] and open_files() <= before[1])
         after = threads(), open_files(), threading.active_count()
     finally:
         gc.enable()
@@ -103,4 +103,4 @@ def test_random_transitions_leave_nothing_behind(kind: type, ros: Any, fake: Any
     assert after[0] <= before[0], "threads"
     assert after[1] <= before[1], "open files"
     assert after[2] <= before[2], "threads of Python"
-    assert set(ros.node.get_node_names()) <= {"test"}
+    assert ros.spin_until(lambda: set(ros.node.get_node_names()) <= {"test"})

@@ -19,7 +19,7 @@ from pose_ros.ros.messages import gestures_to_msg, header_to_msg, image_to_msg, 
 from pose_ros.ros.overlay_input import OverlayInput
 from pose_ros.share import node_executable
 
-PROCESS_SECONDS = 60.0
+PROCESS_SECONDS = 120.0
 
 
 def test_overlay_waits_for_the_gestures_of_its_image(ros: Any, fake: Any) -> None:
