@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_ros.analysis.exports import ExportOptions, open_exports
+from pose_ros.analysis.exports import open_exports
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import FPS, INFO, START, drawn_results
 
 

@@ -27,6 +27,7 @@ from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.option import Option, Plain, options_of
+from pose_ros.settings.outputs import ExportOptions, ReportOptions
 from pose_ros.settings.parameters import Parameter, parameters_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,6 +74,8 @@ SUBJECTS: dict[str, tuple[type[Any], ...]] = {
     "Places that people point at": (TargetOptions,),
     "Robot commands": (CommandOptions, VelocityLimits),
     "Drawing": (OverlayOptions,),
+    "Exports": (ExportOptions,),
+    "Report": (ReportOptions,),
 }
 NODES: dict[str, type[Any]] = {
     "pose_node": PoseParameters,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from pose_ros.analysis.bag_writer import TF, TF_STATIC, BagWriter
-from pose_ros.analysis.exports import ExportOptions, open_exports
+from pose_ros.analysis.exports import open_exports
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.analysis.tally import RunCounts, losses
 from pose_ros.analysis.task import BagTask
@@ -24,6 +24,7 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
 from pose_ros.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
+from pose_ros.settings.outputs import ExportOptions
 from pose_ros.share import user_path
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
 

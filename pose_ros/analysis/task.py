@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.tally import losses
 from pose_ros.build import DEFAULT_NETWORK
-from pose_ros.report import ReportOptions
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
+from pose_ros.settings.outputs import ExportOptions, ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
 """Called with how many images are done, and how many there are, None when unknown."""

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from pose_ros.analysis.whole import PAGES, check_apart, check_suffix
 from pose_ros.cli.stopping import say
 from pose_ros.errors import OptionError, OutputError
+from pose_ros.settings.command_line import add_to_parser, from_args
+from pose_ros.settings.outputs import ReportOptions
 
 if TYPE_CHECKING:
     from pose_ros.analysis.results_bag import ResultsBag
     from pose_ros.bags.images import BagImages
     from pose_ros.core.types import Frame
-    from pose_ros.report import RecordingFacts, ReportOptions
+    from pose_ros.report import RecordingFacts
 
 T = TypeVar("T")
 
@@ -46,16 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of what a report shows, for every command that writes one."""
-    group = parser.add_argument_group("report")
-    group.add_argument("--title", default="", help="of the report; the recording's name")
-    group.add_argument(
-        "--joints", default="elbow,shoulder,hip,knee", metavar="NAMES",
-        help="whose angles it shows, such as elbow,left_knee (%(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-pictures", action="store_true",
-        help="no pictures of moments in it: faces may be recognized in them",
-    )  # fmt: skip
+    add_to_parser(ReportOptions, parser.add_argument_group("report"))
 
 
 def report_options(args: argparse.Namespace) -> ReportOptions:
@@ -64,10 +57,7 @@ def report_options(args: argparse.Namespace) -> ReportOptions:
     Raises:
         OptionError: A joint is unknown.
     """
-    from pose_ros.report import ReportOptions
-
-    joints = tuple(filter(None, (name.strip() for name in args.joints.split(","))))
-    return ReportOptions(title=args.title, pictures=not args.no_pictures, joints=joints)
+    return from_args(ReportOptions, args)
 
 
 def run(args: argparse.Namespace) -> int:

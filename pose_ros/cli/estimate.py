@@ -59,13 +59,12 @@ from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.report import RecordingFacts, ReportBuilder
 from pose_ros.report.page import check_installed
-from pose_ros.settings.command_line import add_to_parser
+from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.sources import expand_inputs
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, find_inputs
 from pose_ros.sources.videos import VideoSource
-from pose_ros.viz import overlay
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 
 _LOG = logging.getLogger(__name__)
@@ -90,12 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_report_arguments(parser)
     group = parser.add_argument_group("output")
     add_to_parser(OverlayOptions, group)
-    for name in ("keypoint", "link"):
-        group.add_argument(
-            f"--{name}-scale", type=float, metavar="F",
-            help=f"size of a {name} as a fraction of the image's longer side; "
-            "fits the person unless given",
-        )  # fmt: skip
     group.add_argument(
         "--out", metavar="PATTERN_OR_VIDEO",
         help="out/ (a folder), out/%%s.jpg (name of the input), out/%%04i.png (number), or out.mp4",
@@ -446,10 +439,9 @@ def _recorded_options(args: argparse.Namespace, options: PipelineOptions) -> dic
 
 def _drawing(args: argparse.Namespace) -> dict[str, Any]:
     """Return how people are drawn, as ``overlay.draw`` takes it."""
-    overlay.check_scale("--keypoint-scale", args.keypoint_scale)
-    overlay.check_scale("--link-scale", args.link_scale)
+    options = from_args(OverlayOptions, args)
     return {
-        "parts": parse_parts(args.overlay),
-        "keypoint_scale": args.keypoint_scale,
-        "link_scale": args.link_scale,
+        "parts": parse_parts(options.overlay),
+        "keypoint_scale": options.keypoint_scale,
+        "link_scale": options.link_scale,
     }

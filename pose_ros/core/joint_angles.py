@@ -19,9 +19,6 @@ Basis: TypeAlias = Literal["camera", "world", "image"]
 """What an angle was measured in: meters of a depth camera, the network's metric shape, pixels."""
 _BASES: tuple[Basis, ...] = get_args(Basis)
 
-JOINTS = ("elbow", "shoulder", "hip", "knee")
-"""Joints whose angles are measured, those of both sides."""
-
 # the angle is at the middle one; 180 degrees are a stretched arm or leg, an arm hangs at 0
 _TRIPLES = {
     "elbow": ("shoulder", "elbow", "wrist"),

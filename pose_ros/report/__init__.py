@@ -7,7 +7,6 @@ from pose_ros.report.options import (
     STAYING_FRAMES,
     CameraPlacement,
     RecordingFacts,
-    ReportOptions,
 )
 from pose_ros.report.page import PLOTS, ReportBuilder
 
@@ -18,5 +17,4 @@ __all__ = [
     "ComparisonBuilder",
     "RecordingFacts",
     "ReportBuilder",
-    "ReportOptions",
 ]

@@ -23,12 +23,13 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import printable
 from pose_ros.report.moments import APART, Seen
-from pose_ros.report.options import RecordingFacts, ReportOptions
+from pose_ros.report.options import RecordingFacts
 from pose_ros.report.page import KeyFigure, check_installed, scale_known, template, write_page
 from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, no_labels, time_axis
 from pose_ros.report.series import Histogram, Series
 from pose_ros.report.statistics import Held, Statistics
 from pose_ros.report.tables import NOTHING, moment_text, number, percent, ran
+from pose_ros.settings.outputs import ReportOptions, parse_joints
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -312,10 +313,9 @@ class ComparisonBuilder:
         check_installed()
         self.infos, self.names = infos, names
         self.options = options or ReportOptions()
-        self.sides = tuple(
-            Statistics(self.options.joints, scale_known=scale_known(info)) for info in infos
-        )
-        self.agreement = Agreement(self.options.joints)
+        joints = parse_joints(self.options.joints)
+        self.sides = tuple(Statistics(joints, scale_known=scale_known(info)) for info in infos)
+        self.agreement = Agreement(joints)
         self._apart: list[_Apart] = []
         self._first: int | None = None
 

@@ -9,38 +9,11 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.joint_angles import JOINTS
 from pose_ros.core.results import RunInfo
-from pose_ros.core.skeletons import SIDES
-from pose_ros.errors import OptionError, did_you_mean
+from pose_ros.errors import OptionError
 
 STAYING_FRAMES = ("map", "odom")
 """Frames that do not move with the robot, the best first."""
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What a report shows.
-
-    Attributes:
-        title: Of the page; the recording's name where it is empty.
-        pictures: Whether it shows pictures of moments; faces may be recognized in them.
-        joints: Whose angles it shows: some of ``JOINTS``, of both sides, or of one side as
-            ``left_elbow``.
-    """
-
-    title: str = ""
-    pictures: bool = True
-    joints: tuple[str, ...] = JOINTS
-
-    def __post_init__(self) -> None:
-        known = [*JOINTS, *(f"{side}_{joint}" for joint in JOINTS for side in SIDES)]
-        for joint in self.joints:
-            if joint not in known:
-                raise OptionError(
-                    f"joints must be some of {', '.join(known)}; got {joint!r}"
-                    + did_you_mean(joint, known)
-                )
 
 
 @dataclass(frozen=True, eq=False)

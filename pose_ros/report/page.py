@@ -20,11 +20,12 @@ from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError, printable
 from pose_ros.report import plots, tables
 from pose_ros.report.moments import Moment, Moments, Seen
-from pose_ros.report.options import CameraPlacement, RecordingFacts, ReportOptions, option
+from pose_ros.report.options import CameraPlacement, RecordingFacts, option
 from pose_ros.report.places import CHAIN_SHARE
 from pose_ros.report.plots import Drawing
 from pose_ros.report.statistics import Key, Statistics, Track
 from pose_ros.report.tables import duration, is_main, moment_text, nameless, number, percent, ran
+from pose_ros.settings.outputs import ReportOptions, parse_joints
 
 PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
 """Names, as patterns, of the files that ``ReportBuilder.write_plots`` may write."""
@@ -73,7 +74,8 @@ class ReportBuilder:
         self.info = info
         self.options = options or ReportOptions()
         self._title = self.options.title or (info.source if info else "") or name or "Results"
-        self.statistics = Statistics(self.options.joints, scale_known=scale_known(info))
+        joints = parse_joints(self.options.joints)
+        self.statistics = Statistics(joints, scale_known=scale_known(info))
         self.moments = Moments()
 
     def add(

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.core.joint_angles import JOINTS, Basis, JointMotion, triples
+from pose_ros.core.joint_angles import Basis, JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
 from pose_ros.report.options import CameraPlacement
 from pose_ros.report.places import ViewCone, Walk, body_height, floor_axes
 from pose_ros.report.series import Clock, Histogram, Series
+from pose_ros.settings.outputs import JOINTS
 
 Key = tuple[int, int]
 """A person: which recording it is in, from 1 on, and the id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pose_ros.errors import OptionError, did_you_mean
 from pose_ros.settings.option import check, documented, option
@@ -40,6 +41,20 @@ def parse_parts(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts))
 
 
+def _scale(what: str) -> Any:
+    return option(
+        None,
+        help=f"{what}, for large and small people alike.",
+        minimum=0.0001,
+        maximum=1.0,
+        unit="of the image's longer side",
+        unset=0.0,
+        meaning_of_unset="one that fits each person",
+        parameter="",
+        metavar="F",
+    )
+
+
 @documented
 @dataclass(frozen=True)
 class OverlayOptions:
@@ -52,6 +67,8 @@ class OverlayOptions:
         live=True,
         metavar="PARTS",
     )
+    keypoint_scale: float | None = _scale("Radius of a keypoint")
+    link_scale: float | None = _scale("Width of a link")
 
     def __post_init__(self) -> None:
         check(self)

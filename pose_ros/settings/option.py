@@ -71,14 +71,19 @@ class Option:
         """Its range with the unit, such as ``[0, 60] seconds``; empty where it has none."""
         if self.minimum is None or self.maximum is None:
             return ""
-        return f"[{self.minimum:g}, {self.maximum:g}] {self.unit}".rstrip()
+        return f"[{_shown(self.minimum)}, {_shown(self.maximum)}] {self.unit}".rstrip()
 
     @property
     def allowed(self) -> str:
         """Its range or choices in words, such as ``0 to 60 seconds``; empty where it has none."""
         if self.minimum is None or self.maximum is None:
             return ", ".join(self.choices)
-        return f"{self.minimum:g} to {self.maximum:g} {self.unit}".rstrip()
+        return f"{_shown(self.minimum)} to {_shown(self.maximum)} {self.unit}".rstrip()
+
+
+def _shown(number: float) -> str:
+    """Return a limit of a range: a whole number with all its digits."""
+    return f"{number:.0f}" if number == round(number) else f"{number:g}"
 
 
 def option(

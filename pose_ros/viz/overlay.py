@@ -32,16 +32,6 @@ _FAR = 1 << 24  # pixels; OpenCV's drawing overflows beyond
 Color = tuple[int, int, int]
 
 
-def check_scale(name: str, scale: float | None) -> None:
-    """Check a scale of ``draw`` that a user gave.
-
-    Raises:
-        OptionError: It is not in ]0, 1].
-    """
-    if scale is not None and not 0.0 < scale <= 1.0:
-        raise OptionError(f"{name} must be a fraction of the image's longer side, got {scale}")
-
-
 def draw(
     image: ImageLike,
     poses: Poses,

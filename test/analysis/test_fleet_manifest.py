@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.analysis.jobs import Job, run_job, sweep
 from pose_ros.analysis.manifest import (
     MANIFEST,
@@ -21,6 +20,7 @@ from pose_ros.analysis.manifest import (
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.errors import SourceError
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
+from pose_ros.settings.outputs import ExportOptions
 
 REPORT = TaskReport("/bags/a", images=3, refused={"unreadable": 1}, damage=("cut off", "no index"))
 

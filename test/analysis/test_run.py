@@ -12,7 +12,6 @@ import pytest
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import QosDurability
 
-from pose_ros.analysis.exports import ExportOptions
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.run import run_task
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
@@ -26,6 +25,7 @@ from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.settings.estimation import HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
+from pose_ros.settings.outputs import ExportOptions
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
 

@@ -24,11 +24,11 @@ from pose_ros.report import (
     ComparisonBuilder,
     RecordingFacts,
     ReportBuilder,
-    ReportOptions,
 )
+from pose_ros.settings.outputs import ReportOptions
 
 BLAZE = skeletons.get("blazepose33")
-FEW = ReportOptions(joints=("elbow",))
+FEW = ReportOptions(joints="elbow")
 """One joint: each takes its time to draw."""
 INFO = RunInfo("walk.mcap", "blazepose-full", "cpu", versions={"pose_ros": "0.1.0"})
 VOID = frozenset({"meta", "link", "img", "br", "input", "hr"})
@@ -146,7 +146,7 @@ def test_the_same_results_make_the_same_bytes() -> None:
 
 
 def test_pictures_are_left_out_on_request() -> None:
-    page = check(walk(ReportBuilder(INFO, ReportOptions(pictures=False, joints=("elbow",)))).html())
+    page = check(walk(ReportBuilder(INFO, ReportOptions(pictures=False, joints="elbow"))).html())
     assert not [tag for tag, _, _ in page.attributes if tag == "img"]
 
 
@@ -159,7 +159,7 @@ def evil_builder() -> ReportBuilder:
     names = (EVIL, *BLAZE.keypoints[1:])
     skeleton = Skeleton(EVIL, names, BLAZE.links, BLAZE.left_right)
     info = RunInfo(EVIL, EVIL, EVIL, EVIL, versions={EVIL: EVIL}, options={"topic": EVIL, EVIL: 1})
-    builder = ReportBuilder(info, ReportOptions(EVIL, joints=("elbow",)))
+    builder = ReportBuilder(info, ReportOptions(EVIL, joints="elbow"))
     gestures = (
         Gesture(EVIL, "left", 0, "started", 0.8, 0.6),
         Gesture("stop", EVIL, 0, "started", 0.8, 0.6),
@@ -254,4 +254,4 @@ def test_page_is_written_completely_or_not_at_all(tmp_path) -> None:
 
 def test_unknown_joints_are_refused() -> None:
     with pytest.raises(OptionError, match="'ankle'"):
-        ReportOptions(joints=("ankle",))
+        ReportOptions(joints="ankle")

@@ -1,6 +1,5 @@
 """Results in the formats of other programs: tables, COCO keypoints, motion capture."""
 
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.analysis.exports.writing import Exports, check_exports, open_exports
 
-__all__ = ["ExportOptions", "Exports", "check_exports", "open_exports"]
+__all__ = ["Exports", "check_exports", "open_exports"]

@@ -27,12 +27,12 @@ from pose_ros.analysis.exports.bvh_skeleton import (
     measure_bones,
     point,
 )
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray
+from pose_ros.settings.outputs import ExportOptions
 
 CENTIMETERS = 100.0
 """In a meter: what motion capture is mostly written in."""

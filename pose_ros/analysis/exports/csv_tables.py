@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.analysis.exports.tables import (
     BODY,
     NUMBERS,
@@ -33,6 +32,7 @@ from pose_ros.analysis.exports.tables import (
 )
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.settings.outputs import ExportOptions
 
 _BUFFER = 1 << 20  # bytes of text that are written at once
 _STAMP = 3  # position of the stamp among the first cells of a row

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.analysis.exports.tables import (
     BODY,
     NUMBERS,
@@ -35,6 +34,7 @@ from pose_ros.analysis.exports.tables import (
 )
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OutputError
+from pose_ros.settings.outputs import ExportOptions
 
 # What is kept in memory until it is written: about 6 MB of joints.
 _MOST_ROWS = 1 << 16

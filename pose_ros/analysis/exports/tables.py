@@ -13,16 +13,16 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pose_ros.analysis.exports.options import ExportOptions
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
-from pose_ros.core.joint_angles import JOINTS as ANGLE_JOINTS
 from pose_ros.core.joint_angles import JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
+from pose_ros.settings.outputs import JOINTS as ANGLE_JOINTS
+from pose_ros.settings.outputs import ExportOptions
 
 Kind: TypeAlias = Literal["word", "bool", "int32", "int64", "float32", "float64"]
 Columns: TypeAlias = dict[str, Kind]

@@ -8,18 +8,32 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from pose_ros.analysis.exports.bvh import BvhMotion
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
 from pose_ros.analysis.exports.csv_tables import CsvTables
 from pose_ros.analysis.exports.naming import PLACE, recording_name, table_path
-from pose_ros.analysis.exports.options import Exporter, ExportOptions
 from pose_ros.analysis.exports.parquet import ParquetTables
 from pose_ros.analysis.exports.tables import table_names
 from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, did_you_mean
+from pose_ros.settings.outputs import ExportOptions
 from pose_ros.share import user_path
+
+
+class Exporter(Protocol):
+    """Writes one format."""
+
+    def write(self, result: Result) -> None:
+        """Take in the result of the next image."""
+
+    def finish(self) -> tuple[str, ...]:
+        """Complete the files; returns what a user should know of them, a line each."""
+
+    def abandon(self) -> None:
+        """Let go of the files as they are."""
 
 
 @dataclass(frozen=True)

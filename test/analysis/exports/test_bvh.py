@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pose_ros.analysis.exports import ExportOptions, open_exports
+from pose_ros.analysis.exports import open_exports
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
+from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, START, drawn_results, result_of
 
 MID = {

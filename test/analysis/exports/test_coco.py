@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose_ros.analysis.exports import ExportOptions, open_exports
+from pose_ros.analysis.exports import open_exports
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.errors import OutputError
+from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, drawn_results, hand_of, result_of
 
 COCO17 = skeletons.get("coco17").keypoints

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from pose_ros.analysis.exports import ExportOptions, open_exports, parquet
+from pose_ros.analysis.exports import open_exports, parquet
 from pose_ros.analysis.exports.tables import TABLES
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture
@@ -21,6 +21,7 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
 from pose_ros.errors import OutputError
 from pose_ros.report.statistics import Statistics
+from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, START, drawn_results, result_of
 
 BLAZE = skeletons.get("blazepose33")
