@@ -17,7 +17,7 @@ from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
 from pose_ros.core.gestures.targets import Goal, Refused, Target, find_targets, goals_at
-from pose_ros.core.lifting.lifter import Lifter
+from pose_ros.core.lifting.lifter import Lifter, floor_below
 from pose_ros.core.lifting.trunk import Floor
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
@@ -25,7 +25,7 @@ from pose_ros.core.timeline import StampOrder
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.settings.lifting import LiftOptions
+from pose_ros.settings.lifting import LiftOptions, MountOptions
 
 if TYPE_CHECKING:  # a node that reads no recording need not load what reads them
     from pose_ros.bags.images import RecordedImage
@@ -193,13 +193,13 @@ class PipelineOptions:
 
     Attributes:
         lift: How people are placed in meters.
-        floor: Where the camera is known to be above it.
+        mount: How the camera stands over a level floor.
         gestures: How gestures are recognized; None: they are not looked for.
         targets: Which targets are refused.
     """
 
     lift: LiftOptions = field(default_factory=LiftOptions)
-    floor: Floor | None = None
+    mount: MountOptions = field(default_factory=MountOptions)
     gestures: GestureOptions | None = field(default_factory=GestureOptions)
     targets: TargetOptions = field(default_factory=TargetOptions)
 
@@ -225,7 +225,8 @@ class Pipeline:
         self.estimator, self.hands = estimator, hands
         self._options = options
         self._order = StampOrder()
-        self._people = PeopleStage(estimator, hands, options.lift, options.floor)
+        floor = floor_below(options.mount)
+        self._people = PeopleStage(estimator, hands, options.lift, floor)
         self._recognizer = GestureRecognizer(options.gestures) if options.gestures else None
 
     def reset(self) -> None:

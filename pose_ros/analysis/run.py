@@ -26,7 +26,6 @@ from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import SourceError, printable
 from pose_ros.messages.cameras import is_rectified
@@ -129,9 +128,11 @@ def make_pipeline(task: BagTask) -> Pipeline:
             options=options,
             engine=engine,
         )
-    floor = floor_below(settings.mount)
-    stages = PipelineOptions(settings.lift, floor, settings.gestures, settings.targets)
-    return Pipeline(estimator, hands, stages)
+    return Pipeline(
+        estimator,
+        hands,
+        PipelineOptions(settings.lift, settings.mount, settings.gestures, settings.targets),
+    )
 
 
 def recorded_options(task: BagTask, images: BagImages) -> dict[str, Any]:

@@ -52,7 +52,6 @@ from pose_ros.cli.network_options import (
 )
 from pose_ros.cli.stopping import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
@@ -135,7 +134,7 @@ def _estimate(
     told = _given_camera(args)
     options = PipelineOptions(
         lift_options(args),
-        floor_below(mount_options(args)),
+        mount_options(args),
         gesture_options(args),
         target_options(args),
     )
@@ -431,7 +430,7 @@ def _recorded_options(args: argparse.Namespace, options: PipelineOptions) -> dic
         "camera_info": printable(args.camera_info or ""),
         "hfov": args.hfov,
         "lift": asdict(options.lift),
-        **asdict(mount_options(args)),
+        **asdict(options.mount),
         "gestures": gestures and asdict(gestures),
         "targets": asdict(options.targets),
     }

@@ -11,14 +11,14 @@ from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import GestureRecognizer
-from pose_ros.core.lifting.lifter import Lifter, level_floor
+from pose_ros.core.lifting.lifter import Lifter, floor_below
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of
 from pose_ros.messages.poses import poses_from_msg, poses_to_msg
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
-from pose_ros.settings.lifting import LiftOptions
+from pose_ros.settings.lifting import LiftOptions, MountOptions
 
 ARRAY = "pose_ros/msg/PoseArray"
 
@@ -81,9 +81,9 @@ def test_poses_equal_those_over_a_topic(poses):
 
 def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):
     gestures = GestureOptions(hold_time=0.1)
-    floor, lift = level_floor(1.2, 5.0), LiftOptions(height=1.8)
+    mount, lift = MountOptions(1.2, 5.0), LiftOptions(height=1.8)
     pipeline = Pipeline(
-        create_estimator(), create_body_hands(), PipelineOptions(lift, floor, gestures)
+        create_estimator(), create_body_hands(), PipelineOptions(lift, mount, gestures)
     )
     # ros/pose_node.py and ros/gesture_node.py, step by step
     estimator, hands, lifter = create_estimator(), create_body_hands(), Lifter(lift)
@@ -97,7 +97,9 @@ def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):
             result = pipeline.run(shot)
             image, stamp, channels = shot.frame.image, shot.frame.stamp, shot.frame.channels
             poses = estimator.estimate(image, stamp, channels=channels)
-            poses = lifter.lift(poses, shot.camera, stamp, floor=floor, depth=shot.depth)
+            poses = lifter.lift(
+                poses, shot.camera, stamp, floor=floor_below(mount), depth=shot.depth
+            )
             found = hands.estimate(image, poses, stamp, channels=channels)
             poses, found = over_a_topic(poses), over_a_topic(found)
             expected = recognizer.update(poses, stamp, hands=found, up=shot.up)
