@@ -39,7 +39,7 @@ LEFT_OUT = (
 ENGINE = "onnxruntime-gpu" if os.environ.get("POSE_ROS_GPU") == "1" else "onnxruntime"
 REQUIRES = [
     # apsw, lz4 and zstd are what rosbags reads bags with; damaged ones are read with them alone
-    "apsw>=3.50",
+    "apsw>=3.51",
     # videos, with true times; loaded with the first one: nodes on topics alone do without
     "av>=17,<20",
     'backports.zstd~=1.0; python_version < "3.14"',

@@ -1,24 +1,21 @@
 """Reads the files of rosbag2's SQLite storage, whole or damaged, and writes nothing beside them.
 
 SQLite would make files beside a database that it opens, and would finish a transaction that was
-broken off. A file of a recording is therefore opened as one that does not change. Where it is
-damaged, the rows that can be read are found by their numbers, past what cannot.
+broken off. A file of a recording is therefore opened as one that does not change, and one whose
+writer has left a write-ahead log in a way that SQLite can read that log and write nothing. Where
+it is damaged, the rows that can be read are found by their numbers, past what cannot.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import apsw
-import numpy as np
-from numpy.typing import NDArray
 
 from pose_ros.bags.records import (
     ZSTD_MAGIC,
@@ -41,12 +38,6 @@ _HIGHEST_ROW = 1 << 40
 _DEFINITIONS = (
     "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions LIMIT 10000"
 )
-
-# of a write-ahead log
-_LOG_HEADER = struct.Struct(">IIII8s8s")  # magic, version, page bytes, number, salts, checksums
-_LOG_FRAME = struct.Struct(">II8s8s")  # page, pages at a transaction's end or 0, salts, checksums
-_LOG_WORDS = {0x377F0682: "<u4", 0x377F0683: ">u4"}  # how checksums read the bytes, by the magic
-_HEADER_SUMMED, _FRAME_SUMMED = 24, 8  # bytes that the checksums count; and a frame's page
 
 _vfs_numbers = itertools.count()
 
@@ -72,7 +63,8 @@ class SqliteFile:
 
     def __init__(self, path: Path, name: str, expected: int | None = None) -> None:
         self._path, self._name, self._expected = path, name, expected
-        self._log = WriteAheadLog(path)
+        self._vfs: _LogVfs | None = None
+        self._vfs = self._find_log()
         self._topics: dict[int, Content] = {}
         self._rows: list[_Row] | None = None  # those that can be read, of a damaged file
         self._missing = 0
@@ -100,7 +92,7 @@ class SqliteFile:
     def losses(self) -> list[str]:
         """Return what is known by now to be lost, a line each."""
         lines = []
-        if self._log.pages:
+        if self._vfs:
             lines.append(f"{self._name} was not closed; its end is read from {self._name}-wal")
         elif any(self._beside(suffix) for suffix in ("-wal", "-journal")):
             lines.append(f"{self._name} was not closed; what was recorded last is lost")
@@ -142,9 +134,29 @@ class SqliteFile:
         path = self._path.with_name(self._path.name + suffix)
         return path.is_file() and path.stat().st_size > 0
 
+    def _find_log(self) -> _LogVfs | None:
+        """Return what opens the file with its write-ahead log; None where that has nothing."""
+        if not self._beside("-wal"):
+            return None
+        self._vfs = _LogVfs()
+        with contextlib.suppress(*_BROKEN, SourceError), contextlib.closing(self._connect()) as log:
+            log.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+            frames, _ = log.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
+            return self._vfs if frames > 0 else None
+        return None
+
     def _connect(self) -> apsw.Connection:
+        """Open the file as of the last transaction; nothing is written, or locked."""
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        address = self._path.absolute().as_uri()
         try:
-            connection = self._log.connect()
+            if self._vfs is None:
+                connection = apsw.Connection(f"{address}?immutable=1", flags)
+            else:
+                connection = apsw.Connection(address, flags, self._vfs.name)
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                # the index of the log is then in memory, and not in a file beside it
+                connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             # or a file that is shorter than it says is refused as a whole
             connection.execute("PRAGMA writable_schema=ON")
         except apsw.Error as error:
@@ -173,7 +185,7 @@ class SqliteFile:
 
     def _count(self, connection: apsw.Connection) -> None:
         """Count the messages of a whole file; the pages of their data are not touched."""
-        if not self._log.pages and self._path.stat().st_size < _size_by_header(self._path):
+        if not self._vfs and self._path.stat().st_size < _size_by_header(self._path):
             raise apsw.CorruptError("it is cut off")
         first = last = None
         for stamp, _, key in _walk(connection, 1):
@@ -341,153 +353,36 @@ def _read_blob(blob: Any, head: int | None) -> tuple[bytes, int]:
     return data, size
 
 
-class WriteAheadLog:
-    """The pages in a write-ahead log that the database's writer has left.
-
-    SQLite itself would write the log back into the file. Here the pages of the log are laid over
-    those of the file in memory, as SQLite would replay them: up to the last transaction before the
-    first frame that is cut off or whose checksum is wrong. Format: sqlite.org/fileformat2.html, 4
-    (the write-ahead log).
-
-    SQLite could replay the log in a temporary copy. But a log holds a few megabytes, and the copy
-    is of the whole recording: each ``bag info`` and each worker of a fleet would copy all of it,
-    and the temporary folder would need room for as many copies. Without a copy, SQLite reads a log
-    only where it may lock the file and make a third one beside it.
-
-    Attributes:
-        path: Of the database.
-        pages: Pages of the database as of the last transaction; 0 if there is none.
-
-    Args:
-        path: Of the database; the log lies beside it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._log = path.with_name(f"{path.name}-wal")
-        self.pages = 0
-        self._page_bytes = 0
-        self._places: dict[int, int] = {}  # in the log, by the page's number
-        self._vfs: _LogVfs | None = None
-        try:
-            self._read()
-        except OSError:
-            return  # there is none
-
-    def connect(self) -> apsw.Connection:
-        """Open the database as of the last transaction; nothing is written, or locked.
-
-        Raises:
-            apsw.Error: It cannot be opened.
-        """
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        if self.pages and self._vfs is None:
-            self._vfs = _LogVfs(self)
-        name = self._vfs.name if self._vfs else None
-        return apsw.Connection(f"{self.path.absolute().as_uri()}?immutable=1", flags, name)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the database as of the last transaction."""
-        return self.pages * self._page_bytes
-
-    def piece(self, file: int, amount: int, offset: int) -> bytes | None:
-        """Return bytes of the database that the log has; None where the file has them.
-
-        Args:
-            file: Descriptor of the log.
-            amount: How many, within one page.
-            offset: In the database.
-        """
-        page, rest = divmod(offset, self._page_bytes)
-        place = self._places.get(page + 1)
-        return None if place is None else os.pread(file, amount, place + rest)
-
-    def open(self) -> int:
-        """Return a descriptor of the log."""
-        return os.open(self._log, os.O_RDONLY)
-
-    def _read(self) -> None:
-        with self._log.open("rb") as file:
-            head = file.read(_LOG_HEADER.size)
-            if len(head) < _LOG_HEADER.size:
-                return
-            magic, _, self._page_bytes, _, salts, checksums = _LOG_HEADER.unpack(head)
-            if magic not in _LOG_WORDS or not 512 <= self._page_bytes <= 65536:
-                return
-            words = _LOG_WORDS[magic]
-            sums = _add_up((0, 0), head[:_HEADER_SUMMED], words)
-            if struct.pack(">II", *sums) != checksums:
-                return
-            size = os.fstat(file.fileno()).st_size
-            begun: dict[int, int] = {}
-            for offset in range(_LOG_HEADER.size, size, _LOG_FRAME.size + self._page_bytes):
-                frame = os.pread(file.fileno(), _LOG_FRAME.size + self._page_bytes, offset)
-                if len(frame) < _LOG_FRAME.size + self._page_bytes:
-                    return
-                page, pages, frame_salts, checksums = _LOG_FRAME.unpack_from(frame)
-                sums = _add_up(sums, frame[:_FRAME_SUMMED] + frame[_LOG_FRAME.size :], words)
-                if frame_salts != salts or struct.pack(">II", *sums) != checksums:
-                    return
-                place = offset + _LOG_FRAME.size
-                begun[page] = place
-                if pages:
-                    self._places.update(begun)
-                    self.pages = pages
-                    begun.clear()
-
-
-def _add_up(sums: tuple[int, int], data: bytes, words: str) -> tuple[int, int]:
-    """Return the checksums of a log after more of its bytes.
-
-    Of each two words x and y, ``a += x + b`` and ``b += y + a``, modulo 2**32: a linear step, so
-    that all of them are one product with the powers of its matrix.
-    """
-    pairs = np.frombuffer(data, words).astype(np.uint32).reshape(-1, 2)
-    powers = _powers(len(pairs))
-    steps = np.stack([pairs[:, 0], pairs[:, 0] + pairs[:, 1]], axis=1)
-    start = np.array(sums, np.uint32)
-    total = powers[-1] @ start + (powers[-2::-1] @ steps[:, :, None]).sum(axis=(0, 2), dtype="u4")
-    return int(total[0]), int(total[1])
-
-
-@lru_cache(maxsize=4)
-def _powers(count: int) -> NDArray[np.uint32]:
-    """Return (count + 1, 2, 2), the powers of a step's matrix modulo 2**32, from 0 on."""
-    step = np.array([[1, 1], [1, 2]], np.uint32)
-    powers = [np.eye(2, dtype=np.uint32)]
-    for _ in range(count):
-        powers.append(step @ powers[-1])
-    return np.stack(powers)
-
-
 class _LogVfs(apsw.VFS):
-    """Opens a database with the pages of its log."""
+    """Lets SQLite read a database with its write-ahead log, but write and lock nothing."""
 
-    def __init__(self, log: WriteAheadLog) -> None:
+    def __init__(self) -> None:
         self.name = f"pose_ros_{next(_vfs_numbers)}"
-        self._log = log
         super().__init__(self.name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  as apsw names it
-        if isinstance(name, apsw.URIFilename):
-            return _LogFile(self._log, name, flags)
-        return super().xOpen(name, flags)
+        return _UnwrittenFile(name, flags)
+
+    def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: N802
+        # a journal would have to be rolled back, and that writes
+        return not pathname.endswith("-journal") and super().xAccess(pathname, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+        """Leave the file."""
 
 
-class _LogFile(apsw.VFSFile):
-    def __init__(self, log: WriteAheadLog, name: apsw.URIFilename, flags: list[int]) -> None:
-        super().__init__("", name, flags)
-        self._log = log
-        self._file = log.open()
+class _UnwrittenFile(apsw.VFSFile):
+    """A file that is opened for reading alone, though SQLite takes it for one that it may lock."""
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  as apsw names it
-        piece = self._log.piece(self._file, amount, offset)
-        return super().xRead(amount, offset) if piece is None else piece
+    def __init__(self, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        written = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        super().__init__("", name, [flags[0] & ~written | apsw.SQLITE_OPEN_READONLY, 0])
 
-    def xFileSize(self) -> int:  # noqa: N802  as apsw names it
-        return self._log.size
+    def xLock(self, level: int) -> None:  # noqa: N802
+        """Lock nothing."""
 
-    def xClose(self) -> None:  # noqa: N802  as apsw names it
-        os.close(self._file)
-        super().xClose()
+    def xUnlock(self, level: int) -> None:  # noqa: N802
+        """Nothing is locked."""
+
+    def xCheckReservedLock(self) -> bool:  # noqa: N802
+        return False
