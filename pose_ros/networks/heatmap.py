@@ -8,7 +8,7 @@ is in the Details: Delving into Unbiased Data Processing" (UDP), 2020.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.family import output_error, read_settings
 from pose_ros.networks.one_shot import ROLE
-from pose_ros.networks.top_down import TopDown, TopDownSettings
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.networks.top_down import DecodeCrops, TopDownSettings
 
 Refine: TypeAlias = Literal["quarter", "dark", "none"]
 
@@ -48,10 +46,8 @@ class HeatmapSettings(TopDownSettings):
             raise ValueError(f"blur must be odd, 1 or more, got {self.blur}")
 
 
-def estimator(
-    contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
-) -> TopDown:
-    """Make the ``Estimator`` of a network whose output is (N, K, h, w), one map a keypoint.
+def decoder(contract: Contract) -> tuple[DecodeCrops, HeatmapSettings]:
+    """Return what decodes (N, K, h, w), one map a keypoint, and the card's settings.
 
     Raises:
         ModelError: The card's output or settings are others.
@@ -71,7 +67,7 @@ def estimator(
         cells, scores = decode(outputs[0], settings.refine, settings.blur)
         return cells / span, scores
 
-    return TopDown(contract, sessions, options, in_box, settings)
+    return in_box, settings
 
 
 def decode(

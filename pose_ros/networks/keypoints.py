@@ -6,19 +6,17 @@ of y, x, score in [0, 1] of the letterboxed input; Toshev and Szegedy, "DeepPose
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.family import output_error, read_settings
-from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, OneShot
-from pose_ros.networks.top_down import KEYPOINT_THRESHOLD, TopDown, TopDownSettings
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, Decode, DecodedPeople
+from pose_ros.networks.top_down import KEYPOINT_THRESHOLD, DecodeCrops, TopDownSettings
 
 Order: TypeAlias = Literal["xy", "yx"]
 Units: TypeAlias = Literal["normalized", "pixels"]
@@ -51,10 +49,8 @@ class CropKeypointSettings(TopDownSettings):
     units: Units = "normalized"
 
 
-def whole_image(
-    contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
-) -> OneShot:
-    """Make the ``Estimator`` of a network that sees the whole image, and in it one person.
+def decoder(contract: Contract) -> Decode:
+    """Return what decodes a network that sees the whole image, and in it one person.
 
     Raises:
         ModelError: The card's output or settings are others.
@@ -71,13 +67,11 @@ def whole_image(
         keypoints = unit * size - np.float32(0.5)
         return select(keypoints, scores, threshold, settings.keypoint_threshold)
 
-    return OneShot(contract, sessions, options, find)
+    return find
 
 
-def top_down(
-    contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
-) -> TopDown:
-    """Make the ``Estimator`` of a network that sees one person at a time.
+def crop_decoder(contract: Contract) -> tuple[DecodeCrops, CropKeypointSettings]:
+    """Return what decodes a network that sees one person at a time, and the card's settings.
 
     Raises:
         ModelError: The card's output or settings are others.
@@ -90,7 +84,7 @@ def top_down(
     def in_box(outputs: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
         return decode(outputs[0], points, settings.order, settings.units, size)
 
-    return TopDown(contract, sessions, options, in_box, settings)
+    return in_box, settings
 
 
 def decode(
@@ -133,12 +127,7 @@ def select(
     count = known.sum(axis=1)
     mean = np.where(known, scores, 0.0).sum(axis=1) / np.maximum(count, 1)
     kept = (count >= LEAST_COMMON) & (mean >= threshold)
-    known = known[kept]
-    return DecodedPeople(
-        np.where(known[..., None], keypoints[kept], np.nan).astype(np.float32),
-        np.where(known, scores[kept], 0.0).astype(np.float32),
-        mean[kept].astype(np.float32),
-    )
+    return DecodedPeople.of(keypoints[kept], scores[kept], mean[kept], known[kept])
 
 
 def _check_output(contract: Contract) -> None:

@@ -16,6 +16,7 @@ from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
+from pose_ros.networks.family import Family
 from pose_ros.settings.estimation import EstimatorOptions
 
 SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
@@ -49,6 +50,21 @@ class DecodedPeople(NamedTuple):
     keypoints: FloatArray
     keypoint_scores: FloatArray
     scores: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        keypoints: FloatArray,
+        keypoint_scores: FloatArray,
+        scores: FloatArray,
+        found: NDArray[np.bool_],
+    ) -> DecodedPeople:
+        """Return people without the keypoints that are not ``found``, (N, K)."""
+        return cls(
+            np.where(found[..., None], keypoints, np.nan).astype(np.float32),
+            np.where(found, keypoint_scores, 0.0).astype(np.float32),
+            scores.astype(np.float32),
+        )
 
 
 class Follower:
@@ -190,6 +206,17 @@ to people whose keypoints are in pixels of the network's input."""
 
 ROLE = "network"
 """The role of its one file in the card."""
+
+
+def one_shot(decoder: Callable[[Contract], Decode]) -> Family:
+    """Return the family of networks that find everybody, by what reads a card."""
+
+    def make(
+        contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
+    ) -> OneShot:
+        return OneShot(contract, sessions, options, decoder(contract))
+
+    return Family(make, finds_everybody=True)
 
 
 class OneShot:

@@ -6,7 +6,7 @@ Peaks, scores and assignment give what the parser of NVIDIA-AI-IOT/trt_pose give
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, TypeAlias
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from pose_ros.core.assignment import best_pairs
 from pose_ros.core.contract import Contract, Value
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.networks.family import read_settings
-from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople, OneShot
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -311,42 +309,6 @@ def decode(  # noqa: PLR0917 - in the order of trt_pose's own
     careful: bool = False,
     min_parts: int = 1,
     min_score: float = 0.0,
-) -> FloatArray:
-    """Find the objects of one image; see ``parse``, which gives scores too.
-
-    Returns:
-        (N, C, 2) x, y in [0, 1], NaN where a part is missing.
-    """
-    return parse(
-        cmap,
-        paf,
-        skeleton,
-        threshold,
-        link_threshold,
-        window,
-        samples,
-        max_parts,
-        max_objects,
-        careful=careful,
-        min_parts=min_parts,
-        min_score=min_score,
-    ).xy
-
-
-def parse(  # noqa: PLR0917
-    cmap: FloatArray,
-    paf: FloatArray,
-    skeleton: Skeleton | Topology,
-    threshold: float = 0.1,
-    link_threshold: float | None = None,
-    window: int = 5,
-    samples: int = 7,
-    max_parts: int = 100,
-    max_objects: int = 100,
-    *,
-    careful: bool = False,
-    min_parts: int = 1,
-    min_score: float = 0.0,
 ) -> Objects:
     """Find the objects of one image.
 
@@ -536,7 +498,7 @@ class PafSettings:
 
     Attributes:
         layout: Of the outputs, ``nchw`` or ``nhwc``.
-        link_threshold: As for ``parse``, and so are those that follow.
+        link_threshold: As for ``decode``, and so are those that follow.
     """
 
     layout: Literal["nchw", "nhwc"] = "nchw"
@@ -557,20 +519,11 @@ class PafSettings:
             )
 
 
-def make(contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions) -> OneShot:
-    """Build the estimator of a network with part affinity fields.
-
-    Its outputs are ``cmap`` and ``paf``; or ``maps``, all in one, the fields last. A map of
-    the background may follow those of the parts.
-
-    Raises:
-        ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
-    """
-    return OneShot(contract, sessions, options, decoder(contract))
-
-
 def decoder(contract: Contract) -> Decode:
     """Return what makes people of the outputs that a card describes.
+
+    They are ``cmap`` and ``paf``; or ``maps``, all in one, the fields last. A map of
+    the background may follow those of the parts.
 
     Raises:
         ModelError: The outputs on the card do not fit its skeleton, or a setting is wrong.
@@ -593,7 +546,7 @@ def decoder(contract: Contract) -> Decode:
         else:
             cmap, paf = maps[order["cmap"]], maps[order["paf"]]
         try:
-            objects = parse(
+            objects = decode(
                 cmap,
                 paf,
                 layout,

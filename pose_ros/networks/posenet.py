@@ -12,7 +12,7 @@ vector.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError
 from pose_ros.networks.family import read_settings
-from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople, OneShot
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople
 
 SKELETON = skeletons.get("coco17")
 PARTS = len(SKELETON)
@@ -396,15 +394,6 @@ class PosenetSettings:
             raise ValueError(f"expected an nms_radius above 0 pixels, got {self.nms_radius}")
 
 
-def make(contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions) -> OneShot:
-    """Return the estimator of a network of this family.
-
-    Raises:
-        ModelError: The card does not describe such a network.
-    """
-    return OneShot(contract, sessions, options, decoder(contract))
-
-
 def decoder(contract: Contract) -> Decode:
     """Return what makes people of the outputs of one network.
 
@@ -491,9 +480,4 @@ def _clear(found: DecodedPeople, threshold: float) -> DecodedPeople:
     """
     people = found.scores >= threshold
     points, scores = found.keypoints[people], found.keypoint_scores[people]
-    unseen = scores < MIN_PART_SCORE
-    return DecodedPeople(
-        keypoints=np.where(unseen[..., None], np.float32(np.nan), points),
-        keypoint_scores=np.where(unseen, np.float32(0), scores),
-        scores=found.scores[people],
-    )
+    return DecodedPeople.of(points, scores, found.scores[people], scores >= MIN_PART_SCORE)

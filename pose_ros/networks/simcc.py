@@ -6,18 +6,16 @@ Estimation", 2022; Jiang et al., "RTMPose", 2023, and open-mmlab/mmpose's ``SimC
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.family import output_error, read_settings
 from pose_ros.networks.one_shot import ROLE
-from pose_ros.networks.top_down import TopDown, TopDownSettings
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.networks.top_down import DecodeCrops, TopDownSettings
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,8 @@ class SimccSettings(TopDownSettings):
     split_ratio: float = 2.0
 
 
-def estimator(
-    contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
-) -> TopDown:
-    """Make the ``Estimator`` of a network with two outputs, (N, K, X) and (N, K, Y).
+def decoder(contract: Contract) -> tuple[DecodeCrops, SimccSettings]:
+    """Return what decodes two outputs, (N, K, X) and (N, K, Y), and the card's settings.
 
     Raises:
         ModelError: The card's outputs or settings are others.
@@ -56,7 +52,7 @@ def estimator(
         places, scores = decode(outputs[0], outputs[1])
         return places / divisor, scores
 
-    return TopDown(contract, sessions, options, in_box, settings)
+    return in_box, settings
 
 
 def decode(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -21,12 +21,11 @@ from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
 from pose_ros.errors import ModelError
+from pose_ros.networks.family import Family
 from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
 from pose_ros.networks.search import Finder, PeopleSearch, SearchMemory, person_detector
 from pose_ros.settings.estimation import EstimatorOptions
-
-"""The role of the card's one file."""
 
 DETECTOR_ROLE = "detector"
 """The role of the session that finds people, which the card does not name."""
@@ -50,7 +49,7 @@ SAME_BOX = 0.5
 SAME_BODY = 0.1
 """How near each other, in sides of the person, the keypoints of one person found twice are."""
 
-Decode: TypeAlias = Callable[[Sequence[FloatArray]], tuple[FloatArray, FloatArray]]
+DecodeCrops: TypeAlias = Callable[[Sequence[FloatArray]], tuple[FloatArray, FloatArray]]
 """From a network's outputs for N boxes, in the card's order, to x y in the unit square of the
 box (N, K, 2), and scores in [0, 1] (N, K)."""
 
@@ -101,6 +100,17 @@ class _Seen:
     followed: bool
 
 
+def top_down(decoder: Callable[[Contract], tuple[DecodeCrops, TopDownSettings]]) -> Family:
+    """Return the family of networks that see one person at a time, by what reads a card."""
+
+    def make(
+        contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
+    ) -> TopDown:
+        return TopDown(contract, sessions, options, *decoder(contract))
+
+    return Family(make, needs_people=True, takes_finder=True)
+
+
 class _TopDownMemory:
     """What is remembered of the people of a stream."""
 
@@ -129,7 +139,7 @@ class TopDown:
         contract: Contract,
         sessions: Mapping[str, Session],
         options: EstimatorOptions,
-        decode: Decode,
+        decode: DecodeCrops,
         settings: TopDownSettings,
     ) -> None:
         """Take over a loaded network and a detector.

@@ -9,7 +9,7 @@ outputs: (1, N, 5) of x0 y0 x1 y1 score, and (1, N, K, 3) of x y score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,13 +17,11 @@ import cv2
 import numpy as np
 
 from pose_ros.core.contract import Contract
-from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray
 from pose_ros.networks.family import output_error, read_settings
 from pose_ros.networks.keypoints import Units
-from pose_ros.networks.one_shot import ROLE, DecodedPeople, OneShot
+from pose_ros.networks.one_shot import ROLE, Decode, DecodedPeople
 from pose_ros.networks.top_down import KEYPOINT_THRESHOLD
-from pose_ros.settings.estimation import EstimatorOptions
 
 Form: TypeAlias = Literal["raw", "final", "pair"]
 
@@ -57,10 +55,8 @@ class YoloPoseSettings:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
-def estimator(
-    contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
-) -> OneShot:
-    """Make the ``Estimator`` of a network that gives rows.
+def decoder(contract: Contract) -> Decode:
+    """Return what decodes rows.
 
     Raises:
         ModelError: The card's outputs or settings are others.
@@ -91,7 +87,7 @@ def estimator(
         kept = kept[:MOST]
         return _found(keypoints[kept], scores[kept], scale, settings.keypoint_threshold)
 
-    return OneShot(contract, sessions, options, find)
+    return find
 
 
 def form_of(shapes: Sequence[tuple[int | None, ...]], points: int, classes: int = 1) -> Form | None:
@@ -164,8 +160,4 @@ def _found(
     known = (point_scores >= threshold) & np.isfinite(keypoints).all(axis=2)
     # edges of pixels lie at whole numbers there, their centers here
     places = keypoints[..., :2] * scale - np.float32(0.5)
-    return DecodedPeople(
-        np.where(known[..., None], places, np.nan).astype(np.float32),
-        np.where(known, point_scores, 0.0).astype(np.float32),
-        np.clip(scores, 0.0, 1.0).astype(np.float32),
-    )
+    return DecodedPeople.of(places, point_scores, np.clip(scores, 0.0, 1.0), known)

@@ -10,7 +10,7 @@ import pytest
 import pose_ros
 from pose_ros.core.skeletons import SIDES
 from pose_ros.models.card import load_card
-from pose_ros.networks.paf import parse
+from pose_ros.networks.paf import decode
 from pose_ros.runtime.session import open_session
 
 FOUND = {
@@ -110,7 +110,7 @@ def test_a_crowd(data, openpose_models, capsys):
         channels = maps[0].transpose(2, 0, 1)
         place = image_input.place(frame.shape[1], frame.shape[0])
         for careful in (False, True):
-            found = parse(
+            found = decode(
                 channels[:18], channels[19:], skeleton, card.threshold, careful=careful, min_parts=4
             )
             points = place.to_image(found.xy * size - 0.5)

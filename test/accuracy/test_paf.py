@@ -39,7 +39,7 @@ def more_scenes(data):
 
 def find(scene, **options):
     threshold = float(scene["threshold"])
-    return decode(scene["cmap"], scene["paf"], scene["skeleton"], threshold, **options)
+    return decode(scene["cmap"], scene["paf"], scene["skeleton"], threshold, **options).xy
 
 
 def test_decoder_finds_the_same_objects_as_trt_poses_parser(scenes, more_scenes):

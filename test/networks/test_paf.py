@@ -6,7 +6,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.errors import ModelError, OptionError
-from pose_ros.networks.paf import Topology, decode, find_peaks, parse, score_links, topology
+from pose_ros.networks.paf import Topology, decode, find_peaks, score_links, topology
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.settings.estimation import EstimatorOptions
 
@@ -71,7 +71,7 @@ def test_people_of_each_topology_are_decoded(name, careful):
     hidden = "left_wrist" if "left_wrist" in skeleton.keypoints else "thumb_tip"
     people[1, skeleton.index(hidden)] = np.nan
     cmap, fields = draw(layout, people, background=name.startswith("openpose"))
-    found = decode(cmap, fields, skeleton, careful=careful, min_parts=3)
+    found = decode(cmap, fields, skeleton, careful=careful, min_parts=3).xy
     assert found.shape == people.shape
     found = people_of(found)
     assert np.array_equal(np.isnan(found), np.isnan(people))
@@ -105,7 +105,7 @@ def test_link_has_its_published_channels(skeleton, a, b, x, y):
 
 def test_empty_maps_give_no_people():
     for careful in (False, True):
-        found = parse(np.zeros((3, 20, 30)), np.zeros((4, 20, 30)), CHAIN, careful=careful)
+        found = decode(np.zeros((3, 20, 30)), np.zeros((4, 20, 30)), CHAIN, careful=careful)
         assert found.xy.shape == (0, 3, 2)
         assert found.scores.shape == (0, 3)
 
@@ -135,7 +135,7 @@ def test_values_that_are_not_finite_are_ignored(value):
     cmap, fields = draw(CHAIN, people)
     fields[:, 0, :] = value
     cmap[2, :, 0] = -np.inf if np.isinf(value) else value
-    found = people_of(decode(cmap, fields, CHAIN, min_parts=2))
+    found = people_of(decode(cmap, fields, CHAIN, min_parts=2).xy)
     assert np.nanmax(np.abs(found - people)) < 0.35
     decode(np.full_like(cmap, value), np.full_like(fields, value), CHAIN)
 
@@ -163,7 +163,7 @@ def test_a_part_that_lies_outside_the_map_has_no_field_there():
     cmap[1, 6, 9] = 0.9
     pair = Topology(2, ((0, 1),), ((0, 1),))
     fields = np.ones((2, 12, 12), np.float32)
-    (found,) = decode(cmap, fields, pair, 0.1)
+    (found,) = decode(cmap, fields, pair, 0.1).xy
     assert found[:, 0] * 12 == pytest.approx([-2.5, 9.5], rel=1e-3)
     # two of the seven places along the way are outside, at -2.5 and -0.5 -> 0: one of them counts
     (peaks,) = (find_peaks(cmap, 0.1, 5, 100),)
@@ -179,9 +179,9 @@ def test_two_people_with_one_wrong_link_stay_two_when_careful():
     people[0, 2] = people[1, 1] = nowhere
     cmap, fields = draw(ring, people)
     fields += 0.7 * draw(ring, [wrong])[1]
-    (merged,) = decode(cmap, fields, ring)
+    (merged,) = decode(cmap, fields, ring).xy
     assert np.isfinite(merged).all()
-    apart = people_of(decode(cmap, fields, ring, careful=True))
+    apart = people_of(decode(cmap, fields, ring, careful=True).xy)
     assert np.array_equal(np.isnan(apart), np.isnan(people))
     assert np.nanmax(np.abs(apart - people)) < 0.35
 
@@ -207,7 +207,7 @@ def test_careful_never_gives_an_object_a_part_twice():
         cmap[part, 10, x] = score
     fields[0, 10, 5:16] = 0.9
     fields[2, 10, 15:26] = -0.8
-    strongest = parse(cmap, fields, layout, careful=True)
+    strongest = decode(cmap, fields, layout, careful=True)
     assert np.isfinite(strongest.xy[..., 0]).sum(axis=1).tolist() == [3, 1]
     assert strongest.scores[1].tolist() == [0.5, 0, 0]
 

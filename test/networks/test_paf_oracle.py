@@ -87,7 +87,7 @@ def test_the_maps_of_scenes_give_the_people_of_the_decoder(data: Path, tmp_path:
             cmap, field = np.clip(maps[0], 0, 1), np.clip(maps[1], -1, 1)
             found = estimator.estimate(oracle.picture_of(cmap, field))
             settings = {"careful": True, "min_parts": 4}
-            wanted = paf.parse(cmap, field, skeletons.get(skeleton), 0.1, **settings)
+            wanted = paf.decode(cmap, field, skeletons.get(skeleton), 0.1, **settings)
             expected = wanted.xy * SIZE - 0.5
             assert len(found) == min(10, len(expected))
             for pose in found:

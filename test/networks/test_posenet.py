@@ -9,7 +9,8 @@ from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
-from pose_ros.networks.posenet import EDGES, SKELETON, decode, decode_single, decoder, make
+from pose_ros.networks.posenet import EDGES, SKELETON, decode, decode_single, decoder
+from pose_ros.networks.registry import FAMILIES
 from pose_ros.settings.estimation import EstimatorOptions
 
 REACH = 32.0  # pixels around a part in which offsets and displacements lead from it
@@ -322,7 +323,7 @@ def test_estimator_returns_the_people_of_the_maps(outputs, scores):
         CONTRACT, outputs={"network": outputs}, settings={"scores": scores}
     )
     sessions: dict[str, Session] = {"network": Oracle(as_outputs([heatmaps, *rest], outputs))}
-    estimator = make(contract, sessions, EstimatorOptions(max_people=5))
+    estimator = FAMILIES["posenet"].make(contract, sessions, EstimatorOptions(max_people=5))
     poses = estimator.estimate(np.zeros((2 * 353, 2 * 481, 3), np.uint8))
     assert (poses.skeleton.name, len(poses)) == ("coco17", 2)
     for truth in points:

@@ -16,7 +16,7 @@ from pose_ros.core.protocols import Session
 from pose_ros.errors import ModelError
 from pose_ros.models.card import load_card
 from pose_ros.models.store import model_path
-from pose_ros.networks import heatmap, keypoints, simcc, top_down
+from pose_ros.networks import top_down
 from pose_ros.networks.people import Sighting
 from pose_ros.networks.registry import FAMILIES
 from pose_ros.networks.search import region_of
@@ -34,9 +34,9 @@ UNSEEN = [1, 2, 3, 4]
 WIDTH, HEIGHT = 192, 256
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BUILDERS = {
-    "heatmap": heatmap.estimator,
-    "simcc": simcc.estimator,
-    "keypoints": keypoints.top_down,
+    "heatmap": FAMILIES["heatmap"].make,
+    "simcc": FAMILIES["simcc"].make,
+    "keypoints": FAMILIES["keypoints-top-down"].make,
 }
 OUTPUTS = {
     "heatmap": [("heatmaps", (1, 17, HEIGHT // 4, WIDTH // 4))],
@@ -133,7 +133,7 @@ def test_markers_are_found_where_they_are_drawn(kind, settings, worst, gesture, 
 def test_people_in_one_batch_equal_people_one_by_one(free_batch, networks, detector):
     source = SyntheticSource(scene=crossing(), live=False, fps=10)
     sessions = {"network": networks("keypoints", free_batch=free_batch), "detector": detector}
-    estimator = keypoints.top_down(
+    estimator = BUILDERS["keypoints"](
         contract("keypoints"), sessions, EstimatorOptions(static=True, max_people=3)
     )
     image, _, people = picture(source)
@@ -149,7 +149,9 @@ def test_people_in_one_batch_equal_people_one_by_one(free_batch, networks, detec
 
 def test_people_are_searched_where_the_finder_sees_them(networks, detector):
     sessions = {"network": networks("keypoints"), "detector": detector}
-    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions(static=True))
+    estimator = BUILDERS["keypoints"](
+        contract("keypoints"), sessions, EstimatorOptions(static=True)
+    )
     image, _, (points,) = picture(actor())
     region = region_of(points, SKELETON)
     assert region
@@ -161,7 +163,7 @@ def test_people_are_searched_where_the_finder_sees_them(networks, detector):
         tiles=lambda width, height, tiles: tiles,
         look=lambda *_: [Sighting(True, 0.9, 0, region)],
     )
-    estimator.finder = cast("Any", finder)
+    cast("Any", estimator).finder = finder
     (pose,) = estimator.estimate(dark)
     assert np.hypot(*(pose.keypoints - points)[seen].T).max() < 2.0
 
@@ -181,7 +183,7 @@ class Counted:
 
 def test_person_is_followed_without_the_detector(networks, detector):
     sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
-    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
     source = actor("walk")
     ids = []
     for _ in range(15):
@@ -211,7 +213,7 @@ def test_other_people_are_searched_periodically(same_box, looks, networks, detec
     monkeypatch.setattr(top_down, "SAME_BOX", same_box)
     sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
     options = EstimatorOptions(max_people=2)
-    estimator = keypoints.top_down(contract("keypoints"), sessions, options)
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, options)
     image, _, _ = picture(actor())
     for frame in range(11):
         assert estimator.estimate(image, frame / 10).ids.tolist() == [0]
@@ -223,7 +225,7 @@ def test_followed_person_needs_a_lower_score(networks, detector):
     sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
     settings = {"keypoint_threshold": 0.1}
     options = EstimatorOptions(min_tracking_confidence=0.2)
-    estimator = keypoints.top_down(contract("keypoints", settings, 0.9), sessions, options)
+    estimator = BUILDERS["keypoints"](contract("keypoints", settings, 0.9), sessions, options)
     sure, unsure = picture(actor())[0], picture(actor(), radius=2)[0]
     assert len(estimator.estimate(unsure, 0.0)) == 0
     (pose,) = estimator.estimate(sure, 0.1)
@@ -235,20 +237,18 @@ def test_followed_person_needs_a_lower_score(networks, detector):
 def test_person_with_too_few_keypoints_is_dropped(networks, detector):
     sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
     image, _, _ = picture(actor(), missing=range(7, 17))
-    assert (
-        len(keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions()).estimate(image))
-        == 1
-    )
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
+    assert len(estimator.estimate(image)) == 1
     image, _, _ = picture(actor(), missing=range(6, 17))
-    assert (
-        len(keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions()).estimate(image))
-        == 0
-    )
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
+    assert len(estimator.estimate(image)) == 0
 
 
 def test_upper_body_only_gives_its_keypoints(networks, detector):
     sessions: dict[str, Session] = {"network": networks("simcc"), "detector": detector}
-    estimator = simcc.estimator(contract("simcc"), sessions, EstimatorOptions(upper_body_only=True))
+    estimator = BUILDERS["simcc"](
+        contract("simcc"), sessions, EstimatorOptions(upper_body_only=True)
+    )
     poses = estimator.estimate(picture(actor())[0])
     assert poses.skeleton.name == "coco17_upper_body"
     assert poses.keypoints.shape == (1, 13, 2)
@@ -305,7 +305,7 @@ class Broken:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_keypoint_that_is_not_finite_is_missing(value, detector):
     sessions: dict[str, Session] = {"network": Broken(value), "detector": detector}
-    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
     for _ in range(2):
         (pose,) = estimator.estimate(picture(actor())[0])
         assert np.flatnonzero(~np.isfinite(pose.keypoints).all(axis=1)).tolist() == [5]
@@ -320,7 +320,7 @@ def test_registry_shows_which_families_need_the_detector():
 
 def test_person_half_missed_in_one_image_is_whole_in_the_next(networks, detector):
     sessions = {"network": networks("keypoints"), "detector": Counted(detector)}
-    estimator = keypoints.top_down(contract("keypoints"), sessions, EstimatorOptions())
+    estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
     for frame, missing in enumerate([(), range(11, 17), (), range(5), ()]):
         (pose,) = estimator.estimate(picture(actor(), missing)[0], frame / 10)
         assert np.isfinite(pose.keypoints[:, 0]).sum() == 13 - len(set(missing) - set(UNSEEN))

@@ -6,6 +6,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.networks import yolo_pose
+from pose_ros.networks.registry import FAMILIES
 from pose_ros.settings.estimation import EstimatorOptions
 
 POINTS = 17
@@ -103,7 +104,7 @@ def test_keypoint_that_is_not_finite_is_missing(value):
         outputs={"network": (Value("rows", "rows", outputs[0].shape),)},
         settings={"keypoint_threshold": 0.1},
     )
-    estimator = yolo_pose.estimator(contract, {"network": Rows(outputs)}, EstimatorOptions())
+    estimator = FAMILIES["yolo-pose"].make(contract, {"network": Rows(outputs)}, EstimatorOptions())
     (pose,) = estimator.estimate(np.zeros((480, 640, 3), np.uint8))
     assert np.flatnonzero(np.isnan(pose.keypoints).any(axis=1)).tolist() == [9]
     assert pose.keypoint_scores[9] == 0
