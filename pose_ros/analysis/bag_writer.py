@@ -33,11 +33,10 @@ from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
-from pose_ros.messages.cdr import frames_to_cdr, poses_to_cdr
 from pose_ros.messages.gestures import gestures_to_msg, goal_to_msg, target_to_msg
 from pose_ros.messages.headers import header_of
-from pose_ros.messages.poses import skeleton_to_msg
-from pose_ros.messages.transforms import frames_of
+from pose_ros.messages.poses import poses_to_msg, skeleton_to_msg
+from pose_ros.messages.transforms import transforms
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
 TARGET, GOAL = "/gesture/target", "/gesture/goal_pose"
@@ -91,18 +90,18 @@ class BagWriter:
         """
         nanoseconds, frame_id = result.nanoseconds, result.frame_id
         least = result.poses.skeleton.least_score
-        frames = frames_of(result.poses, frame_id, _ID_PREFIX, least)
-        if frames.children:  # first, so that who gets the poses can look the frames up
-            self._put(TF, _FRAMES, frames_to_cdr(frames, nanoseconds), recorded)
+        header = header_of(types, nanoseconds, frame_id)
+        frames = transforms(types, result.poses, header, _ID_PREFIX, least)
+        if frames:  # first, so that who gets the poses can look the frames up
+            self._put(TF, _FRAMES, types(_FRAMES)(transforms=frames), recorded)
         self._tell(SKELETON, result.poses.skeleton, recorded)
         self._put_poses(POSES, result.poses, self._info.network, result, recorded)
         if result.hands is not None:
             self._tell(HAND_SKELETON, result.hands.skeleton, recorded)
             self._put_poses(HANDS, result.hands, self._info.hand_network, result, recorded)
         if self._gestures:
-            header = header_of(types, nanoseconds, frame_id)
             message = gestures_to_msg(types, result.gestures, header)
-            self._put(GESTURES, _GESTURES, _serialized(message, _GESTURES), recorded)
+            self._put(GESTURES, _GESTURES, message, recorded)
             self._put_goal(result, recorded)
 
     def copy(self, message: BagMessage, recorded: int | None = None) -> None:
@@ -127,27 +126,25 @@ class BagWriter:
         """Write a skeleton where it is another one than before."""
         if skeleton != self._told.get(topic):
             self._told[topic] = skeleton
-            message = skeleton_to_msg(types, skeleton)
-            self._put(topic, _SKELETON, _serialized(message, _SKELETON), recorded)
+            self._put(topic, _SKELETON, skeleton_to_msg(types, skeleton), recorded)
 
     def _put_poses(
         self, topic: str, poses: Poses, network: str, result: Result, recorded: int
     ) -> None:
-        stamp, size = result.nanoseconds, {"width": result.width, "height": result.height}
-        data = poses_to_cdr(poses, stamp, result.frame_id, network, **size)
-        self._put(topic, _ARRAY, data, recorded)
+        header = header_of(types, result.nanoseconds, result.frame_id)
+        size = {"width": result.width, "height": result.height}
+        self._put(topic, _ARRAY, poses_to_msg(types, poses, header, network, **size), recorded)
 
     def _put_goal(self, result: Result, recorded: int) -> None:
         goal = shown_goal(result.goals)
         if goal is None:
             return
         header = header_of(types, result.nanoseconds, goal.frame_id)
-        target, pose = target_to_msg(types, goal, header), goal_to_msg(types, goal, header)
-        self._put(TARGET, _POINT, _serialized(target, _POINT), recorded)
-        self._put(GOAL, _POSE, _serialized(pose, _POSE), recorded)
+        self._put(TARGET, _POINT, target_to_msg(types, goal, header), recorded)
+        self._put(GOAL, _POSE, goal_to_msg(types, goal, header), recorded)
 
-    def _put(self, topic: str, kind: str, data: bytes | memoryview, recorded: int) -> None:
-        self._writer.write(self._connect(topic, kind), recorded, data)
+    def _put(self, topic: str, kind: str, message: Any, recorded: int) -> None:
+        self._writer.write(self._connect(topic, kind), recorded, _serialized(message, kind))
 
     def _connect(self, topic: str, kind: str) -> Connection:
         if topic not in self._connections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,75 +25,44 @@ def body_id(person: int, prefix: str) -> str:
     return f"{prefix}{person}"
 
 
-class PersonFrames(NamedTuple):
-    """Frames of one image.
-
-    Attributes:
-        parents: N names.
-        children: N names, of the frames themselves.
-        places: (N, 3) meters, of their origins in the parents' axes.
-        turns: (N, 4) x, y, z, w: turn their axes to the parents'.
-    """
-
-    parents: tuple[str, ...]
-    children: tuple[str, ...]
-    places: Float64Array
-    turns: Float64Array
-
-
-def frames_of(poses: Poses, frame_id: str, prefix: str, min_score: float) -> PersonFrames:
-    """Return the frames of the people of one image.
+def transforms(
+    types: Types, poses: Poses, header: HeaderMsg, prefix: str, min_score: float
+) -> list[Any]:
+    """Return the frames of the people of one image as TransformStamped.
 
     Each has the root ``body_<id>`` at the mid-hips over the image's frame, x out of the
     body and z to the head, and below it ``<joint>_<id>``, with the root's axes.
 
     Args:
+        types: Of messages.
         poses: The people; those without ``camera``, hips or shoulders have no frames.
-        frame_id: Of the image; where it is empty there are no frames. A leading slash is left out,
-            as tf2 does.
+        header: The image's own; where its frame is empty there are no frames. A leading slash is
+            left out, as tf2 does.
         prefix: Of the ids.
         min_score: Joints below this score, in [0, 1], are left out, as are those without meters.
     """
-    parents: list[str] = []
-    children: list[str] = []
-    places, turns = [np.zeros((0, 3))], [np.zeros((0, 4))]
-    frame_id = frame_id.lstrip("/")
+    make = types("std_msgs/msg/Header")
+    frame_id = header.frame_id.lstrip("/")
+    over = make(stamp=header.stamp, frame_id=frame_id)
+    found = []
     for pose in poses if frame_id else ():
         frame = body_frame(pose)
         if frame is None or pose.camera is None:
             continue
         person = body_id(pose.id, prefix)
-        root = f"body_{person}"
+        root = make(stamp=header.stamp, frame_id=f"body_{person}")
+        found.append(
+            transform_to_msg(types, over, root.frame_id, frame.origin, frame.rotation.as_quat())
+        )
         valid = np.isfinite(pose.camera).all(axis=1) & (pose.keypoint_scores >= min_score)
-        joints = np.flatnonzero(valid).tolist()
-        parents += [frame_id, *[root] * len(joints)]
-        children += [root, *(f"{pose.skeleton.keypoints[i]}_{person}" for i in joints)]
-        places += [frame.origin[None], frame.to_body(pose.camera)[joints]]
-        turns += [frame.rotation.as_quat()[None], np.tile(_NO_TURN, (len(joints), 1))]
-    return PersonFrames(
-        tuple(parents), tuple(children), np.concatenate(places), np.concatenate(turns)
-    )
-
-
-def transforms(
-    types: Types, poses: Poses, header: HeaderMsg, prefix: str, min_score: float
-) -> list[Any]:
-    """Return ``frames_of`` one image as TransformStamped.
-
-    Args:
-        types: Of messages.
-        poses: The people.
-        header: The image's own.
-        prefix: Of the ids.
-        min_score: Of joints that have a frame.
-    """
-    frames = frames_of(poses, header.frame_id, prefix, min_score)
-    make = types("std_msgs/msg/Header")
-    headers = {parent: make(stamp=header.stamp, frame_id=parent) for parent in set(frames.parents)}
-    return [
-        transform_to_msg(types, headers[parent], child, place, turn)
-        for parent, child, place, turn in zip(*frames, strict=True)
-    ]
+        places = frame.to_body(pose.camera)
+        found += [
+            transform_to_msg(
+                types, root, f"{pose.skeleton.keypoints[i]}_{person}", places[i], _NO_TURN
+            )
+            for i in np.flatnonzero(valid).tolist()
+        ]
+    return found
 
 
 def add_transform(tree: FrameTree, item: Any, *, static: bool) -> None:
