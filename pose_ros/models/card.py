@@ -12,7 +12,7 @@ import math
 import os
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TypeAlias
@@ -83,17 +83,19 @@ class Fields:
             raise self.error(key, f"a number in [{least:g}, {most:g}]", value)
         return float(value)
 
-    def colors(self, key: str) -> tuple[float, float, float]:
-        """Three numbers, one a color channel."""
+    def items(self, key: str, meaning: str, fits: Callable[[Any], bool]) -> list[Any]:
+        """A list of which each item fits."""
         values = self.take(key)
-        if (
-            not isinstance(values, list)
-            or len(values) != 3
-            or not all(type(n) in (int, float) and math.isfinite(n) for n in values)
-        ):
-            raise self.error(key, "three finite numbers", values)
-        a, b, c = values
-        return float(a), float(b), float(c)
+        if not isinstance(values, list) or not all(map(fits, values)):
+            raise self.error(key, meaning, values)
+        return values
+
+    def numbers(self, key: str, count: int, meaning: str) -> tuple[float, ...]:
+        """So many finite numbers."""
+        values = self.items(key, meaning, _is_finite)
+        if len(values) != count:
+            raise self.error(key, meaning, values)
+        return tuple(map(float, values))
 
     def mapping(self, key: str) -> dict[str, Any]:
         """A mapping as it stands; empty when it is not there."""
@@ -134,6 +136,10 @@ class Fields:
         """Refuse the fields that are left."""
         if self._rest:
             raise self.error(self.keys()[0], "no such field", self._rest[next(iter(self._rest))])
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _short(value: Any) -> str:
@@ -640,21 +646,20 @@ def _skeleton(fields: Fields) -> Skeleton:
 
 
 def _own_skeleton(fields: Fields) -> Skeleton:
-    keypoints = fields.take("keypoints")
-    if (
-        not isinstance(keypoints, list)
-        or not keypoints
-        or not all(isinstance(name, str) and name for name in keypoints)
-    ):
-        raise fields.error("keypoints", "a list of names", keypoints)
+    meaning = "a list of names"
+    keypoints = fields.items(
+        "keypoints", meaning, lambda name: isinstance(name, str) and name != ""
+    )
+    if not keypoints:
+        raise fields.error("keypoints", meaning, keypoints)
+
+    def is_pair(pair: Any) -> bool:
+        return isinstance(pair, list) and len(pair) == 2 and all(n in keypoints for n in pair)
 
     def pairs(key: str) -> tuple[tuple[int, int], ...]:
-        values = fields.take(key) if fields.has(key) else []
-        if not isinstance(values, list) or not all(
-            isinstance(pair, list) and len(pair) == 2 and all(name in keypoints for name in pair)
-            for pair in values
-        ):
-            raise fields.error(key, "a list of pairs of its keypoints' names", values)
+        if not fields.has(key):
+            return ()
+        values = fields.items(key, "a list of pairs of its keypoints' names", is_pair)
         return tuple((keypoints.index(a), keypoints.index(b)) for a, b in values)
 
     name = fields.text("name")
@@ -667,14 +672,14 @@ def _own_skeleton(fields: Fields) -> Skeleton:
 
 
 def _colors(fields: Fields) -> tuple[tuple[int, int, int], ...]:
-    values = fields.take("colors")
-    if not isinstance(values, list) or not all(
-        isinstance(color, list)
-        and len(color) == 3
-        and all(type(n) is int and 0 <= n <= 255 for n in color)
-        for color in values
-    ):
-        raise fields.error("colors", "a list of [red, green, blue], each 0 to 255", values)
+    def is_color(color: Any) -> bool:
+        return (
+            isinstance(color, list)
+            and len(color) == 3
+            and all(type(n) is int and 0 <= n <= 255 for n in color)
+        )
+
+    values = fields.items("colors", "a list of [red, green, blue], each 0 to 255", is_color)
     return tuple((red, green, blue) for red, green, blue in values)
 
 
@@ -729,27 +734,19 @@ def _checksum(fields: Fields, format_: str, own: bool) -> Checksum:
 
 
 def _value(fields: Fields) -> Value:
-    shape = fields.take("shape")
-    if (
-        not isinstance(shape, list)
-        or not shape
-        or not all(type(n) is int and n > 0 for n in shape)
-        or shape[0] != 1
-    ):
-        raise fields.error("shape", "whole numbers, the first of them 1", shape)
+    meaning = "whole numbers, the first of them 1"
+    shape = fields.items("shape", meaning, lambda n: type(n) is int and n > 0)
+    if shape[:1] != [1]:
+        raise fields.error("shape", meaning, shape)
     if math.prod(shape) > MAX_VALUES:
         raise fields.error("shape", f"at most {MAX_VALUES} values", shape)
     limits = None
     if fields.has("range"):
-        limits = fields.take("range")
-        if (
-            not isinstance(limits, list)
-            or len(limits) != 2
-            or not all(type(n) in (int, float) and math.isfinite(n) for n in limits)
-            or not limits[0] < limits[1]
-        ):
-            raise fields.error("range", "two finite numbers, the lesser first", limits)
-        limits = (float(limits[0]), float(limits[1]))
+        meaning = "two finite numbers, the lesser first"
+        low, high = fields.numbers("range", 2, meaning)
+        if not low < high:
+            raise fields.error("range", meaning, [low, high])
+        limits = low, high
     value = Value(
         name=fields.text("name"),
         tensor=fields.text("tensor"),
@@ -772,9 +769,9 @@ def _image(
         std = (scale,) * 3
     elif fields.has("mean"):
         # as they are published, for colors in [0, 1]
-        red, green, blue = fields.colors("mean")
+        red, green, blue = fields.numbers("mean", 3, "three finite numbers")
         mean = 255.0 * red, 255.0 * green, 255.0 * blue
-        red, green, blue = fields.colors("std")
+        red, green, blue = fields.numbers("std", 3, "three finite numbers")
         std = 255.0 * red, 255.0 * green, 255.0 * blue
         if min(std) <= 0:
             raise fields.error("std", "numbers above 0", [red, green, blue])

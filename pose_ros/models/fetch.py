@@ -33,8 +33,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
@@ -180,12 +181,12 @@ def _take(
         return take_source(folder, origin.path, [file])
     part = _part_path(folder, file, origin)
     if origin.member:
-        check = _Member(file, origin.member)
-        download(origin.url, part, check, progress)
-        write_whole(original_path(folder, file), check.content)
+        held = _Member(file, origin.member)
+        download(origin.url, part, held.problem, progress)
+        write_whole(original_path(folder, file), held.content)
         part.unlink()
     else:
-        download(origin.url, part, _Whole(file), progress)
+        download(origin.url, part, partial(problem_of, file), progress)
         part.chmod(0o644)
         part.replace(original_path(folder, file))
     return [file]
@@ -313,16 +314,6 @@ def _base(name: str) -> str:
     return PurePosixPath(name).name
 
 
-class _Whole:
-    """Checks that a download is an original."""
-
-    def __init__(self, file: ModelFile) -> None:
-        self._file = file
-
-    def problem(self, path: Path) -> str:
-        return problem_of(self._file, path)
-
-
 class _Member:
     """Checks that a download is an archive that holds an original.
 
@@ -363,32 +354,27 @@ _BLOCK = 1 << 16
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class Check(Protocol):
-    """What tells a file that was fetched: a ``Checksum``, or what is done with it next."""
-
-    def problem(self, path: Path, /) -> str:
-        """Return what is wrong with a file, as what follows its name; empty when nothing is."""
-
-
 class _AttemptError(Exception):
     """An attempt failed in a way that another one may not."""
 
 
-def download(url: str, path: Path, check: Check, progress: Progress) -> None:
+def download(
+    url: str, path: Path, problem_of_file: Callable[[Path], str], progress: Progress
+) -> None:
     """Fetch a file, going on with what an earlier attempt left of it.
 
     Args:
         url: Its http or https address; redirects are followed.
         path: Where to put it. What is there counts as its beginning. After an error
             the file holds what was fetched so far, unless that was wrong.
-        check: Says whether it is what it must be.
+        problem_of_file: Returns what is wrong with it, as what follows its name; empty if nothing.
         progress: Called with a line now and then; on a terminal a bar is drawn as well.
 
     Raises:
         ModelError: The server does not give it, or gives something else.
         OSError: It cannot be written.
     """
-    if path.exists() and not check.problem(path):
+    if path.exists() and not problem_of_file(path):
         return
     progress(f"fetching {url}")
     reason = ""
@@ -402,7 +388,7 @@ def download(url: str, path: Path, check: Check, progress: Progress) -> None:
         except _AttemptError as error:
             reason = str(error)
             continue
-        problem = check.problem(path)
+        problem = problem_of_file(path)
         if not problem:
             return
         path.unlink()

@@ -170,11 +170,6 @@ def distinct_sightings(seen: Sequence[Sighting]) -> list[Sighting]:
     return distinct
 
 
-def distinct_regions(seen: Sequence[Sighting]) -> list[Region]:
-    """Return the regions of ``distinct_sightings``."""
-    return [one.region for one in distinct_sightings(seen)]
-
-
 def bones(skeleton: Skeleton) -> list[tuple[int, int]]:
     """Return pairs of keypoints between which there is body: the links, and across the trunk."""
     names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

@@ -28,7 +28,6 @@ from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.people import (
     REGION_SCALE,
     Sighting,
-    distinct_regions,
     distinct_sightings,
     is_whole,
     same_person,
@@ -70,22 +69,6 @@ class Finder:
         self._network = network
         self._skeleton = skeleton
 
-    def __call__(
-        self, image: Image, channels: Channels, threshold: float | None = None, tiles: int = 1
-    ) -> list[Region]:
-        """Return the square around each person, the surest person first.
-
-        Args:
-            image: (H, W, 3) uint8.
-            channels: Order of its color channels.
-            threshold: Least score, in [0, 1]; None for the network's own, of which
-                ``THRESHOLD_SHARE`` is enough in the whole image.
-            tiles: Along the image's longer side, in which to look too; 1 for none.
-        """
-        height, width = image.shape[:2]
-        views = range(len(image_views(width, height, self.tiles(width, height, tiles))))
-        return distinct_regions(self.look(image, channels, threshold, tiles, views))
-
     def tiles(self, width: int, height: int, tiles: int) -> int:
         """Return in how many tiles along the longer side of an image it looks, 1 for none."""
         return max(tiles, 2) if self._fills_less_than_half(width, height) else tiles
@@ -101,11 +84,12 @@ class Finder:
         """Return who is seen in some of the views of an image.
 
         Args:
-            image: As for a call; so are the others.
+            image: (H, W, 3) uint8.
             channels: Order of its color channels.
-            threshold: Least score.
-            tiles: Of the views.
-            views: Their numbers; 0 is the whole image.
+            threshold: Least score, in [0, 1]; None for the network's own, of which
+                ``THRESHOLD_SHARE`` is enough in the whole image.
+            tiles: Along the image's longer side, in which to look too; 1 for none.
+            views: Numbers of those that are looked at; 0 is the whole image.
         """
         height, width = image.shape[:2]
         every = image_views(width, height, self.tiles(width, height, tiles))
@@ -216,7 +200,7 @@ def detect_people(
     """
     views = range(len(image_views(image.shape[1], image.shape[0], tiles)))
     seen = _sightings(detector, image, channels, threshold, tiles=tiles, views=views)
-    return distinct_regions(seen)
+    return [one.region for one in distinct_sightings(seen)]
 
 
 def _sightings(

@@ -36,7 +36,7 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Image, PositionSource
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.messages.cameras import camera_info_to_msg
-from pose_ros.messages.headers import header_of
+from pose_ros.messages.headers import HeaderMsg, header_of
 from pose_ros.messages.images import array_to_msg, image_to_msg
 from pose_ros.messages.transforms import transform_to_msg
 from pose_ros.settings.images import OPTICAL_FRAME
@@ -135,23 +135,6 @@ def write_scene_bag(
     return count
 
 
-@dataclass(frozen=True)
-class _Stamp:
-    """When and in which frame; what makes a header.
-
-    Attributes:
-        nanoseconds: Unix time.
-        frame_id: TF frame.
-    """
-
-    nanoseconds: int
-    frame_id: str
-
-    def header(self) -> Any:
-        """Return the std_msgs/Header."""
-        return header_of(types, self.nanoseconds, self.frame_id)
-
-
 def _write(
     path: Path,
     source: SyntheticSource,
@@ -168,13 +151,14 @@ def _write(
             if frame is None:
                 raise OutputError(f"{source.name} ended after {number} of {count} images")
             now = start + round(frame.stamp * NANOSECONDS)
-            messages = _messages(source, frame.image, frame.stamp, _Stamp(now, options.frame_id))
+            header = header_of(types, now, options.frame_id)
+            # TF before what needs it
+            messages = {"tf": _transforms_message(now, [(ODOM, BASE, np.eye(4))])}
+            messages |= _messages(source, frame.image, frame.stamp, header)
             if options.depth != "none":
-                messages |= _depth_messages(
-                    source, frame.stamp, _Stamp(now, options.frame_id), options
-                )
+                messages |= _depth_messages(source, frame.stamp, header, options)
             if number == 0:
-                messages["tf_static"] = _mounting(source, _Stamp(now, BASE), options.frame_id)
+                messages["tf_static"] = _mounting(source, now, options.frame_id)
             for name, message in messages.items():
                 kind = _TOPICS[name][1]
                 writer.write(open_topics[name], now, typestore().serialize_cdr(message, kind))
@@ -188,22 +172,20 @@ def _open(writer: Writer, name: str) -> Connection:
 
 
 def _messages(
-    source: SyntheticSource, image: Image, stamp: float, header: _Stamp
+    source: SyntheticSource, image: Image, stamp: float, header: HeaderMsg
 ) -> dict[str, Any]:
-    """Return the messages of one frame by the names of ``_TOPICS``; TF before what needs it."""
+    """Return the messages of one frame by the names of ``_TOPICS``."""
     truths = source.truths(stamp)
-    odom = _Stamp(header.nanoseconds, ODOM)
     return {
-        "tf": _transforms_message([(odom, BASE, np.eye(4))]),
-        "info": camera_info_to_msg(types, Calibration(source.camera), header.header()),
-        "image": image_to_msg(types, image, "bgr", header.header()),
+        "info": camera_info_to_msg(types, Calibration(source.camera), header),
+        "image": image_to_msg(types, image, "bgr", header),
         "poses": _poses_message(header, truths, source.camera),
         "scene": _scene_message(truths),
     }
 
 
 def _depth_messages(
-    source: SyntheticSource, stamp: float, header: _Stamp, options: BagOptions
+    source: SyntheticSource, stamp: float, header: HeaderMsg, options: BagOptions
 ) -> dict[str, Any]:
     """Return the depth image of one frame and its CameraInfo."""
     if options.sensor is None:
@@ -212,38 +194,40 @@ def _depth_messages(
         depth = source.measured_depth(stamp, options.sensor)
     image = to_millimeters(depth) if options.depth == "16UC1" else depth
     return {
-        "depth_info": camera_info_to_msg(types, Calibration(source.camera), header.header()),
-        "depth": array_to_msg(types, image, options.depth, header.header()),
+        "depth_info": camera_info_to_msg(types, Calibration(source.camera), header),
+        "depth": array_to_msg(types, image, options.depth, header),
     }
 
 
-def _mounting(source: SyntheticSource, base: _Stamp, frame_id: str) -> Any:
+def _mounting(source: SyntheticSource, nanoseconds: int, frame_id: str) -> Any:
     """Return where the camera is on the robot: its body, and in it the optical frame."""
     link, optical = source.view.transform, np.eye(4)
     optical[:3, :3] = _OPTICAL_IN_LINK
     link[:3, :3] = link[:3, :3] @ _OPTICAL_IN_LINK.T
-    return _transforms_message(
-        [(base, _LINK, link), (_Stamp(base.nanoseconds, _LINK), frame_id, optical)]
-    )
+    return _transforms_message(nanoseconds, [(BASE, _LINK, link), (_LINK, frame_id, optical)])
 
 
-def _transforms_message(transforms: Sequence[tuple[_Stamp, str, Float64Array]]) -> Any:
+def _transforms_message(
+    nanoseconds: int, transforms: Sequence[tuple[str, str, Float64Array]]
+) -> Any:
     """Return a tf2_msgs/TFMessage.
 
     Args:
-        transforms: Stamp with the parent frame, the child frame, and the child's pose in the
-            parent: (4, 4) meters.
+        nanoseconds: Unix time.
+        transforms: The parent frame, the child frame, and the child's pose in the parent: (4, 4)
+            meters.
     """
     from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
 
     found = []
-    for stamp, child, pose in transforms:
+    for parent, child, pose in transforms:
         turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
-        found.append(transform_to_msg(types, stamp.header(), child, pose[:3, 3], turn))
+        header = header_of(types, nanoseconds, parent)
+        found.append(transform_to_msg(types, header, child, pose[:3, 3], turn))
     return types("tf2_msgs/msg/TFMessage")(transforms=found)
 
 
-def _poses_message(stamp: _Stamp, truths: Sequence[Truth], camera: Camera) -> Any:
+def _poses_message(header: HeaderMsg, truths: Sequence[Truth], camera: Camera) -> Any:
     """Return the pose_ros/PoseArray of all actors of which a part is before the camera.
 
     A joint's score is 1 in sight, 0.5 behind the person's own body, 0.25 behind something
@@ -252,7 +236,7 @@ def _poses_message(stamp: _Stamp, truths: Sequence[Truth], camera: Camera) -> An
     poses = [_pose(truth, camera) for truth in truths if np.isfinite(truth.pixels).any()]
     skeleton = truths[0].skeleton.name
     return types("pose_ros/msg/PoseArray")(
-        header=stamp.header(),
+        header=header,
         network=NETWORK,
         skeleton=skeleton,
         width=camera.width,

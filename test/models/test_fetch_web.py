@@ -82,7 +82,7 @@ def path(tmp_path: Path) -> Path:
 
 def fetch(web: Web, path: Path, checksum: Checksum = CHECKSUM) -> list[str]:
     lines: list[str] = []
-    download(web.url, path, checksum, lines.append)
+    download(web.url, path, checksum.problem, lines.append)
     assert path.read_bytes() == CONTENT
     return lines
 
@@ -231,7 +231,7 @@ def test_server_that_does_not_answer_is_one_line(path: Path, web: Web) -> None:
 
 def test_proxy_of_the_environment(web: Web, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{web.server_port}")
-    download("http://models.invalid/net.tflite", path, CHECKSUM, lambda line: None)
+    download("http://models.invalid/net.tflite", path, CHECKSUM.problem, lambda line: None)
     assert web.asked == [("http://models.invalid/net.tflite", None)]
     assert path.read_bytes() == CONTENT
 

@@ -13,7 +13,7 @@ from pose_ros.networks.people import (
     Sighting,
     body_distance,
     bones,
-    distinct_regions,
+    distinct_sightings,
     is_whole,
     merge,
     same_person,
@@ -67,17 +67,17 @@ def test_two_bodies_apart_in_one_view_are_two_people():
         Sighting(True, 0.9, 0, Region(300, 200, SIZE)),
         Sighting(True, 0.8, 0, Region(320, 200, SIZE)),
     ]
-    assert [r.x for r in distinct_regions(near)] == [300, 320]
+    assert [one.region.x for one in distinct_sightings(near)] == [300, 320]
     tile = Sighting(True, 0.85, 1, Region(318, 200, SIZE))
     # the tile's is one of the two, whichever
-    assert [r.x for r in distinct_regions([*near, tile])] == [300, 320]
+    assert [one.region.x for one in distinct_sightings([*near, tile])] == [300, 320]
 
 
 def test_whole_person_precedes_a_more_confident_one():
     cut = Sighting(False, 0.99, 1, Region(310, 200, SIZE))
     whole = Sighting(True, 0.6, 0, Region(300, 200, SIZE))
     alone = Sighting(False, 0.7, 2, Region(800, 200, SIZE))
-    assert [r.x for r in distinct_regions([cut, whole, alone])] == [300, 800]
+    assert [one.region.x for one in distinct_sightings([cut, whole, alone])] == [300, 800]
 
 
 def test_each_person_is_returned_once():
