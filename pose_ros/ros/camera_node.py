@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from geometry_msgs.msg import TransformStamped
 from rclpy.lifecycle import LifecyclePublisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
@@ -21,21 +23,67 @@ from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_info import calibration_of, read_calibration_url
 from pose_ros.ros.capture import CaptureEvents, CaptureThread
 from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
-from pose_ros.ros.drawn_scene import SceneOutputs
-from pose_ros.ros.graph import CameraNeighbors
 from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
+from pose_ros.ros.neighbors import CameraNeighbors
 from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.qos import IMAGE_QOS, LATCHED_QOS
 from pose_ros.settings.nodes import CameraParameters
 from pose_ros.sources import open_source
 from pose_ros.sources.names import is_synthetic
 from pose_ros.synthetic.source import SyntheticSource
 
-# Offered reliable, an image reaches subscribers of either kind, and what is lost on the way to
-# a reliable one is sent again. Five images of 1280x720 fit well into the shared memory.
-IMAGE_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-
 Receiver = Callable[[Any, Frame], None]
+
+
+BASE = "base_link"
+
+
+class SceneOutputs:
+    """Publishes ``depth``, registered to the images, and the camera over ``base_link``.
+
+    The depth is drawn only while it has a taker: it costs as much as the image itself.
+    """
+
+    def __init__(self, node: Any) -> None:
+        """Make the publishers.
+
+        Args:
+            node: A ``ManagedNode``; they are destroyed when it is cleaned up.
+        """
+        self._node = node
+        self._depth = node.make_publisher(Image, "depth", IMAGE_QOS)
+        try:
+            from tf2_msgs.msg import TFMessage
+        except ImportError:
+            self._static = None
+            node.get_logger().warning("no /tf_static: ROS's package tf2_msgs is not installed")
+            return
+        self._message = TFMessage
+        self._static = node.adopt(node.create_publisher(TFMessage, "/tf_static", LATCHED_QOS))
+
+    def place_camera(self, source: SyntheticSource, frame_id: str) -> None:
+        """Say, latched, where the camera's optical frame is over ``base_link``."""
+        if self._static is None:
+            return
+        pose = source.view.transform
+        mounting = TransformStamped(child_frame_id=frame_id)
+        mounting.header.stamp = self._node.get_clock().now().to_msg()
+        mounting.header.frame_id = BASE
+        place, turn = mounting.transform.translation, mounting.transform.rotation
+        place.x, place.y, place.z = pose[:3, 3].tolist()
+        turn.x, turn.y, turn.z, turn.w = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
+        self._static.publish(self._message(transforms=[mounting]))
+
+    def publish(self, source: SyntheticSource, frame: Frame, header: Any) -> None:
+        """Publish the depth of a frame under the header of its image, as 32FC1."""
+        if self._depth.get_subscription_count() == 0:
+            return
+        depth = source.measured_depth(frame.stamp)
+        height, width = depth.shape
+        msg = Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width)
+        msg.data.frombytes(np.ascontiguousarray(depth, "<f4").view(np.uint8).data)
+        self._depth.publish(msg)
 
 
 class CameraNode(ManagedNode[CameraParameters]):

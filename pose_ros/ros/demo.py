@@ -38,10 +38,9 @@ from pose_ros.ros.demo_robot import COMMANDS, DemoRobot
 from pose_ros.ros.diagnostics import Level
 from pose_ros.ros.middleware import claim_domain
 from pose_ros.ros.node import stop_signals
-from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
-from pose_ros.ros.overlay_input import OverlayInput
+from pose_ros.ros.overlay import OverlayInput, VideoRecorder
+from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.scene_parameters import scene_meters
-from pose_ros.ros.video import VideoRecorder
 from pose_ros.share import node_executable
 from pose_ros.sources.names import is_synthetic, may_repeat, with_option
 from pose_ros.synthetic.scenes import SCENES

@@ -15,7 +15,7 @@ from geometry_msgs.msg import PoseStamped, TwistStamped
 
 from pose_ros.core.types import Channels, Image
 from pose_ros.messages.headers import stamp_from_msg
-from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
+from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.robot import ACTION
 from pose_ros.synthetic.diff_drive import BaseState, moved, speeds_to
 from pose_ros.synthetic.source import SyntheticSource

@@ -22,15 +22,16 @@ from pose_ros.core.findings import Finding
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.ros.frames import FrameLookup, listen
-from pose_ros.ros.graph_checks import CHECKS, Observation
-from pose_ros.ros.graph_listener import (
+from pose_ros.ros.graph import (
     COMPRESSED,
     IMAGE,
     Endpoint,
     GraphListener,
+    endpoint_names,
     has_header,
-    names,
+    node_names,
 )
+from pose_ros.ros.graph_checks import CHECKS, Observation
 
 DISCOVERY_SECONDS = 1.5  # for which a graph that is known has not changed
 ANSWER_SECONDS = 2.0  # for which a node may take to say whether it uses sim time
@@ -113,7 +114,7 @@ class GraphDoctor:
         self._spin(end - time.monotonic(), quiet)
 
     def _graph(self) -> tuple[list[str], set[tuple[str, str, str, str]]]:
-        return sorted(self._names()), names(self._listener.endpoints)
+        return sorted(self._names()), endpoint_names(self._listener.endpoints)
 
     def _spin(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         end, refresh_at = time.monotonic() + seconds, 0.0
@@ -124,11 +125,8 @@ class GraphDoctor:
             self._executor.spin_once(timeout_sec=SPIN_SECONDS)
 
     def _names(self) -> list[str]:
-        return [
-            f"{namespace.rstrip('/')}/{name}"
-            for name, namespace in self.node.get_node_names_and_namespaces()
-            if not name.startswith("_")
-        ]
+        """Return the full names of all nodes, without those that are hidden."""
+        return [n for n in node_names(self.node) if not n.rpartition("/")[2].startswith("_")]
 
     def _sim_time(self, nodes: Sequence[str]) -> dict[str, bool | None]:
         """Ask each node whether it uses sim time; one that does not answer has None."""

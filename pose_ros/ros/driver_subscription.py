@@ -20,10 +20,10 @@ except ImportError:  # Humble
 
 from pose_ros.core.losses import LossCounter
 from pose_ros.errors import OptionError
-from pose_ros.ros.graph import Lasting
+from pose_ros.ros.graph import full_name, type_name
 from pose_ros.ros.middleware import larger_memory
+from pose_ros.ros.neighbors import Lasting
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.senders import full_name
 
 LOOK_SECONDS = 0.5
 """How often the publishers are looked at: a look takes 30 microseconds."""
@@ -171,8 +171,7 @@ class DriverSubscription:
         if names != self.publishers:
             self.publishers = names
             self.losses.restart()
-        package, _, _ = self._kind.__module__.partition(".")
-        expected = f"{package}/msg/{self._kind.__name__}"
+        expected = type_name(self._kind)
         self._other_type = next((i.topic_type for i in found if i.topic_type != expected), "")
         self._offers_best_effort = any(
             info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for info in found

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 # the core loads it when it is first needed: in a node that is not to be amid a stream
 import scipy.spatial.transform  # noqa: F401
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
 from pose_ros.core.camera import Float64Array
@@ -17,15 +16,9 @@ from pose_ros.errors import OptionError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.transforms import FrameTracker
 from pose_ros.ros.diagnostics import Notices
-
-STATIC_QOS = QoSProfile(
-    depth=100,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+from pose_ros.ros.qos import TF_QOS, TF_STATIC_QOS
 
 TOPIC = "/tf"
-TF_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class FrameLookup(Protocol):
@@ -68,7 +61,7 @@ class OwnFrames:
         except ImportError:
             node.get_logger().warning("nothing is known of frames: tf2_msgs is not installed")
             return
-        for topic, static, qos in (("/tf", False, TF_QOS), ("/tf_static", True, STATIC_QOS)):
+        for topic, static, qos in (("/tf", False, TF_QOS), ("/tf_static", True, TF_STATIC_QOS)):
             take = partial(self._take, static)
             self._subscriptions.append(node.create_subscription(TFMessage, topic, take, qos))
 

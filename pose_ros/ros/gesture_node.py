@@ -13,31 +13,36 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import KeyValue
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from std_msgs.msg import Bool, Empty
+from geometry_msgs.msg import PointStamped
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Bool, Empty, Header
+from visualization_msgs.msg import MarkerArray
 
+from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands.commander import Command, Commander, State
 from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
 from pose_ros.core.commands.locks import Locks
 from pose_ros.core.commands.operator import people_from
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
+from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
 from pose_ros.documents import DocumentError, parse_yaml
-from pose_ros.errors import OptionError, PoseRosError, printable, short
+from pose_ros.errors import OptionError, PoseRosError, TransformError, printable, short
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
-from pose_ros.pipeline import GestureStage, Recognizer
+from pose_ros.pipeline import FoundGestures, GestureStage, Recognizer
 from pose_ros.ros.diagnostics import MAX_NOTICES, Level, Notices, Report
-from pose_ros.ros.messages import gestures_to_msg
+from pose_ros.ros.frames import listen
+from pose_ros.ros.markers import PointingMarkers
+from pose_ros.ros.messages import gestures_to_msg, target_to_msg
+from pose_ros.ros.neighbors import GestureNeighbors, Trouble
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
-from pose_ros.ros.outputs import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.parameters import Checks
 from pose_ros.ros.pose_input import PoseInput
+from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS, SWITCH_QOS
 from pose_ros.ros.robot import Robot
-from pose_ros.ros.robot_watch import RobotWatch, Trouble
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
-from pose_ros.ros.targeting import Targeting
 from pose_ros.ros.threads import Ticker
 from pose_ros.settings.nodes import GestureParameters
 
@@ -48,14 +53,6 @@ except ImportError:  # Humble
 
 SAME_STATE_SECONDS = 10.0
 LOCK, STOP = "~/lock", "~/stop"
-
-# Together they hear whatever publisher there is: one that publishes best effort, what a reliable
-# one had to send twice, and what a latched one said before this node came up.
-SWITCH_QOS = (
-    QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT),
-    QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE),
-    LATCHED_QOS,
-)
 
 
 MakeRecognizer = Callable[[GestureParameters], Recognizer]
@@ -115,6 +112,64 @@ def recognizer_from(parameters: GestureParameters) -> Recognizer:
     return GestureRecognizer(parameters.gestures)
 
 
+class Targeting:
+    """Looks up where the camera is in ``target_frame``, and publishes where people point.
+
+    Args:
+        node: For its parameters, subscriptions and publisher.
+    """
+
+    def __init__(self, node: ManagedNode[GestureParameters]) -> None:
+        self._frame = node.parameters.targets.target_frame
+        self._frames = listen(node)
+        self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
+        self._markers = node.make_publisher(MarkerArray, "~/markers", RESULT_QOS)
+        self._made_markers = PointingMarkers()
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        self._frames.close()
+
+    def place(self, header: Any) -> Float64Array | str:
+        """Return (4, 4) that takes meters of an image's frame to the target frame.
+
+        Where it is not known, return the reason.
+
+        Args:
+            header: The image's own.
+        """
+        try:
+            return self._frames.lookup(self._frame, header)
+        except TransformError as error:
+            return str(error)
+
+    def show(self, found: FoundGestures, operator: int | None, header: Any) -> None:
+        """Publish what the operator points at; without one, what the first person does.
+
+        Args:
+            found: Of an image.
+            operator: Their id.
+            header: The image's own, whose stamp the target has.
+        """
+        goal = shown_goal(found.goals, operator)
+        if goal is not None:
+            at = Header(stamp=header.stamp, frame_id=goal.frame_id)
+            self._targets.publish(target_to_msg(goal, at))
+
+    def mark(self, found: FoundGestures, header: Any) -> None:
+        """Publish, while there is a subscriber, the rays of an image and what they meet."""
+        if self._markers.get_subscription_count():
+            markers = self._made_markers.update(found, header)
+        else:
+            markers = self._made_markers.clear()
+        if markers.markers:
+            self._markers.publish(markers)
+
+    def clear(self) -> None:
+        """Take back what would stay on display."""
+        self._markers.publish(self._made_markers.clear())
+
+
 class GestureNode(ManagedNode[GestureParameters]):
     """Commands a robot by the gestures of one operator.
 
@@ -142,7 +197,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._ticker: Ticker | None = None
         self._switches: list[SenderSubscription] = []
         self._locks = Locks()
-        self._watch: RobotWatch | None = None
+        self._watch: GestureNeighbors | None = None
         self._notices = Notices(self.get_logger())
         self._states: Any = None
         self._gestures: Any = None
@@ -166,7 +221,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
-        self._watch = RobotWatch(self, actions)
+        self._watch = GestureNeighbors(self, actions)
         self._locks = Locks()
         self._notices = Notices(self.get_logger())
         for qos in SWITCH_QOS:

@@ -1,245 +1,279 @@
-"""What is on the ROS graph around a node: missing images, and nodes that collide with it."""
+"""The running graph: who publishes and subscribes to what, how often, and under which stamps."""
 
 from __future__ import annotations
 
+import importlib
+import struct
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, Literal, TypeAlias
 
-from rcl_interfaces.srv import GetParameters
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 
-from pose_ros.ros.senders import full_name
+EndpointRole: TypeAlias = Literal["publisher", "subscriber"]
 
-POSES_TYPE = "pose_ros/msg/PoseArray"
-CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+POSES = "pose_ros/msg/PoseArray"
+GESTURES = "pose_ros/msg/GestureArray"
+KEY_VALUE = "diagnostic_msgs/msg/KeyValue"
+DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
+TWIST, TWIST_STAMPED = "geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"
 
-GONE_SECONDS = 25.0
-"""A killed process stays on the graph for up to 20 s, beside the one that replaced it: what only
-the graph shows has to last longer."""
-
-_NAMED = 3
-"""Topics that are named at most in one line."""
-_COMPRESSED = "/compressed"
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-_TWO_NODES = (
-    "give each its own name or namespace (--ros-args -r __node:=NAME, or -r __ns:=/NAMESPACE)"
-)
+# what every node has
+_COMMON_TOPICS = frozenset({"/rosout", "/parameter_events"})
+_RECENT = 60
+_CDR_ENCAPSULATION = 4
 
 
-def missing_images(node: Any, topic: str) -> str:
-    """Return where the images are that nothing publishes on a topic; empty where nowhere.
+@dataclass(frozen=True)
+class Endpoint:
+    """A publisher or subscriber of a topic.
 
-    Args:
-        node: Who looks.
-        topic: On which it waits, with ``/compressed`` where it waits for such.
+    Attributes:
+        topic: Its full name.
+        kind: Type of its messages, such as ``sensor_msgs/msg/Image``.
+        node: Full name of the node that has it.
+        side: Which of the two it is.
+        qos: As the graph reports it; its depth is not known there.
     """
-    base = topic.removesuffix(_COMPRESSED)
-    nothing = f"nothing publishes {topic}"
-    if topic == base and node.count_publishers(base + _COMPRESSED):
-        return f"{nothing}, but {base}{_COMPRESSED} is there: set image_transport:=compressed"
-    if topic != base and node.count_publishers(base):
-        return f"{nothing}, but {base} is there: set image_transport:=raw"
-    others, transports = [], []
-    own = node.get_fully_qualified_name()
-    for name, types in node.get_topic_names_and_types():
-        publishers = [full_name(info) for info in node.get_publishers_info_by_topic(name)]
-        if not publishers or own in publishers:
+
+    topic: str
+    kind: str
+    node: str
+    side: EndpointRole
+    qos: QoSProfile
+
+
+def full_name(info: Any) -> str:
+    """Return the node's name with its namespace, of what the graph says of an endpoint."""
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
+
+def node_names(node: Any) -> list[str]:
+    """Return the full names of all nodes; one that is there twice stands twice."""
+    return [f"{space.rstrip('/')}/{name}" for name, space in node.get_node_names_and_namespaces()]
+
+
+def type_name(kind: Any) -> str:
+    """Return the name of a message's type, as the graph has it."""
+    package, folder, *_ = kind.__module__.split(".")
+    return f"{package}/{folder}/{kind.__name__}"
+
+
+def endpoints(node: Any) -> list[Endpoint]:
+    """Return all publishers and subscribers that are not the node's own, by topic.
+
+    Nodes whose name begins with ``_``, as that of ``pose-ros watch`` does, are left out.
+    """
+    found: list[Endpoint] = []
+    for topic, _ in sorted(node.get_topic_names_and_types()):
+        if topic in _COMMON_TOPICS:
             continue
-        if name == topic:
-            return ""  # its publisher came since the caller looked
-        if name.startswith(f"{base}/"):
-            transports.append(name)
-        elif set(types) & set(IMAGE_TYPES) and not name.endswith("/overlay"):
-            others.append(name)
-    if transports:
-        return (
-            f"{nothing}, but {transports[0]} is there, which is not read: let the driver publish "
-            "it raw or compressed, or run image_transport's republish"
+        lists: tuple[tuple[EndpointRole, Sequence[Any]], ...] = (
+            ("publisher", node.get_publishers_info_by_topic(topic)),
+            ("subscriber", node.get_subscriptions_info_by_topic(topic)),
         )
-    if others:
-        named = ", ".join(sorted(others)[:_NAMED])
-        return f"{nothing}; images are on {named}: remap image to it (-r image:={min(others)})"
-    return ""
-
-
-class Lasting:
-    """Lets pass what has been so for longer than a killed process stays on the graph.
-
-    Args:
-        clock: Monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._since: dict[str, float] = {}
-
-    def of(self, texts: Sequence[str]) -> list[str]:
-        """Return those of the texts that were there each time for so long."""
-        now = self._clock()
-        self._since = {text: self._since.get(text, now) for text in texts}
-        return [text for text, since in self._since.items() if now - since >= GONE_SECONDS]
-
-
-def _others_on(node: Any, kind: str) -> dict[str, set[str]]:
-    """Return the topics of a type that other nodes publish, by the full name of the node."""
-    own = node.get_fully_qualified_name()
-    found: dict[str, set[str]] = {}
-    for topic, types in node.get_topic_names_and_types():
-        if kind in types:
-            for info in node.get_publishers_info_by_topic(topic):
-                if full_name(info) != own:
-                    found.setdefault(full_name(info), set()).add(topic)
+        for side, infos in lists:
+            found += [
+                Endpoint(topic, info.topic_type, full_name(info), side, info.qos_profile)
+                for info in infos
+                if not info.node_name.startswith("_") and info.node_name != node.get_name()
+            ]
     return found
 
 
-def _collisions(node: Any, topic: str) -> list[str]:
-    """Return in words that another node has this one's name, or publishes its topic."""
-    own = node.get_fully_qualified_name()
-    names = [f"{space.rstrip('/')}/{name}" for name, space in node.get_node_names_and_namespaces()]
-    if names.count(own) > 1:
-        return [f"{names.count(own)} nodes are called {own}: {_TWO_NODES}"]
-    publishers = {full_name(info) for info in node.get_publishers_info_by_topic(topic)} - {own}
-    return [f"{name} publishes {topic} too: {_TWO_NODES}" for name in sorted(publishers)]
+def publishers(found: Iterable[Endpoint], *kinds: str) -> list[Endpoint]:
+    """Return the publishers of some types; of all types where none is named."""
+    return [e for e in found if e.side == "publisher" and (not kinds or e.kind in kinds)]
 
 
-class PoseNeighbors:
-    """Finds other pose nodes that send people under the names of this one's.
+def subscribers(found: Iterable[Endpoint], topic: str) -> list[Endpoint]:
+    """Return the subscribers of a topic."""
+    return [e for e in found if e.side == "subscriber" and e.topic == topic]
 
-    Each other node is asked once for its parameters.
 
-    Args:
-        node: A pose node.
+@lru_cache
+def message_class(kind: str) -> Any:
+    """Return the class of a type of messages; None where its package is not installed."""
+    package, _, name = kind.partition("/msg/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError):
+        return None
+
+
+@lru_cache
+def has_header(kind: str) -> bool:
+    """Return whether the messages of a type begin with a std_msgs/Header."""
+    found = message_class(kind)
+    fields = found.get_fields_and_field_types() if found else {}
+    return next(iter(fields.values()), "") == "std_msgs/Header"
+
+
+def header_stamp(serialized: bytes) -> float:
+    """Return the stamp of a serialized message that begins with a header, in seconds."""
+    order = "<" if serialized[1] & 1 else ">"
+    seconds, nanoseconds = struct.unpack_from(f"{order}iI", serialized, _CDR_ENCAPSULATION)
+    return float(seconds + nanoseconds * 1e-9)
+
+
+@dataclass
+class Traffic:
+    """What has come on a topic.
+
+    Attributes:
+        kind: Type of its messages.
+        count: Messages so far.
+        last: The last one, serialized.
+        stamped: Messages that have a header, with their stamps counted here.
+        zero: Those whose stamp is zero.
+        backwards: Those whose stamp is before that of the message before.
+        repeated: Those whose stamp is that of the message before.
+        damaged: Messages that cannot be read.
+        ages: Seconds from stamp to arrival, of the last ones with a stamp.
     """
 
-    def __init__(self, node: Any) -> None:
-        self._node = node
-        self._lasting = Lasting()
-        self._asked: dict[str, dict[str, Any]] = {}
-        self._clients: list[Any] = []
+    kind: str
+    count: int = 0
+    last: bytes = b""
+    stamped: int = 0
+    zero: int = 0
+    backwards: int = 0
+    repeated: int = 0
+    damaged: int = 0
+    ages: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _stamp: float = 0.0
 
-    def troubles(self) -> list[str]:
-        """Return in words which nodes collide with this one, each with its cure."""
-        own_poses = self._node.resolve_topic_name("~/poses")
-        found = self._lasting.of(_collisions(self._node, own_poses))
-        others = _others_on(self._node, POSES_TYPE)
-        self._asked = {name: said for name, said in self._asked.items() if name in others}
-        own = self._node.parameters
-        for name in sorted(others):
-            if name not in self._asked:
-                self._ask(name)
-            said = self._asked[name]
-            if said.get("id_prefix") != own.id_prefix:
-                continue
-            first = f"body_{own.id_prefix}0"
-            if own.publish_tf and said.get("publish_tf"):
-                found.append(
-                    f"{name} sends {first} on /tf as this node does: give each pose node its own "
-                    "id_prefix, and each camera its own frame_id"
-                )
-            elif own.rep155 and said.get("rep155"):
-                found.append(
-                    f"{name} publishes /humans/bodies/{own.id_prefix}0 as this node does: give "
-                    "each pose node its own id_prefix"
-                )
-        return found
+    def take(self, serialized: bytes, now: float) -> None:
+        """Count a message that arrives.
 
-    def close(self) -> None:
-        """Wait for no more answers."""
-        while self._clients:
-            self._node.destroy_client(self._clients.pop())
-        self._asked.clear()
-
-    def _ask(self, name: str) -> None:
-        self._asked[name] = {}
-        client = self._node.create_client(GetParameters, f"{name}/get_parameters")
-        self._clients.append(client)
-        names = ["id_prefix", "publish_tf", "rep155"]
-        if not client.service_is_ready():
-            del self._asked[name]  # discovery takes its time: again with the next look
-            self._drop(client)
+        Args:
+            serialized: The message.
+            now: ROS time, seconds.
+        """
+        self.count += 1
+        self.last = serialized
+        self._arrivals.append(time.monotonic())
+        if not has_header(self.kind):
             return
-        answer = client.call_async(GetParameters.Request(names=names))
-        answer.add_done_callback(partial(self._take, name, names, client))
+        stamp, before = header_stamp(serialized), self._stamp
+        self.stamped += 1
+        if stamp == 0.0:
+            self.zero += 1
+            return
+        self.backwards += stamp < before
+        self.repeated += stamp == before
+        self._stamp = stamp
+        self.ages.append(now - stamp)
 
-    def _take(self, name: str, names: list[str], client: Any, answer: Any) -> None:
-        values = answer.result().values if answer.result() is not None else []
-        if len(values) == len(names):
-            prefix, publish_tf, rep155 = values
-            self._asked[name] = {
-                "id_prefix": prefix.string_value,
-                "publish_tf": publish_tf.bool_value,
-                "rep155": rep155.bool_value,
-            }
-        self._drop(client)
+    @property
+    def rate(self) -> float:
+        """Messages a second of late; 0 once they have stopped."""
+        arrivals = self._arrivals
+        if len(arrivals) < 2:
+            return 0.0
+        period = (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1)
+        silent = time.monotonic() - arrivals[-1]
+        if silent > max(1.0, 5.0 * period):
+            return 0.0
+        return 1.0 / max(period, 1e-6)
 
-    def _drop(self, client: Any) -> None:
-        if client in self._clients:
-            self._clients.remove(client)
-            self._node.destroy_client(client)
+    @property
+    def message(self) -> Any:
+        """The last message; None where none has come, or its package is not installed."""
+        kind = message_class(self.kind)
+        return deserialize_message(self.last, kind) if self.last and kind else None
 
 
-class CameraNeighbors:
-    """Finds other cameras whose images claim the frame of this one's.
+class GraphListener:
+    """Keeps up with the graph, and counts what comes on the topics that are wanted.
 
-    One camera_info of each is read.
+    Messages are counted as they are, without being taken apart.
 
     Args:
-        node: A camera node.
+        node: For its subscriptions and its view of the graph.
+        wanted: Whether to listen to the topic that an endpoint publishes.
     """
 
-    def __init__(self, node: Any) -> None:
-        self._node = node
-        self._lasting = Lasting()
-        self._frames: dict[str, str | None] = {}
+    def __init__(self, node: Any, wanted: Callable[[Endpoint], bool]) -> None:
+        self._node, self._wanted = node, wanted
         self._subscriptions: dict[str, Any] = {}
+        self.endpoints: list[Endpoint] = []
+        self.traffic: dict[str, Traffic] = {}
+        self.health: dict[str, Any] = {}
+        """The last DiagnosticStatus of each node, by its full name."""
 
-    def troubles(self) -> list[str]:
-        """Return in words which nodes collide with this one, each with its cure."""
-        node = self._node
-        own_image = node.resolve_topic_name("image")
-        found = self._lasting.of(_collisions(node, own_image))
-        # who subscribes to the images republishes them, cut or scaled, in the same frame
-        followers = {full_name(info) for info in node.get_subscriptions_info_by_topic(own_image)}
-        own = node.resolve_topic_name("camera_info")
-        others = {
-            topic: name
-            for name, topics in _others_on(node, CAMERA_INFO_TYPE).items()
-            for topic in topics
-            if name not in followers and topic != own
-        }
-        self._frames = {topic: frame for topic, frame in self._frames.items() if topic in others}
-        for topic, name in sorted(others.items()):
-            if topic not in self._frames:
-                self._listen(topic)
-            elif self._frames[topic] == node.parameters.frame_id:
-                found.append(
-                    f"the camera of {name} has the frame {node.parameters.frame_id!r} as this one "
-                    "has: give each camera its own frame_id"
-                )
-        return found
+    def refresh(self) -> bool:
+        """Look at the graph again; return whether it has changed."""
+        before, self.endpoints = self.endpoints, endpoints(self._node)
+        sources: dict[str, list[Endpoint]] = {}
+        for endpoint in publishers(self.endpoints):
+            if endpoint.kind == DIAGNOSTICS or self._wanted(endpoint):
+                sources.setdefault(endpoint.topic, []).append(endpoint)
+        for topic in self._subscriptions.keys() - sources.keys():
+            self._unsubscribe(topic)
+        for topic in sources.keys() - self._subscriptions.keys():
+            self._subscribe(topic, sources[topic])
+        return endpoint_names(before) != endpoint_names(self.endpoints)
 
     def close(self) -> None:
-        """Listen to no more."""
-        for topic in tuple(self._subscriptions):
-            self._drop(topic)
-        self._frames.clear()
+        """End the subscriptions."""
+        for topic in list(self._subscriptions):
+            self._unsubscribe(topic)
 
-    def _listen(self, topic: str) -> None:
-        self._frames[topic] = None
-        take: Callable[[Any], None] = partial(self._take, topic)
-        self._subscriptions[topic] = self._node.create_subscription(
-            CameraInfo, topic, take, _NEWEST
-        )
-
-    def _take(self, topic: str, msg: Any) -> None:
-        self._frames[topic] = msg.header.frame_id
-        self._drop(topic)
-
-    def _drop(self, topic: str) -> None:
-        subscription = self._subscriptions.pop(topic, None)
+    def _unsubscribe(self, topic: str) -> None:
+        subscription = self._subscriptions.pop(topic)
         if subscription is not None:
             self._node.destroy_subscription(subscription)
+
+    def _subscribe(self, topic: str, sources: Sequence[Endpoint]) -> None:
+        kind = message_class(sources[0].kind)
+        if kind is None:
+            return
+        traffic = self.traffic.setdefault(topic, Traffic(sources[0].kind))
+        take = partial(self._take, traffic)
+        try:
+            self._subscriptions[topic] = self._node.create_subscription(
+                kind, topic, take, hearing_qos(sources), raw=True
+            )
+        except RuntimeError:
+            # a node of this process has the topic with another type: DDS allows one a process
+            self._subscriptions[topic] = None
+
+    def _take(self, traffic: Traffic, serialized: bytes) -> None:
+        try:
+            traffic.take(serialized, self._node.get_clock().now().nanoseconds * 1e-9)
+            if traffic.kind == DIAGNOSTICS:
+                for status in traffic.message.status:
+                    self.health[f"/{status.name.partition(':')[0]}"] = status
+        except Exception:  # noqa: BLE001
+            # whoever looks on must not end the nodes of its process by what others send
+            traffic.damaged += 1
+
+
+def hearing_qos(sources: Sequence[Endpoint], depth: int = 10) -> QoSProfile:
+    """Return the QoS under which all of some publishers are heard, as well as they offer it."""
+    reliable = all(e.qos.reliability == ReliabilityPolicy.RELIABLE for e in sources)
+    latched = all(e.qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for e in sources)
+    return QoSProfile(
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def values_of(status: Any) -> dict[str, str]:
+    """Return the values of a DiagnosticStatus by name; none where there is no status."""
+    return {item.key: item.value for item in status.values} if status else {}
+
+
+def endpoint_names(found: Iterable[Endpoint]) -> set[tuple[str, str, str, str]]:
+    """Return topic, type, node and side of each endpoint: what a change of the graph changes."""
+    return {(e.topic, e.kind, e.node, e.side) for e in found}

@@ -14,7 +14,7 @@ from pose_ros.core.findings import Finding
 from pose_ros.errors import PoseRosError
 from pose_ros.messages.cameras import camera_from_info, camera_info_topic, is_rectified
 from pose_ros.ros.diagnostics import Level
-from pose_ros.ros.graph_listener import (
+from pose_ros.ros.graph import (
     CAMERA_INFO,
     COMPRESSED,
     GESTURES,

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
@@ -15,10 +13,8 @@ from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.outputs import LATCHED_QOS
+from pose_ros.ros.qos import LATCHED_QOS, NEWEST_QOS
 from pose_ros.ros.senders import FirstSender, Sender, SenderSubscription
-
-NEWEST_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 PROCESS_BYTES = 12
 """Of a publisher's id, by DDS: the same for all publishers of a process."""

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+# the core loads it when it is first needed: in a node that is not to be amid a stream
+import scipy.optimize  # noqa: F401
+
+from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.one_camera import OneCamera
@@ -25,8 +29,6 @@ from pose_ros.pipeline import PeopleStage
 from pose_ros.ros.capture import CaptureThread
 from pose_ros.ros.diagnostics import Level, Notices, Report, StreamHealth
 from pose_ros.ros.driver_subscription import DriverSubscription
-from pose_ros.ros.estimators import estimator_from, hands_from
-from pose_ros.ros.graph import PoseNeighbors, missing_images
 from pose_ros.ros.image_input import (
     InputEvents,
     PendingImage,
@@ -35,6 +37,7 @@ from pose_ros.ros.image_input import (
     subscribe_images,
 )
 from pose_ros.ros.meters import Meters
+from pose_ros.ros.neighbors import PoseNeighbors, missing_images
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
 from pose_ros.ros.threads import Worker
@@ -50,6 +53,32 @@ STUCK_SECONDS = 5.0
 STUCK_ERROR_SECONDS = 30.0
 PATIENCE_SECONDS = 1.0
 """How long a network is waited for when the node stops, before its run is broken off."""
+
+
+def estimator_from(parameters: PoseParameters) -> Estimator:
+    """Load the network that the parameters name.
+
+    Raises:
+        PoseRosError: A model file or what is to run it cannot be had.
+    """
+    return create_estimator(
+        parameters.network, options=parameters.estimator, engine=parameters.engine
+    )
+
+
+def hands_from(parameters: PoseParameters) -> HandEstimator:
+    """Load the network that finds the hands of people.
+
+    Raises:
+        PoseRosError: A model file or what is to run it cannot be had.
+    """
+    return create_body_hands(
+        parameters.hands.network,
+        detect_palms=parameters.hands.detect_palms,
+        options=parameters.estimator,
+        engine=parameters.engine,
+    )
+
 
 MakeEstimator = Callable[[PoseParameters], Estimator]
 MakeHands = Callable[[PoseParameters], HandEstimator]

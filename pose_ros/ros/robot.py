@@ -19,7 +19,7 @@ from pose_ros.core.gestures.targets import Goal
 from pose_ros.errors import OptionError, short
 from pose_ros.ros.messages import goal_to_msg, header_to_msg
 from pose_ros.ros.node import ManagedNode
-from pose_ros.ros.outputs import RESULT_QOS
+from pose_ros.ros.qos import RESULT_QOS
 from pose_ros.settings.nodes import GestureParameters
 
 ACTION = "navigate_to_pose"

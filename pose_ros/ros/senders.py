@@ -21,6 +21,8 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.waitable import NumberOfEntities, Waitable
 
+from pose_ros.ros.graph import full_name
+
 GID_BYTES = 16
 """What all versions of ROS 2 have of a publisher's id; Humble adds zeros."""
 
@@ -53,11 +55,6 @@ def publishers(node: Any, topic: str) -> dict[bytes, str]:
         bytes(info.endpoint_gid[:GID_BYTES]): full_name(info)
         for info in node.get_publishers_info_by_topic(name)
     }
-
-
-def full_name(info: Any) -> str:
-    """Return the node's name with its namespace, of what the graph says of an endpoint."""
-    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
 
 
 class SenderSubscription:

@@ -18,10 +18,10 @@ from pose_ros.errors import PoseRosError
 from pose_ros.messages.cameras import camera_info_topic
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
-from pose_ros.ros.live_line import CLEAR, LiveLine
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.scene_parameters import gesture_scene
+from pose_ros.ros.watch import CLEAR, LiveLine
 from pose_ros.settings.command_line import TRUTH, add_parameters_to_parser
 from pose_ros.settings.nodes import CameraParameters, PoseParameters
 from pose_ros.sources.names import is_synthetic, may_repeat

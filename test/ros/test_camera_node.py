@@ -24,7 +24,7 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import depth_from_msg, image_from_msg
 from pose_ros.ros.camera_info import calibration_path
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.drawn_scene import STATIC_QOS
+from pose_ros.ros.qos import LATCHED_QOS
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 from tools.bags import image, write_bag
@@ -265,7 +265,7 @@ def test_calibration_path(url: str, path: str | None) -> None:
 
 def test_a_drawn_scene_has_depth_and_a_place_for_its_camera(ros: Any) -> None:
     node = camera(ros, source=f"{ACTOR}&camera_height=1.2", frame_id="eye")
-    mountings = ros.collect(TFMessage, "/tf_static", STATIC_QOS)
+    mountings = ros.collect(TFMessage, "/tf_static", LATCHED_QOS)
     depths = ros.collect(Image, "depth", qos_profile_sensor_data)
     images = ros.collect(Image, "image", qos_profile_sensor_data)
     activate(ros, node)

@@ -20,9 +20,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_ros.errors import OptionError
 from pose_ros.msg import PoseArray
-from pose_ros.ros.graph import missing_images
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.middleware import PROFILE_VARIABLES
+from pose_ros.ros.neighbors import missing_images
 from pose_ros.ros.pose_node import PoseNode
 
 pytestmark = pytest.mark.slow
@@ -365,7 +365,7 @@ def test_two_pose_nodes_with_the_same_names_are_logged_once(ros: Any, make: Make
 def test_two_nodes_of_one_name_are_logged_once_they_persist(
     ros: Any, make: Make, log: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pose_ros.ros.graph.GONE_SECONDS", 0.0)
+    monkeypatch.setattr("pose_ros.ros.neighbors.GONE_SECONDS", 0.0)
     make("twins")
     make("twins")
     words = "nodes are called /twins/pose: give each its own name or namespace"

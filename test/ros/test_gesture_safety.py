@@ -312,7 +312,7 @@ def test_a_base_that_takes_the_other_twist_is_named_with_the_parameter(
 def test_missing_subscriber_of_speeds_is_logged_once(
     ros: Any, capfd: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pose_ros.ros.robot_watch.PATIENCE_LOOKS", 1)
+    monkeypatch.setattr("pose_ros.ros.neighbors.PATIENCE_LOOKS", 1)
     node = ros.add(GestureNode())
     assert node.autostart()
     said = ""

@@ -24,11 +24,11 @@ from pose_ros.core.findings import Finding
 from pose_ros.ros import graph_checks
 from pose_ros.ros.doctor import GraphDoctor, examine
 from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.graph import values_of
 from pose_ros.ros.graph_checks import Observation
-from pose_ros.ros.graph_listener import values_of
-from pose_ros.ros.live_line import NOTHING_RUNS, LiveLine, describe, find_chain
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.ros.watch import NOTHING_RUNS, LiveLine, describe, find_chain
 
 WIDTH, HEIGHT = 64, 48
 PERIOD = 0.1

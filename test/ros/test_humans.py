@@ -12,8 +12,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from pose_ros.core.types import Poses
-from pose_ros.ros.humans import region, skeleton2d
 from pose_ros.ros.messages import header_to_msg
+from pose_ros.ros.outputs import region, skeleton2d
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.source import SyntheticSource
 

@@ -13,9 +13,8 @@ from rclpy.parameter import Parameter
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.ros import parameters
 from pose_ros.ros.camera_node import CameraNode
-from pose_ros.ros.estimators import hands_from
 from pose_ros.ros.gesture_node import CHECKS, GestureNode, parse_commands
-from pose_ros.ros.pose_node import PoseNode
+from pose_ros.ros.pose_node import PoseNode, hands_from
 from pose_ros.settings import group, option
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
 from pose_ros.settings.lifting import LiftOptions

@@ -9,7 +9,7 @@ import pytest
 
 from pose_ros.core.types import Image
 from pose_ros.errors import OutputError
-from pose_ros.ros.video import VideoRecorder
+from pose_ros.ros.overlay import VideoRecorder
 from pose_ros.sources import open_source
 
 

@@ -14,9 +14,9 @@ from sensor_msgs.msg import Image
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.errors import OptionError
 from pose_ros.msg import GestureArray, PoseArray
-from pose_ros.ros import views
+from pose_ros.ros import overlay
 from pose_ros.ros.messages import gestures_to_msg, header_to_msg, image_to_msg, poses_to_msg
-from pose_ros.ros.overlay_input import OverlayInput
+from pose_ros.ros.overlay import OverlayInput
 from pose_ros.share import node_executable
 
 PROCESS_SECONDS = 120.0
@@ -56,7 +56,7 @@ def test_overlay_waits_for_the_gestures_of_its_image(ros: Any, fake: Any) -> Non
 
 def test_picture_file_is_always_the_last_picture(tmp_path: Path) -> None:
     path = tmp_path / "now.png"
-    view, _ = views.open_view(str(path))
+    view, _ = overlay.open_view(str(path))
     for value in (50, 200):
         view.show(np.full((8, 8, 3), (value, 0, 0), np.uint8), "rgb", 1.0)
         assert cv2.imread(str(path))[4, 4].tolist() == [0, 0, value]
@@ -65,7 +65,7 @@ def test_picture_file_is_always_the_last_picture(tmp_path: Path) -> None:
 
 
 def test_video_file_is_finished_on_close(tmp_path: Path) -> None:
-    view, _ = views.open_view(str(tmp_path / "new" / "clip.mp4"))
+    view, _ = overlay.open_view(str(tmp_path / "new" / "clip.mp4"))
     for i in range(10):
         view.show(np.full((48, 64, 3), 20 * i, np.uint8), "bgr", 0.1 * i)
     view.close()
@@ -76,18 +76,18 @@ def test_video_file_is_finished_on_close(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["film", "now.txt", ""])
 def test_unknown_overlay_target_is_one_line(where: str) -> None:
     with pytest.raises(OptionError, match="--overlay must be window, browser, a video"):
-        views.open_view(where)
+        overlay.open_view(where)
 
 
 def test_window_that_cannot_be_had_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(OptionError, match="^no window: .*--overlay browser"):
-        views.open_view("window")
+        overlay.open_view("window")
     # an OpenCV with windows, and no display for them
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "\n  GUI:                  QT5\n")
     with pytest.raises(OptionError, match="DISPLAY is not set"):
-        views.open_view("window")
+        overlay.open_view("window")
 
 
 def test_watch_without_nodes_says_what_to_do() -> None:

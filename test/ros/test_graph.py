@@ -22,8 +22,7 @@ from tf2_msgs.msg import TFMessage
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.ros import graph_checks
 from pose_ros.ros.doctor import GraphDoctor
-from pose_ros.ros.graph_checks import Observation
-from pose_ros.ros.graph_listener import (
+from pose_ros.ros.graph import (
     CAMERA_INFO,
     COMPRESSED,
     IMAGE,
@@ -32,8 +31,9 @@ from pose_ros.ros.graph_listener import (
     Traffic,
     hearing_qos,
 )
+from pose_ros.ros.graph_checks import Observation
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
-from pose_ros.ros.outputs import LATCHED_QOS
+from pose_ros.ros.qos import LATCHED_QOS
 
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
