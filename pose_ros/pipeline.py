@@ -21,7 +21,7 @@ from pose_ros.core.lifting.lifter import Lifter, floor_below
 from pose_ros.core.lifting.trunk import Floor
 from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
-from pose_ros.core.timeline import StampOrder
+from pose_ros.core.timeline import NANOSECONDS, Timeline
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import ImageError
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
@@ -224,14 +224,14 @@ class Pipeline:
     ) -> None:
         self.estimator, self.hands = estimator, hands
         self._options = options
-        self._order = StampOrder()
+        self._timeline = Timeline()
         floor = floor_below(options.mount)
         self._people = PeopleStage(estimator, hands, options.lift, floor)
         self._recognizer = GestureRecognizer(options.gestures) if options.gestures else None
 
     def reset(self) -> None:
         """Begin a new stream: all people are forgotten, ids begin at 0."""
-        self._order.reset()
+        self._timeline.reset()
         self._people.reset()
         if self._recognizer:
             self._recognizer.reset()
@@ -264,12 +264,14 @@ class Pipeline:
                 jump back forgets all.
 
         Raises:
-            ImageError: The image has a shape or size that cannot be, or is late: younger ones
-                were before it.
+            ImageError: The image has a shape or size that cannot be, is late, has the stamp of
+                the one before, or is of a second camera.
         """
         frame = shot.frame
-        if not self.estimator.options.static:
-            self._order.check(frame.stamp)
+        options = self.estimator.options
+        if not options.static:
+            now = shot.recorded / NANOSECONDS
+            self._timeline.check(frame.stamp, shot.frame_id, now, options.reid_timeout)
         found = self._people.run(
             frame.image, frame.stamp, _RecordedInputs(shot), channels=frame.channels
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.timeline import REWIND_SECONDS
+from pose_ros.core.timeline import went_back
 from pose_ros.errors import TransformError
 
 MEMORY_SECONDS = 10.0
@@ -113,7 +113,7 @@ class FrameTree:
             or stamp is None
             or link.static
             or link.parent != parent
-            or stamp < link.stamps[-1] - REWIND_SECONDS
+            or went_back(link.stamps[-1], stamp)
         ):
             if link is None:
                 self._make_room(child, static=stamp is None)

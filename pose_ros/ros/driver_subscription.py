@@ -18,7 +18,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-from pose_ros.core.losses import LossCounter
+from pose_ros.core.timeline import LossCounter
 from pose_ros.errors import OptionError
 from pose_ros.ros.graph import full_name, type_name
 from pose_ros.ros.middleware import larger_memory

@@ -17,10 +17,8 @@ import scipy.optimize  # noqa: F401
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lifting.lifter import floor_below
-from pose_ros.core.one_camera import OneCamera
 from pose_ros.core.protocols import Estimator, HandEstimator, Source
-from pose_ros.core.still import StillWatch
-from pose_ros.core.timeline import Order, StampOrder
+from pose_ros.core.timeline import StillWatch, Timeline
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
@@ -133,7 +131,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._worker: Worker[PendingImage] | None = None
         self._end_input: Callable[[], Any] | None = None
         self._notices = Notices(self.get_logger())
-        self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
+        self._timeline, self._still = Timeline(), StillWatch()
         self._may_repeat = False
         self._images: DriverSubscription | None = None
         self._capture: CaptureThread | None = None
@@ -170,7 +168,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         estimator.options = self.parameters.estimator
         self._notices.clear()
         self._interrupted = False
-        self._order, self._one_camera, self._still = StampOrder(), OneCamera(), StillWatch()
+        self._timeline, self._still = Timeline(), StillWatch()
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self._health.restart()
         source = None
@@ -311,8 +309,7 @@ class PoseNode(ManagedNode[PoseParameters]):
                 picture.decode()
             )  # first: bytes that are not an image are not in the stream
             if not options.static:
-                self._check_camera(header.frame_id, stamp, options.reid_timeout)
-                self._check_order(stamp)
+                self._check_stamp(header.frame_id, stamp, options.reid_timeout)
             if self._is_frozen(image, stamp):
                 return
             began = time.perf_counter()
@@ -355,11 +352,21 @@ class PoseNode(ManagedNode[PoseParameters]):
                 "take: on /tf it is left out; set the frame_id in the camera's driver without it"
             )
 
-    def _check_camera(self, frame_id: str, stamp: float, remembered: float) -> None:
-        """Raise ImageError for an image of a second camera, or with the stamp of the last."""
-        before = self._one_camera.check(frame_id, stamp, time.monotonic(), remembered)
-        if before:
-            self.get_logger().warning(f"images are of {frame_id!r} now; {before!r} has gone")
+    def _check_stamp(self, frame_id: str, stamp: float, remembered: float) -> None:
+        """Raise ImageError for an image that is not the next one; log what starts over.
+
+        What follows the people forgets them by itself where a stamp is before the last.
+        """
+        passed = self._timeline.check(stamp, frame_id, time.monotonic(), remembered)
+        if passed.camera_before:
+            self.get_logger().warning(
+                f"images are of {frame_id!r} now; {passed.camera_before!r} has gone"
+            )
+        if passed.back:
+            self.get_logger().warning(
+                f"the images' stamps went back by {passed.back:.2f} s: tracking, smoothing "
+                "and meters start over"
+            )
 
     def _is_frozen(self, image: Image, stamp: float) -> bool:
         """Return whether an image is the one before once more, which is as good as none."""
@@ -375,17 +382,6 @@ class PoseNode(ManagedNode[PoseParameters]):
                 "recorded or sent twice, set allow_still_images:=true"
             )
         return True
-
-    def _check_order(self, stamp: float) -> None:
-        """Raise ImageError for an image that is late; say that time went back, once each time.
-
-        What follows the people forgets them by itself where a stamp is before the last.
-        """
-        if self._order.check(stamp) is Order.REWIND:
-            self.get_logger().warning(
-                f"the images' stamps went back by {self._order.back:.2f} s: tracking, smoothing "
-                "and meters start over"
-            )
 
     def _failed(self, error: Exception) -> None:
         if self._interrupted:

@@ -138,5 +138,8 @@ def test_late_image_is_refused_and_does_not_reset_the_stream(scene_bag):
         pipeline.run(shots[1])
     for found, known in zip([*first, pipeline.run(shots[3])], expected, strict=True):
         assert_same(found.poses, known.poses)
+    other = dataclasses.replace(shots[1], frame_id="another_camera")
+    with pytest.raises(ImageError, match="two cameras need a topic and a pose node each"):
+        pipeline.run(other)
     single = Pipeline(create_estimator(static=True))
     assert len([single.run(shot) for shot in (shots[0], shots[2], shots[1])]) == 3

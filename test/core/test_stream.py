@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.core.losses import LossCounter
-from pose_ros.core.one_camera import OneCamera
-from pose_ros.core.still import StillWatch
+from pose_ros.core.timeline import LossCounter, StillWatch, Timeline
 from pose_ros.errors import ImageError
 
 RANDOM = np.random.default_rng(5)
@@ -48,35 +46,37 @@ def test_other_sizes_are_compared_too(shape: tuple[int, int, int]) -> None:
 
 
 def test_only_one_of_two_alternating_cameras_is_accepted() -> None:
-    camera = OneCamera()
+    timeline = Timeline()
     for number in range(10):
         stamp = 100.0 + 0.1 * number
-        assert camera.check("left", stamp, stamp, 2.0) == ""
+        assert timeline.check(stamp, "left", stamp, 2.0).camera_before == ""
         with pytest.raises(ImageError, match="'right', and images of 'left' come on the same"):
-            camera.check("right", stamp + 0.05, stamp + 0.05, 2.0)
+            timeline.check(stamp + 0.05, "right", stamp + 0.05, 2.0)
 
 
 @pytest.mark.parametrize("remembered", [0.5, 2.0, 5.0])
 def test_another_camera_is_accepted_once_people_of_the_first_are_forgotten(
     remembered: float,
 ) -> None:
-    camera = OneCamera()
-    camera.check("left", 100.0, 0.0, remembered)
+    timeline = Timeline()
+    timeline.check(100.0, "left", 0.0, remembered)
     keep = max(2.0, remembered)
     with pytest.raises(ImageError):
-        camera.check("right", 100.0 + keep - 0.1, keep - 0.1, remembered)
+        timeline.check(100.0 + keep - 0.1, "right", keep - 0.1, remembered)
     with pytest.raises(ImageError):  # it came late: by its stamp a person is still remembered
-        camera.check("right", 100.0 + keep - 0.1, keep + 0.1, remembered)
-    assert camera.check("right", 100.0 + keep + 0.1, keep + 0.1, remembered) == "left"
-    assert camera.check("right", 100.0 + keep + 0.2, keep + 0.2, remembered) == ""
+        timeline.check(100.0 + keep - 0.1, "right", keep + 0.1, remembered)
+    assert (
+        timeline.check(100.0 + keep + 0.1, "right", keep + 0.1, remembered).camera_before == "left"
+    )
+    assert timeline.check(100.0 + keep + 0.2, "right", keep + 0.2, remembered).camera_before == ""
 
 
 def test_stamp_of_the_previous_image_is_refused() -> None:
-    camera = OneCamera()
-    camera.check("camera", 100.0, 0.0, 2.0)
+    timeline = Timeline()
+    timeline.check(100.0, "camera", 0.0, 2.0)
     with pytest.raises(ImageError, match="its stamp is that of the image before it"):
-        camera.check("camera", 100.0, 0.1, 2.0)
-    assert camera.check("camera", 100.1, 0.1, 2.0) == ""
+        timeline.check(100.0, "camera", 0.1, 2.0)
+    assert timeline.check(100.1, "camera", 0.1, 2.0).camera_before == ""
 
 
 def test_losses_by_number_are_exact_and_a_restarted_driver_loses_nothing() -> None:

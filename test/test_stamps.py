@@ -1,0 +1,97 @@
+"""Which stamp comes before which is decided in core/timeline.py, and nowhere else."""
+
+import ast
+import itertools
+
+import pytest
+
+ELSEWHERE = {
+    # how old what is remembered is: of one stream, in which no image is late
+    "core.gestures.body": {"_way"},
+    "core.gestures.joint_memory": {"JointMemory.fill"},
+    "core.gestures.recognizer": {"GestureRecognizer._forget", "_Body.update"},
+    "core.tracking": {"Tracker.missing"},
+    # a place or a pose between two stamps is interpolated
+    "core.frames": {"_Link.at", "FrameTree.add", "FrameTree._check_parent"},
+    "analysis.exports.bvh": {"_PersonTrack._between", "BvhMotion._track"},
+    # which messages of several topics belong together
+    "core.lifting.lifter": {"Lifter.lift"},
+    "analysis.results_bag": {"_Images.take_result"},
+    "ros.depth": {"DepthBuffer._wait_for_own.decided"},
+    "ros.pose_input": {"PoseInput._on_hands"},
+    # when a message was recorded
+    "bags.mcap": {"McapFile._read_block", "_messages"},
+    # stamps are made here: they have to rise
+    "sources.cameras": {"rising"},
+    "sources.videos": {"VideoSource._stamp_of"},
+    "ros.capture": {"Thinner.keep", "CaptureThread._hand_on"},
+    # what others publish is judged, and nothing follows from it but a line
+    "ros.graph_listener": {"Traffic.take"},
+}
+
+
+def is_stamp(node):
+    """Return whether an expression is a stamp by its name."""
+    if isinstance(node, ast.Subscript):
+        return is_stamp(node.value)
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    return "stamp" in name.lower() and not name.isupper()
+
+
+def compares_stamps(node):
+    """Return whether a comparison sets a stamp against a variable, or two in a sum."""
+    if not isinstance(node, ast.Compare) or any(
+        isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops
+    ):
+        return False
+    operands = [node.left, *node.comparators]
+    for one, other in itertools.pairwise(operands):
+        for a, b in ((one, other), (other, one)):
+            if is_stamp(a) and not isinstance(b, ast.Constant):
+                return True
+    return any(
+        isinstance(part, ast.BinOp) and is_stamp(part.left) and is_stamp(part.right)
+        for operand in operands
+        for part in ast.walk(operand)
+    )
+
+
+def found_in(source):
+    """Return where a module compares stamps: names of functions with their classes."""
+    found = set()
+
+    def visit(node, name):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            name = f"{name}.{node.name}".lstrip(".")
+        if compares_stamps(node):
+            found.add(name)
+        for child in ast.iter_child_nodes(node):
+            visit(child, name)
+
+    visit(ast.parse(source), "")
+    return found
+
+
+def test_no_part_compares_stamps_by_itself(checkout):
+    package = checkout / "pose_ros"
+    undecided = {}
+    for path in sorted(package.rglob("*.py")):
+        module = ".".join(path.relative_to(package).with_suffix("").parts)
+        found = found_in(path.read_text(encoding="utf-8")) - ELSEWHERE.get(module, set())
+        if found and module != "core.timeline":
+            undecided[module] = found
+    assert undecided == {}, "let core/timeline.py decide, or say here why not"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def f(stamp, last):\n    return stamp < last", {"f"}),
+        ("class A:\n    def f(self, stamp):\n        return self._stamp == stamp", {"A.f"}),
+        ("def f(stamp, a):\n    return abs(stamp - a.stamps[-1]) > 1", {"f"}),
+        ("def f(stamp, seen):\n    return stamp - seen > 1", set()),
+        ("def f(stamp):\n    return stamp is None or stamp > 0", set()),
+    ],
+)
+def test_a_comparison_of_stamps_is_found(source, expected):
+    assert found_in(source) == expected
