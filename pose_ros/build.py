@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pose_ros.core.protocols import Estimator, Session
 from pose_ros.errors import ModelError
+from pose_ros.files import user_path
 from pose_ros.models import store
 from pose_ros.models.card import Card, load_card, read_card
 from pose_ros.models.store import model_path
@@ -34,7 +35,6 @@ from pose_ros.settings.estimation import (
     HandOptions,
     NetworkOptions,
 )
-from pose_ros.share import user_path
 
 _LOG = logging.getLogger(__name__)
 

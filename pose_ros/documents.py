@@ -1,27 +1,21 @@
-"""Reading files, YAML and JSON that may come from anywhere: bounded, and wrong in one line.
+"""Reading YAML and JSON that may come from anywhere: bounded, and wrong in one line.
 
-Nothing here trusts its input. A file has to be a regular file of at most so many bytes, so that
-a FIFO never blocks and a device never fills the memory. YAML is plain data: mappings, lists,
-texts, numbers, true, false and null. Its depth and its size with all aliases expanded are bounded
-before anything is built, since an alias can repeat a list that repeats a list.
+Nothing here trusts its input. YAML is plain data: mappings, lists, texts, numbers, true, false and
+null. Its depth and its size with all aliases expanded are bounded before anything is built, since
+an alias can repeat a list that repeats a list.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
-from pose_ros.errors import PoseRosError
-
-MAX_BYTES = 1 << 20
-"""Bytes of a document, where the caller does not say another limit."""
+from pose_ros.errors import DocumentError
+from pose_ros.files import MAX_BYTES, read_file, size_text
 
 MAX_DEPTH = 8
 """Lists and mappings inside each other."""
@@ -31,62 +25,6 @@ MAX_NODES = 100_000
 
 MAX_INTEGER_BITS = 64
 """A larger whole number overflows the arithmetic that follows."""
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
-
-
-class DocumentError(PoseRosError, ValueError):
-    """A file, a YAML or a JSON document cannot be read; the message follows its name."""
-
-
-def open_file(path: str | Path) -> BinaryIO:
-    """Open a regular file to read; links are followed.
-
-    Raises:
-        DocumentError: It cannot be opened or is not a regular file; the message names it.
-    """
-    try:
-        # without O_NONBLOCK, opening a FIFO waits for its writer
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if isinstance(error, OSError) and error.errno == errno.ENXIO:
-            raise DocumentError(f"{path} is a socket, expected a regular file") from None
-        name, reason = path, getattr(error, "strerror", None) or error
-        if isinstance(error, ValueError):
-            name = repr(str(path))
-        raise DocumentError(f"cannot read {name}: {reason}") from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise DocumentError(f"{path} is {_kind(mode)}, expected a regular file")
-    return os.fdopen(descriptor, "rb")
-
-
-def read_file(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read a regular file whole.
-
-    Args:
-        path: Of the file; links are followed.
-        max_bytes: A larger file is refused.
-
-    Raises:
-        DocumentError: It cannot be read, is not a regular file or is too large; the message
-            names the file.
-    """
-    with open_file(path) as stream:
-        try:
-            data = stream.read(max_bytes + 1)
-        except OSError as error:
-            raise DocumentError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(data) > max_bytes:
-        raise DocumentError(f"{path} is larger than {_size(max_bytes)}")
-    return data
 
 
 def read_yaml(path: str | Path, max_bytes: int = MAX_BYTES) -> Any:
@@ -242,24 +180,13 @@ def _decoded(text: str | bytes, name: str, max_bytes: int) -> str:
     if isinstance(text, str) and size <= max_bytes:
         size = len(text.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
-        raise DocumentError(f"{name} is larger than {_size(max_bytes)}")
+        raise DocumentError(f"{name} is larger than {size_text(max_bytes)}")
     if isinstance(text, str):
         return text
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError(f"{name} is not UTF-8 text: byte {error.start} is wrong") from None
-
-
-def _kind(mode: int) -> str:
-    return next((words for test, words in _KINDS if test(mode)), "a special file")
-
-
-def _size(count: int) -> str:
-    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if count >= 1 << power:
-            return f"{count / (1 << power):g} {unit}"
-    return f"{count} bytes"
 
 
 def _one_line(error: BaseException) -> str:

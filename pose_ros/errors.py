@@ -59,6 +59,10 @@ class SourceError(PoseRosError):
     """A camera, video, picture or folder cannot be opened or read."""
 
 
+class DocumentError(PoseRosError, ValueError):
+    """A file, a YAML or a JSON document cannot be read; the message follows its name."""
+
+
 class OutputError(PoseRosError):
     """A result cannot be written where it was asked to go."""
 

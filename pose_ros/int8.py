@@ -13,8 +13,8 @@ import numpy as np
 
 from pose_ros.core.protocols import Session
 from pose_ros.core.types import FloatArray, Frame
-from pose_ros.documents import DocumentError, read_json
-from pose_ros.errors import ModelError, RuntimeUnavailableError
+from pose_ros.documents import read_json
+from pose_ros.errors import DocumentError, ModelError, RuntimeUnavailableError
 from pose_ros.files import Progress, locked, print_progress, sha256_of, write_whole
 from pose_ros.models.card import Card
 from pose_ros.models.store import cache_dir, model_path

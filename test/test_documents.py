@@ -5,7 +5,9 @@ import socket
 
 import pytest
 
-from pose_ros.documents import DocumentError, parse_json, parse_yaml, read_file, read_yaml
+from pose_ros.documents import parse_json, parse_yaml, read_yaml
+from pose_ros.errors import DocumentError
+from pose_ros.files import read_file
 
 
 def alias_bomb() -> str:

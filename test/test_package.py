@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import pose_ros
-from pose_ros.share import share_path
+from pose_ros.files import share_path
 
 MESSAGES = {
     "Keypoint": {

@@ -19,10 +19,9 @@ from typing import Any
 from pose_ros import __version__
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.bags.reader import SUFFIXES
-from pose_ros.documents import DocumentError, parse_json
-from pose_ros.errors import OutputError, SourceError
-from pose_ros.files import write_whole
-from pose_ros.share import user_path
+from pose_ros.documents import parse_json
+from pose_ros.errors import DocumentError, OutputError, SourceError
+from pose_ros.files import user_path, write_whole
 
 MANIFEST = "manifest.jsonl"
 RECORD = "task.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pose_ros.analysis.whole import Whole, check_apart
 from pose_ros.errors import OutputError
-from pose_ros.share import user_path
+from pose_ros.files import user_path
 from pose_ros.sources.opening import Input
 from pose_ros.viz.image_writers import FRAMES, PicturePattern, Pictures
 

@@ -22,8 +22,8 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses
-from pose_ros.documents import DocumentError, parse_json
-from pose_ros.errors import OptionError, PoseRosError, SourceError
+from pose_ros.documents import parse_json
+from pose_ros.errors import DocumentError, OptionError, PoseRosError, SourceError
 from pose_ros.messages.cdr import read_stamp
 from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.messages.headers import nanoseconds_of

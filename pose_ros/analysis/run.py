@@ -15,7 +15,6 @@ import numpy as np
 
 from pose_ros import __version__
 from pose_ros.analysis.exports import check_exports
-from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.sinks import open_sinks, place_plots
@@ -28,6 +27,7 @@ from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import SourceError, printable
+from pose_ros.files import recording_name
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import Pipeline, PipelineOptions

@@ -23,9 +23,9 @@ from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
+from pose_ros.files import user_path
 from pose_ros.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 from pose_ros.settings.outputs import ExportOptions
-from pose_ros.share import user_path
 from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]

@@ -22,7 +22,7 @@ from typing import Any
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import OptionError, OutputError, SourceError
-from pose_ros.share import user_path
+from pose_ros.files import user_path
 
 PARTIAL = ".partial"
 

@@ -25,7 +25,7 @@ from rosbags.typesys.store import Typestore
 
 from pose_ros.bags.records import Content
 from pose_ros.errors import SourceError
-from pose_ros.share import share_path
+from pose_ros.files import share_path
 
 _NO_NUMBERS = ("", "string", "wstring")
 _RULE = "=" * 80 + "\n"  # between the parts of a definition

@@ -21,9 +21,9 @@ from backports import zstd
 from pose_ros.bags import mcap, sqlite
 from pose_ros.bags.message_types import Definitions
 from pose_ros.bags.records import ZSTD_MAGIC, BagRecord, Content, Storage, merge
-from pose_ros.documents import DocumentError, parse_yaml, read_file
-from pose_ros.errors import SourceError, printable
-from pose_ros.share import natural_key, user_path
+from pose_ros.documents import parse_yaml
+from pose_ros.errors import DocumentError, SourceError, printable
+from pose_ros.files import natural_key, read_file, user_path
 
 METADATA = "metadata.yaml"
 

@@ -32,12 +32,11 @@ from pose_ros.cli.network_options import (
     hand_options,
 )
 from pose_ros.cli.stopping import nothing_is_kept, say
-from pose_ros.documents import DocumentError, read_file
-from pose_ros.errors import OptionError
+from pose_ros.errors import DocumentError, OptionError
+from pose_ros.files import read_file, user_path
 from pose_ros.settings.command_line import add_to_parser
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.share import user_path
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
 

@@ -17,10 +17,10 @@ from pose_ros import __version__
 from pose_ros.cli.node_process import require_ros
 from pose_ros.core.findings import Finding
 from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.files import node_executable
 from pose_ros.models import card, store
 from pose_ros.runtime import session
 from pose_ros.runtime.providers import ENGINE_CURE, engine_conflict, installed_engines
-from pose_ros.share import node_executable
 
 _CAN_RUN = "can run"
 

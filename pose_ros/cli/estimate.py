@@ -16,7 +16,6 @@ from typing import Any
 from tqdm import tqdm
 
 from pose_ros.analysis.exports import check_exports
-from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.picture_outputs import open_pictures
@@ -55,6 +54,7 @@ from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
+from pose_ros.files import recording_name
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.report import RecordingFacts, ReportBuilder
 from pose_ros.report.page import check_installed

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pose_ros.errors import RuntimeUnavailableError
-from pose_ros.share import node_executable
+from pose_ros.files import node_executable
 
 
 def add_passed_on(parser: argparse.ArgumentParser) -> None:

@@ -21,11 +21,11 @@ from urllib.parse import urlsplit
 from pose_ros.core import skeletons
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput, Value
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.documents import DocumentError, open_file, read_yaml
-from pose_ros.errors import ModelError, OptionError, did_you_mean
+from pose_ros.documents import read_yaml
+from pose_ros.errors import DocumentError, ModelError, OptionError, did_you_mean
+from pose_ros.files import open_file, share_path, user_path
 from pose_ros.runtime.onnx_file import Signature
 from pose_ros.runtime.quantization import Int8Plan
-from pose_ros.share import share_path, user_path
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 120

@@ -40,9 +40,8 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from pose_ros import __version__
-from pose_ros.documents import DocumentError, read_file
-from pose_ros.errors import ModelError
-from pose_ros.files import Progress, sha256_of, write_whole
+from pose_ros.errors import DocumentError, ModelError
+from pose_ros.files import Progress, read_file, sha256_of, write_whole
 from pose_ros.models.card import (
     ConvertedOrigin,
     ModelFile,

@@ -19,9 +19,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from pose_ros.core.contract import Value
-from pose_ros.documents import DocumentError, read_file, read_json
-from pose_ros.errors import ModelError
-from pose_ros.files import TEMPORARY, Progress, locked, print_progress, sha256_of, write_whole
+from pose_ros.documents import read_json
+from pose_ros.errors import DocumentError, ModelError
+from pose_ros.files import (
+    TEMPORARY,
+    Progress,
+    locked,
+    print_progress,
+    read_file,
+    sha256_of,
+    user_path,
+    write_whole,
+)
 from pose_ros.models import tflite
 from pose_ros.models.card import Card, ModelFile
 from pose_ros.models.fetch import (
@@ -32,7 +41,6 @@ from pose_ros.models.fetch import (
     problem_of,
     take_source,
 )
-from pose_ros.share import user_path
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 State: TypeAlias = Literal["ok", "missing", "damaged", "outdated"]

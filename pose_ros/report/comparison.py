@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 SAME_PERSON = 0.3
 """Least similarity of two people who are taken for the same one."""
+
 SEGMENT_SHARE = 0.53
 """Of the box around a person that the person covers: what COCO's areas are on average."""
+
 _DISTANCES = np.concatenate([[0.0], np.geomspace(1e-4, 10.0, 600)])  # of a size, 2% apart
 _SHARES = np.linspace(0.0, 1.0, 201)
 _DEGREES = np.arange(0.0, 181.0, 0.5)

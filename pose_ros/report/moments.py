@@ -22,8 +22,10 @@ _QUALITY = 80  # of a JPEG, percent
 _KEPT = {"first": 24, "gesture": 24, "unsure": 4, "crowd": 1}
 SHOWN = {"first": 8, "gesture": 8, "unsure": 3, "crowd": 1}
 """How many pictures of a kind a page shows."""
+
 WELL = 0.9
 """Mean score of a person's joints from which on all are found well."""
+
 APART = 1.0
 """Seconds between two moments of a kind that are chosen by their rank."""
 

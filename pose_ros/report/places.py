@@ -18,8 +18,10 @@ from pose_ros.report.series import Histogram, Series
 
 WALK_SECONDS = 1.0
 """A walking speed is the slope of a person's places over this time."""
+
 WALKS_FROM = 0.3
 """Meters a second from which on a person walks."""
+
 _SURE = 2.0  # sigmas by which a speed has to be above nothing
 _LEAST_WALK = 2.0  # seconds of walking that say something of a speed
 _LEAST_HEIGHTS = 10  # images that say something of a height
@@ -31,6 +33,7 @@ _CHAIN = ("trunk", "thigh", "shank")
 _CHAIN_BONES = {bone.kind: bone for bone in BONES if bone.kind in _CHAIN}
 CHAIN_SHARE = sum(bone.length for bone in _CHAIN_BONES.values())
 """Trunk, thigh and shank, in shares of the height."""
+
 CHAIN_SPREAD = math.hypot(*(b.length * b.spread for b in _CHAIN_BONES.values())) / CHAIN_SHARE
 """One sigma of the height of a person whose trunk, thigh and shank are known, as a share."""
 

@@ -31,6 +31,7 @@ from rclpy.signals import SignalHandlerOptions
 from pose_ros.core.types import Channels
 from pose_ros.core.types import Image as ImageArray
 from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.files import node_executable
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray, Skeleton
 from pose_ros.ros import middleware
@@ -41,7 +42,6 @@ from pose_ros.ros.node import stop_signals
 from pose_ros.ros.overlay import OverlayInput, VideoRecorder
 from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS
 from pose_ros.ros.scene_parameters import scene_meters
-from pose_ros.share import node_executable
 from pose_ros.sources.names import is_synthetic, may_repeat, with_option
 from pose_ros.synthetic.scenes import SCENES
 from pose_ros.synthetic.source import SyntheticSource, affordable_fps, open_synthetic, scene_spec

@@ -27,8 +27,15 @@ from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
-from pose_ros.documents import DocumentError, parse_yaml
-from pose_ros.errors import OptionError, PoseRosError, TransformError, printable, short
+from pose_ros.documents import parse_yaml
+from pose_ros.errors import (
+    DocumentError,
+    OptionError,
+    PoseRosError,
+    TransformError,
+    printable,
+    short,
+)
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import FoundGestures, GestureStage, Recognizer

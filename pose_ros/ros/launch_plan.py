@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.files import share_path
 from pose_ros.ros import middleware
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
 from pose_ros.settings import check_value
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
-from pose_ros.share import share_path
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat
 
 CLOCK_HZ = 100

@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pose_ros.errors import OptionError, PoseRosError
-from pose_ros.share import share_path
+from pose_ros.files import share_path
 
 _LOG = logging.getLogger(__name__)
 

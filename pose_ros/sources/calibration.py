@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.camera import Calibration, Camera, Float64Array
-from pose_ros.documents import DocumentError, parse_yaml, read_file
-from pose_ros.errors import OptionError
+from pose_ros.documents import parse_yaml
+from pose_ros.errors import DocumentError, OptionError
+from pose_ros.files import read_file
 
 
 def read_calibration(path: str | Path) -> Calibration:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pose_ros.bags import mcap, sqlite
 from pose_ros.bags.reader import is_bag
 from pose_ros.core.encoded_images import FILE_FORMATS, image_format, tiff_pages
-from pose_ros.documents import DocumentError, read_file
-from pose_ros.errors import ImageError, SourceError
+from pose_ros.errors import DocumentError, ImageError, SourceError
+from pose_ros.files import read_file
 from pose_ros.sources.pictures import PICTURE_SUFFIXES, UNREAD_SUFFIXES
 from pose_ros.video_files import HEAD_BYTES, video_container
 

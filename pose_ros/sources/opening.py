@@ -21,7 +21,7 @@ from pose_ros.bags.reader import is_bag
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, FILE_FORMATS, image_format
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.share import natural_key, user_path
+from pose_ros.files import natural_key, user_path
 from pose_ros.sources.cameras import (
     CameraSource,
     CaptureRequest,

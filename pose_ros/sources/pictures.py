@@ -14,9 +14,8 @@ from pose_ros.core.encoded_images import (
     image_format,
 )
 from pose_ros.core.types import Frame, Image
-from pose_ros.documents import DocumentError, read_file
-from pose_ros.errors import ImageError, OptionError, SourceError, printable
-from pose_ros.share import natural_key
+from pose_ros.errors import DocumentError, ImageError, OptionError, SourceError, printable
+from pose_ros.files import natural_key, read_file
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}

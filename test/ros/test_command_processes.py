@@ -15,11 +15,11 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from rclpy.parameter import Parameter
 
+from pose_ros.files import node_executable
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
-from pose_ros.share import node_executable
 from pose_ros.synthetic.source import open_synthetic
 
 pytestmark = pytest.mark.slow

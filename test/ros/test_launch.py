@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from pose_ros.files import share_path
 from pose_ros.ros.launch_plan import ARGUMENTS, LaunchPlan, NodePlan, PlayerPlan
-from pose_ros.share import share_path
 
 launch = pytest.importorskip("launch", reason="ros2 launch is not installed")
 pytest.importorskip("launch_ros", reason="ros2 launch is not installed")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pose_ros.files import share_path
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.launch_plan import (
@@ -28,7 +29,6 @@ from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.up import parser as up_parser
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
-from pose_ros.share import share_path
 
 TABLES: dict[str, type] = {
     "camera": CameraParameters,

@@ -14,12 +14,12 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.types import Poses
+from pose_ros.files import share_path
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.messages import header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.share import share_path
 from pose_ros.synthetic.source import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")

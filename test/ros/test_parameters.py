@@ -11,6 +11,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
 from pose_ros.errors import ModelError, OptionError
+from pose_ros.files import share_path
 from pose_ros.ros import parameters
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import CHECKS, GestureNode, parse_commands
@@ -20,7 +21,6 @@ from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOp
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of, table_from
-from pose_ros.share import share_path
 
 TABLES = (PoseParameters, CameraParameters, GestureParameters)
 ALL = [(table, name) for table in TABLES for name in parameters_of(table)]

@@ -20,11 +20,11 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from pose_ros.files import node_executable
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.share import node_executable
 from pose_ros.sources import open_source
 from pose_ros.synthetic.source import open_synthetic
 

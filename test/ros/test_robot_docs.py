@@ -19,6 +19,7 @@ from geometry_msgs.msg import Point
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
+from pose_ros.files import node_executable
 from pose_ros.msg import HumanPose, Keypoint, PoseArray
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode, command_config_from
@@ -26,7 +27,6 @@ from pose_ros.ros.launch_plan import ARGUMENTS, END_WITH_LAUNCH
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.settings.nodes import GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of, table_from
-from pose_ros.share import node_executable
 
 PAGES = [
     "README.md",

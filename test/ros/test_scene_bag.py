@@ -10,12 +10,12 @@ from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from pose_ros.files import share_path
 from pose_ros.messages.cameras import camera_from_info
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.share import share_path
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
 

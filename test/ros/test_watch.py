@@ -13,11 +13,11 @@ from sensor_msgs.msg import Image
 
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.errors import OptionError
+from pose_ros.files import node_executable
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros import overlay
 from pose_ros.ros.messages import gestures_to_msg, header_to_msg, image_to_msg, poses_to_msg
 from pose_ros.ros.overlay import OverlayInput
-from pose_ros.share import node_executable
 
 PROCESS_SECONDS = 120.0
 

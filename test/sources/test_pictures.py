@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.share import natural_key
+from pose_ros.files import natural_key
 from pose_ros.sources.pictures import PictureSource, pictures_in, read_picture
 
 Turn = Callable[[np.ndarray], np.ndarray]

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.tables import Group, groups
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.errors import OutputError
+from pose_ros.files import recording_name
 from pose_ros.settings.outputs import ExportOptions
 from pose_ros.sources.pictures import PICTURE_SUFFIXES
 

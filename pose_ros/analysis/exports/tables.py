@@ -1,22 +1,29 @@
-"""The tables of a run, as CSV and Parquet hold them: joints, angles, images, gestures.
+"""The tables of a run, as CSV and Parquet: joints, angles, images, gestures.
 
 docs/reference/exports.md says what each column means. A column's name has its unit, where it has
-one.
+one. CSV is text, comma-separated, UTF-8, its lines end with a line feed; Parquet has types, and
+row groups of bounded size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TextIO, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.joint_angles import JointMotion, triples
-from pose_ros.core.results import Result
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
@@ -41,6 +48,7 @@ NUMBERS = (
     *("camera_x_m", "camera_y_m", "camera_z_m", "camera_sigma_m"),
 )
 """Columns of ``joint_numbers``."""
+
 _JOINT: Columns = {
     "found": "bool",
     **dict.fromkeys(NUMBERS, "float32"),
@@ -97,6 +105,17 @@ TABLES: dict[str, Columns] = {
 }
 """Columns of each table, by what its file is called beside the first one."""
 
+SOURCE_WORDS = tuple("" if s is PositionSource.NONE else s.name.lower() for s in PositionSource)
+"""Values of ``camera_source``, by ``PositionSource``."""
+
+_BUFFER = 1 << 20  # bytes of text that are written at once
+_STAMP = 3  # position of the stamp among the first cells of a row
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula begins so
+# What is kept in memory until it is written: about 6 MB of joints.
+_MOST_ROWS = 1 << 16
+_MOST_IMAGES = 1 << 13
+Rows: TypeAlias = list[tuple[Cell, ...]]
+
 
 def table_names(options: ExportOptions) -> tuple[str, ...]:
     """Return what the files of a run are called beside the first one.
@@ -135,10 +154,6 @@ def wide_angles(skeleton: Skeleton) -> Columns:
 
 def _side_by_side(names: Iterable[str], columns: Columns) -> Columns:
     return {f"{name}_{column}": kind for name in names for column, kind in columns.items()}
-
-
-SOURCE_WORDS = tuple("" if s is PositionSource.NONE else s.name.lower() for s in PositionSource)
-"""Values of ``camera_source``, by ``PositionSource``."""
 
 
 class Group(NamedTuple):
@@ -284,3 +299,380 @@ def exact_seconds(nanoseconds: int) -> str:
     """Return nanoseconds as seconds with nine digits after the point: nothing is rounded."""
     seconds, rest = divmod(abs(nanoseconds), NANOSECONDS)
     return f"{'-' if nanoseconds < 0 else ''}{seconds}.{rest:09d}"
+
+
+class CsvTables:
+    """Writes the tables as CSV."""
+
+    def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
+        """``paths`` are those of ``table_names``; a table has no room for ``info``."""
+        del info
+        self._wide = options.wide
+        self._angles = AngleRows(wide=options.wide)
+        self._paths = dict(zip(table_names(options), paths, strict=True))
+        self._files: dict[str, tuple[TextIO, Columns]] = {}
+        self._stack = ExitStack()
+        if not options.wide:
+            self._open_all()
+
+    def write(self, result: Result) -> None:
+        """Write the rows of an image."""
+        head = _line(image_row(result)[: _STAMP + 1], TABLES["images"], result.nanoseconds)
+        joints, angles, hands = TABLES[""], TABLES["angles"], TABLES[""]
+        if self._wide:
+            joints, angles = wide_joints(result.poses.skeleton), wide_angles(result.poses.skeleton)
+            self._table("", joints)
+            if result.hands is not None:
+                hands = wide_joints(result.hands.skeleton)
+                self._table("hands", hands)
+        for group in groups(result):
+            of_people = group.poses is result.poses
+            name = "hands" if self._wide and not of_people else ""
+            lines = _wide_lines(head, group) if self._wide else _joint_lines(head, group)
+            self._table(name, joints if of_people else hands).writelines(lines)
+        self._rows("angles", angles, result, self._angles.of(result))
+        self._rows("images", TABLES["images"], result, [image_row(result)])
+        self._rows("gestures", TABLES["gestures"], result, gesture_rows(result))
+
+    def finish(self) -> tuple[str, ...]:
+        """Write what is left."""
+        self._open_all()
+        self._stack.close()
+        return ()
+
+    def abandon(self) -> None:
+        """Close the files."""
+        self._stack.close()
+
+    def _open_all(self) -> None:
+        """Let all tables be there, those without rows too."""
+        for name, columns in (TABLES | ({"": BODY} if self._wide else {})).items():
+            if name not in self._files:
+                self._table(name, columns)
+
+    def _rows(
+        self, name: str, columns: Columns, result: Result, rows: Sequence[Sequence[Cell]]
+    ) -> None:
+        file = self._table(name, columns)
+        file.writelines(_line(row, columns, result.nanoseconds) + "\n" for row in rows)
+
+    def _table(self, name: str, columns: Columns) -> TextIO:
+        """Return a table's file, which begins with its columns."""
+        if name not in self._files:
+            opened: TextIO = self._stack.enter_context(
+                # names of files may hold bytes that are no UTF-8
+                self._paths[name].open(
+                    "w", encoding="utf-8", errors="backslashreplace", newline="", buffering=_BUFFER
+                )
+            )
+            opened.write(",".join(_quoted(column) for column in columns) + "\n")
+            self._files[name] = opened, columns
+        file, known = self._files[name]
+        check_columns(known, columns)
+        return file
+
+
+def _joint_lines(head: str, group: Group) -> Iterator[str]:
+    """Yield the rows of all joints of all people, or hands, of an image."""
+    names = _quoted_names(group.poses.skeleton)
+    for start, cells in _bodies(head, group):
+        yield "".join(f"{start}{name},{row}\n" for name, row in zip(names, cells, strict=True))
+
+
+def _wide_lines(head: str, group: Group) -> Iterator[str]:
+    """Yield a row for each person, or hand, of an image."""
+    for start, cells in _bodies(head, group):
+        yield f"{start}{','.join(cells)}\n"
+
+
+def _bodies(head: str, group: Group) -> Iterator[tuple[str, list[str]]]:
+    """Yield the first cells of each body's rows, and for each of its joints the cells of it.
+
+    One ``%`` formats all numbers of a body: a tenth of the time that a call each takes.
+    """
+    poses = group.poses
+    body = _body_format(len(poses.skeleton))
+    skeleton = _quoted(poses.skeleton.name)
+    for numbers, found, sources, score, person, side in zip(
+        joint_numbers(poses),
+        poses.found.tolist(),
+        camera_sources(poses),
+        poses.scores.tolist(),
+        group.people,
+        group.sides,
+        strict=True,
+    ):
+        # of a float, % writes "nan" and no other letters
+        rows = (body % tuple(numbers.ravel().tolist())).replace("nan", "").split("\n")
+        cells = [
+            f"{'true' if there else 'false'},{row},{SOURCE_WORDS[source]}"
+            for there, row, source in zip(found, rows, sources, strict=True)
+        ]
+        yield f"{head},{skeleton},{person},{_quoted(side)},{score:.4f},", cells
+
+
+@lru_cache(maxsize=16)
+def _body_format(points: int) -> str:
+    return "\n".join([",".join(["%.4f"] * len(NUMBERS))] * points)
+
+
+@lru_cache(maxsize=16)
+def _quoted_names(skeleton: Skeleton) -> list[str]:
+    return [_quoted(name) for name in skeleton.keypoints]
+
+
+def _line(cells: Sequence[Cell], columns: Columns, nanoseconds: int) -> str:
+    """Return a row, or its first cells, without its end; its stamp is that of ``nanoseconds``."""
+    words = [_word(cell, kind) for cell, kind in zip(cells, columns.values(), strict=False)]
+    words[_STAMP] = exact_seconds(nanoseconds)
+    return ",".join(words)
+
+
+def _word(cell: Cell, kind: Kind) -> str:
+    if isinstance(cell, float):
+        # stamps have nine digits
+        digits = 9 if kind == "float64" else 4
+        return f"{cell:.{digits}f}" if math.isfinite(cell) else ""
+    return _quoted(cell) if isinstance(cell, str) else "" if cell is None else str(cell)
+
+
+def _quoted(word: str) -> str:
+    """Return a word as RFC 4180 has it: in quotes where it holds what has a meaning.
+
+    A name that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
+    if word.startswith(_FORMULA):
+        word = f"'{word}"
+    if any(letter in word for letter in ',"\r\n'):
+        return '"' + word.replace('"', '""') + '"'
+    return word
+
+
+Bodies: TypeAlias = Sequence[tuple[Result, Group]]
+
+
+class _Table(NamedTuple):
+    """One file: its columns, as pyarrow has them too, and what writes it."""
+
+    columns: Columns
+    schema: Any
+    writer: Any
+
+
+class ParquetTables:
+    """Writes the tables as Parquet, with pyarrow."""
+
+    def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
+        """``paths`` are those of ``table_names``; ``info`` goes into the files' metadata.
+
+        Raises:
+            OutputError: There is no pyarrow.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:
+            raise OutputError(
+                'Parquet needs pyarrow: pip install "pose_ros[report]", or write CSV'
+            ) from None
+        self._pa, self._pq = pa, pq
+        self._wide = options.wide
+        self._angles = AngleRows(wide=options.wide)
+        self._results: list[Result] = []
+        self._rows = 0
+        self._metadata = {"pose_ros": json.dumps(dataclasses.asdict(info), sort_keys=True)}
+        self._paths = dict(zip(table_names(options), paths, strict=True))
+        self._tables: dict[str, _Table] = {}
+        self._stack = ExitStack()
+        if not options.wide:
+            self._open_all()
+
+    def write(self, result: Result) -> None:
+        """Keep the rows of an image, and write all that are kept once they are many."""
+        self._results.append(result)
+        self._rows += len(result.poses) * len(result.poses.skeleton)
+        if result.hands is not None:
+            self._rows += len(result.hands) * len(result.hands.skeleton)
+        if self._rows >= _MOST_ROWS or len(self._results) >= _MOST_IMAGES:
+            self._flush()
+
+    def finish(self) -> tuple[str, ...]:
+        """Write what is kept, and the files' ends."""
+        self._flush()
+        self._open_all()
+        self._stack.close()
+        return ()
+
+    def abandon(self) -> None:
+        """Close the files."""
+        self._results = []
+        self._stack.close()
+
+    def _open_all(self) -> None:
+        """Let all tables be there, those without rows too."""
+        for name, columns in (TABLES | ({"": BODY} if self._wide else {})).items():
+            if name not in self._tables:
+                self._table(name, columns)
+
+    def _table(self, name: str, columns: Columns) -> _Table:
+        """Return a table, which is begun with its columns."""
+        if name not in self._tables:
+            word = self._pa.dictionary(self._pa.int32(), self._pa.string())
+            types = {"word": word, "bool": self._pa.bool_()}
+            fields = [
+                (column, types[kind] if kind in types else getattr(self._pa, kind)())
+                for column, kind in columns.items()
+            ]
+            schema = self._pa.schema(fields, metadata=self._metadata)
+            writer = self._stack.enter_context(
+                self._pq.ParquetWriter(self._paths[name], schema, **_encoding(columns))
+            )
+            self._tables[name] = _Table(columns, schema, writer)
+        check_columns(self._tables[name].columns, columns)
+        return self._tables[name]
+
+    def _flush(self) -> None:
+        """Write a row group of each table; of one without rows none."""
+        results, self._results, self._rows = self._results, [], 0
+        if self._wide:
+            for result in results:
+                self._table("", wide_joints(result.poses.skeleton))
+                if result.hands is not None:
+                    self._table("hands", wide_joints(result.hands.skeleton))
+            for name, of_hands in (("", False), ("hands", True)):
+                bodies = [
+                    (result, group)
+                    for result in results
+                    for group in groups(result)
+                    if (group.poses is not result.poses) == of_hands
+                ]
+                self._write(name, self._wide_columns(bodies))
+        else:
+            bodies = [(result, group) for result in results for group in groups(result)]
+            self._write("", self._joint_columns(bodies))
+        self._put("angles", results, self._angles.of)
+        self._put("images", results, lambda result: [image_row(result)])
+        self._put("gestures", results, gesture_rows)
+
+    def _put(self, name: str, results: Sequence[Result], rows: Callable[[Result], Rows]) -> None:
+        """Write the rows of results to a table."""
+        columns = TABLES[name]
+        found: Rows = []
+        for result in results:
+            if name == "angles" and self._wide:
+                columns = wide_angles(result.poses.skeleton)
+                self._table(name, columns)
+            found += rows(result)
+        table = self._table(name, columns)
+        cells = zip(*found, strict=True)
+        self._write(
+            name,
+            [
+                self._words([cell or "" for cell in column]) if kind == "word"
+                # NaN becomes null, which is what Parquet calls missing
+                else self._pa.array(column, table.schema.field(key).type, from_pandas=True)
+                for column, (key, kind) in zip(cells, columns.items(), strict=False)
+            ],
+        )  # fmt: skip
+
+    def _write(self, name: str, columns: Sequence[Any]) -> None:
+        """Write columns as a row group of a table; nothing without rows."""
+        if columns and len(columns[0]):
+            table = self._tables[name]
+            rows = self._pa.Table.from_arrays(columns, schema=table.schema)
+            table.writer.write_table(rows, row_group_size=len(rows))
+
+    def _body_columns(self, found: Bodies, rows_of: NDArray[np.intp]) -> list[Any]:
+        """Return the first columns of all bodies, each repeated as often as it has rows."""
+        pa = self._pa
+        bodies = [group for _, group in found]
+        counts = np.array([len(group.poses) for group in bodies])
+        per_image = counts * rows_of
+        per_pose = np.repeat(rows_of, counts)
+        source, index, nanoseconds, stamp = zip(
+            *(image_cells(result) for result, _ in found), strict=True
+        )
+        people = np.concatenate([group.people for group in bodies])
+        sides = [side for group in bodies for side in group.sides]
+        scores = np.concatenate([group.poses.scores for group in bodies])
+        return [
+            self._words(source, per_image),
+            pa.array(np.repeat(np.array(index, np.int32), per_image)),
+            pa.array(np.repeat(np.array(nanoseconds, np.int64), per_image)),
+            pa.array(np.repeat(np.array(stamp, np.float64), per_image)),
+            self._words([group.poses.skeleton.name for group in bodies], per_image),
+            pa.array(np.repeat(people.astype(np.int64), per_pose)),
+            self._words(sides, per_pose),
+            pa.array(np.repeat(scores, per_pose)),
+        ]
+
+    def _joint_columns(self, found: Bodies) -> list[Any]:
+        """Return the columns of all joints of all people and hands; none without any."""
+        if not found:
+            return []
+        bodies = [group for _, group in found]
+        numbers = np.concatenate([_flat(group) for group in bodies])
+        marks = [
+            mark for group in bodies for marks in camera_sources(group.poses) for mark in marks
+        ]
+        there = np.concatenate([group.poses.found.ravel() for group in bodies])
+        return [
+            *self._body_columns(found, np.array([len(group.poses.skeleton) for group in bodies])),
+            self._words([n for g in bodies for n in g.poses.skeleton.keypoints * len(g.poses)]),
+            self._pa.array(there),
+            *(self._pa.array(numbers[:, i], from_pandas=True) for i in range(len(NUMBERS))),
+            self._words([SOURCE_WORDS[mark] for mark in marks]),
+        ]
+
+    def _wide_columns(self, found: Bodies) -> list[Any]:
+        """Return the columns of all bodies, all of a joint side by side; none without any."""
+        if not found:
+            return []
+        bodies = [group for _, group in found]
+        numbers = np.concatenate([joint_numbers(group.poses) for group in bodies])
+        there = np.concatenate([group.poses.found for group in bodies])
+        marks = np.concatenate([np.array(camera_sources(group.poses)) for group in bodies])
+        columns = self._body_columns(found, np.ones(len(bodies), np.intp))
+        for k in range(numbers.shape[1]):
+            columns.append(self._pa.array(there[:, k]))
+            columns += [
+                self._pa.array(numbers[:, k, i], from_pandas=True) for i in range(len(NUMBERS))
+            ]
+            columns.append(self._words([SOURCE_WORDS[mark] for mark in marks[:, k].tolist()]))
+        return columns
+
+    def _words(self, words: Sequence[str], repeats: NDArray[np.intp] | None = None) -> Any:
+        """Return a column of words, each repeated by its count; null for the empty word."""
+        known: dict[str, int] = {}
+        codes = np.array([known.setdefault(w, len(known)) for w in words], np.int32)
+        if repeats is not None:
+            codes = np.repeat(codes, repeats)
+        missing = None if "" not in known else codes == known[""]
+        indices = self._pa.array(codes, mask=missing)
+        return self._pa.DictionaryArray.from_arrays(indices, self._pa.array(map(_valid, known)))
+
+
+def _valid(word: str) -> str:
+    """Return a word that is UTF-8: names of files may hold bytes that are not."""
+    return word.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _encoding(columns: Columns) -> dict[str, Any]:
+    """Return how columns are stored: 40% less than as pyarrow does by itself.
+
+    What is said of an image or a person stands again in all rows; numbers of joints are all
+    different, and their bytes alike where they have the same place.
+    """
+    numbers = [name for name, kind in columns.items() if name.endswith(NUMBERS) and kind != "word"]
+    numbers = [name for name in numbers if name != "pose_score"]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in columns if name not in numbers],
+        "use_byte_stream_split": numbers,
+    }
+
+
+def _flat(group: Group) -> NDArray[np.float32]:
+    """Return a row of ``NUMBERS`` for each joint of each body of a group."""
+    rows: NDArray[np.float32] = joint_numbers(group.poses).reshape(-1, len(NUMBERS))
+    return rows

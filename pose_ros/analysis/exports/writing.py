@@ -12,15 +12,20 @@ from typing import Protocol
 
 from pose_ros.analysis.exports.bvh import BvhMotion
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
-from pose_ros.analysis.exports.csv_tables import CsvTables
-from pose_ros.analysis.exports.naming import PLACE, recording_name, table_path
-from pose_ros.analysis.exports.parquet import ParquetTables
-from pose_ros.analysis.exports.tables import table_names
+from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
 from pose_ros.analysis.whole import Whole
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, did_you_mean
+from pose_ros.files import recording_name, user_path
 from pose_ros.settings.outputs import ExportOptions
-from pose_ros.share import user_path
+
+PLACE = "%s"
+"""Stands for a recording's name in the name of a file."""
+
+
+def table_path(path: Path, table: str) -> Path:
+    """Return the file of a further table beside the first one: poses.images.csv."""
+    return path.with_name(f"{path.stem}.{table}{path.suffix}") if table else path
 
 
 class Exporter(Protocol):

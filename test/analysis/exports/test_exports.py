@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from pose_ros.analysis.exports import check_exports, open_exports
-from pose_ros.analysis.exports.naming import recording_name
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.whole import Whole
 from pose_ros.errors import OptionError, OutputError
+from pose_ros.files import recording_name
 from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, drawn_results
 

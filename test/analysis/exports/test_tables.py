@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from pose_ros.analysis.exports import open_exports, parquet
+from pose_ros.analysis.exports import open_exports, tables
 from pose_ros.analysis.exports.tables import TABLES
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture
@@ -237,11 +237,11 @@ def test_parquet_has_types_dictionaries_and_what_ran(tmp_path, varied):
 
 def test_parquet_keeps_little_in_memory(tmp_path, monkeypatch):
     """Row groups are bounded, and together they are what went in."""
-    monkeypatch.setattr(parquet, "_MOST_ROWS", 100)
+    monkeypatch.setattr(tables, "_MOST_ROWS", 100)
     results = list(drawn_results("crossing", 12))
     nobody = Poses.empty(results[0].poses.skeleton)
     results += [result_of(i, nobody) for i in range(12, 40)]
-    monkeypatch.setattr(parquet, "_MOST_IMAGES", 10)
+    monkeypatch.setattr(tables, "_MOST_IMAGES", 10)
     joints, _, images, gestures = read(tmp_path, "parquet", results)
     assert joints == [row for result in results for row in joints_of(result)]
     assert [row["index"] for row in images] == list(range(40))
