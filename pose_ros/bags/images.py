@@ -293,6 +293,7 @@ class BagImages:
     thread of their own, ahead of whoever takes them. What comes out depends on the bag alone.
 
     Attributes:
+        bag: Where the images are.
         topic: Of the images.
         camera_info: Topic of the CameraInfo; empty where there is none.
         depth: Topic of the depth images; empty where none are asked for.
@@ -317,6 +318,8 @@ class BagImages:
         OptionError: A number is out of its range.
     """
 
+    live = False  # it is a recording, though its stamps are Unix times
+
     def __init__(  # noqa: PLR0917
         self,
         bag: Bag,
@@ -332,7 +335,7 @@ class BagImages:
         image_kind: str = BY_NAME,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
-        self._bag, self._every, self._max_pixels = bag, every, max_pixels
+        self.bag, self.name, self._every, self._max_pixels = bag, bag.name, every, max_pixels
         if every < 1:
             raise OptionError(f"every must be 1 or more, got {every}")
         self._start, self._end = _window(bag, start, end)
@@ -353,11 +356,6 @@ class BagImages:
         self._owns_bag = False
 
     @property
-    def bag(self) -> Bag:
-        """Where the images are."""
-        return self._bag
-
-    @property
     def window(self) -> tuple[int, int]:
         """From when to when images are given, in nanoseconds of Unix time, as recorded."""
         return self._start, self._end
@@ -368,20 +366,10 @@ class BagImages:
         return tuple(self._notes.values())
 
     @property
-    def name(self) -> str:
-        """What the bag is called."""
-        return self._bag.name
-
-    @property
-    def live(self) -> bool:
-        """False: it is a recording, though its stamps are Unix times."""
-        return False
-
-    @property
     def fps(self) -> float:
         """Images a second by their stamps, as they are given; NaN when unknown."""
         stamps = []
-        for message in self._bag.messages([self.topic], self._start, self._end, HEAD_BYTES):
+        for message in self.bag.messages([self.topic], self._start, self._end, HEAD_BYTES):
             try:
                 stamps.append(read_stamp(message.data)[0])
             except ImageError:
@@ -396,8 +384,8 @@ class BagImages:
     @property
     def length(self) -> int:
         """How many images there are to be given, those included that will be refused."""
-        first = self._bag.count(self.topic, None, self._start)
-        last = first + self._bag.count(self.topic, self._start, self._end)
+        first = self.bag.count(self.topic, None, self._start)
+        last = first + self.bag.count(self.topic, self._start, self._end)
         return -(-last // self._every) - -(-first // self._every)
 
     def __iter__(self) -> Iterator[RecordedImage]:
@@ -428,17 +416,17 @@ class BagImages:
         if self._open is not None:
             self._open.close()
         if self._owns_bag:
-            self._bag.close()
+            self.bag.close()
 
     def _recorded_images(self) -> Generator[RecordedImage, None, None]:
         self.refused.clear()
-        context = BagContext(self._bag, self._options, self._say)
+        context = BagContext(self.bag, self._options, self._say)
         margin = context.margin
         context.begin(self._start)
-        index = self._bag.count(self.topic, None, self._start)
+        index = self.bag.count(self.topic, None, self._start)
         waiting: deque[_Waiting] = deque()
         topics = {self.topic, *context.topics}
-        for message in self._bag.messages(topics, self._start - margin, self._end + margin):
+        for message in self.bag.messages(topics, self._start - margin, self._end + margin):
             recorded = message.nanoseconds
             while waiting and waiting[0].message.nanoseconds + margin < recorded:
                 yield from self._finish(waiting.popleft(), context)

@@ -17,7 +17,6 @@ from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
 from pose_ros.core.protocols import Session
-from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
@@ -243,6 +242,7 @@ class BlazeHand:
             look too, which MediaPipe does not take.
     """
 
+    skeleton = SKELETON
     looks_twice = False
 
     def __init__(
@@ -263,11 +263,6 @@ class BlazeHand:
         self._detector = ssd.Detector(sessions["detector"], DETECTOR_SIZE, detect)
         self._stream = Stream(_BlazeHandMemory)
         self._memory, self._stamp = _BlazeHandMemory(), 0.0  # of the image in work
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The 21 landmarks of a hand."""
-        return SKELETON
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters, ids from 0 on."""

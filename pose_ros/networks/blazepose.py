@@ -195,15 +195,11 @@ class BlazePose:
         self.options = options
         self._search = PeopleSearch(person_detector(sessions["detector"]), contract.threshold)
         self._landmarks = sessions["landmarks"]
+        self.provider = self._landmarks.provider
         # memory that is never written to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
         self._stream = Stream(_BlazePoseMemory)
         self._memory = _BlazePoseMemory()  # of the image in work
-
-    @property
-    def provider(self) -> str:
-        """What really runs the landmark network."""
-        return self._landmarks.provider
 
     @property
     def finder(self) -> Finder | None:

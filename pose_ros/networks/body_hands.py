@@ -171,6 +171,8 @@ class BodyHands:
     of a person's id, the same from image to image, and the side that it looks like at first.
     """
 
+    skeleton = blazehand.SKELETON
+
     ROLES = ("recrop", "landmarks")
     """The files of a BlazeHand card that it runs."""
 
@@ -202,11 +204,6 @@ class BodyHands:
             self._palms.looks_twice = True
         self._stream = Stream(_BodyHandsMemory)
         self._memory = _BodyHandsMemory()  # of the image in work
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The 21 landmarks of a hand."""
-        return blazehand.SKELETON
 
     def reset(self) -> None:
         """Begin a new stream: no tracks, no filters."""

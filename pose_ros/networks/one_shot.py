@@ -251,14 +251,10 @@ class OneShot:
         self.input = contract.image(ROLE)
         self.own_threshold = contract.threshold
         self._session = sessions[ROLE]
+        self.provider = self._session.provider
         self._decode = decode
         self.whole_skeleton = contract.skeleton
         self._stream = Stream(lambda: Follower(contract.skeleton))
-
-    @property
-    def provider(self) -> str:
-        """What really runs the network."""
-        return self._session.provider
 
     @property
     def skeleton(self) -> Skeleton:

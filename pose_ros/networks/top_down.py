@@ -165,6 +165,7 @@ class TopDown:
         self._input = contract.image(ROLE)
         self._threshold = contract.threshold
         self._session = sessions[ROLE]
+        self.provider = self._session.provider
         self._search = PeopleSearch(person_detector(sessions[DETECTOR_ROLE]), DEFAULT_THRESHOLD)
         self._decode = decode
         self._settings = settings
@@ -172,11 +173,6 @@ class TopDown:
         self._bones = bones(contract.skeleton)
         self._stream = Stream(lambda: _TopDownMemory(contract.skeleton))
         self._memory = _TopDownMemory(contract.skeleton)  # of the image in work
-
-    @property
-    def provider(self) -> str:
-        """What really runs the network."""
-        return self._session.provider
 
     @property
     def finder(self) -> Finder | None:

@@ -212,7 +212,13 @@ def rising(stamp: float, last: float) -> float:
 
 
 class CameraSource:
-    """A camera or a stream that is opened again, ever less often, when it is lost."""
+    """A ``Source``: a camera or a stream that is opened again, ever less often, when it is lost.
+
+    Attributes:
+        connected: Whether frames come; False while the camera is lost.
+    """
+
+    live, length = True, None
 
     def __init__(
         self,
@@ -238,18 +244,18 @@ class CameraSource:
         """
         self._request, self._opener = request, opener
         self._first_retry, self._longest_retry = first_retry_seconds, longest_retry_seconds
-        self._name = without_password(request.spec)
+        self.name = without_password(request.spec)
         self._pauses = retry_pauses(first_retry_seconds, longest_retry_seconds)
-        self._connected, self._fps, self._trouble = True, math.nan, ""
+        self.connected, self.fps, self._trouble = True, math.nan, ""
         self._index = 0
         capture: Capture | None = None
         try:
             capture = opener(request)
-            self._fps = _frames_per_second(capture)
+            self.fps = _frames_per_second(capture)
         except SourceError as error:
             if not wait:
                 raise
-            self._connected = False
+            self.connected = False
             self._note(error)
         self._news = threading.Condition()
         self._newest: Frame | None = None
@@ -258,39 +264,14 @@ class CameraSource:
         self._last_stamp = -math.inf
         self._size_said = False
         self._thread = threading.Thread(
-            target=self._run, args=(capture,), name=f"capture {self._name}", daemon=True
+            target=self._run, args=(capture,), name=f"capture {self.name}", daemon=True
         )
         self._thread.start()
 
     @property
-    def name(self) -> str:
-        """What the user called it, without a password."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """True: stamps are Unix times."""
-        return True
-
-    @property
-    def fps(self) -> float:
-        """Frames a second that the camera promises; NaN when it does not say."""
-        return self._fps
-
-    @property
-    def length(self) -> int | None:
-        """None: it has no end."""
-        return None
-
-    @property
-    def connected(self) -> bool:
-        """Whether frames come; False while the camera is lost."""
-        return self._connected
-
-    @property
     def trouble(self) -> str:
         """Why no frames come, in words; empty while they come."""
-        return "" if self._connected else self._trouble
+        return "" if self.connected else self._trouble
 
     def read(self) -> Frame | None:
         """Wait for a frame newer than the last one; a lost camera is waited for.
@@ -306,7 +287,7 @@ class CameraSource:
         """
         with self._news:
             if self._closed:
-                raise SourceError(f"{self._name} is closed")
+                raise SourceError(f"{self.name} is closed")
             self._news.wait_for(lambda: self._newest is not None or self._closed)
             frame, self._newest = self._newest, None
             return None if self._closed else frame
@@ -346,7 +327,7 @@ class CameraSource:
             try:
                 found, image = capture.read()
             except cv2.error as error:
-                _log.debug("%s: %s", self._name, error)
+                _log.debug("%s: %s", self.name, error)
                 found, image = False, None
             monotonic, unix = time.monotonic(), time.time()
             if not found or image is None:
@@ -359,20 +340,20 @@ class CameraSource:
                 stamp = capture_time(capture.get(cv2.CAP_PROP_POS_MSEC), monotonic, unix)
             stamp = rising(stamp, self._last_stamp)
             self._last_stamp = stamp
-            self._hand_on(Frame(image, stamp, self._index, self._name, "bgr"))
+            self._hand_on(Frame(image, stamp, self._index, self.name, "bgr"))
             self._index += 1
 
     def _hand_on(self, frame: Frame) -> None:
-        if not self._connected:
-            self._connected = True
+        if not self.connected:
+            self.connected = True
             self._trouble = ""
-            _log.warning("%s is %s", self._name, "back" if self._index else "there")
+            _log.warning("%s is %s", self.name, "back" if self._index else "there")
         asked = (self._request.width or frame.width, self._request.height or frame.height)
         if asked != (frame.width, frame.height) and not self._size_said:
             self._size_said = True
             _log.warning(
                 "%s gives %dx%d pixels, not the %dx%d asked for",
-                self._name, frame.width, frame.height, *asked,
+                self.name, frame.width, frame.height, *asked,
             )  # fmt: skip
         with self._news:
             if not self._closed:
@@ -381,10 +362,10 @@ class CameraSource:
 
     def _reopen(self) -> Capture | None:
         """Try until the camera opens; None when the source is closed meanwhile."""
-        if self._connected:
-            self._connected = False
-            self._trouble = f"{self._name} is lost"
-            _log.warning("%s is lost; it is opened again as soon as it is back", self._name)
+        if self.connected:
+            self.connected = False
+            self._trouble = f"{self.name} is lost"
+            _log.warning("%s is lost; it is opened again as soon as it is back", self.name)
             self._pauses = retry_pauses(self._first_retry, self._longest_retry)
         while not self._ended.wait(next(self._pauses)):
             try:
@@ -392,7 +373,7 @@ class CameraSource:
             except SourceError as error:
                 self._note(error)
             else:
-                self._fps = _frames_per_second(capture)
+                self.fps = _frames_per_second(capture)
                 return capture
         return None
 

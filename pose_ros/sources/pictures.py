@@ -86,11 +86,13 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 class PictureSource:
-    """Pictures in the given order; frame i is stamped i / fps.
+    """A ``Source`` of pictures in the given order; frame i is stamped i / fps.
 
     One picture that cannot be read is an error; among several it is left out and
     said once, and its number and stamp stay unused.
     """
+
+    live = False
 
     def __init__(
         self,
@@ -119,31 +121,12 @@ class PictureSource:
         self._paths: Sequence[Path] = [Path(path) for path in paths]
         if not self._paths:
             raise SourceError(f"{name}: no pictures")
-        self._name, self._fps, self._loop = printable(name), fps or DEFAULT_SEQUENCE_FPS, loop
+        self.name, self.fps, self._loop = printable(name), fps or DEFAULT_SEQUENCE_FPS, loop
+        self.length = None if loop else len(self._paths)
         self._max_pixels = max_pixels
         self._next = 0
         self._unreadable: set[Path] = set()
         self._closed = False
-
-    @property
-    def name(self) -> str:
-        """What the user called them."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """False: stamps are media time."""
-        return False
-
-    @property
-    def fps(self) -> float:
-        """Frames a second."""
-        return self._fps
-
-    @property
-    def length(self) -> int | None:
-        """Number of files; None when they repeat."""
-        return None if self._loop else len(self._paths)
 
     def read(self) -> Frame | None:
         """Return the next picture that can be read, or None at the end.
@@ -153,7 +136,7 @@ class PictureSource:
                 read, or the source is closed.
         """
         if self._closed:
-            raise SourceError(f"{self._name} is closed")
+            raise SourceError(f"{self.name} is closed")
         while self._loop or self._next < len(self._paths):
             index = self._next
             self._next += 1
@@ -168,9 +151,9 @@ class PictureSource:
                     raise
                 _log.warning("%s; it is left out", error)
                 if self._unreadable.issuperset(self._paths):
-                    raise SourceError(f"{self._name}: none of the pictures can be read") from None
+                    raise SourceError(f"{self.name}: none of the pictures can be read") from None
                 continue
-            return Frame(image, index / self._fps, index, printable(path.name), "bgr")
+            return Frame(image, index / self.fps, index, printable(path.name), "bgr")
         return None
 
     def close(self) -> None:

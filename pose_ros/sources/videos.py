@@ -220,7 +220,13 @@ _log = logging.getLogger(__name__)
 
 
 class VideoSource:
-    """A video or an animated picture. Stamps are media time from 0 and always rise."""
+    """A ``Source``: a video or an animated picture. Stamps are media time from 0 and always rise.
+
+    Attributes:
+        loss: What was lost, in words, once the end was read; empty where nothing was.
+    """
+
+    live = False
 
     def __init__(
         self,
@@ -248,7 +254,7 @@ class VideoSource:
         """
         self._address = path if isinstance(path, str) and "://" in path else None
         self._path, self._loop = Path(path), loop
-        self._name = printable(name or path)
+        self.name = printable(name or path)
         self._short_name = printable(Path(urlsplit(self._address or "").path or path).name)
         self._max_pixels, self._container, self._page_fps = max_pixels, container, fps
         self._lock = threading.Lock()
@@ -256,39 +262,15 @@ class VideoSource:
         self._file: IO[bytes] | None = None
         self._reader: VideoReader | AnimationReader | None = None
         self._reader = self._open()
-        self._fps, self._count = self._reader.fps, self._reader.length
+        self.fps = self._reader.fps
+        self.length = None if loop else self._reader.length
         self._index = 0
         self._round_index = 0
         self._round_start = 0.0
         self._first_time: float | None = None
         self._last_stamp = -math.inf
         self._last_duration = math.nan
-        self._loss = ""
-
-    @property
-    def name(self) -> str:
-        """What the user called it."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """False: stamps are media time."""
-        return False
-
-    @property
-    def fps(self) -> float:
-        """Frames a second on average, as the container says; NaN when it does not."""
-        return self._fps
-
-    @property
-    def length(self) -> int | None:
-        """Number of frames; None where the container does not count them, or it loops."""
-        return None if self._loop else self._count
-
-    @property
-    def loss(self) -> str:
-        """What was lost, in words, once the end was read; empty where nothing was."""
-        return self._loss
+        self.loss = ""
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end.
@@ -300,7 +282,7 @@ class VideoSource:
         """
         with self._lock:
             if self._closed:
-                raise SourceError(f"{self._name} is closed")
+                raise SourceError(f"{self.name} is closed")
             frame = self._read()
             if frame is None and self._loop and self._round_index > 0:
                 self._begin_again()
@@ -308,7 +290,7 @@ class VideoSource:
             if frame is None:
                 self._release()
                 if self._index == 0:
-                    raise SourceError(f"{self._name} is damaged: none of its frames can be read")
+                    raise SourceError(f"{self.name} is damaged: none of its frames can be read")
             return frame
 
     def close(self) -> None:
@@ -320,11 +302,11 @@ class VideoSource:
     def _open(self) -> VideoReader | AnimationReader:
         kind = self._container
         if self._address is not None:
-            return VideoReader(self._address, kind or "", self._name, self._max_pixels)
+            return VideoReader(self._address, kind or "", self.name, self._max_pixels)
         if kind in (ANIMATED_WEBP, TIFF_PAGES):
-            data = read_animation(self._path, self._name)
-            return AnimationReader(data, kind, self._name, self._max_pixels, self._page_fps)
-        check_regular(self._path, self._name)
+            data = read_animation(self._path, self.name)
+            return AnimationReader(data, kind, self.name, self._max_pixels, self._page_fps)
+        check_regular(self._path, self.name)
         try:
             self._file = self._path.open("rb")
             weakref.finalize(self, self._file.close)  # as a capture that is never closed
@@ -333,20 +315,20 @@ class VideoSource:
         except OSError as error:
             self._release()
             reason = error.strerror or error
-            raise SourceError(f"cannot open {self._name}: {reason}") from None
+            raise SourceError(f"cannot open {self.name}: {reason}") from None
         try:
             container = self._container_of(head)
-            return VideoReader(self._file, container, self._name, self._max_pixels)
+            return VideoReader(self._file, container, self.name, self._max_pixels)
         except BaseException:
             self._release()
             raise
 
     def _container_of(self, head: bytes) -> str:
         if not head:
-            raise SourceError(f"{self._name} is empty")
+            raise SourceError(f"{self.name} is empty")
         container = self._container or video_container(head, self._path.name)
         if not container:
-            raise SourceError(f"{self._name} is no video that can be read")
+            raise SourceError(f"{self.name} is no video that can be read")
         return container
 
     def _release(self) -> None:
@@ -390,9 +372,9 @@ class VideoSource:
         self._first_time = None
 
     def _frame_seconds(self) -> float:
-        return 1.0 / (self._fps if self._fps > 0 else DEFAULT_FPS)
+        return 1.0 / (self.fps if self.fps > 0 else DEFAULT_FPS)
 
     def _say_loss(self, reader: VideoReader | AnimationReader) -> None:
-        if not self._loss and self._index and (loss := reader.loss()):
-            self._loss = f"damaged or cut off: {loss}"
-            _log.warning("%s is %s", self._name, self._loss)
+        if not self.loss and self._index and (loss := reader.loss()):
+            self.loss = f"damaged or cut off: {loss}"
+            _log.warning("%s is %s", self.name, self.loss)

@@ -170,7 +170,7 @@ _HFOV_DEGREES = 63.0
 
 
 class SyntheticSource:
-    """An endless camera, or a recording of one run of the scene.
+    """A ``Source``: an endless camera, or a recording of one run of the scene.
 
     Everything depends on the stamp alone: a frame shows the scene at its stamp
     (less ``begin``) modulo the scene's length, so that the truth of a frame can be had in
@@ -179,6 +179,11 @@ class SyntheticSource:
 
     A live frame is drawn before it is due, so that its age when it comes out of ``read`` is
     that of a real camera's: drawing it after its stamp would count as latency.
+
+    Attributes:
+        camera: The intrinsics.
+        view: Where the camera stands over ``base_link``.
+        seconds: Length of the scene; it repeats for ever.
     """
 
     def __init__(
@@ -243,8 +248,8 @@ class SyntheticSource:
         _check_begin(begin, live=live)
         if hfov_degrees is None:
             hfov_degrees = _whole_body_hfov(width, height)
-        self._camera = camera or Camera.from_hfov(width, height, hfov_degrees)
-        if self._camera.distorted or self._camera.matrix[0, 1] != 0.0:
+        self.camera = camera or Camera.from_hfov(width, height, hfov_degrees)
+        if self.camera.distorted or self.camera.matrix[0, 1] != 0.0:
             raise OptionError("the synthetic camera needs intrinsics without distortion and skew")
         if script is not None and gesture is not None:
             raise OptionError("give a gesture or a script, not both")
@@ -254,51 +259,18 @@ class SyntheticSource:
         elif not (gesture is None and script is None and distance is None):
             raise OptionError("a scene has its own gestures, scripts and distances; give it alone")
         self._scene = scene
-        self._fps = float(fps)
-        self._view = View(self._camera, camera_height, camera_pitch_degrees, camera_x)
-        self._seed, self._live, self._loop, self._name = seed, live, loop, name
-        self._period = max(1, round(scene.seconds * self._fps))
+        self.fps = float(fps)
+        self.view = View(self.camera, camera_height, camera_pitch_degrees, camera_x)
+        self._seed, self.live, self.name = seed, live, name
+        self._period = max(1, round(scene.seconds * self.fps))
+        self.seconds = self._period / self.fps
+        self.length = None if live or loop else self._period
         self._renderer: Renderer | None = None
-        self._begin = round(begin * self._fps)
+        self._begin = round(begin * self.fps)
         self._first: int | None = None
         self._next = 0
         self._drawing_seconds = 0.0  # what a frame has taken of late
         self._closed = Event()
-
-    @property
-    def name(self) -> str:
-        """What the user called it."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """Whether frames come in real time with Unix stamps."""
-        return self._live
-
-    @property
-    def fps(self) -> float:
-        """Frames a second."""
-        return self._fps
-
-    @property
-    def length(self) -> int | None:
-        """Frames of a recording that does not loop; None when endless."""
-        return None if self._live or self._loop else self._period
-
-    @property
-    def seconds(self) -> float:
-        """Length of the scene; it repeats for ever."""
-        return self._period / self._fps
-
-    @property
-    def camera(self) -> Camera:
-        """The intrinsics."""
-        return self._camera
-
-    @property
-    def view(self) -> View:
-        """Where the camera stands over ``base_link``."""
-        return self._view
 
     def read(self) -> Frame | None:
         """Return the next frame: when it is due if live, at once otherwise.
@@ -310,9 +282,9 @@ class SyntheticSource:
             SourceError: The source had been closed before.
         """
         if self._closed.is_set():
-            raise SourceError(f"{self._name} is closed")
+            raise SourceError(f"{self.name} is closed")
         self._rendering()  # the room takes longer than a frame
-        if self._live:
+        if self.live:
             self._next = max(self._next, self._soonest())
         if self._first is None:
             self._first = self._next
@@ -320,25 +292,25 @@ class SyntheticSource:
             return None
         number = self._next
         self._next += 1
-        due = number / self._fps
+        due = number / self.fps
         image = self._draw(number)
-        if self._live and self._closed.wait(max(0.0, due - time.time())):
+        if self.live and self._closed.wait(max(0.0, due - time.time())):
             return None
-        return Frame(image, due, number - self._first, self._name, "bgr")
+        return Frame(image, due, number - self._first, self.name, "bgr")
 
     def _soonest(self) -> int:
         """Return the number of the first frame that can be drawn before it is due."""
         if self._first is None:
             # no reader waits for a frame a minute: the first one is the present's
-            return max(self._begin, math.floor(time.time() * self._fps))
-        return math.ceil((time.time() + self._drawing_seconds) * self._fps)
+            return max(self._begin, math.floor(time.time() * self.fps))
+        return math.ceil((time.time() + self._drawing_seconds) * self.fps)
 
     def _draw(self, number: int) -> Image:
         began = time.monotonic()
         number_in_scene = (number - self._begin) % self._period
         # a still scene has few distinct frames: one rendering, and the noise patterns
         key = 0 if self._scene.still else number_in_scene
-        image = self._rendering().frame(number_in_scene / self._fps, key, number)
+        image = self._rendering().frame(number_in_scene / self.fps, key, number)
         self._drawing_seconds = (self._drawing_seconds + time.monotonic() - began) / 2
         return image
 
@@ -360,9 +332,9 @@ class SyntheticSource:
         Returns:
             (height, width) meters along the optical axis, NaN where nothing was measured.
         """
-        number = round(stamp * self._fps)
+        number = round(stamp * self.fps)
         generator = np.random.default_rng((self._seed, abs(number)))
-        return (sensor or DepthSensor()).measure(self.depth(stamp), self._camera, generator)
+        return (sensor or DepthSensor()).measure(self.depth(stamp), self.camera, generator)
 
     def truth(self, stamp: float) -> Truth:
         """Return the true joints of the scene's first actor at a time.
@@ -375,23 +347,23 @@ class SyntheticSource:
 
     def truths(self, stamp: float) -> tuple[Truth, ...]:
         """Return the true joints of all actors at a time, as ``truth`` does of the first."""
-        return truths(self._scene, self._view, self._seconds(stamp))
+        return truths(self._scene, self.view, self._seconds(stamp))
 
     def close(self) -> None:
         """End a ``read`` that waits in another thread; safe from any thread, and twice."""
         self._closed.set()
 
     def _rendering(self) -> Renderer:
-        self._renderer = self._renderer or Renderer(self._scene, self._view, self._seed)
+        self._renderer = self._renderer or Renderer(self._scene, self.view, self._seed)
         return self._renderer
 
     def _seconds(self, stamp: float) -> float:
         """Return the time in the scene."""
         # by the number of the frame, so that rounded stamps give the very same truth
-        number = stamp * self._fps - self._begin
+        number = stamp * self.fps - self._begin
         if abs(number - round(number)) < 1e-3:
             number = round(number)
-        return (number % self._period) / self._fps
+        return (number % self._period) / self.fps
 
 
 def _check_begin(begin: float, *, live: bool) -> None:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -113,7 +115,7 @@ def test_network_of_hands_is_refused_as_finder():
     hand = skeletons.get("blazehand21")
     image = Value("image", "image", (1, 3, 240, 320), image=ImageInput(320, 240))
     contract = Contract("hands", hand, 0.3, inputs={"network": (image,)})
-    sessions: dict[str, Any] = {"network": None}
+    sessions: dict[str, Any] = {"network": SimpleNamespace(provider="cpu")}
     network = OneShot(contract, sessions, EstimatorOptions(), lambda *_: pytest.fail("not run"))
     with pytest.raises(ModelError, match="hands cannot be the finder: .* has no left_shoulder"):
         Finder(network)
