@@ -35,7 +35,7 @@ from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Frame, Poses
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 
 SURE = 0.08
 """Meters of the wrist from its shoulder on, stated, within which an arm counts as sure."""

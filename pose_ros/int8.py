@@ -22,7 +22,7 @@ from pose_ros.networks.registry import FAMILIES
 from pose_ros.runtime import quantization
 from pose_ros.runtime.session import open_session
 from pose_ros.settings.estimation import EstimatorOptions
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 
 SCENES = {
     "blazepose": ("synthetic?fps=2&live=0", "synthetic:crossing?fps=2&live=0"),

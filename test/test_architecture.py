@@ -259,7 +259,7 @@ def test_a_forbidden_import_is_found(module, source, expected):
         ("pose_ros.runtime.session", "import onnxruntime", False),
         ("pose_ros.models.store", "from pose_ros.runtime.session import read_signature", False),
         ("pose_ros.core.types", "import numpy\nfrom . import skeletons", False),
-        ("pose_ros.sources", "from .videos import open_video", True),
+        ("pose_ros.sources", "from .videos import VideoSource", True),
         ("pose_ros", "from pose_ros.build import create_estimator", True),
     ],
 )

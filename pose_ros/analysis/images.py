@@ -18,8 +18,8 @@ from pose_ros.errors import ImageError, OptionError
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.sources import expand_inputs
 from pose_ros.sources.calibration import read_calibration
+from pose_ros.sources.opening import expand_inputs
 
 _LOG = logging.getLogger(__name__)
 

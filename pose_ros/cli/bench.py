@@ -16,7 +16,7 @@ from pose_ros.build import open_card, open_sessions
 from pose_ros.cli.network_options import add_network_arguments, build_estimator, engine_options
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 
 Block = Callable[[int, int], tuple[float, float]]
 """Works on frames ``first`` to before ``last``; returns wall and CPU seconds."""

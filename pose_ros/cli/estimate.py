@@ -60,9 +60,8 @@ from pose_ros.report import RecordingFacts, ReportBuilder
 from pose_ros.report.page import check_installed
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
-from pose_ros.sources import expand_inputs
 from pose_ros.sources.calibration import read_calibration
-from pose_ros.sources.opening import Input, find_inputs
+from pose_ros.sources.opening import Input, expand_inputs, find_inputs
 from pose_ros.sources.videos import VideoSource
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 

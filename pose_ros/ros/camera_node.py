@@ -29,8 +29,8 @@ from pose_ros.ros.neighbors import CameraNeighbors
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.qos import IMAGE_QOS, LATCHED_QOS
 from pose_ros.settings.nodes import CameraParameters
-from pose_ros.sources import open_source
 from pose_ros.sources.names import is_synthetic
+from pose_ros.sources.opening import open_source
 from pose_ros.synthetic.source import SyntheticSource
 
 Receiver = Callable[[Any, Frame], None]

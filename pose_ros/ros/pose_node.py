@@ -41,8 +41,8 @@ from pose_ros.ros.outputs import PosePublishers, PublishedResult
 from pose_ros.ros.threads import Worker
 from pose_ros.runtime.session import interrupt
 from pose_ros.settings.nodes import PoseParameters
-from pose_ros.sources import open_source
 from pose_ros.sources.names import may_repeat
+from pose_ros.sources.opening import open_source
 
 FROZEN_SECONDS = 0.5
 """A picture that stays the same for this long is worth a word; a repeated one is not."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import pose_ros
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 
 FRAMES = int(os.environ.get("POSE_ROS_FRAMES", "300"))
 

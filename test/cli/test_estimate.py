@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pose_ros.cli.main import main
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 from pose_ros.video_files import VideoWriter
 from pose_ros.viz.image_writers import fill_pattern
 

@@ -1,9 +1,8 @@
 """One network finds people and another looks there: squares from keypoints, and who looks."""
 
 import logging
-from typing import Any
-
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np

@@ -25,7 +25,7 @@ from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 from pose_ros.synthetic.source import open_synthetic
 
 pytestmark = pytest.mark.slow

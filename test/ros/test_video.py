@@ -10,7 +10,7 @@ import pytest
 from pose_ros.core.types import Image
 from pose_ros.errors import OutputError
 from pose_ros.ros.overlay import VideoRecorder
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 
 
 def gray(value: int, width: int = 64) -> Image:

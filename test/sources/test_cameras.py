@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources import cameras, open_source
+from pose_ros.sources import cameras
 from pose_ros.sources.cameras import (
     CameraSource,
     CaptureRequest,
@@ -22,6 +22,7 @@ from pose_ros.sources.cameras import (
     check_device,
     retry_pauses,
 )
+from pose_ros.sources.opening import open_source
 
 DEVICE = CaptureRequest("/dev/video7")
 LOST, BACK = "is lost", "is back"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pose_ros.errors import OptionError, PoseRosError, SourceError
-from pose_ros.sources import expand_inputs, open_source
+from pose_ros.sources.opening import expand_inputs, open_source
 from pose_ros.sources.pictures import read_picture
 from pose_ros.video_files import VideoWriter
 

@@ -8,7 +8,7 @@ import pytest
 
 from pose_ros.core.protocols import Source
 from pose_ros.errors import OptionError, PoseRosError, SourceError
-from pose_ros.sources import expand_inputs, open_source
+from pose_ros.sources.opening import expand_inputs, open_source
 from pose_ros.sources.pictures import PictureSource
 from pose_ros.sources.videos import VideoSource
 from pose_ros.synthetic.source import SyntheticSource

@@ -10,8 +10,8 @@ import pytest
 
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import SourceError
-from pose_ros.sources import open_source
 from pose_ros.sources.cameras import CameraSource, CaptureRequest
+from pose_ros.sources.opening import open_source
 from tools.mjpeg_server import MjpegServer
 
 SIZE = (64, 48)

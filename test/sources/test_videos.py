@@ -127,7 +127,7 @@ def test_only_one_error_line_is_printed(tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     # FFmpeg reads its level once in a process
     code = (
-        "from pose_ros.sources import open_source\n"
+        "from pose_ros.sources.opening import open_source\n"
         "from pose_ros.errors import SourceError\n"
         "for spec in ('cut.mp4', '/dev/null', 'http://127.0.0.1:1/'):\n"
         "    try: open_source(spec)\n"

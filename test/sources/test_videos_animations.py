@@ -15,8 +15,8 @@ from PIL import Image
 
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError
-from pose_ros.sources import expand_inputs, open_source
 from pose_ros.sources.file_kinds import ANIMATED_WEBP
+from pose_ros.sources.opening import expand_inputs, open_source
 from pose_ros.sources.videos import AnimationReader
 
 DURATIONS = [100, 250, 400, 150]
@@ -136,7 +136,7 @@ def test_mutated_animations_end_no_process(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "import numpy as np\n"
         "from pose_ros.errors import SourceError\n"
-        "from pose_ros.sources import open_source\n"
+        "from pose_ros.sources.opening import open_source\n"
         "rng = np.random.default_rng(3)\n"
         "done = refused = 0\n"
         "for i in range(500):\n"

@@ -17,7 +17,7 @@ import pytest
 from pose_ros.core.camera import Camera
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OptionError, SourceError
-from pose_ros.sources import open_source
+from pose_ros.sources.opening import open_source
 from pose_ros.synthetic.actor import Step, hold
 from pose_ros.synthetic.figure import Look
 from pose_ros.synthetic.scene import Actor, Path, Scene
@@ -174,7 +174,7 @@ def test_truth_is_a_function_of_the_stamp_in_another_process() -> None:
     # as a header carries it: whole nanoseconds
     nanoseconds = round(frame.stamp * 1e9)
     code = (
-        "import json, sys; from pose_ros.sources import open_source; "
+        "import json, sys; from pose_ros.sources.opening import open_source; "
         f"t = open_source({spec!r}).truth({nanoseconds} * 1e-9); "
         "json.dump(t.pixels.tolist(), sys.stdout)"
     )
