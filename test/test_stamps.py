@@ -17,7 +17,7 @@ ELSEWHERE = {
     # which messages of several topics belong together
     "core.lifting.lifter": {"Lifter.lift"},
     "analysis.results_bag": {"_Images.take_result"},
-    "ros.depth": {"DepthBuffer._wait_for_own.decided"},
+    "ros.camera_and_depth": {"DepthBuffer._wait_for_own.decided"},
     "ros.pose_input": {"PoseInput._on_hands"},
     # when a message was recorded
     "bags.mcap": {"McapFile._read_block", "_messages"},
@@ -25,8 +25,6 @@ ELSEWHERE = {
     "sources.cameras": {"rising"},
     "sources.videos": {"VideoSource._stamp_of"},
     "ros.capture": {"Thinner.keep", "CaptureThread._hand_on"},
-    # what others publish is judged, and nothing follows from it but a line
-    "ros.graph_listener": {"Traffic.take"},
 }
 
 

@@ -20,10 +20,9 @@ from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.protocols import Source
 from pose_ros.core.types import Frame
 from pose_ros.errors import PoseRosError
-from pose_ros.ros.camera_info import calibration_of, read_calibration_url
-from pose_ros.ros.capture import CaptureEvents, CaptureThread
+from pose_ros.ros.camera_and_depth import calibration_of, read_calibration_url
+from pose_ros.ros.capture import CaptureThread, start_capture
 from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
-from pose_ros.ros.image_input import check_clock, is_bag_source, say_rewind
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.neighbors import CameraNeighbors
 from pose_ros.ros.node import ManagedNode, run
@@ -151,26 +150,15 @@ class CameraNode(ManagedNode[CameraParameters]):
             self._scene.place_camera(source, p.frame_id)
         self._health.restart()
         self._notices.clear()
-        events = CaptureEvents(
-            frame=lambda frame, stamp: self._publish(source, frame, stamp),
-            ended=self._ended,
-            broke=self._broke,
-            behind=lambda: self.get_logger().warning(
-                f"{source.name} cannot be read as fast as it was recorded; it plays slower"
-            ),
-            rewound=lambda: say_rewind(self, source),
-        )
-        check_clock(self, source)
-        self._capture = CaptureThread(
+        self._capture = start_capture(
+            self,
             source,
-            events,
-            p.rate or 0.0,
-            self.now,
-            self._has_reader,
-            simulated=lambda: self.simulated,
-            keep_stamps=is_bag_source(source),
+            lambda frame, stamp: self._publish(source, frame, stamp),
+            self._health.ended,
+            self._broke,
+            rate=p.rate or 0.0,
+            has_reader=self._has_reader,
         )
-        self.get_logger().info(f"images from {source.name}")
 
     def stop(self) -> None:
         """Close the source."""
@@ -234,11 +222,6 @@ class CameraNode(ManagedNode[CameraParameters]):
             )
             return CameraInfo(width=frame.width, height=frame.height)
         return camera_info_to_msg(calibration, header_to_msg(0.0, ""))
-
-    def _ended(self) -> None:
-        text = f"{self.parameters.source} has ended"
-        self._health.ended(text)
-        self.get_logger().info(text)
 
     def _broke(self, error: Exception) -> None:
         self._health.failed(str(error))

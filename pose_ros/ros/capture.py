@@ -1,4 +1,4 @@
-"""A thread that reads a source and gives each frame the stamp it has on ROS' clock."""
+"""A node's own source: a thread reads it and gives each frame the stamp it has on ROS' clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from pose_ros.bags.images import BagImages
 from pose_ros.core.protocols import Source
-from pose_ros.core.timeline import REWIND_SECONDS
+from pose_ros.core.timeline import went_back
 from pose_ros.core.types import Frame
+from pose_ros.ros.node import ManagedNode
 
 OnFrame = Callable[[Frame, float], None]
 
@@ -68,7 +71,7 @@ class Pacer:
         before, self._shown = self._shown, now
         if math.isnan(self._offset):
             self._offset = now - media
-        elif now < before - REWIND_SECONDS:
+        elif went_back(before, now):
             self._offset = now - media
             self.rewinds += 1
         elif now - (media + self._offset) > BEHIND_SECONDS:
@@ -211,3 +214,58 @@ class CaptureThread:
         if self._pacer.rewinds > rewinds:
             self._events.rewound()
         return stamp
+
+
+def start_capture(
+    node: ManagedNode[Any],
+    source: Source,
+    frame: OnFrame,
+    ended: Callable[[str], None],
+    broke: Callable[[Exception], None],
+    *,
+    rate: float = 0.0,
+    has_reader: Callable[[], bool] = lambda: True,
+) -> CaptureThread:
+    """Capture from a node's own source by the node's clock, and log what happens to the clock.
+
+    Args:
+        node: For its clock and its log.
+        source: It is closed with the capture.
+        frame: Called with each frame and its stamp, in the capture's thread.
+        ended: Called with what has ended, in words, when there are no more frames.
+        broke: Called when the source broke, or with a defect.
+        rate: Frames a second at most; 0 for all.
+        has_reader: Whether the frames are taken: a recording waits for that a moment.
+    """
+    if source.live and node.simulated:
+        node.get_logger().warning(
+            f"use_sim_time is set, and the images of {source.name} carry the system's time all "
+            "the same: leave use_sim_time out for whoever captures"
+        )
+    node.get_logger().info(f"images from {source.name}")
+
+    def end() -> None:
+        text = f"{source.name} has ended"
+        node.get_logger().info(text)
+        ended(text)
+
+    events = CaptureEvents(
+        frame=frame,
+        ended=end,
+        broke=broke,
+        behind=lambda: node.get_logger().warning(
+            f"{source.name} cannot be read as fast as it was recorded; it plays slower"
+        ),
+        rewound=lambda: node.get_logger().warning(
+            f"the clock went back: {source.name} plays on from there"
+        ),
+    )
+    return CaptureThread(
+        source,
+        events,
+        rate,
+        node.now,
+        has_reader,
+        simulated=lambda: node.simulated,
+        keep_stamps=isinstance(source, BagImages),
+    )

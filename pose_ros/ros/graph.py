@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import struct
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+
+from pose_ros.core.timeline import StampStep, step_from
 
 EndpointRole: TypeAlias = Literal["publisher", "subscriber"]
 
@@ -149,7 +152,7 @@ class Traffic:
     damaged: int = 0
     ages: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
-    _stamp: float = 0.0
+    _stamp: float = -math.inf
 
     def take(self, serialized: bytes, now: float) -> None:
         """Count a message that arrives.
@@ -163,13 +166,14 @@ class Traffic:
         self._arrivals.append(time.monotonic())
         if not has_header(self.kind):
             return
-        stamp, before = header_stamp(serialized), self._stamp
+        stamp = header_stamp(serialized)
         self.stamped += 1
         if stamp == 0.0:
             self.zero += 1
             return
-        self.backwards += stamp < before
-        self.repeated += stamp == before
+        step = step_from(self._stamp, stamp)
+        self.backwards += step is StampStep.BACK
+        self.repeated += step is StampStep.SAME
         self._stamp = stamp
         self.ages.append(now - stamp)
 

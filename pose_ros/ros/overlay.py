@@ -19,6 +19,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Camera
+from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Channels
 from pose_ros.core.types import Image as ImageArray
 from pose_ros.errors import OptionError, OutputError, PoseRosError
@@ -360,10 +361,10 @@ class VideoRecorder:
                 self._error = error
 
     def _write(self, image: ImageArray, channels: Channels, stamp: float) -> None:
-        step = stamp - self._stamp
-        if step <= 0:
+        if step_from(self._stamp, stamp) in (StampStep.SAME, StampStep.BACK):
             return
-        self._seconds += min(step, _LONGEST_GAP_SECONDS) if self.frames else 0.0
+        if self.frames:
+            self._seconds += min(stamp - self._stamp, _LONGEST_GAP_SECONDS)
         self._stamp = stamp
         picture = _bgr(image, channels)
         size = (image.shape[1], image.shape[0])

@@ -24,17 +24,16 @@ from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import PeopleStage
-from pose_ros.ros.capture import CaptureThread
-from pose_ros.ros.diagnostics import Level, Notices, Report, StreamHealth
-from pose_ros.ros.driver_subscription import DriverSubscription
-from pose_ros.ros.image_input import (
-    InputEvents,
+from pose_ros.ros.camera_and_depth import Meters
+from pose_ros.ros.camera_topics import (
+    DriverSubscription,
     PendingImage,
     picture_of,
-    start_capture,
     subscribe_images,
 )
-from pose_ros.ros.meters import Meters
+from pose_ros.ros.capture import CaptureThread, start_capture
+from pose_ros.ros.diagnostics import Level, Notices, Report, StreamHealth
+from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.neighbors import PoseNeighbors, missing_images
 from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
@@ -266,23 +265,18 @@ class PoseNode(ManagedNode[PoseParameters]):
         return self.parameters.source or self.resolve_topic_name("image")
 
     def _start_input(self, source: Source | None) -> Callable[[], Any]:
-        events = InputEvents(
-            picture=self._take,
-            refused=self._take_refused,
-            ended=self._say_end,
-            failed=self._failed,
-        )
         if self._subscribe is not None:
             return self._subscribe(lambda header, frame: self._take(picture_of(header, frame)))
         if source is not None:
-            self._capture = start_capture(self, source, events)
-            return self._capture.stop
-        self._images = subscribe_images(self, events)
-        return self._images.close
+            frame_id = self.parameters.frame_id
 
-    def _say_end(self, text: str) -> None:
-        self._health.ended(text)
-        self.get_logger().info(text)
+            def take(frame: Frame, stamp: float) -> None:
+                self._take(picture_of(header_to_msg(stamp, frame_id), frame))
+
+            self._capture = start_capture(self, source, take, self._health.ended, self._failed)
+            return self._capture.stop
+        self._images = subscribe_images(self, self._take, self._take_refused)
+        return self._images.close
 
     def _take_refused(self, error: ImageError) -> None:
         self._health.arrived()

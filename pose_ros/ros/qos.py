@@ -1,6 +1,6 @@
 """How messages are delivered, by topic: the QoS of the publishers and of the subscriptions.
 
-Images of other drivers are subscribed to as their publishers offer them: see ``image_input``.
+Images of other drivers are subscribed to as their publishers offer them: see ``camera_topics``.
 """
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy

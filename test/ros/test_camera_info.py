@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.messages.cameras import camera_info_topic, is_rectified
-from pose_ros.ros.camera_info import CameraWatch, OwnCamera
+from pose_ros.ros.camera_and_depth import CameraWatch, OwnCamera
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg
 from pose_ros.sources.pictures import PictureSource
 from pose_ros.synthetic.source import SyntheticSource
@@ -165,7 +165,7 @@ def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
 def test_the_first_image_waits_for_a_camera_info_that_it_overtook(
     watch: CameraWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pose_ros.ros.camera_info._FIRST_SECONDS", 60.0)
+    monkeypatch.setattr("pose_ros.ros.camera_and_depth._FIRST_SECONDS", 60.0)
     asked = threading.Event()
     found: list[Camera | None] = []
 

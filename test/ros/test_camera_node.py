@@ -22,7 +22,7 @@ from pose_ros.errors import OptionError
 from pose_ros.messages.cameras import camera_from_info
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import depth_from_msg, image_from_msg
-from pose_ros.ros.camera_info import calibration_path
+from pose_ros.ros.camera_and_depth import calibration_path
 from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.qos import LATCHED_QOS
 from pose_ros.synthetic.scene_bag import START_SECONDS, BagOptions, write_scene_bag

@@ -10,8 +10,8 @@ import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from pose_ros.ros import depth
-from pose_ros.ros.depth import DepthBuffer
+from pose_ros.ros import camera_and_depth
+from pose_ros.ros.camera_and_depth import DepthBuffer
 from pose_ros.ros.messages import header_to_msg
 
 
@@ -47,7 +47,7 @@ def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) 
 def test_depth_too_old_or_too_new_is_not_used_and_logged_once(
     buffer: DepthBuffer, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 0.0)
     assert buffer.nearest(10.0, 0.05, 8, 6) is None
     buffer.take(depth_message(10.0))
     for stamp in (10.06, 9.94):
@@ -104,7 +104,7 @@ def seek(buffer: DepthBuffer, found: list[Any], stamp: float = 10.0) -> threadin
 def test_buffer_waits_briefly_for_depth_that_comes_later(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 60.0)
     buffer.take(depth_message(9.0))
     found: list[Any] = []
     seeker = seek(buffer, found)
@@ -120,13 +120,13 @@ def test_buffer_waits_briefly_for_depth_that_comes_later(
 def test_wait_for_depth_ends_after_its_limit(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 60.0)
     assert buffer.nearest(10.0, 0.05, 8, 6) is None, "no depth at all: no wait"
     buffer.take(depth_message(0.0))
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 0.0)
     for _ in range(5):
         assert buffer.nearest(10.0, 0.05, 8, 6) is None
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 60.0)
     for _ in range(5):
         assert buffer.nearest(10.0, 0.05, 8, 6) is None
     found: list[Any] = []
@@ -143,7 +143,7 @@ def test_the_own_depth_is_waited_for_though_the_one_before_would_do(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a camera of 30 Hz that gives both: what is 33 ms old is within the skew."""
-    monkeypatch.setattr(depth, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 60.0)
     buffer.take(depth_message(10.0))
     found: list[Any] = []
     for stamp in (10.033, 10.067, 10.1):

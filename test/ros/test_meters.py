@@ -18,8 +18,8 @@ from pose_ros.core.types import Poses
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import Keypoint, PoseArray
+from pose_ros.ros.camera_and_depth import Meters
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
-from pose_ros.ros.meters import Meters
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.depth_camera import to_millimeters
 from pose_ros.synthetic.scene import Actor, Path, Scene
@@ -145,7 +145,7 @@ def test_meters_are_measured_if_there_is_depth(
     ros: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # so long does an image wait for its depth: here for as long as it takes
-    monkeypatch.setattr("pose_ros.ros.depth._WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("pose_ros.ros.camera_and_depth._WAIT_SECONDS", 60.0)
     source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
     node = make(use_depth=True)
     assert node.autostart()

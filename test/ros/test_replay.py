@@ -187,8 +187,8 @@ class Stage:
 @pytest.fixture
 def stage(ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     # so long do images wait for what belongs to them: here for as long as it takes
-    monkeypatch.setattr("pose_ros.ros.camera_info._FIRST_SECONDS", 60.0)
-    monkeypatch.setattr("pose_ros.ros.depth._WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("pose_ros.ros.camera_and_depth._FIRST_SECONDS", 60.0)
+    monkeypatch.setattr("pose_ros.ros.camera_and_depth._WAIT_SECONDS", 60.0)
     made: list[Stage] = []
 
     def make(**parameters: Any) -> Stage:

@@ -1,29 +1,38 @@
-"""A subscription to what a camera driver sends: as reliable as it is, and its losses counted."""
+"""Subscriptions to what a camera driver sends: as reliable as it is, and its losses counted."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMsg
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.timeline import LossCounter
-from pose_ros.errors import OptionError
+from pose_ros.core.types import Channels, Frame, Image
+from pose_ros.errors import ImageError, OptionError
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.images import image_from_compressed, image_from_msg
 from pose_ros.ros.graph import full_name, type_name
+from pose_ros.ros.messages import read_image
 from pose_ros.ros.middleware import larger_memory
 from pose_ros.ros.neighbors import Lasting
 from pose_ros.ros.node import ManagedNode
+from pose_ros.settings.nodes import PoseParameters
 
 LOOK_SECONDS = 0.5
 """How often the publishers are looked at: a look takes 30 microseconds."""
@@ -208,3 +217,61 @@ class DriverSubscription:
         # CycloneDDS and Humble do not number messages, and two publishers count for themselves
         number = info.get("publication_sequence_number") if len(self.publishers) == 1 else None
         self.losses.take(stamp, number)
+
+
+class PendingImage(NamedTuple):
+    """An image on its way to the worker, which decodes it: a dropped one never is."""
+
+    header: Any
+    decode: Callable[[], tuple[Image, Channels]]
+
+
+def picture_of(header: Any, frame: Frame) -> PendingImage:
+    """Return a frame in memory as what the worker takes."""
+    return PendingImage(header, lambda: (frame.image, frame.channels))
+
+
+def subscribe_images(
+    node: ManagedNode[PoseParameters],
+    take: Callable[[PendingImage], None],
+    refuse: Callable[[ImageError], None],
+) -> DriverSubscription:
+    """Take images from the topic.
+
+    Args:
+        node: For its parameters and its subscription.
+        take: Called with each image.
+        refuse: Called with why a message is no image.
+
+    Raises:
+        OptionError: The subscription's QoS override is none.
+    """
+    topic = node.resolve_topic_name("image")
+    compressed = node.parameters.image_transport == "compressed"
+    if compressed:
+        topic += "/compressed"  # of the topic as it was remapped, as image_transport does
+
+    max_pixels = max_pixels_from(node.parameters.images.max_megapixels)
+
+    def take_compressed(msg: Any) -> float:
+        take(PendingImage(msg.header, partial(image_from_compressed, msg, max_pixels)))
+        return stamp_from_msg(msg.header.stamp)
+
+    def take_serialized(message: bytes) -> float:
+        try:
+            msg = read_image(message)
+        except ImageError as error:
+            refuse(error)
+            return math.nan
+        take(PendingImage(msg.header, partial(image_from_msg, msg, max_pixels)))
+        return stamp_from_msg(msg.header.stamp)
+
+    node.get_logger().info(f"images from {topic}")
+    return DriverSubscription(
+        node,
+        CompressedImage if compressed else ImageMsg,
+        topic,
+        take_compressed if compressed else take_serialized,
+        # rclpy would copy the pixels into an array of its own: a sixth of the cost of a message
+        raw=not compressed,
+    )
