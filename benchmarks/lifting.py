@@ -24,8 +24,7 @@ from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.lifting.body_model import NETWORK_HEIGHT
 from pose_ros.core.lifting.lifter import Lifter, level_floor
-from pose_ros.core.protocols import Estimator
-from pose_ros.core.types import Image, Poses
+from pose_ros.core.types import Estimator, Image, Poses
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.synthetic.depth_camera import to_millimeters

@@ -21,8 +21,7 @@ from pose_ros.build import open_card
 from pose_ros.cli.bench import add_frame_arguments, read_frames
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.geometry import Region
-from pose_ros.core.protocols import Estimator
-from pose_ros.core.types import Image, Poses
+from pose_ros.core.types import Estimator, Image, Poses
 from pose_ros.networks.blazepose import BlazePose
 
 Array = NDArray[np.float64]

@@ -27,12 +27,11 @@ from benchmarks.lifting import table
 from pose_ros.cli.network_options import add_network_arguments, build_estimator
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.gestures.joint_memory import JointReader
+from pose_ros.core.gestures.hold import JointReader
 from pose_ros.core.gestures.pointing import arm_ray
 from pose_ros.core.lifting.lifter import Lifter
-from pose_ros.core.protocols import Estimator
 from pose_ros.core.skeletons import SIDES
-from pose_ros.core.types import Frame, Poses
+from pose_ros.core.types import Estimator, Frame, Poses
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.opening import open_source

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from pose_ros.core.camera import Calibration, Camera
     from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
     from pose_ros.core.lifting.lifter import Lifter
-    from pose_ros.core.protocols import Estimator, HandEstimator, Source
     from pose_ros.core.results import Result
     from pose_ros.core.skeletons import Skeleton
-    from pose_ros.core.types import Frame, Pose, Poses
+    from pose_ros.core.types import Estimator, Frame, HandEstimator, Pose, Poses, Source
     from pose_ros.errors import PoseRosError
     from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
     from pose_ros.settings.gestures import GestureOptions
@@ -63,10 +62,9 @@ _NAMES = {
     "pose_ros.core.camera": ("Calibration", "Camera"),
     "pose_ros.core.gestures.recognizer": ("Gesture", "GestureRecognizer"),
     "pose_ros.core.lifting.lifter": ("Lifter",),
-    "pose_ros.core.protocols": ("Estimator", "HandEstimator", "Source"),
     "pose_ros.core.results": ("Result",),
     "pose_ros.core.skeletons": ("Skeleton",),
-    "pose_ros.core.types": ("Frame", "Pose", "Poses"),
+    "pose_ros.core.types": ("Estimator", "Frame", "HandEstimator", "Pose", "Poses", "Source"),
     "pose_ros.errors": ("PoseRosError",),
     "pose_ros.settings.estimation": ("EngineOptions", "EstimatorOptions"),
     "pose_ros.settings.gestures": ("GestureOptions",),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pose_ros.core.protocols import Estimator, Session
+from pose_ros.core.types import Estimator, Session
 from pose_ros.errors import ModelError
 from pose_ros.files import user_path
 from pose_ros.models import store

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_ros.core.protocols import Session
-from pose_ros.core.types import FloatArray, Frame
+from pose_ros.core.types import FloatArray, Frame, Session
 from pose_ros.documents import read_json
 from pose_ros.errors import DocumentError, ModelError, RuntimeUnavailableError
 from pose_ros.files import Progress, locked, print_progress, sha256_of, write_whole

@@ -19,10 +19,9 @@ from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
 from pose_ros.core.gestures.targets import Goal, Refused, Target, find_targets, goals_at
 from pose_ros.core.lifting.lifter import Lifter, floor_below
 from pose_ros.core.lifting.trunk import Floor
-from pose_ros.core.protocols import Estimator, HandEstimator
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import NANOSECONDS, Timeline
-from pose_ros.core.types import Channels, Image, Poses
+from pose_ros.core.types import Channels, Estimator, HandEstimator, Image, Poses
 from pose_ros.errors import ImageError
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions

@@ -25,11 +25,10 @@ import numpy as np
 
 import pose_ros
 from pose_ros.core.gestures.hand import view_hand, view_palm
-from pose_ros.core.gestures.joint_memory import JointReader
+from pose_ros.core.gestures.hold import JointReader
 from pose_ros.core.gestures.recognizer import HANDS, ONE_ARMED, TWO_ARMED, GestureRecognizer
 from pose_ros.core.lifting.lifter import Lifter
-from pose_ros.core.protocols import Estimator, HandEstimator
-from pose_ros.core.types import Image, Pose, Poses
+from pose_ros.core.types import Estimator, HandEstimator, Image, Pose, Poses
 
 ARM_GESTURES = frozenset((*TWO_ARMED, *ONE_ARMED))
 HAGRID = ("four", "rock", "call", "none")

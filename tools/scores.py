@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pose_ros.core.assignment import best_pairs
 from pose_ros.core.metrics import Array
+from pose_ros.core.tracking import best_pairs
 
 
 def matched_oks(similarity: Array) -> Array:

@@ -11,9 +11,9 @@ from pose_ros.analysis.tally import losses
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.build import create_estimator
 from pose_ros.core.camera import Calibration, Camera, choose_camera
-from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.core.types import Estimator, HandEstimator, Source
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.settings.gestures import GestureOptions

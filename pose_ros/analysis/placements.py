@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pose_ros.bags.images import take_frames
 from pose_ros.bags.reader import BagMessage
-from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.core.types import Say
 from pose_ros.errors import TransformError
 from pose_ros.messages.transforms import FrameTracker
 from pose_ros.report import STAYING_FRAMES, CameraPlacement

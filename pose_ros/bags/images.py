@@ -17,9 +17,8 @@ from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage, DepthMatcher
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS
 from pose_ros.core.frames import MEMORY_SECONDS
-from pose_ros.core.protocols import Say
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.core.types import Channels, Frame, Image
+from pose_ros.core.types import Channels, Frame, Image, Say
 from pose_ros.errors import ImageError, OptionError, SourceError, TransformError
 from pose_ros.messages.cameras import CameraTracker, camera_info_topic, is_rectified
 from pose_ros.messages.cdr import read_compressed, read_image, read_image_head, read_stamp

@@ -51,8 +51,8 @@ from pose_ros.cli.network_options import (
 )
 from pose_ros.cli.stopping import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.protocols import Source
 from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.files import recording_name
 from pose_ros.pipeline import Pipeline, PipelineOptions

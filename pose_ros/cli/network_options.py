@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pose_ros.build import create_body_hands, create_estimator
-from pose_ros.core.protocols import Estimator, HandEstimator
+from pose_ros.core.types import Estimator, HandEstimator
 from pose_ros.errors import OptionError
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.settings.command_line import add_to_parser, from_args

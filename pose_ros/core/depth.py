@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.protocols import Say
+from pose_ros.core.types import Say
 from pose_ros.errors import ImageError
 
 # REP-118: 16UC1 holds millimeters and 0 for what was not measured, 32FC1 meters and NaN.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.skeletons import SIDES, Skeleton
-from pose_ros.core.slopes import Slopes
+from pose_ros.core.smoothing import Slopes
 from pose_ros.core.types import Pose, PositionSource
 
 Basis: TypeAlias = Literal["camera", "world", "image"]

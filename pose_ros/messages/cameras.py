@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.core.protocols import Say
+from pose_ros.core.types import Say
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.messages.headers import HeaderMsg, Types
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pose_ros.core.body_frame import body_frame
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
-from pose_ros.core.protocols import Say
-from pose_ros.core.types import Poses
+from pose_ros.core.geometry import body_frame
+from pose_ros.core.types import Poses, Say
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import HeaderMsg, Types, stamp_from_msg
 

@@ -16,11 +16,18 @@ import numpy as np
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, iou, rotation_to
-from pose_ros.core.protocols import Session
 from pose_ros.core.smoothing import OneEuroFilter
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import Body, Tracker
-from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
+from pose_ros.core.types import (
+    Channels,
+    FloatArray,
+    Image,
+    ImageLike,
+    Poses,
+    Session,
+    validate_image,
+)
 from pose_ros.networks import ssd
 from pose_ros.networks.blazepose import IMAGE_SMOOTHING, WORLD_SMOOTHING
 from pose_ros.networks.search import SEARCH_PERIOD

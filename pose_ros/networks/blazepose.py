@@ -16,12 +16,19 @@ from numpy.typing import NDArray
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
-from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
+from pose_ros.core.types import (
+    Channels,
+    FloatArray,
+    Image,
+    ImageLike,
+    Poses,
+    Session,
+    validate_image,
+)
 from pose_ros.networks import ssd
 from pose_ros.networks.people import (
     HIDDEN,
@@ -179,7 +186,7 @@ class _BlazePoseMemory:
 
 
 class BlazePose:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``) for one stream of images."""
+    """An ``Estimator`` (see ``pose_ros.core.types``) for one stream of images."""
 
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions

@@ -16,7 +16,6 @@ import numpy as np
 
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent, rotation_to
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import (
@@ -26,6 +25,7 @@ from pose_ros.core.types import (
     Image,
     ImageLike,
     Poses,
+    Session,
     hand_id,
     validate_image,
 )
@@ -160,7 +160,7 @@ class _BodyHandsMemory:
 
 
 class BodyHands:
-    """A ``HandEstimator`` (see ``pose_ros.core.protocols``): the hands of known bodies.
+    """A ``HandEstimator`` (see ``pose_ros.core.types``): the hands of known bodies.
 
     A hand's label is its body's own side, ``left`` or ``right``, whatever way the image is
     turned, and its label score is how far the hand by itself looks like one of that side.

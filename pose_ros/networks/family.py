@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pose_ros.core.contract import Contract, Value
-from pose_ros.core.protocols import Estimator, Session
+from pose_ros.core.types import Estimator, Session
 from pose_ros.errors import ModelError
 from pose_ros.settings.estimation import EstimatorOptions
 

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import extent
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
-from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
+from pose_ros.core.types import (
+    Channels,
+    FloatArray,
+    Image,
+    ImageLike,
+    Poses,
+    Session,
+    validate_image,
+)
 from pose_ros.networks.family import Family
 from pose_ros.settings.estimation import EstimatorOptions
 
@@ -220,7 +227,7 @@ def one_shot(decoder: Callable[[Contract], Decode]) -> Family:
 
 
 class OneShot:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run of a network an image.
+    """An ``Estimator`` (see ``pose_ros.core.types``): one run of a network an image.
 
     Attributes:
         input: How the network wants its image.

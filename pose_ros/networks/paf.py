@@ -14,9 +14,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.assignment import best_pairs
 from pose_ros.core.contract import Contract, Value
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import FloatArray
 from pose_ros.errors import ModelError, OptionError
 from pose_ros.networks.family import read_settings

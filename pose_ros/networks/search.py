@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.geometry import Region, image_views
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.types import Channels, FloatArray, Image
+from pose_ros.core.types import Channels, FloatArray, Image, Session
 from pose_ros.errors import ModelError
 from pose_ros.networks import ssd
 from pose_ros.networks.one_shot import OneShot

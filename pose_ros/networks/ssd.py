@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 
 from pose_ros.core.geometry import Region, crop_batch, image_views, iou
-from pose_ros.core.protocols import Session
-from pose_ros.core.types import Channels, FloatArray, Image
+from pose_ros.core.types import Channels, FloatArray, Image, Session
 from pose_ros.settings.estimation import MAX_TILES
 
 SUPPRESSION_IOU = 0.3

@@ -16,10 +16,17 @@ import numpy as np
 
 from pose_ros.core.contract import DEFAULT_THRESHOLD, Contract, ImageInput
 from pose_ros.core.geometry import Region, check_warp_size, extent, iou
-from pose_ros.core.protocols import Session
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import Stream
-from pose_ros.core.types import Channels, FloatArray, Image, ImageLike, Poses, validate_image
+from pose_ros.core.types import (
+    Channels,
+    FloatArray,
+    Image,
+    ImageLike,
+    Poses,
+    Session,
+    validate_image,
+)
 from pose_ros.errors import ModelError
 from pose_ros.networks.family import Family
 from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, Follower, skeleton_of
@@ -132,7 +139,7 @@ class _TopDownMemory:
 
 
 class TopDown:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``): one run for the boxes of an image."""
+    """An ``Estimator`` (see ``pose_ros.core.types``): one run for the boxes of an image."""
 
     def __init__(
         self,

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.assignment import best_pairs
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.metrics import COCO_KEYPOINTS, oks
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import printable
 from pose_ros.report.moments import APART, Seen

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.lifting.body_model import BONES
 from pose_ros.core.skeletons import SIDES
-from pose_ros.core.slopes import Slopes
+from pose_ros.core.smoothing import Slopes
 from pose_ros.core.types import Pose, PositionSource
 from pose_ros.report.options import CameraPlacement
 from pose_ros.report.series import Histogram, Series

@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 
 from pose_ros.core.camera import Calibration, Camera, choose_camera
 from pose_ros.core.depth import DepthImage, DepthMatcher
-from pose_ros.core.protocols import Source
+from pose_ros.core.types import Source
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.messages.cameras import CameraTracker, camera_info_topic, is_rectified
 from pose_ros.messages.headers import stamp_from_msg

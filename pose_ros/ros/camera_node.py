@@ -17,8 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
 from pose_ros.core.encoded_images import max_pixels_from
-from pose_ros.core.protocols import Source
-from pose_ros.core.types import Frame
+from pose_ros.core.types import Frame, Source
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_and_depth import calibration_of, read_calibration_url
 from pose_ros.ros.capture import CaptureThread, start_capture

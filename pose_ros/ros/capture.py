@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pose_ros.bags.images import BagImages
-from pose_ros.core.protocols import Source
 from pose_ros.core.timeline import went_back
-from pose_ros.core.types import Frame
+from pose_ros.core.types import Frame, Source
 from pose_ros.ros.node import ManagedNode
 
 OnFrame = Callable[[Frame, float], None]

@@ -21,8 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands.commander import Command, Commander, State
 from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
-from pose_ros.core.commands.locks import Locks
-from pose_ros.core.commands.operator import people_from
+from pose_ros.core.commands.operator import Locks, people_from
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds

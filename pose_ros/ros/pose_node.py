@@ -17,9 +17,8 @@ import scipy.optimize  # noqa: F401
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lifting.lifter import floor_below
-from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.timeline import StillWatch, Timeline
-from pose_ros.core.types import Frame, Image
+from pose_ros.core.types import Estimator, Frame, HandEstimator, Image, Source
 from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints

@@ -95,7 +95,7 @@ def engine_version() -> str:
 
 
 class OrtSession:
-    """A ``Session`` (see ``pose_ros.core.protocols``) on onnxruntime."""
+    """A ``Session`` (see ``pose_ros.core.types``) on onnxruntime."""
 
     def __init__(self, session: ort.InferenceSession, device: str | None = None) -> None:
         """Take over a loaded network.

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pose_ros.bags.images import open_bag_images
 from pose_ros.bags.reader import is_bag
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, FILE_FORMATS, image_format
-from pose_ros.core.protocols import Source
+from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, SourceError
 from pose_ros.files import natural_key, user_path
 from pose_ros.sources.cameras import (

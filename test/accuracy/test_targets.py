@@ -13,7 +13,7 @@ import pytest
 
 import pose_ros
 from pose_ros.core.depth import DepthImage
-from pose_ros.core.gestures.joint_memory import JointReader
+from pose_ros.core.gestures.hold import JointReader
 from pose_ros.core.gestures.pointing import arm_ray
 from pose_ros.core.gestures.targets import Refused, find_target
 from pose_ros.core.lifting.lifter import Lifter

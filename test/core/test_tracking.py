@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
-from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance, look_distance
+from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance, best_pairs, look_distance
 
 RED = np.float32([0.8, 0.1, 0.1, 0.2, 0.2, 0.2])
 BLUE = np.float32([0.1, 0.1, 0.8, 0.2, 0.2, 0.2])
@@ -193,3 +194,12 @@ def test_unknown_appearance_has_distance_zero():
     assert look_distance(RED, None) == 0
     assert look_distance(RED, np.full(6, np.nan, np.float32)) == 0
     assert look_distance(RED, BLUE) == pytest.approx(np.hypot(0.7, 0.7))
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 4), (4, 1), (3, 3), (2, 5)])
+def test_the_best_pairs_are_those_of_the_hungarian_method(shape, maximize) -> None:
+    values = np.random.default_rng(4).normal(size=shape)
+    rows, columns = best_pairs(values, maximize=maximize)
+    expected = linear_sum_assignment(values, maximize=maximize)
+    np.testing.assert_array_equal((rows, columns), expected)

@@ -5,7 +5,7 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.protocols import Session
+from pose_ros.core.types import Session
 from pose_ros.errors import ImageError
 from pose_ros.networks.one_shot import DecodedPeople, OneShot
 from pose_ros.settings.estimation import EstimatorOptions

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.core.protocols import Estimator
-from pose_ros.core.types import Image, Poses
+from pose_ros.core.types import Estimator, Image, Poses
 from pose_ros.errors import ImageError
 from tools import markers
 from tools.onnx_writer import save

@@ -7,7 +7,7 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.protocols import Session
+from pose_ros.core.types import Session
 from pose_ros.errors import ModelError
 from pose_ros.networks.posenet import EDGES, SKELETON, decode, decode_single, decoder
 from pose_ros.networks.registry import FAMILIES

@@ -12,7 +12,7 @@ import pytest
 
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.protocols import Session
+from pose_ros.core.types import Session
 from pose_ros.errors import ModelError
 from pose_ros.models.card import load_card
 from pose_ros.models.store import model_path

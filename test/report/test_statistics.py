@@ -12,7 +12,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.joint_angles import joint_angles, triples
 from pose_ros.core.results import Result, RunInfo
-from pose_ros.core.slopes import Slopes, fit_lines
+from pose_ros.core.smoothing import Slopes, fit_lines
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.report import CameraPlacement

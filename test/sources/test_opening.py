@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_ros.core.protocols import Source
+from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, PoseRosError, SourceError
 from pose_ros.sources.opening import expand_inputs, open_source
 from pose_ros.sources.pictures import PictureSource

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.gestures.arms import Palm, elevation
+from pose_ros.core.gestures.body import Palm, elevation
 from pose_ros.core.skeletons import Side
 
 FINGERS = ("index", "middle", "ring", "pinky")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.gestures.joint_memory import Joints
+from pose_ros.core.gestures.hold import Joints
 from pose_ros.core.skeletons import Side
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import RayKind

@@ -1,6 +1,6 @@
 """Gestures of people, from their poses and the images' stamps.
 
-What a gesture looks like is a function in ``body_gestures`` or ``hand_gestures`` and a line in
+What a gesture looks like is a function in ``body`` or ``hand`` and a line in
 one of the tables below; that it is held, for which person and since when is the same for all.
 """
 
@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures import body, hand
-from pose_ros.core.gestures.arms import BodyView, Palm, view_body
-from pose_ros.core.gestures.hold import Event, Hold
-from pose_ros.core.gestures.joint_memory import JointReader, Joints
+from pose_ros.core.gestures.body import BodyView, Palm, view_body
+from pose_ros.core.gestures.hold import Event, Hold, JointReader, Joints
 from pose_ros.core.gestures.pointing import Ray, arm_ray
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from pose_ros.core import skeletons
-from pose_ros.core.gestures.arms import view_body
-from pose_ros.core.gestures.hold import Hold
-from pose_ros.core.gestures.joint_memory import JointMemory, Joints
+from pose_ros.core.gestures.body import swings, view_body
+from pose_ros.core.gestures.hold import Hold, JointMemory, Joints
 from pose_ros.core.gestures.recognizer import GestureRecognizer
-from pose_ros.core.gestures.swings import swings
 from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
