@@ -47,7 +47,8 @@ test: TESTS := -m 'not slow'
 test: setup lint run-tests  ## lint, types and the tests that take minutes at most; PYTEST_ARGS=... for others
 
 .PHONY: test-all
-test-all: setup lint run-tests  ## lint, types and every test, as CI does
+test-all: TESTS := --strict-skips
+test-all: setup lint run-tests  ## lint, types and every test, as CI does; none is skipped unexpectedly
 
 # A file stays in one process, which shares what it has drawn and loaded. Nodes have to be in time,
 # so no more than two processes run them.

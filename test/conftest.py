@@ -3,11 +3,13 @@
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,77 @@ for _name in ("benchmarks", "tools"):
     _spec = importlib.util.spec_from_file_location(_name, CHECKOUT / _name / "__init__.py")
     assert _spec
     sys.modules[_name] = importlib.util.module_from_spec(_spec)
+
+
+ALLOWED_SKIPS = CHECKOUT / "test" / "allowed_skips.txt"
+UNEXPECTED_SKIPS = "unexpected_skips"
+
+
+class StrictSkips:
+    """Fails a run in which a test was skipped for a reason that ``allowed_skips.txt`` lacks.
+
+    With pytest-xdist each process finds its own, and hands them to the one that reports.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._allowed = list(allowed_skips(ALLOWED_SKIPS.read_text(encoding="utf-8")))
+        self._found: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not hasattr(report, "wasxfail"):
+            self._look_at(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._look_at(report)
+
+    def _look_at(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if not report.skipped:
+            return
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not any(pattern.fullmatch(reason) for pattern in self._allowed):
+            self._found.add(f"{report.nodeid}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[UNEXPECTED_SKIPS] = sorted(self._found)
+        elif self._found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._found.update(getattr(node, "workeroutput", {}).get(UNEXPECTED_SKIPS, ()))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._found:
+            terminalreporter.section("unexpected skips", red=True)
+            for line in sorted(self._found):
+                terminalreporter.line(line)
+            terminalreporter.line(f"install what they need, or add a reason to {ALLOWED_SKIPS}")
+
+
+def allowed_skips(text: str) -> Iterator[re.Pattern[str]]:
+    """Return the patterns of reasons; each line has one, and behind two spaces and # why."""
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            pattern, why, comment = line.partition("  #")
+            if not (why and comment.strip()):
+                raise pytest.UsageError(f"{ALLOWED_SKIPS}: no comment says why: {line}")
+            yield re.compile(pattern.strip())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--strict-skips",
+        action="store_true",
+        help=f"fail when a test is skipped for a reason that is not in {ALLOWED_SKIPS.name}",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--strict-skips"):
+        config.pluginmanager.register(StrictSkips(config), "strict-skips")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,7 +22,7 @@ from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
 from pose_ros.synthetic.source import open_synthetic
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.safety]
 
 START_SECONDS = 90.0
 # a machine that tests runs late: its images shall be in time all the same

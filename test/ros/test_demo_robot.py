@@ -14,6 +14,8 @@ from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.scene_parameters import scene_meters
 from pose_ros.synthetic.source import open_synthetic
 
+pytestmark = pytest.mark.safety
+
 SCENE = "synthetic:directing?camera_height=1.1&pitch=7"
 
 

@@ -20,6 +20,8 @@ from tf2_msgs.msg import TFMessage
 from pose_ros.core.gestures.recognizer import Ray
 from tools.gesture_stage import LATCHED, Stage
 
+pytestmark = pytest.mark.safety
+
 nav2 = pytest.importorskip("nav2_msgs.action", reason="nav2_msgs is not installed")
 
 

@@ -16,6 +16,8 @@ from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.messages.headers import stamp_from_msg
 from tools.gesture_stage import LATCHED, Stage
 
+pytestmark = pytest.mark.safety
+
 
 @pytest.fixture
 def make(ros: Any) -> Callable[..., Stage]:

@@ -25,6 +25,8 @@ from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.messages import header_to_msg, poses_to_msg, stamp_to_msg
 from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, somebody
 
+pytestmark = pytest.mark.safety
+
 
 @pytest.fixture
 def make(ros: Any) -> Callable[..., Stage]:
@@ -375,7 +377,9 @@ def test_hands_come_with_the_poses_of_their_image(make: Any) -> None:
         pytest.param(
             {"goal_action": True},
             "goal_action needs Nav2's package nav2_msgs",
-            marks=pytest.mark.skipif(find_spec("nav2_msgs") is not None, reason="it is there"),
+            marks=pytest.mark.skipif(
+                find_spec("nav2_msgs") is not None, reason="nav2_msgs is installed"
+            ),
         ),
         ({"engage": ""}, "without one nothing would ever move"),
     ],

@@ -40,6 +40,8 @@ from pose_ros.synthetic.source import open_synthetic
 from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, somebody
 from tools.mutation import mutated
 
+pytestmark = pytest.mark.safety
+
 QUIET = PublisherEventCallbacks(use_default_callbacks=False)
 ALL_QOS = [
     QoSProfile(depth=1, reliability=reliability, durability=durability)

@@ -15,6 +15,8 @@ from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.ros.markers import OPEN_METERS
 from tools.gesture_stage import LATCHED, SUCCESS, Stage
 
+pytestmark = pytest.mark.safety
+
 COMMANDS = "point: {do: goal}"
 ORIGIN = np.array([0.3, 0.2, 3.0])
 # 1.2 m down, as the camera below is 1.4 m up

@@ -247,6 +247,7 @@ def test_up_hands_poses_out(ros: Any, start: Start) -> None:
     assert program.end() == 0, program.said
 
 
+@pytest.mark.safety
 def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_path: Path) -> None:
     states = ros.collect(KeyValue, "gesture/state", 100)
     speeds = ros.collect(TwistStamped, "cmd_vel")
@@ -286,6 +287,7 @@ def test_demo_writes_a_video_and_ends_by_itself(start: Start, tmp_path: Path) ->
     assert difference.max() > 100, "nothing is drawn"
 
 
+@pytest.mark.safety
 def test_demo_drives_a_robot_to_where_the_actor_points(start: Start, tmp_path: Path) -> None:
     # a machine that stops for a moment stops the robot: what never gets there fails each time
     for _ in range(3):
@@ -305,6 +307,7 @@ def test_demo_drives_a_robot_to_where_the_actor_points(start: Start, tmp_path: P
     assert (width, height) == (640 + 480, 480)
 
 
+@pytest.mark.safety
 def test_demo_drives_no_robot_before_a_real_camera(start: Start, tmp_path: Path) -> None:
     program = start("demo", "--robot", "--camera", "0", "--out", str(tmp_path / "o.mp4"))
     assert program.process.wait(START_SECONDS) == 1

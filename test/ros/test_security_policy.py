@@ -13,6 +13,8 @@ from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.pose_node import PoseNode
 
+pytestmark = pytest.mark.safety
+
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
     "camera": set(),

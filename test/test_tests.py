@@ -1,0 +1,64 @@
+"""The tests themselves: what is skipped, and what they know of the inside of other modules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("ours", {path!r})
+ours = importlib.util.module_from_spec(spec)
+before = list(sys.path)
+spec.loader.exec_module(ours)
+sys.path[:] = before
+pytest_addoption, pytest_configure = ours.pytest_addoption, ours.pytest_configure
+"""
+SKIPS = """
+import pytest
+def test_allowed(): pytest.skip("npm is not installed")
+def test_unexpected(): pytest.skip("no npm is not installed")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, checkout: Path) -> Path:
+    """A folder with a test that is skipped for a reason that is allowed, and one that is not."""
+    conftest = CONFTEST.format(path=str(checkout / "test" / "conftest.py"))
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(SKIPS, encoding="utf-8")
+    return tmp_path
+
+
+def pytest_in(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Return exit code and output."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_unexpected_skip_fails_a_strict_run_and_is_named(
+    folder: Path, workers: tuple[str, ...]
+) -> None:
+    assert pytest_in(folder, *workers)[0] == 0
+    code, output = pytest_in(folder, "--strict-skips", *workers)
+    assert code == 1
+    assert "test_it.py::test_unexpected: no npm is not installed" in output
+    assert "test_allowed:" not in output
+    assert pytest_in(folder, "--strict-skips", "-k", "allowed", *workers)[0] == 0
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_unexpected_skip_of_a_module_fails_a_strict_run(
+    folder: Path, workers: tuple[str, ...]
+) -> None:
+    text = 'import pytest\npytest.importorskip("no_such_module", reason="it is missing")\n'
+    (folder / "test_more.py").write_text(text, encoding="utf-8")
+    code, output = pytest_in(folder, "--strict-skips", "-k", "allowed or more", *workers)
+    assert code == 1
+    assert "test_more.py: it is missing" in output
