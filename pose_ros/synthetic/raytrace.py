@@ -33,19 +33,23 @@ class View:
     """Where the camera stands, and its lens.
 
     The world's axes are those of ``base_link`` (REP-103, REP-105): the origin on the floor,
-    x where the camera looks, y to the left, z up.
+    x where the camera looks unless it is turned, y to the left, z up.
 
     Attributes:
         camera: Undistorted intrinsics.
         height: Of the camera above the floor, 0.1 to 10 meters.
         pitch_degrees: Positive: the camera looks down; -80 to 80.
         x: Of the camera ahead of the origin, -1 to 0.5 meters.
+        y: Of the camera to the left of the origin, -2 to 2 meters.
+        yaw_degrees: Positive: the camera is turned to the left; -60 to 60.
     """
 
     camera: Camera
     height: float
     pitch_degrees: float
     x: float = 0.0
+    y: float = 0.0
+    yaw_degrees: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.height <= 10.0:
@@ -54,11 +58,15 @@ class View:
             raise OptionError(f"camera pitch must be in [-80, 80] deg, got {self.pitch_degrees}")
         if not -1.0 <= self.x <= 0.5:
             raise OptionError(f"camera x must be in [-1, 0.5] meters, got {self.x}")
+        if not -2.0 <= self.y <= 2.0:
+            raise OptionError(f"camera y must be in [-2, 2] meters, got {self.y}")
+        if not -60.0 <= self.yaw_degrees <= 60.0:
+            raise OptionError(f"camera yaw must be in [-60, 60] deg, got {self.yaw_degrees}")
 
     @property
     def eye(self) -> Float64Array:
         """(3,) meters: where the camera is in the world."""
-        return np.array([self.x, 0.0, self.height])
+        return np.array([self.x, self.y, self.height])
 
     @property
     def rotation(self) -> Float64Array:
@@ -67,7 +75,12 @@ class View:
             math.cos(math.radians(self.pitch_degrees)),
             math.sin(math.radians(self.pitch_degrees)),
         )
-        return np.array([[0, -1, 0], [-s, 0, -c], [c, 0, -s]], np.float64)
+        level = np.array([[0, -1, 0], [-s, 0, -c], [c, 0, -s]], np.float64)
+        if not self.yaw_degrees:
+            return level
+        c, s = math.cos(math.radians(self.yaw_degrees)), math.sin(math.radians(self.yaw_degrees))
+        turned: Float64Array = level @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+        return turned
 
     @property
     def transform(self) -> Float64Array:

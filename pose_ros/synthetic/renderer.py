@@ -231,7 +231,8 @@ def _backdrop(
         to_light: (3,) unit vector in the world: furniture throws its shadow the other way.
     """
     camera = view.camera
-    numbers = (*camera.matrix.ravel().tolist(), view.height, view.pitch_degrees, view.x, depth)
+    place = (view.height, view.pitch_degrees, view.x, view.y, view.yaw_degrees)
+    numbers = (*camera.matrix.ravel().tolist(), *place, depth)
     return _kept_backdrop(camera.width, camera.height, numbers, furniture, tuple(to_light.tolist()))
 
 
@@ -245,8 +246,8 @@ def _kept_backdrop(
     to_light: tuple[float, float, float],
 ) -> _Backdrop:
     matrix = np.array(numbers[:9]).reshape(3, 3)
-    view = View(Camera(width, height, matrix), *numbers[9:12])
-    room = _Room(view, numbers[12], furniture, np.array(to_light))
+    view = View(Camera(width, height, matrix), *numbers[9:14])
+    room = _Room(view, numbers[14], furniture, np.array(to_light))
     # four rays a pixel: planks and edges are fine and, rendered once, cost nothing
     scale = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     fine = Camera(width * 2, height * 2, scale @ matrix)

@@ -201,6 +201,8 @@ class SyntheticSource:
         camera_height: float = 1.1,
         camera_pitch_degrees: float = 2.0,
         camera_x: float = 0.0,
+        camera_y: float = 0.0,
+        camera_yaw_degrees: float = 0.0,
         distance: float | None = None,
         seed: int = 0,
         live: bool = True,
@@ -227,6 +229,8 @@ class SyntheticSource:
             camera_height: Meters above the floor.
             camera_pitch_degrees: Positive: the camera looks down.
             camera_x: Meters of the camera ahead of ``base_link``.
+            camera_y: Meters of the camera to the left of ``base_link``.
+            camera_yaw_degrees: Positive: the camera is turned to the left.
             distance: Meters along the floor to the lone actor, 1 or more; None: 3.
             seed: Of the camera's noise, 0 or more.
             live: Frames come in real time and are stamped with Unix time; a
@@ -260,7 +264,8 @@ class SyntheticSource:
             raise OptionError("a scene has its own gestures, scripts and distances; give it alone")
         self._scene = scene
         self.fps = float(fps)
-        self.view = View(self.camera, camera_height, camera_pitch_degrees, camera_x)
+        place = (camera_height, camera_pitch_degrees, camera_x, camera_y, camera_yaw_degrees)
+        self.view = View(self.camera, *place)
         self._seed, self.live, self.name = seed, live, name
         self._period = max(1, round(scene.seconds * self.fps))
         self.seconds = self._period / self.fps
@@ -397,7 +402,9 @@ _SYNTHETIC_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "hfov": ("hfov_degrees", float),
     "camera_height": ("camera_height", float),
     "camera_x": ("camera_x", float),
+    "camera_y": ("camera_y", float),
     "pitch": ("camera_pitch_degrees", float),
+    "yaw": ("camera_yaw_degrees", float),
     "distance": ("distance", float),
     "seed": ("seed", int),
     "live": ("live", _truth_value),
@@ -417,8 +424,9 @@ def open_synthetic(
     """Return the synthetic camera that ``synthetic[:NAME][?OPTION=VALUE&...]`` names.
 
     The name is that of a gesture to hold or of a scene, such as ``crossing`` or
-    ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height and camera_x
-    (meters above and ahead of ``base_link``), pitch (degrees), distance (meters), seed, live
+    ``pointing``. Options: arm, width, height, fps, hfov (degrees), camera_height, camera_x and
+    camera_y (meters above, ahead and to the left of ``base_link``), pitch and yaw (degrees down and
+    to the left), distance (meters), seed, live
     (0 or 1), begin (Unix seconds, or now). What the text says goes before the arguments.
 
     Raises:

@@ -145,6 +145,25 @@ def test_the_camera_is_on_the_robot() -> None:
     assert np.linalg.det(pose[:3, :3]) == pytest.approx(1.0)
 
 
+def test_cameras_at_two_places_see_one_actor_at_one_place_in_the_world() -> None:
+    specs = [
+        f"synthetic:pointing?camera_y={y}&yaw={yaw}&width=64&height=48"
+        for y, yaw in ((0.8, -15), (-0.8, 15))
+    ]
+    left, right = (open_synthetic(spec, live=False) for spec in specs)
+    for source, side in ((left, 1.0), (right, -1.0)):
+        truth, pose = source.truth(2.0), source.view.transform
+        np.testing.assert_allclose(pose[:3, 3], [0.0, side * 0.8, 1.1])
+        np.testing.assert_allclose(truth.camera @ pose[:3, :3].T + pose[:3, 3], truth.world)
+        assert np.sign(pose[1, 2]) == -side  # each is turned towards the middle
+        assert np.linalg.det(pose[:3, :3]) == pytest.approx(1.0)
+        # it draws the actor there: without them the picture is another one
+        depth = source.depth(2.0)
+        x, y = np.rint(truth.pixel("left_hip")).astype(int)
+        assert depth[y, x] == pytest.approx(truth.joint("left_hip")[2], abs=0.3)
+    np.testing.assert_allclose(left.truth(2.0).world, right.truth(2.0).world)
+
+
 def test_truth_is_read_only() -> None:
     truth = SyntheticSource("stand").truth(0.0)
     for array in (truth.world, truth.camera, truth.pixels, truth.visible, truth.target):
@@ -168,6 +187,8 @@ def test_scene_spec() -> None:
         (lambda: scene_spec("box?arm=left"), "its own arms"),
         (lambda: scene_spec("pointing?hfov=0"), "hfov"),
         (lambda: scene_spec("pointing?camera_x=3"), "camera x"),
+        (lambda: scene_spec("pointing?camera_y=3"), "camera y"),
+        (lambda: scene_spec("pointing?yaw=90"), "camera yaw"),
         (lambda: scene_spec("pointing?fps=0"), "fps"),
         (lambda: scene_spec("pointing?seed=-1"), "seed must be 0 or more"),
         (lambda: open_synthetic("synthetic", fps=0), "fps"),
