@@ -10,17 +10,18 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pose_ros.analysis.jobs import Job, sweep
-from pose_ros.analysis.manifest import (
+from pose_ros.analysis.jobs import (
     RECORD,
+    Job,
     Manifest,
     TaskRecord,
     difference,
     origin_of,
     read_record,
+    sweep,
 )
 from pose_ros.analysis.task import BagTask, TaskReport
-from pose_ros.analysis.workers import Tick, run_here
+from pose_ros.analysis.workers import Tick, run_here, run_on_cluster
 from pose_ros.bags.reader import METADATA, SUFFIXES, open_bag
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
@@ -150,8 +151,6 @@ class Fleet:
         if not jobs:
             return
         if self.options.scheduler:
-            from pose_ros.analysis.cluster import run_on_cluster
-
             results = run_on_cluster(self.options.scheduler, jobs, tick)
         else:
             results = run_here(jobs, self.options.workers, tick, threads=THREADS)

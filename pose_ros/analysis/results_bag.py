@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from pose_ros.analysis.bag_writer import CUSTOM_KEY
-from pose_ros.analysis.manifest import RECORD, RESULTS
+from pose_ros.analysis.jobs import RECORD, RESULTS
 from pose_ros.analysis.placements import LOOK_AHEAD, Placements
 from pose_ros.bags.images import IMAGE_KINDS, TF_TOPICS
 from pose_ros.bags.reader import Bag, BagMessage, open_bag

@@ -1,13 +1,17 @@
-"""Jobs in processes of this machine: one that dies takes nothing but its own job with it."""
+"""Jobs in processes of this machine, or on a Dask cluster whose workers see the same paths."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import threading
+import uuid
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
@@ -19,6 +23,7 @@ import cv2
 
 from pose_ros.analysis.jobs import ATTEMPTS, Job, run_job
 from pose_ros.analysis.task import TaskReport
+from pose_ros.errors import RuntimeUnavailableError
 
 Images: TypeAlias = Mapping[str, tuple[int, int | None]]
 """Of each job that is running, by its name: images done, and how many there are."""
@@ -35,6 +40,15 @@ _LOG = logging.getLogger(__name__)
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What numerical libraries read once, when a process loads them."""
+
+PACKAGES = ("pose_ros", "onnxruntime", "opencv-python-headless", "scipy", "rosbags")
+"""Distributions that results depend on, beside Python, numpy and what Dask itself needs."""
+
+CONNECT = 10.0
+"""Seconds in which a scheduler answers."""
+
+WORKERS = 60.0
+"""Seconds in which the first worker comes."""
 
 
 def cores() -> int:
@@ -117,17 +131,17 @@ class _Slot:
             may succeed: then another process stands in for this one.
         """
         try:
-            told = self.connection.recv()
+            message = self.connection.recv()
         except (EOFError, OSError):
-            told = ""
-        if isinstance(told, tuple):
-            self.images = told
+            message = ""
+        if isinstance(message, tuple):
+            self.images = message
             return None
         self.job = None
-        if isinstance(told, TaskReport):
-            return told
+        if isinstance(message, TaskReport):
+            return message
         self._end()
-        self.failure = told or _death(self._process.exitcode)
+        self.failure = message or _death(self._process.exitcode)
         self._start()
         return None
 
@@ -220,3 +234,123 @@ def _death(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"its process died of {signal.Signals(-exitcode).name}"
     return f"its process ended with exit code {exitcode}"
+
+
+def run_on_cluster(
+    address: str, jobs: Sequence[Job], tick: Tick
+) -> Generator[tuple[Job, TaskReport], None, None]:
+    """Yield jobs as they are done, in no order.
+
+    A job whose worker dies is begun again on another one, as often as the scheduler allows
+    (``distributed.scheduler.allowed-failures``, 3 unless set).
+
+    Args:
+        address: Of the scheduler, such as ``tcp://10.0.0.2:8786``.
+        jobs: One or more; their paths are those that the workers see.
+        tick: Called every now and then; a cluster does not say how far its jobs are.
+
+    Raises:
+        RuntimeUnavailableError: ``distributed`` is not installed, there is no scheduler or no
+            worker, or one has other versions than we have.
+    """
+    with _connected(address) as client:
+        check_versions(client, address)
+        run = uuid.uuid4().hex  # keys of their own: nothing is taken from an older run
+        futures = client.map(
+            _work,
+            jobs,
+            key=[f"pose_ros-{run}-{number}" for number in range(len(jobs))],
+            pure=False,
+            retries=ATTEMPTS - 1,
+        )
+        running = {future.key: (future, job) for future, job in zip(futures, jobs, strict=True)}
+        done: queue.Queue[Any] = queue.Queue()
+        for future in futures:
+            future.add_done_callback(done.put)
+        del futures, future  # what is done is let go, one by one
+        while running:
+            tick({})
+            with contextlib.suppress(queue.Empty):
+                future, job = running.pop(done.get(timeout=TICK).key)
+                yield job, _result(future, job)
+
+
+def _work(job: Job) -> TaskReport:
+    """Do a job in a worker of the cluster; Dask itself holds BLAS to one thread."""
+    cv2.setNumThreads(job.task.engine.threads)
+    return run_job(job)
+
+
+def _result(future: Any, job: Job) -> TaskReport:
+    """Return what came of a job, or why nothing did."""
+    try:
+        report: TaskReport = future.result()
+    except Exception as error:  # noqa: BLE001 - what a job may raise, and all that befalls a cluster
+        what = " ".join(str(error).split()) or "the scheduler is gone"
+        return TaskReport(job.task.bag, error=f"{type(error).__name__}: {what}")
+    return report
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Open a client of a scheduler that has workers.
+
+    Raises:
+        RuntimeUnavailableError: There is none.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise RuntimeUnavailableError(
+            '--scheduler needs Dask, here and on the cluster: pip install "pose_ros[cluster]"'
+        ) from None
+    try:
+        asyncio.run(_knock(address))  # a client that finds no scheduler hangs when it is freed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about versions: we say it in one line
+            open_client: Callable[..., Any] = Client  # it says nothing of its types
+            client = open_client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:  # a TimeoutError among them
+        raise RuntimeUnavailableError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=WORKERS)
+        except TimeoutError:
+            raise RuntimeUnavailableError(
+                f"the scheduler at {address} has no worker; start some: dask worker {address}"
+            ) from None
+        yield client
+
+
+async def _knock(address: str) -> None:
+    """Connect to a scheduler, and no more.
+
+    Raises:
+        OSError: There is no answer.
+        ValueError: It is no address.
+    """
+    import distributed.comm
+
+    dask: Any = distributed  # it says nothing of its types
+    known = dask.Security().get_connection_args("client")
+    await (await dask.comm.connect(address, timeout=CONNECT, **known)).close()
+
+
+def check_versions(client: Any, address: str) -> None:
+    """Check that everybody runs what we run: results must not depend on who made them.
+
+    Raises:
+        RuntimeUnavailableError: One does not.
+    """
+    found = client.get_versions(packages=list(PACKAGES))
+    own = found["client"]["packages"]
+    for worker, versions in found["workers"].items():
+        if other := _difference(own, versions["packages"]):
+            raise RuntimeUnavailableError(
+                f"the worker {worker} of {address} has other versions than this machine: {other}"
+            )
+
+
+def _difference(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    names = [name for name in own if own[name] != theirs.get(name)]
+    return ", ".join(f"{name} {theirs.get(name)}, here {own[name]}" for name in names)

@@ -22,8 +22,7 @@ from pose_ros.analysis.fleet import (
     is_glob,
     is_recording,
 )
-from pose_ros.analysis.jobs import Job
-from pose_ros.analysis.manifest import RESULTS
+from pose_ros.analysis.jobs import RESULTS, Job
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Images, cores
 from pose_ros.errors import OptionError

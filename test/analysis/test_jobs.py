@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from pose_ros.analysis.jobs import Job, run_job, sweep
-from pose_ros.analysis.manifest import (
+from pose_ros.analysis.jobs import (
     MANIFEST,
     RECORD,
+    Job,
     Manifest,
     Origin,
     TaskRecord,
@@ -16,6 +16,8 @@ from pose_ros.analysis.manifest import (
     fingerprint,
     origin_of,
     read_line,
+    run_job,
+    sweep,
 )
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.errors import SourceError

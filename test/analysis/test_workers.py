@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pose_ros.analysis import cluster
+from pose_ros.analysis import workers
 from pose_ros.analysis.jobs import PARTIAL
 from pose_ros.errors import RuntimeUnavailableError
 
@@ -49,7 +49,7 @@ def test_cluster_writes_the_same_bytes_as_one_process_even_if_a_worker_is_killed
 
 
 def test_missing_scheduler_is_one_error(recordings, analyze, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(workers, "CONNECT", 0.2)
     for address in ("tcp://127.0.0.1:1", "nonsense"):
         with pytest.raises(RuntimeUnavailableError, match="no Dask scheduler answers at"):
             analyze(recordings, tmp_path, scheduler=address)
@@ -66,9 +66,9 @@ def test_workers_with_other_versions_are_refused():
     theirs = {"python": "3.11", "pose_ros": "0.1"}
     told = {"client": {"packages": own}, "workers": {"tcp://a:1": {"packages": own}}}
     client = SimpleNamespace(get_versions=lambda packages: told)
-    cluster.check_versions(client, "tcp://s:8786")
+    workers.check_versions(client, "tcp://s:8786")
     told["workers"]["tcp://b:2"] = {"packages": theirs}
     with pytest.raises(RuntimeUnavailableError) as error:
-        cluster.check_versions(client, "tcp://s:8786")
+        workers.check_versions(client, "tcp://s:8786")
     assert "tcp://b:2" in str(error.value)
     assert "pose_ros 0.1, here 0.2, numpy None, here 2.3" in str(error.value)
