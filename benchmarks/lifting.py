@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import run_command
-from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.cli.options import add_network_arguments, build_estimator
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.geometry import angle_between

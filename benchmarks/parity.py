@@ -19,7 +19,7 @@ from benchmarks.command import run_command
 from benchmarks.mediapipe_peer import HANDS, MediaPipe, complexity_of
 from pose_ros.build import open_card
 from pose_ros.cli.bench import add_frame_arguments, read_frames
-from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.cli.options import add_network_arguments, build_estimator
 from pose_ros.core.geometry import Region
 from pose_ros.core.types import Estimator, Image, Poses
 from pose_ros.networks.blazepose import BlazePose

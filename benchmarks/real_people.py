@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import run_command
 from benchmarks.lifting import table
-from pose_ros.cli.network_options import add_network_arguments, build_estimator
+from pose_ros.cli.options import add_network_arguments, build_estimator
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures.hold import JointReader

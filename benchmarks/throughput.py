@@ -24,13 +24,11 @@ import cv2
 from benchmarks.command import run_command
 from pose_ros.analysis.run import run_task
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs
-from pose_ros.cli.network_options import (
-    add_network_arguments,
-    engine_options,
-    estimator_options,
-)
+from pose_ros.cli.options import add_network_arguments
 from pose_ros.errors import SourceError
 from pose_ros.runtime.session import OrtSession
+from pose_ros.settings.command_line import from_args
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
 
 WARM_UP = 10
@@ -129,9 +127,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print how much of the time of an analysis of a recording its networks take."""
     settings = Settings(
-        network=args.network, estimator=estimator_options(args), gestures=GestureOptions()
+        network=args.network, estimator=from_args(EstimatorOptions, args), gestures=GestureOptions()
     )
-    found = measure(BagTask(args.recording, settings, engine=engine_options(args)))
+    found = measure(BagTask(args.recording, settings, engine=from_args(EngineOptions, args)))
     figures = {
         "images": found.images,
         "CPU ms an image": found.cpu_ms,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pose_ros.analysis.whole import PAGES, check_apart, check_suffix
-from pose_ros.cli.stopping import say
+from pose_ros.cli.terminal import say
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.outputs import ReportOptions
@@ -41,23 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--topic", metavar="T", help="of the images, where there are several")
     parser.add_argument("--poses", metavar="T", help="of the people, where there are several")
-    add_report_arguments(parser)
+    add_to_parser(ReportOptions, parser.add_argument_group("report"))
     parser.add_argument("--force", action="store_true", help="replace FILE")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
-
-
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of what a report shows, for every command that writes one."""
-    add_to_parser(ReportOptions, parser.add_argument_group("report"))
-
-
-def report_options(args: argparse.Namespace) -> ReportOptions:
-    """Return what the options say.
-
-    Raises:
-        OptionError: A joint is unknown.
-    """
-    return from_args(ReportOptions, args)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     check_apart([Path(bag) for bag in (*bags, *filter(None, [args.images]))], [args.out])
     if args.out.exists() and not args.force:
         raise OutputError(f"{args.out} exists already; name another file, or replace it by --force")
-    options = report_options(args)
+    options = from_args(ReportOptions, args)
     from pose_ros.analysis.results_bag import ResultsBag
 
     with contextlib.ExitStack() as stack:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.build import open_card, open_sessions
-from pose_ros.cli.network_options import add_network_arguments, build_estimator, engine_options
+from pose_ros.cli.options import add_network_arguments, build_estimator
 from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, SourceError
+from pose_ros.settings.command_line import from_args
+from pose_ros.settings.estimation import EngineOptions
 from pose_ros.sources.opening import open_source
 
 Block = Callable[[int, int], tuple[float, float]]
@@ -112,7 +114,7 @@ def _bare_networks(args: argparse.Namespace) -> dict[str, Block]:
     """Return the engine's own time for each network of the card, on a fixed input."""
     card = open_card(args.network)
     blocks = {}
-    sessions = open_sessions(card, card.files, engine_options(args))
+    sessions = open_sessions(card, card.files, from_args(EngineOptions, args))
     for role, file in card.files.items():
         session = sessions[role]
         inputs = [

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pose_ros import __version__
-from pose_ros.cli.node_process import require_ros
+from pose_ros.cli.nodes import require_ros
 from pose_ros.core.findings import Finding
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.files import node_executable

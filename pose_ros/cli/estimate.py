@@ -31,25 +31,19 @@ from pose_ros.analysis.whole import (
     is_stream,
 )
 from pose_ros.bags.images import BagImages, RecordedImage
-from pose_ros.cli.analysis_options import (
+from pose_ros.cli.options import (
+    add_export_arguments,
     add_gesture_arguments,
-    add_meter_arguments,
-    gesture_options,
-    lift_options,
-    mount_options,
-    target_options,
-)
-from pose_ros.cli.bag_report import add_report_arguments, report_options
-from pose_ros.cli.export_options import add_export_arguments, export_options
-from pose_ros.cli.input_options import add_input_arguments
-from pose_ros.cli.network_options import (
     add_hand_arguments,
+    add_meter_arguments,
     add_network_arguments,
     build_estimator,
     build_hands,
-    estimator_options,
+    export_options,
+    gesture_options,
+    mount_options,
 )
-from pose_ros.cli.stopping import ending, nothing_is_kept, say
+from pose_ros.cli.terminal import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Source
@@ -60,6 +54,11 @@ from pose_ros.report import RecordingFacts, ReportBuilder
 from pose_ros.report.page import check_installed
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.drawing import OverlayOptions, parse_parts
+from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.settings.gestures import TargetOptions
+from pose_ros.settings.images import ImageOptions
+from pose_ros.settings.lifting import LiftOptions
+from pose_ros.settings.outputs import ReportOptions
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, expand_inputs, find_inputs
 from pose_ros.sources.videos import VideoSource
@@ -78,13 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, metavar="F",
         help="the pictures of a folder or glob are one sequence, at this rate",
     )  # fmt: skip
-    add_input_arguments(parser)
+    add_to_parser(ImageOptions, parser)
     add_network_arguments(parser)
     add_hand_arguments(parser)
     add_meter_arguments(parser, camera_info="calibration file of the camera, .yaml")
     add_gesture_arguments(parser, wanted=False)
     add_export_arguments(parser)
-    add_report_arguments(parser)
+    add_to_parser(ReportOptions, parser.add_argument_group("report"))
     group = parser.add_argument_group("output")
     add_to_parser(OverlayOptions, group)
     group.add_argument(
@@ -130,12 +129,12 @@ def _estimate(
     args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: EstimateSummary
 ) -> str:
     """Find people in all inputs and write what is asked for; returns one line about the run."""
-    told = _given_camera(args)
+    given = _given_camera(args)
     options = PipelineOptions(
-        lift_options(args),
+        from_args(LiftOptions, args),
         mount_options(args),
         gesture_options(args),
-        target_options(args),
+        from_args(TargetOptions, args),
     )
     with contextlib.ExitStack() as stack:
         outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
@@ -154,7 +153,7 @@ def _estimate(
         for source in _open(sources, summary):
             stack.callback(source.close)
             outputs.begin(source, stack)
-            shots = _progress(_read(source, told, summary), source, args.frames, args.quiet)
+            shots = _progress(_read(source, given, summary), source, args.frames, args.quiet)
             for shot, result in estimate_shots(pipeline, shots, summary):
                 outputs.write(shot, result)
                 if stop.is_set():
@@ -247,7 +246,7 @@ class _Outputs:
         name, notes = recording_name(args.inputs[0]), summary.tally.notes
         self._sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
         if args.report or args.plots:
-            builder = ReportBuilder(info, report_options(args))
+            builder = ReportBuilder(info, from_args(ReportOptions, args))
             path = whole.made(args.report) if args.report else None
             made = page(builder, path, self._plots, summary.recording)
             self._sinks.append(stack.enter_context(made))
@@ -384,11 +383,11 @@ def _open(sources: Iterator[Source], summary: EstimateSummary) -> Iterator[Sourc
 
 
 def _read(
-    source: Source, told: GivenCamera | None, summary: EstimateSummary
+    source: Source, given: GivenCamera | None, summary: EstimateSummary
 ) -> Iterator[RecordedImage]:
     """Yield a source's images; one that breaks is reported and the run goes on with the next."""
     try:
-        yield from images_of(source, told)
+        yield from images_of(source, given)
     except SourceError as error:
         summary.fail(error)
 
@@ -424,7 +423,7 @@ def _recorded_options(args: argparse.Namespace, options: PipelineOptions) -> dic
     """Return what the results follow from, beside the networks that ran."""
     gestures = options.gestures
     return {
-        "estimator": asdict(estimator_options(args)),
+        "estimator": asdict(from_args(EstimatorOptions, args)),
         "precision": args.precision,
         "camera_info": printable(args.camera_info or ""),
         "hfov": args.hfov,

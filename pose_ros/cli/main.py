@@ -8,11 +8,12 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from pose_ros import __version__
-from pose_ros.cli.parsing import Parser
-from pose_ros.cli.stopping import (
+from pose_ros.cli.terminal import (
     OneLine,
+    Parser,
     end_standard_output,
     open_standard_streams,
     say,
@@ -31,6 +32,9 @@ COMMANDS = {
     "doctor": "say what this machine has, and what is wrong with the nodes that run",
 }
 """Each is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``."""
+
+_MODULES = dict.fromkeys(("demo", "up", "watch"), "nodes")
+"""Commands that share a module under another name."""
 
 
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -66,7 +70,7 @@ def _end() -> int:
 def _run(arguments: list[str]) -> int:
     args = _parse(arguments)
     run: Callable[[argparse.Namespace], int]
-    run = importlib.import_module(f"pose_ros.cli.{args.command}").run
+    run = _module(args.command).run
     try:
         return run(args)
     except PoseRosError as error:
@@ -83,6 +87,10 @@ def _run(arguments: list[str]) -> int:
         return 1
 
 
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"pose_ros.cli.{_MODULES.get(command, command)}")
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="pose-ros", description="Human pose estimation, on ROS 2")
     parser.add_argument("--version", action="version", version=f"pose_ros {__version__}")
@@ -91,7 +99,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         command = commands.add_parser(name, help=summary, description=summary)
         if name in arguments[:1]:
             # only the command that runs is imported: `pose-ros --help` stays instant
-            importlib.import_module(f"pose_ros.cli.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     return parser.parse_args(arguments)
 
 

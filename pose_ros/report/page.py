@@ -344,17 +344,17 @@ def captions(moments: Sequence[Moment], names: Mapping[Key, str]) -> str:
         return "" if key is None else names.get(key) or nameless(key)
 
     new = [name(moment) for moment in moments if moment.kind == "first"]
-    told = [f"{', '.join(new)} first seen"] if new else []
+    shown = [f"{', '.join(new)} first seen"] if new else []
     for moment in moments:
         if moment.kind == "gesture":
             gesture, side = moment.gesture
             words = f"{gesture.replace('_', ' ')} {side}".rstrip()
-            told.append(f"{name(moment)} starts: {words}")
+            shown.append(f"{name(moment)} starts: {words}")
         elif moment.kind == "unsure":
-            told.append(f"least sure, joints of {name(moment)} score {-moment.rank:.2f}")
+            shown.append(f"least sure, joints of {name(moment)} score {-moment.rank:.2f}")
         elif moment.kind == "crowd":
-            told.append(f"most people, {moment.rank:.0f}")
-    return "; ".join(told)
+            shown.append(f"most people, {moment.rank:.0f}")
+    return "; ".join(shown)
 
 
 def drawings(statistics: Statistics) -> list[tuple[str, Drawing]]:

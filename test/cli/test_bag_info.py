@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pose_ros.cli.bag_info import table
 from pose_ros.cli.main import main
-from pose_ros.cli.tables import table
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
 from tools.bags import Told, compressed, depth, header, image, info, picture, write_bag

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from pose_ros.bags.reader import open_bag
-from pose_ros.cli.analysis_options import add_gesture_arguments, gesture_options, target_options
 from pose_ros.cli.main import main
+from pose_ros.cli.options import add_gesture_arguments, gesture_options
+from pose_ros.settings.command_line import from_args
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 
 
@@ -112,5 +113,5 @@ def test_gestures_are_recognized_as_in_the_node(scene_bag):
         add_gesture_arguments(parser, wanted=wanted)
         words = [] if wanted else ["--gestures"]
         assert gesture_options(parser.parse_args(words)) == GestureOptions()
-        assert target_options(parser.parse_args(words)) == TargetOptions()
-        assert target_options(parser.parse_args(["--max-range", "3"])).max_range == 3.0
+        assert from_args(TargetOptions, parser.parse_args(words)) == TargetOptions()
+        assert from_args(TargetOptions, parser.parse_args(["--max-range", "3"])).max_range == 3.0

@@ -1,25 +1,19 @@
-"""``pose-ros demo``: the whole chain over real ROS 2, in two processes; or a scene as a bag."""
+"""``pose-ros up``, ``watch`` and ``demo``: ROS runs in processes of its own, never in this one."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pose_ros.cli.node_process import add_passed_on, become
-from pose_ros.cli.parsing import Parser
+from pose_ros.cli.terminal import Parser
+from pose_ros.errors import RuntimeUnavailableError
+from pose_ros.files import node_executable
 
 _WRITE_BAG = "--write-bag"
-
-add_arguments = add_passed_on
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write a bag where one is asked for; otherwise become the demo, and do not return."""
-    if any(text.partition("=")[0] == _WRITE_BAG for text in args.arguments):
-        return write_bag(args.arguments)
-    return become("demo", args.arguments)
 
 
 def write_bag(arguments: Sequence[str]) -> int:
@@ -87,3 +81,48 @@ def _bag_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take every argument as it is, ``--help`` too: the node's process has the parser."""
+    parser.prefix_chars = "\0"  # so that no argument looks like an option
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become the process of ``args.command``, and do not return; or write a bag for the demo."""
+    if args.command == "demo" and any(
+        text.partition("=")[0] == _WRITE_BAG for text in args.arguments
+    ):
+        return write_bag(args.arguments)
+    return become(args.command, args.arguments)
+
+
+def become(node: str, arguments: Sequence[str]) -> int:
+    """Replace this process by a node's program; it takes the signals directly.
+
+    Raises:
+        RuntimeUnavailableError: There is no ROS 2, or pose_ros was built without it.
+    """
+    require_ros()
+    program = str(node_executable(node))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(program, [program, *arguments])  # noqa: S606 - no shell is what we want
+
+
+def require_ros() -> None:
+    """Check that rclpy and our messages can be imported, without importing them.
+
+    Raises:
+        RuntimeUnavailableError: They cannot; says what to do.
+    """
+    if importlib.util.find_spec("rclpy") is None:
+        raise RuntimeUnavailableError(
+            "no ROS 2 here: source /opt/ros/DISTRO/setup.bash, or run `make setup` in a checkout"
+        )
+    if importlib.util.find_spec("pose_ros.msg") is None:
+        raise RuntimeUnavailableError(
+            "this pose_ros was installed without its nodes, as `pip install .` does: run "
+            "`make setup` in a checkout, or build it with colcon for an apt ROS"
+        )

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from pose_ros.cli.export_options import add_export_arguments, export_options
+from pose_ros.cli.options import add_export_arguments, export_options
 from pose_ros.errors import OptionError
 from pose_ros.settings.outputs import ExportOptions
 
