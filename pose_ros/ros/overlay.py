@@ -31,8 +31,8 @@ from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.qos import ANY_NEWEST_QOS, RESULT_QOS
 from pose_ros.video_files import VIDEO_SUFFIXES, VideoWriter
-from pose_ros.viz.gesture_overlay import draw_gestures
 from pose_ros.viz.live_page import DEFAULT_PORT, LOOPBACK, LivePage
+from pose_ros.viz.overlay import draw_gestures
 
 _WAITING = 2  # images that wait for their gestures
 _KEPT = 30  # poses and gestures that wait for their images

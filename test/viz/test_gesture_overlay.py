@@ -13,7 +13,7 @@ from pose_ros.core.gestures.pointing import Ray
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.skeletons import get
 from pose_ros.core.types import Image, Poses
-from pose_ros.viz.gesture_overlay import draw_gestures
+from pose_ros.viz.overlay import draw_gestures
 
 CAMERA = Camera.from_hfov(320, 240, 60.0)
 PINK = (255, 105, 180)
