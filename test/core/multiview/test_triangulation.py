@@ -5,24 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.core.camera import Camera
-from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.extrinsics import Extrinsics
 from pose_ros.core.multiview.triangulation import Prior, triangulate
 from pose_ros.errors import OptionError
+from tools.seen_bodies import looking_at
 
 POINTS = np.array([[0.0, 0.0, 0.0], [0.3, 0.2, 0.8], [-0.4, -0.1, 1.4], [0.1, 0.5, 0.4]])
-
-
-def looking_at(name, center, target=(0.0, 0.0, 1.0), *, distortion=None):
-    """A camera at a place, z up, that looks at another."""
-    forward = np.subtract(target, center) / np.linalg.norm(np.subtract(target, center))
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    turn = np.stack([right, np.cross(forward, right), forward])
-    camera = Camera.from_hfov(1280, 720, 70.0)
-    if distortion is not None:
-        camera = Camera(1280, 720, camera.matrix, distortion=np.array(distortion))
-    return CameraView(name, camera, Extrinsics(turn, -turn @ np.array(center)))
 
 
 def ring(count, **keywords):
@@ -137,7 +125,7 @@ def test_prior_places_a_joint_that_one_camera_sees():
     pixels, scores = pixels_of(views), np.ones((2, 4))
     scores[1] = 0.0
     near = POINTS + (0.0, 0.0, 0.1)
-    prior = Prior(near, np.tile(np.eye(3) / 0.3**2, (4, 1, 1)))
+    prior = Prior.at(near, np.tile(np.eye(3) / 0.3**2, (4, 1, 1)))
     found = triangulate(views, pixels, scores, 4.0, prior=prior)
     # on the ray, close to where the prior has it
     np.testing.assert_allclose(views[0].project(found.points), pixels[0], atol=2.0)

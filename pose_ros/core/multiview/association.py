@@ -1,0 +1,446 @@
+"""Who is who across cameras: which person of one camera is which of another.
+
+Two people of two cameras may be one where the viewing rays of their joints meet (the epipolar
+distance, in units of what the rays may be off), where they meet as far away as a body of that size
+in the image is, and where both were one a moment ago. Left and right of arms, legs or head may be
+swapped in one of the cameras. People are then grouped, the pairs that fit best first, at most one
+of each camera in a group.
+
+Source of the distance: Sampson's error of the epipolar constraint; Hartley and Zisserman, Multiple
+View Geometry, 2nd edition, section 11.4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.assignment import best_pairs
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.lifting.body_model import DEFAULT_HEIGHT, NETWORK_HEIGHT
+from pose_ros.core.multiview.extrinsics import CameraView, check_views
+from pose_ros.core.multiview.triangulation import (
+    LEAST_SCORE,
+    BoolArray,
+    cross,
+    dot,
+    keypoint_sigmas,
+    pixels_per_meter,
+    unit,
+)
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+
+NO_PERSON = -1
+"""In place of a person's index or id."""
+
+# All costs are mean squares in units of sigma, bounded: people who are one have about 1.
+_BOUND = 9.0
+_MOST_COST = 5.0
+"""Above it two people are not one."""
+SWAP_GAIN = 1.0
+"""By how much the cost of a part of the body falls at least where left and right are swapped."""
+_STAYED = 3.0  # what it is worth that two were one a moment ago, and costs that they were not
+_BEST = 0.5  # the same, that two are best for each other with all others in mind
+_CALIBRATION = 0.004  # radians: one sigma of what the extrinsics are off
+_SIZE_SPREAD = 0.16  # one sigma of the distance by a body's size in the image, as a share
+_DISTANCE_WEIGHT = 0.35
+_MOST_RATIO = 3.0  # of the distance where rays meet to that by size, of people of any age
+_LEAST_JOINTS = 4
+_LEAST_SINE = 1e-6  # between rays, and meters of a depth
+_FAR_COST = 4.0  # of what is that far off for sure
+_UNSTATED = 0.1  # one sigma of meters without one, as a share of the distance
+
+_HEAD = ("eye", "ear", "mouth")
+_LOWER = ("hip", "knee", "ankle", "heel", "toe", "foot")
+_MAIN = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Which keypoints of a skeleton are swapped together: K keypoints, S parts of a body.
+
+    Attributes:
+        mirrored: (K,) the keypoint of the other side; its own index for those in the middle.
+        parts: (K,) index of the part that a keypoint belongs to; -1 for those in the middle.
+        main: (m,) indices of the keypoints by which people are compared.
+        main_mirrored: (m,) the index in ``main`` of the other side of each.
+    """
+
+    mirrored: NDArray[np.intp]
+    parts: NDArray[np.intp]
+    main: NDArray[np.intp]
+    main_mirrored: NDArray[np.intp]
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return int(self.parts.max(initial=-1)) + 1
+
+
+@lru_cache(maxsize=16)
+def parts_of(skeleton: Skeleton) -> Parts:
+    """Return the parts of a skeleton: arms, legs and head, where it has them."""
+    mirrored = np.arange(len(skeleton))
+    parts = np.full(len(skeleton), -1)
+    for pair in skeleton.left_right:
+        name = skeleton.keypoints[pair[0]]
+        for keypoint, other in (pair, pair[::-1]):
+            mirrored[keypoint] = other
+            is_head, is_lower = (any(word in name for word in words) for words in (_HEAD, _LOWER))
+            parts[keypoint] = 2 if is_head else int(is_lower)
+    main = [i for i, name in enumerate(skeleton.keypoints) if name.split("_")[-1] in _MAIN]
+    if len(main) < _LEAST_JOINTS:
+        main = list(range(len(skeleton)))
+    where = {keypoint: i for i, keypoint in enumerate(main)}
+    main_mirrored = [where.get(int(mirrored[keypoint]), i) for i, keypoint in enumerate(main)]
+    return Parts(mirrored, parts, np.array(main, np.intp), np.array(main_mirrored, np.intp))
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """All people that the cameras see at one instant, one after the other: n people, K keypoints.
+
+    Attributes:
+        skeleton: Of all of them.
+        views: (n,) index of the camera.
+        rows: (n,) index among the people of that camera.
+        ids: (n,) the camera's own id.
+        pixels: (n, K, 2) as the cameras give them.
+        rays: (n, K, 3) in the world, of a depth of one meter; NaN where not found.
+        scores: (n, K) in [0, 1].
+        pixel_sigmas: (n,) one sigma of a keypoint of score 1.
+        sigmas: (n, K) radians, of a ray, score included.
+        people: (n,) score of each person, in [0, 1].
+        distances: (n,) meters along the optical axis by the body's size; NaN unknown.
+        lifted: (n, K, 3) meters in the world that the camera alone gives, NaN unknown.
+        lifted_sigmas: (n, K) meters, of them.
+        sources: (n, K) of ``PositionSource``, of them.
+    """
+
+    skeleton: Skeleton
+    views: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    ids: NDArray[np.int64]
+    pixels: Float64Array
+    rays: Float64Array
+    scores: Float64Array
+    pixel_sigmas: Float64Array
+    sigmas: Float64Array
+    people: Float64Array
+    distances: Float64Array
+    lifted: Float64Array
+    lifted_sigmas: Float64Array
+    sources: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def swapped(self, swaps: BoolArray) -> Crowd:
+        """Return the people with left and right of parts of them swapped, (n, S)."""
+        if not swaps.any():
+            return self
+        parts = parts_of(self.skeleton)
+        own = np.arange(len(parts.mirrored))
+        turned = swaps[:, parts.parts] & (parts.parts >= 0)
+        order = np.where(turned, parts.mirrored, own)
+
+        def take(values: Float64Array) -> Float64Array:
+            index = order if values.ndim == 2 else order[..., None]
+            return np.take_along_axis(values, index, axis=1)
+
+        return replace(
+            self,
+            pixels=take(self.pixels),
+            rays=take(self.rays),
+            scores=take(self.scores),
+            sigmas=take(self.sigmas),
+            lifted=take(self.lifted),
+            lifted_sigmas=take(self.lifted_sigmas),
+        )
+
+    @classmethod
+    def of(cls, views: Sequence[CameraView], people: Sequence[Poses | None]) -> Crowd | None:
+        """Return the people of cameras; None stands for a camera that has no image.
+
+        Returns:
+            None where no camera has one.
+
+        Raises:
+            OptionError: The skeletons differ.
+        """
+        skeletons = {poses.skeleton for poses in people if poses is not None}
+        if not skeletons:
+            return None
+        if len(skeletons) > 1:
+            names = ", ".join(sorted(each.name for each in skeletons))
+            raise OptionError(f"expected one skeleton from all cameras, got {names}")
+        skeleton = skeletons.pop()
+        given = [(v, poses) for v, poses in enumerate(people) if poses is not None]
+        parts = [_CameraCrowd.of(views[v], poses) for v, poses in given]
+        which = np.repeat([v for v, _ in given], [len(poses) for _, poses in given])
+        focals = np.array([view.focal for view in views])[which]
+        all_poses = [poses for _, poses in given]
+
+        def join(arrays: Iterable[NDArray[Any]]) -> Float64Array:
+            return np.concatenate(list(arrays)).astype(np.float64)
+
+        scores = join(poses.keypoint_scores for poses in all_poses)
+        pixel_sigmas = join(part.pixel_sigmas for part in parts)
+        return cls(
+            skeleton=skeleton,
+            views=which.astype(np.intp),
+            rows=np.concatenate([np.arange(len(poses)) for poses in all_poses]),
+            ids=np.concatenate([poses.ids for poses in all_poses]),
+            pixels=join(poses.keypoints for poses in all_poses),
+            rays=join(part.rays for part in parts),
+            scores=scores,
+            pixel_sigmas=pixel_sigmas,
+            sigmas=(pixel_sigmas / focals)[:, None] / np.clip(scores, LEAST_SCORE, 1.0),
+            people=join(poses.scores for poses in all_poses),
+            distances=join(part.distances for part in parts),
+            lifted=join(part.lifted for part in parts),
+            lifted_sigmas=join(part.lifted_sigmas for part in parts),
+            sources=np.concatenate([part.sources for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _CameraCrowd:
+    """What a crowd has of the N people of one camera; fields as there."""
+
+    rays: Float64Array
+    pixel_sigmas: Float64Array
+    distances: Float64Array
+    lifted: Float64Array
+    lifted_sigmas: Float64Array
+    sources: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, view: CameraView, poses: Poses) -> _CameraCrowd:
+        """Return it."""
+        shape = poses.keypoint_scores.shape
+        scale = pixels_per_meter(poses)
+        distances = view.focal * DEFAULT_HEIGHT / (NETWORK_HEIGHT * scale)
+        lifted, sigmas = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
+        sources = np.zeros(shape, np.uint8)
+        if poses.camera is not None:
+            camera = poses.camera.astype(np.float64)
+            lifted = view.extrinsics.to_world(camera)
+            known = np.isfinite(camera[..., 2])
+            count = known.sum(axis=1)
+            depth = np.where(known, camera[..., 2], 0.0).sum(axis=1) / np.maximum(count, 1)
+            distances = np.where(count > 0, depth, distances)
+            # of who does not say it, as unsure as people of unknown height are
+            sigmas = np.where(known, _UNSTATED * camera[..., 2], np.nan)
+        if poses.camera_sigmas is not None:
+            sigmas = poses.camera_sigmas.astype(np.float64)
+        if poses.camera_sources is not None:
+            sources = poses.camera_sources
+        rays = view.rays(poses.keypoints)
+        return cls(rays, keypoint_sigmas(poses, scale), distances, lifted, sigmas, sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """How badly n people fit to each other, by pairs.
+
+    Attributes:
+        total: (n, n) the less, the more likely they are one person; infinite for people of one
+            camera, and for those who cannot be one.
+        swaps: (n, n, S) whether left and right of a part of the body are swapped in one of the two
+            and not in the other.
+    """
+
+    total: Float64Array
+    swaps: BoolArray
+
+
+def associate(
+    views: Sequence[CameraView],
+    people: Mapping[str, Poses],
+    known: Mapping[str, Mapping[int, int]] | None = None,
+) -> list[dict[str, int]]:
+    """Return who is who among the people of several cameras at one instant.
+
+    Args:
+        views: The cameras.
+        people: By name of the camera, what it sees.
+        known: By name of the camera and its own id of a person, the person's common id of a
+            moment ago; people who were one are rather one again.
+
+    Returns:
+        A group for each person in the room: the name of each camera that sees them, and the
+        index of the person among that camera's.
+
+    Raises:
+        OptionError: A camera is unknown, or the skeletons differ.
+    """
+    check_views(views)
+    names = [view.name for view in views]
+    for name in people:
+        if name not in names:
+            raise OptionError(f"there is no camera {name!r}; known: {', '.join(names)}")
+    crowd = Crowd.of(views, [people.get(name) for name in names])
+    if crowd is None:
+        return []
+    before = np.full(len(crowd), NO_PERSON)
+    for i, (view, id_) in enumerate(zip(crowd.views, crowd.ids, strict=True)):
+        before[i] = (known or {}).get(names[view], {}).get(int(id_), NO_PERSON)
+    groups = group(crowd, pair_costs(views, crowd).total, before)
+    return [{names[crowd.views[i]]: int(crowd.rows[i]) for i in members} for members in groups]
+
+
+def pair_costs(views: Sequence[CameraView], crowd: Crowd) -> Costs:
+    """Return how badly the people of a crowd fit to each other."""
+    parts = parts_of(crowd.skeleton)
+    main, count = parts.main, len(crowd)
+    total = np.full((count, count), np.inf)
+    swaps = np.zeros((count, count, max(1, parts.count)), bool)
+    first, second = np.triu_indices(count, 1)
+    apart = crowd.views[first] != crowd.views[second]
+    first, second = first[apart], second[apart]
+    if not len(first):
+        return Costs(total, swaps)
+    units = unit(crowd.rays[:, main])
+    centers = np.array([view.extrinsics.center for view in views])
+    shift = centers[crowd.views[second]] - centers[crowd.views[first]]
+    length = np.sqrt(dot(shift, shift))
+    fine = np.greater(length, _LEAST_SINE)  # two cameras at one place say nothing of depth
+    base = (shift / np.where(fine, length, 1.0)[:, None])[:, None, :]
+    a, b = units[first], units[second]
+    scores = crowd.scores[:, main]
+    spread = crowd.sigmas[:, main] ** 2 + _CALIBRATION**2
+    across_a, across_b = cross(a, base), cross(b, base)
+    wide_a, wide_b = dot(across_a, across_a), dot(across_b, across_b)
+
+    def compare(other: NDArray[np.intp]) -> tuple[Float64Array, Float64Array]:
+        """Return squares (p, k) and weights, with keypoint ``other`` of the second person."""
+        off = dot(across_a, b[:, other])
+        sigma = spread[first] * wide_b[:, other] + spread[second][:, other] * wide_a
+        weights = np.minimum(scores[first], scores[second][:, other])
+        good = np.isfinite(off) & (sigma > 0)
+        squares = np.where(good, off**2 / np.where(good, sigma, 1.0), 0.0)
+        return np.minimum(squares, _BOUND), np.where(good, weights, 0.0)
+
+    same = np.arange(len(main))
+    mirrored = parts.main_mirrored
+    squares, weights = compare(same)
+    flipped, flipped_weights = compare(mirrored)
+    which = parts.parts[main]
+    for part in range(parts.count):
+        of = which == part
+        if not of.any():
+            continue
+        as_is = _mean(squares[:, of], weights[:, of])
+        other = _mean(flipped[:, of], flipped_weights[:, of])
+        swapped = other + SWAP_GAIN < as_is
+        chosen = np.outer(swapped, of)
+        # a swap is rarer than none: it costs what it has to gain at least
+        squares = np.where(chosen, np.minimum(flipped + SWAP_GAIN, _BOUND), squares)
+        weights = np.where(chosen, flipped_weights, weights)
+        swaps[first, second, part] = swaps[second, first, part] = swapped
+    cost = _mean(squares, weights)
+    cost = cost + _DISTANCE_WEIGHT * _distance_costs(crowd, (first, second), (a, b), shift)
+    enough = np.greater_equal((weights > LEAST_SCORE).sum(axis=1), min(_LEAST_JOINTS, len(main)))
+    cost = np.where(enough & fine, cost, np.inf)
+    total[first, second] = total[second, first] = cost
+    return Costs(total, swaps)
+
+
+def _distance_costs(
+    crowd: Crowd,
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+    units: tuple[Float64Array, Float64Array],
+    shift: Float64Array,
+) -> Float64Array:
+    """Return (p,) how badly the distance where rays meet fits to the bodies' size in the images.
+
+    Args:
+        crowd: The people.
+        pairs: (p,) the first person of each pair, and the second.
+        units: (p, m, 3) along their rays.
+        shift: (p, 3) from the first one's camera to the second one's.
+    """
+    main = parts_of(crowd.skeleton).main
+    a, b = units
+    normal = cross(a, b)
+    good = np.isfinite(dot(normal, normal))
+    normal = np.where(good[..., None], normal, 0.0)
+    count = np.maximum(good.sum(axis=1), 1)
+    wide = dot(normal, normal).sum(axis=1)
+    sine = np.sqrt(wide / count)
+    costs = np.zeros(len(shift))
+    for who, other in zip(pairs, (b, a), strict=True):
+        # the one length along all rays of a person that brings them nearest to the other's
+        met = np.where(good[..., None], other, 0.0)
+        along = dot(cross(shift[:, None], met), normal).sum(axis=1) / np.where(wide > 0, wide, 1)
+        rays = np.where(good[..., None], crowd.rays[who][:, main], 0.0)
+        depth = along / np.sqrt(np.maximum(dot(rays, rays).sum(axis=1) / count, 1.0))
+        sigma = np.where(good, crowd.sigmas[who][:, main], 0.0).sum(axis=1) / count
+        # rays that are almost parallel meet anywhere: inverse depths have even errors
+        spread = (sigma / np.maximum(sine, _LEAST_SINE)) ** 2 + _SIZE_SPREAD**2
+        expected = crowd.distances[who]
+        ratio = expected / np.where(np.abs(depth) > _LEAST_SINE, depth, np.inf)
+        off = np.minimum((ratio - 1.0) ** 2 / spread, _BOUND)
+        far = (ratio > _MOST_RATIO) | (ratio < 1.0 / _MOST_RATIO)
+        off = np.where(far & (off > _FAR_COST), np.inf, off)
+        costs = np.maximum(costs, np.where(np.isfinite(expected), off, 0.0))
+    return costs
+
+
+def group(crowd: Crowd, costs: Float64Array, before: NDArray[np.integer]) -> list[list[int]]:
+    """Return the groups of people that are one, at most one of each camera in each.
+
+    Groups are merged, those with the least mean cost first.
+
+    Args:
+        crowd: n people.
+        costs: (n, n) of ``pair_costs``.
+        before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+    """
+    count = len(crowd)
+    both = (before[:, None] != NO_PERSON) & (before[None, :] != NO_PERSON)
+    same = before[:, None] == before[None, :]
+    costs = costs + np.where(both, np.where(same, -_STAYED, _STAYED), 0.0)
+    # of two cameras, what is best for all people together and not for one alone
+    for v in range(int(crowd.views.max(initial=0))):
+        for w in range(v + 1, int(crowd.views.max()) + 1):
+            rows, columns = np.flatnonzero(crowd.views == v), np.flatnonzero(crowd.views == w)
+            if min(len(rows), len(columns)) < 2:
+                continue
+            part = np.minimum(costs[np.ix_(rows, columns)], 2.0 * _BOUND)
+            lines, places = best_pairs(part)
+            costs[rows[lines], columns[places]] -= _BEST
+            costs[columns[places], rows[lines]] -= _BEST
+    groups: list[list[int]] = [[i] for i in range(count)]
+    sums, sizes = costs.copy(), np.ones((count, count))
+    np.fill_diagonal(sums, np.inf)
+    alive = np.ones(count, bool)
+    while True:
+        means = np.where(alive[:, None] & alive[None, :], sums / sizes, np.inf)
+        best = int(np.argmin(means)) if count else 0
+        i, j = divmod(best, max(1, count))
+        if not count or not means[i, j] <= _MOST_COST:
+            return [members for k, members in enumerate(groups) if alive[k]]
+        # people of one camera in both groups make the sum infinite
+        groups[i] += groups[j]
+        alive[j] = False
+        sums[i] += sums[j]
+        sums[:, i] += sums[:, j]
+        sizes[i] += sizes[j]
+        sizes[:, i] += sizes[:, j]
+        sums[i, i] = np.inf
+
+
+def _mean(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Return (p,) weighted means; 0 where nothing has a weight."""
+    total = weights.sum(axis=1)
+    found: Float64Array = (values * weights).sum(axis=1) / np.where(total > 0, total, 1.0)
+    return found

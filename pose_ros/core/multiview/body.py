@@ -1,0 +1,294 @@
+"""What holds the joints of a body together: bones of a length, and motion over time.
+
+Everything works on many people at once, G of them with K joints each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.lifting.body_model import (
+    ARM_SPREAD,
+    BONES,
+    DEFAULT_HEIGHT,
+    DEFAULT_HEIGHT_SPREAD,
+    FOREARM,
+    UPPER_ARM,
+)
+from pose_ros.core.multiview.triangulation import BoolArray, dot, inverses
+from pose_ros.core.skeletons import SIDES, Skeleton
+
+_TRUNK_SPREAD = 0.06  # of a side of the trunk, whose length changes as people bow
+_ROUGHNESS = 0.03  # share of a bone's length by which it differs from image to image
+_LEAST_SPREAD = 0.015
+_INDEPENDENT_SECONDS = 1.0  # errors of one second are much the same
+_MOST_OFF = 3.0  # sigmas: a bone that is farther off is none of this length
+# (m/s²)² s: how much the speed of a joint changes, along one axis
+_ACCELERATION = 6.0
+_SPEED = 1.0  # m/s, one sigma of a joint that is newly seen
+
+
+@dataclass(frozen=True, eq=False)
+class BoneLengths:
+    """The bones of a skeleton: B of them, of C kinds; those of a kind are equally long.
+
+    Attributes:
+        starts, ends: (B,) indices of keypoints.
+        kinds: (B,) index of each bone's kind.
+        steps: Groups of bones that share no joint, in the order in which they hold it.
+        logs: (C,) logarithm of the length in meters of a body of unknown height.
+        variances: (C,) of it.
+    """
+
+    starts: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    kinds: NDArray[np.intp]
+    steps: tuple[NDArray[np.intp], ...]
+    logs: Float64Array
+    variances: Float64Array
+
+
+@lru_cache(maxsize=16)
+def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
+    """Return the bones of a skeleton by the names of its keypoints; none of a hand."""
+    known = {bone.kind: (bone.length, bone.spread) for bone in BONES}
+    trunk = float(np.hypot(known["trunk"][0], (known["shoulders"][0] - known["hips"][0]) / 2.0))
+    kinds = (
+        ("shoulders", *known["shoulders"], (("left_shoulder", "right_shoulder"),)),
+        ("hips", *known["hips"], (("left_hip", "right_hip"),)),
+        ("trunk", trunk, _TRUNK_SPREAD, _sides("shoulder", "hip")),
+        ("upper arm", UPPER_ARM, ARM_SPREAD, _sides("shoulder", "elbow")),
+        ("thigh", *known["thigh"], _sides("hip", "knee")),
+        ("forearm", FOREARM, ARM_SPREAD, _sides("elbow", "wrist")),
+        ("shank", *known["shank"], _sides("knee", "ankle")),
+    )
+    names = {name: i for i, name in enumerate(skeleton.keypoints)}
+    starts: list[int] = []
+    ends: list[int] = []
+    which: list[int] = []
+    logs: list[float] = []
+    variances: list[float] = []
+    steps: list[list[int]] = []
+    for length, spread, pairs in (kind[1:] for kind in kinds):
+        there = [pair for pair in pairs if set(pair) <= names.keys()]
+        if not there:
+            continue
+        steps.append(list(range(len(starts), len(starts) + len(there))))
+        starts += [names[start] for start, _ in there]
+        ends += [names[end] for _, end in there]
+        which += [len(logs)] * len(there)
+        logs.append(math.log(length * DEFAULT_HEIGHT))
+        variances.append(spread**2 + DEFAULT_HEIGHT_SPREAD**2)
+    return BoneLengths(
+        np.array(starts, np.intp),
+        np.array(ends, np.intp),
+        np.array(which, np.intp),
+        tuple(np.array(step, np.intp) for step in steps),
+        np.array(logs),
+        np.array(variances),
+    )
+
+
+def _sides(start: str, end: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{side}_{start}", f"{side}_{end}") for side in SIDES)
+
+
+def hold_bones(
+    bones: BoneLengths,
+    points: Float64Array,
+    covariances: Float64Array,
+    logs: Float64Array,
+    variances: Float64Array,
+) -> None:
+    """Move joints so that their bones have about the lengths that are known, in place.
+
+    Each length is a measurement of the distance between two joints, as of a Kalman filter; what
+    both joints have in common after it is left out, which is why covariances shrink a little less.
+
+    Args:
+        bones: B of them.
+        points: (G, K, 3) meters; NaN is left as it is.
+        covariances: (G, K, 3, 3).
+        logs: (G, C) logarithms of lengths in meters.
+        variances: (G, C) of them.
+    """
+    for step in bones.steps:
+        start, end, kind = bones.starts[step], bones.ends[step], bones.kinds[step]
+        lengths = np.exp(logs[:, kind])
+        _, long, spread_start, spread_end = _along(points, covariances, start, end)
+        expected = variances[:, kind] + _ROUGHNESS**2
+        total = spread_start[1] + spread_end[1] + lengths**2 * expected
+        # a length across which the joints may be off looks longer than it is
+        off = lengths - long
+        gain = off / total
+        fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)
+        gain = np.where(fine, gain, 0.0)
+        share = np.where(fine, 1.0 / np.where(fine, total, 1.0), 0.0)
+        for joint, spread, sign in ((start, spread_start, -1.0), (end, spread_end, 1.0)):
+            moved = np.where(fine[..., None], spread[0], 0.0)
+            points[:, joint] += sign * gain[..., None] * moved
+            covariances[:, joint] -= (
+                share[..., None, None] * moved[..., :, None] * moved[..., None, :]
+            )
+
+
+def learn_bones(
+    bones: BoneLengths,
+    points: Float64Array,
+    covariances: Float64Array,
+    lengths: tuple[Float64Array, Float64Array],
+    elapsed: Float64Array,
+) -> None:
+    """Learn lengths of bones from joints that were triangulated, in place.
+
+    Args:
+        bones: B of them.
+        points: (G, K, 3) meters, before bones held them.
+        covariances: (G, K, 3, 3).
+        lengths: (G, C) logarithms of lengths in meters, and variances of them.
+        elapsed: (G,) seconds since the last time.
+    """
+    logs, variances = lengths
+    if not len(bones.starts):
+        return
+    _, long, a, b = _along(points, covariances, bones.starts, bones.ends)
+    along = a[1] + b[1]
+    across = (
+        np.trace(covariances[:, bones.starts] + covariances[:, bones.ends], axis1=-2, axis2=-1)
+        - along
+    )
+    square = long**2 - across
+    good = np.isfinite(square) & (square > 0.25 * long**2) & (long > 0)
+    seen = 0.5 * np.log(np.where(good, square, 1.0))
+    variance = np.where(good, along / np.where(good, square, 1.0), 1.0) + (2 * _ROUGHNESS) ** 2
+    weight = np.clip(elapsed / _INDEPENDENT_SECONDS, 0.0, 1.0)[:, None]
+    information = np.where(good, weight / variance, 0.0)
+    # a length that no body has is a mistake, and says nothing
+    off = seen - logs[:, bones.kinds]
+    information *= off**2 <= _MOST_OFF**2 * (variance + variances[:, bones.kinds])
+    gained, pulled = np.zeros_like(logs), np.zeros_like(logs)
+    for i, kind in enumerate(bones.kinds):
+        gained[:, kind] += information[:, i]
+        pulled[:, kind] += information[:, i] * off[:, i]
+    total = 1.0 / variances + gained
+    logs += pulled / total
+    variances[:] = np.maximum(1.0 / total, _LEAST_SPREAD**2)
+
+
+_Spread = tuple[Float64Array, Float64Array]
+
+
+def _along(
+    points: Float64Array,
+    covariances: Float64Array,
+    start: NDArray[np.intp],
+    end: NDArray[np.intp],
+) -> tuple[Float64Array, Float64Array, _Spread, _Spread]:
+    """Return unit vectors of bones (G, b, 3), lengths, and of both ends C u and uᵀ C u."""
+    line = points[:, end] - points[:, start]
+    long = np.sqrt(dot(line, line))
+    unit = line / np.where(long > 0, long, np.nan)[..., None]
+    spreads = []
+    for joint in (start, end):
+        moved = dot(covariances[:, joint], unit[..., None, :])
+        spreads.append((moved, dot(moved, unit)))
+    return unit, long, spreads[0], spreads[1]
+
+
+@dataclass(eq=False)
+class Motion:
+    """Places and speeds of M joints, by a Kalman filter of constant velocity.
+
+    Attributes:
+        points: (M, 3) meters; NaN where a joint was not seen yet.
+        speeds: (M, 3) meters a second.
+        spread: (M, 3, 3) covariance of the points.
+        mixed: (M, 3, 3) of points and speeds.
+        speed_spread: (M, 3, 3) of speeds.
+    """
+
+    points: Float64Array
+    speeds: Float64Array
+    spread: Float64Array
+    mixed: Float64Array
+    speed_spread: Float64Array
+
+    @classmethod
+    def unknown(cls, count: int) -> Motion:
+        """Return the motion of joints of which nothing is known."""
+        cubes = np.zeros((3, count, 3, 3))
+        return cls(np.full((count, 3), np.nan), np.zeros((count, 3)), *cubes)
+
+    @classmethod
+    def join(cls, parts: list[Motion]) -> Motion:
+        """Return the motions of several bodies as one."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("points", "speeds", "spread", "mixed", "speed_spread")
+            )
+        )
+
+    def of(self, joints: slice | NDArray[np.intp]) -> Motion:
+        """Return the motion of some of the joints."""
+        return Motion(
+            self.points[joints],
+            self.speeds[joints],
+            self.spread[joints],
+            self.mixed[joints],
+            self.speed_spread[joints],
+        )
+
+    def predicted(self, elapsed: Float64Array) -> Motion:
+        """Return the motion ``elapsed`` (M,) seconds on."""
+        t = elapsed[:, None]
+        u = t[..., None]
+        noise = _ACCELERATION * np.eye(3)
+        return Motion(
+            self.points + t * self.speeds,
+            self.speeds,
+            self.spread
+            + u * (self.mixed + self.mixed.transpose(0, 2, 1))
+            + u**2 * self.speed_spread
+            + u**3 / 3.0 * noise,
+            self.mixed + u * self.speed_spread + u**2 / 2.0 * noise,
+            self.speed_spread + u * noise,
+        )
+
+    def corrected(self, points: Float64Array, spread: Float64Array, new: BoolArray) -> Motion:
+        """Return the motion with joints (M, 3) as they were seen, and their covariances.
+
+        Args:
+            points: Meters; NaN leaves the prediction as it is.
+            spread: (M, 3, 3).
+            new: (M,) joints for which what was before does not count.
+        """
+        seen: BoolArray = np.isfinite(points.sum(axis=1))
+        start = seen & (new | ~np.isfinite(self.points.sum(axis=1)))
+        go_on = seen & ~start
+        measured = np.where(seen[:, None, None], spread, np.eye(3))
+        gain_base = inverses(np.where(go_on[:, None, None], self.spread + measured, np.eye(3)))
+        fine = go_on & np.isfinite(gain_base[:, 0, 0])
+        gain_base = np.where(fine[:, None, None], gain_base, 0.0)
+        gain, speed_gain = self.spread @ gain_base, self.mixed.transpose(0, 2, 1) @ gain_base
+        off = np.where(fine[:, None], points - self.points, 0.0)[..., None]
+        found = Motion(
+            self.points + (gain @ off)[..., 0],
+            self.speeds + (speed_gain @ off)[..., 0],
+            self.spread - gain @ self.spread,
+            self.mixed - gain @ self.mixed,
+            self.speed_spread - speed_gain @ self.mixed,
+        )
+        wide = start[:, None, None]
+        found.points = np.where(start[:, None], points, found.points)
+        found.speeds = np.where(start[:, None], 0.0, found.speeds)
+        found.spread = np.where(wide, measured, found.spread)
+        found.mixed = np.where(wide, 0.0, found.mixed)
+        found.speed_spread = np.where(wide, _SPEED**2 * np.eye(3), found.speed_spread)
+        return found

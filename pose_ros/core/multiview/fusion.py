@@ -1,0 +1,474 @@
+"""People of several cameras over time: one skeleton each, in meters, with ids that stay.
+
+``Fusion.update`` does this for each instant:
+
+1. Each camera's people are interpolated to the common stamp (``clocks``).
+2. They are grouped (``association``), with who they were a moment ago as a hint; groups get their
+   ids, and left and right that a camera swapped are undone (``identity``).
+3. Joints are where the rays meet, held by what each camera alone makes of the body's shape, and by
+   bones of lengths that are learned over time (``placement``).
+4. A Kalman filter of constant velocity, by stamps, smooths each joint along each axis by how unsure
+   it is (``body``).
+
+A person that one camera alone sees keeps its meters, scaled as they were when others saw them too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core import skeletons
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.multiview.association import NO_PERSON, Crowd, group, pair_costs, parts_of
+from pose_ros.core.multiview.body import Motion
+from pose_ros.core.multiview.clocks import CameraSamples, ClockOffsets
+from pose_ros.core.multiview.extrinsics import CameraView, check_views
+from pose_ros.core.multiview.identity import FusedPerson, Instant, Room, facing, predict
+from pose_ros.core.multiview.placement import place, rays_of
+from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
+from pose_ros.core.skeletons import FOUND_SCORE
+from pose_ros.core.timeline import FOLLOW_SECONDS, REWIND_SECONDS, Stream
+from pose_ros.core.types import FloatArray, Poses, PositionSource
+from pose_ros.errors import OptionError
+from pose_ros.settings.multiview import FusionOptions
+
+_REPORT_SECONDS = 2.0
+# How much larger the error of a keypoint is taken to be, in variance, where its camera has the
+# joint farther from where it is predicted than another camera has it.
+_MOST_DOUBT = 16.0
+_STRAY = 4.0  # mean square in sigmas by which it has to be
+_BEHIND = 0.3  # cosine by which a face is behind the chest for sure
+_HIPS = ("left_hip", "right_hip")
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """How one camera does among the others; figures over about the last two seconds.
+
+    Attributes:
+        people: How many it sees now.
+        skew: Seconds between its nearest image and the common stamp; infinite without images.
+        used: Whether that image counted: it is within ``max_skew``.
+        error_px: Pixels from where it shows joints to where all cameras together have them, the
+            median; NaN while no person was seen by two cameras.
+        error_sigmas: The same in sigmas of the keypoints: 1 is usual, and 3 or more of a camera
+            that stands elsewhere than its extrinsics say. Of two cameras both show it.
+        offset: Seconds by which its stamps are late against those of the first camera; NaN
+            unknown.
+        offset_sigma: One sigma of it.
+    """
+
+    people: int
+    skew: float
+    used: bool
+    error_px: float
+    error_sigmas: float
+    offset: float
+    offset_sigma: float
+
+
+@dataclass(frozen=True, eq=False)
+class FusedPeople:
+    """The people in the room at one instant: N of them.
+
+    Attributes:
+        stamp: Seconds, the common one.
+        reference: Name of the camera in whose optical frame ``poses.camera`` is.
+        poses: As of the reference camera, with ids of the fusion's own. ``camera`` is in its
+            optical frame, ``world`` in its axes from the mid-hips. ``keypoints`` are in its image:
+            its own, and elsewhere where the joint would be in it; NaN behind it. Scores are the
+            best of any camera. Sources are MULTIVIEW where two or more cameras saw a joint.
+        points: (N, K, 3) meters in the common world, NaN where unknown.
+        members: (N, V) index of each person among those of each camera, ``NO_PERSON`` where it
+            does not see them.
+        cameras: By name.
+    """
+
+    stamp: float
+    reference: str
+    poses: Poses
+    points: Float64Array
+    members: NDArray[np.intp]
+    cameras: Mapping[str, CameraReport]
+
+
+class Fusion:
+    """Gives the people of several calibrated cameras one skeleton each, over time.
+
+    >>> import numpy as np
+    >>> import pose_ros
+    >>> from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+    >>> from pose_ros.core.multiview.fusion import Fusion
+    >>> camera = pose_ros.Camera.from_hfov(640, 480, hfov_degrees=63.0)
+    >>> left = CameraView("left", camera, Extrinsics(np.eye(3), np.zeros(3)))
+    >>> right = CameraView("right", camera, Extrinsics(np.eye(3), np.array([-0.5, 0.0, 0.0])))
+    >>> fusion = Fusion([left, right])
+    >>> fusion.reference
+    'left'
+    """
+
+    def __init__(
+        self,
+        views: Sequence[CameraView],
+        options: FusionOptions | None = None,
+        *,
+        reference: str | None = None,
+    ) -> None:
+        """Begin without people.
+
+        Args:
+            views: V cameras in a common world.
+            options: They may be replaced between two instants.
+            reference: Name of the camera in whose frame people are given; None: the first one's.
+
+        Raises:
+            OptionError: There is no camera, names repeat, or there is none of that name.
+        """
+        check_views(views)
+        self.options = options or FusionOptions()
+        self._views = tuple(views)
+        self._names = tuple(view.name for view in views)
+        self._reference = 0 if reference is None else self._index(reference)
+        self._centers = np.array([view.extrinsics.center for view in views])
+        self._focals = np.array([view.focal for view in views])
+        self._stream = Stream(Room)
+        self._samples = tuple(CameraSamples() for _ in views)
+        self._clocks = ClockOffsets(len(views))
+        self.reset()
+
+    @property
+    def reference(self) -> str:
+        """Name of the camera in whose optical frame people are given."""
+        return self._names[self._reference]
+
+    def reset(self) -> None:
+        """Begin a new stream: no person is remembered, ids begin at 0, clocks are unknown."""
+        self._stream.reset()
+        for samples in self._samples:
+            samples.reset()
+        self._clocks.reset()
+        self._offsets = self._clocks.estimate()
+        self._stamp = -math.inf
+        self._skeleton = skeletons.get("blazepose33")
+        self._errors = np.full((2, len(self._views)), np.nan)
+
+    def update(self, stamp: float, poses_by_view: Mapping[str, tuple[float, Poses]]) -> FusedPeople:
+        """Return the people at a common stamp.
+
+        Args:
+            stamp: Seconds, rising; best that of the camera whose newest image is the oldest, so
+                that others are interpolated (``common_stamp``).
+            poses_by_view: By name of the camera, the stamp of its newest image and who is in it,
+                placed by a ``Lifter`` where it can be, and best not smoothed: it is done here. A
+                camera without a new image may be missing, or be given again.
+
+        Raises:
+            OptionError: A camera is unknown, or skeletons differ.
+            ImageError: The stamp is not finite, or that of the last instant.
+        """
+        given = {self._index(name): sample for name, sample in poses_by_view.items()}
+        if len({poses.skeleton for _, poses in given.values()}) > 1:
+            names = sorted({poses.skeleton.name for _, poses in given.values()})
+            raise OptionError(f"expected one skeleton from all cameras, got {', '.join(names)}")
+        room, stamp = self._stream.take((1, 1), stamp)
+        if stamp < self._stamp - REWIND_SECONDS:
+            self._clocks.reset()
+        step = stamp - self._stamp if self._stamp > -math.inf else 0.0
+        self._stamp = stamp
+        for v, (own, poses) in given.items():
+            self._samples[v].add(own, poses)
+        people = [
+            samples.at(stamp + shift, self.options.max_skew)
+            for samples, shift in zip(self._samples, self._shifts(), strict=True)
+        ]
+        crowd = Crowd.of(self._views, people)
+        if crowd is not None:
+            self._skeleton = crowd.skeleton
+        if crowd is None or not len(crowd):
+            return FusedPeople(
+                stamp=stamp,
+                reference=self.reference,
+                poses=Poses.empty(self._skeleton),
+                points=np.zeros((0, len(self._skeleton), 3)),
+                members=np.zeros((0, len(self._views)), np.intp),
+                cameras=self._report(crowd),
+            )
+        return self._fuse(room, crowd, min(max(step, 0.0), FOLLOW_SECONDS))
+
+    def _index(self, name: str) -> int:
+        if name not in self._names:
+            raise OptionError(f"there is no camera {name!r}; known: {', '.join(self._names)}")
+        return self._names.index(name)
+
+    def _shifts(self) -> Float64Array:
+        """Return (V,) seconds to add to the common stamp to have a camera's own."""
+        shifts = self._clocks.shifts
+        return shifts if self.options.correct_clocks else np.zeros_like(shifts)
+
+    def _fuse(self, room: Room, crowd: Crowd, step: float) -> FusedPeople:
+        """Return the people of one instant, ``step`` seconds after the last."""
+        stamp, count = self._stamp, len(crowd.skeleton)
+        room.keep(count, stamp, max(self.options.forget_after, FOLLOW_SECONDS))
+        instant = Instant.of(room, crowd, self._centers, stamp)
+        pairs = pair_costs(self._views, crowd)
+        groups = group(crowd, pairs.total, instant.before())
+        people = instant.name(room, groups)
+        rows = np.full((len(groups), len(self._views)), NO_PERSON)
+        for g, members in enumerate(groups):
+            rows[g, crowd.views[members]] = members
+        crowd = self._with_sides(instant, groups, people, pairs.swaps)
+        placed = place(self._views, crowd, rows, people, stamp)
+        motion = _follow(people, placed, stamp)
+        points = placed.points
+        if self.options.smoothing:
+            smooth = motion.points.reshape(points.shape)
+            points = np.where(np.isfinite(points), smooth, np.nan)
+        cosines = facing(crowd.skeleton, placed.points)
+        for person, cosine, several in zip(
+            people, cosines.tolist(), (rows != NO_PERSON).sum(axis=1) > 1, strict=True
+        ):
+            if several:
+                person.learn_facing(crowd.skeleton, cosine, stamp - person.fused)
+                person.fused = stamp
+            person.seen = stamp
+        self._watch_clocks(crowd, rows, motion, step)
+        self._watch_errors(crowd, rows, placed, step)
+        return FusedPeople(
+            stamp=stamp,
+            reference=self.reference,
+            poses=self._poses(crowd, rows, people, replace(placed, points=points)),
+            points=points,
+            members=np.where(rows != NO_PERSON, crowd.rows[rows], NO_PERSON),
+            cameras=self._report(crowd),
+        )
+
+    def _with_sides(
+        self,
+        instant: Instant,
+        groups: list[list[int]],
+        people: list[FusedPerson],
+        pair_swaps: BoolArray,
+    ) -> Crowd:
+        """Return the crowd with left and right as they are, and keypoints in doubt less sure.
+
+        A camera that has a person elsewhere than predicted, while another has them there, is wrong
+        about them: of two, there is no other way to say which.
+        """
+        crowd = instant.crowd
+        swaps = np.zeros((len(crowd), pair_swaps.shape[2]), bool)
+        doubt = np.ones_like(crowd.sigmas)
+        known = {person.id: t for t, person in enumerate(instant.followed)}
+        followed = [
+            (i, known[person.id], g)
+            for g, (members, person) in enumerate(zip(groups, people, strict=True))
+            if person.id in known and instant.stamp - person.fused <= FOLLOW_SECONDS
+            for i in members
+        ]
+        if followed:
+            rows, places, which = (list(values) for values in zip(*followed, strict=True))
+            swaps[rows], squares = instant.compare(rows, places)
+            doubt[rows] = _doubt(squares, np.array(which))
+        now = {g for _, _, g in followed}
+        for g, members in enumerate(groups):
+            if g not in now and len(members) > 1:
+                swaps[members] = self._first_swaps(crowd, members, pair_swaps)
+        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps)
+
+    def _first_swaps(self, crowd: Crowd, members: list[int], pair_swaps: BoolArray) -> BoolArray:
+        """Return (m, S) which parts are swapped in which camera, of a person newly seen.
+
+        Pairs say where two cameras differ. The fewer cameras are wrong; of two, the one whose swap
+        has the face on the side of the chest.
+        """
+        swaps = np.stack([pair_swaps[members[0], i] for i in members])
+        swaps[0] = False
+        many = swaps.sum(axis=0)
+        swaps = np.where(2 * many > len(members), ~swaps, swaps)
+        even = (2 * many == len(members)) & (many > 0)
+        options = [swaps]
+        if even.any():
+            options.append(np.where(even, ~swaps, swaps))
+        elif len(members) == 2:
+            # of cameras that stand level, a keypoint lies on its mirrored one's epipolar line too
+            one = np.array([[True], [False]])
+            options += [swaps ^ one, swaps ^ ~one]
+        rows = np.full((1, len(self._views)), NO_PERSON)
+        rows[0, crowd.views[members]] = members
+        front: list[float] = []
+        for option in options:
+            whole = np.zeros((len(crowd), option.shape[1]), bool)
+            whole[members] = option
+            found = rays_of(self._views, crowd.swapped(whole), rows).solve()
+            cosine = float(facing(crowd.skeleton, found.points[None])[0])
+            front.append(cosine if math.isfinite(cosine) else 0.0)
+            if len(front) == 1 and not even.any() and cosine > -_BEHIND:
+                break  # nothing says that there is a swap
+        return options[int(np.argmax(front))]
+
+    def _watch_clocks(
+        self, crowd: Crowd, rows: NDArray[np.intp], motion: Motion, elapsed: float
+    ) -> None:
+        """Learn the offsets of clocks from people who move."""
+        self._clocks.fade(elapsed)
+        seen = rows != NO_PERSON
+        v, w = np.triu_indices(len(self._views), 1)
+        people, pair = np.nonzero(seen[:, v] & seen[:, w])
+        if not len(people):
+            return
+        pairs = v[pair], w[pair]
+        main = parts_of(crowd.skeleton).main
+        shape = (-1, len(crowd.skeleton), 3)
+        points = motion.points.reshape(shape)[people][:, main]
+        speeds = motion.speeds.reshape(shape)[people][:, main]
+        base = unit(self._centers[pairs[1]] - self._centers[pairs[0]])[:, None]
+        units, changes, sigmas, known = [], [], [], []
+        for view in pairs:
+            index = rows[people, view]
+            ray = unit(crowd.rays[index][:, main])
+            offsets = points - self._centers[view][:, None]
+            far = np.sqrt(dot(offsets, offsets))
+            units.append(ray)
+            changes.append((speeds - dot(speeds, ray)[..., None] * ray) / far[..., None])
+            sigmas.append(crowd.sigmas[index][:, main])
+            known.append(crowd.scores[index][:, main] >= FOUND_SCORE)
+        across = cross(units[0], base), cross(units[1], base)
+        variance = sigmas[0] ** 2 * dot(across[1], across[1])
+        variance += sigmas[1] ** 2 * dot(across[0], across[0])
+        scale = np.sqrt(np.where(known[0] & known[1] & (variance > 0), variance, np.nan))
+        slopes = dot(cross(changes[0], base), units[1]) / scale, dot(across[0], changes[1]) / scale
+        self._clocks.add(pairs, dot(across[0], units[1]) / scale, slopes, elapsed)
+        self._offsets = self._clocks.estimate()
+        if self.options.correct_clocks:
+            self._clocks.correct(*self._offsets)
+
+    def _watch_errors(
+        self, crowd: Crowd, rows: NDArray[np.intp], placed: Triangulated, elapsed: float
+    ) -> None:
+        """Learn how far each camera is from what all of them together say."""
+        share = 1.0 - math.exp(-elapsed / _REPORT_SECONDS)
+        index = rows.T
+        sure = np.isfinite(placed.errors_px) & (crowd.scores[index] >= FOUND_SCORE)
+        for v, view in enumerate(self._views):
+            if not sure[v].any():
+                continue
+            pixels = placed.errors_px[v][sure[v]]
+            sigmas = pixels / (crowd.sigmas[index[v]][sure[v]] * view.focal)
+            middle = len(pixels) // 2
+            now = np.array([np.partition(values, middle)[middle] for values in (pixels, sigmas)])
+            before = self._errors[:, v]
+            self._errors[:, v] = np.where(np.isnan(before), now, before + share * (now - before))
+
+    def _poses(
+        self,
+        crowd: Crowd,
+        rows: NDArray[np.intp],
+        people: list[FusedPerson],
+        placed: Triangulated,
+    ) -> Poses:
+        """Return the people as the reference camera has them."""
+        view = self._views[self._reference]
+        there = rows != NO_PERSON
+        known = np.isfinite(placed.points).all(axis=2)
+        own = rows[:, self._reference]
+        elsewhere = own == NO_PERSON
+        pixels = crowd.pixels[own]
+        if elsewhere.any():
+            pixels[elsewhere] = view.project(placed.points[elsewhere])
+        camera = view.extrinsics.to_camera(placed.points)
+        alone = crowd.sources[rows[np.arange(len(rows)), np.argmax(there, axis=1)]]
+        several = placed.used.sum(axis=0) > 1
+        sources = np.where(several, np.uint8(PositionSource.MULTIVIEW), alone)
+        sources = np.where(known & (sources == PositionSource.NONE), PositionSource.MODEL, sources)
+        finite = np.isfinite(pixels)
+        low = np.where(finite, pixels, np.inf).min(axis=1)
+        high = np.where(finite, pixels, -np.inf).max(axis=1)
+        boxes = np.concatenate([low, high], axis=1)
+        hips = [crowd.skeleton.index(name) for name in _HIPS if name in crowd.skeleton.keypoints]
+        world = camera - camera[:, hips].mean(axis=1, keepdims=True) if hips else None
+        sigmas = np.sqrt(np.einsum("gkii->gk", placed.covariances))
+
+        def small(values: Float64Array) -> FloatArray:
+            return values.astype(np.float32)
+
+        return Poses(
+            skeleton=crowd.skeleton,
+            ids=np.array([person.id for person in people], np.int64),
+            scores=small(np.where(there, crowd.people[rows], 0.0).max(axis=1)),
+            boxes=small(np.where(np.isfinite(boxes), boxes, np.nan)),
+            keypoints=small(pixels),
+            keypoint_scores=small(np.where(there[..., None], crowd.scores[rows], 0.0).max(axis=1)),
+            world=None if world is None else small(world),
+            camera=small(camera),
+            camera_sources=np.where(known, sources, PositionSource.NONE).astype(np.uint8),
+            camera_sigmas=small(np.where(known, sigmas, np.nan)),
+        )
+
+    def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
+        offsets, sigmas = self._offsets
+        shifts = self._shifts()
+        skews = [
+            samples.skew(self._stamp + shift)
+            for samples, shift in zip(self._samples, shifts, strict=True)
+        ]
+        return {
+            name: CameraReport(
+                people=0 if crowd is None else int((crowd.views == v).sum()),
+                skew=skews[v],
+                used=skews[v] <= self.options.max_skew,
+                error_px=float(self._errors[0, v]),
+                error_sigmas=float(self._errors[1, v]),
+                offset=float(offsets[v]),
+                offset_sigma=float(sigmas[v]),
+            )
+            for v, name in enumerate(self._names)
+        }
+
+
+def common_stamp(stamps: Sequence[float], max_skew: float) -> float:
+    """Return the stamp at which people of several cameras are best fused.
+
+    That of the camera whose newest image is the oldest: all others are interpolated. Cameras that
+    are late by more than twice ``max_skew`` against the newest one are not waited for.
+
+    Args:
+        stamps: Seconds, of the newest image of each camera; one or more.
+        max_skew: Of ``FusionOptions``.
+    """
+    newest = max(stamps)
+    return min(stamp for stamp in stamps if stamp >= newest - 2.0 * max_skew)
+
+
+def _follow(people: list[FusedPerson], placed: Triangulated, stamp: float) -> Motion:
+    """Return the motion of people with what was seen, and remember it."""
+    count = placed.points.shape[1]
+    new = np.repeat([stamp - person.seen > FOLLOW_SECONDS for person in people], count)
+    motion = predict(people, stamp, count).corrected(
+        placed.points.reshape(-1, 3), placed.covariances.reshape(-1, 3, 3), new
+    )
+    for g, person in enumerate(people):
+        person.motion = motion.of(slice(g * count, (g + 1) * count))
+    return motion
+
+
+def _doubt(squares: Float64Array, which: NDArray[np.intp]) -> Float64Array:
+    """Return (m, K) factors on the sigmas of keypoints that stray while another camera's do not.
+
+    Args:
+        squares: (m, K) of ``Instant.compare``.
+        which: (m,) whose they are; those of one person follow each other.
+    """
+    count = np.maximum(np.isfinite(squares).sum(axis=1), 1)
+    bounded = np.minimum(np.where(np.isfinite(squares), squares, 0.0), _MOST_DOUBT)
+    # a body that is wrong is wrong as a whole: its joints that are right are so by chance
+    stray = (bounded + bounded.sum(axis=1, keepdims=True) / count[:, None]) / 2.0
+    starts = np.flatnonzero(np.diff(which, prepend=-1))
+    least = np.minimum.reduceat(stray, starts, axis=0)
+    least = np.repeat(least, np.diff(starts, append=len(which)), axis=0)
+    doubt = np.where(stray > _STRAY, stray / np.maximum(least, 1.0), 1.0)
+    found: Float64Array = np.sqrt(np.clip(doubt, 1.0, _MOST_DOUBT))
+    return found

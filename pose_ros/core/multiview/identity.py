@@ -1,0 +1,303 @@
+"""Who the people of an instant are, and which side of them is left.
+
+People are those of a moment ago where they are seen by where their joints are predicted; a camera's
+own ids help, and bring back who was out of sight. Left and right that a camera swapped are undone
+by the same prediction; of a person newly seen, by what most cameras say and where the face is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.assignment import best_pairs
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.multiview.association import NO_PERSON, SWAP_GAIN, Crowd, parts_of
+from pose_ros.core.multiview.body import Motion, bone_lengths_of
+from pose_ros.core.multiview.triangulation import BoolArray, cross, dot
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import FOLLOW_SECONDS
+
+# Costs are mean squares in sigmas, bounded: a person where they are predicted has about 1.
+_MAIN_COST = 4.0  # above it a person is none that is remembered
+_FOLLOWED_COST = 8.0  # the same, of one that their camera follows: it may go wrong about a body
+_BOUND = 9.0
+_PREDICTED = 0.06  # meters, one sigma of where a joint is predicted, by what a filter cannot know
+_SAME_ID = 1.0  # what it is worth that the camera gives the same id as before
+_FACING_SECONDS = 0.5  # for which chest and face point opposite ways before sides are swapped
+_LONGEST_STEP = 0.2  # seconds
+_TRUNK = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+@dataclass(eq=False)
+class FusedPerson:
+    """What is remembered of one person: K joints, C kinds of bones.
+
+    Attributes:
+        id: The fusion's own.
+        motion: Of the joints, at ``seen``.
+        logs: (C,) logarithms of the lengths of bones in meters.
+        variances: (C,) of them.
+        seen: Stamp at which any camera saw them, seconds.
+        fused: The same of two cameras.
+        camera_ids: By index of the camera, its own id of them.
+        scales: By index of the camera, logarithm of by how much it has them too near, and its
+            variance.
+        facing: How long the face has been on the side of the chest, seconds; negative: behind it.
+    """
+
+    id: int
+    motion: Motion
+    logs: Float64Array
+    variances: Float64Array
+    seen: float
+    fused: float = -math.inf
+    camera_ids: dict[int, int] = field(default_factory=dict)
+    scales: dict[int, tuple[float, float]] = field(default_factory=dict)
+    facing: float = 0.0
+
+    def is_of(self, view: int, id_: int) -> bool:
+        """Return whether a camera's id is this person's."""
+        return self.camera_ids.get(view) == id_
+
+    def learn_facing(self, skeleton: Skeleton, cosine: float, elapsed: float) -> None:
+        """Learn where the face is; one that stays behind the chest says that sides are swapped."""
+        if not math.isfinite(cosine):
+            return
+        step = min(max(cosine, -1.0), 1.0) * min(max(elapsed, 0.0), _LONGEST_STEP)
+        self.facing = min(self.facing + step, _FACING_SECONDS)
+        if self.facing < -_FACING_SECONDS:
+            self.motion = self.motion.of(parts_of(skeleton).mirrored)
+            self.facing = 0.0
+
+
+class Room:
+    """Who is in the room, and who was a moment ago; the ``Memory`` of a ``Stream``."""
+
+    def __init__(self) -> None:
+        self._next_id = 0
+        self.forget()
+
+    def lose_sight(self) -> None:
+        """Do nothing: people are predicted for a short time, and known by their camera's ids."""
+
+    def forget(self) -> None:
+        """Forget everybody; no id is used again."""
+        self.people: list[FusedPerson] = []
+
+    def keep(self, count: int, stamp: float, seconds: float) -> None:
+        """Forget those not seen for so long, and those of another number of joints."""
+        self.people = [
+            person
+            for person in self.people
+            if stamp - person.seen <= seconds and len(person.motion.points) == count
+        ]
+
+    def enter(self, skeleton: Skeleton, stamp: float) -> FusedPerson:
+        """Return a new person."""
+        bones = bone_lengths_of(skeleton)
+        motion = Motion.unknown(len(skeleton))
+        person = FusedPerson(
+            self._next_id, motion, bones.logs.copy(), bones.variances.copy(), stamp
+        )
+        self._next_id += 1
+        self.people.append(person)
+        return person
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """What is seen now, and who is expected: n people by camera, T who are followed, K joints.
+
+    Attributes:
+        stamp: Seconds.
+        crowd: The people.
+        centers: (V, 3) meters: where the cameras are.
+        followed: Those who were seen a moment ago.
+        predicted: (T, K, 3) meters: where their joints are expected.
+        costs: (n, T) how badly people fit to them.
+    """
+
+    stamp: float
+    crowd: Crowd
+    centers: Float64Array
+    followed: list[FusedPerson]
+    predicted: Float64Array
+    costs: Float64Array
+
+    @classmethod
+    def of(cls, room: Room, crowd: Crowd, centers: Float64Array, stamp: float) -> Instant:
+        """Return the instant of a stamp in seconds."""
+        followed = [p for p in room.people if stamp - p.seen <= FOLLOW_SECONDS]
+        count = len(crowd.skeleton)
+        motion = predict(followed, stamp, count)
+        points = motion.points.reshape(-1, count, 3)
+        spread = np.einsum("mii->m", motion.spread).reshape(-1, count) / 3.0
+        costs = _costs(crowd, centers, points, spread)
+        return cls(stamp, crowd, centers, followed, points, costs)
+
+    def before(self) -> NDArray[np.intp]:
+        """Return (n,) who each was a moment ago, by place and by their camera's id."""
+        crowd = self.crowd
+        before = np.full(len(crowd), NO_PERSON)
+        costs = self.costs.copy()
+        for t, person in enumerate(self.followed):
+            for v, id_ in person.camera_ids.items():
+                costs[(crowd.views == v) & (crowd.ids == id_), t] -= _SAME_ID
+        for v in range(len(self.centers)):
+            rows = np.flatnonzero(crowd.views == v)
+            lines, columns = best_pairs(costs[rows])
+            for i, t in zip(rows[lines], columns, strict=True):
+                if self.costs[i, t] <= _MAIN_COST:
+                    before[i] = self.followed[t].id
+            # a camera that goes wrong about a body still follows it
+            for i in rows[before[rows] == NO_PERSON]:
+                own = [person.id for person in self.followed if person.is_of(v, int(crowd.ids[i]))]
+                before[i] = own[0] if own and own[0] not in before[rows] else NO_PERSON
+        return before
+
+    def name(self, room: Room, groups: list[list[int]]) -> list[FusedPerson]:
+        """Return who each group of people is: someone who is remembered, or a new person."""
+        ids = [
+            [(int(self.crowd.views[i]), int(self.crowd.ids[i])) for i in members]
+            for members in groups
+        ]
+        costs = np.full((len(groups), len(self.followed)), 2.0 * _BOUND)
+        for g, members in enumerate(groups):
+            for t, person in enumerate(self.followed):
+                cost = float(self.costs[members, t].mean())
+                same = sum(person.is_of(*own) for own in ids[g]) / len(members)
+                if cost <= (_FOLLOWED_COST if same else _MAIN_COST):
+                    costs[g, t] = cost - _SAME_ID * same
+        named = {
+            int(g): self.followed[t]
+            for g, t in zip(*best_pairs(costs), strict=True)
+            if costs[g, t] < _BOUND
+        }
+        taken = {person.id for person in named.values()}
+        for g, own in enumerate(ids):
+            if g not in named:
+                others = [person for person in room.people if person.id not in taken]
+                named[g] = _of_camera(others, own) or room.enter(self.crowd.skeleton, self.stamp)
+                taken.add(named[g].id)
+        for g, person in named.items():
+            for other in room.people:
+                # an id of a camera is one person's
+                for v, id_ in ids[g]:
+                    if other.is_of(v, id_):
+                        del other.camera_ids[v]
+            person.camera_ids.update(ids[g])
+        return [named[g] for g in range(len(groups))]
+
+    def compare(self, rows: list[int], people: list[int]) -> tuple[BoolArray, Float64Array]:
+        """Return how people fit to those that they are.
+
+        Args:
+            rows: m indices of people by camera.
+            people: m indices of who each is among those who are followed.
+
+        Returns:
+            (m, S) which parts of them have left and right swapped, and (m, K) squares in sigmas
+            by which joints are off where they are predicted, NaN where unknown, with that undone.
+        """
+        crowd, parts = self.crowd, parts_of(self.crowd.skeleton)
+        offsets = self.predicted[people] - self.centers[crowd.views[rows]][:, None]
+        rays, sigmas, scores = crowd.rays[rows], crowd.sigmas[rows], crowd.scores[rows]
+        squares = _squares(offsets, rays, sigmas, 0.0)
+        swaps = np.zeros((len(rows), max(1, parts.count)), bool)
+        if not parts.count:
+            return swaps, squares
+        turned = parts.mirrored
+        other = _squares(offsets, rays[:, turned], sigmas[:, turned], 0.0)
+        for part in range(parts.count):
+            of = np.flatnonzero(parts.parts == part)
+            as_is = _mean(squares[:, of], scores[:, of])
+            swaps[:, part] = _mean(other[:, of], scores[:, turned][:, of]) + SWAP_GAIN < as_is
+        return swaps, np.where(swaps[:, parts.parts] & (parts.parts >= 0), other, squares)
+
+
+def _of_camera(people: list[FusedPerson], ids: list[tuple[int, int]]) -> FusedPerson | None:
+    """Return who was out of sight and has these ids of cameras: they know them by their clothes."""
+    votes = [sum(person.is_of(*own) for own in ids) for person in people]
+    return people[int(np.argmax(votes))] if max(votes, default=0) > 0 else None
+
+
+def predict(people: list[FusedPerson], stamp: float, count: int) -> Motion:
+    """Return where the K joints of people are expected: T * K of them."""
+    if not people:
+        return Motion.unknown(0)
+    elapsed = np.repeat([stamp - person.seen for person in people], count)
+    return Motion.join([person.motion for person in people]).predicted(elapsed)
+
+
+def facing(skeleton: Skeleton, points: Float64Array) -> Float64Array:
+    """Return (G,) how much the nose is on the side of the chest; NaN unknown.
+
+    About the cosine between where the chest faces and the way from between the shoulders to the
+    nose, across the trunk: below 0 left and right of the trunk are likely swapped.
+    """
+    if not set(_TRUNK) <= set(skeleton.keypoints):
+        return np.full(len(points), np.nan)
+    nose, left, right, left_hip, right_hip = (points[:, skeleton.index(name)] for name in _TRUNK)
+    up = (left + right - left_hip - right_hip) / 2.0
+    front = cross(left - right, up)
+    way = nose - (left + right) / 2.0
+    height = dot(up, up)
+    way = way - (dot(way, up) / np.where(height > 0, height, np.nan))[:, None] * up
+    # half a shoulder's breadth is as far before it as a nose ever is
+    size = np.sqrt(dot(front, front) * dot(left - right, left - right)) / 2.0
+    found: Float64Array = dot(front, way) / np.where(size > 0, size, np.nan)
+    return found
+
+
+def _costs(
+    crowd: Crowd, centers: Float64Array, points: Float64Array, spread: Float64Array
+) -> Float64Array:
+    """Return (n, T) how badly people fit to where those who are followed are predicted."""
+    if not len(points):
+        return np.zeros((len(crowd), 0))
+    parts = parts_of(crowd.skeleton)
+    main, turned = parts.main, parts.main_mirrored
+    offsets = points[None, :, main] - centers[crowd.views][:, None, None]
+    rays, sigmas = crowd.rays[:, None, main], crowd.sigmas[:, None, main]
+    wide = spread[None, :, main]
+    # left and right may be swapped in this camera
+    squares = np.fmin(
+        _squares(offsets, rays, sigmas, wide),
+        _squares(offsets, rays[:, :, turned], sigmas[:, :, turned], wide),
+    )
+    scores = np.broadcast_to(crowd.scores[:, None, main], squares.shape)
+    shape = squares.shape[:2]
+    costs = _mean(squares.reshape(-1, len(main)), scores.reshape(-1, len(main)))
+    known = np.isfinite(squares).any(axis=2)
+    return np.where(known, costs.reshape(shape), _BOUND)
+
+
+def _squares(
+    offsets: Float64Array, rays: Float64Array, sigmas: Float64Array, spread: Float64Array | float
+) -> Float64Array:
+    """Return squared distances of points to rays in sigmas, NaN where unknown.
+
+    Args:
+        offsets: (..., 3) from the camera to the points.
+        rays: (..., 3) of a depth of one meter.
+        sigmas: (...) radians.
+        spread: (...) square meters, of where the points are along one axis.
+    """
+    square = dot(rays, rays)
+    depth = dot(offsets, rays) / square
+    off = dot(offsets, offsets) - depth**2 * square
+    found: Float64Array = np.maximum(off, 0.0) / (sigmas**2 * depth**2 + spread + _PREDICTED**2)
+    return np.where(depth > 0, found, np.where(np.isfinite(off), _BOUND, np.nan))
+
+
+def _mean(squares: Float64Array, weights: Float64Array) -> Float64Array:
+    """Return (n,) weighted means of bounded squares; 0 where nothing is known."""
+    weights = np.where(np.isfinite(squares), weights, 0.0)
+    total = weights.sum(axis=1)
+    bounded = np.minimum(np.where(weights > 0, squares, 0.0), _BOUND)
+    found: Float64Array = (bounded * weights).sum(axis=1) / np.where(total > 0, total, 1.0)
+    return found

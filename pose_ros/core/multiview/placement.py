@@ -1,0 +1,232 @@
+"""Where the joints of people are at one instant, by all cameras that see them.
+
+Rays meet where they do (``triangulation``). Where cameras are close together, depth is hardly in
+that. So what each camera alone makes of a body counts too: its shape, drawn nearer or farther as a
+whole until the rays of the others meet it (``_scales``), says where along its ray a joint is, as
+far as that is surer. Bones then hold the joints (``body``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.multiview.association import NO_PERSON, Crowd, parts_of
+from pose_ros.core.multiview.body import bone_lengths_of, hold_bones, learn_bones
+from pose_ros.core.multiview.extrinsics import CameraView
+from pose_ros.core.multiview.identity import FusedPerson
+from pose_ros.core.multiview.triangulation import (
+    LEAST_SCORE,
+    BoolArray,
+    Prior,
+    RayBundle,
+    Triangulated,
+    dot,
+    share_of_own,
+    unit,
+)
+
+# Of the distance at which a camera alone puts a person: one sigma, as a share, before others say it
+# and at best, and how much of it is lost in a second.
+_LIFTED_SPREAD, _LEAST_SCALE, _SCALE_DRIFT = 0.10, 0.01, 0.01
+_SCALE_SECONDS = 1.0  # errors of one second are much the same
+_JOINTS_ALIKE = 6.0  # joints of a body have errors in common: so many say as much as one
+_MOST_SCALE = 4.0
+_NEAREST = 0.3  # meters from a camera
+# Meters, of a joint along the ray of a camera alone, once its distance is known at all; and how
+# much of what it states as its least is common to all joints.
+_LEAST_ALONG, _TRUNK_SHARE = 0.06, 0.9
+
+
+def place(
+    views: Sequence[CameraView],
+    crowd: Crowd,
+    rows: NDArray[np.intp],
+    people: list[FusedPerson],
+    stamp: float,
+) -> Triangulated:
+    """Return the joints of G people, in shapes (G, K), and learn their bones and scales.
+
+    Args:
+        views: V cameras.
+        crowd: All people by camera, left and right as they are.
+        rows: (G, V) index in the crowd of each person as each camera sees them; ``NO_PERSON``.
+        people: What is remembered of the G people.
+        stamp: Seconds.
+
+    Returns:
+        A person that one camera alone sees has its meters, scaled, and its sigmas.
+    """
+    centers = np.array([view.extrinsics.center for view in views])
+    scales, sigmas = _scales(centers, crowd, rows, people, stamp)
+    points, information, covariances = _lifted(centers, crowd, rows, scales, sigmas)
+    there = rows.T != NO_PERSON  # (V, G)
+    # one camera alone
+    alone = np.argmax(there, axis=0)
+    groups = np.arange(len(rows))
+    found = Triangulated(
+        points[alone, groups],
+        covariances[alone, groups],
+        np.full((len(views), *points.shape[1:3]), np.nan),
+        there[..., None] & np.isfinite(points).all(axis=3),
+    )
+    some = np.flatnonzero(there.sum(axis=0) > 1)
+    if not len(some):
+        return found
+    # what the cameras make of the body's shape is not independent: the mean of them
+    known = (np.einsum("vgkii->vgk", information[:, some]) > 0.0).sum(axis=0)
+    count = np.maximum(known, 1)[..., None]
+    lifted = np.where(np.isfinite(points[:, some]), points[:, some], 0.0)
+    prior = Prior(
+        (information[:, some].sum(axis=0) / count[..., None]).reshape(-1, 3, 3),
+        (np.einsum("vgkij,vgkj->gki", information[:, some], lifted) / count).reshape(-1, 3),
+    )
+    met = rays_of(views, crowd, rows[some], prior).solve()
+    shape = found.points[some].shape[:2]
+    held, tight = met.points.reshape(*shape, 3), met.covariances.reshape(*shape, 3, 3)
+    _hold(crowd, held, tight, [people[g] for g in some], stamp)
+    found.points[some], found.covariances[some] = held, tight
+    found.errors_px[:, some] = met.errors_px.reshape(-1, *shape)
+    found.used[:, some] = met.used.reshape(-1, *shape)
+    return found
+
+
+def rays_of(
+    views: Sequence[CameraView], crowd: Crowd, rows: NDArray[np.intp], prior: Prior | None = None
+) -> RayBundle:
+    """Return the rays of people (G, V): G * K joints."""
+    index = rows.T
+    there = (index != NO_PERSON)[..., None]
+    focals = np.array([view.focal for view in views])[:, None, None]
+    scores = np.where(there, crowd.scores[index], 0.0)
+    # sigmas hold the scores already
+    pixels = crowd.sigmas[index] * np.maximum(scores, LEAST_SCORE) * focals
+    shape = (len(views), -1)
+    rays = crowd.rays[index].reshape(*shape, 3)
+    return RayBundle.of(views, rays, scores.reshape(shape), pixels.reshape(shape), prior)
+
+
+def _hold(
+    crowd: Crowd,
+    points: Float64Array,
+    covariances: Float64Array,
+    people: list[FusedPerson],
+    stamp: float,
+) -> None:
+    """Let bones hold the joints (G, K) in place, and learn from what they were before."""
+    bones = bone_lengths_of(crowd.skeleton)
+    logs = np.stack([person.logs for person in people])
+    variances = np.stack([person.variances for person in people])
+    seen, spread = points.copy(), covariances.copy()
+    hold_bones(bones, points, covariances, logs, variances)
+    elapsed = np.array([min(1.0, stamp - person.fused) for person in people])
+    learn_bones(bones, seen, spread, (logs, variances), elapsed)
+    for person, own, variance in zip(people, logs, variances, strict=True):
+        person.logs, person.variances = own, variance
+
+
+def _scales(
+    centers: Float64Array,
+    crowd: Crowd,
+    rows: NDArray[np.intp],
+    people: list[FusedPerson],
+    stamp: float,
+) -> tuple[Float64Array, Float64Array]:
+    """Return (V, G) logarithms of by how much a camera has people too near, and sigmas.
+
+    What was found before counts on, for a while.
+    """
+    logs, variances = np.zeros(rows.T.shape), np.full(rows.T.shape, _LIFTED_SPREAD**2)
+    for own, person in enumerate(people):
+        drift = _SCALE_DRIFT**2 * max(0.0, stamp - person.seen)
+        for v, (mean, variance) in person.scales.items():
+            logs[v, own], variances[v, own] = mean, min(variance + drift, _LIFTED_SPREAD**2)
+    several = np.flatnonzero((rows != NO_PERSON).sum(axis=1) > 1)
+    if not len(several):
+        return logs, np.sqrt(variances)
+    seen, information = _seen_scales(centers, crowd, rows[several].T)
+    for i, g in enumerate(several):
+        person = people[g]
+        for v in range(len(centers)):
+            if not information[v, i] > 0.0:
+                continue
+            elapsed = stamp - person.seen if v in person.scales else math.inf
+            gained = information[v, i] * min(1.0, elapsed / _SCALE_SECONDS)
+            total = 1.0 / variances[v, g] + gained
+            logs[v, g] += gained / total * (seen[v, i] - logs[v, g])
+            variances[v, g] = max(1.0 / total, _LEAST_SCALE**2)
+            person.scales[v] = (float(logs[v, g]), float(variances[v, g]))
+    return logs, np.sqrt(variances)
+
+
+def _seen_scales(
+    centers: Float64Array, crowd: Crowd, index: NDArray[np.intp]
+) -> tuple[Float64Array, Float64Array]:
+    """Return what the images say of the scales of people (V, g): logarithms and information."""
+    main = parts_of(crowd.skeleton).main
+    there = index != NO_PERSON
+    count = len(centers)
+    lifted = np.where(there[..., None, None], crowd.lifted[index][:, :, main], np.nan)
+    units = unit(crowd.rays[index][:, :, main])
+    sigmas = crowd.sigmas[index][:, :, main] ** 2
+    lines = lifted - centers[:, None, None]
+    # pairs of a camera that is scaled and one whose rays are met
+    first, second = np.nonzero(~np.eye(count, dtype=bool))
+    shifts = (centers[first] - centers[second])[:, None, None]
+    line, ray = lines[first], units[second]
+    along_line, along_shift = dot(line, ray), np.einsum("pgki,phji->pgk", ray, shifts)
+    # what is across the ray, of both
+    mixed = np.einsum("pgki,phji->pgk", line, shifts) - along_line * along_shift
+    wide = dot(shifts, shifts) - along_shift**2
+    depths = np.maximum(along_line + along_shift, _NEAREST)
+    # close cameras have most of a keypoint's error in common: it is no disparity
+    cosine = np.clip(dot(units[first], ray), -1.0, 1.0)
+    weights = 1.0 / ((sigmas[first] + sigmas[second]) * depths**2 * share_of_own(np.arccos(cosine)))
+    good = np.isfinite(weights) & np.isfinite(mixed)
+    weights, mixed, wide = (np.where(good, values, 0.0) for values in (weights, mixed, wide))
+    top, bottom = np.zeros(there.shape), np.zeros(there.shape)
+    np.add.at(top, first, -(weights * mixed).sum(axis=2))
+    np.add.at(bottom, first, (weights * wide).sum(axis=2))
+    # the inverse of the scale: a disparity is linear in it, and noise does no harm
+    inverse = top / np.where(bottom > 0, bottom, np.inf)
+    fine = there & (inverse > 1.0 / _MOST_SCALE) & (inverse < _MOST_SCALE)
+    information = np.minimum(bottom * inverse**2 / _JOINTS_ALIKE, _LEAST_SCALE**-2.0)
+    return -np.log(np.where(fine, inverse, 1.0)), np.where(fine, information, 0.0)
+
+
+def _lifted(
+    centers: Float64Array,
+    crowd: Crowd,
+    rows: NDArray[np.intp],
+    scales: Float64Array,
+    scale_sigmas: Float64Array,
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return what each camera alone makes of people, scaled.
+
+    Returns:
+        (V, G, K, 3) meters, (V, G, K, 3, 3) information along the rays, and covariances.
+    """
+    index = rows.T
+    lines = (crowd.lifted[index] - centers[:, None, None]) * np.exp(scales)[..., None, None]
+    ranges = np.sqrt(dot(lines, lines))
+    across = crowd.sigmas[index] * ranges
+    stated = np.sqrt(np.maximum(crowd.lifted_sigmas[index] ** 2 - 2.0 * across**2, 0.0))
+    # the part of it that all joints have in common is what the scale mends
+    common = np.min(np.where(np.isfinite(stated), stated, np.inf), axis=2, keepdims=True)
+    off = (scale_sigmas[..., None] * ranges) ** 2 + _LEAST_ALONG**2
+    along = np.sqrt(np.maximum(stated**2 - (_TRUNK_SHARE * common) ** 2, 0.0) + off)
+    known = scale_sigmas[..., None] < 0.9 * _LIFTED_SPREAD
+    along = np.where(known, along, np.maximum(stated, _LEAST_ALONG))
+    fine: BoolArray = (index != NO_PERSON)[..., None] & np.isfinite(along) & (ranges > 0)
+    units = np.where(fine[..., None], lines / np.where(fine, ranges, 1.0)[..., None], 0.0)
+    outer = units[..., :, None] * units[..., None, :]
+    along, across = np.where(fine, along, 1.0), np.where(fine, across, np.nan)
+    information = np.where(fine, along**-2.0, 0.0)[..., None, None] * outer
+    covariances = (along**2 - across**2)[..., None, None] * outer
+    covariances[..., (0, 1, 2), (0, 1, 2)] += across[..., None] ** 2
+    points = np.where(fine[..., None], centers[:, None, None] + lines, np.nan)
+    return points, information, covariances

@@ -1,0 +1,286 @@
+"""People of several cameras over time, on bodies whose pixels are computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pose_ros.core.multiview.fusion import Fusion, common_stamp
+from pose_ros.core.types import Poses, PositionSource
+from pose_ros.errors import ImageError, OptionError
+from pose_ros.settings.multiview import FusionOptions
+from tools.seen_bodies import SKELETON, body, looking_at, seen_by
+
+
+def far(people, bodies):
+    """Meters by which the joints of each person are off, on average; bodies as the ids are."""
+    order = np.argsort(people.poses.ids)
+    return np.linalg.norm(people.points[order] - np.array(bodies), axis=2).mean(axis=1)
+
+
+def sample(views, stamp, bodies, **keywords):
+    return {
+        view.name: (stamp, seen_by(view, bodies, seed=v + int(1000 * stamp), **keywords))
+        for v, view in enumerate(views)
+    }
+
+
+def test_people_are_placed_in_the_frame_of_the_reference_camera(ring):
+    views = ring(3, distortion=[-0.2, 0.05, 0.0, 0.0, 0.0])
+    bodies = [body(-0.8, -0.5), body(0.7, 0.6, height=1.6)]
+    people = Fusion(views, reference="camera 1").update(0.0, sample(views, 0.0, bodies, noise=1.0))
+    assert people.reference == "camera 1"
+    assert (far(people, bodies) < 0.03).all()
+    poses = people.poses
+    np.testing.assert_allclose(
+        poses.camera, views[1].extrinsics.to_camera(people.points), atol=1e-5
+    )
+    assert (poses.camera_sources == PositionSource.MULTIVIEW).all()
+    assert np.all(poses.camera_sigmas < 0.15)
+    np.testing.assert_allclose(poses.world[:, 23:25].mean(axis=1), 0.0, atol=1e-5)
+    assert people.members.shape == (2, 3)
+    assert people.cameras["camera 1"].people == 2
+
+
+def test_person_of_one_camera_keeps_its_meters(ring):
+    views = ring(2)
+    seen = seen_by(views[0], [body()], depth=1.1)
+    people = Fusion(views).update(0.0, {"camera 0": (0.0, seen)})
+    np.testing.assert_allclose(people.poses.camera, seen.camera, atol=1e-5)
+    assert set(people.poses.camera_sources.ravel()) == {PositionSource.MODEL}
+    np.testing.assert_allclose(people.poses.keypoints, seen.keypoints)
+    assert people.members.tolist() == [[0, -1]]
+
+
+def test_scale_is_kept_while_one_camera_is_silent_and_sigmas_grow(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    for i in range(10):
+        both = fusion.update(i / 10, sample(views, i / 10, [body()], noise=1.0, depth=1.15))
+    alone = fusion.update(1.0, {"camera 0": (1.0, seen_by(views[0], [body()], depth=1.15))})
+    assert far(alone, [body()]) < 0.1  # 15% of 4 m are 0.6 m
+    assert alone.poses.ids.tolist() == both.poses.ids.tolist()
+    assert np.median(alone.poses.camera_sigmas) > 1.5 * np.median(both.poses.camera_sigmas)
+    assert not alone.cameras["camera 1"].used
+
+
+def test_without_meters_of_single_cameras_people_are_fused_all_the_same(ring):
+    views = ring(2)
+    people = Fusion(views).update(0.0, sample(views, 0.0, [body()], noise=1.0, lifted=False))
+    assert far(people, [body()]) < 0.03
+    alone = Fusion(views).update(
+        0.0, {"camera 1": (0.0, seen_by(views[1], [body()], lifted=False))}
+    )
+    assert alone.poses.camera is None
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_swap_of_left_and_right_in_one_view_is_undone(ring, wrong):
+    views = ring(2)
+    fusion = Fusion(views)
+    for i in range(8):
+        stamp = i / 10
+        seen = sample(views, stamp, [body()], noise=1.0)
+        if i >= 3:
+            view = views[wrong]
+            seen[view.name] = stamp, seen_by(view, [body()], swapped=[0])
+        people = fusion.update(stamp, seen)
+        assert far(people, [body()]) < 0.05, i
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_swap_from_the_first_image_on_is_undone_by_where_the_face_is(ring, wrong):
+    views = ring(2)
+    seen = sample(views, 0.0, [body()])
+    seen[views[wrong].name] = 0.0, seen_by(views[wrong], [body()], swapped=[0])
+    assert far(Fusion(views).update(0.0, seen), [body()]) < 0.05
+
+
+def test_camera_that_is_wrong_does_not_move_the_body(ring):
+    views = ring(4)
+    fusion = Fusion(views)
+    for i in range(5):
+        stamp = i / 10
+        seen = sample(views, stamp, [body()], noise=1.0)
+        # it sees the arms elsewhere
+        poses = seen["camera 2"][1]
+        pixels = np.array(poses.keypoints)
+        pixels[:, 13:23] += (60.0, -50.0)
+        seen["camera 2"] = stamp, poses.replace(keypoints=pixels)
+        people = fusion.update(stamp, seen)
+    assert far(people, [body()]) < 0.03
+    assert len(people.poses) == 1
+
+
+def test_ids_stay_while_people_cross(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    for i in range(41):
+        y = -1.2 + 0.06 * i
+        bodies = [body(-0.4, y), body(0.5, -y)]
+        people = fusion.update(i / 15, sample(views, i / 15, bodies, noise=1.5))
+        assert sorted(people.poses.ids.tolist()) == [0, 1]
+        assert (far(people, bodies) < 0.08).all(), i
+
+
+def test_ids_of_a_camera_that_change_do_not_change_the_persons(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    bodies = [body(-0.8, -0.5), body(0.7, 0.6)]
+    for i in range(6):
+        seen = sample(views, i / 10, bodies, noise=1.0)
+        ids = (0, 1) if i < 3 else (7, 3)
+        seen["camera 0"] = i / 10, seen["camera 0"][1].replace(ids=np.array(ids))
+        people = fusion.update(i / 10, seen)
+        assert (far(people, bodies) < 0.05).all()
+
+
+def test_person_out_of_sight_is_known_again_by_the_cameras_id(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    fusion.update(0.0, sample(views, 0.0, [body()]))
+    fusion.update(0.1, sample(views, 0.1, []))
+    back = fusion.update(1.5, sample(views, 1.5, [body(1.0, 0.5)]))
+    assert back.poses.ids.tolist() == [0]
+    fusion.update(1.6, sample(views, 1.6, []))
+    late = fusion.update(9.0, sample(views, 9.0, [body(1.0, 0.5)]))
+    assert late.poses.ids.tolist() == [1]
+
+
+def test_cameras_that_are_not_synchronized_are_interpolated(ring):
+    views = ring(2)
+    fusion = Fusion(views, FusionOptions(smoothing=False))
+
+    def at(stamp):
+        return [body(-1.0 + 1.2 * stamp, 0.3)]
+
+    for i in range(20):
+        stamps = (i / 15, i / 15 + 0.03)
+        seen = {
+            view.name: (stamp, seen_by(view, at(stamp)))
+            for view, stamp in zip(views, stamps, strict=True)
+        }
+        people = fusion.update(stamps[0], seen)
+    assert people.stamp == stamps[0]
+    assert far(people, at(stamps[0])) < 0.012  # 30 ms at 1.2 m/s are 3.6 cm
+    assert people.cameras["camera 1"].skew <= 0.04
+
+
+def test_camera_that_is_late_by_more_than_max_skew_is_left_out(ring):
+    views = ring(2)
+    fusion = Fusion(views, FusionOptions(max_skew=0.02))
+    seen = sample(views, 0.0, [body()])
+    seen["camera 1"] = -0.05, seen["camera 1"][1]
+    people = fusion.update(0.0, seen)
+    assert people.members.tolist() == [[0, -1]]
+    assert not people.cameras["camera 1"].used
+
+
+@pytest.mark.parametrize("late", [-0.08, 0.06])
+def test_offset_between_clocks_is_found_and_corrected(ring, late):
+    views = ring(2)
+    fusion = Fusion(views, FusionOptions(max_skew=0.15))
+
+    def at(stamp):
+        return [body(0.9 * np.sin(2.0 * stamp), 0.6 * np.cos(1.7 * stamp))]
+
+    errors = []
+    for i in range(400):
+        stamp = i / 15
+        seen = sample(views, stamp, at(stamp), noise=1.0)
+        seen["camera 1"] = stamp + late, seen["camera 1"][1]
+        people = fusion.update(stamp + min(late, 0.0), seen)
+        errors.append(float(far(people, at(people.stamp))[0]))
+    report = people.cameras["camera 1"]
+    assert report.offset == pytest.approx(late, abs=0.015)
+    assert report.offset_sigma < 0.012
+    assert np.mean(errors[-50:]) < 0.6 * np.mean(errors[5:30])
+
+
+def test_reset_forgets_all_people_and_begins_ids_at_zero(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    fusion.update(5.0, sample(views, 5.0, [body(), body(1.2, 0.8)]))
+    fusion.reset()
+    people = fusion.update(0.0, sample(views, 0.0, [body(1.0, 1.0)]))
+    assert people.poses.ids.tolist() == [0]
+
+
+def test_time_that_goes_back_forgets_all_people(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    fusion.update(5.0, sample(views, 5.0, [body()]))
+    people = fusion.update(1.0, sample(views, 1.0, [body()]))
+    assert people.poses.ids.tolist() == [1]
+    with pytest.raises(ImageError, match="its stamp"):
+        fusion.update(1.0, sample(views, 1.0, [body()]))
+
+
+def test_keypoints_that_are_missing_stay_missing(ring):
+    views = ring(2)
+    seen = sample(views, 0.0, [body()], lifted=False)
+    for name, (stamp, poses) in seen.items():
+        pixels, scores = np.array(poses.keypoints), np.array(poses.keypoint_scores)
+        pixels[0, 15], scores[0, 15] = np.nan, 0.0
+        seen[name] = stamp, poses.replace(keypoints=pixels, keypoint_scores=scores)
+    people = Fusion(views).update(0.0, seen)
+    assert np.isnan(people.points[0, 15]).all()
+    assert np.isnan(people.poses.camera[0, 15]).all()
+    assert people.poses.camera_sources[0, 15] == PositionSource.NONE
+    assert np.isfinite(np.delete(people.points[0], 15, axis=0)).all()
+
+
+def test_instant_without_people_or_cameras_is_empty(ring):
+    views = ring(2)
+    fusion = Fusion(views)
+    assert len(fusion.update(0.0, {}).poses) == 0
+    assert (
+        len(fusion.update(1.0, {view.name: (1.0, Poses.empty(SKELETON)) for view in views}).poses)
+        == 0
+    )
+
+
+def test_sigmas_hold_for_errors_as_large_as_those_of_keypoints(ring):
+    views = ring(3)
+    errors = []
+    for seed in range(40):
+        people = Fusion(views).update(
+            0.0,
+            {
+                view.name: (0.0, seen_by(view, [body()], noise=4.5, seed=10 * seed + v))
+                for v, view in enumerate(views)
+            },
+        )
+        errors.append(
+            np.linalg.norm(people.points[0] - body(), axis=1) / people.poses.camera_sigmas[0]
+        )
+    assert 0.55 <= np.mean(np.array(errors) < 1.0) <= 0.95  # bones and shape make it surer
+
+
+def test_pair_of_close_cameras_is_not_worse_than_one():
+    views = [
+        looking_at("a", (-3.0, 0.0, 1.2), (0, 0, 1.2)),
+        looking_at("b", (-3.0, -0.12, 1.2), (0, -0.12, 1.2)),
+    ]
+    fusion = Fusion(views)
+    for i in range(10):
+        people = fusion.update(i / 10, sample(views, i / 10, [body()], noise=0.5, depth=1.1))
+    assert far(people, [body()]) < 0.15  # one camera alone: 10% of 3 m
+
+
+def test_common_stamp_is_that_of_the_slowest_camera_that_is_not_late():
+    assert common_stamp([1.00, 1.03, 0.98], 0.05) == 0.98
+    assert common_stamp([1.00, 1.03, 0.5], 0.05) == 1.00
+
+
+def test_unknown_names_and_different_skeletons_are_refused(ring):
+    views = ring(2)
+    with pytest.raises(OptionError, match="no camera 'attic'"):
+        Fusion(views, reference="attic")
+    with pytest.raises(OptionError, match="no camera 'attic'"):
+        Fusion(views).update(0.0, {"attic": (0.0, Poses.empty(SKELETON))})
+    upper = Poses.empty(SKELETON.subset("upper_body"))
+    with pytest.raises(OptionError, match="one skeleton"):
+        Fusion(views).update(
+            0.0, {"camera 0": (0.0, Poses.empty(SKELETON)), "camera 1": (0.0, upper)}
+        )
