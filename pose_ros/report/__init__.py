@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pose_ros.report.comparison import ComparisonBuilder
-from pose_ros.report.options import (
+from pose_ros.report.facts import (
     STAYING_FRAMES,
     CameraPlacement,
     RecordingFacts,

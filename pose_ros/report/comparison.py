@@ -22,8 +22,8 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import printable
+from pose_ros.report.facts import RecordingFacts
 from pose_ros.report.moments import APART, Seen
-from pose_ros.report.options import RecordingFacts
 from pose_ros.report.page import KeyFigure, check_installed, scale_known, template, write_page
 from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, no_labels, time_axis
 from pose_ros.report.series import Histogram, Series

@@ -19,8 +19,8 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError, printable
 from pose_ros.report import plots, tables
+from pose_ros.report.facts import CameraPlacement, RecordingFacts, option
 from pose_ros.report.moments import Moment, Moments, Seen
-from pose_ros.report.options import CameraPlacement, RecordingFacts, option
 from pose_ros.report.places import CHAIN_SHARE
 from pose_ros.report.plots import Drawing
 from pose_ros.report.statistics import Key, Statistics, Track

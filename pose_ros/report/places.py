@@ -13,7 +13,7 @@ from pose_ros.core.lifting.body_model import BONES
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.smoothing import Slopes
 from pose_ros.core.types import Pose, PositionSource
-from pose_ros.report.options import CameraPlacement
+from pose_ros.report.facts import CameraPlacement
 from pose_ros.report.series import Histogram, Series
 
 WALK_SECONDS = 1.0

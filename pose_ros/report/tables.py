@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_ros.core.results import RunInfo
 from pose_ros.core.types import NO_BODY, has_body
-from pose_ros.report.options import STAYING_FRAMES, option
+from pose_ros.report.facts import STAYING_FRAMES, option
 from pose_ros.report.places import Estimate
 from pose_ros.report.statistics import JointRates, Key, Statistics, Track
 from pose_ros.viz.overlay import PEOPLE_COLORS

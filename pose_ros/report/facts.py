@@ -1,4 +1,4 @@
-"""What a report gets beside the results."""
+"""What a report knows beside the results: the camera, the recording, and what ran."""
 
 from __future__ import annotations
 
