@@ -40,7 +40,8 @@ def body(x: float = 0.0, y: float = 0.0, *, height: float = 1.75, heading: float
     actor = Actor(Path.standing(5.0, 0.0, heading), height=height)
     joints = actor.joints(0.0)
     points = np.array([joints[name] for name in SKELETON.keypoints])
-    return points + np.array([x - 5.0, y, 0.0])
+    found: Array = points + np.array([x - 5.0, y, 0.0])
+    return found
 
 
 def camera_ring(count: int, *, distortion: Sequence[float] | None = None) -> list[CameraView]:

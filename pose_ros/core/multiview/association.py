@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.assignment import best_pairs
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.lifting.body_model import DEFAULT_HEIGHT, NETWORK_HEIGHT
 from pose_ros.core.multiview.extrinsics import CameraView, check_views
@@ -34,6 +33,7 @@ from pose_ros.core.multiview.triangulation import (
     unit,
 )
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.assignment import best_pairs
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.association import NO_PERSON, SWAP_GAIN, Crowd, parts_of
 from pose_ros.core.multiview.body import Motion, bone_lengths_of
 from pose_ros.core.multiview.triangulation import BoolArray, cross, dot
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import FOLLOW_SECONDS
+from pose_ros.core.tracking import best_pairs
 
 # Costs are mean squares in sigmas, bounded: a person where they are predicted has about 1.
 _MAIN_COST = 4.0  # above it a person is none that is remembered
