@@ -97,7 +97,7 @@ class CameraNode(ManagedNode[CameraParameters]):
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; ``options`` are rclpy's."""
         super().__init__("camera", CameraParameters, **options)
-        self._health = StreamHealth()
+        self.health = StreamHealth()
         self._calibration: Calibration | None = None
         self._info: CameraInfo | None = None
         self._images: LifecyclePublisher | None = None
@@ -147,13 +147,13 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._info = None
         if self._scene and isinstance(source, SyntheticSource):
             self._scene.place_camera(source, p.frame_id)
-        self._health.restart()
+        self.health.restart()
         self._notices.clear()
         self._capture = start_capture(
             self,
             source,
             lambda frame, stamp: self._publish(source, frame, stamp),
-            self._health.ended,
+            self.health.ended,
             self._broke,
             rate=p.rate or 0.0,
             has_reader=self._has_reader,
@@ -173,7 +173,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         notices = self._notices.recent()
         if self._capture is not None and self._capture.trouble:
             notices.insert(0, f"{self._capture.trouble}; it is tried again")
-        return dataclasses.replace(self._health.report(self.clock_trouble()), notices=notices)
+        return dataclasses.replace(self.health.report(self.clock_trouble()), notices=notices)
 
     def hardware_id(self) -> str:
         """Return the source."""
@@ -186,7 +186,7 @@ class CameraNode(ManagedNode[CameraParameters]):
 
     def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
         began = time.perf_counter()
-        self._health.arrived()
+        self.health.arrived()
         header = header_to_msg(stamp, self.parameters.frame_id)
         for receiver in tuple(self._receivers):
             receiver(header, frame)
@@ -200,7 +200,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             self._images.publish(image_to_msg(frame.image, frame.channels, header))
         if self._scene and isinstance(source, SyntheticSource):
             self._scene.publish(source, frame, header)
-        self._health.done(self.age(stamp), time.perf_counter() - began)
+        self.health.done(self.age(stamp), time.perf_counter() - began)
 
     def _make_info(self, source: Source, frame: Frame) -> CameraInfo:
         """Return the CameraInfo of the images, K zero where they are not calibrated.
@@ -223,7 +223,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         return camera_info_to_msg(calibration, header_to_msg(0.0, ""))
 
     def _broke(self, error: Exception) -> None:
-        self._health.failed(str(error))
+        self.health.failed(str(error))
         if isinstance(error, PoseRosError):
             self.get_logger().error(f"{error}; activate the node again to go on")
         else:

@@ -52,7 +52,7 @@ class DemoRobot:
         self.errands: list[Errand] = []
         self.let_go = False
         self._source = source
-        self._state, self._trail = START, [(START.x, START.y)]
+        self.state, self._trail = START, [(START.x, START.y)]
         self._goal: tuple[float, float, float] | None = None
         self._speeds, self._speeds_at = (0.0, 0.0), -math.inf
         self._stepped = time.monotonic()
@@ -68,7 +68,7 @@ class DemoRobot:
         truths = self._source.truths(stamp - self.begin)
         hips = [truth.world[truth.skeleton.index("left_hip")] for truth in truths]
         people = [(float(x), float(y)) for x, y, _ in hips]
-        state, errands = self._state, self.errands
+        state, errands = self.state, self.errands
         picture = draw_floor(
             FloorView(pixels=image.shape[0]),
             (state.x, state.y, state.yaw),
@@ -114,13 +114,13 @@ class DemoRobot:
 
     def _step(self) -> None:
         now = time.monotonic()
-        state, speeds = self._state, (0.0, 0.0)
+        state, speeds = self.state, (0.0, 0.0)
         if now - self._speeds_at < SPEEDS_SECONDS:
             speeds = self._speeds
         elif self._goal is not None:
             speeds = speeds_to(state, *self._goal)
         # a machine that was busy for a while has not driven on in between
-        self._state = state = moved(state, *speeds, min(now - self._stepped, 2 * PERIOD))
+        self.state = state = moved(state, *speeds, min(now - self._stepped, 2 * PERIOD))
         self._stepped = now
         if math.dist(self._trail[-1], (state.x, state.y)) > 0.02:
             self._trail.append((state.x, state.y))

@@ -123,7 +123,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._make_estimator = make_estimator or estimator_from
         self._make_hands = make_hands or hands_from
         self._subscribe = subscribe
-        self._health = StreamHealth()
+        self.health = StreamHealth()
         self._outfit: Outfit | None = None
         self._meters: Meters | None = None
         self._worker: Worker[PendingImage] | None = None
@@ -131,7 +131,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._notices = Notices(self.get_logger())
         self._timeline, self._still = Timeline(), StillWatch()
         self._may_repeat = False
-        self._images: DriverSubscription | None = None
+        self.images: DriverSubscription | None = None
         self._capture: CaptureThread | None = None
         self._neighbors = PoseNeighbors(self)
         self._stuck = ""
@@ -168,7 +168,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._interrupted = False
         self._timeline, self._still = Timeline(), StillWatch()
         outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
-        self._health.restart()
+        self.health.restart()
         source = None
         self._may_repeat = False
         if self._subscribe is None and self.parameters.source:
@@ -195,7 +195,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Let no more images in, and wait for the one in work."""
         if self._end_input is not None:
             self._end_input()
-            self._end_input = self._images = self._capture = None
+            self._end_input = self.images = self._capture = None
         if self._worker is not None:
             if not self._worker.stop(PATIENCE_SECONDS):
                 self._interrupted = True
@@ -229,15 +229,15 @@ class PoseNode(ManagedNode[PoseParameters]):
     def report(self) -> Report:
         """Return rates, drops, latency, and what runs the network."""
         estimator = self.outfit.estimator
-        report = self._health.report(self.clock_trouble())
+        report = self.health.report(self.clock_trouble())
         values = [("network", estimator.network), ("provider", estimator.provider)]
         troubles = self._neighbors.troubles()
-        if self._images is not None:
-            values.append(("subscription", self._images.describe()))
-            values.append(("images lost on the way", str(self._images.losses.lost_total)))
-            troubles.append(self._images.trouble())
-            if not self._health.arrived_total and not self._images.publishers:
-                troubles.append(missing_images(self, self._images.topic))
+        if self.images is not None:
+            values.append(("subscription", self.images.describe()))
+            values.append(("images lost on the way", str(self.images.losses.lost_total)))
+            troubles.append(self.images.trouble())
+            if not self.health.arrived_total and not self.images.publishers:
+                troubles.append(missing_images(self, self.images.topic))
         if self._capture is not None and self._capture.trouble:
             troubles.append(f"{self._capture.trouble}; it is tried again")
         if self._meters is not None:
@@ -272,19 +272,19 @@ class PoseNode(ManagedNode[PoseParameters]):
             def take(frame: Frame, stamp: float) -> None:
                 self._take(picture_of(header_to_msg(stamp, frame_id), frame))
 
-            self._capture = start_capture(self, source, take, self._health.ended, self._failed)
+            self._capture = start_capture(self, source, take, self.health.ended, self._failed)
             return self._capture.stop
-        self._images = subscribe_images(self, self._take, self._take_refused)
-        return self._images.close
+        self.images = subscribe_images(self, self._take, self._take_refused)
+        return self.images.close
 
     def _take_refused(self, error: ImageError) -> None:
-        self._health.arrived()
+        self.health.arrived()
         self._refuse(error)
 
     def _take(self, picture: PendingImage) -> None:
-        self._health.arrived()
+        self.health.arrived()
         if self._worker is not None and not self._worker.put(picture):
-            self._health.dropped()
+            self.health.dropped()
 
     def _work(
         self, stage: PeopleStage, meters: Meters, outputs: PosePublishers, picture: PendingImage
@@ -321,11 +321,11 @@ class PoseNode(ManagedNode[PoseParameters]):
             hand_network=hands.network if hands else "",
         )
         outputs.publish(result)
-        self._health.done(self.age(stamp), duration)
+        self.health.done(self.age(stamp), duration)
         outputs.show(result)
 
     def _refuse(self, error: ImageError) -> None:
-        self._health.refused(str(error))
+        self.health.refused(str(error))
         self._notices.note(f"image refused: {error}")
 
     def _check_header(self, header: Any) -> None:
@@ -367,7 +367,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             return False
         if not self._still.repeats(image, stamp):
             return False
-        self._health.repeated()
+        self.health.repeated()
         if self._still.seconds > FROZEN_SECONDS:
             self._notices.note(
                 f"the picture has not changed in any pixel for {self._still.seconds:.1f} s: the "
@@ -380,10 +380,10 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self._interrupted:
             return  # by the node itself, which is stopping
         if isinstance(error, PoseRosError):
-            self._health.failed(str(error))
+            self.health.failed(str(error))
             self.get_logger().error(str(error), throttle_duration_sec=WARN_EVERY_SECONDS)
         else:
-            self._health.failed(repr(error))
+            self.health.failed(repr(error))
             told = "".join(traceback.format_exception(error))
             self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
 

@@ -169,6 +169,12 @@ class Ros:
             self._managed.append(node)
         return node
 
+    def close_node(self, node: Any) -> None:
+        """Close a node before the others."""
+        self.executor.remove_node(node)
+        self._managed.remove(node)
+        node.close()
+
     def spin_until(self, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> bool:
         """Spin until the condition holds, or the bound is reached."""
         end = time.monotonic() + seconds

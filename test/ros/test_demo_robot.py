@@ -30,7 +30,7 @@ def test_demo_robot_follows_goals_and_speeds_and_stops_at_their_end(ros: Any) ->
     goal = PoseStamped(header=header_to_msg(8.0, "base_link"))  # the actor points at the first spot
     goal.pose.position.x, goal.pose.position.y = 1.4, 0.3
     goals.publish(goal)
-    assert ros.spin_until(lambda: robot._state.x > 0.6)
+    assert ros.spin_until(lambda: robot.state.x > 0.6)
     assert [errand.spot for errand in robot.errands] == [pytest.approx((1.8, 1.2))]
     # backwards: fresh speeds win
     back = TwistStamped()
@@ -38,19 +38,19 @@ def test_demo_robot_follows_goals_and_speeds_and_stops_at_their_end(ros: Any) ->
 
     def reverses() -> bool:
         speeds.publish(back)
-        return robot._state.linear < -0.2
+        return robot.state.linear < -0.2
 
     assert ros.spin_until(reverses)
     # and go stale
-    assert ros.spin_until(lambda: robot._state.linear > 0.1)
+    assert ros.spin_until(lambda: robot.state.linear > 0.1)
     done = cancel.call_async(CancelGoal.Request())
     assert ros.spin_until(done.done)
-    assert ros.spin_until(lambda: robot._state.linear == 0.0)
-    place = (robot._state.x, robot._state.y)
+    assert ros.spin_until(lambda: robot.state.linear == 0.0)
+    place = (robot.state.x, robot.state.y)
     assert math.dist(place, (1.4, 0.3)) > 0.1
     assert robot.errands[-1].distance == pytest.approx(math.dist(place, (1.8, 1.2)), abs=0.02)
     goals.publish(goal)
-    near = lambda: math.dist((robot._state.x, robot._state.y), (1.4, 0.3)) < 0.04  # noqa: E731
+    near = lambda: math.dist((robot.state.x, robot.state.y), (1.4, 0.3)) < 0.04  # noqa: E731
     assert ros.spin_until(near)
     assert len(robot.errands) == 1
 

@@ -67,13 +67,13 @@ def publisher(ros: Any, node: PoseNode, reliability: Any = RELIABLE, topic: str 
 
 
 def heard(node: PoseNode, reliability: Any) -> bool:
-    images = node._images
+    images = node.images
     return images is not None and images.reliable == (reliability == RELIABLE)
 
 
 def show(ros: Any, node: PoseNode, send: Any, images: list[Image]) -> None:
     """Publish images, each after something has come of the one before."""
-    health = node._health
+    health = node.health
     for msg in images:
         before = health.done_total + health.refused_total + health.repeated_total
         send.publish(msg)
@@ -107,10 +107,10 @@ def test_every_image_of_a_reliable_driver_arrives(ros: Any, make: Make, driver: 
     process = driver("--size=640x480", "--count=30", "--in-step=pose/poses")
     assert ros.spin_until(lambda: process.poll() is not None, PROCESS_SECONDS)
     assert process.returncode == 0
-    health = node._health
+    health = node.health
     assert (health.arrived_total, health.done_total, health.dropped_total) == (30, 30, 0)
-    assert node._images is not None
-    assert node._images.losses.lost_total == 0
+    assert node.images is not None
+    assert node.images.losses.lost_total == 0
 
 
 def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
@@ -125,11 +125,11 @@ def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
     told = lambda m: said in m.status[0].message or nothing in m.status[0].message  # noqa: E731
     assert ros.spin_until(lambda: any(map(told, health)), PROCESS_SECONDS)
     assert ros.spin_until(lambda: process.poll() is not None, PROCESS_SECONDS)
-    images = node._images
+    images = node.images
     assert images is not None
     assert not images.reliable
-    assert node._health.arrived_total < 40
-    assert node._health.arrived_total + images.losses.lost_total <= 40
+    assert node.health.arrived_total < 40
+    assert node.health.arrived_total + images.losses.lost_total <= 40
     assert 1 <= log.count(said) + log.count(nothing) <= 2
     assert "fastdds.xml" in log
 
@@ -145,11 +145,11 @@ def test_the_subscription_follows_the_publishers(ros: Any, make: Make) -> None:
     ros.node.destroy_publisher(second)
     assert ros.spin_until(lambda: heard(node, RELIABLE))
     ros.node.destroy_publisher(first)
-    assert ros.spin_until(lambda: node._images is not None and not node._images.publishers)
+    assert ros.spin_until(lambda: node.images is not None and not node.images.publishers)
     third = publisher(ros, node, BEST_EFFORT)
     show(ros, node, third, [image(100.4)])
     assert dict(node.report().values)["subscription"] == "best effort, from /test"
-    assert node._health.done_total == 5
+    assert node.health.done_total == 5
 
 
 @pytest.mark.parametrize("forced", [RELIABLE, BEST_EFFORT])
@@ -159,7 +159,7 @@ def test_qos_overrides_force_the_reliability(ros: Any, make: Make, forced: Any, 
     node = make(**{name: forced.name.lower()})
     qos = QoSProfile(depth=10, reliability=other)
     made = ros.node.create_publisher(Image, "image", qos)
-    images = node._images
+    images = node.images
     assert images is not None
     assert ros.spin_until(lambda: images.publishers)
     assert heard(node, forced)
@@ -197,7 +197,7 @@ def test_frozen_camera_gives_no_poses_and_is_logged_once(
         last.header.stamp.nanosec = int(number * 3e7)
         show(ros, node, send, [last])
     assert fake.stamps == [99.0, 100.0]
-    assert node._health.repeated_total == 30
+    assert node.health.repeated_total == 30
     assert ros.spin_until(
         lambda: any("camera or its driver is frozen" in m.status[0].message for m in health)
     )
@@ -256,7 +256,7 @@ def test_flood_of_images_is_logged(ros: Any, make: Make, fake: Any, capfd: Any) 
         return any("lower the driver's rate" in m.status[0].message for m in health)
 
     assert ros.spin_until(flooded)
-    assert node._health.dropped_total > node._health.done_total
+    assert node.health.dropped_total > node.health.done_total
 
 
 def test_images_of_any_size_follow_each_other(ros: Any, make: Make, fake: Any) -> None:
@@ -265,7 +265,7 @@ def test_images_of_any_size_follow_each_other(ros: Any, make: Make, fake: Any) -
     shapes = [(48, 64), (1, 1), (1, 200), (200, 1), (3, 5), (480, 640), (2, 2)]
     show(ros, node, send, [image(100.0 + n, "camera", shape) for n, shape in enumerate(shapes)])
     assert [seen.shape[:2] for seen in fake.images] == shapes
-    assert node._health.refused_total == 0
+    assert node.health.refused_total == 0
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,7 @@ def test_zero_is_the_last_message_on_shutdown(make: Any, way: str) -> None:
     stage.up()
     stage.drive()
     if way == "close":
-        stage.ros.executor.remove_node(stage.node)
-        stage.node.close()
-        stage.ros._managed.remove(stage.node)
+        stage.ros.close_node(stage.node)
     else:
         assert getattr(stage.node, f"trigger_{way}")() == SUCCESS
     assert stage.stands()

@@ -135,9 +135,9 @@ def test_node_deletes_markers_of_lost_people_and_all_when_it_stops(
     node.set_parameters([Parameter("publish_markers", value=False)])
     node.trigger_activate()
     found.clear()
-    done = node._health.done_total
+    done = node.health.done_total
     stamps = itertools.count(103)
-    assert ros.spin_until(lambda: publish(next(stamps)) or node._health.done_total > done + 2)
+    assert ros.spin_until(lambda: publish(next(stamps)) or node.health.done_total > done + 2)
     assert not found
 
 

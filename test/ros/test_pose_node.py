@@ -190,7 +190,7 @@ def test_node_drops_bad_images_and_survives(ros: Any, make: Make, fake: Any, cap
     publish = send(ros, node)
     for number, bad in enumerate(bad_images() * 2, start=1):
         publish(bad)
-        refused = lambda n=number: node._health.refused_total >= n  # noqa: E731
+        refused = lambda n=number: node.health.refused_total >= n  # noqa: E731
         assert ros.spin_until(refused)
     assert fake.stamps == []
     show = stream(publish)
@@ -233,7 +233,7 @@ def test_no_frame_id_is_warned_about_once_and_passed_on(ros: Any, make: Make, ca
 
 def results(ros: Any, node: PoseNode, publish: Any, stamps: list[float]) -> None:
     """Show images one by one, each until something has come of it."""
-    health = node._health
+    health = node.health
     for stamp in stamps:
         before = health.done_total + health.refused_total
         publish(image(stamp))
@@ -252,7 +252,7 @@ def test_recording_played_again_is_logged_once_each_time(
     assert fake.stamps == stamps * 3
     told = [line for line in capfd.readouterr().err.splitlines() if "went back by 2.00 s" in line]
     assert len(told) == 2
-    assert node._health.refused_total == 0
+    assert node.health.refused_total == 0
 
 
 def test_health_is_published_whether_or_not_the_replay_clock_moves(
@@ -284,7 +284,7 @@ def test_late_images_are_dropped_and_do_not_reset_tracking(
     publish = send(ros, node)
     results(ros, node, publish, [100.0, 100.2, 100.1, 100.3, 100.25, 100.4])
     assert fake.stamps == [100.0, 100.2, 100.3, 100.4]
-    assert node._health.refused_total == 2
+    assert node.health.refused_total == 2
     said = capfd.readouterr().err
     assert "went back" not in said
     assert said.count("image refused: it is older than one that came before it") == 1
@@ -310,14 +310,14 @@ def test_the_newest_image_wins_and_drops_are_counted(ros: Any, make: Make, fake:
     publish = send(ros, node)
     for number in range(1, 6):
         publish(image(100.0 + number))
-        arrived = lambda n=number: node._health.arrived_total >= n  # noqa: E731
+        arrived = lambda n=number: node.health.arrived_total >= n  # noqa: E731
         assert ros.spin_until(arrived)
         assert ros.spin_until(lambda: fake.stamps)
     for _ in range(2):
         go_on.release()
     assert ros.spin_until(lambda: len(poses) >= 2)
     assert fake.stamps == [101.0, 105.0]
-    assert node._health.dropped_total == 3
+    assert node.health.dropped_total == 3
     assert dict(node.report().values)["images dropped"] == "3"
 
 
@@ -429,8 +429,8 @@ def test_the_overlay_is_drawn_on_a_copy(ros: Any, make: Make, fake: Any) -> None
     assert ros.spin_until(lambda: publish() or plain())
     node.set_parameters([Parameter("publish_overlay", value=False)])
     settled = fake.stamps[-1]
-    done = node._health.done_total
-    assert ros.spin_until(lambda: publish() or node._health.done_total > done + 5)
+    done = node.health.done_total
+    assert ros.spin_until(lambda: publish() or node.health.done_total > done + 5)
     last = stamp_from_msg(overlays[-1].header.stamp)
     assert sum(settled < stamp <= last for stamp in fake.stamps) <= 2, "what was on its way"
 
@@ -552,7 +552,7 @@ def test_harmful_compressed_data_is_refused_and_node_survives(
     jpeg_2000[200:260] = bytes(60)
     for number, data in enumerate((jpeg[:-40], huge, bytes(jpeg_2000), b"x"), start=1):
         publish(CompressedImage(header=header_to_msg(90.0 + number, "camera"), data=data))
-        refused = lambda n=number: node._health.refused_total >= n  # noqa: E731
+        refused = lambda n=number: node.health.refused_total >= n  # noqa: E731
         assert ros.spin_until(refused)
     assert fake.stamps == []
     assert "cut short" in capfd.readouterr().err

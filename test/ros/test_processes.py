@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
+BIG_FRAMES = 40
 MAIN_JOINTS = tuple(
     f"{side}_{joint}"
     for side in ("left", "right")
@@ -112,10 +113,13 @@ def change(ros: Any, node: str, transition: int, state: str) -> None:
 
 @pytest.fixture(scope="module")
 def big_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 frames of 1280x720 at 30 Hz, each with its number as eight black or white bars."""
+    """40 frames of 1280x720 at 5 Hz, each with its number as eight black or white bars.
+
+    A camera keeps five images for whoever is late, which is a second here.
+    """
     path = tmp_path_factory.mktemp("clip") / "big.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (1280, 720))
-    for number in range(150):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (1280, 720))
+    for number in range(BIG_FRAMES):
         bars = np.array([255 * (number >> bit & 1) for bit in range(8)], np.uint8)
         writer.write(np.tile(np.repeat(bars, 160)[:, None], (720, 1, 3)))
     writer.release()
@@ -124,34 +128,23 @@ def big_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", [ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
 def test_every_large_image_arrives(ros: Any, start: Start, big_clip: Path, kind: Any) -> None:
-    latencies: list[float] = []
     numbers: list[int] = []
 
     def receive(msg: Image) -> None:
-        latencies.append(time.time() - stamp_from_msg(msg.header.stamp))
         bars = image_from_msg(msg)[0][360, 80::160, 0] > 128
         numbers.append(int(bars @ (1 << np.arange(8))))
 
     camera = start("camera_node", *parameters(source=big_clip))
     # deep enough for whatever else this machine does: what is counted is what was lost on the way
-    ros.node.create_subscription(Image, "image", receive, QoSProfile(depth=150, reliability=kind))
+    qos = QoSProfile(depth=BIG_FRAMES, reliability=kind)
+    subscription = ros.node.create_subscription(Image, "image", receive, qos)
     change(ros, "camera", Transition.TRANSITION_CONFIGURE, "inactive")
-    assert ros.spin_until(lambda: ros.node.count_publishers("image"), START_SECONDS)
-    ros.spin_for(1.0)
-    # a camera keeps five images for whoever is late: a machine that stops for longer loses
-    # some in one play, and what loses images by itself loses them in each
-    for play in range(1, 4):
-        numbers.clear()
-        change(ros, "camera", Transition.TRANSITION_ACTIVATE, "active")
-        ended = lambda: camera.said.count("has ended") == play  # noqa: B023, E731
-        assert ros.spin_until(ended, START_SECONDS)
-        ros.spin_for(0.5)
-        assert numbers == sorted(set(numbers)), "out of order, or twice"
-        if len(numbers) == 150:
-            break
-        change(ros, "camera", Transition.TRANSITION_DEACTIVATE, "inactive")
-    assert numbers == list(range(150)), camera.said
-    print(f"{kind.name}: 1280x720, due to received: median {np.median(latencies) * 1e3:.1f} ms")
+    assert ros.spin_until(subscription.get_publisher_count, START_SECONDS)
+    ros.spin_for(1.0)  # the camera has to find this subscription, too
+    change(ros, "camera", Transition.TRANSITION_ACTIVATE, "active")
+    assert ros.spin_until(lambda: "has ended" in camera.said, START_SECONDS)
+    ros.spin_until(lambda: len(numbers) >= BIG_FRAMES, 5.0)
+    assert numbers == list(range(BIG_FRAMES)), camera.said
     assert camera.end() == 0
 
 
@@ -174,7 +167,6 @@ def test_two_processes_find_the_actor(ros: Any, start: Start) -> None:
         errors += [
             np.linalg.norm(person.keypoint(name) - truth.pixel(name)) for name in MAIN_JOINTS
         ]
-    print(f"median error {np.median(errors):.1f} px over {len(found)} images")
     assert np.median(errors) < 15
     assert pose.end() == 0
     assert camera.end() == 0
@@ -252,7 +244,8 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_
     states = ros.collect(KeyValue, "gesture/state", 100)
     speeds = ros.collect(TwistStamped, "cmd_vel")
     # what is tested is that the scene suits the nodes, not how fast a busy machine is
-    program = start("up", "--camera", "synthetic", "--gesture", *parameters(timeout="2.0"))
+    camera = "synthetic?width=320&height=240&fps=8"
+    program = start("up", "--camera", camera, "--gesture", *parameters(timeout="2.0"))
 
     def drives() -> bool:
         return any(msg.twist.linear.x or msg.twist.angular.z for msg in speeds)
@@ -267,7 +260,7 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_
     for topic, kind in (("/pose/poses", "pose_ros/PoseArray"), ("/cmd_vel", "TwistStamped")):
         assert re.search(rf"^{topic} +\S*{kind} ", watch.said, re.MULTILINE), watch.said
     assert watch.end() == 0, watch.said
-    assert cv2.imread(str(tmp_path / "now.png")).shape == (480, 640, 3)
+    assert cv2.imread(str(tmp_path / "now.png")).shape == (240, 320, 3)
     assert program.end() == 0, program.said
     assert re.search(r"^\d+\.\d poses/s.*  people 1  .*: ", program.said, re.MULTILINE)
 
