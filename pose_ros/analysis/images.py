@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from pose_ros.analysis.tally import losses
+from pose_ros.analysis.task import losses
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.build import create_estimator
 from pose_ros.core.camera import Calibration, Camera, choose_camera

@@ -17,10 +17,9 @@ from pose_ros import __version__
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.images import GivenCamera, images_of
+from pose_ros.analysis.outputs import OutputPlaces, check_apart
 from pose_ros.analysis.sinks import open_sinks, place_plots
-from pose_ros.analysis.tally import RunCounts
-from pose_ros.analysis.task import BagTask, Settings, TaskProgress, TaskReport
-from pose_ros.analysis.whole import Whole, check_apart
+from pose_ros.analysis.task import BagTask, RunCounts, Settings, TaskProgress, TaskReport
 from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
@@ -50,7 +49,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         PoseRosError: The recording cannot be read, the network cannot be had, or an output
             cannot be written.
     """
-    outputs, tally = task.outputs, RunCounts()
+    outputs, counts = task.outputs, RunCounts()
     with contextlib.ExitStack() as stack:
         bag = stack.enter_context(open_bag(task.bag))
         images = open_images(bag, task)
@@ -61,30 +60,30 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
         check_apart([Path(task.bag)], paths)
         told = _given_camera(images, task.settings)
-        whole = stack.enter_context(Whole(force=outputs.force))
+        places = stack.enter_context(OutputPlaces(force=outputs.force))
         for path in outputs.paths():
-            whole.place(Path(path))
+            places.place(Path(path))
         plots = None
         if outputs.plots:
-            plots = place_plots(outputs.plots, whole, force=outputs.force)
+            plots = place_plots(outputs.plots, places, force=outputs.force)
         pipeline = make_pipeline(task)
         info = run_info(images.name, pipeline, recorded_options(task, images))
-        sinks = stack.enter_context(open_sinks(task, whole, images, info, tally, plots=plots))
+        sinks = stack.enter_context(open_sinks(task, places, images, info, counts, plots=plots))
         total = images.length
-        for shot, result in pipeline.run_all(images_of(images, told), tally.refuse):
+        for shot, result in pipeline.run_all(images_of(images, told), counts.refuse):
             for write in sinks:
                 write(shot, result)
-            tally.add(result)
+            counts.add(result)
             if progress:
-                progress(tally.images, total)
+                progress(counts.images, total)
     return TaskReport(
         task.bag,
-        images=tally.images,
-        with_people=tally.with_people,
-        people=len(tally.ids),
-        refused=dict(sorted((images.refused + tally.refused).items())),
+        images=counts.images,
+        with_people=counts.with_people,
+        people=len(counts.ids),
+        refused=dict(sorted((images.refused + counts.refused).items())),
         damage=bag.damage,
-        notes=(*images.notes, *tally.notes),
+        notes=(*images.notes, *counts.notes),
     )
 
 

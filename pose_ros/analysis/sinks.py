@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from pose_ros.analysis.bag_writer import TF, TF_STATIC, BagWriter
 from pose_ros.analysis.exports import open_exports
-from pose_ros.analysis.placements import LOOK_AHEAD, Placements
-from pose_ros.analysis.tally import RunCounts, losses
-from pose_ros.analysis.task import BagTask
-from pose_ros.analysis.whole import Whole, write_errors
+from pose_ros.analysis.outputs import OutputPlaces, write_errors
+from pose_ros.analysis.results_bag import LOOK_AHEAD, TF, TF_STATIC, BagWriter, Placements
+from pose_ros.analysis.task import BagTask, RunCounts, losses
 from pose_ros.bags.images import TF_TOPICS, BagImages, RecordedImage
 from pose_ros.bags.reader import BagMessage
 from pose_ros.core.frames import MEMORY_SECONDS
@@ -37,10 +35,10 @@ _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 @contextlib.contextmanager
 def open_sinks(
     task: BagTask,
-    whole: Whole,
+    places: OutputPlaces,
     images: BagImages,
     info: RunInfo,
-    tally: RunCounts,
+    counts: RunCounts,
     *,
     plots: Path | None = None,
 ) -> Iterator[list[Write]]:
@@ -48,10 +46,10 @@ def open_sinks(
 
     Args:
         task: With its outputs.
-        whole: Has a place for each.
+        places: Has a place for each.
         images: Of the recording.
         info: What runs.
-        tally: What came of the images; takes what a user should know of the outputs.
+        counts: What came of the images; takes what a user should know of the outputs.
         plots: Folder of ``place_plots``; None where there are none.
 
     Raises:
@@ -59,41 +57,43 @@ def open_sinks(
     """
     outputs = task.outputs
     with contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(exports(outputs.exports, info, whole, tally.notes))]
+        sinks = [stack.enter_context(exports(outputs.exports, info, places, counts.notes))]
         gestures = task.settings.gestures is not None
         if outputs.bag:
-            writer = BagWriter(whole.made(outputs.bag), outputs.storage, info, gestures=gestures)
+            writer = BagWriter(places.made(outputs.bag), outputs.storage, info, gestures=gestures)
             bag = _bag(writer, images, task)
             sinks.append(stack.enter_context(_guarded(outputs.bag, bag)))
         if outputs.json:
-            made = json_lines(outputs.json, whole, info.network, gestures=gestures)
+            made = json_lines(outputs.json, places, info.network, gestures=gestures)
             sinks.append(stack.enter_context(made))
         if outputs.overlay:
-            video = VideoFile(whole.made(outputs.overlay), images.fps, name=outputs.overlay)
+            video = VideoFile(places.made(outputs.overlay), images.fps, name=outputs.overlay)
             stack.callback(video.close)
             sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
         if outputs.report or outputs.plots:
 
             def known() -> RecordingFacts:
-                refused = images.refused + tally.refused
+                refused = images.refused + counts.refused
                 lost = losses(refused, images.bag.damage)
                 without = sum(refused.values())
-                return RecordingFacts(tally.images + without, without, lost)
+                return RecordingFacts(counts.images + without, without, lost)
 
             builder = ReportBuilder(info, outputs.report_options)
-            path = whole.made(outputs.report) if outputs.report else None
+            path = places.made(outputs.report) if outputs.report else None
             made = page(builder, path, plots, known, _placing(images))
             sinks.append(stack.enter_context(made))
         yield sinks
 
 
 @contextlib.contextmanager
-def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> Iterator[Write]:
+def json_lines(
+    target: str, places: OutputPlaces, network: str, *, gestures: bool
+) -> Iterator[Write]:
     """Open lines of JSON, and complete them when the block ends well.
 
     Args:
-        target: Path that ``whole`` has a place for, or ``-`` for the standard output.
-        whole: Where and with what else the file appears.
+        target: Path that ``places`` has a place for, or ``-`` for the standard output.
+        places: Where and with what else the file appears.
         network: What finds the people.
         gestures: Whether they were looked for.
 
@@ -104,7 +104,7 @@ def json_lines(target: str, whole: Whole, network: str, *, gestures: bool) -> It
     if target == "-":
         yield _to_stdout(lines(sys.stdout, network, gestures=gestures))
     else:
-        made = _lines_in(whole.made(target), network, gestures=gestures)
+        made = _lines_in(places.made(target), network, gestures=gestures)
         with _guarded(target, made) as write:
             yield write
 
@@ -243,31 +243,35 @@ def json_line(result: Result, network: str, *, gestures: bool) -> str:
 
 @contextlib.contextmanager
 def exports(
-    options: ExportOptions, info: RunInfo, whole: Whole, notes: list[str], name: str | None = None
+    options: ExportOptions,
+    info: RunInfo,
+    places: OutputPlaces,
+    notes: list[str],
+    name: str | None = None,
 ) -> Iterator[Write]:
     """Open tables and motion, and complete them when the block ends well.
 
     Args:
         options: What is exported.
         info: What runs.
-        whole: Where and with what else the files appear.
+        places: Where and with what else the files appear.
         notes: Takes what a user should know of them at the end, a line each.
         name: Of the recording, for patterns; that of its source if not given.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    with open_exports(options, info, name=name, whole=whole) as files:
+    with open_exports(options, info, name=name, places=places) as files:
         yield lambda _shot, result: files.write(result)
         notes += files.close()
 
 
-def place_plots(target: str, whole: Whole, *, force: bool) -> Path:
+def place_plots(target: str, places: OutputPlaces, *, force: bool) -> Path:
     """Return a folder for plots, which appear in another one with the other outputs.
 
     Args:
         target: The folder in which they appear; what else is in it stays.
-        whole: Has a place for them.
+        places: Has a place for them.
         force: Whether older plots are replaced.
 
     Raises:
@@ -277,7 +281,7 @@ def place_plots(target: str, whole: Whole, *, force: bool) -> Path:
     there = sorted(path for name in PLOTS for path in folder.glob(f"{name}.png"))
     if there and not force:
         raise OutputError(f"{there[0]} is there already; --force replaces it")
-    return whole.place_set(folder, folder / f"{PLOTS[0]}.png")
+    return places.place_set(folder, folder / f"{PLOTS[0]}.png")
 
 
 @contextlib.contextmanager

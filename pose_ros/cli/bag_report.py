@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pose_ros.analysis.whole import PAGES, check_apart, check_suffix
+from pose_ros.analysis.outputs import PAGES, check_apart, check_suffix
 from pose_ros.cli.terminal import say
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.settings.command_line import add_to_parser, from_args

@@ -23,8 +23,8 @@ from pose_ros.analysis.fleet import (
     is_recording,
 )
 from pose_ros.analysis.jobs import RESULTS, Job
+from pose_ros.analysis.outputs import JSON_LINES, PAGES, check_suffix
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
-from pose_ros.analysis.whole import JSON_LINES, PAGES, check_suffix
 from pose_ros.analysis.workers import Images, cores
 from pose_ros.bags.writer import STORAGES
 from pose_ros.cli.options import (

@@ -18,18 +18,18 @@ from tqdm import tqdm
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.images import GivenCamera, images_of
-from pose_ros.analysis.picture_outputs import open_pictures
-from pose_ros.analysis.run import run_info
-from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
-from pose_ros.analysis.tally import RunCounts, losses
-from pose_ros.analysis.whole import (
+from pose_ros.analysis.outputs import (
     JSON_LINES,
     PAGES,
-    Whole,
+    OutputPlaces,
     check_apart,
     check_suffix,
     is_stream,
+    open_pictures,
 )
+from pose_ros.analysis.run import run_info
+from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
+from pose_ros.analysis.task import RunCounts, losses
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.cli.options import (
     add_export_arguments,
@@ -112,21 +112,21 @@ def run(args: argparse.Namespace) -> int:
     with (
         nothing_is_kept("pose-ros estimate"),
         _an_output_beside_a_broken_pipe_is_lost(args),
-        Whole(force=args.force) as whole,
+        OutputPlaces(force=args.force) as places,
     ):
-        text = _estimate(args, inputs, whole, summary)
-        if not summary.tally.images:
-            whole.give_up()
-    for note in summary.tally.notes:
+        text = _estimate(args, inputs, places, summary)
+        if not summary.counts.images:
+            places.give_up()
+    for note in summary.counts.notes:
         say(note)
     if not args.quiet:
         say(text)
-        say(_written(args, whole))
+        say(_written(args, places))
     return 1 if summary.failures else 2 if summary.losses else 0
 
 
 def _estimate(
-    args: argparse.Namespace, inputs: list[Input], whole: Whole, summary: EstimateSummary
+    args: argparse.Namespace, inputs: list[Input], places: OutputPlaces, summary: EstimateSummary
 ) -> str:
     """Find people in all inputs and write what is asked for; returns one line about the run."""
     given = _given_camera(args)
@@ -137,7 +137,7 @@ def _estimate(
         from_args(TargetOptions, args),
     )
     with contextlib.ExitStack() as stack:
-        outputs = _Outputs(args, inputs, whole)  # refuses before a network is loaded
+        outputs = _Outputs(args, inputs, places)  # refuses before a network is loaded
         estimator = build_estimator(args)
         pipeline = Pipeline(estimator, build_hands(args, estimator), options)
         info = run_info(" ".join(args.inputs), pipeline, _recorded_options(args, options))
@@ -214,44 +214,46 @@ class _Outputs:
         self,
         args: argparse.Namespace,
         inputs: list[Input],
-        whole: Whole,
+        places: OutputPlaces,
     ) -> None:
         """Give each output its place.
 
         Raises:
             OutputError: One is there already, or cannot be written.
         """
-        self._args, self._drawing, self._whole = args, _drawing(args), whole
+        self._args, self._drawing, self._whole = args, _drawing(args), places
         self._sinks: list[Write] = []
         self._pictures: Pictures | None = None
         self._is_picture = {printable(i.name): i.is_picture for i in inputs}
         self._video: Path | None = None
         for path in (args.json, args.report):
             if path and path != "-":
-                whole.place(Path(path))
+                places.place(Path(path))
         self._plots: Path | None = None
         if args.plots:
             check_installed()
-            self._plots = place_plots(args.plots, whole, force=args.force)
+            self._plots = place_plots(args.plots, places, force=args.force)
         if args.out and is_video(args.out):
-            self._video = whole.place(Path(args.out))
+            self._video = places.place(Path(args.out))
         elif args.out:
             self._pictures = open_pictures(
-                args.out, inputs, whole, frames=args.frames, force=args.force
+                args.out, inputs, places, frames=args.frames, force=args.force
             )
 
     def open(self, info: RunInfo, summary: EstimateSummary, stack: contextlib.ExitStack) -> None:
         """Open all but a video, whose rate the first input tells."""
-        args, whole = self._args, self._whole
-        name, notes = recording_name(args.inputs[0]), summary.tally.notes
-        self._sinks = [stack.enter_context(exports(export_options(args), info, whole, notes, name))]
+        args, places = self._args, self._whole
+        name, notes = recording_name(args.inputs[0]), summary.counts.notes
+        self._sinks = [
+            stack.enter_context(exports(export_options(args), info, places, notes, name))
+        ]
         if args.report or args.plots:
             builder = ReportBuilder(info, from_args(ReportOptions, args))
-            path = whole.made(args.report) if args.report else None
+            path = places.made(args.report) if args.report else None
             made = page(builder, path, self._plots, summary.recording)
             self._sinks.append(stack.enter_context(made))
         if args.json:
-            made = json_lines(args.json, whole, info.network, gestures=args.gestures)
+            made = json_lines(args.json, places, info.network, gestures=args.gestures)
             self._sinks.append(stack.enter_context(made))
         if self._pictures is not None:
             self._sinks.append(drawings(self._pictures, self._drawing))
@@ -272,14 +274,14 @@ class _Outputs:
             write(shot, result)
 
 
-def _written(args: argparse.Namespace, whole: Whole) -> str:
+def _written(args: argparse.Namespace, places: OutputPlaces) -> str:
     """Return one line that says what was written."""
     if not outputs_of(args):
         return (
             "nothing was written: name an output, such as --json people.jsonl, --csv people.csv, "
             "--out out/ (pictures) or --report people.html"
         )
-    files = [printable(path) for path in whole.written]
+    files = [printable(path) for path in places.written]
     files += [printable(p) for p in outputs_of(args) if p != "-" and is_stream(Path(p))]
     folders: dict[Path, list[str]] = {}
     for path in files:
@@ -298,7 +300,7 @@ def _written(args: argparse.Namespace, whole: Whole) -> str:
 class EstimateSummary:
     """What a run did, counted as it goes."""
 
-    tally: RunCounts = field(default_factory=RunCounts)
+    counts: RunCounts = field(default_factory=RunCounts)
     people: int = 0
     hands: int = 0
     seconds: float = 0.0
@@ -312,7 +314,7 @@ class EstimateSummary:
 
     def end(self, source: Source) -> None:
         """Say what of an input was lost or could not be used, and count it."""
-        refused, self.tally.refused = self.tally.refused, Counter()
+        refused, self.counts.refused = self.counts.refused, Counter()
         lost, notes = losses(refused, ()), tuple[str, ...]()
         if isinstance(source, BagImages):
             lost, notes = losses(source.refused + refused, source.bag.damage), source.notes
@@ -324,11 +326,11 @@ class EstimateSummary:
 
     def recording(self) -> RecordingFacts:
         """Return what a report says about all inputs."""
-        return RecordingFacts(self.tally.images, lost=tuple(self.losses))
+        return RecordingFacts(self.counts.images, lost=tuple(self.losses))
 
     def text(self, pipeline: Pipeline) -> str:
         """Return one line for a person."""
-        frames = self.tally.images
+        frames = self.counts.images
         if not frames:
             return "no frame was read"
         count, networks = f"{self.people} in all", pipeline.estimator.network
@@ -337,7 +339,7 @@ class EstimateSummary:
             networks += f" and {pipeline.hands.network}"
         return (
             f"{frames} {'frame' if frames == 1 else 'frames'}, "
-            f"{self.tally.with_people} with people ({count}), "
+            f"{self.counts.with_people} with people ({count}), "
             f"{1e3 * self.seconds / frames:.1f} ms a frame "
             f"({networks} on {pipeline.estimator.provider})"
         )
@@ -361,9 +363,9 @@ def estimate_shots(
             start = time.perf_counter()
             yield shot
 
-    for shot, result in pipeline.run_all(timed(), summary.tally.refuse):
+    for shot, result in pipeline.run_all(timed(), summary.counts.refuse):
         summary.seconds += time.perf_counter() - start
-        summary.tally.add(result)
+        summary.counts.add(result)
         summary.people += len(result.poses)
         summary.hands += len(result.hands or ())
         yield shot, result

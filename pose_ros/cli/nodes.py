@@ -25,7 +25,7 @@ def write_bag(arguments: Sequence[str]) -> int:
     """
     from tqdm import tqdm
 
-    from pose_ros.analysis.whole import write_errors
+    from pose_ros.analysis.outputs import write_errors
     from pose_ros.synthetic.depth_camera import DepthSensor
     from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
     from pose_ros.synthetic.source import open_synthetic, scene_spec

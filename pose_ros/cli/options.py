@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pose_ros.analysis.exports.writing import FORMATS
-from pose_ros.analysis.whole import check_suffix
+from pose_ros.analysis.outputs import check_suffix
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.types import Estimator, HandEstimator
 from pose_ros.errors import OptionError

@@ -13,7 +13,7 @@ from typing import Protocol
 from pose_ros.analysis.exports.bvh import BvhMotion
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
 from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
-from pose_ros.analysis.whole import Whole
+from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.errors import OptionError, OutputError, did_you_mean
 from pose_ros.files import recording_name, user_path
@@ -139,7 +139,7 @@ def open_exports(
     info: RunInfo,
     *,
     name: str | None = None,
-    whole: Whole | None = None,
+    places: OutputPlaces | None = None,
 ) -> Exports:
     """Open what is asked for.
 
@@ -147,21 +147,21 @@ def open_exports(
         options: What is written.
         info: What ran.
         name: Of the recording, for patterns; that of its source if not given.
-        whole: With which other outputs the files appear; if not given they appear when they
+        places: With which other outputs the files appear; if not given they appear when they
             are closed, in place of what is there.
 
     Raises:
         OptionError: A format is unknown, or two files are one.
         OutputError: A file cannot be written.
     """
-    return Exports(options, info, recording_name(info.source) if name is None else name, whole)
+    return Exports(options, info, recording_name(info.source) if name is None else name, places)
 
 
 class Exports:
     """What is written of one run; as a context it is closed, or given up on an exception."""
 
     def __init__(
-        self, options: ExportOptions, info: RunInfo, name: str, whole: Whole | None = None
+        self, options: ExportOptions, info: RunInfo, name: str, places: OutputPlaces | None = None
     ) -> None:
         """Open as ``open_exports`` does."""
         self.paths = tuple(export_paths(options, name))
@@ -169,13 +169,13 @@ class Exports:
         self._exporters: dict[str, Exporter] = {}
         self._notes: tuple[str, ...] | None = None
         self._stack = ExitStack()
-        if whole is None:
-            whole = self._stack.enter_context(Whole(force=True))
+        if places is None:
+            places = self._stack.enter_context(OutputPlaces(force=True))
         try:
             for key, pattern in options.files.items():
                 file = _filled(pattern, name)
                 with _translated(file):
-                    made = [whole.place(table_path(file, t)) for t in _format(key).tables(options)]
+                    made = [places.place(table_path(file, t)) for t in _format(key).tables(options)]
                     self._exporters[str(file)] = FORMATS[key].begin(made, info, options)
         except BaseException:
             self.abandon()

@@ -8,7 +8,7 @@ import pytest
 
 from pose_ros.analysis.exports import check_exports, open_exports
 from pose_ros.analysis.exports.writing import FORMATS
-from pose_ros.analysis.whole import Whole
+from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.errors import OptionError, OutputError
 from pose_ros.files import recording_name
 from pose_ros.settings.outputs import ExportOptions
@@ -49,8 +49,8 @@ def test_all_formats_at_once(tmp_path):
 
 
 def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
-    with Whole() as whole:
-        exports = open_exports(all_formats(tmp_path), INFO, whole=whole)
+    with OutputPlaces() as places:
+        exports = open_exports(all_formats(tmp_path), INFO, places=places)
         exports.close()
         assert not set(tmp_path.iterdir()) & set(exports.paths)
     assert set(files(tmp_path)) == {path.name for path in exports.paths[:-1]}
@@ -100,8 +100,8 @@ def test_a_full_disk_is_one_line(tmp_path, kind):
     file = tmp_path / f"poses.{SUFFIXES[kind]}"
 
     def run():
-        whole = FullDisk(tmp_path)
-        with open_exports(ExportOptions({kind: str(file)}), INFO, whole=whole) as exports:
+        places = FullDisk(tmp_path)
+        with open_exports(ExportOptions({kind: str(file)}), INFO, places=places) as exports:
             for result in drawn_results("gestures", 3):
                 exports.write(result)
 

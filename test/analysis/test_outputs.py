@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from pose_ros.analysis.bag_writer import BagWriter
-from pose_ros.analysis.whole import Whole, is_results_bag, partial_of
+from pose_ros.analysis.outputs import OutputPlaces, is_results_bag, partial_of
+from pose_ros.analysis.results_bag import BagWriter
 from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.core.results import RunInfo
 from pose_ros.errors import OutputError
@@ -19,9 +19,9 @@ def write(path, text="new"):
 
 def test_files_and_bags_appear_together(tmp_path):
     table, bag = tmp_path / "deep" / "t.csv", tmp_path / "bag"
-    with Whole() as whole:
-        write(whole.place(table))
-        with BagWriter(whole.place(bag), "mcap", INFO):
+    with OutputPlaces() as places:
+        write(places.place(table))
+        with BagWriter(places.place(bag), "mcap", INFO):
             assert not bag.exists()
             assert not table.exists()
     assert table.read_text() == "new"
@@ -37,11 +37,11 @@ def test_existing_output_stays_without_force(tmp_path):
     with BagWriter(bag, "sqlite3", INFO):
         pass
     for target in (table, bag):
-        with pytest.raises(OutputError, match="--force"), Whole() as whole:
-            whole.place(target)
-    with Whole(force=True) as whole:
-        write(whole.place(table))
-        with BagWriter(whole.place(bag), "mcap", INFO):
+        with pytest.raises(OutputError, match="--force"), OutputPlaces() as places:
+            places.place(target)
+    with OutputPlaces(force=True) as places:
+        write(places.place(table))
+        with BagWriter(places.place(bag), "mcap", INFO):
             assert table.read_text() == "old"
     assert table.read_text() == "new"
     assert sorted(p.name for p in bag.iterdir()) == ["bag.mcap", "metadata.yaml"]
@@ -53,8 +53,8 @@ def test_folder_that_is_not_a_bag_of_results_is_not_replaced(tmp_path):
         add_topic(writer, "/chatter", "std_msgs/msg/String")
     (tmp_path / "folder").mkdir()
     for name in ("recorded", "folder"):
-        with pytest.raises(OutputError, match="stays"), Whole(force=True) as whole:
-            whole.place(tmp_path / name)
+        with pytest.raises(OutputError, match="stays"), OutputPlaces(force=True) as places:
+            places.place(tmp_path / name)
         assert (tmp_path / name).is_dir()
 
 
@@ -63,15 +63,15 @@ def test_leftovers_of_a_killed_run_are_removed_and_logged(tmp_path, caplog):
     partial = partial_of(table)
     partial.mkdir()
     write(partial / "t.csv", "half")
-    with caplog.at_level(logging.WARNING), Whole() as whole:
-        write(whole.place(table))
+    with caplog.at_level(logging.WARNING), OutputPlaces() as places:
+        write(places.place(table))
     assert "did not finish" in caplog.text
     assert table.read_text() == "new"
     assert not partial.exists()
     partial.mkdir()
     write(partial / "something of mine", "dear")
-    with pytest.raises(OutputError, match="in the way"), Whole(force=True) as whole:
-        whole.place(table)
+    with pytest.raises(OutputError, match="in the way"), OutputPlaces(force=True) as places:
+        places.place(table)
     assert (partial / "something of mine").read_text() == "dear"
 
 
@@ -80,8 +80,8 @@ def test_error_or_interruption_leaves_the_old_output(tmp_path):
     write(table, "old")
 
     def fail(error):
-        with Whole(force=True) as whole:
-            write(whole.place(table))
+        with OutputPlaces(force=True) as places:
+            write(places.place(table))
             raise error
 
     for error in (OutputError("full"), KeyboardInterrupt()):
@@ -93,5 +93,5 @@ def test_error_or_interruption_leaves_the_old_output(tmp_path):
 
 def test_place_that_cannot_be_written_is_one_line(tmp_path):
     write(tmp_path / "file")
-    with pytest.raises(OutputError, match="cannot write"), Whole() as whole:
-        whole.place(tmp_path / "file" / "t.csv")
+    with pytest.raises(OutputError, match="cannot write"), OutputPlaces() as places:
+        places.place(tmp_path / "file" / "t.csv")
