@@ -237,7 +237,7 @@ class _BlazeHandMemory:
 
 
 class BlazeHand:
-    """An ``Estimator`` (see ``pose_ros.core.protocols``) of hands for one stream of images.
+    """An ``Estimator`` (see ``pose_ros.core.types``) of hands for one stream of images.
 
     ``max_people`` is the most hands; ``upper_body_only`` changes nothing, for a hand
     belongs to the upper body whole. The hand labeled ``left`` is the person's own left
