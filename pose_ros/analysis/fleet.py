@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pose_ros.analysis.jobs import (
-    RECORD,
     Job,
     Manifest,
     TaskRecord,
@@ -20,6 +19,7 @@ from pose_ros.analysis.jobs import (
     read_record,
     sweep,
 )
+from pose_ros.analysis.outputs import RECORD
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Tick, run_here, run_on_cluster
 from pose_ros.bags.reader import METADATA, SUFFIXES, open_bag

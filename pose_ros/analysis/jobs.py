@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_ros import __version__
+from pose_ros.analysis.outputs import RECORD
 from pose_ros.analysis.task import BagTask, TaskProgress, TaskReport
 from pose_ros.bags.reader import SUFFIXES
 from pose_ros.documents import parse_json
@@ -27,9 +28,6 @@ from pose_ros.files import user_path, write_whole
 from pose_ros.report.tables import flat
 
 MANIFEST = "manifest.jsonl"
-RECORD = "task.json"
-RESULTS = "results"
-"""The bag of results in the folder of each recording."""
 
 SAID = 3
 """How many changed settings are listed."""

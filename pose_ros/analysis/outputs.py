@@ -20,13 +20,16 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from pose_ros.analysis.results_bag import CUSTOM_KEY
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import OptionError, OutputError, SourceError
 from pose_ros.files import user_path
 from pose_ros.sources.opening import Input
 from pose_ros.viz.image_writers import FRAMES, PicturePattern, Pictures
 
+CUSTOM_KEY = "pose_ros"
+"""Of the custom data of a bag of results: the ``RunInfo``."""
+RECORD, RESULTS = "task.json", "results"
+"""In the folder of one recording of many: what came of it, and its bag of results."""
 PARTIAL = ".partial"
 
 JSON_LINES = (".jsonl", ".json", ".ndjson", ".txt")

@@ -33,7 +33,7 @@ from typing import Any
 
 from rosbags.interfaces import Connection
 
-from pose_ros.analysis.jobs import RECORD, RESULTS
+from pose_ros.analysis.outputs import CUSTOM_KEY, RECORD, RESULTS
 from pose_ros.bags.images import IMAGE_KINDS, TF_TOPICS, take_frames
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import Bag, BagMessage, open_bag
@@ -62,8 +62,6 @@ from pose_ros.report import STAYING_FRAMES, CameraPlacement, RecordingFacts
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
 TARGET, GOAL = "/gesture/target", "/gesture/goal_pose"
 SKELETON, HAND_SKELETON, TF_STATIC = "/pose/skeleton", "/pose/hands/skeleton", "/tf_static"
-CUSTOM_KEY = "pose_ros"
-"""Of the bag's custom data: the ``RunInfo``."""
 
 _ID_PREFIX = "p"
 _ARRAY, _SKELETON = "pose_ros/msg/PoseArray", "pose_ros/msg/Skeleton"

@@ -22,8 +22,8 @@ from pose_ros.analysis.fleet import (
     is_glob,
     is_recording,
 )
-from pose_ros.analysis.jobs import RESULTS, Job
-from pose_ros.analysis.outputs import JSON_LINES, PAGES, check_suffix
+from pose_ros.analysis.jobs import Job
+from pose_ros.analysis.outputs import JSON_LINES, PAGES, RESULTS, check_suffix
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.analysis.workers import Images, cores
 from pose_ros.bags.writer import STORAGES

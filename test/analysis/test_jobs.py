@@ -7,7 +7,6 @@ import pytest
 
 from pose_ros.analysis.jobs import (
     MANIFEST,
-    RECORD,
     Job,
     Manifest,
     Origin,
@@ -19,6 +18,7 @@ from pose_ros.analysis.jobs import (
     run_job,
     sweep,
 )
+from pose_ros.analysis.outputs import RECORD
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.errors import SourceError
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
