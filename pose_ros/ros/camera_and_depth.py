@@ -25,24 +25,24 @@ from pose_ros.ros.node import ManagedNode
 from pose_ros.settings.nodes import PoseParameters
 from pose_ros.sources.calibration import read_calibration
 
-# images without any camera_info until that is said
 _IMAGES_WITHOUT = 30
-# a camera's first image may overtake its first camera_info, which was sent before it
+"""Images without any camera_info before a warning."""
 _FIRST_SECONDS = 0.25
+"""How long the first image waits for a camera_info: it may overtake one that was sent before it."""
 _LOST = "no meters and no /tf"
 _NO_HEADER = Header()
 
-# a depth image comes a little before or after its color image, not a quarter of a second
 _KEPT = 8
-# so long does an image wait for its depth; when that was in vain so many times in a row, only
-# one in so many does
+"""Depth images that are kept: each comes a little before or after its color image."""
 _WAIT_SECONDS = 0.1
+"""How long an image waits for its depth image."""
 _IN_VAIN = 5
+"""After so many waits in a row without success, only one image in ``_RETRY`` waits."""
 _RETRY = 10
-# a camera that gives both takes them at once, and their stamps differ by their rounding alone
 _OWN_SECONDS = 1e-4
-
+"""A camera that gives both takes them at once: their stamps differ by rounding alone."""
 _DEPTH_QUEUE = 5
+"""Messages of depth that wait in the subscription."""
 
 
 class CameraWatch:
@@ -51,7 +51,7 @@ class CameraWatch:
     ``take`` and ``camera_for`` may be called from two threads.
 
     Args:
-        topic: Of the camera_info, for what is said.
+        topic: Of the camera_info, for the messages.
         rectified: Whether the images are.
         warn: Takes what is wrong, each kind of trouble once.
     """
@@ -200,7 +200,7 @@ class DepthBuffer:
     """Keeps the last depth images; ``take`` and ``nearest`` may be called from two threads.
 
     Args:
-        topic: Of the depth images, for what is said.
+        topic: Of the depth images, for the messages.
         warn: Called with what is wrong, each kind of trouble once.
     """
 
@@ -326,7 +326,7 @@ class Meters:
         return self._depth.nearest(stamp, self._node.parameters.lift.max_depth_skew, width, height)
 
     def values(self) -> list[tuple[str, str]]:
-        """Return what the diagnostics tell."""
+        """Return values for the diagnostics."""
         values = [("camera", self._camera.describe())]
         if self._depth:
             values.append(("depth", self._depth.describe()))

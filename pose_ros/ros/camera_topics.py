@@ -38,7 +38,7 @@ LOOK_SECONDS = 0.5
 """How often the publishers are looked at: a look takes 30 microseconds."""
 SILENT_SECONDS = 3.0
 SHARE_TO_SAY = 0.1
-"""From this share of lost images on, it is said."""
+"""Share of lost images from which there is a warning."""
 
 _AS_PUBLISHED = "best_available"
 _CHOICES = {

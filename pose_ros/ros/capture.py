@@ -29,7 +29,7 @@ _JOIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class CaptureEvents:
-    """What a capture tells its node, each from the capture's thread.
+    """What a capture calls, each from the capture's thread.
 
     Attributes:
         frame: A frame and its stamp, Unix seconds.
@@ -115,7 +115,7 @@ class CaptureThread:
         events: What to call.
         rate: Frames a second at most; 0 for all.
         clock: ROS seconds, from which a recording is stamped.
-        has_reader: Whether anybody sees the frames; a recording waits for it, not for
+        has_reader: Whether the frames have a reader; a recording waits for one, not for
             ever, so that its first frames are not lost without a subscriber.
         simulated: Whether the clock is a simulation's or a bag's: a recording waits for it
             to begin, and then plays by it.
@@ -205,7 +205,7 @@ class CaptureThread:
         self._events.frame(frame, frame.stamp if self._keep_stamps else stamp)
 
     def _due(self, media: float) -> float:
-        """Return when a frame is due, and tell what there is to tell of the clock."""
+        """Return when a frame is due, and report a clock that went back."""
         was_behind, rewinds = self._pacer.behind, self._pacer.rewinds
         stamp = self._pacer.due(media)
         if self._pacer.behind and not was_behind:
@@ -239,7 +239,7 @@ def start_capture(
     if source.live and node.simulated:
         node.get_logger().warning(
             f"use_sim_time is set, and the images of {source.name} carry the system's time all "
-            "the same: leave use_sim_time out for whoever captures"
+            "the same: leave use_sim_time out for the node that captures"
         )
     node.get_logger().info(f"images from {source.name}")
 

@@ -102,10 +102,10 @@ class Child:
             raise DemoError(f"{self.name} ended with code {code}: {self.last_words()}")
 
     def last_words(self) -> str:
-        """Return the last thing the node said, its errors first."""
+        """Return the last line of the node, its errors first."""
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line]
         errors = [line for line in lines if "[ERROR]" in line]
-        return (errors or lines or ["it said nothing"])[-1]
+        return (errors or lines or ["it printed nothing"])[-1]
 
     def ask_to_end(self) -> None:
         """Send what Ctrl-C would."""
@@ -281,7 +281,7 @@ def watch(
         DemoError: A node died or failed, or no poses come.
     """
     tally = demo.tally
-    began = said = time.monotonic()
+    began = printed = time.monotonic()
     while not stop.is_set():
         demo.spin_once()
         now = time.monotonic()
@@ -296,8 +296,8 @@ def watch(
                 return
             if now - tally.last > SILENCE_SECONDS:
                 raise DemoError(f"no poses for {SILENCE_SECONDS:.0f} s; {children[0].last_words()}")
-            if live and now - said >= LINE_SECONDS:
-                said = now
+            if live and now - printed >= LINE_SECONDS:
+                printed = now
                 print(f"\r{tally.line()}", end="" if sys.stdout.isatty() else "\n", flush=True)
         elif now - began > START_SECONDS:
             words = "; ".join(child.last_words() for child in children)

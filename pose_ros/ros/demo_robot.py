@@ -56,7 +56,7 @@ class DemoRobot:
         self._goal: tuple[float, float, float] | None = None
         self._speeds, self._speeds_at = (0.0, 0.0), -math.inf
         self._stepped = time.monotonic()
-        self._told = ""
+        self._state_text = ""
         node.create_subscription(PoseStamped, "goal_pose", self._on_goal, RESULT_QOS)
         node.create_subscription(TwistStamped, "cmd_vel", self._on_speeds, RESULT_QOS)
         node.create_subscription(KeyValue, "gesture/state", self._on_state, LATCHED_QOS)
@@ -76,7 +76,7 @@ class DemoRobot:
             people=people,
             spot=errands[-1].spot if errands else None,
             goal=None if self._goal is None else self._goal[:2],
-            text=self._told,
+            text=self._state_text,
             legend=True,
         )
         floor = picture if channels == "bgr" else picture[..., ::-1]
@@ -109,7 +109,7 @@ class DemoRobot:
         return response
 
     def _on_state(self, msg: Any) -> None:
-        self._told = f"{msg.key}: {msg.value}"
+        self._state_text = f"{msg.key}: {msg.value}"
         self.let_go = bool(self.errands) and msg.key == "disengaged"
 
     def _step(self) -> None:

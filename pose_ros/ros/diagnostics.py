@@ -22,11 +22,11 @@ FLOOD_HZ = 60.0
 FLOOD_RATIO = 4.0
 
 MAX_NOTICES = 200
-"""A sender who makes up new causes fills no log and no memory."""
+"""Causes that are kept at most: a sender of ever new ones must not fill log and memory."""
 RECENT_SECONDS = 2.5
-"""What was noted within this time holds now; a node looks around once a second."""
+"""A notice of this time still holds: a node looks once a second."""
 AGAIN_SECONDS = 60.0
-"""What was not noted for so long had ended."""
+"""After this time without a notice its cause had ended, and is news when it comes back."""
 
 
 class Level(IntEnum):
@@ -219,17 +219,16 @@ class Notices:
         self._lock = threading.Lock()
         self._given: dict[Hashable, tuple[float, str]] = {}
 
-    def warn(self, cause: Hashable, text: str) -> bool:
-        """Log a warning where its cause is new; return whether it was."""
+    def warn(self, cause: Hashable, text: str) -> None:
+        """Log a warning where its cause is new."""
         with self._lock:
             new = cause not in self._given
             if new and len(self._given) >= MAX_NOTICES:
-                return False
+                return
             text = printable(text)
             self._given[cause] = (self._clock(), text)
         if new:
             self._logger.warning(text)
-        return new
 
     def note(self, text: str) -> None:
         """Note that something is wrong at this moment, and log it where that is news.

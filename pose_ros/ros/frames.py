@@ -49,12 +49,7 @@ class OwnFrames:
 
     def __init__(self, node: Any) -> None:
         self._node = node
-        notices = Notices(node.get_logger())
-
-        def say(kind: str, text: str) -> None:
-            notices.warn(kind, text)
-
-        self._tracker = FrameTracker(say)
+        self._tracker = FrameTracker(Notices(node.get_logger()).warn)
         self._subscriptions: list[Any] = []
         try:
             from tf2_msgs.msg import TFMessage

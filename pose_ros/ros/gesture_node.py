@@ -30,7 +30,6 @@ from pose_ros.documents import parse_yaml
 from pose_ros.errors import (
     DocumentError,
     OptionError,
-    PoseRosError,
     TransformError,
     printable,
     short,
@@ -207,8 +206,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._notices = Notices(self.get_logger())
         self._states: Any = None
         self._gestures: Any = None
-        self._state_told: tuple[State, str] | None = None
-        self._told_at: dict[str, float] = {}  # when each kind of state was logged, seconds
+        self._published_state: tuple[State, str] | None = None
+        self._logged_at: dict[str, float] = {}  # when each kind of state was logged, seconds
         self._sources = 0  # how often poses have begun to come from another node
         self._ends = False  # the process does
         self._unheard = ""  # why a lock or stop button cannot be heard
@@ -216,7 +215,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._images = 0
         self._moving_clock = ClockWatch(self.now, time.monotonic)
         self._rewinds = Rewinds()
-        self._rewound = False  # and that was said since the last tick
+        self._rewound = False  # and that was logged since the last tick
 
     def acquire(self) -> None:
         """Make the publishers, and listen to lock and stop."""
@@ -250,11 +249,11 @@ class GestureNode(ManagedNode[GestureParameters]):
         commander = self._make_commander()
         commander.lock(bool(self._locks.holders), self.now(), heard=False)
         self._commander, self._stage = commander, self._make_stage()
-        self._state_told, self._defect, self._refusal, self._images = None, "", "", 0
+        self._published_state, self._defect, self._refusal, self._images = None, "", "", 0
         self._moving_clock.restart()
         self._rewinds.reset()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
-        self._sources, self._told_at = 0, {}
+        self._sources, self._logged_at = 0, {}
         self._input = PoseInput(
             self,
             self._take,
@@ -274,7 +273,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             self._ticker = None
         if self._commander is not None and self._robot is not None:
             self._robot.rest(self.now())
-            self._tell(State.DISENGAGED, "the node is not active")
+            self._publish_state(State.DISENGAGED, "the node is not active")
         self._commander = None
         if self._targeting is not None:
             self._targeting.clear()
@@ -342,7 +341,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             stamp = stamp_from_msg(header.stamp)
             self._check_source(commander)
             if self._rewinds.stamp(stamp):
-                self._say_rewind()
+                self._log_rewind()
             stage = self._stage
             if stage is None:
                 return
@@ -378,10 +377,10 @@ class GestureNode(ManagedNode[GestureParameters]):
                 self._check_locks(commander)
                 now = self.now()
                 if self._rewinds.clock(now):
-                    self._say_rewind()
+                    self._log_rewind()
                 command = commander.tick(now)
                 robot.send(command, now)
-                self._tell_command(command)
+                self._publish_command(command)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 
@@ -395,12 +394,10 @@ class GestureNode(ManagedNode[GestureParameters]):
 
     def _fail(self, error: Exception) -> None:
         """Stand still after what should not have happened."""
-        expected = isinstance(error, PoseRosError)
-        told = f"{error}" if expected else "".join(traceback.format_exception(error))
-        self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
+        line = self.log_error(error)
         try:
             with self._mutex:
-                self._defect = f"{error}" if expected else repr(error)
+                self._defect = line
                 if self._commander is not None:
                     self._commander.stop(self._defect)
                 if self._robot is not None:
@@ -446,7 +443,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._tick_now()
 
     def _lockers(self) -> str:
-        """Return who locks, for people to read."""
+        """Return the names of the nodes that lock."""
         if not self._locks.holders:
             return ""
         there = publishers(self, LOCK)
@@ -488,10 +485,10 @@ class GestureNode(ManagedNode[GestureParameters]):
             if self._commander is not None:
                 self._commander.finish_goal(reason)
 
-    def _tell_command(self, command: Command) -> None:
-        if self._state_told != (command.state, command.reason):
-            before = self._state_told
-            self._tell(command.state, command.reason)
+    def _publish_command(self, command: Command) -> None:
+        if self._published_state != (command.state, command.reason):
+            before = self._published_state
+            self._publish_state(command.state, command.reason)
             if (before is None or before[0] is not command.state) and not self._rewound:
                 self._log_state(f"{command.state.value}: {command.reason}")
         self._rewound = False
@@ -500,22 +497,22 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Log a state; one that comes and goes with other numbers is logged every few seconds."""
         kind = re.sub(r"[\d.]+", "", text)
         now = time.monotonic()
-        if now - self._told_at.get(kind, -math.inf) >= SAME_STATE_SECONDS:
-            if len(self._told_at) >= MAX_NOTICES:
-                self._told_at.clear()
-            self._told_at[kind] = now
+        if now - self._logged_at.get(kind, -math.inf) >= SAME_STATE_SECONDS:
+            if len(self._logged_at) >= MAX_NOTICES:
+                self._logged_at.clear()
+            self._logged_at[kind] = now
             self.get_logger().info(printable(text))
 
-    def _say_rewind(self) -> None:
-        """Say that time went back; the state that follows from it goes without saying."""
+    def _log_rewind(self) -> None:
+        """Log that time went back; the state that follows from it is not logged too."""
         self._rewound = True
         self.get_logger().warning(
             f"time went back by {self._rewinds.back:.2f} s: gestures start over, and no person "
             "is engaged"
         )
 
-    def _tell(self, state: State, reason: str) -> None:
-        self._state_told = (state, reason)
+    def _publish_state(self, state: State, reason: str) -> None:
+        self._published_state = (state, reason)
         # a name that some message holds may be no text that ROS can send
         self._states.publish(KeyValue(key=state.value, value=printable(reason)))
 

@@ -1,4 +1,4 @@
-"""The running graph: who publishes and subscribes to what, how often, and under which stamps."""
+"""The running graph: publishers and subscribers, their rates, and the stamps of messages."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ class GraphListener:
                 for status in traffic.message.status:
                     self.health[f"/{status.name.partition(':')[0]}"] = status
         except Exception:  # noqa: BLE001
-            # whoever looks on must not end the nodes of its process by what others send
+            # a message of another node must not end the nodes of this process
             traffic.damaged += 1
 
 

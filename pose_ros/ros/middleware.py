@@ -164,8 +164,8 @@ def _remove(lock: Path, young_seconds: float) -> int:
 def claim_domain() -> int:
     """Return a domain for this process, 1 to 101, that is its own until it ends.
 
-    A domain is taken where a participant listens, whoever started it, and where another process
-    has claimed it with this function. Domain 0 is what everybody has who sets nothing.
+    A domain is taken where a participant listens, by whichever program, and where another process
+    has claimed it with this function. Domain 0 is the default of ROS.
 
     Raises:
         OptionError: All are taken.

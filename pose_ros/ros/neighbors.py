@@ -141,21 +141,21 @@ class PoseNeighbors:
         own_poses = self._node.resolve_topic_name("~/poses")
         found = self._lasting.of(_collisions(self._node, own_poses))
         others = _others_on(self._node, POSES)
-        self._asked = {name: said for name, said in self._asked.items() if name in others}
+        self._asked = {name: answer for name, answer in self._asked.items() if name in others}
         own = self._node.parameters
         for name in sorted(others):
             if name not in self._asked:
                 self._ask(name)
-            said = self._asked[name]
-            if said.get("id_prefix") != own.id_prefix:
+            answer = self._asked[name]
+            if answer.get("id_prefix") != own.id_prefix:
                 continue
             first = f"body_{own.id_prefix}0"
-            if own.publish_tf and said.get("publish_tf"):
+            if own.publish_tf and answer.get("publish_tf"):
                 found.append(
                     f"{name} sends {first} on /tf as this node does: give each pose node its own "
                     "id_prefix, and each camera its own frame_id"
                 )
-            elif own.rep155 and said.get("rep155"):
+            elif own.rep155 and answer.get("rep155"):
                 found.append(
                     f"{name} publishes /humans/bodies/{own.id_prefix}0 as this node does: give "
                     "each pose node its own id_prefix"

@@ -74,7 +74,7 @@ class ManagedNode(LifecycleNode, Generic[Table]):
         self._table = table
         self._state = "unconfigured"
         self._trouble = ""
-        self._told = Level.OK
+        self._reported = Level.OK
         self._publishers_made: list[Any] = []
         try:
             self.parameters: Table = parameters.declare_on(self, table, checks)
@@ -250,8 +250,18 @@ class ManagedNode(LifecycleNode, Generic[Table]):
 
     def survive(self, error: Exception) -> None:
         """Go on after what a callback of this process raised, which is a defect."""
-        told = "".join(traceback.format_exception(error))
-        self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
+        self.log_error(error)
+
+    def log_error(self, error: Exception) -> str:
+        """Log an error, a defect with its traceback, at most every few seconds; return its line."""
+        log = self.get_logger()
+        # two places in the code, so that an error does not hold a defect back
+        if isinstance(error, PoseRosError):
+            log.error(str(error), throttle_duration_sec=WARN_EVERY_SECONDS)
+            return str(error)
+        text = "".join(traceback.format_exception(error))
+        log.error(text, throttle_duration_sec=WARN_EVERY_SECONDS)
+        return repr(error)
 
     def close(self) -> None:
         """Shut down in order, and leave the graph; the node is not used again."""
@@ -331,10 +341,10 @@ class ManagedNode(LifecycleNode, Generic[Table]):
             level = Level.ERROR if self._trouble else Level.WARN
             report = Report(level, self._trouble or self._state)
         values = [("state", self._state), *report.values]
-        said = report.logged or report.noticed
-        if self._state == "active" and report.level > self._told and not said:
+        logged = report.logged or report.noticed
+        if self._state == "active" and report.level > self._reported and not logged:
             self.get_logger().warning(report.message)
-        self._told = report.level
+        self._reported = report.level
         report = dataclasses.replace(report, values=values)
         stamp = self.get_clock().now().to_msg()
         name = f"{self.get_fully_qualified_name()[1:]}: {self.get_name()}"

@@ -29,7 +29,7 @@ from pose_ros.settings.nodes import PoseParameters
 from pose_ros.viz.overlay import draw
 
 BODIES = "/humans/bodies"
-# so long do the topics of a person who is out of sight stay
+# how long the topics of a person who is out of sight stay
 KEEP_SECONDS = 5.0
 
 _COCO18 = skeletons.get("openpose_coco18")
@@ -81,12 +81,12 @@ class PosePublishers:
             self._hands = make(PoseArray, "~/hands", RESULT_QOS)
             self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
         self._made_markers = SkeletonMarkers()
-        self._told: Skeleton | None = None
+        self._sent_skeleton: Skeleton | None = None
 
     def start(self, skeleton: Skeleton, hand_skeleton: Skeleton | None) -> None:
-        """Tell the skeletons, latched."""
-        self._told = None
-        self.tell_skeleton(skeleton)
+        """Publish the skeletons, latched."""
+        self._sent_skeleton = None
+        self.publish_skeleton(skeleton)
         if hand_skeleton:
             self._hand_skeleton.publish(skeleton_to_msg(hand_skeleton))
 
@@ -96,15 +96,15 @@ class PosePublishers:
         if self._humans:
             self._humans.stop()
 
-    def tell_skeleton(self, skeleton: Skeleton) -> None:
+    def publish_skeleton(self, skeleton: Skeleton) -> None:
         """Publish the skeleton, latched, when it is another than before."""
-        if skeleton != self._told:
-            self._told = skeleton
+        if skeleton != self._sent_skeleton:
+            self._sent_skeleton = skeleton
             self._skeleton.publish(skeleton_to_msg(skeleton))
 
     def publish(self, result: PublishedResult) -> None:
         """Publish what programs read of one image: frames, poses, REP-155's topics."""
-        self.tell_skeleton(result.poses.skeleton)
+        self.publish_skeleton(result.poses.skeleton)
         poses, header = result.poses, result.header
         parameters = self._node.parameters
         height, width = result.image.shape[:2]
@@ -115,7 +115,7 @@ class PosePublishers:
             least = parameters.min_joint_score or poses.skeleton.least_score
             frames = transforms_to_msg(poses, header, parameters.id_prefix, least)
         if self._send_frames and frames:
-            # first, so that who gets the poses can look the frames up
+            # first, so that a node that gets the poses can look the frames up
             self._send_frames(frames)
         self._poses.publish(msg)
         if result.hands is not None:

@@ -280,7 +280,7 @@ class _PictureFile(OverlayView):
 class VideoRecorder:
     """A video in which an image is shown until the next one's stamp, and no longer than 5 s.
 
-    Images are encoded in a thread, so that whoever adds them has time for what comes next.
+    Images are encoded in a thread, so that the thread that adds them goes on.
 
     Args:
         path: Of the video; with a suffix of no video it becomes MP4.

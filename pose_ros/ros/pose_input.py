@@ -106,11 +106,11 @@ class PoseInput:
         except Exception as error:  # noqa: BLE001 - whatever a message holds
             self._refuse(f"the skeleton of {topic} cannot be read: {_line(error)}", topic)
             return
-        told = self._skeletons.setdefault(topic, {})
-        told.pop(sender.gid, None)
-        told[sender.gid] = skeleton
-        if len(told) > MAX_SKELETONS:
-            del told[next(iter(told))]
+        known = self._skeletons.setdefault(topic, {})
+        known.pop(sender.gid, None)
+        known[sender.gid] = skeleton
+        if len(known) > MAX_SKELETONS:
+            del known[next(iter(known))]
 
     def _on_poses(self, msg: Any, sender: Sender) -> None:
         if self._waiting is not None:
@@ -153,12 +153,12 @@ class PoseInput:
 
         None: one of that name that is known.
         """
-        told = self._skeletons.get(topic, {})
+        known = self._skeletons.get(topic, {})
         own = [
             skeleton
-            for gid, skeleton in told.items()
+            for gid, skeleton in known.items()
             # not every middleware's ids begin with the process: one publisher is the sender's
-            if (gid[:PROCESS_BYTES] == sender.gid[:PROCESS_BYTES] or len(told) == 1)
+            if (gid[:PROCESS_BYTES] == sender.gid[:PROCESS_BYTES] or len(known) == 1)
             and skeleton.name == msg.skeleton
         ]
         return own[-1] if own else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.lifting.lifter import floor_below
 from pose_ros.core.timeline import StillWatch, Timeline
 from pose_ros.core.types import Estimator, Frame, HandEstimator, Image, Source
-from pose_ros.errors import ImageError, ModelError, OptionError, PoseRosError
+from pose_ros.errors import ImageError, ModelError, OptionError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import PeopleStage
@@ -34,7 +33,7 @@ from pose_ros.ros.capture import CaptureThread, start_capture
 from pose_ros.ros.diagnostics import Level, Notices, Report, StreamHealth
 from pose_ros.ros.messages import header_to_msg
 from pose_ros.ros.neighbors import PoseNeighbors, missing_images
-from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
+from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.outputs import PosePublishers, PublishedResult
 from pose_ros.ros.threads import Worker
 from pose_ros.runtime.session import interrupt
@@ -45,7 +44,7 @@ from pose_ros.sources.opening import open_source
 FROZEN_SECONDS = 0.5
 """A picture that stays the same for this long is worth a word; a repeated one is not."""
 STUCK_SECONDS = 5.0
-"""A network that works on one image for longer is said to hang; it is an error after"""
+"""A network that works on one image for longer gives a warning; an error after"""
 STUCK_ERROR_SECONDS = 30.0
 PATIENCE_SECONDS = 1.0
 """How long a network is waited for when the node stops, before its run is broken off."""
@@ -377,15 +376,8 @@ class PoseNode(ManagedNode[PoseParameters]):
         return True
 
     def _failed(self, error: Exception) -> None:
-        if self._interrupted:
-            return  # by the node itself, which is stopping
-        if isinstance(error, PoseRosError):
-            self.health.failed(str(error))
-            self.get_logger().error(str(error), throttle_duration_sec=WARN_EVERY_SECONDS)
-        else:
-            self.health.failed(repr(error))
-            told = "".join(traceback.format_exception(error))
-            self.get_logger().error(told, throttle_duration_sec=WARN_EVERY_SECONDS)
+        if not self._interrupted:  # by the node itself, which is stopping
+            self.health.failed(self.log_error(error))
 
 
 def main(args: Sequence[str] | None = None) -> int:

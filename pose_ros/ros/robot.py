@@ -75,7 +75,7 @@ class Robot:
     def send(self, command: Command, now: float) -> None:
         """Send what the commander says at a time, in seconds."""
         for event in command.events:
-            self._tell(event)
+            self._send_event(event)
         if command.kind == "none":
             return
         if command.kind == "goal" and command.goal is not None:
@@ -146,7 +146,7 @@ class Robot:
         if self._cancel.service_is_ready():
             self._cancel.call_async(CancelGoal.Request())
 
-    def _tell(self, event: EventAction) -> None:
+    def _send_event(self, event: EventAction) -> None:
         self._events.publish(String(data=event.name))
         if not event.service:
             return

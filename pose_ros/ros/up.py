@@ -1,6 +1,6 @@
 """The nodes in one process, frames handed over in memory, for `pose-ros up`.
 
-All topics are there for whoever subscribes; it serves where ros2 launch is not.
+All topics are there too. It serves where there is no ros2 launch.
 """
 
 from __future__ import annotations
@@ -24,22 +24,8 @@ from pose_ros.ros.scene_parameters import gesture_scene
 from pose_ros.ros.watch import CLEAR, LiveLine
 from pose_ros.settings.command_line import TRUTH, add_parameters_to_parser
 from pose_ros.settings.nodes import CameraParameters, PoseParameters
+from pose_ros.settings.parameters import parameters_of
 from pose_ros.sources.names import is_synthetic, may_repeat
-
-_CAMERA = {
-    "topic": "bag_topic",
-    "calibration": "camera_info_url",
-    **{name.replace("_", "-"): name for name in ("hfov", "frame_id", "rate", "width", "height")},
-}
-"""Parameters of the camera node, by the flags that set them."""
-_POSE = {
-    name.replace("_", "-"): name
-    for name in (
-        *("network", "finder", "threshold", "max_people", "upper_body_only", "smoothing", "hands"),
-        *("hand_network", "detect_palms", "person_height", "id_prefix"),
-    )
-}
-"""Parameters of the pose node, by the flags that set them."""
 
 PIPED_LINE_SECONDS = 10.0
 _LOG_FORMAT = "[{severity}] [{time}] [{name}]: {message}"  # rcutils' own
@@ -70,19 +56,23 @@ def parser() -> argparse.ArgumentParser:
         **TRUTH,
         help="run the gesture node too, which commands a robot",
     )
-    for table, flags in ((PoseParameters, _POSE), (CameraParameters, _CAMERA)):
-        add_parameters_to_parser(table, made, flags)
+    camera, pose = flags_of(CameraParameters), flags_of(PoseParameters)
+    add_parameters_to_parser(CameraParameters, made, camera)
+    own = {flag: name for flag, name in pose.items() if flag not in camera}
+    add_parameters_to_parser(PoseParameters, made, own)
     made.add_argument("--no-live", action="store_true", help="print no live line")
     return made
 
 
-def _asked(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that flags set; what is not asked for is left to the node.
+def flags_of(table: type[Any]) -> dict[str, str]:
+    """Return the parameters of a node that have a flag, by the flags without their dashes."""
+    parameters = parameters_of(table)
+    return {p.option.flag: name for name, p in parameters.items() if p.option.flag}
 
-    Args:
-        options: As the parser returns them.
-        flags: Names of parameters, by the flags.
-    """
+
+def _asked(options: argparse.Namespace, table: type[Any]) -> dict[str, Any]:
+    """Return the parameters of a node that flags set; what is not asked for is left to it."""
+    flags = flags_of(table)
     given = {name: getattr(options, flag.replace("-", "_")) for flag, name in flags.items()}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -90,7 +80,7 @@ def _asked(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, A
 def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     """Return the nodes that the options ask for, the receiver first."""
     # what is not asked for is left to --ros-args and the defaults
-    asked = _asked(options, _POSE)
+    asked = _asked(options, PoseParameters)
     info = camera_info_topic(options.image_topic)
     remap = ["--ros-args", "-r", f"image:={options.image_topic}", "-r", f"camera_info:={info}"]
     if options.depth_topic:
@@ -105,7 +95,7 @@ def make_nodes(options: argparse.Namespace) -> list[ManagedNode[Any]]:
     if may_repeat(options.camera):
         asked["allow_still_images"] = True
     captured: dict[str, Any] = {"source": options.camera, "wait_for_camera": False}
-    captured |= _asked(options, _CAMERA)
+    captured |= _asked(options, CameraParameters)
     camera = CameraNode(cli_args=remap, parameter_overrides=_parameters(captured))
     pose = PoseNode(
         subscribe=camera.subscribe, cli_args=remap, parameter_overrides=_parameters(asked)

@@ -40,16 +40,16 @@ from pose_ros.ros.node import stop_signals
 from pose_ros.ros.overlay import OverlayInput, OverlayView, open_view
 from pose_ros.viz.live_page import DEFAULT_PORT, LOOPBACK
 
-TABLE_AFTER_SECONDS = 2.5  # discovery, and a rate
+TABLE_SECONDS = 2.5  # until the table: discovery, and a rate
 SPIN_SECONDS = 0.1
 
-# Images cost more to hear than all else together, and markers are made for who listens alone.
+# Images cost more to receive than all else together, and markers are made for a subscriber only.
 _NOT_HEARD = (IMAGE, COMPRESSED, "visualization_msgs/msg/MarkerArray")
 _NOT_COUNTED = "-"
 
 
 KINDS = frozenset({POSES, GESTURES, KEY_VALUE, TWIST, TWIST_STAMPED})
-"""Types of the topics that the line reads."""
+"""Types of the topics that the live line reads."""
 CLEAR = "\r\033[K"
 """What empties a terminal's line."""
 REFRESH_SECONDS = 1.0
@@ -268,7 +268,7 @@ class Watch:
         return changed
 
     def table(self) -> list[str]:
-        """Return a line for each topic: name, type, rate, who publishes and who subscribes."""
+        """Return a line for each topic: name, type, rate, publishers and subscribers."""
         found = self._listener.endpoints
         rows = [("topic", "type", "per second", "from", "to")]
         for topic in sorted({e.topic for e in found}):
@@ -399,7 +399,7 @@ def _watch(options: argparse.Namespace, view: OverlayView | None, stop: Any) -> 
     watch = Watch(view, options.namespace)
     executor.add_node(watch.node)
     began = time.monotonic()
-    table_at = began + TABLE_AFTER_SECONDS
+    table_at = began + TABLE_SECONDS
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=SPIN_SECONDS)
@@ -407,7 +407,7 @@ def _watch(options: argparse.Namespace, view: OverlayView | None, stop: Any) -> 
             if options.seconds is not None and now - began > options.seconds:
                 return
             if watch.step():
-                table_at = now + TABLE_AFTER_SECONDS  # what has just come has no rate yet
+                table_at = now + TABLE_SECONDS  # what has just come has no rate yet
             if now >= table_at:
                 table_at = float("inf")
                 lines = watch.table()

@@ -26,6 +26,7 @@ from pose_ros.ros.launch_plan import (
 )
 from pose_ros.ros.middleware import USER_VARIABLES, profile_variable
 from pose_ros.ros.pose_node import PoseNode
+from pose_ros.ros.up import flags_of
 from pose_ros.ros.up import parser as up_parser
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
 from pose_ros.settings.parameters import parameters_of
@@ -102,7 +103,9 @@ BAG_PLAYER = {"bag", "bag_rate", "bag_loop"}
 def test_pose_ros_up_has_the_arguments_of_the_launch_file() -> None:
     options = {action.dest for action in up_parser()._actions}
     assert set(BY_NAME) - options == LAUNCH_ALONE | BAG_PLAYER
-    assert options - set(BY_NAME) == {"help", "topic", "hand_network", "no_live"}
+    flags = flags_of(PoseParameters) | flags_of(CameraParameters)
+    own = {flag.replace("-", "_") for flag in flags}
+    assert options - set(BY_NAME) - own == {"help", "no_live"}
 
 
 def test_with_no_argument_the_pose_node_takes_images_from_a_topic() -> None:

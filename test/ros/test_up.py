@@ -34,6 +34,14 @@ def test_option_not_given_keeps_the_default_of_the_node(ros: Any) -> None:
     assert found == CameraParameters(source="0", wait_for_camera=False)
 
 
+def test_each_option_with_a_flag_reaches_its_node(ros: Any) -> None:
+    options = ["--provider", "cpu", "--min-tracking-confidence", "0.3", "--max-megapixels", "2"]
+    found = nodes(ros, "--camera", "0", *options)
+    camera, pose = found["camera"].parameters, found["pose"].parameters
+    assert (pose.engine.provider, pose.estimator.min_tracking_confidence) == ("cpu", 0.3)
+    assert camera.images.max_megapixels == pose.images.max_megapixels == 2.0
+
+
 @pytest.mark.parametrize("table", [PoseParameters, CameraParameters, GestureParameters])
 def test_each_flag_of_a_node_is_one_of_up(table: type) -> None:
     words = parser().format_help().split()
