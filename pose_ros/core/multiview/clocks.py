@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.timeline import FOLLOW_SECONDS, REWIND_SECONDS
+from pose_ros.core.timeline import FOLLOW_SECONDS, StampStep, step_from, went_back
 from pose_ros.core.types import FloatArray, Poses
 
 _OFFSET_SECONDS = 30.0  # for which what was seen counts
@@ -37,12 +37,11 @@ class CameraSamples:
         """Take in an image's people; those of the last stamp again, or older ones, are left out."""
         if self._samples:
             before = self._samples[-1][0]
-            if stamp < before - REWIND_SECONDS:
+            step = step_from(before, stamp, FOLLOW_SECONDS)
+            if step is StampStep.GAP or went_back(before, stamp):
                 self.reset()
-            elif stamp <= before:
+            elif step is not StampStep.NEXT:
                 return
-            elif stamp - before > FOLLOW_SECONDS:
-                self.reset()
         self._samples = [*self._samples[-2:], (stamp, poses)]
 
     def skew(self, stamp: float) -> float:

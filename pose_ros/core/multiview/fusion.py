@@ -32,7 +32,7 @@ from pose_ros.core.multiview.identity import FusedPerson, Instant, Room, facing,
 from pose_ros.core.multiview.placement import place, rays_of
 from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
 from pose_ros.core.skeletons import FOUND_SCORE
-from pose_ros.core.timeline import FOLLOW_SECONDS, REWIND_SECONDS, Stream
+from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError
 from pose_ros.settings.multiview import FusionOptions
@@ -176,7 +176,7 @@ class Fusion:
             names = sorted({poses.skeleton.name for _, poses in given.values()})
             raise OptionError(f"expected one skeleton from all cameras, got {', '.join(names)}")
         room, stamp = self._stream.take((1, 1), stamp)
-        if stamp < self._stamp - REWIND_SECONDS:
+        if went_back(self._stamp, stamp):
             self._clocks.reset()
         step = stamp - self._stamp if self._stamp > -math.inf else 0.0
         self._stamp = stamp
