@@ -1,0 +1,367 @@
+"""``pose-ros calibrate``: where several cameras stand, from a person or a board that they see."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pose_ros.analysis.rig_calibration import (
+    images_to_look_at,
+    look_for_board,
+    look_for_person,
+    with_hands,
+)
+from pose_ros.bags.images import base_topic, image_topics, is_depth
+from pose_ros.bags.reader import is_bag, open_bag
+from pose_ros.build import create_body_hands
+from pose_ros.cli.input_options import add_input_arguments
+from pose_ros.cli.network_options import (
+    add_network_arguments,
+    build_estimator,
+    engine_options,
+    estimator_options,
+)
+from pose_ros.cli.stopping import say
+from pose_ros.cli.tables import table
+from pose_ros.core.camera import Camera
+from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.multiview.boards import BoardTrack, CalibrationBoard, calibrate_from_board
+from pose_ros.core.multiview.calibration import (
+    PersonTrack,
+    RigCalibration,
+    calibrate_from_person,
+)
+from pose_ros.core.multiview.clock_offset import (
+    MAX_LATENCY,
+    MAX_OFFSET,
+    calibrate_with_clocks,
+)
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.protocols import HandEstimator, Source
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.errors import OptionError, OutputError, SourceError, did_you_mean
+from pose_ros.settings.command_line import add_to_parser
+from pose_ros.settings.estimation import HandOptions
+from pose_ros.settings.lifting import LiftOptions
+from pose_ros.share import user_path
+from pose_ros.sources import open_source
+from pose_ros.sources.calibration import read_calibration
+from pose_ros.sources.camera_rig import read_rig, write_rig
+
+NETWORK = "blazepose-heavy"
+"""Where there is no hurry, the most exact network finds the person."""
+GUESSED_HFOV = 65.0
+"""Degrees: of a webcam that nothing is known of."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT",
+        help="a video of each camera, or one bag with a topic of each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="of the calibration, such as room.yaml"
+    )
+    parser.add_argument("--force", action="store_true", help="replace that file")
+    parser.add_argument(
+        "--topics", nargs="+", metavar="TOPIC", help="of the images in the bag (all of them)"
+    )
+    parser.add_argument(
+        "--board", metavar="BOARD",
+        help="calibrate from a board: charuco:5x7:0.04:0.03 (squares, meters of a square and of a "
+        "marker) or checkerboard:8x6:0.025 (inner corners, meters of a square)",
+    )  # fmt: skip
+    add_to_parser(LiftOptions, parser, leave_out=("max_depth_skew", "smoothing"))
+    parser.add_argument(
+        "--baseline", nargs=3, metavar=("CAMERA", "CAMERA", "METERS"),
+        help="two cameras and the distance between their lenses",
+    )  # fmt: skip
+    parser.add_argument(
+        "--intrinsics", nargs="+", metavar="FILE",
+        help="a calibration file of each camera, in the order of the inputs, or one file of all: "
+        ".yaml, .xml or .toml",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hfov", type=float, metavar="DEGREES",
+        help=f"horizontal field of view of cameras without intrinsics (a guess of "
+        f"{GUESSED_HFOV:g})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--offsets", nargs="+", type=float, metavar="S",
+        help="seconds to add to the stamps of each camera; they are found by motion unless given",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-hands", action="store_true", help="do not look for the joints of hands"
+    )
+    add_input_arguments(parser)
+    add_network_arguments(parser)
+    parser.set_defaults(network=NETWORK)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    output = user_path(args.output)
+    if output.exists() and not args.force:
+        raise OutputError(f"{args.output} is there already: --force replaces it")
+    if not output.parent.is_dir():
+        raise OutputError(f"cannot write {args.output}: there is no folder {output.parent}")
+    with contextlib.ExitStack() as stack:
+        sources = list(_open(args, stack))
+        names = _distinct([name for name, _ in sources])
+        if len(names) < 2:
+            raise OptionError(
+                f"two or more cameras are needed, got {', '.join(names)}: give a video of each, or "
+                "a bag with their topics"
+            )
+        if args.offsets is not None and len(args.offsets) != len(names):
+            raise OptionError(f"--offsets takes a number for each of {len(names)} cameras")
+        if args.board:
+            board = CalibrationBoard.parse(args.board)
+            found, offsets = _by_board(args, board, sources)
+        else:
+            found, offsets = _by_person(args, sources, one_clock=is_bag_of(args.inputs))
+    rig = CameraRig(found.views, found.up, found.floor, offsets)
+    write_rig(output, rig)
+    for note in found.notes:
+        say(note)
+    if not args.quiet:
+        for line in described(found, rig):
+            print(line)
+        print(f"wrote {args.output}")
+    return 0
+
+
+def is_bag_of(inputs: Sequence[str]) -> bool:
+    """Return whether the input is one bag, whose topics have one clock."""
+    return len(inputs) == 1 and is_bag(user_path(inputs[0]))
+
+
+def described(found: RigCalibration, rig: CameraRig) -> list[str]:
+    """Return the lines of a table: where each camera stands and how sure that is."""
+    first = found.views[0].extrinsics.center
+    rows = []
+    for i, (view, fit) in enumerate(zip(found.views, found.fits, strict=True)):
+        far = float(np.linalg.norm(view.extrinsics.center - first))
+        rows.append([
+            view.name,
+            " ".join(f"{value:.2f}" for value in view.extrinsics.center),
+            f"{far:.2f} m ± {100 * fit.baseline_sigma:.0f}%" if i else "",
+            f"± {math.degrees(fit.rotation_sigma):.1f}°" if i else "",
+            f"{fit.median_pixels:.1f} / {fit.high_pixels:.1f}",
+            str(fit.frames),
+            f"{100 * fit.coverage:.0f}%",
+            *([f"{rig.offsets[i]:+.3f}"] if rig.offsets is not None else []),
+        ])  # fmt: skip
+    titles = ["camera", "at x y z (m)", f"from {found.views[0].name}", "turned", "error px",
+              "instants", "image", *(["clock (s)"] if rig.offsets is not None else [])]  # fmt: skip
+    lines = table(titles, rows)
+    if found.up is None:
+        lines.append(f"the world is the optical frame of {found.views[0].name}")
+    elif found.floor is None:
+        lines.append(f"z points up from {found.views[0].name}, which looks along x")
+    else:
+        lines.append(f"z points up from the floor below {found.views[0].name}, which looks along x")
+    return lines
+
+
+def _open(args: argparse.Namespace, stack: contextlib.ExitStack) -> Iterator[tuple[str, Source]]:
+    """Open the recording of each camera, with its name."""
+    pixels = max_pixels_from(args.max_megapixels)
+    if is_bag_of(args.inputs):
+        path = user_path(args.inputs[0])
+        for topic in args.topics or _topics(path):
+            source = open_source(str(path), topic=topic, max_pixels=pixels, live=False)
+            stack.callback(source.close)
+            yield topic, source
+        return
+    if args.topics:
+        raise OptionError("--topics is of a bag: leave it out for videos")
+    for spec in args.inputs:
+        source = open_source(spec, max_pixels=pixels, live=False)
+        stack.callback(source.close)
+        if source.live:
+            raise SourceError(f"{spec} has no end: record a video of each camera first")
+        yield Path(spec).stem, source
+
+
+def _topics(path: Path) -> list[str]:
+    """Return the topics of a bag that are a camera's images, one for each camera."""
+    with contextlib.closing(open_bag(path)) as bag:
+        images = [topic for topic in image_topics(bag) if not is_depth(bag, topic)]
+        names = {topic.name for topic in images}
+        return sorted(
+            topic.name
+            for topic in images
+            if "overlay" not in topic.name.split("/")
+            and (base_topic(topic) == topic.name or base_topic(topic) not in names)
+        )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return short names of cameras: of topics the parts that differ."""
+    short = list(names)
+    if all(name.startswith("/") for name in names):
+        parts = [name.strip("/").split("/") for name in names]
+        differ = [
+            "_".join(p for p in own if any(p not in other for other in parts)) for own in parts
+        ]
+        short = [name or "_".join(own) for name, own in zip(differ, parts, strict=True)]
+    if len(set(short)) < len(short):
+        raise OptionError(f"two cameras are called the same: {', '.join(short)}; rename a video")
+    return short
+
+
+def _by_person(
+    args: argparse.Namespace, sources: Sequence[tuple[str, Source]], *, one_clock: bool
+) -> tuple[RigCalibration, np.ndarray | None]:
+    names = _distinct([name for name, _ in sources])
+    lift = LiftOptions(height=args.person_height)
+    baseline = _baseline(args.baseline, names)
+    given = _intrinsics(args.intrinsics, names)
+    tracks: list[PersonTrack] = []
+    skeleton: Skeleton | None = None
+    args.max_people, args.smoothing = max(2, args.max_people), False
+    args.finder = "blazepose" if args.network.startswith("blazepose") else args.finder
+    for i, ((spec, source), name) in enumerate(zip(sources, names, strict=True)):
+        estimator, hands = build_estimator(args), _hands(args)
+        body = estimator.skeleton
+        skeleton = body if hands is None else with_hands(body, hands.skeleton)
+        with _bar(source, name, quiet=args.quiet) as bar:
+            track, size, known = look_for_person(source, name, estimator, hands, bar.update)
+        if track is None:
+            raise SourceError(f"{spec} holds no image")
+        if not np.isfinite(track.keypoints).any():
+            raise SourceError(f"{spec} never shows one person alone: walk through the views alone")
+        tracks.append(replace(track, camera=_camera(args, given[i], known, size, name)))
+    assert skeleton is not None  # noqa: S101 - there are two sources or more
+    if args.offsets is not None:
+        found = calibrate_from_person(
+            tracks, skeleton, height=lift.height, baseline=baseline, offsets=args.offsets
+        )
+        return found, np.array(args.offsets)
+    found, offsets = calibrate_with_clocks(
+        tracks,
+        skeleton,
+        height=lift.height,
+        baseline=baseline,
+        max_offset=MAX_LATENCY if one_clock else MAX_OFFSET,
+    )
+    return found, np.array(offsets)
+
+
+def _hands(args: argparse.Namespace) -> HandEstimator | None:
+    if args.no_hands or not args.network.startswith("blazepose"):
+        return None
+    options, engine = estimator_options(args), engine_options(args)
+    return create_body_hands(HandOptions.network, options=options, engine=engine)
+
+
+def _by_board(
+    args: argparse.Namespace, board: CalibrationBoard, sources: Sequence[tuple[str, Source]]
+) -> tuple[RigCalibration, np.ndarray | None]:
+    for option, value in (("--person-height", args.person_height), ("--baseline", args.baseline)):
+        if value is not None:
+            raise OptionError(f"{option} is not of --board, which knows its size: leave it out")
+    names = _distinct([name for name, _ in sources])
+    given = _intrinsics(args.intrinsics, names)
+    offsets = args.offsets or [0.0] * len(names)
+    tracks: list[BoardTrack] = []
+    for i, ((spec, source), name) in enumerate(zip(sources, names, strict=True)):
+        with _bar(source, name, quiet=args.quiet) as bar:
+            track, known = look_for_board(source, name, board, bar.update)
+        if not len(track.stamps):
+            raise SourceError(f"{spec} never shows the board {args.board}")
+        camera: Camera | None = None
+        if given[i] is not None or known is not None or args.hfov is not None:
+            camera = _camera(args, given[i], known, track.size, name)
+        tracks.append(replace(track, camera=camera, stamps=track.stamps + offsets[i]))
+    return calibrate_from_board(tracks, board), np.array(offsets) if args.offsets else None
+
+
+def _bar(source: Source, name: str, *, quiet: bool) -> tqdm[Any]:
+    _, count = images_to_look_at(source)
+    return tqdm(
+        desc=name, total=count, unit="image", disable=quiet or None, file=sys.stderr, leave=False
+    )
+
+
+def _camera(
+    args: argparse.Namespace,
+    given: Camera | None,
+    known: Camera | None,
+    size: tuple[int, int],
+    name: str,
+) -> Camera:
+    """Return the intrinsics: of a file, else of the recording, else a guess."""
+    camera = given or known
+    if camera is None:
+        hfov = args.hfov if args.hfov is not None else GUESSED_HFOV
+        if args.hfov is None:
+            say(
+                f"the intrinsics of {name} are not known: a guess of {hfov:g} degrees is taken, "
+                "and distances are off with it; give --intrinsics or --hfov"
+            )
+        return Camera.from_hfov(*size, hfov_degrees=hfov)
+    if (camera.width, camera.height) != size and not _is_padding(camera, size):
+        raise OptionError(
+            f"the intrinsics of {name} are for {camera.width}x{camera.height} pixels, its images "
+            f"have {size[0]}x{size[1]}: calibrate that size"
+        )
+    # pixels that a video's coding leaves out at the right and below change neither K nor D
+    return Camera(*size, camera.matrix, camera.distortion_model, camera.distortion)
+
+
+def _is_padding(camera: Camera, size: tuple[int, int]) -> bool:
+    """Whether images lack only what fills blocks of 16 pixels of a video."""
+    return all(0 <= a - b < 16 for a, b in zip((camera.width, camera.height), size, strict=True))
+
+
+def _intrinsics(files: Sequence[str] | None, names: Sequence[str]) -> list[Camera | None]:
+    """Return each camera's intrinsics from files; None where none are given."""
+    if not files:
+        return [None] * len(names)
+    if len(files) == 1:
+        rig = read_rig(user_path(files[0]))
+        by_name = {view.name: view.camera for view in rig.views}
+        if set(names) <= by_name.keys():
+            return [by_name[name] for name in names]
+        if len(rig.views) == len(names):
+            return [view.camera for view in rig.views]
+        raise OptionError(
+            f"{files[0]} has the cameras {', '.join(by_name)}; the inputs are {', '.join(names)}"
+        )
+    if len(files) != len(names):
+        raise OptionError(f"--intrinsics takes one file, or one for each of {len(names)} cameras")
+    return [read_calibration(user_path(file)).camera for file in files]
+
+
+def _baseline(given: Sequence[str] | None, names: Sequence[str]) -> tuple[int, int, float] | None:
+    """Return indices of two cameras and the meters between them, as the user gives them."""
+    if given is None:
+        return None
+    indices = []
+    for name in given[:2]:
+        if name not in names:
+            raise OptionError(
+                f"--baseline: there is no camera {name}{did_you_mean(name, names)}; there are "
+                f"{', '.join(names)}"
+            )
+        indices.append(names.index(name))
+    try:
+        meters = float(given[2])
+    except ValueError:
+        raise OptionError(f"--baseline ends with meters, got {given[2]!r}") from None
+    if not (0.0 < meters < math.inf) or indices[0] == indices[1]:
+        raise OptionError("--baseline takes two different cameras and meters above 0")
+    return indices[0], indices[1], meters

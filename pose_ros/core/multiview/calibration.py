@@ -1,0 +1,1022 @@
+"""Where cameras stand, from one person whom they see.
+
+The five-point method gives the poses of two cameras from the joints that both see, the other
+cameras follow from the triangulated joints, and a bundle adjustment fits all cameras and joints
+together. A body's bones stay as long as they are; the person's height, or a measured distance
+between two cameras, gives the scale. Left and right of a view are swapped back where that fits
+better: networks confuse them for people who are seen from behind.
+
+Joints are not quite the same point for two cameras: each marks the middle of what it sees of a
+limb. That error stays however many frames there are, hence the sigmas are those of solutions that
+leave out one part of the body each (delete-a-group jackknife).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.lifting.body_model import (
+    ARM_SPREAD,
+    BONES,
+    DEFAULT_HEIGHT,
+    DEFAULT_HEIGHT_SPREAD,
+    FOREARM,
+    KNOWN_HEIGHT_SPREAD,
+    UPPER_ARM,
+    under_skin,
+)
+from pose_ros.core.multiview.bundle import (
+    BoneLengths,
+    Bundle,
+    BundleResult,
+    BundleState,
+    IntArray,
+    Observations,
+    Scale,
+    solve,
+)
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.skeletons import SIDES, Skeleton
+from pose_ros.errors import OptionError
+
+BoolArray = NDArray[np.bool_]
+
+MAX_FRAMES = 40
+"""Instants that are solved for, spread over the person's path; more change little."""
+LEAST_FRAMES = 8
+"""Instants that two cameras have to share."""
+
+_JOINT_ERROR = 0.006  # of the height: one sigma of a keypoint on the skin
+_LIMB_ERROR = 0.25  # of the depth of a joint under the skin: what two views differ by
+_LEAST_PIXELS = 1.0
+_BONE_SPREAD = 0.15  # one sigma of a bone's length over time
+_PLACEMENT = 0.10  # one sigma of a bone between keypoints about that between joints, as a share
+_STATURE_SPREAD = 0.015
+_STATURE = ("neck", "trunk", "thigh", "shank")
+"""A chain from ear to ankle: where a hip or a knee is taken to lie cancels out along it."""
+_LEAST_JOINTS = 8  # in each of two views of an instant
+_THRESHOLDS = (0.01, 0.03)  # of the person's extent: error of an inlier of the five-point method
+_FAR = 0.04  # of the height: error of a joint that does not fit
+_GOOD_ANGLE = 20.0  # degrees between rays, from which on depth is well known
+_PARTS = 5  # of the body, for the jackknife
+
+
+@dataclass(frozen=True, eq=False)
+class PersonTrack:
+    """One person as one camera saw them: T images, K keypoints.
+
+    Attributes:
+        name: Of the camera.
+        camera: Its intrinsics, with the lens distortion of the images.
+        stamps: (T,) seconds, rising; the same clock for all cameras, or see ``offsets``.
+        keypoints: (T, K, 2) pixels; NaN where a joint was not found, or several people were.
+    """
+
+    name: str
+    camera: Camera
+    stamps: Float64Array
+    keypoints: Float64Array
+
+    def __post_init__(self) -> None:
+        stamps, keypoints = np.asarray(self.stamps, float), np.asarray(self.keypoints, float)
+        if keypoints.ndim != 3 or keypoints.shape[::2] != (len(stamps), 2):
+            raise OptionError(
+                f"PersonTrack.keypoints: expected (T, K, 2) for T stamps, got {keypoints.shape}"
+            )
+        if np.any(np.diff(stamps) <= 0) or not np.isfinite(stamps).all():
+            raise OptionError("PersonTrack.stamps: expected rising stamps")
+        object.__setattr__(self, "stamps", stamps)
+        object.__setattr__(self, "keypoints", keypoints)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraFit:
+    """How well one camera's place is known.
+
+    Attributes:
+        name: Of the camera.
+        frames: Instants in which it contributed.
+        median_pixels: Reprojection error.
+        high_pixels: The same, 90th percentile.
+        rotation_sigma: Radians, against the first camera; NaN for that one.
+        baseline_sigma: Of the distance to the first camera, as a share; NaN for that one.
+        coverage: Share of the image that the points lie in, by cells of a 6 x 6 grid.
+    """
+
+    name: str
+    frames: int
+    median_pixels: float
+    high_pixels: float
+    rotation_sigma: float
+    baseline_sigma: float
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class RigCalibration:
+    """Cameras in a common world, and how sure that is.
+
+    Attributes:
+        views: The cameras, in the order of the input.
+        fits: How well each is known.
+        points: (..., 3) meters in the world, what was seen: (T, K, 3) joints; NaN where unknown.
+        up: (3,) against gravity, in the world; None where it is not known.
+        floor: Meters along ``up`` from the world's origin to the floor; None where not known.
+        notes: What is doubtful, a line each.
+    """
+
+    views: tuple[CameraView, ...]
+    fits: tuple[CameraFit, ...]
+    points: Float64Array
+    up: Float64Array | None = None
+    floor: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Sightings:
+    """What all cameras saw at T instants: V cameras, K keypoints."""
+
+    skeleton: Skeleton
+    names: tuple[str, ...]
+    matrices: Float64Array  # (V, 3, 3)
+    pixels: Float64Array  # (V, T, K, 2), lens distortion undone, NaN where unknown
+
+    @property
+    def known(self) -> BoolArray:
+        return np.asarray(np.isfinite(self.pixels).all(axis=-1), bool)
+
+    def rays(self, camera: int) -> Float64Array:
+        matrix = self.matrices[camera]
+        found: Float64Array = (self.pixels[camera] - matrix[:2, 2]) / matrix[[0, 1], [0, 1]]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Cameras:
+    """Rotations (V, 3, 3) and translations (V, 3) of those cameras that are ``placed`` (V,)."""
+
+    rotations: Float64Array
+    translations: Float64Array
+    placed: BoolArray
+
+    def centers(self) -> Float64Array:
+        found: Float64Array = -np.einsum("vji,vj->vi", self.rotations, self.translations)
+        return found
+
+    def scaled(self, factor: float) -> _Cameras:
+        return replace(self, translations=self.translations * factor)
+
+
+def calibrate_from_person(
+    tracks: Sequence[PersonTrack],
+    skeleton: Skeleton,
+    *,
+    height: float | None = None,
+    baseline: tuple[int, int, float] | None = None,
+    offsets: Sequence[float] | None = None,
+) -> RigCalibration:
+    """Find where cameras stand from one person who walks through their views.
+
+    Args:
+        tracks: What each of two or more cameras saw.
+        skeleton: Of the keypoints; names decide what is known of a joint.
+        height: Meters, of the person; None: unknown.
+        baseline: Indices of two cameras, and meters between them; None: unknown.
+        offsets: Seconds to add to each camera's stamps; None: all clocks agree.
+
+    Returns:
+        The cameras. The world is the first camera's optical frame where gravity is unknown.
+        Otherwise its z points up from the floor below the first camera, which looks along x.
+
+    Raises:
+        OptionError: There are too few cameras, a number is out of its range, or the cameras do
+            not see the person together for long enough; the message names the camera.
+    """
+    if len(tracks) < 2:
+        raise OptionError(f"expected two or more cameras, got {len(tracks)}")
+    if height is not None and not 0.5 <= height <= 2.5:
+        raise OptionError(f"the person's height must be in [0.5, 2.5] m, got {height:g}")
+    if baseline is not None and not baseline[2] > 0.0:
+        raise OptionError(f"a baseline must be above 0 m, got {baseline[2]:g}")
+    seen = _at_common_instants(tracks, skeleton, offsets or [0.0] * len(tracks))
+    notes = _shared_notes(seen)
+    cameras, seen = _first_guess(seen)
+    scale = _scale(height, baseline)
+    for _ in range(2):
+        fit = _Fit.of(seen, cameras, scale)
+        result = solve(fit.bundle, fit.start)
+        cameras = replace(
+            cameras, rotations=result.state.rotations, translations=result.state.translations
+        )
+        seen = _unswapped(seen, cameras, float(np.exp(result.state.log_lengths[-1])))
+    fit = _Fit.of(seen, cameras, scale)
+    result = solve(fit.bundle, fit.start)
+    points = fit.points(result.state)
+    fits, doubts = _judged(fit, result, seen, tracks)
+    if height is None and baseline is None:
+        notes.append(
+            f"no height and no baseline were given: meters are for a person of "
+            f"{DEFAULT_HEIGHT:g} m, {100 * DEFAULT_HEIGHT_SPREAD:.0f}% off or more"
+        )
+    notes += doubts + _movement_notes(points)
+    views = tuple(
+        CameraView(track.name, track.camera, Extrinsics(turn, shift))
+        for track, turn, shift in zip(
+            tracks, result.state.rotations, result.state.translations, strict=True
+        )
+    )
+    return stand_up(RigCalibration(views, fits, points, notes=tuple(notes)), skeleton)
+
+
+def _scale(height: float | None, baseline: tuple[int, int, float] | None) -> Scale:
+    if height is not None:
+        return Scale((height, KNOWN_HEIGHT_SPREAD), baseline)
+    return Scale((DEFAULT_HEIGHT, DEFAULT_HEIGHT_SPREAD), baseline)
+
+
+# ---- instants ----------------------------------------------------------------------------------
+
+
+def interpolated(track: PersonTrack, stamps: Float64Array, offset: float = 0.0) -> Float64Array:
+    """Return (T, K, 2) a track's keypoints at other stamps, linearly between two images.
+
+    NaN where either image has no such joint, or they are farther apart than two and a half
+    images usually are.
+    """
+    own = track.stamps + offset
+    if len(own) < 2:
+        return np.full((len(stamps), *track.keypoints.shape[1:]), np.nan)
+    after = np.clip(np.searchsorted(own, stamps), 1, len(own) - 1)
+    before = after - 1
+    gap = own[after] - own[before]
+    share = (stamps - own[before]) / gap
+    far = gap > 2.5 * float(np.median(np.diff(own)))
+    far |= (share < -1e-6) | (share > 1.0 + 1e-6)
+    share = np.clip(share, 0.0, 1.0)[:, None, None]
+    # an image of exactly this stamp needs no neighbor
+    first = np.where(share < 1.0 - 1e-6, track.keypoints[before], 0.0)
+    second = np.where(share > 1e-6, track.keypoints[after], 0.0)
+    found: Float64Array = first * (1.0 - share) + second * share
+    found[far] = np.nan
+    return found
+
+
+def _at_common_instants(
+    tracks: Sequence[PersonTrack], skeleton: Skeleton, offsets: Sequence[float]
+) -> _Sightings:
+    """Return what all cameras saw at instants that are spread over the person's path.
+
+    Raises:
+        OptionError: Fewer instants than are needed have the person in two views.
+    """
+    merged = np.unique(
+        np.concatenate([t.stamps + offset for t, offset in zip(tracks, offsets, strict=True)])
+    )
+    period = min(float(np.median(np.diff(t.stamps))) for t in tracks if len(t.stamps) > 1)
+    stamps = merged[np.concatenate([[True], np.diff(merged) > 0.25 * period])]
+    pixels = np.stack([interpolated(t, stamps, o) for t, o in zip(tracks, offsets, strict=True)])
+    for track, found in zip(tracks, pixels, strict=True):
+        size = np.array([track.camera.width, track.camera.height])
+        beyond = np.any((found < 0) | (found > size - 1), axis=-1)
+        found[beyond] = np.nan
+    enough = np.isfinite(pixels).all(axis=-1).sum(axis=2) >= _LEAST_JOINTS
+    shared = np.flatnonzero(enough.sum(axis=0) >= 2)
+    if len(shared) < LEAST_FRAMES:
+        raise OptionError(
+            f"only {len(shared)} instants have one person in two views at once, "
+            f"{LEAST_FRAMES} are needed: walk where the cameras see you together"
+        )
+    chosen = shared[_along_path(pixels[:, shared], tracks, MAX_FRAMES)]
+    undistorted = np.stack(
+        [t.camera.undistort(p) for t, p in zip(tracks, pixels[:, chosen], strict=True)]
+    )
+    for found, sees in zip(undistorted, enough[:, chosen], strict=True):
+        found[~sees] = np.nan
+    matrices = np.stack([t.camera.matrix for t in tracks])
+    return _Sightings(skeleton, tuple(t.name for t in tracks), matrices, undistorted)
+
+
+def _along_path(
+    pixels: Float64Array, tracks: Sequence[PersonTrack], count: int
+) -> NDArray[np.intp]:
+    """Return at most ``count`` instants, spread over time and over how far the joints move.
+
+    Of each stretch it is the one with the least movement: an image is blurred, and two cameras
+    see different instants, by as much as the person moves.
+    """
+    sizes = np.array([max(t.camera.width, t.camera.height) for t in tracks], float)
+    steps = np.linalg.norm(np.diff(pixels, axis=1), axis=-1) / sizes[:, None, None]
+    known = np.isfinite(steps)
+    mean = np.where(known, steps, 0.0).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
+    mean = np.minimum(mean, 3.0 * np.median(mean)) + 1e-9  # a jump is a mistake, not a path
+    path = np.concatenate([[0.0], np.cumsum(mean)]) / mean.sum()
+    both = (path + np.linspace(0.0, 1.0, len(path))) / 2.0
+    stretch = np.minimum((both * count).astype(int), count - 1)
+    speed = np.maximum(np.append(mean, mean[-1]), np.insert(mean, 0, mean[0]))
+    order = np.lexsort((speed, stretch))
+    found: NDArray[np.intp] = np.sort(order[np.unique(stretch[order], return_index=True)[1]])
+    return found
+
+
+def _shared_notes(seen: _Sightings) -> list[str]:
+    """Say which cameras share few instants.
+
+    Raises:
+        OptionError: A camera shares too few with all others.
+    """
+    sees = seen.known.sum(axis=2) >= _LEAST_JOINTS
+    total = sees.shape[1]
+    counts = {(a, b): int((sees[a] & sees[b]).sum()) for a, b in combinations(range(len(sees)), 2)}
+    for camera, name in enumerate(seen.names):
+        most = max(count for pair, count in counts.items() if camera in pair)
+        if most < LEAST_FRAMES:
+            raise OptionError(
+                f"{name} sees the person together with another camera in {most} of the "
+                f"{total} instants used, {LEAST_FRAMES} are needed"
+            )
+    return [
+        f"{seen.names[a]} and {seen.names[b]} share only {count} of {total} instants"
+        for (a, b), count in counts.items()
+        if count < total // 4
+    ]
+
+
+# ---- bones -------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=16)
+def _body_bones(
+    skeleton: Skeleton,
+) -> tuple[IntArray, IntArray, Float64Array, Float64Array, IntArray]:
+    """Return ends (B, 2), kinds (B,), lengths and spreads (C,), and the stature's kinds.
+
+    Raises:
+        OptionError: The skeleton has not the joints of a body.
+    """
+    names = {name: i for i, name in enumerate(skeleton.keypoints)}
+    rows = [
+        (bone.start[0], bone.end[0], bone.kind, bone.length, bone.spread)
+        for bone in BONES
+        if len(bone.start) == 1
+    ]
+    across = {bone.kind: bone for bone in BONES}
+    wider = (across["shoulders"].length - across["hips"].length) / 2.0
+    trunk = math.hypot(across["trunk"].length, wider)
+    wider = (across["shoulders"].length - across["ears"].length) / 2.0
+    neck = math.hypot(across["neck"].length, wider)
+    for side in SIDES:
+        rows += [
+            (f"{side}_hip", f"{side}_shoulder", "trunk", trunk, across["trunk"].spread),
+            (f"{side}_shoulder", f"{side}_ear", "neck", neck, across["neck"].spread),
+            (f"{side}_shoulder", f"{side}_elbow", "upper_arm", UPPER_ARM, ARM_SPREAD),
+            (f"{side}_elbow", f"{side}_wrist", "forearm", FOREARM, ARM_SPREAD),
+        ]
+    rows = [row for row in rows if row[0] in names and row[1] in names]
+    kinds = {row[2]: row for row in rows}
+    if not {"trunk", "upper_arm", "forearm"} <= kinds.keys():
+        raise OptionError(f"{skeleton.name} has not the joints of a body: shoulders, elbows, ...")
+    order = list(kinds)
+    return (
+        np.array([(names[row[0]], names[row[1]]) for row in rows]),
+        np.array([order.index(row[2]) for row in rows]),
+        np.array([row[3] for row in kinds.values()]),
+        np.array([math.hypot(row[4], _PLACEMENT) for row in kinds.values()]),
+        np.array([order.index(kind) for kind in _STATURE if kind in order]),
+    )
+
+
+def _heights(points: Float64Array, skeleton: Skeleton) -> Float64Array:
+    """Return (B,) the body's height by each bone, median over time; NaN where none is known."""
+    ends, kinds, lengths, *_ = _body_bones(skeleton)
+    far = np.linalg.norm(points[:, ends[:, 0]] - points[:, ends[:, 1]], axis=2)
+    known = np.isfinite(far)
+    found = np.full(len(ends), np.nan)
+    for bone in np.flatnonzero(known.any(axis=0)):
+        found[bone] = np.median(far[known[:, bone], bone]) / lengths[kinds[bone]]
+    return found
+
+
+# ---- first guess -------------------------------------------------------------------------------
+
+
+def _triangulated(seen: _Sightings, cameras: _Cameras) -> Float64Array:
+    """Return (T, K, 3) where the rays of two or more placed cameras pass each other most nearly.
+
+    NaN where fewer see the joint, and where it would lie behind one of them.
+    """
+    known = seen.known & cameras.placed[:, None, None]
+    normal = np.zeros((*known.shape[1:], 3, 3))
+    right = np.zeros((*known.shape[1:], 3))
+    for v, center in enumerate(cameras.centers()):
+        ray = np.concatenate([seen.rays(v), np.ones((*known.shape[1:], 1))], axis=-1)
+        ray = np.nan_to_num(ray) @ cameras.rotations[v]
+        ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
+        across = np.eye(3) - ray[..., :, None] * ray[..., None, :]
+        across = np.where(known[v][..., None, None], across, 0.0)
+        normal += across
+        right += across @ center
+    enough = known.sum(axis=0) >= 2
+    normal[~enough] = np.eye(3)
+    normal += 1e-9 * np.eye(3)
+    points: Float64Array = np.linalg.solve(normal, right[..., None])[..., 0]
+    for v in np.flatnonzero(cameras.placed).tolist():
+        depth = points @ cameras.rotations[v][2] + cameras.translations[v][2]
+        enough &= ~known[v] | (depth > 1e-3)
+    points[~enough] = np.nan
+    return points
+
+
+def _misfits(
+    seen: _Sightings, cameras: _Cameras, points: Float64Array, height: float
+) -> tuple[Float64Array, BoolArray]:
+    """Return how far joints are from where they should be seen.
+
+    Returns:
+        (V, T, K) errors in shares of the height at the joint's depth, 9 where there is no point,
+        and which of them count.
+    """
+    known = seen.known & cameras.placed[:, None, None]
+    shared = known.sum(axis=0) >= 2
+    errors = np.full(known.shape, 9.0)
+    for v in np.flatnonzero(cameras.placed).tolist():
+        local = points @ cameras.rotations[v].T + cameras.translations[v]
+        depth = local[..., 2:]
+        off = np.linalg.norm(local[..., :2] - seen.rays(v) * depth, axis=-1) / height
+        errors[v] = np.where(np.isfinite(off), np.minimum(off, 9.0), 9.0)
+    return errors, known & shared
+
+
+def _costs(errors: Float64Array, counts: BoolArray) -> Float64Array:
+    """Return (T,) mean robust cost of each instant; inf where nothing counts."""
+    cost = np.where(counts, np.log1p((errors / _FAR) ** 2), 0.0).sum(axis=(0, 2))
+    count = counts.sum(axis=(0, 2))
+    found: Float64Array = np.where(count > 0, cost / np.maximum(count, 1), np.inf)
+    return found
+
+
+_WORTH_SWAPPING = 0.1
+
+
+def _unswapped(seen: _Sightings, cameras: _Cameras, height: float) -> _Sightings:
+    """Return what was seen with left and right exchanged in views where that fits better."""
+    mirror = np.arange(len(seen.skeleton))
+    for left, right in seen.skeleton.left_right:
+        mirror[left], mirror[right] = right, left
+    placed = np.flatnonzero(cameras.placed)
+
+    def cost(trial: _Sightings) -> Float64Array:
+        return _costs(*_misfits(trial, cameras, _triangulated(trial, cameras), height))
+
+    best = cost(seen)
+    for _ in range(2 if len(placed) > 2 else 1):
+        before = seen
+        # two views that are both swapped agree: the first one stays as it is
+        for v in placed if len(placed) > 2 else placed[1:]:
+            pixels = seen.pixels.copy()
+            pixels[v] = pixels[v][:, mirror]
+            trial = cost(replace(seen, pixels=pixels))
+            better = trial < best - _WORTH_SWAPPING
+            pixels[v][~better] = seen.pixels[v][~better]
+            seen, best = replace(seen, pixels=pixels), np.where(better, trial, best)
+        if seen is before:
+            break
+    return seen
+
+
+def _first_guess(seen: _Sightings) -> tuple[_Cameras, _Sightings]:
+    """Place all cameras: two by the five-point method, the others by the joints of those.
+
+    Raises:
+        OptionError: The joints of no two cameras, or of one and the rest, fit together.
+    """
+    best: tuple[float, _Cameras, _Sightings] | None = None
+    for a, b in combinations(range(len(seen.names)), 2):
+        guess = _pair_guess(seen, a, b)
+        if guess is not None and (best is None or guess[0] > best[0]):
+            best = guess
+    if best is None:
+        raise OptionError("the joints of no two cameras fit together: are they of one event?")
+    _, cameras, seen = best
+    while not cameras.placed.all():
+        cameras, seen = _with_next(seen, cameras)
+    first = cameras.rotations[0], cameras.translations[0]
+    rotations = cameras.rotations @ first[0].T
+    translations = cameras.translations - rotations @ first[1]
+    return replace(cameras, rotations=rotations, translations=translations), seen
+
+
+def pair_worth(first: PersonTrack, second: PersonTrack, skeleton: Skeleton, offset: float) -> float:
+    """Return the share of the joints of two cameras that fit together.
+
+    Args:
+        first: What one camera saw.
+        second: What another one saw.
+        skeleton: Of the keypoints.
+        offset: Seconds to add to the second one's stamps.
+
+    Returns:
+        In [0, 1], less where both look from about the same place; 0 where they share too little.
+    """
+    try:
+        seen = _at_common_instants((first, second), skeleton, (0.0, offset))
+    except OptionError:
+        return 0.0
+    guess = _pair_guess(seen, 0, 1)
+    return 0.0 if guess is None else guess[0] / max(1, int(seen.known.all(axis=0).sum() * 2))
+
+
+def _pair_guess(seen: _Sightings, a: int, b: int) -> tuple[float, _Cameras, _Sightings] | None:
+    """Return the worth of a pair, its placed cameras of about true scale, and left and right."""
+    known = seen.known
+    both = known[a] & known[b]
+    shared = np.flatnonzero(both.sum(axis=1) >= _LEAST_JOINTS)
+    if len(shared) < LEAST_FRAMES:
+        return None
+    candidates: list[tuple[float, _Cameras, _Sightings]] = []
+    for frames, threshold in _samples(shared):
+        for turn, shift in _five_point(seen, a, b, both, frames, threshold):
+            cameras = _pair_cameras(len(seen.names), a, b, turn, shift)
+            points = _triangulated(seen, cameras)
+            heights = _heights(points[shared], seen.skeleton)
+            if not np.isfinite(heights).any():
+                continue
+            cameras = cameras.scaled(DEFAULT_HEIGHT / float(np.nanmedian(heights)))
+            whole = _unswapped(seen, cameras, DEFAULT_HEIGHT)
+            points = _triangulated(whole, cameras)
+            cost = _costs(*_misfits(whole, cameras, points, DEFAULT_HEIGHT))[shared].mean()
+            candidates.append((float(cost), cameras, whole))
+    candidates.sort(key=lambda candidate: candidate[0])
+    tried = [_refined(whole, cameras) for _, cameras, whole in _distinct(candidates)[:3]]
+    refined = [entry for entry in tried if entry is not None]
+    if not refined:
+        return None
+    cost, cameras, whole = min(refined, key=lambda entry: entry[0])
+    points = _triangulated(whole, cameras)
+    errors, counts = _misfits(whole, cameras, points, DEFAULT_HEIGHT)
+    fitting = int((counts & (errors < _FAR)).sum())
+    angle = _ray_angle(cameras, a, b, points)
+    worth = fitting * min(1.0, math.sin(math.radians(angle)) / math.sin(math.radians(_GOOD_ANGLE)))
+    return worth, cameras, whole
+
+
+def _samples(shared: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], float]]:
+    """Yield instants and a threshold: all, and thirds of them, as swaps may fill the rest."""
+    for threshold in _THRESHOLDS:
+        yield shared, threshold
+        for part in np.array_split(shared, 3):
+            yield part, threshold
+
+
+def _five_point(  # noqa: PLR0917
+    seen: _Sightings, a: int, b: int, both: BoolArray, frames: NDArray[np.intp], threshold: float
+) -> Iterator[tuple[Float64Array, Float64Array]]:
+    """Yield rotations and directions of the second camera of a pair against the first."""
+    rows = np.zeros_like(both)
+    rows[frames] = both[frames]
+    first, second = seen.rays(a)[rows], seen.rays(b)[rows]
+    if len(first) < 2 * _LEAST_JOINTS:
+        return
+    extent = np.median([np.ptp(seen.rays(a)[f][both[f]], axis=0).max() for f in frames])
+    cv2.setRNGSeed(0)
+    found, inliers = cv2.findEssentialMat(
+        first, second, np.eye(3), method=cv2.RANSAC, prob=0.9999,
+        threshold=threshold * float(extent), maxIters=1000,
+    )  # fmt: skip
+    if found is None:
+        return
+    for essential in found.reshape(-1, 3, 3):
+        _, turn, shift, _ = cv2.recoverPose(
+            essential, first, second, np.eye(3), mask=inliers.copy()
+        )
+        yield np.asarray(turn, float), np.asarray(shift, float).ravel()
+
+
+def _pair_cameras(count: int, a: int, b: int, turn: Float64Array, shift: Float64Array) -> _Cameras:
+    rotations, translations = np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3))
+    rotations[b], translations[b] = turn, shift
+    placed = np.zeros(count, bool)
+    placed[[a, b]] = True
+    return _Cameras(rotations, translations, placed)
+
+
+def _distinct(
+    candidates: list[tuple[float, _Cameras, _Sightings]],
+) -> list[tuple[float, _Cameras, _Sightings]]:
+    """Return candidates that are not within 10 degrees of a better one."""
+    kept: list[tuple[float, _Cameras, _Sightings]] = []
+    for candidate in candidates:
+        turns = [max(map(turned_by, candidate[1].rotations, other[1].rotations)) for other in kept]
+        if all(turn > math.radians(10.0) for turn in turns):
+            kept.append(candidate)
+    return kept
+
+
+def _refined(seen: _Sightings, cameras: _Cameras) -> tuple[float, _Cameras, _Sightings] | None:
+    """Adjust the placed cameras, a few steps; returns the cost of a pixel too."""
+    fit = _Fit.of(seen, cameras, _scale(DEFAULT_HEIGHT, None))
+    if not len(fit.bundle.seen.points):
+        return None
+    result = solve(fit.bundle, fit.start, iterations=12)
+    rotations, translations = cameras.rotations.copy(), cameras.translations.copy()
+    rotations[fit.cameras], translations[fit.cameras] = (
+        result.state.rotations, result.state.translations,
+    )  # fmt: skip
+    placed = replace(cameras, rotations=rotations, translations=translations)
+    seen = _unswapped(seen, placed, DEFAULT_HEIGHT)
+    points = _triangulated(seen, placed)
+    errors, counts = _misfits(seen, placed, points, DEFAULT_HEIGHT)
+    costs = _costs(errors, counts)
+    # bones of wrong lengths tell a mirrored or flattened solution
+    heights = _heights(points, seen.skeleton)
+    spread = np.nanstd(np.log(heights)) if np.isfinite(heights).any() else np.inf
+    return float(costs[np.isfinite(costs)].mean() + spread), placed, seen
+
+
+def _with_next(seen: _Sightings, cameras: _Cameras) -> tuple[_Cameras, _Sightings]:
+    """Place the camera that sees most of the joints that are known by now.
+
+    Raises:
+        OptionError: None of those left sees enough of them.
+    """
+    points = _triangulated(seen, cameras)
+    known = np.isfinite(points).all(axis=-1) & seen.known
+    counts = np.where(cameras.placed, -1, known.sum(axis=(1, 2)))
+    v = int(counts.argmax())
+    best: tuple[float, _Cameras, _Sightings] | None = None
+    mirror = np.arange(len(seen.skeleton))
+    for left, right in seen.skeleton.left_right:
+        mirror[left], mirror[right] = right, left
+    for mirrored in (False, True):
+        pixels = seen.pixels.copy()
+        if mirrored:
+            pixels[v] = pixels[v][:, mirror]
+        trial = replace(seen, pixels=pixels)
+        usable = np.isfinite(points).all(axis=-1) & trial.known[v]
+        if usable.sum() < 2 * _LEAST_JOINTS:
+            continue
+        cv2.setRNGSeed(0)
+        ok, turn, shift, _ = cv2.solvePnPRansac(
+            points[usable], trial.rays(v)[usable], np.eye(3), np.zeros(5), iterationsCount=2000,
+            reprojectionError=0.03, confidence=0.9999, flags=cv2.SOLVEPNP_SQPNP,
+        )  # fmt: skip
+        if not ok:
+            continue
+        rotations, translations = cameras.rotations.copy(), cameras.translations.copy()
+        rotations[v], _ = cv2.Rodrigues(turn)
+        translations[v] = shift.ravel()
+        placed = cameras.placed.copy()
+        placed[v] = True
+        with_it = _Cameras(rotations, translations, placed)
+        whole = _unswapped(trial, with_it, DEFAULT_HEIGHT)
+        refined = _refined(whole, with_it)
+        if refined is not None and (best is None or refined[0] < best[0]):
+            best = refined
+    if best is None:
+        raise OptionError(
+            f"{seen.names[v]} cannot be placed: it sees too little of what other cameras see"
+        )
+    return best[1], best[2]
+
+
+def turned_by(first: Float64Array, second: Float64Array) -> float:
+    """Return the radians between two rotations (3, 3)."""
+    cosine = (float(np.trace(first @ second.T)) - 1.0) / 2.0
+    return math.acos(min(1.0, max(-1.0, cosine)))
+
+
+def _ray_angle(cameras: _Cameras, a: int, b: int, points: Float64Array) -> float:
+    """Return degrees between the rays of two cameras to the points, median, at most 90."""
+    centers = cameras.centers()
+    first, second = (points[np.isfinite(points).all(axis=-1)] - centers[v] for v in (a, b))
+    cosine = np.abs((first * second).sum(axis=1))
+    cosine /= np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1) + 1e-12
+    return float(np.degrees(np.arccos(np.clip(np.median(cosine), 0.0, 1.0)))) if len(cosine) else 0
+
+
+# ---- the adjustment ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A bundle of the placed cameras, and which instant and joint each point is.
+
+    Attributes:
+        bundle: The problem.
+        start: Where it begins.
+        cameras: (P,) indices of its cameras.
+        index: (T, K) of each joint's point; -1 for none.
+        joints: (M,) the keypoint of each pixel.
+        frames: (M,) the instant of each pixel.
+    """
+
+    bundle: Bundle
+    start: BundleState
+    cameras: IntArray
+    index: IntArray
+    joints: IntArray
+    frames: IntArray
+
+    @classmethod
+    def of(cls, seen: _Sightings, cameras: _Cameras, scale: Scale) -> _Fit:
+        points = _triangulated(seen, cameras)
+        placed = np.flatnonzero(cameras.placed)
+        has = np.isfinite(points).all(axis=-1)
+        index = np.full(has.shape, -1)
+        index[has] = np.arange(has.sum())
+        v, frames, joints = np.nonzero(seen.known[placed] & has)
+        ends, kinds, lengths, spreads, stature = _body_bones(seen.skeleton)
+        height = scale.height[0] if scale.height else DEFAULT_HEIGHT
+        heights = _heights(points, seen.skeleton)
+        if np.isfinite(heights).any():
+            height = float(np.nanmedian(heights))
+        at = points[frames, joints]
+        rotations, translations = cameras.rotations[placed], cameras.translations[placed]
+        depth = np.einsum("mi,mi->m", rotations[v][:, 2], at) + translations[v][:, 2]
+        share = np.hypot(_JOINT_ERROR, _LIMB_ERROR * under_skin(seen.skeleton))[joints]
+        focal = seen.matrices[placed][v, 0, 0]
+        sigmas = np.hypot(_LEAST_PIXELS, focal * share * height / np.maximum(depth, 0.1))
+        observed = Observations(v, index[frames, joints], seen.pixels[placed[v], frames, joints],
+                                sigmas)  # fmt: skip
+        whole = (index[:, ends] >= 0).all(axis=-1)
+        bones = BoneLengths(
+            index[:, ends][whole], np.broadcast_to(kinds, whole.shape)[whole], _BONE_SPREAD,
+            lengths, spreads, stature, _STATURE_SPREAD,
+        )  # fmt: skip
+        by_kind = np.array(
+            [np.nanmedian(heights[kinds == k]) if np.isfinite(heights[kinds == k]).any()
+             else height for k in range(len(lengths))]
+        )  # fmt: skip
+        logs = np.log(np.append(lengths * by_kind, height))
+        state = BundleState(rotations, translations, points[has], logs)
+        bundle = Bundle(seen.matrices[placed], observed, scale, bones)
+        return cls(bundle, state, placed, index, joints, frames)
+
+    def points(self, state: BundleState) -> Float64Array:
+        """Return (T, K, 3), NaN where there is no point."""
+        found = np.full((*self.index.shape, 3), np.nan)
+        found[self.index >= 0] = state.points
+        return found
+
+
+def _judged(
+    fit: _Fit, result: BundleResult, seen: _Sightings, tracks: Sequence[PersonTrack]
+) -> tuple[tuple[CameraFit, ...], list[str]]:
+    """Return how well each camera is known, and what is doubtful."""
+    parts = _part_of(seen.skeleton)[fit.joints]
+    turns, shares = jackknife(fit.bundle, result.state, parts)
+    scale = fit.bundle.scale
+    unscaled = 0.0
+    if scale.baseline is None and scale.height is not None:
+        unscaled = math.hypot(scale.height[1], _STATURE_SPREAD)
+    errors = fit.bundle.errors(result.state)
+    fits, notes = [], []
+    for v, track in enumerate(tracks):
+        own = fit.bundle.seen.cameras == v
+        size = track.camera.width, track.camera.height
+        found = CameraFit(
+            track.name,
+            len(np.unique(fit.frames[own])),
+            float(np.median(errors[own])) if own.any() else math.nan,
+            float(np.percentile(errors[own], 90)) if own.any() else math.nan,
+            turns[v],
+            math.hypot(shares[v], unscaled),
+            coverage(fit.bundle.seen.pixels[own], size),
+        )
+        fits.append(found)
+        notes += doubts(found)
+    return tuple(fits), notes
+
+
+_UNSURE_DEGREES, _UNSURE_SHARE = 2.0, 0.04
+_LEAST_COVERAGE = 0.15
+
+
+def doubts(fit: CameraFit) -> list[str]:
+    """Return what is doubtful about one camera, a line each."""
+    notes = []
+    if fit.rotation_sigma > math.radians(_UNSURE_DEGREES):
+        notes.append(
+            f"{fit.name} may be turned by {math.degrees(fit.rotation_sigma):.1f} degrees: "
+            "walk nearer to it and to its edges"
+        )
+    if fit.baseline_sigma > _UNSURE_SHARE:
+        notes.append(
+            f"the distance of {fit.name} may be off by {100 * fit.baseline_sigma:.0f}%: let it "
+            "see more of the walk together with others"
+        )
+    if fit.coverage < _LEAST_COVERAGE:
+        notes.append(
+            f"{fit.name} saw people or boards in {100 * fit.coverage:.0f}% of its image only: "
+            "fill more of it"
+        )
+    return notes
+
+
+def coverage(pixels: Float64Array, size: tuple[int, int], cells: int = 6) -> float:
+    """Return the share of a grid of cells of the image that pixels (M, 2) lie in."""
+    inside = np.clip((pixels / np.array(size) * cells).astype(int), 0, cells - 1)
+    return len(np.unique(inside[:, 0] * cells + inside[:, 1])) / cells**2
+
+
+def jackknife(
+    bundle: Bundle, state: BundleState, groups: NDArray[np.intp]
+) -> tuple[list[float], list[float]]:
+    """Return each camera's sigma by leaving out one group of pixels at a time.
+
+    Args:
+        bundle: The problem.
+        state: Its solution.
+        groups: (M,) the group of each pixel, such as a part of the body.
+
+    Returns:
+        Radians of its turn, and shares of its distance, against the first camera; NaN for that
+        one, and for all where there are fewer than two groups.
+    """
+    count = len(bundle.matrices)
+    unknown = [math.nan] * count
+    used = np.unique(groups)
+    if len(used) < 2:
+        return unknown, unknown
+    turns, shares = [], []
+    far = np.linalg.norm(_centers(state)[1:] - _centers(state)[0], axis=1)
+    for group in used:
+        kept = groups != group
+        seen = bundle.seen
+        part = Observations(
+            seen.cameras[kept], seen.points[kept], seen.pixels[kept], seen.sigmas[kept]
+        )
+        other = solve(replace(bundle, seen=part), state, iterations=6).state
+        turns.append(
+            [turned_by(a, b) for a, b in zip(other.rotations[1:], state.rotations[1:], strict=True)]
+        )
+        apart = np.linalg.norm(_centers(other)[1:] - _centers(other)[0], axis=1)
+        shares.append(apart / far - 1.0)
+    weight = (len(used) - 1) / len(used)
+    sigma_turns = np.sqrt(weight * (np.array(turns) ** 2).sum(axis=0))
+    sigma_shares = np.sqrt(weight * (np.array(shares) ** 2).sum(axis=0))
+    return [math.nan, *sigma_turns.tolist()], [math.nan, *sigma_shares.tolist()]
+
+
+def _centers(state: BundleState) -> Float64Array:
+    found: Float64Array = -np.einsum("vji,vj->vi", state.rotations, state.translations)
+    return found
+
+
+def _part_of(skeleton: Skeleton) -> NDArray[np.intp]:
+    """Return (K,) the part of the body of each keypoint: head, arms with hands, legs."""
+    found = np.zeros(len(skeleton), np.intp)
+    for i, name in enumerate(skeleton.keypoints):
+        side = 0 if name.startswith("left") else 1
+        if any(part in name for part in ("hip", "knee", "ankle", "heel", "foot", "toe")):
+            found[i] = 1 + side
+        elif any(part in name for part in ("nose", "eye", "ear", "mouth")):
+            found[i] = 0
+        else:
+            found[i] = 3 + side
+    return found
+
+
+_FLAT = 0.10
+"""Meters: less movement than this across is movement in one line or plane."""
+
+
+def _movement_notes(points: Float64Array) -> list[str]:
+    """Say where the person moved too little for the cameras to be known."""
+    middle = np.array(
+        [np.median(p[np.isfinite(p).all(axis=-1)], axis=0) for p in points
+         if np.isfinite(p).all(axis=-1).any()]
+    )  # fmt: skip
+    if len(middle) < 3:
+        return []
+    spread = np.linalg.svd(middle - middle.mean(axis=0), compute_uv=False) / math.sqrt(len(middle))
+    if spread[0] < _FLAT:
+        note = (
+            f"the person stayed within {200 * spread[0]:.0f} cm: walk about, as cameras are known "
+            "best where joints are seen in many places"
+        )
+        return [note]
+    if spread[1] < _FLAT:
+        return ["all movement is along one line: walk to and fro in both directions"]
+    return []
+
+
+# ---- gravity and floor -------------------------------------------------------------------------
+
+_UPRIGHT = math.cos(math.radians(20.0))  # of the legs to the trunk
+_FEET_SPREAD = 0.35  # meters, in two directions, for a plane through the feet
+_FEET = ("heel", "foot_index", "big_toe", "small_toe")
+_ANKLE_ABOVE = 0.045 * DEFAULT_HEIGHT
+_FEET_ABOVE = 0.02  # meters: of the keypoints of heels and toes above the floor
+
+
+def gravity_and_floor(
+    points: Float64Array, skeleton: Skeleton
+) -> tuple[Float64Array, float | None] | None:
+    """Return the direction up and where the floor is, by a person who stands and walks.
+
+    Args:
+        points: (T, K, 3) meters, NaN where unknown.
+        skeleton: Of the K joints.
+
+    Returns:
+        (3,) unit vector, and meters along it from the origin to the floor, None where no feet
+        were seen; None where nobody stood upright.
+    """
+    names = {name: i for i, name in enumerate(skeleton.keypoints)}
+    if not {"left_shoulder", "left_hip", "left_ankle"} <= names.keys():
+        return None
+
+    def middle(joint: str) -> Float64Array:
+        found: Float64Array = (points[:, names[f"left_{joint}"]]
+                               + points[:, names[f"right_{joint}"]]) / 2.0  # fmt: skip
+        return found
+
+    trunk, legs = middle("shoulder") - middle("hip"), middle("hip") - middle("ankle")
+    with np.errstate(invalid="ignore"):
+        straight = (trunk * legs).sum(axis=1) > _UPRIGHT * (
+            np.linalg.norm(trunk, axis=1) * np.linalg.norm(legs, axis=1)
+        )
+    if straight.sum() < 3:
+        return None
+    bodies = (middle("shoulder") - middle("ankle"))[straight]
+    up = np.median(bodies / np.linalg.norm(bodies, axis=1, keepdims=True), axis=0)
+    up /= np.linalg.norm(up)
+    soles = [i for name, i in names.items() if name.endswith(_FEET)]
+    above = _FEET_ABOVE
+    if not soles:
+        soles, above = [names["left_ankle"], names["right_ankle"]], _ANKLE_ABOVE
+    feet = points[:, soles]
+    heights = feet @ up
+    known = np.isfinite(heights).any(axis=1)
+    if not known.any():
+        return up, None
+    lowest = np.where(np.isfinite(heights), heights, np.inf)[known].argmin(axis=1)
+    stances = feet[known][np.arange(known.sum()), lowest]
+    up = _plane_through(stances, up)
+    return up, float(np.median(stances @ up)) - above
+
+
+def _plane_through(feet: Float64Array, up: Float64Array) -> Float64Array:
+    """Return the normal of the plane through feet (N, 3) where they are spread, else ``up``."""
+    for _ in range(3):
+        heights = feet @ up
+        near = np.abs(heights - np.median(heights)) < 0.06
+        about = feet[near] - feet[near].mean(axis=0)
+        if near.sum() < 8:
+            return up
+        _, spread, axes = np.linalg.svd(about)
+        if spread[1] / math.sqrt(near.sum()) < _FEET_SPREAD:
+            return up
+        normal = axes[2] * np.sign(axes[2] @ up)
+        if normal @ up < math.cos(math.radians(10.0)):
+            return up  # a stair, or a mistake
+        up = normal
+    return up
+
+
+def stand_up(found: RigCalibration, skeleton: Skeleton) -> RigCalibration:
+    """Return the same with z up from the floor below the first camera, where feet tell.
+
+    Without them the world stays the first camera's optical frame, and a note says so.
+    """
+    known = gravity_and_floor(found.points, skeleton)
+    if known is None:
+        note = "nobody stood upright in full view: gravity and floor are not known"
+        return replace(found, notes=(*found.notes, note))
+    up, floor = known
+    first = found.views[0].extrinsics
+    forward = first.rotation[2] - (first.rotation[2] @ up) * up
+    if np.linalg.norm(forward) < 1e-3:  # it looks straight down
+        forward = -(first.rotation[1] - (first.rotation[1] @ up) * up)
+    forward /= np.linalg.norm(forward)
+    turn = np.stack([forward, np.cross(up, forward), up])  # old world to new
+    origin = first.center - (first.center @ up - (floor or 0.0)) * up
+    if floor is None:
+        origin = first.center
+    views = tuple(
+        replace(
+            view,
+            extrinsics=Extrinsics(
+                view.extrinsics.rotation @ turn.T,
+                view.extrinsics.rotation @ origin + view.extrinsics.translation,
+            ),
+        )
+        for view in found.views
+    )
+    notes = found.notes
+    if floor is None:
+        notes = (*notes, "no feet were seen: the floor is not known")
+    return replace(
+        found, views=views, points=(found.points - origin) @ turn.T,
+        up=np.array([0.0, 0.0, 1.0]), floor=None if floor is None else 0.0, notes=notes,
+    )  # fmt: skip
