@@ -51,6 +51,7 @@ REQUIRES = [
     "pyyaml~=6.0",
     "rosbags~=0.11.0",
     "scipy>=1.11,<2",  # who is who among several people, and rotations; loaded when needed
+    'tomli>=2; python_version < "3.11"',  # calibrations of Pose2Sim and caliscope
     "tqdm~=4.66",
 ]
 # Needed at run time, in the version that the messages are built with: no other one loads them.

@@ -11,9 +11,8 @@ from pose_ros.analysis.images import images_of
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.multiview.boards import BoardTrack, CalibrationBoard
 from pose_ros.core.multiview.calibration import PersonTrack
-from pose_ros.core.protocols import Estimator, HandEstimator, Source
 from pose_ros.core.skeletons import SIDES, Skeleton
-from pose_ros.core.types import Frame, Poses
+from pose_ros.core.types import Estimator, Frame, HandEstimator, Poses, Source
 
 MAX_IMAGES = 600
 """Of each camera; of longer recordings every n-th image is looked at."""

@@ -23,15 +23,9 @@ from pose_ros.analysis.rig_calibration import (
 from pose_ros.bags.images import base_topic, image_topics, is_depth
 from pose_ros.bags.reader import is_bag, open_bag
 from pose_ros.build import create_body_hands
-from pose_ros.cli.input_options import add_input_arguments
-from pose_ros.cli.network_options import (
-    add_network_arguments,
-    build_estimator,
-    engine_options,
-    estimator_options,
-)
-from pose_ros.cli.stopping import say
-from pose_ros.cli.tables import table
+from pose_ros.cli.bag_info import table
+from pose_ros.cli.options import add_network_arguments, build_estimator
+from pose_ros.cli.terminal import say
 from pose_ros.core.camera import Camera
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.multiview.boards import BoardTrack, CalibrationBoard, calibrate_from_board
@@ -46,16 +40,17 @@ from pose_ros.core.multiview.clock_offset import (
     calibrate_with_clocks,
 )
 from pose_ros.core.multiview.rig import CameraRig
-from pose_ros.core.protocols import HandEstimator, Source
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import HandEstimator, Source
 from pose_ros.errors import OptionError, OutputError, SourceError, did_you_mean
-from pose_ros.settings.command_line import add_to_parser
-from pose_ros.settings.estimation import HandOptions
+from pose_ros.files import user_path
+from pose_ros.settings.command_line import add_to_parser, from_args
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
+from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.share import user_path
-from pose_ros.sources import open_source
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.camera_rig import read_rig, write_rig
+from pose_ros.sources.opening import open_source
 
 NETWORK = "blazepose-heavy"
 """Where there is no hurry, the most exact network finds the person."""
@@ -103,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-hands", action="store_true", help="do not look for the joints of hands"
     )
-    add_input_arguments(parser)
+    add_to_parser(ImageOptions, parser, leave_out=("topic",))
     add_network_arguments(parser)
     parser.set_defaults(network=NETWORK)
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
@@ -263,7 +258,7 @@ def _by_person(
 def _hands(args: argparse.Namespace) -> HandEstimator | None:
     if args.no_hands or not args.network.startswith("blazepose"):
         return None
-    options, engine = estimator_options(args), engine_options(args)
+    options, engine = from_args(EstimatorOptions, args), from_args(EngineOptions, args)
     return create_body_hands(HandOptions.network, options=options, engine=engine)
 
 

@@ -21,9 +21,9 @@ import yaml
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
-from pose_ros.documents import DocumentError, parse_yaml, read_file
-from pose_ros.errors import OptionError, OutputError
-from pose_ros.files import write_whole
+from pose_ros.documents import parse_yaml
+from pose_ros.errors import DocumentError, OptionError, OutputError
+from pose_ros.files import read_file, write_whole
 
 RIG_FORMAT = "pose_ros camera rig"
 RIG_VERSION = 1

@@ -46,7 +46,7 @@ def draw_videos(folder):
                 pixels = np.array([[1 / scale, 0, -margin / scale], [0, 1 / scale, -margin / scale],
                                    [0, 0, 1]])  # fmt: skip
                 image = cv2.warpPerspective(
-                    flat, homography @ pixels, (640, 480), flags=cv2.INTER_AREA, borderValue=128
+                    flat, homography @ pixels, (640, 480), flags=cv2.INTER_AREA, borderValue=[128]
                 )
                 video.write(np.repeat(image[..., None], 3, axis=2), i / 10.0)
 

@@ -44,7 +44,7 @@ class Observations:
 
 
 @dataclass(frozen=True, eq=False)
-class BoneLengths:
+class EqualBones:
     """E pairs of points whose distance is the same whenever they are of the same kind.
 
     Attributes:
@@ -127,7 +127,7 @@ class Bundle:
     matrices: Float64Array
     seen: Observations
     scale: Scale
-    bones: BoneLengths | None = None
+    bones: EqualBones | None = None
     rigid: Rigid | None = None
 
     def project(self, state: BundleState) -> tuple[Float64Array, Float64Array]:

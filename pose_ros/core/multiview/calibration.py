@@ -1,4 +1,4 @@
-"""Where cameras stand, from one person whom they see.
+"""Where cameras stand, from one person that they see.
 
 The five-point method gives the poses of two cameras from the joints that both see, the other
 cameras follow from the triangulated joints, and a bundle adjustment fits all cameras and joints
@@ -35,10 +35,10 @@ from pose_ros.core.lifting.body_model import (
     under_skin,
 )
 from pose_ros.core.multiview.bundle import (
-    BoneLengths,
     Bundle,
     BundleResult,
     BundleState,
+    EqualBones,
     IntArray,
     Observations,
     Scale,
@@ -748,7 +748,7 @@ class _Fit:
         observed = Observations(v, index[frames, joints], seen.pixels[placed[v], frames, joints],
                                 sigmas)  # fmt: skip
         whole = (index[:, ends] >= 0).all(axis=-1)
-        bones = BoneLengths(
+        bones = EqualBones(
             index[:, ends][whole], np.broadcast_to(kinds, whole.shape)[whole], _BONE_SPREAD,
             lengths, spreads, stature, _STATURE_SPREAD,
         )  # fmt: skip
@@ -930,7 +930,7 @@ def gravity_and_floor(
 
     Returns:
         (3,) unit vector, and meters along it from the origin to the floor, None where no feet
-        were seen; None where nobody stood upright.
+        were seen; None where no one stood upright.
     """
     names = {name: i for i, name in enumerate(skeleton.keypoints)}
     if not {"left_shoulder", "left_hip", "left_ankle"} <= names.keys():
@@ -991,7 +991,7 @@ def stand_up(found: RigCalibration, skeleton: Skeleton) -> RigCalibration:
     """
     known = gravity_and_floor(found.points, skeleton)
     if known is None:
-        note = "nobody stood upright in full view: gravity and floor are not known"
+        note = "no one stood upright in full view: gravity and floor are not known"
         return replace(found, notes=(*found.notes, note))
     up, floor = known
     first = found.views[0].extrinsics

@@ -1,4 +1,4 @@
-"""How far the clocks of cameras are apart, by the motion of the one person whom they see."""
+"""How far the clocks of cameras are apart, by the motion of the one person that they see."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RATE = 30.0  # Hz of the grid on which speeds are compared
 _LEAST_SHARE = 0.5  # of the shorter recording that has to overlap
 _PEAKS = 4  # of the correlation that are tried
 _WORTH_MOVING = 0.97  # share of its joints that fit at another offset that counts
-_REFINED_WITHIN = 0.08  # seconds
+_REFINED_WITHIN = 0.24  # seconds
 _WORTH_REPEATING = 0.004  # seconds by which a refined offset calls for another calibration
 
 
@@ -193,7 +193,7 @@ def _clock_of(
 def refined_offsets(
     tracks: Sequence[PersonTrack], views: Sequence[CameraView], offsets: Sequence[float]
 ) -> list[float]:
-    """Return offsets under which the rays of all cameras meet best, within 80 ms of those given.
+    """Return offsets under which the rays of all cameras meet best, within 0.24 s of those given.
 
     Args:
         tracks: What each camera saw.
@@ -201,7 +201,7 @@ def refined_offsets(
         offsets: Seconds for each, so far. The first one stays.
     """
     found = list(offsets)
-    steps = np.linspace(-_REFINED_WITHIN, _REFINED_WITHIN, 17)
+    steps = np.linspace(-_REFINED_WITHIN, _REFINED_WITHIN, 25)
     for v in range(1, len(tracks)):
         distances = []
         for step in steps:
@@ -217,7 +217,7 @@ def refined_offsets(
         left, middle, right = errors[best - 1 : best + 2]
         bend = left - 2.0 * middle + right
         shift = 0.5 * (left - right) / bend if bend > 0 else 0.0
-        # where nobody moves quickly all offsets fit equally well
+        # where no one moves quickly all offsets fit equally well
         if errors[len(steps) // 2] > 1.02 * middle:
             found[v] += float(steps[best] + shift * (steps[1] - steps[0]))
     return found
