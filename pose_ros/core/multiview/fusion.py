@@ -43,6 +43,7 @@ _REPORT_SECONDS = 2.0
 _MOST_DOUBT = 16.0
 _STRAY = 4.0  # mean square in sigmas by which it has to be
 _BEHIND = 0.3  # cosine by which a face is behind the chest for sure
+_VAGUE = 0.1  # meters: a nose that is as unsure may be on either side
 _HIPS = ("left_hip", "right_hip")
 
 
@@ -304,6 +305,8 @@ class Fusion:
             whole = np.zeros((len(crowd), option.shape[1]), bool)
             whole[members] = option
             found = rays_of(self._views, crowd.swapped(whole), rows).solve()
+            if not float(np.median(found.sigmas)) < _VAGUE:
+                return swaps  # close cameras do not see where the nose is
             cosine = float(facing(crowd.skeleton, found.points[None])[0])
             front.append(cosine if math.isfinite(cosine) else 0.0)
             if len(front) == 1 and not even.any() and cosine > -_BEHIND:
