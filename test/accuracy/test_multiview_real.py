@@ -170,7 +170,9 @@ def test_each_camera_left_out_sees_the_body_where_the_others_put_it(clips, capsy
     clip = clips["caliscope"]
     for left_out in range(4):
         fused = fuse(clip, [i for i in range(4) if i != left_out])
-        view, found, own = clip.views[left_out], [], []
+        view = clip.views[left_out]
+        found: list[float] = []
+        own: list[float] = []
         for frame, truth in enumerate(clip.truth):
             poses = clip.poses[left_out][frame]
             if not len(poses):
