@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
+from pose_ros.analysis.fused import FusedRecording
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.outputs import (
     JSON_LINES,
@@ -31,6 +32,13 @@ from pose_ros.analysis.run import run_info
 from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
 from pose_ros.analysis.task import RunCounts, losses
 from pose_ros.bags.images import BagImages, RecordedImage
+from pose_ros.cli.fusing import (
+    add_fusion_arguments,
+    check_fusion_arguments,
+    fusion_lines,
+    fusion_record,
+    open_fused,
+)
 from pose_ros.cli.options import (
     add_export_arguments,
     add_gesture_arguments,
@@ -60,7 +68,7 @@ from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.settings.outputs import ReportOptions
 from pose_ros.sources.calibration import read_calibration
-from pose_ros.sources.opening import Input, expand_inputs, find_inputs
+from pose_ros.sources.opening import Input, expand_inputs, find_inputs, open_source
 from pose_ros.sources.videos import VideoSource
 from pose_ros.viz.image_writers import OUTPUT_SUFFIXES, Pictures, VideoFile, is_video
 
@@ -82,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_hand_arguments(parser)
     add_meter_arguments(parser, camera_info="calibration file of the camera, .yaml")
     add_gesture_arguments(parser, wanted=False)
+    add_fusion_arguments(parser)
     add_export_arguments(parser)
     add_to_parser(ReportOptions, parser.add_argument_group("report"))
     group = parser.add_argument_group("output")
@@ -107,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     if args.frames is not None and args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
     inputs = find_inputs(args.inputs, fps=args.fps)
+    check_fusion_arguments(args, inputs)
     _check_outputs(args, inputs)
     summary = EstimateSummary()
     with (
@@ -138,6 +148,9 @@ def _estimate(
     )
     with contextlib.ExitStack() as stack:
         outputs = _Outputs(args, inputs, places)  # refuses before a network is loaded
+        if args.fuse:
+            fused = open_fused(args, inputs, options)
+            return _estimate_fused(args, fused, outputs, summary, stack)
         estimator = build_estimator(args)
         pipeline = Pipeline(estimator, build_hands(args, estimator), options)
         info = run_info(" ".join(args.inputs), pipeline, _recorded_options(args, options))
@@ -162,6 +175,30 @@ def _estimate(
             source.close()
             if stop.is_set():
                 break
+    return summary.text(pipeline)
+
+
+def _estimate_fused(
+    args: argparse.Namespace,
+    fused: FusedRecording,
+    outputs: _Outputs,
+    summary: EstimateSummary,
+    stack: contextlib.ExitStack,
+) -> str:
+    """Do the same with inputs that are one event, seen by several cameras."""
+    options, stage = fused.options, fused.cameras[0].stage
+    pipeline = Pipeline(stage.estimator, stage.hands, options)
+    recorded = _recorded_options(args, options) | fusion_record(args, fused)
+    info = run_info(" ".join(args.inputs), pipeline, recorded)
+    outputs.open(info, summary, stack)
+    first = open_source(args.inputs[0], fps=args.fps, live=False, topic=args.topic)
+    stack.callback(first.close)
+    outputs.begin(first, stack)
+    for shot, result in summary.timed(fused.run_all(summary.counts.refuse)):
+        outputs.write(shot, result)
+    summary.end(first)
+    for line in () if args.quiet else fusion_lines(fused):
+        say(line)
     return summary.text(pipeline)
 
 
@@ -203,7 +240,7 @@ def _check_outputs(args: argparse.Namespace, inputs: list[Input]) -> None:
     if args.out and is_video(args.out):
         outputs.append(Path(args.out))
     read = [path for source in inputs for path in source.files]
-    read += [Path(path) for path in (args.camera_info,) if path]
+    read += [Path(path) for path in (args.camera_info, args.calibration) if path]
     check_apart(read, [*outputs, *export_paths(exports, name)])
 
 
@@ -328,6 +365,23 @@ class EstimateSummary:
         """Return what a report says about all inputs."""
         return RecordingFacts(self.counts.images, lost=tuple(self.losses))
 
+    def timed(
+        self, results: Iterator[tuple[RecordedImage, Result]]
+    ) -> Iterator[tuple[RecordedImage, Result]]:
+        """Pass results on, counting and timing them."""
+        start = time.perf_counter()
+        for shot, result in results:
+            self.seconds += time.perf_counter() - start
+            self.count(result)
+            yield shot, result
+            start = time.perf_counter()
+
+    def count(self, result: Result) -> None:
+        """Count an image."""
+        self.counts.add(result)
+        self.people += len(result.poses)
+        self.hands += len(result.hands or ())
+
     def text(self, pipeline: Pipeline) -> str:
         """Return one line for a person."""
         frames = self.counts.images
@@ -365,9 +419,7 @@ def estimate_shots(
 
     for shot, result in pipeline.run_all(timed(), summary.counts.refuse):
         summary.seconds += time.perf_counter() - start
-        summary.counts.add(result)
-        summary.people += len(result.poses)
-        summary.hands += len(result.hands or ())
+        summary.count(result)
         yield shot, result
 
 

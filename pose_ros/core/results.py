@@ -48,6 +48,8 @@ class Result:
             camera's place is not known.
         goals: Where a robot would drive to that goes where a person points, by person; or in
             words why that is not known.
+        fused: (N, K, 3) meters in the common world of several cameras, NaN where unknown; None
+            where one camera was there. ``poses`` are then as the first camera has them.
     """
 
     index: int
@@ -61,6 +63,7 @@ class Result:
     source: str = ""
     targets: Mapping[int, Target | Refused] = field(default_factory=dict)
     goals: Mapping[int, Goal | str] = field(default_factory=dict)
+    fused: NDArray[np.float64] | None = None
 
     @property
     def stamp(self) -> float:
@@ -79,8 +82,13 @@ class Result:
             ``height_px``, ``skeleton``; ``poses``, a list, with ``keypoints`` by name; ``hands``,
             the same with the id of the ``person``, None where they were not looked for;
             ``gestures``, a list; ``targets``, a list of where people point, each with a
-            ``position_m``, or with the ``reason`` why it has none.
+            ``position_m``, or with the ``reason`` why it has none. Where several cameras were
+            fused, each keypoint has ``fused`` too: meters in their common world.
         """
+        poses = [_pose(pose) for pose in self.poses]
+        for pose, points in zip(poses, () if self.fused is None else self.fused, strict=False):
+            for i, keypoint in enumerate(pose["keypoints"].values()):
+                keypoint["fused"] = _point(points, i)
         return {
             "source": self.source,
             "index": self.index,
@@ -90,7 +98,7 @@ class Result:
             "width_px": self.width,
             "height_px": self.height,
             "skeleton": self.poses.skeleton.name,
-            "poses": [_pose(pose) for pose in self.poses],
+            "poses": poses,
             "hands": None if self.hands is None else [_hand(hand) for hand in self.hands],
             "gestures": [_gesture(gesture) for gesture in self.gestures],
             "targets": [_target(i, goal, self.targets.get(i)) for i, goal in self.goals.items()],
@@ -201,7 +209,7 @@ def _source(pose: Pose, index: int) -> str | None:
     return PositionSource(int(pose.camera_sources[index])).name.lower()
 
 
-def _point(points: NDArray[np.float32] | None, index: int) -> list[float | None] | None:
+def _point(points: NDArray[np.floating[Any]] | None, index: int) -> list[float | None] | None:
     if points is None or not np.isfinite(points[index]).all():
         return None
     return _numbers(points[index])

@@ -1,0 +1,313 @@
+"""Videos of one event by several calibrated cameras: their people become one skeleton each.
+
+The first camera is the reference: each of its images is a common stamp. Every other camera gives
+the image at that stamp or the next one, and ``Fusion`` interpolates in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_ros.bags.images import RecordedImage
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.gestures.recognizer import GestureRecognizer
+from pose_ros.core.multiview.association import parts_of
+from pose_ros.core.multiview.extrinsics import CameraView
+from pose_ros.core.multiview.fusion import CameraReport, Fusion
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.multiview.views import room_of
+from pose_ros.core.results import Result
+from pose_ros.core.timeline import StampOrder
+from pose_ros.core.types import Poses
+from pose_ros.errors import ImageError, OptionError
+from pose_ros.pipeline import FoundGestures, FoundPeople, GestureStage, PeopleStage, PipelineOptions
+from pose_ros.settings.multiview import FusionOptions
+
+OFFSET_SECONDS = 30.0
+"""Seconds from the beginning of each video by which the offsets are found."""
+_MOST_OFFSET = 10.0  # seconds
+_LEAST_OVERLAP = 1.0  # seconds
+_LEAST_GAIN = 0.8  # of the cost without an offset, where there is one
+_MOST_INSTANTS = 200
+_RAY_SIGMA = 0.01  # radians
+_BOUND = 9.0
+
+Refuse = Callable[[RecordedImage, ImageError], None]
+Images = Callable[[], Iterator[RecordedImage]]
+"""Opens the images of one camera from the beginning, a second time too."""
+
+
+@dataclass(frozen=True, eq=False)
+class FusedCamera:
+    """One of the cameras of an event.
+
+    Attributes:
+        view: How it sees, and where it stands.
+        images: Its images.
+        stage: What finds its people; one of its own.
+    """
+
+    view: CameraView
+    images: Images
+    stage: PeopleStage
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """One image of a camera with its people; the image of a reference is kept, no other."""
+
+    stamp: float
+    shot: RecordedImage
+    found: FoundPeople
+
+
+@dataclass(eq=False)
+class FusedRecording:
+    """Runs the cameras of one event and joins what they see.
+
+    Attributes:
+        cameras: The reference is first.
+        rig: Where they are from.
+        options: What the results follow from beside the networks.
+        fusion: How people are joined.
+        offsets: Seconds by which each camera's video begins after the first one's; None: they are
+            found by how people move.
+        reports: How each camera did, by name, as of the last instant.
+    """
+
+    cameras: Sequence[FusedCamera]
+    rig: CameraRig
+    options: PipelineOptions = field(default_factory=PipelineOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    offsets: Sequence[float] | None = None
+    reports: dict[str, CameraReport] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.offsets is not None and len(self.offsets) != len(self.cameras):
+            raise OptionError(
+                f"expected {len(self.cameras)} offsets, the first one 0, got {len(self.offsets)}"
+            )
+
+    def run_all(self, refused: Refuse) -> Iterator[tuple[RecordedImage, Result]]:
+        """Yield the images of the reference, each with the people of all cameras at its stamp.
+
+        Args:
+            refused: Takes each image that is left out, with what is wrong with it.
+        """
+        begun: list[list[tuple[float, FoundPeople]]] = [[] for _ in self.cameras]
+        if self.offsets is None:
+            begun = [self._begin(camera) for camera in self.cameras]
+            self.offsets = find_offsets(
+                [camera.view for camera in self.cameras],
+                [[(stamp, found.poses) for stamp, found in each] for each in begun],
+            )
+        streams = [
+            _Stream(self._samples(camera, known, refused), offset)
+            for camera, known, offset in zip(self.cameras, begun, self.offsets, strict=True)
+        ]
+        fusion = Fusion([camera.view for camera in self.cameras], self.fusion)
+        gestures = self._gestures()
+        for sample in streams[0]:
+            newest = {self.cameras[0].view.name: (sample.stamp, sample.found.poses)}
+            for camera, stream in zip(self.cameras[1:], streams[1:], strict=True):
+                other = stream.reach(sample.stamp)
+                if other is not None:
+                    newest[camera.view.name] = (other.stamp, other.found.poses)
+            people = fusion.update(sample.stamp, newest)
+            self.reports = dict(people.cameras)
+            shot, hands = sample.shot, sample.found.hands
+            held = FoundGestures((), {}, {})
+            if gestures is not None:
+                held = gestures.run(people.poses, None, sample.stamp, shot.place)
+            yield (
+                shot,
+                Result(
+                    index=shot.frame.index,
+                    nanoseconds=shot.nanoseconds,
+                    width=shot.frame.width,
+                    height=shot.frame.height,
+                    poses=people.poses,
+                    hands=hands,
+                    gestures=held.gestures,
+                    targets=held.targets,
+                    goals=held.goals,
+                    frame_id=shot.frame_id,
+                    source=shot.frame.source,
+                    fused=people.points,
+                ),
+            )
+
+    def _gestures(self) -> GestureStage | None:
+        options = self.options.gestures
+        if options is None:
+            return None
+        targets = self.options.targets
+        return GestureStage(GestureRecognizer(options), targets, targets.target_frame)
+
+    def _begin(self, camera: FusedCamera) -> list[tuple[float, FoundPeople]]:
+        """Return the people in the images of the first seconds."""
+        found: list[tuple[float, FoundPeople]] = []
+        for sample in self._samples(camera, [], lambda _shot, _error: None):
+            found.append((sample.stamp, sample.found))
+            if sample.stamp - found[0][0] >= OFFSET_SECONDS:
+                break
+        return found
+
+    def _samples(
+        self, camera: FusedCamera, known: list[tuple[float, FoundPeople]], refused: Refuse
+    ) -> Iterator[_Sample]:
+        """Yield a camera's images with their people; ``known`` are those of the first images."""
+        order = StampOrder()
+        count = 0
+        if not known:
+            camera.stage.reset()
+        room = room_of(self.rig)
+        place = "the calibration does not say where up is"
+        for image in camera.images():
+            shot = replace(
+                image,
+                camera=camera.view.camera,
+                frame_id=camera.view.name,
+                place=place if room is None else room @ camera.view.extrinsics.pose,
+                target_frame=self.options.targets.target_frame,
+            )
+            frame = shot.frame
+            try:
+                order.check(frame.stamp)
+                if count < len(known):
+                    found = known[count][1]
+                else:
+                    found = camera.stage.run(
+                        frame.image, frame.stamp, _ViewInputs(camera.view), channels=frame.channels
+                    )
+            except ImageError as error:
+                refused(shot, error)
+                continue
+            count += 1
+            yield _Sample(frame.stamp, shot, found)
+
+
+class _ViewInputs:
+    """The camera of a calibration."""
+
+    def __init__(self, view: CameraView) -> None:
+        self._view = view
+
+    def camera_for(self, width: int, height: int) -> Camera | None:  # noqa: ARG002
+        return self._view.camera
+
+    def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:  # noqa: ARG002
+        return None
+
+
+class _Stream:
+    """The images of one camera, at the stamps of all."""
+
+    def __init__(self, samples: Iterator[_Sample], offset: float) -> None:
+        self._samples, self._offset = samples, offset
+        self._newest: _Sample | None = None
+
+    def __iter__(self) -> Iterator[_Sample]:
+        for sample in self._samples:
+            yield replace(sample, stamp=sample.stamp + self._offset)
+
+    def reach(self, stamp: float) -> _Sample | None:
+        """Return the first image at a stamp or after it; the last one where there is none."""
+        while self._newest is None or self._newest.stamp < stamp:
+            sample = next(self._samples, None)
+            if sample is None:
+                break
+            self._newest = replace(sample, stamp=sample.stamp + self._offset)
+        return self._newest
+
+
+def find_offsets(
+    views: Sequence[CameraView], samples: Sequence[Sequence[tuple[float, Poses]]]
+) -> list[float]:
+    """Return by how many seconds each camera's stamps begin after the first one's.
+
+    The viewing rays of a joint that moves meet at one offset only. Where people hardly move, and
+    where no offset makes the rays meet much better than none, it is 0.
+
+    Args:
+        views: The cameras, the reference first.
+        samples: Of each, stamps in seconds and people.
+    """
+    return [0.0, *(_offset(views[0], view, samples[0], each)
+                   for view, each in zip(views[1:], samples[1:], strict=True))]  # fmt: skip
+
+
+def _offset(
+    first: CameraView,
+    second: CameraView,
+    ours: Sequence[tuple[float, Poses]],
+    theirs: Sequence[tuple[float, Poses]],
+) -> float:
+    if len(ours) < 2 or len(theirs) < 2:
+        return 0.0
+    stamps = np.array([stamp for stamp, _ in ours])
+    others = np.array([stamp for stamp, _ in theirs])
+    period = float(np.median(np.diff(others)))
+    a, b = _unit_rays(first, ours), _unit_rays(second, theirs)
+    base = second.extrinsics.center - first.extrinsics.center
+    length = math.sqrt(float(base @ base))
+    if length < 1e-6 or not a.size or not b.size or period <= 0:
+        return 0.0
+    across = np.cross(a, base / length)
+
+    def cost(offset: float) -> float:
+        """Return the mean square by which rays miss each other, NaN where too few are together."""
+        there = np.flatnonzero((stamps >= others[0] + offset) & (stamps <= others[-1] + offset))
+        if len(there) < 2 or stamps[there[-1]] - stamps[there[0]] < least:
+            return math.nan
+        there = there[:: max(1, len(there) // _MOST_INSTANTS)]
+        after = np.clip(np.searchsorted(others, stamps[there] - offset), 1, len(others) - 1)
+        share = (stamps[there] - offset - others[after - 1]) / (others[after] - others[after - 1])
+        share = np.clip(share, 0.0, 1.0)[:, None, None, None]
+        between = (1.0 - share) * b[after - 1] + share * b[after]  # NaN where one is unknown
+        nearest = np.where(share < 0.5, b[after - 1], b[after])
+        rays = np.where(np.isfinite(between), between, nearest)
+        # people of one camera by those of the other: each has the one who fits best
+        normal = across[there][:, :, None]  # (n, P, 1, K, 3)
+        wide = np.sqrt((normal**2).sum(axis=-1))
+        off = (normal * rays[:, None]).sum(axis=-1) / np.maximum(wide, 1e-9)
+        squares = np.minimum((off / _RAY_SIGMA) ** 2, _BOUND)
+        known = np.isfinite(squares)
+        count = known.sum(axis=-1)
+        means = np.where(known, squares, 0.0).sum(axis=-1) / np.maximum(count, 1)
+        best = np.where(count > 0, means, np.inf).min(axis=2)
+        return float(best[np.isfinite(best)].mean()) if np.isfinite(best).any() else math.nan
+
+    span = min(stamps[-1] - stamps[0], others[-1] - others[0])
+    least = min(_LEAST_OVERLAP, 0.5 * span)
+    steps = np.arange(1, int(2.0 * _MOST_OFFSET / period) + 1) * (period / 2.0)
+    offsets = np.concatenate([[0.0], steps, -steps])
+    costs = np.array([cost(float(offset)) for offset in offsets])
+    if not np.isfinite(costs).any():
+        return 0.0
+    best = int(np.nanargmin(costs))
+    if math.isfinite(costs[0]) and not costs[best] < _LEAST_GAIN * costs[0]:
+        return 0.0
+    fine = offsets[best] + np.linspace(-0.5, 0.5, 11) * period
+    costs = np.array([cost(float(offset)) for offset in fine])
+    return round(float(fine[int(np.nanargmin(costs))]), 4)
+
+
+def _unit_rays(view: CameraView, samples: Sequence[tuple[float, Poses]]) -> Float64Array:
+    """Return (F, P, K, 3) unit vectors of the joints of up to P people; NaN where there is none."""
+    most = max((len(poses) for _, poses in samples), default=0)
+    skeleton = samples[0][1].skeleton
+    main: NDArray[np.intp] = parts_of(skeleton).main
+    pixels = np.full((len(samples), most, len(main), 2), np.nan)
+    for i, (_, poses) in enumerate(samples):
+        sure = poses.keypoint_scores[:, main] >= 0.5
+        pixels[i, : len(poses)] = np.where(sure[..., None], poses.keypoints[:, main], np.nan)
+    rays = view.rays(pixels.reshape(-1, 2)).reshape(*pixels.shape[:3], 3)
+    found: Float64Array = rays / np.sqrt((rays * rays).sum(axis=-1, keepdims=True))
+    return found

@@ -1,0 +1,169 @@
+"""``pose-ros estimate --fuse``: videos of one event by several calibrated cameras."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pose_ros.analysis.fused import FusedCamera, FusedRecording
+from pose_ros.analysis.images import images_of
+from pose_ros.bags.images import RecordedImage
+from pose_ros.cli.options import build_estimator, build_hands
+from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.multiview.views import choose_views, views_of_size
+from pose_ros.core.types import Source
+from pose_ros.errors import OptionError, SourceError, printable
+from pose_ros.pipeline import PeopleStage, PipelineOptions
+from pose_ros.settings.command_line import add_to_parser, from_args
+from pose_ros.settings.multiview import FusionOptions
+from pose_ros.sources.camera_rig import read_rig
+from pose_ros.sources.opening import Input, open_source
+
+_FLAGS = ("calibration", "offset", "camera_info", "hfov")
+
+
+def add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of several cameras to a parser that has those of a network."""
+    group = parser.add_argument_group("several cameras")
+    group.add_argument(
+        "--fuse", action="store_true",
+        help="the inputs are one event seen by several cameras: give each person one skeleton",
+    )  # fmt: skip
+    group.add_argument(
+        "--calibration", metavar="RIG",
+        help="where the cameras stand: .yaml of pose-ros calibrate, OpenCV or Kalibr, or .toml of "
+        "Pose2Sim or caliscope; cameras are found by the inputs' names, else by their order",
+    )  # fmt: skip
+    group.add_argument(
+        "--offset", type=float, nargs="+", metavar="S",
+        help="seconds by which the second input (and the third, ...) begins after the first one; "
+        "found by how people move unless given",
+    )  # fmt: skip
+    add_to_parser(FusionOptions, group, leave_out=("smoothing",))
+
+
+def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) -> None:
+    """Refuse options of several cameras that cannot be obeyed.
+
+    Raises:
+        OptionError: They do not fit each other, or the inputs.
+    """
+    given = {name: getattr(args, name) is not None for name in _FLAGS}
+    if not args.fuse:
+        for name in ("calibration", "offset"):
+            if given[name]:
+                raise OptionError(f"--{name} is of --fuse: give both or neither")
+        return
+    if len(inputs) < 2:
+        raise OptionError("--fuse takes two or more inputs, one of each camera")
+    if not given["calibration"]:
+        raise OptionError("--fuse needs --calibration, the file that says where the cameras stand")
+    for name in ("camera_info", "hfov"):
+        if given[name]:
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} is of one camera: --calibration says it of all")
+    if any(each.is_picture or each.is_live for each in inputs):
+        raise OptionError("--fuse takes recordings: videos, bags or synthetic scenes")
+    if args.static:
+        raise OptionError("--fuse is for images over time: leave out --static")
+    _check_offsets(args.offset, len(inputs) - 1)
+
+
+def _check_offsets(offsets: Sequence[float] | None, count: int) -> None:
+    if offsets is None:
+        return
+    if len(offsets) != count:
+        raise OptionError(
+            f"--offset takes a number for each input but the first: {count}, got {len(offsets)}"
+        )
+    if not all(map(math.isfinite, offsets)):
+        raise OptionError("--offset must be finite seconds")
+
+
+def open_fused(
+    args: argparse.Namespace, inputs: Sequence[Input], options: PipelineOptions
+) -> FusedRecording:
+    """Return what runs the cameras that the options name.
+
+    Raises:
+        PoseRosError: A file cannot be read, or no network be had.
+    """
+    rig = read_rig(args.calibration)
+    views = choose_views(rig, [Path(each.name).stem for each in inputs])
+    opened = [_opener(args, each) for each in inputs]
+    views = views_of_size(views, [_size(open_) for open_ in opened])
+    cameras: list[FusedCamera] = []
+    for view, open_ in zip(views, opened, strict=True):
+        estimator = build_estimator(args)
+        hands = build_hands(args, estimator) if not cameras else None
+        stage = PeopleStage(estimator, hands, options.lift)
+        cameras.append(FusedCamera(view, _images(open_, args.frames), stage))
+    offsets = None if args.offset is None else (0.0, *args.offset)
+    return FusedRecording(cameras, rig, options, from_args(FusionOptions, args), offsets)
+
+
+def fusion_record(args: argparse.Namespace, fused: FusedRecording) -> dict[str, Any]:
+    """Return what the results follow from beside what one camera's do."""
+    return {
+        "calibration": printable(args.calibration),
+        "cameras": [camera.view.name for camera in fused.cameras],
+        "offset": args.offset,
+        "fusion": asdict(fused.fusion),
+    }
+
+
+def fusion_lines(fused: FusedRecording) -> list[str]:
+    """Return what a user should know of the cameras in the end, a line each."""
+    lines = []
+    offsets = fused.offsets or [0.0] * len(fused.cameras)
+    for camera, offset in zip(fused.cameras, offsets, strict=True):
+        name = camera.view.name
+        report = fused.reports.get(name)
+        if report is None:
+            continue
+        found = [] if offset == 0.0 else [f"begins {offset:+.3f} s after the first"]
+        if math.isfinite(report.error_px):
+            found.append(f"{report.error_px:.1f} px off what all cameras say (median)")
+        lines.append(f"{name}: {', '.join(found) or 'saw no person together with another'}")
+    return lines
+
+
+def _opener(args: argparse.Namespace, given: Input) -> Callable[[], Source]:
+    return lambda: open_source(
+        given.name,
+        fps=args.fps,
+        live=False,
+        max_pixels=max_pixels_from(args.max_megapixels),
+        topic=args.topic if given.is_bag else None,
+    )
+
+
+def _size(open_: Callable[[], Source]) -> tuple[int, int]:
+    source = open_()
+    try:
+        frame = source.read()
+    finally:
+        source.close()
+    if frame is None:
+        raise SourceError(f"{source.name} holds no image")
+    return frame.width, frame.height
+
+
+def _images(
+    open_: Callable[[], Source], limit: int | None
+) -> Callable[[], Iterator[RecordedImage]]:
+    def images() -> Iterator[RecordedImage]:
+        source = open_()
+        try:
+            for count, image in enumerate(images_of(source), start=1):
+                yield image
+                if count == limit:
+                    return
+        finally:
+            source.close()
+
+    return images

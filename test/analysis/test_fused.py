@@ -1,0 +1,139 @@
+"""Recordings of several cameras: one scene, drawn from two places, becomes skeletons in meters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pose_ros.analysis.fused import find_offsets
+from pose_ros.cli.main import main
+from pose_ros.core.camera import Camera
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.multiview.views import choose_views, room_of, views_of_size
+from pose_ros.core.types import Poses
+from pose_ros.errors import OptionError
+from pose_ros.sources.camera_rig import write_rig
+from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic
+
+PLACES = ("camera_y=0.7&yaw=-12", "camera_y=-0.7&yaw=12")
+OPTIONS = "fps=10&width=320&height=240"
+
+
+def sources(scene: str) -> list[SyntheticSource]:
+    return [open_synthetic(f"synthetic:{scene}?{at}&{OPTIONS}", live=False) for at in PLACES]
+
+
+def views(scene: str = "raise_hand", names: Sequence[str] = ("left", "right")) -> list[CameraView]:
+    return [
+        CameraView(name, source.camera, Extrinsics.from_pose(source.view.transform))
+        for name, source in zip(names, sources(scene), strict=True)
+    ]
+
+
+def people(truth: Truth) -> Poses:
+    pixels = truth.pixels[None]
+    box = [[*pixels[0].min(axis=0), *pixels[0].max(axis=0)]]
+    return Poses(truth.skeleton, np.array([0]), np.ones(1), np.array(box), pixels, np.ones((1, 33)))
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Path:
+    write_rig(tmp_path / "room.yaml", CameraRig(tuple(views())))
+    return tmp_path / "room.yaml"
+
+
+def estimate(rig: Path, out: Path, *options: str) -> list[dict[str, Any]]:
+    specs = [f"synthetic:raise_hand?{at}&{OPTIONS}" for at in PLACES]
+    given = ["--fuse", "--calibration", str(rig), "--json", str(out), "--frames", "12", "--quiet"]
+    assert main(["estimate", *specs, *given, *options]) == 0
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+def test_lines_of_json_have_meters_in_the_calibrations_world(rig: Path, tmp_path: Path) -> None:
+    lines = estimate(rig, tmp_path / "a.jsonl", "--offset", "0")
+    assert [line["index"] for line in lines] == list(range(12))
+    truth = sources("raise_hand")[0].truth(0.0)
+    off = []
+    for line in lines:
+        (pose,) = line["poses"]
+        for name, point in pose["keypoints"].items():
+            if point["fused"] is not None:
+                true = truth.world[truth.skeleton.index(name)]
+                off.append(np.linalg.norm(np.array(point["fused"]) - true))
+    assert len(off) > 300
+    assert np.median(off) < 0.08
+    assert np.percentile(off, 90) < 0.2
+
+
+def test_fusing_twice_gives_the_same_bytes(rig: Path, tmp_path: Path) -> None:
+    estimate(rig, tmp_path / "a.jsonl")
+    estimate(rig, tmp_path / "b.jsonl")
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_offset_is_found_by_how_people_move() -> None:
+    one, two = sources("walking")
+    ours = [(i * 0.1, people(one.truth(i * 0.1))) for i in range(60)]
+    # the second camera began to record 0.7 seconds later
+    theirs = [(i * 0.1, people(two.truth(i * 0.1 + 0.7))) for i in range(60)]
+    assert find_offsets(views("walking"), [ours, theirs]) == pytest.approx([0.0, 0.7], abs=0.03)
+    assert find_offsets(views("walking"), [ours, ours[:1]]) == [0.0, 0.0]
+
+
+def test_offset_of_people_who_stand_still_is_zero() -> None:
+    one, two = sources("stand")
+    samples = [[(i * 0.1, people(each.truth(0.0))) for i in range(40)] for each in (one, two)]
+    assert find_offsets(views("stand"), samples) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--fuse"], "needs --calibration"),
+        (["--calibration", "room.yaml"], "of --fuse"),
+        (["--offset", "1"], "of --fuse"),
+        (["--fuse", "--calibration", "r", "--hfov", "60"], "--hfov is of one camera"),
+        (["--fuse", "--calibration", "r", "--offset", "1", "2"], "each input but the first"),
+        (["--fuse", "--calibration", "r", "--static"], "leave out --static"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specs = [f"synthetic:stand?{at}" for at in PLACES]
+    assert main(["estimate", *specs, *options]) == 1
+    assert reason in capsys.readouterr().err
+
+
+def test_cameras_are_found_by_name_then_by_order() -> None:
+    rig = CameraRig(tuple(views(names=("cam_01", "cam_02"))))
+    assert [v.name for v in choose_views(rig, ["cam02", "cam01"])] == ["cam_02", "cam_01"]
+    assert [v.name for v in choose_views(rig, ["a", "b"])] == ["cam_01", "cam_02"]
+    with pytest.raises(OptionError, match="not clear which"):
+        choose_views(rig, ["a"])
+
+
+def test_camera_is_scaled_to_its_images_and_codec_padding_is_not() -> None:
+    view = views()[0]
+    (half,) = views_of_size([view], [(160, 120)])
+    assert half.camera.matrix[0, 0] == pytest.approx(view.camera.matrix[0, 0] / 2)
+    (padded,) = views_of_size([view], [(328, 240)])
+    np.testing.assert_array_equal(padded.camera.matrix, view.camera.matrix)
+    with pytest.raises(OptionError, match="320x240"):
+        views_of_size([view], [(480, 240)])
+
+
+def test_room_has_z_up_and_the_floor_at_zero() -> None:
+    rig = CameraRig(tuple(views()), up=np.array([0.0, -1.0, 0.0]), floor=-1.2)
+    room = room_of(rig)
+    assert room is not None
+    np.testing.assert_allclose(room @ [0.0, 1.2, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0], atol=1e-9)
+    np.testing.assert_allclose(room_of(CameraRig(tuple(views()))), np.eye(4))
+    lying = CameraView("a", Camera.from_hfov(64, 48, 60.0), Extrinsics(np.eye(3), np.zeros(3)))
+    assert room_of(CameraRig((lying,))) is None
