@@ -25,7 +25,13 @@ from pose_ros.settings.estimation import (
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
-from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
+from pose_ros.settings.multiview import FusionOptions
+from pose_ros.settings.nodes import (
+    CameraParameters,
+    FusionParameters,
+    GestureParameters,
+    PoseParameters,
+)
 from pose_ros.settings.option import Option, Plain, options_of
 from pose_ros.settings.outputs import ExportOptions, ReportOptions
 from pose_ros.settings.parameters import Parameter, parameters_of
@@ -63,6 +69,12 @@ FILES: dict[str, tuple[type[Any], str]] = {
             when=f"{_CONFIGURED} docs/reference/commands.md explains the rules.",
         ),
     ),
+    "config/fusion.yaml": (
+        FusionParameters,
+        _HEAD.format(
+            node="fusion_node", launch="...", when="docs/tutorials/two_cameras.md begins with two."
+        ).replace("ros2 launch pose_ros pose.launch.py ...", "--ros-args --params-file mine.yaml"),
+    ),
 }
 SUBJECTS: dict[str, tuple[type[Any], ...]] = {
     "Finding people": (NetworkOptions, EstimatorOptions),
@@ -70,6 +82,7 @@ SUBJECTS: dict[str, tuple[type[Any], ...]] = {
     "Running the networks": (EngineOptions,),
     "Images and the lens": (ImageOptions, LensOptions),
     "People in meters": (LiftOptions, MountOptions),
+    "Several cameras": (FusionOptions,),
     "Gestures": (GestureOptions,),
     "Places that people point at": (TargetOptions,),
     "Robot commands": (CommandOptions, VelocityLimits),
@@ -81,6 +94,7 @@ NODES: dict[str, type[Any]] = {
     "pose_node": PoseParameters,
     "camera_node": CameraParameters,
     "gesture_node": GestureParameters,
+    "fusion_node": FusionParameters,
 }
 _PAGE_HEAD = """\
 # Options
@@ -217,7 +231,7 @@ def _yaml(parameter: Parameter) -> str:
         return json.dumps(value)
     if "\n" in value:
         return f"|\n{textwrap.indent(value.rstrip(), _INDENT + '  ')}"
-    return value or '""'
+    return value if value and value[0] not in "{[" else json.dumps(value)
 
 
 def _comment(text: str, indent: str) -> list[str]:

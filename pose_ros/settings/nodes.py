@@ -23,6 +23,7 @@ from pose_ros.settings.estimation import (
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import BY_NAME, OPTICAL_FRAME, ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
+from pose_ros.settings.multiview import FusionOptions
 
 # fields that several tables have
 _autostart = partial(
@@ -266,4 +267,88 @@ class GestureParameters:
         section="What is a gesture.",
     )
     gestures: GestureOptions = group(GestureOptions)
+    autostart: bool = _autostart()
+
+
+@documented
+@dataclass(frozen=True)
+class FusionParameters:
+    """Parameters of ``fusion_node``."""
+
+    cameras: str = option(
+        "",
+        help="Names of the cameras, with commas between them; the first one is the reference.",
+        metavar="NAMES",
+        section="Which cameras, and where they stand.",
+        flag="",
+    )
+    poses_topic: str = option(
+        "{camera}/pose/poses",
+        help="Topic of the poses of a camera; {camera} stands for its name.",
+        flag="",
+    )
+    camera_info_topic: str = option(
+        "{camera}/camera_info",
+        help="Topic of the camera_info of a camera; it counts without a calibration alone.",
+        flag="",
+    )
+    calibration: str = option(
+        "",
+        help="File that says how the cameras see and where they stand: .yaml of pose-ros "
+        "calibrate, OpenCV or Kalibr, or .toml of Pose2Sim or caliscope; empty: by camera_info "
+        "and /tf.",
+        flag="",
+    )
+    target_frame: str = option(
+        "",
+        help="Frame of the people; world_frame is that of the calibration, others are looked up "
+        "on /tf. Empty: the optical frame of the first camera, as a gesture node takes it best.",
+        flag="",
+    )
+    world_frame: str = option("world", help="Frame of the calibration's world.", flag="")
+    fusion: FusionOptions = group(FusionOptions, "How people are fused.")
+    silent_after: float = option(
+        1.0,
+        help="Time without poses after which a camera is said to be silent.",
+        minimum=0.1,
+        maximum=60.0,
+        unit="seconds",
+        live=True,
+        section="What is said and published.",
+        flag="",
+    )
+    publish_tf: bool = option(
+        True,
+        help="Send people as frames on /tf, body_p0, left_wrist_p0 and so on.",
+        flag="",
+    )
+    publish_cameras: bool = option(
+        False,
+        help="Send the places of the cameras that the calibration says on /tf_static, below "
+        "world_frame; only for cameras whose optical frames nothing else places.",
+        flag="",
+    )
+    publish_markers: bool = option(
+        True,
+        help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
+        live=True,
+        flag="",
+    )
+    min_joint_score: float | None = option(
+        None,
+        help="Least score of a joint that has a frame on /tf and a marker.",
+        minimum=0.0,
+        maximum=1.0,
+        unset=0.0,
+        meaning_of_unset="what suits the network",
+        live=True,
+        flag="",
+    )
+    id_prefix: str = option(
+        "p",
+        help="Text before the number of a person in the names of frames; another one than that of "
+        "pose nodes that send frames too.",
+        parse=parse_prefix,
+        flag="",
+    )
     autostart: bool = _autostart()

@@ -1,0 +1,508 @@
+"""fusion_node: poses of several cameras in, one skeleton in meters for each person out."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from pose_ros.core.camera import Float64Array
+from pose_ros.core.multiview.association import NO_PERSON
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.fusion import CameraReport, FusedPeople, Fusion, common_stamp
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.multiview.views import choose_views, views_of_size
+from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.timeline import REWIND_SECONDS
+from pose_ros.core.types import Poses
+from pose_ros.errors import ImageError, OptionError, PoseRosError, TransformError
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
+from pose_ros.messages.transforms import transform_to_msg
+from pose_ros.msg import PoseArray
+from pose_ros.msg import Skeleton as SkeletonMsg
+from pose_ros.ros.camera_and_depth import CameraWatch
+from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
+from pose_ros.ros.frames import FrameLookup, listen, make_broadcaster
+from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.messages import poses_to_msg, skeleton_to_msg, transforms_to_msg, types
+from pose_ros.ros.node import ManagedNode, run
+from pose_ros.ros.qos import ANY_NEWEST_QOS, LATCHED_QOS, NEWEST_QOS, RESULT_QOS, TF_STATIC_QOS
+from pose_ros.settings.nodes import FusionParameters
+from pose_ros.sources.camera_rig import read_rig
+
+NETWORK = "multiview"
+KNOCKED_SIGMAS = 3.0
+"""A camera whose keypoints are so far off what all say stands elsewhere than it is said to."""
+APART_SECONDS = 2.0
+"""Cameras that see people for so long, and none of them together, stand elsewhere than is said."""
+_CURE = "calibrate again if one was moved"
+
+
+def camera_names(text: str) -> tuple[str, ...]:
+    """Return the names of cameras in a text, with commas or spaces between them.
+
+    Raises:
+        OptionError: There are less than two, a name stands twice, or it cannot be part of a topic.
+    """
+    names = tuple(re.split(r"[\s,]+", text.strip("[] \t\n"))) if text.strip("[] \t\n") else ()
+    for name in names:
+        if not re.fullmatch(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*", name):
+            raise OptionError(f"cameras: {name!r} can be no part of a topic's name")
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise OptionError(
+            f"cameras: expected the names of two or more cameras, such as left, right; got {text!r}"
+        )
+    return names
+
+
+@dataclass(eq=False)
+class _FusedInput:
+    """What came of one camera.
+
+    Attributes:
+        name: Of the camera.
+        stamp: Seconds, of the newest image.
+        poses: The people in it.
+        message: As they came.
+        is_new: Whether it was not fused yet.
+        heard: Monotonic seconds of the last message.
+        skeletons: By name.
+        watch: Of its camera_info; None where a calibration says it.
+    """
+
+    name: str
+    watch: CameraWatch | None = None
+    stamp: float = -math.inf
+    poses: Poses | None = None
+    message: Any = None
+    is_new: bool = False
+    heard: float = -math.inf
+    skeletons: dict[str, Skeleton] = field(default_factory=dict)
+
+    @property
+    def frame_id(self) -> str:
+        """Of its images; empty before the first."""
+        return "" if self.message is None else str(self.message.header.frame_id).removeprefix("/")
+
+
+class FusionNode(ManagedNode[FusionParameters]):
+    """Publishes the people that several cameras see, once, in meters.
+
+    Poses wait for those of the other cameras, but for cameras that are late by more than twice
+    ``max_skew``. The stamp of what leaves is the common one, made from the images' own.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters; ``options`` are those of rclpy's node."""
+        super().__init__("fusion", FusionParameters, {"cameras": _check_cameras}, **options)
+        self._health = StreamHealth()
+        self._notices = Notices(self.get_logger())
+        self._rig: CameraRig | None = None
+        self._inputs: list[_FusedInput] = []
+        self._fusion: Fusion | None = None
+        self._views: list[CameraView] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._frames: FrameLookup | None = None
+        self._subscriptions_made: list[Any] = []
+        self._stamp = -math.inf
+        self._reports: dict[str, CameraReport] = {}
+        self._sent_skeleton: Skeleton | None = None
+        self._silent: set[str] = set()
+        self._apart_since = math.inf  # stamp from which on no person was seen by two cameras
+        self._made_markers = SkeletonMarkers()
+        self._waiting_for = ""
+
+    def acquire(self) -> None:
+        """Read the calibration and make the publishers."""
+        parameters, make = self.parameters, self.make_publisher
+        names = camera_names(parameters.cameras)
+        self._rig = read_rig(parameters.calibration) if parameters.calibration else None
+        if self._rig is not None:
+            choose_views(self._rig, [_last(name) for name in names])
+        elif parameters.publish_cameras:
+            raise OptionError("publish_cameras is of a calibration: name its file too")
+        self._poses = make(PoseArray, "~/poses", RESULT_QOS)
+        self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
+        self._markers = make(MarkerArray, "~/markers", RESULT_QOS)
+        self._send_frames = make_broadcaster(self) if parameters.publish_tf else None
+        self._static = None
+        if parameters.publish_cameras:
+            from tf2_msgs.msg import TFMessage
+
+            self._static = self.adopt(self.create_publisher(TFMessage, "/tf_static", TF_STATIC_QOS))
+
+    def start(self) -> None:
+        """Let poses in."""
+        parameters = self.parameters
+        self._notices.clear()
+        self._health.restart()
+        self._fusion, self._reports, self._sent_skeleton = None, {}, None
+        self._stamp, self._silent, self._sizes = -math.inf, set(), []
+        self._apart_since = math.inf
+        if self._rig is None or parameters.target_frame not in ("", parameters.world_frame):
+            self._frames = listen(self)
+        self._inputs = [_FusedInput(name) for name in camera_names(parameters.cameras)]
+        began = time.monotonic()
+        for each in self._inputs:
+            each.heard = began
+            self._subscribe(each)
+
+    def stop(self) -> None:
+        """Let no more poses in."""
+        while self._subscriptions_made:
+            self.destroy_subscription(self._subscriptions_made.pop())
+        if self._inputs and self._state == "active":
+            self._markers.publish(self._made_markers.clear())
+        self._inputs = []
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+        self._fusion = None
+
+    def release(self) -> None:
+        """Forget the calibration."""
+        self._rig = None
+
+    def hardware_id(self) -> str:
+        """Return the names of the cameras."""
+        return self.parameters.cameras
+
+    def report(self) -> Report:
+        """Return the health of the fusion, and of each camera."""
+        self._look()
+        report = self._health.report(self.clock_trouble())
+        values = []
+        for each in self._inputs:
+            found = self._reports.get(each.name)
+            values.append((f"{each.name}: poses", self._age(each)))
+            if found is not None:
+                values += [
+                    (f"{each.name}: people", str(found.people)),
+                    (f"{each.name}: skew ms", _number(1e3 * found.skew)),
+                    (f"{each.name}: off by px", _number(found.error_px)),
+                    (f"{each.name}: off by sigmas", _number(found.error_sigmas)),
+                    (f"{each.name}: clock offset ms", _number(1e3 * found.offset)),
+                ]
+        return replace(report, values=[*values, *report.values], notices=self._notices.recent())
+
+    def _look(self) -> None:
+        """Note what is wrong with the cameras now."""
+        if self._waiting_for:
+            self._notices.note(self._waiting_for)
+        for each in self._inputs:
+            self._notice_silence(each)
+        skewed = [
+            name
+            for name, found in self._reports.items()
+            if not found.used and name not in self._silent
+        ]
+        for name in skewed:
+            self._notices.note(
+                f"{name} is late by {1e3 * self._reports[name].skew:.0f} ms, more than max_skew: "
+                "its people do not count; synchronize the cameras or set max_skew"
+            )
+        text = knocked(self._reports)
+        if self._stamp - self._apart_since > APART_SECONDS:
+            seeing = [name for name, found in self._reports.items() if found.people]
+            text = f"{' and '.join(seeing)} see people, and none of them together: {_CURE}"
+        if text:
+            self._notices.note(text)
+
+    def _notice_silence(self, each: _FusedInput) -> None:
+        if time.monotonic() - each.heard > self.parameters.silent_after:
+            self._silent.add(each.name)
+            topic = self._topic(each, "poses")
+            text = f"{each.name} is silent: nothing comes on {topic}; the other cameras go on"
+            self._notices.warn(("silent", each.name), text)
+        elif each.name in self._silent:
+            self._silent.discard(each.name)
+            self._notices.end(("silent", each.name))
+            self.get_logger().info(f"{each.name} is back")
+
+    def _age(self, each: _FusedInput) -> str:
+        if each.poses is None:
+            return "none yet"
+        return f"{time.monotonic() - each.heard:.1f} s ago"
+
+    def _topic(self, each: _FusedInput, kind: str) -> str:
+        pattern = getattr(self.parameters, f"{kind}_topic")
+        return str(pattern.replace("{camera}", each.name))
+
+    def _subscribe(self, each: _FusedInput) -> None:
+        topic = self._topic(each, "poses")
+        make = self.create_subscription
+        skeleton = f"{topic.rpartition('/')[0]}/skeleton"
+        self._subscriptions_made += [
+            make(SkeletonMsg, skeleton, partial(self._on_skeleton, each), LATCHED_QOS),
+            make(PoseArray, topic, partial(self._on_poses, each), NEWEST_QOS),
+        ]
+        if self._rig is None:
+            info = self._topic(each, "camera_info")
+            each.watch = CameraWatch(info, False, self.get_logger().warning)
+            self._subscriptions_made.append(make(CameraInfo, info, each.watch.take, ANY_NEWEST_QOS))
+
+    def _on_skeleton(self, each: _FusedInput, msg: Any) -> None:
+        try:
+            skeleton = skeleton_from_msg(msg)
+        except PoseRosError as error:
+            self._notices.note(f"the skeleton of {each.name} cannot be read: {error}")
+            return
+        each.skeletons[skeleton.name] = skeleton
+
+    def _on_poses(self, each: _FusedInput, msg: Any) -> None:
+        began = time.perf_counter()
+        self._health.arrived()
+        each.heard = time.monotonic()
+        if each.name in self._silent:
+            self._notice_silence(each)
+        stamp = stamp_from_msg(msg.header.stamp)
+        try:
+            if stamp == 0.0:
+                raise ImageError(f"the poses of {each.name} have no stamp (0.0)")
+            poses = poses_from_msg(msg, each.skeletons.get(msg.skeleton))
+        except PoseRosError as error:
+            self._refuse(str(error))
+            return
+        if stamp < each.stamp - REWIND_SECONDS:
+            self.get_logger().info(f"time went back by {each.stamp - stamp:.1f} s: all starts over")
+            for other in self._inputs:
+                other.stamp, other.poses, other.is_new = -math.inf, None, False
+            self._stamp = -math.inf
+        elif stamp <= each.stamp:
+            self._health.dropped()
+            return
+        each.stamp, each.poses, each.message, each.is_new = stamp, poses, msg, True
+        try:
+            self._fuse(began)
+        except PoseRosError as error:
+            self._refuse(str(error))
+
+    def _refuse(self, reason: str) -> None:
+        self._health.refused(reason)
+        self._notices.note(f"poses refused: {reason}")
+
+    def _fuse(self, began: float) -> None:
+        """Fuse what there is, where no camera is worth waiting for."""
+        there = [each for each in self._inputs if each.poses is not None]
+        max_skew = self.parameters.fusion.max_skew
+        newest = max(each.stamp for each in there)
+        waited = [each for each in there if each.stamp >= newest - 2.0 * max_skew]
+        stamp = common_stamp([each.stamp for each in there], max_skew)
+        if not all(each.is_new for each in waited) or stamp <= self._stamp:
+            return
+        fusion = self._ready_fusion()
+        if fusion is None:
+            return
+        given = {e.name: (e.stamp, e.poses) for e in there if e.poses is not None}
+        people = fusion.update(stamp, given)
+        self._stamp = stamp
+        for each in there:
+            each.is_new = False
+        self._reports = dict(people.cameras)
+        self._watch_apart(people)
+        # the stamp is an image's own, to the nanosecond
+        exact = next(each.message.header.stamp for each in there if each.stamp == stamp)
+        self._publish(people, exact)
+        self._health.done(self.age(stamp), time.perf_counter() - began)
+
+    def _watch_apart(self, people: FusedPeople) -> None:
+        """Note since when cameras see people, and none of them together."""
+        seeing = [each for each in people.cameras.values() if each.used and each.people]
+        together = bool(((people.members != NO_PERSON).sum(axis=1) > 1).any())
+        if len(seeing) < 2 or together:
+            self._apart_since = math.inf
+        else:
+            self._apart_since = min(self._apart_since, people.stamp)
+
+    def _ready_fusion(self) -> Fusion | None:
+        """Return what fuses: made when all is known of the cameras, and when images change size."""
+        sizes = [
+            (0, 0) if each.message is None else (each.message.width, each.message.height)
+            for each in self._inputs
+        ]
+        if self._fusion is None or any(
+            new not in (old, (0, 0)) for new, old in zip(sizes, self._sizes, strict=True)
+        ):
+            try:
+                self._views = self._find_views(sizes)
+            except _UnknownYetError as error:
+                self._waiting_for = str(error)
+                return None
+            self._waiting_for = ""
+            self._fusion, self._sizes = Fusion(self._views, self.parameters.fusion), sizes
+            if self._static is not None:
+                self._static.publish(self._places_to_msg())
+        self._fusion.options = self.parameters.fusion
+        return self._fusion
+
+    def _find_views(self, sizes: list[tuple[int, int]]) -> list[CameraView]:
+        """Return the cameras.
+
+        Raises:
+            _UnknownYetError: One of them has not been heard of for long enough to go on without.
+        """
+        missing = [each for each in self._inputs if each.message is None]
+        patience = self.parameters.silent_after
+        if missing and (
+            self._rig is None
+            or missing[0] is self._inputs[0]
+            or any(time.monotonic() - each.heard <= patience for each in missing)
+        ):
+            text = ", ".join(each.name for each in missing)
+            raise _UnknownYetError(f"there are no poses of {text} yet: nothing is fused")
+        names = [each.name for each in self._inputs]
+        if self._rig is None:
+            return [
+                self._view_by_tf(each, *size)
+                for each, size in zip(self._inputs, sizes, strict=True)
+            ]
+        views = choose_views(self._rig, [_last(name) for name in names])
+        known = [
+            (view.camera.width, view.camera.height) if size == (0, 0) else size
+            for view, size in zip(views, sizes, strict=True)
+        ]
+        views = views_of_size(views, known)
+        return [replace(view, name=name) for view, name in zip(views, names, strict=True)]
+
+    def _view_by_tf(self, each: _FusedInput, width: int, height: int) -> CameraView:
+        camera = each.watch.camera_for(width, height) if each.watch is not None else None
+        if camera is None:
+            topic = self._topic(each, "camera_info")
+            raise _UnknownYetError(f"there is no camera_info of {each.name} on {topic} yet")
+        first = self._inputs[0]
+        if each is first:
+            return CameraView(each.name, camera, Extrinsics(np.eye(3), np.zeros(3)))
+        try:
+            pose = self._lookup(first.frame_id, each.message.header)
+        except TransformError as error:
+            raise _UnknownYetError(f"/tf does not say where {each.name} is: {error}") from None
+        return CameraView(each.name, camera, Extrinsics.from_pose(pose))
+
+    def _places_to_msg(self) -> Any:
+        """Return the places of the cameras in the calibration's world, for /tf_static."""
+        from tf2_msgs.msg import TFMessage
+
+        frames = []
+        for each, view in zip(self._inputs, self._views, strict=True):
+            if each.message is None:
+                continue
+            pose = view.extrinsics.pose
+            header = Header(stamp=each.message.header.stamp, frame_id=self.parameters.world_frame)
+            turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
+            frames.append(transform_to_msg(types, header, each.frame_id, pose[:3, 3], turn))
+        return TFMessage(transforms=frames)
+
+    def _lookup(self, target: str, header: Any) -> Float64Array:
+        if self._frames is None:
+            raise TransformError("frames are not listened to")
+        return self._frames.lookup(target, header)
+
+    def _place(self, header: Any) -> Float64Array | None:
+        """Return (4, 4) from the reference's frame to the target frame; None: they are one."""
+        target = self.parameters.target_frame
+        if target in ("", header.frame_id):
+            return None
+        if self._rig is not None and target == self.parameters.world_frame:
+            return self._views[0].extrinsics.pose
+        return self._lookup(target, header)
+
+    def _publish(self, people: FusedPeople, stamp: Any) -> None:
+        parameters = self.parameters
+        header = Header(stamp=stamp, frame_id=self._inputs[0].frame_id)
+        try:
+            place = self._place(header)
+        except TransformError as error:
+            self._refuse(f"their place in {parameters.target_frame} is not known: {error}")
+            return
+        poses = people.poses
+        if place is not None:
+            header.frame_id = parameters.target_frame
+            poses = moved(poses, place)
+        if poses.skeleton != self._sent_skeleton:
+            self._sent_skeleton = poses.skeleton
+            self._skeleton.publish(skeleton_to_msg(poses.skeleton))
+        width, height = self._sizes[0]
+        msg = poses_to_msg(poses, header, NETWORK, width=width, height=height)
+        least = parameters.min_joint_score or poses.skeleton.least_score
+        if self._send_frames is not None:
+            frames = transforms_to_msg(poses, header, parameters.id_prefix, least)
+            if frames:
+                self._send_frames(frames)
+        self._poses.publish(msg)
+        if parameters.publish_markers and self._markers.get_subscription_count():
+            markers = self._made_markers.update(poses, header, least)
+        else:
+            markers = self._made_markers.clear()
+        if markers.markers:
+            self._markers.publish(markers)
+
+
+class _UnknownYetError(PoseRosError):
+    """What is needed of the cameras has not come yet."""
+
+
+def moved(poses: Poses, place: Float64Array) -> Poses:
+    """Return people in another frame.
+
+    Args:
+        poses: In meters.
+        place: (4, 4) that takes meters of their frame to the other one.
+    """
+    turn, shift = place[:3, :3], place[:3, 3]
+    camera = None if poses.camera is None else poses.camera @ turn.T + shift
+    world = None if poses.world is None else poses.world @ turn.T
+    return poses.replace(camera=camera, world=world)
+
+
+def knocked(reports: Mapping[str, CameraReport]) -> str:
+    """Return in words which camera does not stand where it is said to; empty: none.
+
+    Of two cameras it cannot be known which one; of more it is the one that is off the most.
+    """
+    off = {
+        name: report
+        for name, report in reports.items()
+        if report.used and report.error_sigmas >= KNOCKED_SIGMAS
+    }
+    if not off:
+        return ""
+    if len(reports) == 2:
+        both = " and ".join(reports)
+        most = max(report.error_px for report in off.values())
+        return f"{both} do not agree by {most:.0f} px: {_CURE}"
+    name = max(off, key=lambda each: off[each].error_sigmas)
+    return f"{name} is off by {off[name].error_px:.0f} px against the other cameras: {_CURE}"
+
+
+def _check_cameras(text: str) -> None:
+    if text:  # none are declared, so that the node can be made and set
+        camera_names(text)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else ""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; return the exit code."""
+    return run(lambda: [FusionNode()], args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,320 @@
+"""The fusion node: two cameras of one scene give one skeleton in meters, as a robot takes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, KeyValue
+from geometry_msgs.msg import PointStamped, TwistStamped
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+from tf2_msgs.msg import TFMessage
+
+from pose_ros.core.camera import Calibration
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.fusion import CameraReport
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.types import Poses, PositionSource
+from pose_ros.errors import OptionError
+from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.poses import poses_from_msg
+from pose_ros.msg import GestureArray, PoseArray
+from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.fusion_node import FusionNode, camera_names, knocked
+from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.messages import (
+    camera_info_to_msg,
+    header_to_msg,
+    poses_to_msg,
+    stamp_to_msg,
+)
+from pose_ros.ros.pose_node import PoseNode
+from pose_ros.ros.qos import LATCHED_QOS, TF_STATIC_QOS
+from pose_ros.sources.camera_rig import write_rig
+from pose_ros.synthetic.source import SyntheticSource, open_synthetic
+
+NAMES = ("left", "right")
+PLACES = {"left": "camera_y=0.7&yaw=-12", "right": "camera_y=-0.7&yaw=12"}
+RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+PERIOD = 0.05  # seconds between the stamps of two images
+
+
+def parameters(**values: Any) -> list[Parameter]:
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
+def spec(name: str, scene: str = "raise_hand", more: str = "") -> str:
+    return f"synthetic:{scene}?{PLACES[name]}{more}"
+
+
+def is_by_several(msg: Any) -> bool:
+    """Whether several cameras say where some joint is."""
+    sources = poses_from_msg(msg).camera_sources
+    return sources is not None and bool((sources == PositionSource.MULTIVIEW).any())
+
+
+class Room:
+    """Two cameras whose people are where they truly are, and a fusion node that hears them."""
+
+    def __init__(self, ros: Any, true_poses: Callable[..., Poses], folder: Path) -> None:
+        self.ros, self._true = ros, true_poses
+        self.sources: dict[str, SyntheticSource] = {
+            name: open_synthetic(spec(name), live=False) for name in NAMES
+        }
+        make = ros.node.create_publisher
+        self.poses = {name: make(PoseArray, f"/{name}/pose/poses", RELIABLE) for name in NAMES}
+        self.infos = {name: make(CameraInfo, f"/{name}/camera_info", RELIABLE) for name in NAMES}
+        self.static = make(TFMessage, "/tf_static", TF_STATIC_QOS)
+        self.fused = ros.collect(PoseArray, "fusion/poses")
+        self.calibration = folder / "room.yaml"
+        self.begin = float(round(time.time()))
+        self.count = 0
+
+    def views(self) -> list[CameraView]:
+        return [
+            CameraView(name, source.camera, Extrinsics.from_pose(source.view.transform))
+            for name, source in self.sources.items()
+        ]
+
+    def up(self, **values: Any) -> FusionNode:
+        write_rig(self.calibration, CameraRig(tuple(self.views())))
+        given = {"cameras": "left, right", "calibration": str(self.calibration)} | values
+        node: FusionNode = self.ros.add(FusionNode(parameter_overrides=parameters(**given)))
+        assert node.autostart()
+        heard = lambda: all(p.get_subscription_count() for p in self.poses.values())  # noqa: E731
+        assert self.ros.spin_until(heard)
+        assert self.ros.spin_until_matched()
+        return node
+
+    @property
+    def stamp(self) -> float:
+        return self.begin + self.count * PERIOD
+
+    def show(self, *names: str, pixels: float = 0.0) -> None:
+        """Send the next image's people of some cameras, one of them off by some pixels."""
+        self.count += 1
+        for name in names or NAMES:
+            truth = self.sources[name].truth(0.0)
+            poses = self._true([truth])
+            if name == "left" and pixels:
+                poses = poses.replace(keypoints=poses.keypoints + np.array([0.0, pixels]))
+            header = header_to_msg(self.stamp, f"{name}_optical")
+            self.poses[name].publish(poses_to_msg(poses, header, "fake", width=640, height=480))
+
+    def until(self, condition: Callable[[], Any], *names: str, pixels: float = 0.0) -> bool:
+        """Send images until the condition holds."""
+
+        def shown() -> Any:
+            self.show(*names, pixels=pixels)
+            end = time.monotonic() + 0.03
+            while time.monotonic() < end:
+                self.ros.executor.spin_once(timeout_sec=0.01)
+            return condition()
+
+        return bool(self.ros.spin_until(shown))
+
+    def error(self, msg: Any, frame: str = "camera") -> float:
+        """Return meters, the largest error of a joint of the one person."""
+        poses = poses_from_msg(msg)
+        assert len(poses) == 1
+        truth = self.sources["left"].truth(0.0)
+        true = truth.world if frame == "world" else truth.camera
+        off = np.linalg.norm(poses.camera[0] - true, axis=1)
+        return float(off.max())
+
+
+@pytest.fixture
+def room(ros: Any, true_poses: Callable[..., Poses], tmp_path: Path) -> Room:
+    return Room(ros, true_poses, tmp_path)
+
+
+def test_people_of_two_cameras_are_one_in_meters_with_a_stamp_of_an_image(room: Room) -> None:
+    room.up()
+    frames = room.ros.collect(TFMessage, "/tf")
+    assert room.until(lambda: len(room.fused) > 3 and frames)
+    msg = room.fused[-1]
+    assert (msg.network, msg.header.frame_id) == ("multiview", "left_optical")
+    assert (stamp_from_msg(msg.header.stamp) - room.begin) / PERIOD == pytest.approx(
+        round((stamp_from_msg(msg.header.stamp) - room.begin) / PERIOD), abs=1e-3
+    )
+    poses = poses_from_msg(msg)
+    assert (poses.camera_sources == PositionSource.MULTIVIEW).all()
+    assert room.error(msg) < 0.03
+    assert any(t.child_frame_id.startswith("body_p") for t in frames[-1].transforms)
+    assert len({stamp_from_msg(each.header.stamp) for each in room.fused}) == len(room.fused)
+
+
+def test_target_frame_of_the_calibration_needs_no_tf(room: Room) -> None:
+    room.up(target_frame="world", publish_cameras=True)
+    static = room.ros.collect(TFMessage, "/tf_static", TF_STATIC_QOS)
+    assert room.until(lambda: len(room.fused) > 3 and static)
+    assert room.fused[-1].header.frame_id == "world"
+    assert room.error(room.fused[-1], "world") < 0.03
+    named = {t.child_frame_id: t.header.frame_id for t in static[-1].transforms}
+    assert named == {"left_optical": "world", "right_optical": "world"}
+
+
+def test_silent_camera_is_said_once_and_the_other_goes_on_less_surely(
+    room: Room, capfd: Any
+) -> None:
+    room.up(silent_after=0.3)
+    assert room.until(lambda: len(room.fused) > 5)
+    sigmas = poses_from_msg(room.fused[-1]).camera_sigmas
+    seen = len(room.fused)
+    health = room.ros.collect(DiagnosticArray, "/diagnostics")
+    said = lambda: any("right is silent" in s.message for m in health for s in m.status)  # noqa: E731
+    assert room.until(lambda: said() and len(room.fused) > seen + 5, "left")
+    alone = poses_from_msg(room.fused[-1])
+    assert not is_by_several(room.fused[-1])
+    known = np.isfinite(alone.camera_sigmas)
+    assert known.any()
+    assert (alone.camera_sigmas[known] > sigmas[known]).mean() > 0.9
+    assert room.until(lambda: len(room.fused) > seen + 20, "left")
+    assert room.until(lambda: is_by_several(room.fused[-1]))
+    assert capfd.readouterr().err.count("right is silent") == 1
+
+
+def test_camera_that_was_moved_is_named_in_the_diagnostics(room: Room) -> None:
+    room.up()
+    health = room.ros.collect(DiagnosticArray, "/diagnostics")
+    said = lambda: [  # noqa: E731
+        s.message for m in health for s in m.status if "was moved" in s.message
+    ]
+    assert room.until(lambda: len(room.fused) > 3)
+    assert not said()
+    assert room.until(said, pixels=60.0)
+    assert "left and right see people, and none of them together" in said()[-1]
+
+
+def test_cameras_by_camera_info_and_tf(room: Room) -> None:
+    from scipy.spatial.transform import Rotation
+
+    from pose_ros.messages.transforms import transform_to_msg
+    from pose_ros.ros.messages import types
+
+    room.up(calibration="", target_frame="base_link")
+    frames = []
+    for name, source in room.sources.items():
+        pose = source.view.transform
+        header = header_to_msg(room.begin, "base_link")
+        turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        frames.append(transform_to_msg(types, header, f"{name}_optical", pose[:3, 3], turn))
+    room.static.publish(TFMessage(transforms=frames))
+
+    def shown() -> bool:
+        for name, source in room.sources.items():
+            stamp = stamp_to_msg(room.stamp)
+            info = camera_info_to_msg(Calibration(source.camera), header_to_msg(room.stamp, name))
+            info.header.stamp = stamp
+            room.infos[name].publish(info)
+        return len(room.fused) > 3
+
+    assert room.until(shown)
+    assert room.fused[-1].header.frame_id == "base_link"
+    assert room.error(room.fused[-1], "world") < 0.03
+
+
+def test_time_that_goes_back_starts_over(room: Room, capfd: Any) -> None:
+    room.up()
+    assert room.until(lambda: len(room.fused) > 3)
+    room.begin -= 100.0
+    before = len(room.fused)
+    assert room.until(lambda: len(room.fused) > before + 3)
+    assert stamp_from_msg(room.fused[-1].header.stamp) < room.begin + 99.0
+    assert "time went back" in capfd.readouterr().err
+
+
+def test_poses_without_a_stamp_are_refused(room: Room) -> None:
+    room.up()
+    health = room.ros.collect(DiagnosticArray, "/diagnostics")
+    room.begin, room.count = -PERIOD, 0
+    said = lambda: any("no stamp" in s.message for m in health for s in m.status)  # noqa: E731
+
+    def again() -> bool:
+        room.count = 0
+        return said()
+
+    assert room.until(again)
+    assert not room.fused
+
+
+def _report(pixels: float, sigmas: float) -> CameraReport:
+    return CameraReport(1, 0.0, True, pixels, sigmas, 0.0, 0.001)
+
+
+def test_camera_that_was_moved_a_little_is_named_among_three() -> None:
+    fine, off = _report(3.0, 1.0), _report(20.0, 4.0)
+    assert knocked({"a": fine, "b": fine, "c": fine}) == ""
+    assert "b is off by 20 px" in knocked({"a": fine, "b": off, "c": _report(15.0, 3.1)})
+    assert "a and b do not agree by 20 px" in knocked({"a": off, "b": off})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "two or more"), ("left", "two or more"), ("left, left", "two"), ("a, b c!", "no part")],
+)
+def test_names_of_cameras_that_cannot_be_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(OptionError, match=reason):
+        camera_names(text)
+
+
+def test_names_of_cameras_are_read_with_or_without_brackets() -> None:
+    assert camera_names("[left, right]") == camera_names("left right") == NAMES
+    assert camera_names("/room/a,/room/b") == ("/room/a", "/room/b")
+
+
+@pytest.mark.slow
+def test_two_drawn_cameras_engage_a_gesture_node_that_points(ros: Any) -> None:
+    """All of it: images, two networks, fusion over /tf, gestures, a place on the floor."""
+    began = f"&begin={time.time() + 4.0:.3f}&fps=8&width=480&height=360"
+    scene = "commanding"
+    truth = open_synthetic(spec("left", scene, began))
+    for name in NAMES:
+        camera = CameraNode(
+            namespace=name,
+            parameter_overrides=parameters(
+                source=spec(name, scene, began), frame_id=f"{name}_optical"
+            ),
+        )
+        pose = PoseNode(
+            subscribe=camera.subscribe,
+            namespace=name,
+            parameter_overrides=parameters(
+                publish_tf=False, allow_still_images=True, person_height=truth.truth(0.0).height
+            ),
+        )
+        for node in (pose, camera):
+            ros.add(node)
+            assert node.autostart()
+    fusion = ros.add(
+        FusionNode(parameter_overrides=parameters(cameras="left, right", max_skew=0.3))
+    )
+    gesture = ros.add(
+        GestureNode(
+            cli_args=["--ros-args", "-r", "pose/poses:=fusion/poses", "-r",
+                      "pose/skeleton:=fusion/skeleton"],
+            parameter_overrides=parameters(timeout=2.0, lost_time=10.0),
+        )
+    )  # fmt: skip
+    states = ros.collect(KeyValue, "gesture/state", LATCHED_QOS)
+    targets = ros.collect(PointStamped, "gesture/target")
+    gestures = ros.collect(GestureArray, "gesture/gestures")
+    fused = ros.collect(PoseArray, "fusion/poses")
+    ros.collect(TwistStamped, "cmd_vel")  # a robot listens
+    for node in (fusion, gesture):
+        assert node.autostart()
+    names = lambda: {g.name for m in gestures for g in m.gestures}  # noqa: E731
+    assert ros.spin_until(lambda: any(s.key in ("engaged", "commanding") for s in states), 120.0), (
+        names(),
+        len(fused),
+        [(s.key, s.value) for s in states],
+    )
+    assert ros.spin_until(lambda: "point" in names() and targets, 120.0), names()
+    assert np.mean([is_by_several(msg) for msg in fused if msg.poses]) > 0.5
+    assert targets[-1].header.frame_id == "base_link"
