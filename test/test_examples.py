@@ -47,6 +47,14 @@ def test_camera_example_prints_distances_and_gestures(checkout: Path) -> None:
     assert all(meter == pytest.approx(3.0, abs=0.3) for meter in meters)
 
 
+def test_two_cameras_example_is_near_the_truth(checkout: Path) -> None:
+    done = run(checkout, "two_cameras.py", "--frames", "10")
+    assert done.returncode == 0, done.stderr
+    (error,) = re.findall(r"error of a joint: ([\d.]+) cm", done.stdout)
+    assert float(error) < 8.0
+    assert "left wrist at x" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "argument", "words"),
     [
