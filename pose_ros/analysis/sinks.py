@@ -233,11 +233,9 @@ def json_line(result: Result, network: str, *, gestures: bool) -> str:
     Args:
         result: Of the image.
         network: What found the people.
-        gestures: Whether they were looked for; where not, theirs are null.
+        gestures: Whether they were looked for.
     """
-    record = {"network": network, **result.to_dict()}
-    if not gestures:
-        record["gestures"] = record["targets"] = None
+    record = result.to_record(network, gestures=gestures)
     return json.dumps(record, allow_nan=False) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +105,35 @@ class Result:
             "targets": [_target(i, goal, self.targets.get(i)) for i, goal in self.goals.items()],
         }
 
+    def to_record(self, network: str, *, gestures: bool) -> dict[str, Any]:
+        """Return the result as a line of JSON has it: lists of keypoints, short names.
+
+        Programs read these lines, so their names and their form stay as they are; ``to_dict`` has
+        the same values by name and with units.
+
+        Args:
+            network: What found the people.
+            gestures: Whether they were looked for; where not, ``gestures`` and ``targets`` are
+                left out, as ``hands`` is where those were not looked for.
+        """
+        values = self.to_dict()
+        record = {
+            "source": self.source,
+            "index": self.index,
+            "stamp": values["stamp_s"],
+            "width": self.width,
+            "height": self.height,
+            "network": network,
+            "skeleton": values["skeleton"],
+            "poses": [_with_short_names(pose) for pose in values["poses"]],
+        }
+        if values["hands"] is not None:
+            record["hands"] = [_with_short_names(hand) for hand in values["hands"]]
+        if gestures:
+            record["gestures"] = [_with_short_names(found) for found in values["gestures"]]
+            record["targets"] = [_with_short_names(target) for target in values["targets"]]
+        return record
+
     def __repr__(self) -> str:
         more = "" if self.hands is None else f", hands={self.hands}"
         if self.gestures:
@@ -160,6 +190,19 @@ def _pose(pose: Pose) -> dict[str, Any]:
             }
             for i, name in enumerate(pose.skeleton.keypoints)
         },
+    }
+
+
+def _with_short_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Return plain values without units in their names, and keypoints as a list."""
+
+    def short(name: str, value: Any) -> Any:
+        if name == "keypoints":
+            return [{"name": key, **_with_short_names(point)} for key, point in value.items()]
+        return _with_short_names(value) if isinstance(value, dict) else value
+
+    return {
+        re.sub("_(px|m|rad|s)$", "", name): short(name, value) for name, value in values.items()
     }
 
 

@@ -62,9 +62,9 @@ def test_lines_of_json_have_meters_in_the_calibrations_world(rig: Path, tmp_path
     off = []
     for line in lines:
         (pose,) = line["poses"]
-        for name, point in pose["keypoints"].items():
+        for point in pose["keypoints"]:
             if point["fused"] is not None:
-                true = truth.world[truth.skeleton.index(name)]
+                true = truth.world[truth.skeleton.index(point["name"])]
                 off.append(np.linalg.norm(np.array(point["fused"]) - true))
     assert len(off) > 300
     assert np.median(off) < 0.08

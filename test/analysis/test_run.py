@@ -196,7 +196,7 @@ def test_the_video_and_the_lines_have_every_image(results):
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
     lines = [json.loads(line) for line in (folder / "people.jsonl").read_text().splitlines()]
     assert [line["index"] for line in lines] == list(range(12))
-    assert lines[0]["poses"][0]["keypoints"]["left_shoulder"]["camera_source"] == "depth"
+    assert lines[0]["poses"][0]["keypoints"][11]["camera_source"] == "depth"
     assert all("hands" in line for line in lines)
 
 
@@ -257,7 +257,7 @@ def test_calibration_file_overrides_the_camera_of_the_recording(scene_bag, tmp_p
         lines = tmp_path / "x.jsonl"
         outputs = TaskOutputs(json=str(lines), force=True)
         report = run_task(BagTask(str(scene_bag), Settings(**settings), outputs, end=0.05))
-        point = json.loads(lines.read_text())["poses"][0]["keypoints"]["nose"]["camera_m"]
+        point = json.loads(lines.read_text())["poses"][0]["keypoints"][0]["camera"]
         return point, report
 
     write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(320, 240, 20.0)))

@@ -44,13 +44,13 @@ def test_pictures_to_json_and_overlays(pictures, tmp_path, capsys):
     assert [r["source"] for r in records] == ["a2.png", "a10.png", "b.png"]
     assert sorted(p.name for p in out.parent.iterdir()) == ["a10.jpg", "a2.jpg", "b.jpg"]
     for record in records:
-        assert (record["width_px"], record["height_px"]) == (640, 480)
+        assert (record["width"], record["height"]) == (640, 480)
         assert (record["network"], record["skeleton"]) == ("blazepose-full", "blazepose33")
         (person,) = record["poses"]
         assert person["id"] == 0
         assert len(person["keypoints"]) == 33
-        assert person["keypoints"]["nose"]["camera_m"] is None
-        assert len(person["keypoints"]["nose"]["world_m"]) == 3
+        assert person["keypoints"][0]["camera"] is None
+        assert len(person["keypoints"][0]["world"]) == 3
     drawn = cv2.imread(str(out.parent / "b.jpg")).astype(int)
     plain = cv2.imread(str(pictures / "b.png")).astype(int)
     assert (np.abs(drawn - plain).max(axis=2) > 60).sum() > 500
@@ -67,7 +67,7 @@ def test_a_video_to_a_video(actor_frames, tmp_path):
     capture = cv2.VideoCapture(str(out))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
-    stamps = [r["stamp_s"] for r in read_lines(lines)]
+    stamps = [r["stamp"] for r in read_lines(lines)]
     assert stamps == pytest.approx([0, 0.1, 0.2], abs=1e-3)
     assert [r["poses"][0]["id"] for r in read_lines(lines)] == [0, 0, 0]
 
@@ -79,7 +79,7 @@ def test_json_to_stdout_and_upper_body_only(capsys):
     assert len(records) == 2
     assert records[0]["skeleton"] == "blazepose33_upper_body"
     assert len(records[0]["poses"][0]["keypoints"]) == 25
-    assert records[0]["poses"][0]["keypoints"]["nose"]["z_px"] is None
+    assert records[0]["poses"][0]["keypoints"][0]["z"] is None
 
 
 def test_another_network_tells_and_draws_the_same_way(data, posenet_models, tmp_path):
@@ -93,12 +93,11 @@ def test_another_network_tells_and_draws_the_same_way(data, posenet_models, tmp_
     drawn = cv2.imread(str(tmp_path / "humans_4.jpg")).astype(int)
     plain = cv2.imread(str(picture)).astype(int)
     for person in record["poses"]:
-        points = person["keypoints"]
-        assert list(points)[:2] == ["nose", "left_eye"]
-        assert all(k["world_m"] is None for k in points.values())
-        seen = [k for k in points.values() if k["score"] >= 0.5]
+        assert [k["name"] for k in person["keypoints"][:2]] == ["nose", "left_eye"]
+        assert all(k["world"] is None for k in person["keypoints"])
+        seen = [k for k in person["keypoints"] if k["score"] >= 0.5]
         assert len(seen) > 8
-        changed = [np.abs(drawn - plain)[round(k["y_px"]), round(k["x_px"])].max() for k in seen]
+        changed = [np.abs(drawn - plain)[round(k["y"]), round(k["x"])].max() for k in seen]
         assert np.mean(np.array(changed) > 20) > 0.9
 
 
@@ -109,18 +108,18 @@ def test_hands_are_written_and_drawn_at_the_wrists_of_their_people(data, tmp_pat
     (record,) = read_lines(lines)
     (person,) = record["poses"]
     image = cv2.imread(str(tmp_path / "peds_3.png"))
-    wrists = {name: (p["x_px"], p["y_px"]) for name, p in person["keypoints"].items()}
+    wrists = {p["name"]: (p["x"], p["y"]) for p in person["keypoints"]}
     assert [(h["person"], h["id"], h["label"]) for h in record["hands"]] == [
         (0, 0, "left"), (0, 1, "right"),
     ]  # fmt: skip
     for hand in record["hands"]:
-        wrist = hand["keypoints"]["wrist"]
-        away = np.subtract((wrist["x_px"], wrist["y_px"]), wrists[f"{hand['label']}_wrist"])
+        wrist = hand["keypoints"][0]
+        away = np.subtract((wrist["x"], wrist["y"]), wrists[f"{hand['label']}_wrist"])
         assert np.hypot(*away) < 20
         assert hand["label_score"] > 0.5
         # drawn in the color of its side, orange or cyan, at the tips that no body has
-        tip = hand["keypoints"]["middle_tip"]
-        blue, _, red = (int(v) for v in image[round(tip["y_px"]), round(tip["x_px"])])
+        tip = hand["keypoints"][12]
+        blue, _, red = (int(v) for v in image[round(tip["y"]), round(tip["x"])])
         assert (red > blue) == (hand["label"] == "left")
     assert "1 with people (1 in all, 2 hands)" in capsys.readouterr().err
 
@@ -226,11 +225,11 @@ def test_camera_of_a_bag_is_used(scene_bag, tmp_path, capsys):
     words += ["--report", str(tmp_path / "out.html")]
     assert main(["estimate", str(scene_bag), *words]) == 0
     records = read_lines(lines)
-    assert [r["stamp_s"] for r in records][:2] == [1_700_000_000.0, 1_700_000_000.1]
+    assert [r["stamp"] for r in records][:2] == [1_700_000_000.0, 1_700_000_000.1]
     assert len(records) == 12
-    nose = records[5]["poses"][0]["keypoints"]["nose"]
+    nose = records[5]["poses"][0]["keypoints"][0]
     assert nose["camera_source"] == "model"
-    assert nose["camera_m"][2] > 1
+    assert nose["camera"][2] > 1
     gestures = [(g["name"], g["event"]) for r in records for g in r["gestures"]]
     assert gestures[:2] == [("raise_hand", "started"), ("raise_hand", "held")]
     assert "raise_hand" in (tmp_path / "out.gestures.csv").read_text()
@@ -253,7 +252,7 @@ def test_camera_option_gives_meters(pictures, tmp_path, caplog):
     def distance(*words):
         lines = ["--json", "x", "--force", "--quiet"]
         assert main(["estimate", str(pictures / "b.png"), *lines, *words]) == 0
-        point = read_lines(tmp_path / "x")[0]["poses"][0]["keypoints"]["nose"]["camera_m"]
+        point = read_lines(tmp_path / "x")[0]["poses"][0]["keypoints"][0]["camera"]
         return point and point[2]
 
     from pose_ros.core.camera import Calibration, Camera

@@ -101,3 +101,17 @@ def test_targets_have_a_goal_or_the_reason_why_there_is_none():
         (5, None, "the ray is too close to the horizon of the plane"),
         (6, None, "nothing on /tf says where c is"),
     ]  # fmt: skip
+
+
+def test_line_of_json_has_keypoints_as_a_list_and_short_names():
+    people = Poses(SKELETON, [3], [0.5], [[0, 1, 2, 3]], np.full((1, 33, 2), 7.0), np.ones((1, 33)))
+    result = Result(0, 1_500_000_000, 640, 480, people)
+    line = json.loads(json.dumps(result.to_record("blazepose-full", gestures=True)))
+    assert (line["stamp"], line["width"], line["height"]) == (1.5, 640, 480)
+    assert line["gestures"] == line["targets"] == []
+    assert "hands" not in line
+    (pose,) = line["poses"]
+    assert pose["box"] == [0, 1, 2, 3]
+    assert [point["name"] for point in pose["keypoints"]] == list(SKELETON.keypoints)
+    assert (pose["keypoints"][15]["x"], pose["keypoints"][15]["camera"]) == (7.0, None)
+    assert "gestures" not in result.to_record("blazepose-full", gestures=False)

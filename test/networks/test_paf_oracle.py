@@ -127,9 +127,11 @@ def test_the_command_line_writes_the_same_json_and_overlay_for_it(
     assert (record["network"], record["skeleton"]) == ("oracle", oracle.skeleton)
     assert len(record["poses"]) == 2
     for pose in record["poses"]:
-        points = pose["keypoints"]
-        assert list(points) == list(skeletons.get(oracle.skeleton).keypoints)
-        assert all(p["z_px"] is p["world_m"] is p["camera_m"] is None for p in points.values())
+        names = [point["name"] for point in pose["keypoints"]]
+        assert names == list(skeletons.get(oracle.skeleton).keypoints)
+        assert all(
+            point["z"] is point["world"] is point["camera"] is None for point in pose["keypoints"]
+        )
     drawn = cv2.imread(str(tmp_path / "out_0.png")).astype(int)
     plain = cv2.imread(str(picture)).astype(int)
     assert (np.abs(drawn - plain).max(axis=2) > 60).sum() > 300
