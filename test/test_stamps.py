@@ -14,11 +14,14 @@ ELSEWHERE = {
     *("_PersonTrack._between", "BvhMotion._track", "CameraSamples.at"),
     # which messages of several topics belong together
     *("Lifter.lift", "_Images.take_result", "common_stamp"),
-    *("DepthBuffer._wait_for_own.decided", "PoseInput._on_hands"),
+    *("DepthBuffer._wait_for_own.decided", "PoseInput._on_hands", "FusionNode._fuse"),
+    # which images of several recordings belong together
+    *("_instants", "_Stream.reach", "_offset.cost"),
     # when a message was recorded
     *("McapFile._read_block", "_messages"),
     # stamps are made here: they have to rise
     *("rising", "VideoSource._stamp_of", "Thinner.keep", "CaptureThread._hand_on"),
+    *("look_for_person", "look_for_board"),
 }
 
 

@@ -24,7 +24,7 @@ from pose_ros.core.multiview.fusion import CameraReport, FusedPeople, Fusion, co
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, views_of_size
 from pose_ros.core.skeletons import Skeleton
-from pose_ros.core.timeline import REWIND_SECONDS
+from pose_ros.core.timeline import StampStep, step_from, went_back
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError, OptionError, PoseRosError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
@@ -275,12 +275,12 @@ class FusionNode(ManagedNode[FusionParameters]):
         except PoseRosError as error:
             self._refuse(str(error))
             return
-        if stamp < each.stamp - REWIND_SECONDS:
+        if went_back(each.stamp, stamp):
             self.get_logger().info(f"time went back by {each.stamp - stamp:.1f} s: all starts over")
             for other in self._inputs:
                 other.stamp, other.poses, other.is_new = -math.inf, None, False
             self._stamp = -math.inf
-        elif stamp <= each.stamp:
+        elif step_from(each.stamp, stamp) in (StampStep.SAME, StampStep.BACK):
             self._health.dropped()
             return
         each.stamp, each.poses, each.message, each.is_new = stamp, poses, msg, True
