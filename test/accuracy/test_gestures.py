@@ -18,6 +18,7 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.commands.commander import Commander, State
 from pose_ros.core.commands.config import CommandConfig
 from pose_ros.core.commands.operator import people_from
+from pose_ros.core.gestures import recognizer as tables
 from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
 from pose_ros.core.lifting.lifter import Lifter, level_floor
 from pose_ros.core.types import Poses
@@ -40,6 +41,7 @@ CALLED = {
     "stop": "stop",
     "come_here": "come_here",
 }
+NO_GESTURE = {"stand", "walk"}  # of the actor; the tests of a walker have them
 DISTANCES = (1.5, 2.7, 4.0)
 LENSES = {1.5: 90.0, 2.7: 69.0, 4.0: 69.0}  # degrees: raised hands are in the picture
 PITCHES = (-14.0, 0.0, 12.0)
@@ -166,6 +168,11 @@ def say(capsys):
 
 def view_from(pitch: float, distance: float = 2.7) -> View:
     return View(Camera.from_hfov(640, 480, LENSES[distance]), 1.1, pitch)
+
+
+def test_every_posture_of_the_actor_and_every_gesture_of_arms_is_counted():
+    assert set(GESTURES) == set(CALLED) | NO_GESTURE
+    assert set(CALLED.values()) == {*tables.TWO_ARMED, *tables.ONE_ARMED}
 
 
 def test_all_gestures_of_true_joints_with_noise(say):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,6 +23,11 @@ OPTIONAL = {
     "gesture": {"~/get_type_description"},
 }
 ACTION = {"navigate_to_pose/_action/cancel_goal"}
+
+# Topics that every node of ROS has.
+OF_ROS = re.compile(r"/rosout|/parameter_events|.*/transition_event")
+# Topics of the node that has no profile.
+WITHOUT_PROFILE = re.compile(r"/fusion/.*")
 
 KINDS = ("publish", "subscribe", "reply")
 
@@ -104,3 +110,18 @@ def test_only_the_gesture_node_may_command(checkout: Path) -> None:
         assert [node for node, allowed in rights.items() if topic in allowed["publish"]] == [
             "gesture"
         ]
+
+
+def test_topics_of_the_policy_and_of_the_reference_page_are_the_same(checkout: Path) -> None:
+    page = (checkout / "docs" / "reference" / "topics.md").read_text(encoding="utf-8")
+    firsts = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    listed = {full(name, "") for first in firsts for name in re.findall("`([^`]+)`", first)}
+    allowed = {
+        topic
+        for rights in policy_rights(checkout / "config" / "sros2.policy.xml").values()
+        for topic in rights["publish"] | rights["subscribe"]
+        if not OF_ROS.fullmatch(topic)
+    }
+    assert sorted(allowed - listed) == [], "not in docs/reference/topics.md"
+    documented = {topic for topic in listed if not WITHOUT_PROFILE.fullmatch(topic)}
+    assert sorted(documented - allowed) == [], "not in config/sros2.policy.xml"

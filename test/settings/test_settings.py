@@ -17,6 +17,7 @@ from pose_ros.settings import check, documented, group, option, options_of
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
+from pose_ros.settings.nodes import CameraParameters, GestureParameters
 from pose_ros.settings.parameters import parameters_of, table_from
 from tools.option_pages import NODES, SUBJECTS, files, option_table, parameter_file
 
@@ -214,3 +215,33 @@ def test_no_default_of_an_option_is_stated_twice(checkout: Path) -> None:
         if repr(value) in defaults.get(name, ())
     ]
     assert not twice, "\n".join(twice)
+
+
+# Fields that are read by a name that is put together: fusion_node reads {kind}_topic.
+READ_BY_NAME = {"camera_info_topic", "poses_topic"}
+
+
+def test_each_option_is_read_by_code_that_obeys_it(checkout: Path) -> None:
+    sources = [
+        path
+        for path in (checkout / "pose_ros").rglob("*.py")
+        if path.parent != checkout / "pose_ros" / "settings"
+    ]
+    read = {
+        node.attr
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    unread = {
+        f"{kind.__name__}.{name}"
+        for kind in [*KINDS, *NODES.values()]
+        for name in set(options_of(kind)) - read - READ_BY_NAME
+    }
+    assert unread == set()
+
+
+@pytest.mark.parametrize("table", [CameraParameters, GestureParameters])
+def test_nodes_that_read_their_options_once_have_none_that_is_live(table: type[Any]) -> None:
+    live = [name for name, found in parameters_of(table).items() if found.option.live]
+    assert live == [], f"{table.__name__} is read when the node starts, and not with each image"

@@ -1,6 +1,7 @@
 """Gestures from true joints: their events, their ends, and what is unknown."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.body import swings, view_body
 from pose_ros.core.gestures.hold import Hold, JointMemory, Joints
-from pose_ros.core.gestures.recognizer import GestureRecognizer
+from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.settings.gestures import GestureOptions
@@ -304,3 +305,15 @@ def test_an_arm_points_by_the_lift_of_its_meters_where_they_are_known():
 
 def test_an_arm_whose_meters_and_shape_disagree_does_not_point():
     assert seen_to_lift(15.0, 40.0) == set()
+
+
+def test_every_gesture_is_on_the_reference_page_and_in_the_message(checkout):
+    page = (checkout / "docs/reference/gestures.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall("`(.+?)`", cell)} == set(NAMES)
+    message = (checkout / "msg/Gesture.msg").read_text(encoding="utf-8")
+    comment = message[message.index("string name") : message.index("string side")]
+    listed = re.findall(
+        r"\w+(?=[,;\n])", comment.replace("of a hand:", "").replace("# of an arm:", "")
+    )
+    assert set(listed) == set(NAMES)
