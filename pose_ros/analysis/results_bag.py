@@ -90,7 +90,7 @@ class BagWriter:
         self._writer = open_bag_writer(path, storage)
         self._writer.set_custom_data(CUSTOM_KEY, json.dumps(asdict(info), sort_keys=True))
         self._connections: dict[str, Connection] = {}
-        self._told: dict[str, Skeleton] = {}
+        self._sent_skeletons: dict[str, Skeleton] = {}
 
     def __enter__(self) -> BagWriter:
         self._writer.open()
@@ -143,8 +143,8 @@ class BagWriter:
 
     def _tell(self, topic: str, skeleton: Skeleton, recorded: int) -> None:
         """Write a skeleton where it is another one than before."""
-        if skeleton != self._told.get(topic):
-            self._told[topic] = skeleton
+        if skeleton != self._sent_skeletons.get(topic):
+            self._sent_skeletons[topic] = skeleton
             self._put(topic, _SKELETON, skeleton_to_msg(types, skeleton), recorded)
 
     def _put_poses(
@@ -321,9 +321,9 @@ class ResultsBag:
         self._images = {name: _Images() for name in image_topics(self._bag)}
         frames = Placements(lambda _kind, text: self._lose(text))
         with_frames = [name for name in TF_TOPICS if self._bag.topic(name)]
-        told = (self.poses_topic, self._hands_topic, self._gestures_topic, *with_frames)
+        topics = (self.poses_topic, self._hands_topic, self._gestures_topic, *with_frames)
         messages = heapq.merge(
-            self._bag.messages([name for name in told if name]),
+            self._bag.messages([name for name in topics if name]),
             self._bag.messages(list(self._images), head=_HEAD_BYTES) if self._images else (),
             key=attrgetter("nanoseconds"),
         )
@@ -460,12 +460,12 @@ class ResultsBag:
         found: dict[str, Skeleton] = {}
         for message in self._bag.messages(topics) if topics else ():
             try:
-                told = skeleton_from_msg(message.read())
+                recorded = skeleton_from_msg(message.read())
             except PoseRosError:
                 continue  # what needs it reports that
-            own = skeletons.SKELETONS.get(told.name)
-            same = own is not None and own.keypoints == told.keypoints
-            found[told.name] = own if own is not None and same else told
+            own = skeletons.SKELETONS.get(recorded.name)
+            same = own is not None and own.keypoints == recorded.keypoints
+            found[recorded.name] = own if own is not None and same else recorded
         return found
 
     def _topic(self, kind: str, name: str) -> str:

@@ -59,7 +59,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         check_exports(outputs.exports, [name], force=outputs.force)
         paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
         check_apart([Path(task.bag)], paths)
-        told = _given_camera(images, task.settings)
+        camera = _given_camera(images, task.settings)
         places = stack.enter_context(OutputPlaces(force=outputs.force))
         for path in outputs.paths():
             places.place(Path(path))
@@ -70,7 +70,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         info = run_info(images.name, pipeline, recorded_options(task, images))
         sinks = stack.enter_context(open_sinks(task, places, images, info, counts, plots=plots))
         total = images.length
-        for shot, result in pipeline.run_all(images_of(images, told), counts.refuse):
+        for shot, result in pipeline.run_all(images_of(images, camera), counts.refuse):
             for write in sinks:
                 write(shot, result)
             counts.add(result)

@@ -299,7 +299,7 @@ class McapFile:
 
     def _read_summary(self, at: At, offset: int, end: int) -> bool:
         """Read the index at the file's end; whether it tells everything."""
-        told: tuple[int, ...] = ()  # how many messages, schemas, channels and chunks there are
+        declared: tuple[int, ...] = ()  # how many messages, schemas, channels and chunks there are
         counts: dict[int, int] = {}
         try:
             for code, body, length in walk_records(at, offset, end):
@@ -307,18 +307,18 @@ class McapFile:
                     self._blocks.append(indexed_chunk(at(body, length)))
                 elif code == STATISTICS:
                     numbers = struct.unpack("<QHIIIIQQI", at(body, 46))
-                    told = numbers[0], numbers[1], numbers[2], numbers[5]
+                    declared = numbers[0], numbers[1], numbers[2], numbers[5]
                     counts = dict(struct.iter_unpack("<HQ", at(body + 46, numbers[8])))
                 elif code == METADATA_INDEX:
                     self._take_metadata(at, *struct.unpack("<Q", at(body, 8)))
                 else:
                     self._take(code, at(body, length))
         except (DamagedError, struct.error):
-            told = ()
+            declared = ()
         indexed = sum(block.counts.total() for block in self._blocks)
         found = indexed, len(self._schemas), len(self._channels), len(self._blocks)
         # of chunks without an index of their messages it is not known how many there are
-        if told[1:] != found[1:] or (told[0] != indexed and (indexed or not self._blocks)):
+        if declared[1:] != found[1:] or (declared[0] != indexed and (indexed or not self._blocks)):
             self._schemas, self._channels, self._blocks = {}, {}, []
             return False
         for key, content in self._channels.items():

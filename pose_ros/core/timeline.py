@@ -238,7 +238,7 @@ class Rewinds:
         """Begin a new stream."""
         self._order.reset()
         self._shown = -math.inf
-        self._told_by = ""
+        self._shown_by = ""
         self.back = 0.0
         """Seconds of the last step back, by whichever showed it."""
 
@@ -256,10 +256,10 @@ class Rewinds:
         return self._is_news("stamps", self._order.back)
 
     def _is_news(self, shown_by: str, back: float) -> bool:
-        if self._told_by not in ("", shown_by):
-            self._told_by = ""
+        if self._shown_by not in ("", shown_by):
+            self._shown_by = ""
             return False
-        self._told_by, self.back = shown_by, back
+        self._shown_by, self.back = shown_by, back
         return True
 
 

@@ -174,7 +174,7 @@ class Demo:
     def __init__(
         self, recorder: VideoRecorder, source: str, scene: SyntheticSource | None = None
     ) -> None:
-        self.tally = DemoCounts()
+        self.counts = DemoCounts()
         self._recorder, self._source = recorder, source
         self._node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
@@ -241,12 +241,12 @@ class Demo:
         self._node.destroy_node()
 
     def _on_poses(self, msg: Any) -> None:
-        tally = self.tally
-        tally.last = time.monotonic()
-        if not tally.people:
-            tally.first = tally.last
-        tally.people.append(len(msg.poses))
-        tally.latencies.append(time.time() - stamp_from_msg(msg.header.stamp))
+        counts = self.counts
+        counts.last = time.monotonic()
+        if not counts.people:
+            counts.first = counts.last
+        counts.people.append(len(msg.poses))
+        counts.latencies.append(time.time() - stamp_from_msg(msg.header.stamp))
 
     def _show(self, image: ImageArray, channels: Channels, stamp: float) -> None:
         if self.robot is not None:
@@ -263,13 +263,13 @@ class Demo:
         for status in msg.status:
             values = {item.key: item.value for item in status.values}
             if status.level == bytes([Level.ERROR]) and values.get("state") != "active":
-                self.tally.trouble = f"{status.name.split(':')[0]}: {status.message}"
+                self.counts.trouble = f"{status.name.split(':')[0]}: {status.message}"
             if status.name.startswith("camera:"):
                 self._camera_state = values.get("state", "")
             if status.name.startswith("pose:") and values.get("processing ms"):
-                self.tally.network_ms.append(float(values["processing ms"]))
+                self.counts.network_ms.append(float(values["processing ms"]))
             if values.get("ended") == "yes":
-                self.tally.ended = True
+                self.counts.ended = True
 
 
 def watch(
@@ -280,25 +280,27 @@ def watch(
     Raises:
         DemoError: A node died or failed, or no poses come.
     """
-    tally = demo.tally
+    counts = demo.counts
     began = printed = time.monotonic()
     while not stop.is_set():
         demo.spin_once()
         now = time.monotonic()
         for child in children:
             child.check()
-        if tally.trouble:
-            raise DemoError(tally.trouble)
-        if tally.people:
-            if now - tally.first >= seconds or (tally.ended and now - tally.last >= DRAIN_SECONDS):
+        if counts.trouble:
+            raise DemoError(counts.trouble)
+        if counts.people:
+            if now - counts.first >= seconds or (
+                counts.ended and now - counts.last >= DRAIN_SECONDS
+            ):
                 return
             if demo.robot is not None and demo.robot.let_go:
                 return
-            if now - tally.last > SILENCE_SECONDS:
+            if now - counts.last > SILENCE_SECONDS:
                 raise DemoError(f"no poses for {SILENCE_SECONDS:.0f} s; {children[0].last_words()}")
             if live and now - printed >= LINE_SECONDS:
                 printed = now
-                print(f"\r{tally.line()}", end="" if sys.stdout.isatty() else "\n", flush=True)
+                print(f"\r{counts.line()}", end="" if sys.stdout.isatty() else "\n", flush=True)
         elif now - began > START_SECONDS:
             words = "; ".join(child.last_words() for child in children)
             raise DemoError(f"no poses came within {START_SECONDS:.0f} s; {words}")
@@ -418,14 +420,14 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> None:
         finally:
             demo.close()
             rclpy.try_shutdown()
-    tally = demo.tally
+    counts = demo.counts
     if sys.stdout.isatty():
         print()
-    if not tally.people:
+    if not counts.people:
         raise DemoError("stopped before any poses came")
     if demo.robot is not None:
         print(demo.robot.summary())
-    print(f"{tally.summary()}; up after {tally.first - began:.1f} s")
+    print(f"{counts.summary()}; up after {counts.first - began:.1f} s")
     print(f"video: {recorder.path.resolve()} ({recorder.frames} frames)", flush=True)
 
 

@@ -99,7 +99,7 @@ class Commander:
         self._goal: Goal | None = None  # the one that was sent, while it lives
         self._next_goal: Goal | None = None
         self._events: list[EventAction] = []
-        self._told: set[_Held] = set()
+        self._announced: set[_Held] = set()
         # gestures that have to be let go before they command; None: all that are held next
         self._spent: set[_Held] | None = None
         self._locked = False
@@ -240,8 +240,8 @@ class Commander:
         else:
             self._engagement.clear()
             self._operator = Operator(chosen, stamp)
-            self._told = {_key(g) for g in held if g.person == chosen.id}
-            self._spent = set(self._told)  # nothing that began before counts
+            self._announced = {_key(g) for g in held if g.person == chosen.id}
+            self._spent = set(self._announced)  # nothing that began before counts
             self._state, self._reason = State.ENGAGED, f"operator {chosen.id}"
 
     def _heed(
@@ -260,7 +260,7 @@ class Commander:
             self._let_go(State.DISENGAGED, f"operator {operator} has let go")
             return
         self._spent = set(own) if self._spent is None else self._spent & own.keys()
-        self._tell(own)
+        self._announce(own)
         moving = {
             key: g
             for key, g in own.items()
@@ -278,12 +278,12 @@ class Commander:
             (gesture,) = moving.values()
             self._move(gesture, goals.get(operator, "nothing is known of where it is"))
 
-    def _tell(self, own: Mapping[_Held, Gesture]) -> None:
-        for key in own.keys() - self._told:
+    def _announce(self, own: Mapping[_Held, Gesture]) -> None:
+        for key in own.keys() - self._announced:
             action = self.config.action(*key)
             if isinstance(action, EventAction):
                 self._events.append(action)
-        self._told = set(own)
+        self._announced = set(own)
 
     def _rest(self, reason: str) -> None:
         """Wait for a command; a goal that needs no holding goes on."""
@@ -381,7 +381,7 @@ class Commander:
         self._end_motion()
         self._engagement.clear()
         self._operator, self._spent = None, None
-        self._told.clear()
+        self._announced.clear()
         self._events.clear()
         self._state, self._reason = state, reason
 
