@@ -237,50 +237,50 @@ class Pipeline:
 
     def run_all(
         self,
-        shots: Iterable[RecordedImage],
+        images: Iterable[RecordedImage],
         refused: Callable[[RecordedImage, ImageError], None],
     ) -> Iterator[tuple[RecordedImage, Result]]:
         """Yield the images of one stream, each with what is found in it.
 
         Args:
-            shots: The images.
+            images: The images.
             refused: Takes each image that is left out, with what is wrong with it.
         """
         self.reset()
-        for shot in shots:
+        for image in images:
             try:
-                result = self.run(shot)
+                result = self.run(image)
             except ImageError as error:
-                refused(shot, error)
+                refused(image, error)
             else:
-                yield shot, result
+                yield image, result
 
-    def run(self, shot: RecordedImage) -> Result:
+    def run(self, image: RecordedImage) -> Result:
         """Return what is found in the next image of the stream.
 
         Args:
-            shot: The image, with what is known of it; its stamp rises within a stream, and a
+            image: The image, with what is known of it; its stamp rises within a stream, and a
                 jump back forgets all.
 
         Raises:
             ImageError: The image has a shape or size that cannot be, is late, has the stamp of
                 the one before, or is of a second camera.
         """
-        frame = shot.frame
+        frame = image.frame
         options = self.estimator.options
         if not options.static:
-            now = shot.recorded / NANOSECONDS
-            self._timeline.check(frame.stamp, shot.frame_id, now, options.reid_timeout)
+            now = image.recorded / NANOSECONDS
+            self._timeline.check(frame.stamp, image.frame_id, now, options.reid_timeout)
         found = self._people.run(
-            frame.image, frame.stamp, _RecordedInputs(shot), channels=frame.channels
+            frame.image, frame.stamp, _RecordedInputs(image), channels=frame.channels
         )
         held = FoundGestures((), {}, {})
         if self._recognizer:
-            stage = GestureStage(self._recognizer, self._options.targets, shot.target_frame)
-            held = stage.run(found.poses, found.hands, frame.stamp, shot.place)
+            stage = GestureStage(self._recognizer, self._options.targets, image.target_frame)
+            held = stage.run(found.poses, found.hands, frame.stamp, image.place)
         return Result(
             index=frame.index,
-            nanoseconds=shot.nanoseconds,
+            nanoseconds=image.nanoseconds,
             width=frame.width,
             height=frame.height,
             poses=found.poses,
@@ -288,7 +288,7 @@ class Pipeline:
             gestures=held.gestures,
             targets=held.targets,
             goals=held.goals,
-            frame_id=shot.frame_id,
+            frame_id=image.frame_id,
             source=frame.source,
         )
 
@@ -296,11 +296,11 @@ class Pipeline:
 class _RecordedInputs:
     """What was recorded with an image."""
 
-    def __init__(self, shot: RecordedImage) -> None:
-        self._shot = shot
+    def __init__(self, image: RecordedImage) -> None:
+        self._image = image
 
     def camera_for(self, width: int, height: int) -> Camera | None:  # noqa: ARG002
-        return self._shot.camera
+        return self._image.camera
 
     def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:  # noqa: ARG002
-        return self._shot.depth
+        return self._image.depth

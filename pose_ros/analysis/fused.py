@@ -63,7 +63,7 @@ class _Sample:
     """One image of a camera with its people; the image of a reference is kept, no other."""
 
     stamp: float
-    shot: RecordedImage
+    image: RecordedImage
     found: FoundPeople
 
 
@@ -121,24 +121,24 @@ class FusedRecording:
                     newest[camera.view.name] = (other.stamp, other.found.poses)
             people = fusion.update(sample.stamp, newest)
             self.reports = dict(people.cameras)
-            shot, hands = sample.shot, sample.found.hands
+            image, hands = sample.image, sample.found.hands
             held = FoundGestures((), {}, {})
             if gestures is not None:
-                held = gestures.run(people.poses, None, sample.stamp, shot.place)
+                held = gestures.run(people.poses, None, sample.stamp, image.place)
             yield (
-                shot,
+                image,
                 Result(
-                    index=shot.frame.index,
-                    nanoseconds=shot.nanoseconds,
-                    width=shot.frame.width,
-                    height=shot.frame.height,
+                    index=image.frame.index,
+                    nanoseconds=image.nanoseconds,
+                    width=image.frame.width,
+                    height=image.frame.height,
                     poses=people.poses,
                     hands=hands,
                     gestures=held.gestures,
                     targets=held.targets,
                     goals=held.goals,
-                    frame_id=shot.frame_id,
-                    source=shot.frame.source,
+                    frame_id=image.frame_id,
+                    source=image.frame.source,
                     fused=people.points,
                 ),
             )
@@ -153,7 +153,7 @@ class FusedRecording:
     def _begin(self, camera: FusedCamera) -> list[tuple[float, FoundPeople]]:
         """Return the people in the images of the first seconds."""
         found: list[tuple[float, FoundPeople]] = []
-        for sample in self._samples(camera, [], lambda _shot, _error: None):
+        for sample in self._samples(camera, [], lambda _image, _error: None):
             found.append((sample.stamp, sample.found))
             if sample.stamp - found[0][0] >= OFFSET_SECONDS:
                 break
@@ -169,15 +169,15 @@ class FusedRecording:
             camera.stage.reset()
         room = room_of(self.rig)
         place = "the calibration does not say where up is"
-        for image in camera.images():
-            shot = replace(
-                image,
+        for recorded in camera.images():
+            image = replace(
+                recorded,
                 camera=camera.view.camera,
                 frame_id=camera.view.name,
                 place=place if room is None else room @ camera.view.extrinsics.pose,
                 target_frame=self.options.targets.target_frame,
             )
-            frame = shot.frame
+            frame = image.frame
             try:
                 order.check(frame.stamp)
                 if count < len(known):
@@ -187,10 +187,10 @@ class FusedRecording:
                         frame.image, frame.stamp, _ViewInputs(camera.view), channels=frame.channels
                     )
             except ImageError as error:
-                refused(shot, error)
+                refused(image, error)
                 continue
             count += 1
-            yield _Sample(frame.stamp, shot, found)
+            yield _Sample(frame.stamp, image, found)
 
 
 class _ViewInputs:

@@ -151,8 +151,8 @@ def analyze(
     return _results(pipeline, sources, camera)
 
 
-def _warn(shot: RecordedImage, error: ImageError) -> None:
-    _LOG.warning("%s, image %d: %s", shot.frame.source, shot.frame.index, error)
+def _warn(image: RecordedImage, error: ImageError) -> None:
+    _LOG.warning("%s, image %d: %s", image.frame.source, image.frame.index, error)
 
 
 def _results(

@@ -115,9 +115,9 @@ def images_to_look_at(source: Source) -> tuple[int, int | None]:
 
 def _images(source: Source) -> Iterator[tuple[Frame, Camera | None]]:
     every, _ = images_to_look_at(source)
-    for i, shot in enumerate(images_of(source)):
+    for i, image in enumerate(images_of(source)):
         if i % every == 0:
-            yield shot.frame, shot.camera
+            yield image.frame, image.camera
 
 
 def _hand_rows(hand: Skeleton) -> list[int]:

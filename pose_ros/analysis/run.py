@@ -70,9 +70,9 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         info = run_info(images.name, pipeline, recorded_options(task, images))
         sinks = stack.enter_context(open_sinks(task, places, images, info, counts, plots=plots))
         total = images.length
-        for shot, result in pipeline.run_all(images_of(images, camera), counts.refuse):
+        for image, result in pipeline.run_all(images_of(images, camera), counts.refuse):
             for write in sinks:
-                write(shot, result)
+                write(image, result)
             counts.add(result)
             if progress:
                 progress(counts.images, total)

@@ -110,10 +110,10 @@ def json_lines(
 
 
 def _to_stdout(write: Write) -> Write:
-    def guarded(shot: RecordedImage, result: Result) -> None:
+    def guarded(image: RecordedImage, result: Result) -> None:
         try:
             with write_errors("to the standard output"):
-                write(shot, result)
+                write(image, result)
         except OutputError as error:
             if isinstance(error.__cause__, BrokenPipeError):
                 raise error.__cause__ from None
@@ -134,9 +134,9 @@ def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Itera
     with write_errors(path):
         write = sink.__enter__()
 
-    def guarded(shot: RecordedImage, result: Result) -> None:
+    def guarded(image: RecordedImage, result: Result) -> None:
         with write_errors(path):
-            write(shot, result)
+            write(image, result)
 
     try:
         yield guarded
@@ -158,17 +158,17 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
     begin, end = images.window
     others = _Peeked(bag.messages(topics, begin, end) if topics else iter(()))
 
-    def write(shot: RecordedImage, result: Result) -> None:
+    def write(image: RecordedImage, result: Result) -> None:
         nonlocal first
         if first:
             first = False
             for message in bag.messages([TF_STATIC], None, begin) if begin else ():
-                writer.copy(message, shot.recorded)  # what came before the images began
-        for message in others.until(shot.recorded):
+                writer.copy(message, image.recorded)  # what came before the images began
+        for message in others.until(image.recorded):
             writer.copy(message)
-        if task.outputs.copy_images and shot.message:
-            writer.copy(shot.message)
-        writer.write(result, shot.recorded)
+        if task.outputs.copy_images and image.message:
+            writer.copy(image.message)
+        writer.write(result, image.recorded)
 
     with writer:
         yield write
@@ -183,11 +183,11 @@ def _placing(images: BagImages) -> Place:
     messages = _Peeked(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
     placements = Placements(lambda _kind, _text: None)  # the images' own notes say it
 
-    def place(shot: RecordedImage) -> CameraPlacement | None:
-        for message in messages.until(shot.recorded + LOOK_AHEAD):
+    def place(image: RecordedImage) -> CameraPlacement | None:
+        for message in messages.until(image.recorded + LOOK_AHEAD):
             if message.nanoseconds >= begin - _MEMORY or TF_TOPICS[message.topic]:
                 placements.take(message)
-        return placements.at(shot.frame_id, shot.frame.stamp)
+        return placements.at(image.frame_id, image.frame.stamp)
 
     return place
 
@@ -219,7 +219,7 @@ def lines(file: TextIO, network: str, *, gestures: bool) -> Write:
     # a program may read along
     is_live = file is sys.stdout or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
-    def write(_shot: RecordedImage, result: Result) -> None:
+    def write(_image: RecordedImage, result: Result) -> None:
         file.write(json_line(result, network, gestures=gestures))
         if is_live:
             file.flush()
@@ -260,7 +260,7 @@ def exports(
         OutputError: A file cannot be written.
     """
     with open_exports(options, info, name=name, places=places) as files:
-        yield lambda _shot, result: files.write(result)
+        yield lambda _image, result: files.write(result)
         notes += files.close()
 
 
@@ -288,7 +288,7 @@ def page(
     path: Path | None,
     plots: Path | None,
     known: Callable[[], RecordingFacts],
-    place: Place = lambda _shot: None,
+    place: Place = lambda _image: None,
 ) -> Iterator[Write]:
     """Write a page about the results, its drawings as pictures, or both when the block ends well.
 
@@ -303,9 +303,9 @@ def page(
         OutputError: It cannot be written.
     """
 
-    def write(shot: RecordedImage, result: Result) -> None:
-        frame = shot.frame
-        builder.add(result, frame.image, frame.channels, up=shot.up, placement=place(shot))
+    def write(image: RecordedImage, result: Result) -> None:
+        frame = image.frame
+        builder.add(result, frame.image, frame.channels, up=image.up, placement=place(image))
 
     yield write
     if path is not None:
@@ -323,7 +323,7 @@ def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:
         drawing: How people are drawn, as ``overlay.draw`` takes it.
     """
 
-    def write(shot: RecordedImage, result: Result) -> None:
-        write_overlay(writer, shot.frame, result.poses, result.hands, **drawing)
+    def write(image: RecordedImage, result: Result) -> None:
+        write_overlay(writer, image.frame, result.poses, result.hands, **drawing)
 
     return write

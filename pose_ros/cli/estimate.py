@@ -166,9 +166,9 @@ def _estimate(
         for source in _open(sources, summary):
             stack.callback(source.close)
             outputs.begin(source, stack)
-            shots = _progress(_read(source, given, summary), source, args.frames, args.quiet)
-            for shot, result in estimate_shots(pipeline, shots, summary):
-                outputs.write(shot, result)
+            images = _progress(_read(source, given, summary), source, args.frames, args.quiet)
+            for image, result in estimate_images(pipeline, images, summary):
+                outputs.write(image, result)
                 if stop.is_set():
                     break
             summary.end(source)
@@ -194,8 +194,8 @@ def _estimate_fused(
     first = open_source(args.inputs[0], fps=args.fps, live=False, topic=args.topic)
     stack.callback(first.close)
     outputs.begin(first, stack)
-    for shot, result in summary.timed(fused.run_all(summary.counts.refuse)):
-        outputs.write(shot, result)
+    for image, result in summary.timed(fused.run_all(summary.counts.refuse)):
+        outputs.write(image, result)
     summary.end(first)
     for line in () if args.quiet else fusion_lines(fused):
         say(line)
@@ -305,10 +305,10 @@ class _Outputs:
             self._sinks.append(drawings(writer, self._drawing))
             self._video = None
 
-    def write(self, shot: RecordedImage, result: Result) -> None:
+    def write(self, image: RecordedImage, result: Result) -> None:
         """Write what was found in an image."""
         for write in self._sinks:
-            write(shot, result)
+            write(image, result)
 
 
 def _written(args: argparse.Namespace, places: OutputPlaces) -> str:
@@ -370,10 +370,10 @@ class EstimateSummary:
     ) -> Iterator[tuple[RecordedImage, Result]]:
         """Pass results on, counting and timing them."""
         start = time.perf_counter()
-        for shot, result in results:
+        for image, result in results:
             self.seconds += time.perf_counter() - start
             self.count(result)
-            yield shot, result
+            yield image, result
             start = time.perf_counter()
 
     def count(self, result: Result) -> None:
@@ -405,22 +405,22 @@ def _say_beside_bar(line: str) -> None:
         tqdm.write(printable(line), file=sys.stderr)
 
 
-def estimate_shots(
-    pipeline: Pipeline, shots: Iterable[RecordedImage], summary: EstimateSummary
+def estimate_images(
+    pipeline: Pipeline, images: Iterable[RecordedImage], summary: EstimateSummary
 ) -> Iterator[tuple[RecordedImage, Result]]:
     """Find people, and all about them, in the images of one source, counting and timing."""
     start = 0.0
 
     def timed() -> Iterator[RecordedImage]:
         nonlocal start
-        for shot in shots:
+        for image in images:
             start = time.perf_counter()
-            yield shot
+            yield image
 
-    for shot, result in pipeline.run_all(timed(), summary.counts.refuse):
+    for image, result in pipeline.run_all(timed(), summary.counts.refuse):
         summary.seconds += time.perf_counter() - start
         summary.count(result)
-        yield shot, result
+        yield image, result
 
 
 def _open(sources: Iterator[Source], summary: EstimateSummary) -> Iterator[Source]:
@@ -447,7 +447,7 @@ def _read(
 
 
 def _progress(
-    shots: Iterator[RecordedImage], source: Source, limit: int | None, quiet: bool
+    images: Iterator[RecordedImage], source: Source, limit: int | None, quiet: bool
 ) -> Iterator[RecordedImage]:
     total = source.length if limit is None else limit
     bar = tqdm(
@@ -458,8 +458,8 @@ def _progress(
         file=sys.stderr,
     )
     with bar:
-        for count, shot in enumerate(shots, start=1):
-            yield shot
+        for count, image in enumerate(images, start=1):
+            yield image
             bar.update()
             if count == limit:
                 return
