@@ -64,13 +64,13 @@ def actions_of(plan: LaunchPlan) -> list[Any]:
     prefix = [f"{plan.prefix} ", LaunchConfiguration("launch-prefix", default="")]
     with_prefix = {"prefix": prefix} if plan.prefix else {}
     nodes = [(node, node_action(node, with_prefix)) for node in plan.nodes]
-    managed = {node.name: action for node, action in nodes if node.managed}
+    managed = {node.path: action for node, action in nodes if node.managed}
     actions: list[Any] = []
     # handlers come before what they listen to
     for node, action in nodes:
         if node.managed:
             activate = change(action, Transition.TRANSITION_ACTIVATE)
-            actions += once_all(managed, [node.name], node.activate_after, activate)
+            actions += once_all(managed, [node.path], node.activate_after, activate)
     if plan.player is not None:
         play = player_action(plan.player, with_prefix)
         actions += once_all(managed, [], plan.player.start_after, play)

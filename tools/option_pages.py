@@ -72,8 +72,10 @@ FILES: dict[str, tuple[type[Any], str]] = {
     "config/fusion.yaml": (
         FusionParameters,
         _HEAD.format(
-            node="fusion_node", launch="...", when="docs/tutorials/two_cameras.md begins with two."
-        ).replace("ros2 launch pose_ros pose.launch.py ...", "--ros-args --params-file mine.yaml"),
+            node="fusion_node",
+            launch="cameras:=[0,2] calibration:=room.yaml fusion_params_file:=mine.yaml",
+            when="docs/tutorials/two_cameras.md begins with two.",
+        ),
     ),
 }
 SUBJECTS: dict[str, tuple[type[Any], ...]] = {

@@ -13,6 +13,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,23 @@ from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.files import share_path
 from pose_ros.ros import middleware
 from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
+from pose_ros.ros.several_cameras import (
+    FUSED_TOPICS,
+    OF_ONE_CAMERA,
+    SCENE_DELAY,
+    camera_sources,
+    flat_name,
+    optical_frame,
+    refuse_sources,
+    several_cameras,
+)
 from pose_ros.settings import check_value
-from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
+from pose_ros.settings.nodes import (
+    CameraParameters,
+    FusionParameters,
+    GestureParameters,
+    PoseParameters,
+)
 from pose_ros.settings.parameters import parameters_of
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat
 
@@ -64,6 +80,7 @@ class LaunchArgument:
 _TABLES: dict[str, type] = {
     "camera": CameraParameters,
     "pose": PoseParameters,
+    "fusion": FusionParameters,
     "gesture": GestureParameters,
 }
 
@@ -103,12 +120,19 @@ ARGUMENTS = (
         nodes=("camera",),
         parameter="source",
     ),
+    LaunchArgument(
+        "cameras",
+        "Two or more such sources in place of camera, as [/dev/video0, /dev/video2]: each has a "
+        "camera and a pose node in a namespace with its name in the calibration, and the fusion "
+        "node gives each person one skeleton; empty: none",
+    ),
     _sets(
         "camera",
         "camera_info_url",
         "calibration",
         "Calibration YAML of the camera, as camera_calibration writes it: a path or file:///...; "
-        "without it and without hfov there are no meters and no /tf",
+        "without it and without hfov there are no meters and no /tf. With cameras it is the file "
+        "that says where they stand, as pose-ros calibrate writes it",
     ),
     _sets("camera", "hfov"),
     _sets("camera", "frame_id", empty=", and after namespace:=front front_camera_optical_frame"),
@@ -155,6 +179,11 @@ ARGUMENTS = (
         "above go before it; empty: none",
     ),
     LaunchArgument(
+        "fusion_params_file",
+        "Parameter file of the fusion node of several cameras, such as your copy of "
+        "config/fusion.yaml; the arguments above go before it; empty: none",
+    ),
+    LaunchArgument(
         "gesture",
         "Gestures, and robot commands from them: true or false; docs/reference/commands.md",
         "false",
@@ -175,6 +204,7 @@ ARGUMENTS = (
 _PARAMS_FILES = {
     "camera": "camera_params_file",
     "pose": "params_file",
+    "fusion": "fusion_params_file",
     "gesture": "gesture_params_file",
 }
 
@@ -192,7 +222,7 @@ class NodePlan:
         remappings: Pairs of names: of the node, and of the graph.
         arguments: Of the command line.
         managed: It is brought up to active, and the launch ends with it.
-        activate_after: Names of nodes that have to be active before this one is activated.
+        activate_after: Paths of nodes that have to be active before this one is activated.
     """
 
     package: str
@@ -205,6 +235,11 @@ class NodePlan:
     managed: bool = True
     activate_after: tuple[str, ...] = ()
 
+    @property
+    def path(self) -> str:
+        """Its namespace and name, without a slash at the front."""
+        return f"{self.namespace.strip('/')}/{self.name}".lstrip("/")
+
 
 @dataclass(frozen=True)
 class PlayerPlan:
@@ -213,7 +248,7 @@ class PlayerPlan:
     Attributes:
         command: Words of the command line.
         environment: Variables besides those of the launch.
-        start_after: Names of nodes that have to be active before it starts.
+        start_after: Paths of nodes that have to be active before it starts.
         ends_launch: Whether the launch ends when all has been played.
     """
 
@@ -292,6 +327,7 @@ class Machine:
         has_setpriv: Whether there is util-linux's ``setpriv``.
         images_of_bag: Topic of the images of a bag, and whether they are compressed.
         drawn_scene: What suits the nodes to a drawn scene.
+        now: Unix time in seconds.
         image_environment: Variables for a program that publishes large images.
         set_outside: Parameters that a launch file around this one sets for all nodes; None: any.
     """
@@ -300,6 +336,7 @@ class Machine:
     has_setpriv: Callable[[], bool] = lambda: shutil.which("setpriv") is not None
     images_of_bag: Callable[[Path, str], tuple[str, bool]] = _images_of_bag
     drawn_scene: Callable[[str], SceneParameters] = _drawn_scene
+    now: Callable[[], float] = time.time
     image_environment: Callable[[], Mapping[str, str]] = _image_environment
     set_outside: frozenset[str] | None = frozenset()
 
@@ -323,6 +360,8 @@ def launch_plan(arguments: Mapping[str, str], machine: Machine | None = None) ->
         errors = _missing_for_bag(given["bag"], machine)
     if errors:
         return LaunchPlan(errors=tuple(errors))
+    if given["cameras"]:
+        return _plan_of_several(given, values, machine)
     try:
         return _plan(given, values, machine)
     except PoseRosError as error:
@@ -370,6 +409,10 @@ def _value(text: str, kind: type[Value]) -> Value:
 
 def _conflicts(given: Mapping[str, str]) -> list[str]:
     """Return a line for each argument that does not go with the others."""
+    if given["cameras"]:
+        return _conflicts_of_several(given)
+    if given["fusion_params_file"]:
+        return ["fusion_params_file is for the fusion node: name sources with cameras:=[...]"]
     if given["camera"]:
         both = "camera and bag are both given: images come from one of them"
         return [both] if given["bag"] else []
@@ -379,6 +422,17 @@ def _conflicts(given: Mapping[str, str]) -> list[str]:
         for name in (*names, _PARAMS_FILES["camera"])
         if given[name]
     ]
+
+
+def _conflicts_of_several(given: Mapping[str, str]) -> list[str]:
+    """Return a line for each argument that does not go with several cameras."""
+    lines = [
+        f"cameras and {name} are both given: images come from one of them"
+        for name in ("camera", "bag")
+        if given[name]
+    ]
+    ones = [name for name in OF_ONE_CAMERA if given[name] and given[name].lower() not in _FALSE]
+    return lines + refuse_sources(camera_sources(given["cameras"]), given["calibration"], ones)
 
 
 def _missing_for_bag(path: str, machine: Machine) -> list[str]:
@@ -401,14 +455,7 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
     """
     camera, bag, has_gestures = given["camera"], given["bag"], bool(values["gesture"])
     defaults, notes = _names_after(given, machine)
-    asked: dict[str, dict[str, Value]] = {
-        node: {
-            argument.parameter or argument.name: values[argument.name]
-            for argument in ARGUMENTS
-            if node in argument.nodes and argument.name in values
-        }
-        for node in _PARAMS_FILES
-    }
+    asked = _asked(values)
     images, is_compressed = given["image_topic"] or "image", False
     if given["depth_topic"]:
         asked["pose"]["use_depth"] = True
@@ -427,20 +474,9 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
     topics = _remappings(images, given["depth_topic"])
 
     def node(name: str, *more: tuple[str, str], after: tuple[str, ...] = ()) -> NodePlan:
-        layers = (
-            _not_set_outside(defaults[name], machine),
-            given[_PARAMS_FILES[name]],
-            asked[name],
-        )
-        return NodePlan(
-            package="pose_ros",
-            executable=f"{name}_node",
-            name=name,
-            namespace=given["namespace"],
-            parameters=tuple(layer for layer in layers if layer),
-            remappings=(*topics, *more),
-            activate_after=after,
-        )
+        default = _not_set_outside(defaults[name], machine)
+        layers = (default, given[_PARAMS_FILES[name]], asked[name])
+        return _node(name, given["namespace"], layers, (*topics, *more), after)
 
     nodes = [node("pose")]
     if has_gestures:
@@ -448,23 +484,129 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
     player = None
     if bag:
         sent = (f"{images}/compressed" if is_compressed else images, *(t for _, t in topics[1:]))
-        names = tuple(each.name for each in nodes)
+        names = tuple(each.path for each in nodes)
         player = _player(Path(bag).expanduser(), sent, names, values, machine)
     if camera:
         # of a file, not even the first image is missed
-        nodes.append(node("camera", after=("pose",)))
+        nodes.append(node("camera", after=(nodes[0].path,)))
     if values["rviz"]:
         frame = asked["camera"].get("frame_id") or (
             "" if given[_PARAMS_FILES["camera"]] else defaults["camera"].get("frame_id", "")
         )
+        topics_shown = ("pose/markers", "pose/overlay", "gesture/markers")
+        shown = {topic: topic for topic in topics_shown}
         nodes.append(
-            _rviz(given["namespace"], str(frame) if camera else "", is_simulated=bool(bag))
+            _rviz(given["namespace"], shown, str(frame) if camera else "", is_simulated=bool(bag))
         )
     return LaunchPlan(
         nodes=tuple(nodes),
         player=player,
         prefix=END_WITH_LAUNCH if machine.has_setpriv() else "",
         notes=tuple(notes),
+    )
+
+
+def _plan_of_several(
+    given: Mapping[str, str], values: dict[str, Value], machine: Machine
+) -> LaunchPlan:
+    """Return the plan of several cameras, of arguments that are right one by one."""
+    has_gestures = bool(values["gesture"])
+    try:
+        several = several_cameras(
+            camera_sources(given["cameras"]),
+            given["calibration"],
+            begin=machine.now() + SCENE_DELAY,
+            commanding=has_gestures,
+        )
+    except ImportError as error:
+        lacks = f"cameras need {error.name}, which the Python that runs ros2 does not have"
+        return LaunchPlan(errors=(f"{lacks}: {_OTHER_PYTHON}",))
+    except PoseRosError as error:
+        return LaunchPlan(errors=(f"cameras: {str(error).removeprefix('cameras: ')}",))
+    defaults, notes = _names_after(given, machine)
+    defaults["pose"] |= several.pose
+    defaults["fusion"] |= several.fusion_defaults
+    defaults["gesture"] |= several.gesture
+    asked = _asked(values)
+    asked["camera"].pop("camera_info_url", None)  # which is of one camera
+    for name in ("smoothing", "id_prefix"):  # what leaves is smoothed and named once
+        if name in asked["pose"]:
+            asked["fusion"][name] = asked["pose"].pop(name)
+    asked["fusion"] |= several.fusion
+
+    def node(
+        name: str,
+        namespace: str = given["namespace"],
+        *,
+        default: Mapping[str, Value] | None = None,
+        own: Mapping[str, Value] | None = None,
+        remappings: tuple[tuple[str, str], ...] = (),
+        after: tuple[str, ...] = (),
+    ) -> NodePlan:
+        first = _not_set_outside({**defaults[name], **(default or {})}, machine)
+        layers = (first, given[_PARAMS_FILES[name]], {**asked[name], **(own or {})})
+        return _node(name, namespace, layers, remappings, after)
+
+    nodes = [node("fusion")]
+    if has_gestures:
+        sent = (*FUSED_TOPICS, ("cmd_vel", given["cmd_vel_topic"]))
+        nodes.append(node("gesture", remappings=sent))
+    above = f"{given['namespace'].rstrip('/')}/" if given["namespace"] else ""
+    spaces = [f"{above}{name}" for name in several.names]
+    frames = [optical_frame(space) for space in spaces]
+    for number, space in enumerate(spaces):
+        pose = node("pose", space, own=several.poses[number])
+        camera = node(
+            "camera",
+            space,
+            default={"frame_id": frames[number], **several.camera_defaults[number]},
+            own=several.cameras[number],
+            after=(nodes[0].path, pose.path),
+        )
+        nodes += [pose, camera]
+    if values["rviz"]:
+        shown = {
+            "pose/markers": "fusion/markers",
+            "pose/overlay": f"{several.names[0]}/pose/overlay",
+            "gesture/markers": "gesture/markers",
+        }
+        frame = "" if given[_PARAMS_FILES["camera"]] else frames[0]
+        nodes.append(_rviz(given["namespace"], shown, frame, is_simulated=False))
+    return LaunchPlan(
+        nodes=tuple(nodes),
+        prefix=END_WITH_LAUNCH if machine.has_setpriv() else "",
+        notes=(f"the cameras are {', '.join(several.names)}", *notes),
+    )
+
+
+def _asked(values: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    """Return the parameters of each node that arguments set."""
+    return {
+        node: {
+            argument.parameter or argument.name: values[argument.name]
+            for argument in ARGUMENTS
+            if node in argument.nodes and argument.name in values
+        }
+        for node in _PARAMS_FILES
+    }
+
+
+def _node(
+    name: str,
+    namespace: str,
+    layers: tuple[str | Mapping[str, Value], ...],
+    remappings: tuple[tuple[str, str], ...],
+    after: tuple[str, ...],
+) -> NodePlan:
+    """Return one of our nodes."""
+    return NodePlan(
+        package="pose_ros",
+        executable=f"{name}_node",
+        name=name,
+        namespace=namespace,
+        parameters=tuple(layer for layer in layers if layer),
+        remappings=remappings,
+        activate_after=after,
     )
 
 
@@ -477,13 +619,13 @@ def _names_after(
         Parameters by node, which a parameter file overrides, and lines to log.
     """
     defaults: dict[str, dict[str, Value]] = {node: {} for node in _PARAMS_FILES}
-    own = given["namespace"].strip("/").replace("/", "_")
+    own = flat_name(given["namespace"])
     found = re.fullmatch("_*([a-z][a-z0-9_]*)", own.lower())
     if found is None:
         return defaults, []
-    named = {"id_prefix": ("pose", f"{found[1]}_")}
+    named = {"id_prefix": ("fusion" if given["cameras"] else "pose", f"{found[1]}_")}
     if given["camera"]:
-        named["frame_id"] = ("camera", f"{own}_camera_optical_frame")
+        named["frame_id"] = ("camera", optical_frame(own))
     notes = []
     for name, (node, value) in named.items():
         if not given[name] and _not_set_outside({name: value}, machine):
@@ -525,16 +667,23 @@ def _player(
     return PlayerPlan(command, machine.image_environment(), after, not values["rviz"])
 
 
-def _rviz(namespace: str, frame: str, *, is_simulated: bool) -> NodePlan:
-    """Return RViz with the people, their frames and the overlay of these nodes."""
+def _rviz(namespace: str, shown: Mapping[str, str], frame: str, *, is_simulated: bool) -> NodePlan:
+    """Return RViz with the people, their frames and the overlay of these nodes.
+
+    Args:
+        namespace: Of the nodes.
+        shown: Topics in that namespace, by those of the configuration.
+        frame: Fixed frame; empty: that of the configuration.
+        is_simulated: Whether time is that of a recording.
+    """
     own = namespace.strip("/")
-    topics = ("/pose/markers", "/pose/overlay", "/gesture/markers") if own else ()
+    topics = {f"/{name}": f"/{own}/{topic}".replace("//", "/") for name, topic in shown.items()}
     config = str(share_path("config", "pose.rviz"))
     return NodePlan(
         package="rviz2",
         executable="rviz2",
         parameters=({"use_sim_time": True},) if is_simulated else (),
-        remappings=tuple((topic, f"/{own}{topic}") for topic in topics),
+        remappings=tuple((name, topic) for name, topic in topics.items() if name != topic),
         arguments=("-d", config, *(("-f", frame) if frame else ())),
         managed=False,
     )

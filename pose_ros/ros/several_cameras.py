@@ -1,0 +1,210 @@
+"""What suits the nodes to several cameras of one room, for ``pose-ros up`` and the launch file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_ros.errors import OptionError
+from pose_ros.ros.scene_parameters import SCENE_TIMEOUT, scene_meters
+from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat, with_option
+
+if TYPE_CHECKING:
+    from pose_ros.core.multiview.extrinsics import CameraView
+
+Value = bool | int | float | str
+
+OF_ONE_CAMERA = ("hfov", "frame_id", "image_topic", "depth_topic", "hands", "detect_palms")
+"""Arguments that say something of one camera, or that the fusion node does not take."""
+FUSED_TOPICS = (("pose/poses", "fusion/poses"), ("pose/skeleton", "fusion/skeleton"))
+"""Remappings of a gesture node that takes the fused people."""
+SCENE_DELAY = 5.0
+"""Seconds from the start to the first image of a drawn scene, which all its cameras share."""
+_SCENE_HALF_WIDTH = 0.7  # meters from the middle to the outer drawn cameras
+_SCENE_YAW = -12.0  # degrees of the outer drawn camera on the left
+_PLACE = ("camera_x", "camera_y", "yaw")
+
+
+@dataclass(frozen=True)
+class SeveralCameras:
+    """Cameras and the parameters that suit the nodes to them.
+
+    Attributes:
+        names: Of the cameras, and of the namespaces of their nodes.
+        cameras: Parameters of each camera node.
+        poses: Parameters of each pose node.
+        fusion: Parameters of the fusion node.
+        camera_defaults: Parameters of each camera node, which a user's own go before.
+        pose: Parameters of all pose nodes, which a user's own go before.
+        fusion_defaults: Such ones that a user's own go before.
+        gesture: Parameters of the gesture node, which a user's own go before.
+    """
+
+    names: tuple[str, ...]
+    cameras: tuple[Mapping[str, Value], ...]
+    poses: tuple[Mapping[str, Value], ...]
+    fusion: Mapping[str, Value]
+    camera_defaults: tuple[Mapping[str, Value], ...]
+    pose: Mapping[str, Value] = field(default_factory=dict)
+    fusion_defaults: Mapping[str, Value] = field(default_factory=dict)
+    gesture: Mapping[str, Value] = field(default_factory=dict)
+
+
+def camera_sources(text: str) -> list[str]:
+    """Return the sources that a list names, such as ``[/dev/video0, /dev/video2]``."""
+    words = text.strip().removeprefix("[").removesuffix("]").split(",")
+    return [word.strip().strip("'\"") for word in words if word.strip()]
+
+
+def flat_name(namespace: str) -> str:
+    """Return a namespace as part of the name of a frame, which all share on ``/tf``."""
+    return namespace.strip("/").replace("/", "_")
+
+
+def optical_frame(namespace: str) -> str:
+    """Return the optical frame of the camera node in a namespace."""
+    return f"{flat_name(namespace)}_camera_optical_frame"
+
+
+def refuse_sources(
+    sources: Sequence[str], calibration: str, of_one_camera: Collection[str] = ()
+) -> list[str]:
+    """Return a line for each thing that is wrong with what is said of several cameras.
+
+    Args:
+        sources: Of the images.
+        calibration: File that says where the cameras stand; empty: none.
+        of_one_camera: Names of those of ``OF_ONE_CAMERA`` that are given.
+    """
+    drawn = [is_synthetic(source) for source in sources]
+    real = [source for source in sources if not is_synthetic(source)]
+    lines = [f"{name} is not for several cameras: leave it out" for name in of_one_camera]
+    if len(sources) < 2:
+        lines.append(f"cameras: expected two or more sources, got {', '.join(sources) or 'none'}")
+    elif any(drawn) and real:
+        lines.append(f"cameras: {real[0]} does not see the people of a drawn scene")
+    elif len(set(real)) < len(real):
+        twice = next(source for source in real if real.count(source) > 1)
+        lines.append(f"cameras: {twice} stands there twice")
+    elif real and not calibration:
+        lines.append(
+            "cameras need calibration, the file of pose-ros calibrate that says where they stand"
+        )
+    return lines
+
+
+def several_cameras(
+    sources: Sequence[str], calibration: str, *, begin: float, commanding: bool = False
+) -> SeveralCameras:
+    """Return what the nodes of several cameras need.
+
+    Real cameras stand where the calibration says; it gives their names too. The cameras of a drawn
+    scene say where they are by themselves, and stand side by side unless they are placed.
+
+    Args:
+        sources: Of the images, two or more.
+        calibration: File that says where the cameras stand; empty for a drawn scene.
+        begin: Unix time at which a drawn scene begins, for all its cameras.
+        commanding: Whether a drawn scene has to be one in which gestures command a robot.
+
+    Raises:
+        OptionError: The calibration is not of these cameras, or there is no such scene.
+    """
+    path = str(Path(calibration).expanduser()) if calibration else ""
+    views = _views(sources, path) if path else []
+    names = _names(views) or tuple(f"camera_{number}" for number in range(len(sources)))
+    if path:
+        _check_names(path, names, views)
+    is_drawn = is_synthetic(sources[0])
+    fusion = {"cameras": ", ".join(names), "calibration": path}
+    # the view alone, so that what one camera sees has meters too; the fusion knows the lens
+    seen: list[Mapping[str, Value]] = [{"hfov": _hfov(view)} for view in views]
+    pose: dict[str, Value] = {}
+    gesture: dict[str, Value] = {}
+    shared: dict[str, Value] = {"publish_cameras": True} if path and not is_drawn else {}
+    if is_drawn:
+        fps, sources = _drawn(sources, begin=begin, place=not path, commanding=commanding)
+        from pose_ros.synthetic.source import open_synthetic
+
+        meters = scene_meters(open_synthetic(sources[0]))
+        pose = {name: meters[name] for name in ("person_height",) if name in meters}
+        # where one machine draws and finds all, a camera lacks an image now and then
+        shared = {"max_skew": round(2.0 / fps, 3)}
+        gesture = {"timeout": SCENE_TIMEOUT * len(sources)}
+    return SeveralCameras(
+        names,
+        tuple({"source": source} for source in sources),
+        tuple(_of_pose(source) for source in sources),
+        fusion,
+        tuple(seen if path and not is_drawn else [{} for _ in sources]),
+        pose,
+        shared,
+        gesture,
+    )
+
+
+def _of_pose(source: str) -> dict[str, Value]:
+    """Return the parameters of a pose node whose people the fusion node smooths and publishes."""
+    still: dict[str, Value] = {"allow_still_images": True} if may_repeat(source) else {}
+    return {"smoothing": False, "publish_tf": False, **still}
+
+
+def _views(sources: Sequence[str], calibration: str) -> list[CameraView]:
+    # late, as all below that needs OpenCV: the Python of ros2 may lack it
+    from pose_ros.core.multiview.views import choose_views
+    from pose_ros.sources.camera_rig import read_rig
+
+    rig = read_rig(calibration)
+    stems = [Path(source).stem for source in sources]
+    return choose_views(rig, stems)
+
+
+def _names(views: Sequence[CameraView]) -> tuple[str, ...]:
+    """Return namespaces with the names of cameras; empty where these cannot be any."""
+    names = tuple(re.sub("[^A-Za-z0-9]+", "_", view.name).strip("_") for view in views)
+    fit = all(re.match("[A-Za-z]", name) for name in names) and len(set(names)) == len(names)
+    return names if fit else ()
+
+
+def _check_names(path: str, names: Sequence[str], views: Sequence[CameraView]) -> None:
+    """Refuse names by which the fusion node would not find the same cameras.
+
+    Raises:
+        OptionError: It would not.
+    """
+    found = _views(names, path)
+    if [each.name for each in found] != [view.name for view in views]:
+        raise OptionError(
+            f"cameras: the names in {path} ({', '.join(view.name for view in views)}) can be no "
+            "part of a topic's name: rename them there"
+        )
+
+
+def _hfov(view: CameraView) -> float:
+    """Return degrees, the field of view of a camera without its lens's distortion."""
+    half = math.atan2(view.camera.width / 2.0, float(view.camera.matrix[0][0]))
+    return round(math.degrees(2.0 * half), 2)
+
+
+def _drawn(
+    sources: Sequence[str], *, begin: float, place: bool, commanding: bool
+) -> tuple[float, list[str]]:
+    """Return the images a second, and the names of the same scene for all cameras."""
+    from pose_ros.synthetic.source import affordable_fps, open_synthetic
+
+    count = len(sources)
+    made = []
+    for number, source in enumerate(sources):
+        spec = commanding_scene(source) if commanding else source
+        spec = with_option(spec, "fps", f"{affordable_fps() / count:g}")
+        spec = with_option(spec, "begin", f"{begin:.3f}")
+        if place and not any(f"{name}=" in spec for name in _PLACE):
+            side = 1.0 - 2.0 * number / (count - 1)
+            spec = with_option(spec, "camera_y", f"{_SCENE_HALF_WIDTH * side:g}")
+            spec = with_option(spec, "yaw", f"{_SCENE_YAW * side:g}")
+        made.append(spec)
+    return min(open_synthetic(spec).fps for spec in made), made
