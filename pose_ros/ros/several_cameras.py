@@ -22,6 +22,8 @@ OF_ONE_CAMERA = ("hfov", "frame_id", "image_topic", "depth_topic", "hands", "det
 """Arguments that say something of one camera, or that the fusion node does not take."""
 FUSED_TOPICS = (("pose/poses", "fusion/poses"), ("pose/skeleton", "fusion/skeleton"))
 """Remappings of a gesture node that takes the fused people."""
+MOST_SECONDS = 2.0
+"""The most that a gesture node takes for its ``timeout``."""
 SCENE_DELAY = 5.0
 """Seconds from the start to the first image of a drawn scene, which all its cameras share."""
 _SCENE_HALF_WIDTH = 0.7  # meters from the middle to the outer drawn cameras
@@ -134,7 +136,7 @@ def several_cameras(
         pose = {name: meters[name] for name in ("person_height",) if name in meters}
         # where one machine draws and finds all, a camera lacks an image now and then
         shared = {"max_skew": round(2.0 / fps, 3)}
-        gesture = {"timeout": SCENE_TIMEOUT * len(sources)}
+        gesture = {"timeout": min(SCENE_TIMEOUT * len(sources), MOST_SECONDS)}
     return SeveralCameras(
         names,
         tuple({"source": source} for source in sources),

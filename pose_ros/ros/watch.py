@@ -85,7 +85,9 @@ def find_chain(found: list[Endpoint], namespace: str = "") -> Chain:
     poses = [e for e in inside if e.kind == POSES and not e.topic.endswith("/hands")]
     if not poses:
         return Chain()
-    pose = poses[0]
+    # several cameras: the node that fuses their people hears pose nodes, and tells of them all
+    hearing = {e.node for e in found if e.kind == POSES and e.side == "subscriber"}
+    pose = next((e for e in poses if e.node in hearing), poses[0])
     own = _published_by(inside, pose.node)
     near = pose.node.rpartition("/")[0]
     gestures = sorted(

@@ -34,6 +34,7 @@ from pose_ros.ros.graph import (
 from pose_ros.ros.graph_checks import Observation
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.qos import LATCHED_QOS
+from pose_ros.ros.watch import find_chain
 
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -62,6 +63,18 @@ def camera(topic: str = "/image", **more: Any) -> Observation:
         endpoint("/pose/poses", POSES, "/pose", "publisher"),
     ]
     return Observation(endpoints=found, nodes=["/driver", "/pose"], **more)
+
+
+def test_of_several_cameras_the_chain_is_that_of_the_fused_people() -> None:
+    found = [
+        endpoint("/a/pose/poses", POSES, "/a/pose", "publisher"),
+        endpoint("/b/pose/poses", POSES, "/b/pose", "publisher"),
+    ]
+    assert find_chain(found).poses == "/a/pose/poses"
+    heard = [endpoint(e.topic, POSES, "/fusion", "subscriber") for e in found]
+    fused = endpoint("/fusion/poses", POSES, "/fusion", "publisher")
+    assert find_chain([*found, *heard, fused]).poses == "/fusion/poses"
+    assert find_chain([*found, *heard, fused], "/b").poses == "/b/pose/poses"
 
 
 def test_stamps_are_read_from_the_serialized_message() -> None:

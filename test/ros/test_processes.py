@@ -20,6 +20,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from pose_ros.core.types import PositionSource
 from pose_ros.files import node_executable
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
@@ -217,6 +218,7 @@ def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None
         ("gesture_node", parameters(engage="wink"), "engage: 'wink' is no gesture; known: stop"),
         ("up", ["--camera", "/dev/video99"], "/dev/video99"),
         ("up", ["--network", "no-such-net"], "no-such-net"),
+        ("up", ["--camera", "0", "--camera", "1"], "pose-ros up: cameras need calibration"),
     ],
 )
 def test_program_that_cannot_start_exits_with_code_1_and_one_line(
@@ -263,6 +265,28 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_
     assert cv2.imread(str(tmp_path / "now.png")).shape == (240, 320, 3)
     assert program.end() == 0, program.said
     assert re.search(r"^\d+\.\d poses/s.*  people 1  .*: ", program.said, re.MULTILINE)
+
+
+@pytest.mark.safety
+def test_up_with_two_drawn_cameras_engages_by_the_fused_people(ros: Any, start: Start) -> None:
+    states = ros.collect(KeyValue, "gesture/state", 100)
+    fused = ros.collect(PoseArray, "fusion/poses")
+    camera = ["--camera", "synthetic?width=320&height=240&fps=6"]
+    # what is tested is that the nodes suit each other, not how fast a busy machine is
+    patient = parameters(timeout="2.0", lost_time="10.0")
+    program = start("up", *camera, *camera, "--gesture", *patient)
+    engaged = lambda: {msg.key for msg in states} & {"engaged", "commanding"}  # noqa: E731
+    assert ros.spin_until(engaged, START_SECONDS), program.said
+    assert any(is_by_several(msg) for msg in fused)
+    assert {msg.network for msg in fused} == {"multiview"}
+    assert program.end() == 0, program.said
+    assert "Traceback" not in program.said
+
+
+def is_by_several(msg: Any) -> bool:
+    """Whether several cameras say where some joint is."""
+    sources = poses_from_msg(msg).camera_sources
+    return sources is not None and bool((sources == PositionSource.MULTIVIEW).any())
 
 
 def test_demo_writes_a_video_and_ends_by_itself(start: Start, tmp_path: Path) -> None:

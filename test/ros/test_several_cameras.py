@@ -197,8 +197,12 @@ def test_parameter_of_an_outer_launch_file_is_not_overridden_by_several_cameras(
     assert not any({"publish_cameras", "frame_id"} & set(merged(node)) for node in plan.nodes)
 
 
-def test_nodes_accept_the_parameters_of_a_plan_of_several_cameras(ros: Any, room: str) -> None:
-    given = {"cameras": DEVICES, "calibration": room, "gesture": "true", "namespace": "room"}
+@pytest.mark.parametrize("drawn", [{}, {"cameras": "[synthetic, synthetic, synthetic]"}])
+def test_nodes_accept_the_parameters_of_a_plan_of_several_cameras(
+    ros: Any, room: str, drawn: dict[str, str]
+) -> None:
+    real = {"cameras": DEVICES, "calibration": room}
+    given = {"gesture": "true", "namespace": "room"} | (drawn or real)
     for node in nodes(**given).values():
         values = merged(node)
         overrides = [Parameter(key, value=value) for key, value in values.items()]

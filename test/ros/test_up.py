@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pose_ros.ros.up import make_nodes, parser
+from pose_ros.errors import OptionError
+from pose_ros.ros.up import find_cameras, make_nodes, parser
 from pose_ros.settings import options_of
 from pose_ros.settings.command_line import flag_of
 from pose_ros.settings.nodes import CameraParameters, GestureParameters, PoseParameters
@@ -48,3 +49,50 @@ def test_each_flag_of_a_node_is_one_of_up(table: type) -> None:
     flags = [flag_of(found) for found in options_of(table).values() if found.flag]
     assert flags
     assert [flag for flag in flags if flag not in words] == []
+
+
+DRAWN = ("--camera", "synthetic", "--camera", "synthetic")
+
+
+def test_two_cameras_have_nodes_of_their_own_and_one_fusion(ros: Any) -> None:
+    options = parser().parse_args([*DRAWN, "--max-people", "2", "--id-prefix", "f", "--gesture"])
+    made = [ros.add(node) for node in make_nodes(options, find_cameras(options))]
+    found = {node.get_fully_qualified_name(): node for node in made}
+    names = ("camera_0", "camera_1")
+    assert list(found) == [
+        "/gesture",
+        "/fusion",
+        *(f"/{name}/pose" for name in names),
+        *(f"/{name}/camera" for name in names),
+    ]
+    fusion = found["/fusion"].parameters
+    assert (fusion.cameras, fusion.id_prefix) == ("camera_0, camera_1", "f")
+    sources = []
+    for name in names:
+        pose, camera = (found[f"/{name}/{kind}"].parameters for kind in ("pose", "camera"))
+        assert pose.estimator.max_people == 2
+        assert (pose.estimator.smoothing, pose.publish_tf, pose.id_prefix) == (False, False, "p")
+        assert camera.frame_id == f"{name}_camera_optical_frame"
+        sources.append(camera.source)
+    assert sources[0] != sources[1]
+    assert all(source.startswith("synthetic:commanding?") for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--camera", "0", "--camera", "1"], "cameras need calibration"),
+        ([*DRAWN, "--hfov", "60"], "hfov is not for several cameras"),
+        ([*DRAWN, "--image-topic", "/a/image"], "image_topic is not for several cameras"),
+        ([*DRAWN, "--hands"], "hands is not for several cameras"),
+        ([*DRAWN, "--camera", "0"], "cameras: 0 does not see the people of a drawn scene"),
+    ],
+)
+def test_what_does_not_go_with_several_cameras_is_refused(options: list[str], line: str) -> None:
+    with pytest.raises(OptionError, match=line):
+        find_cameras(parser().parse_args(options))
+
+
+@pytest.mark.parametrize("options", [[], ["--camera", "0"], ["--camera", ""]])
+def test_one_camera_or_none_needs_no_fusion(options: list[str]) -> None:
+    assert find_cameras(parser().parse_args(options)) is None
