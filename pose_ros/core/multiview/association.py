@@ -12,9 +12,11 @@ View Geometry, 2nd edition, section 11.4.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from pose_ros.core.multiview.triangulation import (
     pixels_per_meter,
     unit,
 )
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import FOUND_SCORE, Skeleton
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
@@ -55,6 +57,8 @@ _MOST_RATIO = 3.0  # of the distance where rays meet to that by size, of people 
 _LEAST_JOINTS = 4
 _LEAST_SINE = 1e-6  # between rays, and meters of a depth
 _FAR_COST = 4.0  # of what is that far off for sure
+_COVERED = 0.5  # share of a body in another's box, from which on both are at one place
+_MOST_APART = math.exp(3.0 * math.sqrt(2.0) * _SIZE_SPREAD)  # of two distances that may be one
 _UNSTATED = 0.1  # one sigma of meters without one, as a share of the distance
 
 _HEAD = ("eye", "ear", "mouth")
@@ -294,6 +298,7 @@ def associate(
     for i, (view, id_) in enumerate(zip(crowd.views, crowd.ids, strict=True)):
         before[i] = (known or {}).get(names[view], {}).get(int(id_), NO_PERSON)
     groups = group(crowd, pair_costs(views, crowd).total, before)
+    groups, _ = join_doubles(views, crowd, groups)
     return [{names[crowd.views[i]]: int(crowd.rows[i]) for i in members} for members in groups]
 
 
@@ -437,6 +442,102 @@ def group(crowd: Crowd, costs: Float64Array, before: NDArray[np.integer]) -> lis
         sizes[i] += sizes[j]
         sizes[:, i] += sizes[:, j]
         sums[i, i] = np.inf
+
+
+def join_doubles(
+    views: Sequence[CameraView],
+    crowd: Crowd,
+    groups: list[list[int]],
+    apart: BoolArray | None = None,
+) -> tuple[list[list[int]], list[int]]:
+    """Return the groups with those joined that stand at one place: nobody is there twice.
+
+    A network may lose a body whose box it still follows: its keypoints fit to no other camera's.
+    But no two people stand at one place. Two groups without a camera in common are one person where
+    each body, at its distance by size, covers the other in the images of all cameras of both, and
+    no third group could be either of them.
+
+    Args:
+        views: V cameras.
+        crowd: n people.
+        groups: Of ``group``.
+        apart: (n, n) whether two people are known to be two.
+
+    Returns:
+        The groups, and the people who joined more than there are of them: their cameras are wrong
+        about the body.
+    """
+    taken = [set(crowd.views[members].tolist()) for members in groups]
+    pairs = [(a, b) for a, b in combinations(range(len(groups)), 2) if not taken[a] & taken[b]]
+    if not pairs:
+        return groups, []
+    covers = _covers(views, crowd)
+    both = np.minimum(covers, covers.T)
+    among = np.array([[both[np.ix_(a, b)].mean() for b in groups] for a in groups])
+    candidates = sorted(pairs, key=lambda pair: -among[pair])
+    joined, wrong = {a: list(members) for a, members in enumerate(groups)}, list[int]()
+    for a, b in candidates:
+        rivals = [
+            c
+            for c in range(len(groups))
+            if c not in (a, b) and (taken[c] & (taken[a] | taken[b]))
+            if (taken[c] & taken[a] and among[c, b] >= _COVERED)
+            or (taken[c] & taken[b] and among[c, a] >= _COVERED)
+        ]
+        if among[a, b] < _COVERED or rivals or a not in joined or b not in joined:
+            continue
+        if apart is not None and apart[np.ix_(groups[a], groups[b])].any():
+            continue
+        first, second = (a, b) if len(groups[a]) >= len(groups[b]) else (b, a)
+        joined[first] = groups[first] + groups[second]
+        del joined[second]
+        if len(groups[second]) < len(groups[first]):
+            wrong += groups[second]
+        # a third group waits for the next instant
+        taken[first] = set(range(len(views)))
+    return list(joined.values()), wrong
+
+
+def _covers(views: Sequence[CameraView], crowd: Crowd) -> Float64Array:
+    """Return (n, n) how much of the smaller of two bodies lies in the other's box.
+
+    In the image of the first person's camera, in [0, 1]; 0 where their distances cannot be one.
+    """
+    main = parts_of(crowd.skeleton).main
+    sure = crowd.scores[:, main] >= FOUND_SCORE
+    centers = np.array([view.extrinsics.center for view in views])
+    flat = crowd.rays[:, main] * crowd.distances[:, None, None] + centers[crowd.views][:, None]
+    points = np.where(np.isfinite(crowd.lifted[:, main]), crowd.lifted[:, main], flat)
+    covers = np.zeros((len(crowd), len(crowd)))
+    for v, view in enumerate(views):
+        own = np.flatnonzero(crowd.views == v)
+        if not len(own):
+            continue
+        size = np.array([view.camera.width, view.camera.height], np.float64)
+        low, high = _boxes(view.project(points), sure, size)
+        own_low, own_high = _boxes(crowd.pixels[own][:, main], sure[own], size)
+        shared = np.minimum(high, own_high[:, None]) - np.maximum(low, own_low[:, None])
+        area = np.minimum(
+            np.prod(high - low, axis=-1), np.prod(own_high - own_low, axis=-1)[:, None]
+        )
+        inside = np.prod(np.maximum(shared, 0.0), axis=-1)
+        depths = view.extrinsics.to_camera(points)[..., 2]
+        known = np.isfinite(depths)
+        depth = np.where(known, depths, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        ratio = depth / crowd.distances[own][:, None]
+        near = (ratio > 1.0 / _MOST_APART) & (ratio < _MOST_APART)
+        covers[own] = np.where(near & (area > 0), inside / np.where(area > 0, area, 1.0), 0.0)
+    return covers
+
+
+def _boxes(
+    pixels: Float64Array, sure: BoolArray, size: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return the corners (n, 2) of boxes around keypoints (n, m, 2), within an image."""
+    known = (sure & np.isfinite(pixels).all(axis=2))[..., None]
+    low = np.where(known, pixels, np.inf).min(axis=1)
+    high = np.where(known, pixels, -np.inf).max(axis=1)
+    return np.clip(low, 0.0, size), np.clip(high, 0.0, size)
 
 
 def _mean(values: Float64Array, weights: Float64Array) -> Float64Array:

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON, Crowd, group, pair_costs, parts_of
+from pose_ros.core.multiview.association import (
+    NO_PERSON,
+    Crowd,
+    group,
+    join_doubles,
+    pair_costs,
+    parts_of,
+)
 from pose_ros.core.multiview.body import Motion
 from pose_ros.core.multiview.clocks import CameraSamples, ClockOffsets
 from pose_ros.core.multiview.extrinsics import CameraView, check_views
@@ -217,12 +224,16 @@ class Fusion:
         room.keep(count, stamp, max(self.options.forget_after, FOLLOW_SECONDS))
         instant = Instant.of(room, crowd, self._centers, stamp)
         pairs = pair_costs(self._views, crowd)
-        groups = group(crowd, pairs.total, instant.before())
-        people = instant.name(room, groups)
+        before = instant.before(room)
+        groups = group(crowd, pairs.total, before)
+        apart = instant.known_apart(room, before)
+        groups, wrong = join_doubles(self._views, crowd, groups, apart)
+        people = instant.name(room, groups, self._reference)
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
         crowd = self._with_sides(instant, groups, people, pairs.swaps)
+        crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
         placed = place(self._views, crowd, rows, people, stamp)
         motion = _follow(people, placed, stamp)
         points = placed.points

@@ -8,6 +8,7 @@ by the same prediction; of a person newly seen, by what most cameras say and whe
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,6 +88,8 @@ class Room:
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
         self.people: list[FusedPerson] = []
+        # by camera and its id: who it may have gone over to, and since when
+        self._moving: dict[tuple[int, int], tuple[int, float]] = {}
 
     def keep(self, count: int, stamp: float, seconds: float) -> None:
         """Forget those not seen for so long, and those of another number of joints."""
@@ -95,6 +98,22 @@ class Room:
             for person in self.people
             if stamp - person.seen <= seconds and len(person.motion.points) == count
         ]
+
+    def learn_ids(self, person: FusedPerson, ids: list[tuple[int, int]], stamp: float) -> None:
+        """Learn which ids cameras give a person; one of another person only if it stays so."""
+        for v, id_ in ids:
+            own = (v, id_)
+            other = next((p for p in self.people if p is not person and p.is_of(v, id_)), None)
+            if other is None:
+                person.camera_ids[v] = id_
+                self._moving.pop(own, None)
+                continue
+            who, since = self._moving.setdefault(own, (person.id, stamp))
+            if who != person.id:
+                self._moving[own] = person.id, stamp
+            elif stamp - since > FOLLOW_SECONDS:
+                del other.camera_ids[v], self._moving[own]
+                person.camera_ids[v] = id_
 
     def enter(self, skeleton: Skeleton, stamp: float) -> FusedPerson:
         """Return a new person."""
@@ -139,7 +158,7 @@ class Instant:
         costs = _costs(crowd, centers, points, spread)
         return cls(stamp, crowd, centers, followed, points, costs)
 
-    def before(self) -> NDArray[np.intp]:
+    def before(self, room: Room) -> NDArray[np.intp]:
         """Return (n,) who each was a moment ago, by place and by their camera's id."""
         crowd = self.crowd
         before = np.full(len(crowd), NO_PERSON)
@@ -153,25 +172,44 @@ class Instant:
             for i, t in zip(rows[lines], columns, strict=True):
                 if self.costs[i, t] <= _MAIN_COST:
                     before[i] = self.followed[t].id
-            # a camera that goes wrong about a body still follows it
+            # a camera that goes wrong about a body still follows it, or finds it again
             for i in rows[before[rows] == NO_PERSON]:
-                own = [person.id for person in self.followed if person.is_of(v, int(crowd.ids[i]))]
+                own = [person.id for person in room.people if person.is_of(v, int(crowd.ids[i]))]
                 before[i] = own[0] if own and own[0] not in before[rows] else NO_PERSON
         return before
 
-    def name(self, room: Room, groups: list[list[int]]) -> list[FusedPerson]:
-        """Return who each group of people is: someone who is remembered, or a new person."""
+    def known_apart(self, room: Room, before: NDArray[np.intp]) -> BoolArray:
+        """Return (n, n) whether two people were two before, each seen by several cameras."""
+        fused = [person.id for person in room.people if math.isfinite(person.fused)]
+        sure = np.isin(before, fused)
+        found: BoolArray = sure[:, None] & sure & np.not_equal(before[:, None], before)
+        return found
+
+    def name(self, room: Room, groups: list[list[int]], reference: int) -> list[FusedPerson]:
+        """Return who each group of people is: someone who is remembered, or a new person.
+
+        Where the ids of cameras contradict each other, those of the ``reference`` count most.
+        """
         ids = [
             [(int(self.crowd.views[i]), int(self.crowd.ids[i])) for i in members]
             for members in groups
         ]
         costs = np.full((len(groups), len(self.followed)), 2.0 * _BOUND)
+        claims = self._claims(room, ids)
         for g, members in enumerate(groups):
+            back = claims[g]
+            if back is not None and back not in self.followed:
+                continue  # who was out of sight is there again: their camera knows their clothes
             for t, person in enumerate(self.followed):
                 cost = float(self.costs[members, t].mean())
                 same = sum(person.is_of(*own) for own in ids[g]) / len(members)
+                # of cameras that contradict each other, the reference is as good as two
+                same += any(own[0] == reference and person.is_of(*own) for own in ids[g])
                 if cost <= (_FOLLOWED_COST if same else _MAIN_COST):
                     costs[g, t] = cost - _SAME_ID * same
+                # all cameras that know them agree, and one has them about where they should be
+                if claims[g] is person and self.costs[members, t].min() <= _FOLLOWED_COST:
+                    costs[g, t] = -_BOUND
         named = {
             int(g): self.followed[t]
             for g, t in zip(*best_pairs(costs), strict=True)
@@ -184,13 +222,18 @@ class Instant:
                 named[g] = _of_camera(others, own) or room.enter(self.crowd.skeleton, self.stamp)
                 taken.add(named[g].id)
         for g, person in named.items():
-            for other in room.people:
-                # an id of a camera is one person's
-                for v, id_ in ids[g]:
-                    if other.is_of(v, id_):
-                        del other.camera_ids[v]
-            person.camera_ids.update(ids[g])
+            room.learn_ids(person, ids[g], self.stamp)
         return [named[g] for g in range(len(groups))]
+
+    def _claims(self, room: Room, ids: list[list[tuple[int, int]]]) -> list[FusedPerson | None]:
+        """Return who each group is by the ids of its cameras; None where they do not agree."""
+        owners = {own: person for person in room.people for own in person.camera_ids.items()}
+        known = [{owners[own].id: owners[own] for own in group if own in owners} for group in ids]
+        counts = Counter(id_ for people in known for id_ in people)
+        return [
+            next((p for id_, p in people.items() if len(people) == 1 and counts[id_] == 1), None)
+            for people in known
+        ]
 
     def compare(self, rows: list[int], people: list[int]) -> tuple[BoolArray, Float64Array]:
         """Return how people fit to those that they are.
