@@ -319,10 +319,10 @@ def test_two_people_whom_one_camera_each_loses_stay_two(ring):
     ]
     bodies = [body(-0.5, 0.0), body(0.5, 0.15)]
     fusion = Fusion(views)
-    for i in range(8):
+    for i in range(11):
         stamp = i / 10
         seen = sample(views, stamp, bodies, noise=0.3)
-        if i >= 5:
+        if i >= 8:
             for view, keep in zip(views, (0, 1), strict=True):
                 poses = seen_by(view, [bodies[keep]], noise=0.3)
                 seen[view.name] = stamp, poses.replace(ids=np.array([keep]))
