@@ -111,6 +111,10 @@ def hold_bones(
 
     Each length is a measurement of the distance between two joints, as of a Kalman filter; what
     both joints have in common after it is left out, which is why covariances shrink a little less.
+    To second order: where depths are unsure, a length says little about where a bone points.
+
+    Source: the second-order extended Kalman filter; Bar-Shalom, Li and Kirubarajan, Estimation with
+    Applications to Tracking and Navigation, section 10.3.
 
     Args:
         bones: B of them.
@@ -124,8 +128,11 @@ def hold_bones(
         lengths = np.exp(logs[:, kind])
         _, long, spread_start, spread_end = _along(points, covariances, start, end)
         expected = variances[:, kind] + _ROUGHNESS**2
-        total = spread_start[1] + spread_end[1] + lengths**2 * expected
-        # a length across which the joints may be off looks longer than it is
+        along = spread_start[1] + spread_end[1]
+        both = covariances[:, start] + covariances[:, end]
+        # joints that may be off across the bone: it is longer than it looks, nobody knows how much
+        bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, lengths))
+        total = along + lengths**2 * expected + 2.0 * bend**2
         off = lengths - long
         gain = off / total
         fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)
