@@ -446,7 +446,7 @@ def join_doubles(
     apart: BoolArray | None = None,
     before: NDArray[np.integer] | None = None,
 ) -> tuple[list[list[int]], list[int]]:
-    """Return the groups with those joined that stand at one place: nobody is there twice.
+    """Return the groups with those joined that stand at one place: no person is there twice.
 
     A network may lose a body whose box it still follows: its keypoints fit to no other camera's.
     But no two people stand at one place. Two groups without a camera in common are one person where

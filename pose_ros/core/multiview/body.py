@@ -130,7 +130,7 @@ def hold_bones(
         expected = variances[:, kind] + _ROUGHNESS**2
         along = spread_start[1] + spread_end[1]
         both = covariances[:, start] + covariances[:, end]
-        # joints that may be off across the bone: it is longer than it looks, nobody knows how much
+        # joints that may be off across the bone: it is longer than it looks, by an unknown length
         bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, lengths))
         total = along + lengths**2 * expected + 2.0 * bend**2
         off = lengths - long

@@ -311,7 +311,7 @@ def test_camera_that_loses_a_body_shows_no_second_person(ring, count, before):
         assert far(people, [body()]) < 0.06
 
 
-def test_two_people_whom_one_camera_each_loses_stay_two(ring):
+def test_two_people_stay_two_while_each_camera_misses_one_of_them(ring):
     """They were two before; each camera now misses the one behind."""
     views = [
         looking_at("a", (-4.0, 0.0, 1.2), (0, 0, 1.2)),
