@@ -12,9 +12,11 @@ View Geometry, 2nd edition, section 11.4.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,11 @@ from pose_ros.core.multiview.triangulation import (
     BoolArray,
     cross,
     dot,
-    keypoint_sigmas,
     pixels_per_meter,
+    sigmas_of_size,
     unit,
 )
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import FOUND_SCORE, Skeleton
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
@@ -44,17 +46,22 @@ NO_PERSON = -1
 _BOUND = 9.0
 _MOST_COST = 5.0
 """Above it two people are not one."""
+_STRANGE = 3.0  # above it one of two is wrong about the body, if they are one
 SWAP_GAIN = 1.0
 """By how much the cost of a part of the body falls at least where left and right are swapped."""
 _STAYED = 3.0  # what it is worth that two were one a moment ago, and costs that they were not
 _BEST = 0.5  # the same, that two are best for each other with all others in mind
 _CALIBRATION = 0.004  # radians: one sigma of what the extrinsics are off
-_SIZE_SPREAD = 0.16  # one sigma of the distance by a body's size in the image, as a share
+SIZE_SPREAD = 0.16
+"""One sigma of the distance by a body's size in the image, as a share."""
 _DISTANCE_WEIGHT = 0.35
 _MOST_RATIO = 3.0  # of the distance where rays meet to that by size, of people of any age
 _LEAST_JOINTS = 4
 _LEAST_SINE = 1e-6  # between rays, and meters of a depth
 _FAR_COST = 4.0  # of what is that far off for sure
+_COVERED = 0.5  # share of a body in another's box, from which on both are at one place
+_WERE_ONE = 2.0  # by how much a cover counts more of people who were one
+_MOST_APART = math.exp(3.0 * math.sqrt(2.0) * SIZE_SPREAD)  # of two distances that may be one
 _UNSTATED = 0.1  # one sigma of meters without one, as a share of the distance
 
 _HEAD = ("eye", "ear", "mouth")
@@ -183,68 +190,60 @@ class Crowd:
             raise OptionError(f"expected one skeleton from all cameras, got {names}")
         skeleton = skeletons.pop()
         given = [(v, poses) for v, poses in enumerate(people) if poses is not None]
-        parts = [_CameraCrowd.of(views[v], poses) for v, poses in given]
-        which = np.repeat([v for v, _ in given], [len(poses) for _, poses in given])
-        focals = np.array([view.focal for view in views])[which]
         all_poses = [poses for _, poses in given]
+        counts = [len(poses) for poses in all_poses]
+        which = np.repeat([v for v, _ in given], counts).astype(np.intp)
+        focals = np.array([view.focal for view in views])[which]
 
-        def join(arrays: Iterable[NDArray[Any]]) -> Float64Array:
-            return np.concatenate(list(arrays)).astype(np.float64)
+        def join(arrays: Iterable[NDArray[Any] | None], *width: int) -> Float64Array:
+            """Return all people's, NaN where a camera does not say."""
+            blank = (
+                np.full((count, len(skeleton), *width), np.nan) if array is None else array
+                for count, array in zip(counts, arrays, strict=True)
+            )
+            return np.concatenate(list(blank)).astype(np.float64)
 
         scores = join(poses.keypoint_scores for poses in all_poses)
-        pixel_sigmas = join(part.pixel_sigmas for part in parts)
+        pixels = join(poses.keypoints for poses in all_poses)
+        scale = pixels_per_meter(pixels, join((poses.world for poses in all_poses), 3))
+        pixel_sigmas = sigmas_of_size(pixels, join(poses.boxes for poses in all_poses), scale)
+        distances = focals * DEFAULT_HEIGHT / (NETWORK_HEIGHT * scale)
+        depths = join(None if poses.camera is None else poses.camera[..., 2] for poses in all_poses)
+        known = np.isfinite(depths)
+        found = known.sum(axis=1)
+        depth = np.where(known, depths, 0.0).sum(axis=1) / np.maximum(found, 1)
+        stated = join(poses.camera_sigmas for poses in all_poses)
+        # of who does not say it, as unsure as people of unknown height are
+        silent = np.repeat([poses.camera_sigmas is None for poses in all_poses], counts)
         return cls(
             skeleton=skeleton,
-            views=which.astype(np.intp),
-            rows=np.concatenate([np.arange(len(poses)) for poses in all_poses]),
+            views=which,
+            rows=np.concatenate([np.arange(count) for count in counts]),
             ids=np.concatenate([poses.ids for poses in all_poses]),
-            pixels=join(poses.keypoints for poses in all_poses),
-            rays=join(part.rays for part in parts),
+            pixels=pixels,
+            rays=join(views[v].rays(poses.keypoints) for v, poses in given),
             scores=scores,
             pixel_sigmas=pixel_sigmas,
             sigmas=(pixel_sigmas / focals)[:, None] / np.clip(scores, LEAST_SCORE, 1.0),
             people=join(poses.scores for poses in all_poses),
-            distances=join(part.distances for part in parts),
-            lifted=join(part.lifted for part in parts),
-            lifted_sigmas=join(part.lifted_sigmas for part in parts),
-            sources=np.concatenate([part.sources for part in parts]),
+            distances=np.where(found > 0, depth, distances),
+            lifted=join(
+                (
+                    None if poses.camera is None else views[v].extrinsics.to_world(poses.camera)
+                    for v, poses in given
+                ),
+                3,
+            ),
+            lifted_sigmas=np.where(silent[:, None], _UNSTATED * depths, stated),
+            sources=np.concatenate(
+                [
+                    np.zeros(poses.keypoint_scores.shape, np.uint8)
+                    if poses.camera_sources is None
+                    else poses.camera_sources
+                    for poses in all_poses
+                ]
+            ),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _CameraCrowd:
-    """What a crowd has of the N people of one camera; fields as there."""
-
-    rays: Float64Array
-    pixel_sigmas: Float64Array
-    distances: Float64Array
-    lifted: Float64Array
-    lifted_sigmas: Float64Array
-    sources: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, view: CameraView, poses: Poses) -> _CameraCrowd:
-        """Return it."""
-        shape = poses.keypoint_scores.shape
-        scale = pixels_per_meter(poses)
-        distances = view.focal * DEFAULT_HEIGHT / (NETWORK_HEIGHT * scale)
-        lifted, sigmas = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
-        sources = np.zeros(shape, np.uint8)
-        if poses.camera is not None:
-            camera = poses.camera.astype(np.float64)
-            lifted = view.extrinsics.to_world(camera)
-            known = np.isfinite(camera[..., 2])
-            count = known.sum(axis=1)
-            depth = np.where(known, camera[..., 2], 0.0).sum(axis=1) / np.maximum(count, 1)
-            distances = np.where(count > 0, depth, distances)
-            # of who does not say it, as unsure as people of unknown height are
-            sigmas = np.where(known, _UNSTATED * camera[..., 2], np.nan)
-        if poses.camera_sigmas is not None:
-            sigmas = poses.camera_sigmas.astype(np.float64)
-        if poses.camera_sources is not None:
-            sources = poses.camera_sources
-        rays = view.rays(poses.keypoints)
-        return cls(rays, keypoint_sigmas(poses, scale), distances, lifted, sigmas, sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,6 +293,7 @@ def associate(
     for i, (view, id_) in enumerate(zip(crowd.views, crowd.ids, strict=True)):
         before[i] = (known or {}).get(names[view], {}).get(int(id_), NO_PERSON)
     groups = group(crowd, pair_costs(views, crowd).total, before)
+    groups, _ = join_doubles(views, crowd, groups)
     return [{names[crowd.views[i]]: int(crowd.rows[i]) for i in members} for members in groups]
 
 
@@ -385,7 +385,7 @@ def _distance_costs(
         depth = along / np.sqrt(np.maximum(dot(rays, rays).sum(axis=1) / count, 1.0))
         sigma = np.where(good, crowd.sigmas[who][:, main], 0.0).sum(axis=1) / count
         # rays that are almost parallel meet anywhere: inverse depths have even errors
-        spread = (sigma / np.maximum(sine, _LEAST_SINE)) ** 2 + _SIZE_SPREAD**2
+        spread = (sigma / np.maximum(sine, _LEAST_SINE)) ** 2 + SIZE_SPREAD**2
         expected = crowd.distances[who]
         ratio = expected / np.where(np.abs(depth) > _LEAST_SINE, depth, np.inf)
         off = np.minimum((ratio - 1.0) ** 2 / spread, _BOUND)
@@ -437,6 +437,117 @@ def group(crowd: Crowd, costs: Float64Array, before: NDArray[np.integer]) -> lis
         sizes[i] += sizes[j]
         sizes[:, i] += sizes[:, j]
         sums[i, i] = np.inf
+
+
+def join_doubles(
+    views: Sequence[CameraView],
+    crowd: Crowd,
+    groups: list[list[int]],
+    apart: BoolArray | None = None,
+    before: NDArray[np.integer] | None = None,
+) -> tuple[list[list[int]], list[int]]:
+    """Return the groups with those joined that stand at one place: no person is there twice.
+
+    A network may lose a body whose box it still follows: its keypoints fit to no other camera's.
+    But no two people stand at one place. Two groups without a camera in common are one person where
+    each body, at its distance by size, covers the other in the images of all cameras of both, and
+    no third group could be either of them.
+
+    Args:
+        views: V cameras.
+        crowd: n people.
+        groups: Of ``group``.
+        apart: (n, n) whether two people are known to be two.
+        before: (n,) who each was a moment ago, ``NO_PERSON`` where unknown: those who were one
+            need to cover each other less.
+
+    Returns:
+        The groups, and the people of those that were joined, by the smaller side: one side is wrong
+        about the body, and it is this one if it is smaller.
+    """
+    taken = [set(crowd.views[members].tolist()) for members in groups]
+    pairs = [(a, b) for a, b in combinations(range(len(groups)), 2) if not taken[a] & taken[b]]
+    if not pairs:
+        return groups, []
+    covers = _covers(views, crowd)
+    both = np.minimum(covers, covers.T)
+    if before is not None:
+        same = np.equal(before[:, None], before) & np.not_equal(before, NO_PERSON)
+        both = np.where(same, np.minimum(_WERE_ONE * both, 1.0), both)
+    among = np.array([[both[np.ix_(a, b)].mean() for b in groups] for a in groups])
+    candidates = sorted(pairs, key=lambda pair: -among[pair])
+    joined, wrong = {a: list(members) for a, members in enumerate(groups)}, list[int]()
+    for a, b in candidates:
+        rivals = [
+            c
+            for c in range(len(groups))
+            if c not in (a, b) and (taken[c] & (taken[a] | taken[b]))
+            if (taken[c] & taken[a] and among[c, b] >= _COVERED)
+            or (taken[c] & taken[b] and among[c, a] >= _COVERED)
+        ]
+        if among[a, b] < _COVERED or rivals or a not in joined or b not in joined:
+            continue
+        if apart is not None and apart[np.ix_(groups[a], groups[b])].any():
+            continue
+        first, second = (a, b) if len(groups[a]) >= len(groups[b]) else (b, a)
+        joined[first] = groups[first] + groups[second]
+        del joined[second]
+        wrong += groups[second]
+        # a third group waits for the next instant
+        taken[first] = set(range(len(views)))
+    return list(joined.values()), wrong
+
+
+def strangers(costs: Float64Array, groups: list[list[int]]) -> list[int]:
+    """Return who fits badly to all others of their group, by costs (n, n) of ``pair_costs``."""
+    found = []
+    for members in groups:
+        if len(members) > 1:
+            off = costs[np.ix_(members, members)].min(axis=1)  # infinite to themselves
+            found += [i for i, cost in zip(members, off, strict=True) if cost > _STRANGE]
+    return found
+
+
+def _covers(views: Sequence[CameraView], crowd: Crowd) -> Float64Array:
+    """Return (n, n) how much of the smaller of two bodies lies in the other's box.
+
+    In the image of the first person's camera, in [0, 1]; 0 where their distances cannot be one.
+    """
+    main = parts_of(crowd.skeleton).main
+    sure = crowd.scores[:, main] >= FOUND_SCORE
+    centers = np.array([view.extrinsics.center for view in views])
+    flat = crowd.rays[:, main] * crowd.distances[:, None, None] + centers[crowd.views][:, None]
+    points = np.where(np.isfinite(crowd.lifted[:, main]), crowd.lifted[:, main], flat)
+    covers = np.zeros((len(crowd), len(crowd)))
+    for v, view in enumerate(views):
+        own = np.flatnonzero(crowd.views == v)
+        if not len(own):
+            continue
+        size = np.array([view.camera.width, view.camera.height], np.float64)
+        low, high = _boxes(view.project(points), sure, size)
+        own_low, own_high = _boxes(crowd.pixels[own][:, main], sure[own], size)
+        shared = np.minimum(high, own_high[:, None]) - np.maximum(low, own_low[:, None])
+        area = np.minimum(
+            np.prod(high - low, axis=-1), np.prod(own_high - own_low, axis=-1)[:, None]
+        )
+        inside = np.prod(np.maximum(shared, 0.0), axis=-1)
+        depths = view.extrinsics.to_camera(points)[..., 2]
+        known = np.isfinite(depths)
+        depth = np.where(known, depths, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        ratio = depth / crowd.distances[own][:, None]
+        near = (ratio > 1.0 / _MOST_APART) & (ratio < _MOST_APART)
+        covers[own] = np.where(near & (area > 0), inside / np.where(area > 0, area, 1.0), 0.0)
+    return covers
+
+
+def _boxes(
+    pixels: Float64Array, sure: BoolArray, size: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return the corners (n, 2) of boxes around keypoints (n, m, 2), within an image."""
+    known = (sure & np.isfinite(pixels).all(axis=2))[..., None]
+    low = np.where(known, pixels, np.inf).min(axis=1)
+    high = np.where(known, pixels, -np.inf).max(axis=1)
+    return np.clip(low, 0.0, size), np.clip(high, 0.0, size)
 
 
 def _mean(values: Float64Array, weights: Float64Array) -> Float64Array:

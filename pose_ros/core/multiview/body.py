@@ -59,14 +59,15 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
     """Return the bones of a skeleton by the names of its keypoints; none of a hand."""
     known = {bone.kind: (bone.length, bone.spread) for bone in BONES}
     trunk = float(np.hypot(known["trunk"][0], (known["shoulders"][0] - known["hips"][0]) / 2.0))
+    # by steps: those of one share no joint
     kinds = (
-        ("shoulders", *known["shoulders"], (("left_shoulder", "right_shoulder"),)),
-        ("hips", *known["hips"], (("left_hip", "right_hip"),)),
-        ("trunk", trunk, _TRUNK_SPREAD, _sides("shoulder", "hip")),
-        ("upper arm", UPPER_ARM, ARM_SPREAD, _sides("shoulder", "elbow")),
-        ("thigh", *known["thigh"], _sides("hip", "knee")),
-        ("forearm", FOREARM, ARM_SPREAD, _sides("elbow", "wrist")),
-        ("shank", *known["shank"], _sides("knee", "ankle")),
+        (0, *known["shoulders"], (("left_shoulder", "right_shoulder"),)),
+        (0, *known["hips"], (("left_hip", "right_hip"),)),
+        (1, trunk, _TRUNK_SPREAD, _sides("shoulder", "hip")),
+        (2, UPPER_ARM, ARM_SPREAD, _sides("shoulder", "elbow")),
+        (2, *known["thigh"], _sides("hip", "knee")),
+        (3, FOREARM, ARM_SPREAD, _sides("elbow", "wrist")),
+        (3, *known["shank"], _sides("knee", "ankle")),
     )
     names = {name: i for i, name in enumerate(skeleton.keypoints)}
     starts: list[int] = []
@@ -74,12 +75,12 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
     which: list[int] = []
     logs: list[float] = []
     variances: list[float] = []
-    steps: list[list[int]] = []
-    for length, spread, pairs in (kind[1:] for kind in kinds):
+    steps: dict[int, list[int]] = {}
+    for step, length, spread, pairs in kinds:
         there = [pair for pair in pairs if set(pair) <= names.keys()]
         if not there:
             continue
-        steps.append(list(range(len(starts), len(starts) + len(there))))
+        steps.setdefault(step, []).extend(range(len(starts), len(starts) + len(there)))
         starts += [names[start] for start, _ in there]
         ends += [names[end] for _, end in there]
         which += [len(logs)] * len(there)
@@ -89,7 +90,7 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
         np.array(starts, np.intp),
         np.array(ends, np.intp),
         np.array(which, np.intp),
-        tuple(np.array(step, np.intp) for step in steps),
+        tuple(np.array(bones, np.intp) for bones in steps.values()),
         np.array(logs),
         np.array(variances),
     )
@@ -110,6 +111,10 @@ def hold_bones(
 
     Each length is a measurement of the distance between two joints, as of a Kalman filter; what
     both joints have in common after it is left out, which is why covariances shrink a little less.
+    To second order: where depths are unsure, a length says little about where a bone points.
+
+    Source: the second-order extended Kalman filter; Bar-Shalom, Li and Kirubarajan, Estimation with
+    Applications to Tracking and Navigation, section 10.3.
 
     Args:
         bones: B of them.
@@ -123,8 +128,11 @@ def hold_bones(
         lengths = np.exp(logs[:, kind])
         _, long, spread_start, spread_end = _along(points, covariances, start, end)
         expected = variances[:, kind] + _ROUGHNESS**2
-        total = spread_start[1] + spread_end[1] + lengths**2 * expected
-        # a length across which the joints may be off looks longer than it is
+        along = spread_start[1] + spread_end[1]
+        both = covariances[:, start] + covariances[:, end]
+        # joints that may be off across the bone: it is longer than it looks, by an unknown length
+        bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, lengths))
+        total = along + lengths**2 * expected + 2.0 * bend**2
         off = lengths - long
         gain = off / total
         fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)

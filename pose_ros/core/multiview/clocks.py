@@ -11,6 +11,10 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.timeline import FOLLOW_SECONDS, StampStep, step_from, went_back
 from pose_ros.core.types import FloatArray, Poses
 
+WATCH_SECONDS = 0.09
+"""Between two looks at what changes slowly: offsets of clocks, bones, who is who among people who
+are where they are expected. Images in between say much the same."""
+
 _OFFSET_SECONDS = 30.0  # for which what was seen counts
 _MOST_SIGMA = 0.012  # seconds: of an offset that is known well enough to correct stamps by it
 _SURE = 3.0  # sigmas from zero, likewise

@@ -64,7 +64,7 @@ class Extrinsics:
         found[:3, 3] = self.center
         return found
 
-    @property
+    @cached_property
     def center(self) -> Float64Array:
         """(3,) meters: where the camera is in the world."""
         found: Float64Array = -self.rotation.T @ self.translation
@@ -105,6 +105,12 @@ class CameraView:
         """Focal length in pixels, the mean of both axes."""
         return float((self.camera.matrix[0, 0] + self.camera.matrix[1, 1]) / 2.0)
 
+    @cached_property
+    def _turn(self) -> Float64Array:
+        """(3, 3), from (x, y, 1) pixels of ``pinhole`` to rays in the world's axes."""
+        found: Float64Array = np.linalg.inv(self.camera.matrix).T @ self.extrinsics.rotation
+        return found
+
     def rays(self, pixels: ArrayLike) -> Float64Array:
         """Return the viewing rays of pixels, lens distortion undone.
 
@@ -115,8 +121,7 @@ class CameraView:
             (..., 3) in the world's axes, from the camera's center on, of a depth of one meter;
             NaN for NaN.
         """
-        rays = self.pinhole.rays(self.camera.undistort(pixels))
-        found: Float64Array = rays @ self.extrinsics.rotation
+        found: Float64Array = self.camera.undistort(pixels) @ self._turn[:2] + self._turn[2]
         return found
 
     def project(self, points: ArrayLike) -> Float64Array:

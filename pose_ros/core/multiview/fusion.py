@@ -24,9 +24,17 @@ from numpy.typing import NDArray
 
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON, Crowd, group, pair_costs, parts_of
+from pose_ros.core.multiview.association import (
+    NO_PERSON,
+    Crowd,
+    group,
+    join_doubles,
+    pair_costs,
+    parts_of,
+    strangers,
+)
 from pose_ros.core.multiview.body import Motion
-from pose_ros.core.multiview.clocks import CameraSamples, ClockOffsets
+from pose_ros.core.multiview.clocks import WATCH_SECONDS, CameraSamples, ClockOffsets
 from pose_ros.core.multiview.extrinsics import CameraView, check_views
 from pose_ros.core.multiview.identity import FusedPerson, Instant, Room, facing, predict
 from pose_ros.core.multiview.placement import place, rays_of
@@ -154,7 +162,8 @@ class Fusion:
             samples.reset()
         self._clocks.reset()
         self._offsets = self._clocks.estimate()
-        self._stamp = -math.inf
+        self._unwatched = 0.0
+        self._looked = self._stamp = -math.inf
         self._skeleton = skeletons.get("blazepose33")
         self._errors = np.full((2, len(self._views)), np.nan)
 
@@ -179,6 +188,7 @@ class Fusion:
         room, stamp = self._stream.take((1, 1), stamp)
         if went_back(self._stamp, stamp):
             self._clocks.reset()
+            self._looked = -math.inf
         step = stamp - self._stamp if self._stamp > -math.inf else 0.0
         self._stamp = stamp
         for v, (own, poses) in given.items():
@@ -216,13 +226,26 @@ class Fusion:
         stamp, count = self._stamp, len(crowd.skeleton)
         room.keep(count, stamp, max(self.options.forget_after, FOLLOW_SECONDS))
         instant = Instant.of(room, crowd, self._centers, stamp)
-        pairs = pair_costs(self._views, crowd)
-        groups = group(crowd, pairs.total, instant.before())
-        people = instant.name(room, groups)
+        before = instant.before(room)
+        looked = stamp - self._looked < WATCH_SECONDS
+        groups = instant.steady(before) if looked else None
+        swaps, wrong = None, list[int]()
+        if groups is None:
+            pairs = pair_costs(self._views, crowd)
+            groups, swaps = group(crowd, pairs.total, before), pairs.swaps
+            apart = instant.known_apart(room, before)
+            groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
+            wrong += strangers(pairs.total, groups)
+            self._looked = stamp
+        people = instant.name(room, groups, self._reference)
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
-        crowd = self._with_sides(instant, groups, people, pairs.swaps)
+        crowd = self._with_sides(instant, groups, people, swaps)
+        if wrong:
+            wrong = instant.wrong(wrong, groups, people)
+            crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
+            crowd.lifted_sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
         placed = place(self._views, crowd, rows, people, stamp)
         motion = _follow(people, placed, stamp)
         points = placed.points
@@ -253,7 +276,7 @@ class Fusion:
         instant: Instant,
         groups: list[list[int]],
         people: list[FusedPerson],
-        pair_swaps: BoolArray,
+        pair_swaps: BoolArray | None,
     ) -> Crowd:
         """Return the crowd with left and right as they are, and keypoints in doubt less sure.
 
@@ -261,7 +284,7 @@ class Fusion:
         about them: of two, there is no other way to say which.
         """
         crowd = instant.crowd
-        swaps = np.zeros((len(crowd), pair_swaps.shape[2]), bool)
+        swaps = np.zeros((len(crowd), max(1, parts_of(crowd.skeleton).count)), bool)
         doubt = np.ones_like(crowd.sigmas)
         known = {person.id: t for t, person in enumerate(instant.followed)}
         followed = [
@@ -276,7 +299,7 @@ class Fusion:
             doubt[rows] = _doubt(squares, np.array(which))
         now = {g for _, _, g in followed}
         for g, members in enumerate(groups):
-            if g not in now and len(members) > 1:
+            if pair_swaps is not None and g not in now and len(members) > 1:
                 swaps[members] = self._first_swaps(crowd, members, pair_swaps)
         return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps)
 
@@ -316,7 +339,11 @@ class Fusion:
     def _watch_clocks(
         self, crowd: Crowd, rows: NDArray[np.intp], motion: Motion, elapsed: float
     ) -> None:
-        """Learn the offsets of clocks from people who move."""
+        """Learn the offsets of clocks from people who move, a few times a second."""
+        self._unwatched += elapsed
+        if self._unwatched < WATCH_SECONDS:
+            return
+        elapsed, self._unwatched = self._unwatched, 0.0
         self._clocks.fade(elapsed)
         seen = rows != NO_PERSON
         v, w = np.triu_indices(len(self._views), 1)

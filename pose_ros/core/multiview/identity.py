@@ -8,14 +8,16 @@ by the same prediction; of a person newly seen, by what most cameras say and whe
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON, SWAP_GAIN, Crowd, parts_of
+from pose_ros.core.multiview.association import NO_PERSON, SIZE_SPREAD, SWAP_GAIN, Crowd, parts_of
 from pose_ros.core.multiview.body import Motion, bone_lengths_of
+from pose_ros.core.multiview.clocks import WATCH_SECONDS
 from pose_ros.core.multiview.triangulation import BoolArray, cross, dot
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import FOLLOW_SECONDS
@@ -24,7 +26,9 @@ from pose_ros.core.tracking import best_pairs
 # Costs are mean squares in sigmas, bounded: a person where they are predicted has about 1.
 _MAIN_COST = 4.0  # above it a person is none that is remembered
 _FOLLOWED_COST = 8.0  # the same, of one that their camera follows: it may go wrong about a body
+_STEADY_COST = 2.0  # up to it a person is where they are expected
 _BOUND = 9.0
+_CLEARLY = 1.0  # sigmas by which one of two bodies fits less
 _PREDICTED = 0.06  # meters, one sigma of where a joint is predicted, by what a filter cannot know
 _SAME_ID = 1.0  # what it is worth that the camera gives the same id as before
 _FACING_SECONDS = 0.5  # for which chest and face point opposite ways before sides are swapped
@@ -41,8 +45,10 @@ class FusedPerson:
         motion: Of the joints, at ``seen``.
         logs: (C,) logarithms of the lengths of bones in meters.
         variances: (C,) of them.
-        seen: Stamp at which any camera saw them, seconds.
+        entered: Stamp at which they were first seen, seconds.
+        seen: The same at which any camera saw them last.
         fused: The same of two cameras.
+        learned: The same at which bones and scales were last learned.
         camera_ids: By index of the camera, its own id of them.
         scales: By index of the camera, logarithm of by how much it has them too near, and its
             variance.
@@ -53,8 +59,10 @@ class FusedPerson:
     motion: Motion
     logs: Float64Array
     variances: Float64Array
+    entered: float
     seen: float
     fused: float = -math.inf
+    learned: float = -math.inf
     camera_ids: dict[int, int] = field(default_factory=dict)
     scales: dict[int, tuple[float, float]] = field(default_factory=dict)
     facing: float = 0.0
@@ -62,6 +70,10 @@ class FusedPerson:
     def is_of(self, view: int, id_: int) -> bool:
         """Return whether a camera's id is this person's."""
         return self.camera_ids.get(view) == id_
+
+    def is_due(self, stamp: float) -> bool:
+        """Return whether bones and scales are to be learned."""
+        return stamp - self.learned >= WATCH_SECONDS
 
     def learn_facing(self, skeleton: Skeleton, cosine: float, elapsed: float) -> None:
         """Learn where the face is; one that stays behind the chest says that sides are swapped."""
@@ -87,6 +99,8 @@ class Room:
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
         self.people: list[FusedPerson] = []
+        # by camera and its id: who it may have gone over to, and since when
+        self._moving: dict[tuple[int, int], tuple[int, float]] = {}
 
     def keep(self, count: int, stamp: float, seconds: float) -> None:
         """Forget those not seen for so long, and those of another number of joints."""
@@ -96,12 +110,28 @@ class Room:
             if stamp - person.seen <= seconds and len(person.motion.points) == count
         ]
 
+    def learn_ids(self, person: FusedPerson, ids: list[tuple[int, int]], stamp: float) -> None:
+        """Learn which ids cameras give a person; one of another person only if it stays so."""
+        for v, id_ in ids:
+            own = (v, id_)
+            other = next((p for p in self.people if p is not person and p.is_of(v, id_)), None)
+            if other is None:
+                person.camera_ids[v] = id_
+                self._moving.pop(own, None)
+                continue
+            who, since = self._moving.setdefault(own, (person.id, stamp))
+            if who != person.id:
+                self._moving[own] = person.id, stamp
+            elif stamp - since > FOLLOW_SECONDS:
+                del other.camera_ids[v], self._moving[own]
+                person.camera_ids[v] = id_
+
     def enter(self, skeleton: Skeleton, stamp: float) -> FusedPerson:
         """Return a new person."""
         bones = bone_lengths_of(skeleton)
         motion = Motion.unknown(len(skeleton))
         person = FusedPerson(
-            self._next_id, motion, bones.logs.copy(), bones.variances.copy(), stamp
+            self._next_id, motion, bones.logs.copy(), bones.variances.copy(), stamp, stamp
         )
         self._next_id += 1
         self.people.append(person)
@@ -139,39 +169,70 @@ class Instant:
         costs = _costs(crowd, centers, points, spread)
         return cls(stamp, crowd, centers, followed, points, costs)
 
-    def before(self) -> NDArray[np.intp]:
+    def before(self, room: Room) -> NDArray[np.intp]:
         """Return (n,) who each was a moment ago, by place and by their camera's id."""
         crowd = self.crowd
         before = np.full(len(crowd), NO_PERSON)
         costs = self.costs.copy()
-        for t, person in enumerate(self.followed):
-            for v, id_ in person.camera_ids.items():
-                costs[(crowd.views == v) & (crowd.ids == id_), t] -= _SAME_ID
+        owners = {own: p.id for p in room.people for own in p.camera_ids.items()}
+        owner = [
+            owners.get(own, NO_PERSON)
+            for own in zip(crowd.views.tolist(), crowd.ids.tolist(), strict=True)
+        ]
+        names = np.array([person.id for person in self.followed], np.intp)
+        costs -= _SAME_ID * np.equal(np.array(owner)[:, None], names)
         for v in range(len(self.centers)):
             rows = np.flatnonzero(crowd.views == v)
+            if not len(rows):
+                continue
             lines, columns = best_pairs(costs[rows])
-            for i, t in zip(rows[lines], columns, strict=True):
-                if self.costs[i, t] <= _MAIN_COST:
-                    before[i] = self.followed[t].id
-            # a camera that goes wrong about a body still follows it
-            for i in rows[before[rows] == NO_PERSON]:
-                own = [person.id for person in self.followed if person.is_of(v, int(crowd.ids[i]))]
-                before[i] = own[0] if own and own[0] not in before[rows] else NO_PERSON
+            fine = self.costs[rows[lines], columns] <= _MAIN_COST
+            before[rows[lines][fine]] = names[columns[fine]]
+            taken = set(before[rows].tolist())
+            # a camera that goes wrong about a body still follows it, or finds it again
+            for i in rows[before[rows] == NO_PERSON].tolist():
+                if owner[i] not in taken:
+                    before[i] = owner[i]
         return before
 
-    def name(self, room: Room, groups: list[list[int]]) -> list[FusedPerson]:
-        """Return who each group of people is: someone who is remembered, or a new person."""
+    def steady(self, before: NDArray[np.intp]) -> list[list[int]] | None:
+        """Return people by who they were a moment ago; None where that needs a closer look.
+
+        All of them have to be where they are expected, and their cameras have to agree.
+        """
+        places = {person.id: t for t, person in enumerate(self.followed)}
+        found: dict[int, list[int]] = {}
+        crowd = self.crowd
+        for i, (id_, v, own) in enumerate(
+            zip(before.tolist(), crowd.views.tolist(), crowd.ids.tolist(), strict=True)
+        ):
+            t = places.get(id_)
+            if t is None or not self.followed[t].is_of(v, own) or self.costs[i, t] > _STEADY_COST:
+                return None
+            found.setdefault(t, []).append(i)
+        late = any(
+            len(members) > 1 and self.stamp - self.followed[t].fused > FOLLOW_SECONDS
+            for t, members in found.items()
+        )
+        return None if late else list(found.values())
+
+    def known_apart(self, room: Room, before: NDArray[np.intp]) -> BoolArray:
+        """Return (n, n) whether two people were two for a while, each seen by several cameras."""
+        fused = [p.id for p in room.people if p.fused - p.entered >= FOLLOW_SECONDS]
+        sure = np.isin(before, fused)
+        found: BoolArray = sure[:, None] & sure & np.not_equal(before[:, None], before)
+        return found
+
+    def name(self, room: Room, groups: list[list[int]], reference: int) -> list[FusedPerson]:
+        """Return who each group of people is: someone who is remembered, or a new person.
+
+        Where the ids of cameras contradict each other, those of the ``reference`` count most.
+        """
         ids = [
             [(int(self.crowd.views[i]), int(self.crowd.ids[i])) for i in members]
             for members in groups
         ]
-        costs = np.full((len(groups), len(self.followed)), 2.0 * _BOUND)
-        for g, members in enumerate(groups):
-            for t, person in enumerate(self.followed):
-                cost = float(self.costs[members, t].mean())
-                same = sum(person.is_of(*own) for own in ids[g]) / len(members)
-                if cost <= (_FOLLOWED_COST if same else _MAIN_COST):
-                    costs[g, t] = cost - _SAME_ID * same
+        costs = self._group_costs(room, groups, ids, reference)
         named = {
             int(g): self.followed[t]
             for g, t in zip(*best_pairs(costs), strict=True)
@@ -184,13 +245,88 @@ class Instant:
                 named[g] = _of_camera(others, own) or room.enter(self.crowd.skeleton, self.stamp)
                 taken.add(named[g].id)
         for g, person in named.items():
-            for other in room.people:
-                # an id of a camera is one person's
-                for v, id_ in ids[g]:
-                    if other.is_of(v, id_):
-                        del other.camera_ids[v]
-            person.camera_ids.update(ids[g])
+            room.learn_ids(person, ids[g], self.stamp)
         return [named[g] for g in range(len(groups))]
+
+    def _group_costs(
+        self,
+        room: Room,
+        groups: list[list[int]],
+        ids: list[list[tuple[int, int]]],
+        reference: int,
+    ) -> Float64Array:
+        """Return (G, T) how badly groups fit to those who are followed."""
+        costs = np.full((len(groups), len(self.followed)), 2.0 * _BOUND)
+        places = {person.id: t for t, person in enumerate(self.followed)}
+        owners = {own: p.id for p in self.followed for own in p.camera_ids.items()}
+        claims = self._claims(room, ids)
+        for g, members in enumerate(groups):
+            back = claims[g]
+            if back is not None and back.id not in places:
+                continue  # who was out of sight is there again: their camera knows their clothes
+            own = self.costs[members]
+            means, most = own.mean(axis=0), np.full(len(places), _MAIN_COST)
+            same = np.zeros(len(places))
+            contradict = len({owners[key] for key in ids[g] if key in owners}) > 1
+            for view, id_ in ids[g]:
+                t = places.get(owners.get((view, id_), NO_PERSON))
+                if t is not None:
+                    # of cameras that contradict each other, the reference is as good as two
+                    same[t] += 1.0 / len(members) + (contradict and view == reference)
+                    most[t] = _FOLLOWED_COST
+            costs[g] = np.where(means <= most, means - _SAME_ID * same, costs[g])
+            # all cameras that know them agree, and one has them about where they should be
+            if back is not None and own[:, places[back.id]].min() <= _FOLLOWED_COST:
+                costs[g, places[back.id]] = -_BOUND
+        return costs
+
+    def _claims(self, room: Room, ids: list[list[tuple[int, int]]]) -> list[FusedPerson | None]:
+        """Return who each group is by the ids of its cameras; None where they do not agree.
+
+        Of groups that are the same person by that, the one of more cameras is.
+        """
+        owners = {own: person for person in room.people for own in person.camera_ids.items()}
+        votes = [Counter(owners[own].id for own in group if own in owners) for group in ids]
+        people = {person.id: person for person in room.people}
+        found: list[FusedPerson | None] = []
+        for g, own in enumerate(votes):
+            id_, count = next(iter(own.items()), (NO_PERSON, 0))
+            most = max((other[id_] for h, other in enumerate(votes) if h != g), default=0)
+            found.append(people[id_] if len(own) == 1 and count > most else None)
+        return found
+
+    def wrong(
+        self, joined: list[int], groups: list[list[int]], people: list[FusedPerson]
+    ) -> list[int]:
+        """Return who of people that were ``joined`` to others is wrong about the body.
+
+        Of two, the one whose body fits less to where it is predicted, by place and by size; none
+        where that is not clear.
+        """
+        found = []
+        places = {person.id: t for t, person in enumerate(self.followed)}
+        for members, person in zip(groups, people, strict=True):
+            late = [i for i in members if i in joined]
+            if len(members) != 2 or not late:
+                found += late
+            elif person.id in places:
+                off = [self._misfit(i, places[person.id]) for i in members]
+                if abs(off[0] - off[1]) > _CLEARLY:
+                    found.append(members[int(np.argmax(off))])
+        return found
+
+    def _misfit(self, i: int, t: int) -> float:
+        """Return how badly a person fits to who is followed, by place and size, in sigmas."""
+        v = int(self.crowd.views[i])
+        main = parts_of(self.crowd.skeleton).main
+        away = self.predicted[t][main] - self.centers[v]
+        rays = self.crowd.rays[i][main]
+        depth = float(np.nanmedian(dot(away, rays) / dot(rays, rays)))
+        scale = self.followed[t].scales.get(v, (0.0, 0.0))[0]
+        size = float(self.crowd.distances[i]) * math.exp(scale)
+        fine = depth > 0.0 and size > 0.0
+        off = math.log(size / depth) / SIZE_SPREAD if fine else math.sqrt(_BOUND)
+        return math.sqrt(float(self.costs[i, t])) + abs(off)
 
     def compare(self, rows: list[int], people: list[int]) -> tuple[BoolArray, Float64Array]:
         """Return how people fit to those that they are.

@@ -34,6 +34,7 @@ from pose_ros.core.multiview.triangulation import (
 # and at best, and how much of it is lost in a second.
 _LIFTED_SPREAD, _LEAST_SCALE, _SCALE_DRIFT = 0.10, 0.01, 0.01
 _SCALE_SECONDS = 1.0  # errors of one second are much the same
+_LONGEST_STEP = 0.2  # seconds for which one image speaks at most
 _JOINTS_ALIKE = 6.0  # joints of a body have errors in common: so many say as much as one
 _MOST_SCALE = 4.0
 _NEAREST = 0.3  # meters from a camera
@@ -62,9 +63,10 @@ def place(
         A person that one camera alone sees has its meters, scaled, and its sigmas.
     """
     centers = np.array([view.extrinsics.center for view in views])
+    there = rows.T != NO_PERSON  # (V, G)
+    some = np.flatnonzero(there.sum(axis=0) > 1)
     scales, sigmas = _scales(centers, crowd, rows, people, stamp)
     points, information, covariances = _lifted(centers, crowd, rows, scales, sigmas)
-    there = rows.T != NO_PERSON  # (V, G)
     # one camera alone
     alone = np.argmax(there, axis=0)
     groups = np.arange(len(rows))
@@ -74,7 +76,6 @@ def place(
         np.full((len(views), *points.shape[1:3]), np.nan),
         there[..., None] & np.isfinite(points).all(axis=3),
     )
-    some = np.flatnonzero(there.sum(axis=0) > 1)
     if not len(some):
         return found
     # what the cameras make of the body's shape is not independent: the mean of them
@@ -117,16 +118,23 @@ def _hold(
     people: list[FusedPerson],
     stamp: float,
 ) -> None:
-    """Let bones hold the joints (G, K) in place, and learn from what they were before."""
+    """Let bones hold the joints (G, K) in place, and learn those of people who are due.
+
+    They are not due again for a while.
+    """
+    due = [i for i, person in enumerate(people) if person.is_due(stamp)]
     bones = bone_lengths_of(crowd.skeleton)
     logs = np.stack([person.logs for person in people])
     variances = np.stack([person.variances for person in people])
-    seen, spread = points.copy(), covariances.copy()
+    seen, spread = points[due], covariances[due]
     hold_bones(bones, points, covariances, logs, variances)
-    elapsed = np.array([min(1.0, stamp - person.fused) for person in people])
-    learn_bones(bones, seen, spread, (logs, variances), elapsed)
-    for person, own, variance in zip(people, logs, variances, strict=True):
-        person.logs, person.variances = own, variance
+    if not due:
+        return
+    elapsed = np.array([min(1.0, stamp - people[g].learned) for g in due])
+    learnt = logs[due], variances[due]
+    learn_bones(bones, seen, spread, learnt, elapsed)
+    for g, own, variance in zip(due, *learnt, strict=True):
+        people[g].logs, people[g].variances, people[g].learned = own, variance, stamp
 
 
 def _scales(
@@ -138,23 +146,24 @@ def _scales(
 ) -> tuple[Float64Array, Float64Array]:
     """Return (V, G) logarithms of by how much a camera has people too near, and sigmas.
 
-    What was found before counts on, for a while.
+    What was found before counts on, for a while; it is learned of people who are due.
     """
     logs, variances = np.zeros(rows.T.shape), np.full(rows.T.shape, _LIFTED_SPREAD**2)
     for own, person in enumerate(people):
         drift = _SCALE_DRIFT**2 * max(0.0, stamp - person.seen)
         for v, (mean, variance) in person.scales.items():
             logs[v, own], variances[v, own] = mean, min(variance + drift, _LIFTED_SPREAD**2)
-    several = np.flatnonzero((rows != NO_PERSON).sum(axis=1) > 1)
-    if not len(several):
+    several = (rows != NO_PERSON).sum(axis=1) > 1
+    due = [g for g, person in enumerate(people) if several[g] and person.is_due(stamp)]
+    if not due:
         return logs, np.sqrt(variances)
-    seen, information = _seen_scales(centers, crowd, rows[several].T)
-    for i, g in enumerate(several):
+    seen, information = _seen_scales(centers, crowd, rows[due].T)
+    for i, g in enumerate(due):
         person = people[g]
         for v in range(len(centers)):
             if not information[v, i] > 0.0:
                 continue
-            elapsed = stamp - person.seen if v in person.scales else math.inf
+            elapsed = min(stamp - person.learned, _LONGEST_STEP) if v in person.scales else math.inf
             gained = information[v, i] * min(1.0, elapsed / _SCALE_SECONDS)
             total = 1.0 / variances[v, g] + gained
             logs[v, g] += gained / total * (seen[v, i] - logs[v, g])

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +37,7 @@ LEAST_SCORE = 0.1
 _LEAST_PIXELS = 0.5  # one sigma of what the calibration and the image leave
 _BOX_HEIGHTS = 1.1  # of a body to its box, where the network gives no meters
 _OUTLIER = 3.5  # sigmas from its ray, beyond which a joint is not where a camera shows it
+_SAME_DEPTH = 0.03  # a share by which the weights of rays need no more care
 _LEAST_ANGLE = 1e-6  # radians between rays that meet somewhere
 # Of the variance of a keypoint: what is a camera's own where two look from the same place, and the
 # angle between two rays from which on all of it is.
@@ -86,43 +88,41 @@ class Triangulated:
         return found
 
 
-def keypoint_sigmas(poses: Poses, scale: Float64Array | None = None) -> Float64Array:
+def keypoint_sigmas(poses: Poses) -> Float64Array:
     """Return (N,) pixels by person: one sigma of a keypoint of score 1, along one axis.
 
     Networks look at a person scaled to their input, so that pixel errors grow with the person.
-
-    Args:
-        poses: N people.
-        scale: ``pixels_per_meter`` of them, where that is known already.
     """
     pixels = poses.keypoints.astype(np.float64)
+    shape = np.full((*pixels.shape[:2], 3), np.nan) if poses.world is None else poses.world
+    return sigmas_of_size(pixels, poses.boxes, pixels_per_meter(pixels, shape))
+
+
+def sigmas_of_size(pixels: Float64Array, boxes: NDArray[Any], scale: Float64Array) -> Float64Array:
+    """Return ``keypoint_sigmas`` by pixels (N, K, 2), boxes (N, 4) and ``pixels_per_meter``."""
     known = np.isfinite(pixels).all(axis=2).sum(axis=1) > 0
-    if poses.world is None:
-        boxes = poses.boxes.astype(np.float64)
-        tall = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) * _BOX_HEIGHTS
-    else:
-        tall = NETWORK_HEIGHT * (pixels_per_meter(poses) if scale is None else scale)
+    tall = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) * _BOX_HEIGHTS
+    tall = np.where(np.isfinite(scale), NETWORK_HEIGHT * scale, tall)
     return np.hypot(_LEAST_PIXELS, KEYPOINT_ERROR * np.where(known, tall, np.nan))
 
 
-def pixels_per_meter(poses: Poses) -> Float64Array:
+def pixels_per_meter(pixels: Float64Array, shape: NDArray[Any]) -> Float64Array:
     """Return (N,) pixels in the image by meter of the network's own shape; NaN without one.
+
+    Args:
+        pixels: (N, K, 2).
+        shape: (N, K, 3) meters, as ``Poses.world``; NaN unknown.
 
     Source: scaled orthographic projection; Tomasi and Kanade, IJCV 1992.
     """
-    if poses.world is None:
-        return np.full(len(poses), np.nan)
-    pixels, shape = poses.keypoints.astype(np.float64), poses.world[..., :2].astype(np.float64)
-    known = np.isfinite(pixels + shape).all(axis=2, keepdims=True)
+    both = np.concatenate([pixels, shape[..., :2]], axis=2)
+    known = np.isfinite(both).all(axis=2, keepdims=True)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-
-    def spread(values: Float64Array) -> Float64Array:
-        mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / count
-        squares = np.where(known, values - mean, 0.0) ** 2
-        return np.asarray(np.sqrt(squares.sum(axis=(1, 2))), np.float64)
-
-    wide = spread(shape)
-    found: Float64Array = spread(pixels) / np.where(wide > 0, wide, np.nan)
+    both = np.where(known, both, 0.0)
+    both = np.where(known, both - both.sum(axis=1, keepdims=True) / count, 0.0)
+    squares = np.einsum("nkc,nkc->nc", both, both)
+    wide = np.sqrt(squares[:, 2] + squares[:, 3])
+    found: Float64Array = np.sqrt(squares[:, 0] + squares[:, 1]) / np.where(wide > 0, wide, np.nan)
     return found
 
 
@@ -261,7 +261,9 @@ class RayBundle:
             weights = used / (own * (self.sigmas * depths) ** 2)
             information, target = self._normal(weights)
             points = _solve(information, target)
-            depths = np.maximum(self._ranges(points) / self.stretch, 1e-3)
+            before, depths = depths, np.maximum(self._ranges(points) / self.stretch, 1e-3)
+            if not (np.abs(depths - before) > _SAME_DEPTH * before)[used].any():
+                break
         return points, information
 
     def _normal(self, weights: Float64Array) -> tuple[Float64Array, Float64Array]:

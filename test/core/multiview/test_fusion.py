@@ -284,3 +284,78 @@ def test_unknown_names_and_different_skeletons_are_refused(ring):
         Fusion(views).update(
             0.0, {"camera 0": (0.0, Poses.empty(SKELETON)), "camera 1": (0.0, upper)}
         )
+
+
+def lost(view, joints, *, seed=0):
+    """What a network gives that has lost a body: its legs drawn up into the picture."""
+    seen = seen_by(view, [joints], noise=1.0, seed=seed)
+    pixels = np.array(seen.keypoints)
+    middle = pixels[0, 11:13].mean(axis=0)
+    pixels[0, 13:] = middle + 0.35 * (pixels[0, 13:] - middle) + (20.0, -20.0)
+    return seen.replace(keypoints=pixels)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("count", [2, 4])
+def test_camera_that_loses_a_body_shows_no_second_person(ring, count, before):
+    views = ring(count)
+    fusion = Fusion(views)
+    for i in range(before + 5):
+        stamp = i / 10
+        seen = sample(views, stamp, [body()], noise=1.0)
+        if i >= before:
+            seen["camera 1"] = stamp, lost(views[1], body(), seed=i)
+        people = fusion.update(stamp, seen)
+        assert people.poses.ids.tolist() == [0], i
+    if count > 2:
+        assert far(people, [body()]) < 0.06
+
+
+def test_two_people_stay_two_while_each_camera_misses_one_of_them(ring):
+    """They were two before; each camera now misses the one behind."""
+    views = [
+        looking_at("a", (-4.0, 0.0, 1.2), (0, 0, 1.2)),
+        looking_at("b", (-4.0, -0.12, 1.2), (0, -0.12, 1.2)),
+    ]
+    bodies = [body(-0.5, 0.0), body(0.5, 0.15)]
+    fusion = Fusion(views)
+    for i in range(11):
+        stamp = i / 10
+        seen = sample(views, stamp, bodies, noise=0.3)
+        if i >= 8:
+            for view, keep in zip(views, (0, 1), strict=True):
+                poses = seen_by(view, [bodies[keep]], noise=0.3)
+                seen[view.name] = stamp, poses.replace(ids=np.array([keep]))
+        people = fusion.update(stamp, seen)
+        assert sorted(people.poses.ids.tolist()) == [0, 1], i
+
+
+@pytest.mark.parametrize("swapping", ["camera 0", "camera 1"])
+def test_tracker_of_one_camera_that_swaps_two_people_does_not_swap_them(ring, swapping):
+    views = ring(2)
+    fusion = Fusion(views)
+    bodies = [body(-0.8, -0.5), body(0.7, 0.6)]
+    for i in range(20):
+        seen = sample(views, i / 10, bodies, noise=1.0)
+        if i >= 5:
+            seen[swapping] = i / 10, seen[swapping][1].replace(ids=np.array([1, 0]))
+        people = fusion.update(i / 10, seen)
+        assert (far(people, bodies) < 0.05).all(), i
+
+
+def test_id_of_a_camera_for_a_moment_at_another_person_comes_back(ring):
+    """As where two people cross: what a camera calls them counts again when they part."""
+    views = ring(2)
+    fusion = Fusion(views)
+    bodies = [body(-0.8, -0.5), body(0.7, 0.6)]
+    for i in range(12):
+        seen = sample(views, i / 10, bodies, noise=1.0)
+        if 4 <= i < 7:
+            ids = np.array([1, 0])
+            seen["camera 1"] = i / 10, seen["camera 1"][1].replace(ids=ids)
+        if i >= 7:
+            seen = {"camera 1": seen["camera 1"]}
+        people = fusion.update(i / 10, seen)
+        order = np.argsort(people.poses.ids)
+        assert people.poses.ids[order].tolist() == [0, 1]
+        assert (far(people, bodies) < 0.3).all(), i
