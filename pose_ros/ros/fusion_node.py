@@ -18,14 +18,13 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import CameraReport, FusedPeople, Fusion, common_stamp
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, views_of_size
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.timeline import StampStep, step_from, went_back
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError, PoseRosError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
@@ -320,7 +319,8 @@ class FusionNode(ManagedNode[FusionParameters]):
     def _watch_apart(self, people: FusedPeople) -> None:
         """Note since when cameras see people, and none of them together."""
         seeing = [each for each in people.cameras.values() if each.used and each.people]
-        together = bool(((people.members != NO_PERSON).sum(axis=1) > 1).any())
+        sources = people.poses.camera_sources
+        together = sources is not None and bool((sources == PositionSource.MULTIVIEW).any())
         if len(seeing) < 2 or together:
             self._apart_since = math.inf
         else:

@@ -189,7 +189,7 @@ def test_camera_that_was_moved_is_named_in_the_diagnostics(room: Room) -> None:
     assert room.until(lambda: len(room.fused) > 3)
     assert not said()
     assert room.until(said, pixels=60.0)
-    assert "left and right see people, and none of them together" in said()[-1]
+    assert "left and right do not agree by" in said()[-1]
 
 
 def test_cameras_by_camera_info_and_tf(room: Room) -> None:

@@ -242,6 +242,7 @@ class Fusion:
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
         crowd = self._with_sides(instant, groups, people, swaps)
+        stated = crowd.sigmas.copy()  # a camera that is wrong has to show as wrong
         if wrong:
             wrong = instant.wrong(wrong, groups, people)
             crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
@@ -261,7 +262,7 @@ class Fusion:
                 person.fused = stamp
             person.seen = stamp
         self._watch_clocks(crowd, rows, motion, step)
-        self._watch_errors(crowd, rows, placed, step)
+        self._watch_errors(crowd, stated, rows, placed, step)
         return FusedPeople(
             stamp=stamp,
             reference=self.reference,
@@ -377,9 +378,17 @@ class Fusion:
             self._clocks.correct(*self._offsets)
 
     def _watch_errors(
-        self, crowd: Crowd, rows: NDArray[np.intp], placed: Triangulated, elapsed: float
+        self,
+        crowd: Crowd,
+        stated: Float64Array,
+        rows: NDArray[np.intp],
+        placed: Triangulated,
+        elapsed: float,
     ) -> None:
-        """Learn how far each camera is from what all of them together say."""
+        """Learn how far each camera is from what all of them together say.
+
+        ``stated`` are (n, K) sigmas of keypoints as the cameras give them.
+        """
         share = 1.0 - math.exp(-elapsed / _REPORT_SECONDS)
         index = rows.T
         sure = np.isfinite(placed.errors_px) & (crowd.scores[index] >= FOUND_SCORE)
@@ -387,7 +396,7 @@ class Fusion:
             if not sure[v].any():
                 continue
             pixels = placed.errors_px[v][sure[v]]
-            sigmas = pixels / (crowd.sigmas[index[v]][sure[v]] * view.focal)
+            sigmas = pixels / (stated[index[v]][sure[v]] * view.focal)
             middle = len(pixels) // 2
             now = np.array([np.partition(values, middle)[middle] for values in (pixels, sigmas)])
             before = self._errors[:, v]
