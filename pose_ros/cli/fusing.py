@@ -96,9 +96,11 @@ def open_fused(
     views = choose_views(rig, [Path(each.name).stem for each in inputs])
     opened = [_opener(args, each) for each in inputs]
     views = views_of_size(views, [_size(open_) for open_ in opened])
+    # filtered keypoints lag where a network swaps left and right; the fusion filters in meters
+    unfiltered = argparse.Namespace(**{**vars(args), "smoothing": False})
     cameras: list[FusedCamera] = []
     for view, open_ in zip(views, opened, strict=True):
-        estimator = build_estimator(args)
+        estimator = build_estimator(unfiltered)
         hands = build_hands(args, estimator) if not cameras else None
         stage = PeopleStage(estimator, hands, options.lift)
         cameras.append(FusedCamera(view, _images(open_, args.frames), stage))
