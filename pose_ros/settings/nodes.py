@@ -75,6 +75,30 @@ def parse_prefix(text: str) -> str:
     return text
 
 
+def _publish_markers() -> bool:
+    field: bool = option(
+        True,
+        help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
+        live=True,
+        flag="",
+    )
+    return field
+
+
+def _min_joint_score(meaning_of_unset: str) -> float | None:
+    field: float | None = option(
+        None,
+        help="Least score of a joint that has a frame on /tf and a marker.",
+        minimum=0.0,
+        maximum=1.0,
+        unset=0.0,
+        meaning_of_unset=meaning_of_unset,
+        live=True,
+        flag="",
+    )
+    return field
+
+
 @documented
 @dataclass(frozen=True)
 class PoseParameters:
@@ -139,22 +163,10 @@ class PoseParameters:
         section="How people are published; in meters, nothing without a camera_info.",
         flag="",
     )
-    publish_markers: bool = option(
-        True,
-        help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
-        live=True,
-        flag="",
-    )
-    min_joint_score: float | None = option(
-        None,
-        help="Least score of a joint that has a frame on /tf and a marker.",
-        minimum=0.0,
-        maximum=1.0,
-        unset=0.0,
-        meaning_of_unset="what suits the network, 0.5 for BlazePose and all that it finds for one "
-        "that leaves joints out",
-        live=True,
-        flag="",
+    publish_markers: bool = _publish_markers()
+    min_joint_score: float | None = _min_joint_score(
+        "what suits the network, 0.5 for BlazePose and all that it finds for one "
+        "that leaves joints out"
     )
     id_prefix: str = option(
         "p",
@@ -328,22 +340,8 @@ class FusionParameters:
         "world_frame; only for cameras whose optical frames nothing else places.",
         flag="",
     )
-    publish_markers: bool = option(
-        True,
-        help="Publish ~/markers for RViz and Foxglove while they have a subscriber.",
-        live=True,
-        flag="",
-    )
-    min_joint_score: float | None = option(
-        None,
-        help="Least score of a joint that has a frame on /tf and a marker.",
-        minimum=0.0,
-        maximum=1.0,
-        unset=0.0,
-        meaning_of_unset="what suits the network",
-        live=True,
-        flag="",
-    )
+    publish_markers: bool = _publish_markers()
+    min_joint_score: float | None = _min_joint_score("what suits the network")
     id_prefix: str = option(
         "p",
         help="Text before the number of a person in the names of frames; another one than that of "

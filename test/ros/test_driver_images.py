@@ -122,8 +122,8 @@ def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
     process = driver("--size=1920x1080", "--count=40", "--offer=best_effort")
     said = "of the images of /image are lost on the way: let its driver publish reliable, or start"
     nothing = "nothing arrives of /image, which /driver publishes best effort"
-    told = lambda m: said in m.status[0].message or nothing in m.status[0].message  # noqa: E731
-    assert ros.spin_until(lambda: any(map(told, health)), PROCESS_SECONDS)
+    is_noticed = lambda m: said in m.status[0].message or nothing in m.status[0].message  # noqa: E731
+    assert ros.spin_until(lambda: any(map(is_noticed, health)), PROCESS_SECONDS)
     assert ros.spin_until(lambda: process.poll() is not None, PROCESS_SECONDS)
     images = node.images
     assert images is not None

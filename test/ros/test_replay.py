@@ -85,7 +85,7 @@ def written(data: bytes, kind: type) -> str:
     return repr(deserialize_message(data, kind))
 
 
-def told(results: list[Result]) -> Messages:
+def messages_of(results: list[Result]) -> Messages:
     """Return the messages that the nodes would send of results."""
     found: Messages = {}
     for result in results:
@@ -223,7 +223,7 @@ def test_two_rounds_give_the_results_of_the_pipeline(
     # nothing is forgotten by hand between the rounds
     expected = [analyzed(bag, pipeline, DEPTH) for _ in range(2)]
     capfd.readouterr()
-    heard = [played.round(told(results)) for results in expected]
+    heard = [played.round(messages_of(results)) for results in expected]
     said = capfd.readouterr().err.splitlines()
     events = [(g.name, g.event) for result in expected[0] for g in result.gestures]
     assert ("point", "started") in events
@@ -233,7 +233,7 @@ def test_two_rounds_give_the_results_of_the_pipeline(
     assert sources is not None
     assert (sources == PositionSource.DEPTH).any()
     for live, results in zip(heard, expected, strict=True):
-        assert live == told(results)
+        assert live == messages_of(results)
     # the second round is the first again: of a new person, who has not pointed yet
     first, second = expected
     ended = [(gesture.name, gesture.event) for gesture in second[0].gestures]
@@ -255,7 +255,7 @@ def test_images_by_themselves_are_those_of_the_pipeline_whatever_is_lost(
 ) -> None:
     """As quick as can be: the nodes see some of the images, and say the same of each."""
     played = stage(static_image_mode=True)
-    expected = told(analyzed(bag, Pipeline(create_estimator(static=True, threads=1))))
+    expected = messages_of(analyzed(bag, Pipeline(create_estimator(static=True, threads=1))))
     poses = lambda: {  # noqa: E731
         stamp: said["/pose/poses"] for stamp, said in played.heard.items() if "/pose/poses" in said
     }
