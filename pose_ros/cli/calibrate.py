@@ -40,6 +40,7 @@ from pose_ros.core.multiview.clock_offset import (
     calibrate_with_clocks,
 )
 from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.multiview.views import camera_of_size
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import HandEstimator, Source
 from pose_ros.errors import OptionError, OutputError, SourceError, did_you_mean
@@ -308,18 +309,7 @@ def _camera(
                 "and distances are off with it; give --intrinsics or --hfov"
             )
         return Camera.from_hfov(*size, hfov_degrees=hfov)
-    if (camera.width, camera.height) != size and not _is_padding(camera, size):
-        raise OptionError(
-            f"the intrinsics of {name} are for {camera.width}x{camera.height} pixels, its images "
-            f"have {size[0]}x{size[1]}: calibrate that size"
-        )
-    # pixels that a video's coding leaves out at the right and below change neither K nor D
-    return Camera(*size, camera.matrix, camera.distortion_model, camera.distortion)
-
-
-def _is_padding(camera: Camera, size: tuple[int, int]) -> bool:
-    """Whether images lack only what fills blocks of 16 pixels of a video."""
-    return all(0 <= a - b < 16 for a, b in zip((camera.width, camera.height), size, strict=True))
+    return camera_of_size(camera, name, size)
 
 
 def _intrinsics(files: Sequence[str] | None, names: Sequence[str]) -> list[Camera | None]:

@@ -1,16 +1,22 @@
 """``pose-ros calibrate``: options, errors, and two cameras that see a board."""
 
 import contextlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from pose_ros.bags.message_types import types, typestore
+from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.cli.main import main
-from pose_ros.core.camera import Camera
+from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.multiview.boards import CalibrationBoard
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.messages.cameras import camera_info_to_msg
+from pose_ros.messages.headers import header_of
+from pose_ros.messages.images import image_to_msg
 from pose_ros.sources.camera_rig import read_rig, write_rig
 from pose_ros.video_files import VideoWriter
 
@@ -23,8 +29,8 @@ PAIR = (
 )
 
 
-def draw_videos(folder):
-    """Draw what two cameras see of a board that is turned before them."""
+def drawn_board():
+    """Yield what two cameras see of a board that is turned before them: view, number, image."""
     board = CalibrationBoard.parse(BOARD)
     scale = 3000.0
     flat = board.draw(scale)
@@ -35,20 +41,49 @@ def draw_videos(folder):
          np.array([-0.1, -0.14, 0.75]) + generator.uniform(-0.06, 0.06, 3))
         for _ in range(10)
     ]  # fmt: skip
+    pixels = np.array([[1, 0, -margin], [0, 1, -margin], [0, 0, scale]]) / scale
     for view in PAIR:
-        with contextlib.closing(VideoWriter(folder / f"{view.name}.mp4", 10.0)) as video:
-            for i, (turn, shift) in enumerate(poses):
-                # meters of the board, z = 0, to pixels
-                matrix = view.camera.matrix @ view.extrinsics.rotation
-                place = turn[:, [0, 1]], shift
-                offset = view.camera.matrix @ view.extrinsics.translation
-                homography = np.column_stack([matrix @ place[0], matrix @ place[1] + offset])
-                pixels = np.array([[1 / scale, 0, -margin / scale], [0, 1 / scale, -margin / scale],
-                                   [0, 0, 1]])  # fmt: skip
-                image = cv2.warpPerspective(
-                    flat, homography @ pixels, (640, 480), flags=cv2.INTER_AREA, borderValue=[128]
-                )
-                video.write(np.repeat(image[..., None], 3, axis=2), i / 10.0)
+        matrix = view.camera.matrix @ view.extrinsics.rotation
+        offset = view.camera.matrix @ view.extrinsics.translation
+        for number, (turn, shift) in enumerate(poses):
+            # meters of the board, z = 0, to pixels
+            homography = np.column_stack([matrix @ turn[:, :2], matrix @ shift + offset])
+            image = cv2.warpPerspective(
+                flat, homography @ pixels, (640, 480), flags=cv2.INTER_AREA, borderValue=[128]
+            )
+            yield view, number, np.repeat(image[..., None], 3, axis=2)
+
+
+def draw_videos(folder):
+    with contextlib.ExitStack() as stack:
+        videos = {
+            view.name: stack.enter_context(
+                contextlib.closing(VideoWriter(folder / f"{view.name}.mp4", 10.0))
+            )
+            for view in PAIR
+        }
+        for view, number, image in drawn_board():
+            videos[view.name].write(image, number / 10.0)
+
+
+def write_bag(path):
+    """Write both cameras into one bag, each with its camera_info, and an overlay of one."""
+    kinds = {"image": "sensor_msgs/msg/Image", "camera_info": "sensor_msgs/msg/CameraInfo"}
+    with open_bag_writer(path, "mcap") as writer:
+        topics = {
+            f"/{name}/{topic}": (add_topic(writer, f"/{name}/{topic}", kind), kind)
+            for name in ("left", "right", "pose/overlay")
+            for topic, kind in kinds.items()
+        }
+        for view, number, image in drawn_board():
+            now = (1_700_000_000 * 10 + number) * 100_000_000
+            header = header_of(types, now, view.name)
+            info = camera_info_to_msg(types, Calibration(view.camera), header)
+            picture = image_to_msg(types, image, "bgr", header)
+            for name in (view.name, *(["pose/overlay"] if view.name == "left" else [])):
+                for topic, message in (("camera_info", info), ("image", picture)):
+                    connection, kind = topics[f"/{name}/{topic}"]
+                    writer.write(connection, now, typestore().serialize_cdr(message, kind))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +109,30 @@ def test_two_cameras_are_calibrated_by_a_board(videos, tmp_path, capsys):
     np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
     assert main(arguments) == 1
     assert "is there already: --force replaces it" in capsys.readouterr().err
+
+
+def test_two_topics_of_a_bag_are_calibrated_by_a_board_and_their_camera_info(tmp_path, capsys):
+    write_bag(tmp_path / "bag")
+    output = tmp_path / "room.yaml"
+    arguments = ["calibrate", str(tmp_path / "bag"), "--board", BOARD, "--output", str(output)]
+    assert main(arguments) == 0
+    assert "guess" not in capsys.readouterr().err
+    found = read_rig(output)
+    assert [view.name for view in found.views] == ["left", "right"]
+    np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
+    arguments += ["--force", "--topics", "/left/image"]
+    assert main(arguments) == 1
+    assert "two or more cameras are needed" in capsys.readouterr().err
+
+
+def test_intrinsics_of_another_shape_are_one_line(videos, tmp_path, capsys):
+    square = Camera.from_hfov(480, 480, hfov_degrees=60.0)
+    rig = CameraRig(tuple(replace(view, camera=square) for view in PAIR))
+    write_rig(tmp_path / "known.yaml", rig)
+    arguments = ["calibrate", *videos, "--board", BOARD, "--output", str(tmp_path / "room.yaml")]
+    assert main([*arguments, "--intrinsics", str(tmp_path / "known.yaml")]) == 1
+    error = capsys.readouterr().err
+    assert "'left' is calibrated for 480x480 pixels, its images have 640x480" in error
 
 
 @pytest.mark.parametrize(

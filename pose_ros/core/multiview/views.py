@@ -22,7 +22,7 @@ def choose_views(rig: CameraRig, names: Sequence[str]) -> list[CameraView]:
     """Return the camera of each recording, by the recordings' names.
 
     Names decide where each finds a camera of its own: ``cam1`` finds ``cam_01``. The order does
-    where there are as many cameras as names.
+    where there are as many cameras as names and no name says otherwise.
 
     Raises:
         OptionError: It is not clear which camera belongs to which name.
@@ -32,7 +32,10 @@ def choose_views(rig: CameraRig, names: Sequence[str]) -> list[CameraView]:
     found = [known.get(name) or plain.get(tuple(_words(name))) for name in names]
     if None not in found and len({id(view) for view in found}) == len(names):
         return [view for view in found if view is not None]
-    if len(names) == len(rig.views):
+    # an order that a name contradicts is no order
+    if len(names) == len(rig.views) and all(
+        by_name in (None, view) for by_name, view in zip(found, rig.views, strict=True)
+    ):
         return list(rig.views)
     raise OptionError(
         f"it is not clear which cameras of the calibration ({', '.join(known)}) took "
@@ -82,18 +85,31 @@ def views_of_size(
     Raises:
         OptionError: The images have another shape than what was calibrated.
     """
-    found = []
-    for view, (width, height) in zip(views, sizes, strict=True):
-        camera = view.camera
-        matrix, scale = np.array(camera.matrix), width / camera.width
-        if max(abs(camera.width - width), abs(camera.height - height)) >= _CODEC_BLOCK:
-            if abs(camera.height * scale - height) > 1.0:
-                raise OptionError(
-                    f"the camera {view.name!r} is calibrated for {camera.width}x{camera.height} "
-                    f"pixels, its images have {width}x{height}"
-                )
-            matrix[:2] *= scale
-            matrix[:2, 2] += (scale - 1.0) / 2.0  # a pixel's center is a whole number
-        lens = (camera.distortion_model, camera.distortion)
-        found.append(replace(view, camera=Camera(width, height, matrix, *lens)))
-    return found
+    return [
+        replace(view, camera=camera_of_size(view.camera, view.name, size))
+        for view, size in zip(views, sizes, strict=True)
+    ]
+
+
+def camera_of_size(camera: Camera, name: str, size: tuple[int, int]) -> Camera:
+    """Return the camera for images of a size, as ``views_of_size`` does.
+
+    Args:
+        camera: As it was calibrated.
+        name: Of the camera, for the error.
+        size: Width and height of its images, pixels.
+
+    Raises:
+        OptionError: The images have another shape than what was calibrated.
+    """
+    width, height = size
+    matrix, scale = np.array(camera.matrix), width / camera.width
+    if max(abs(camera.width - width), abs(camera.height - height)) >= _CODEC_BLOCK:
+        if abs(camera.height * scale - height) > 1.0:
+            raise OptionError(
+                f"the camera {name!r} is calibrated for {camera.width}x{camera.height} pixels, "
+                f"its images have {width}x{height}"
+            )
+        matrix[:2] *= scale
+        matrix[:2, 2] += (scale - 1.0) / 2.0  # a pixel's center is a whole number
+    return Camera(width, height, matrix, camera.distortion_model, camera.distortion)
