@@ -405,8 +405,8 @@ class Session(Protocol):
         """Run the network; inputs and outputs stand in the order of the model's card."""
 
 
-class Estimator(Protocol):
-    """Images in, people out. It has state (tracks, filters): one estimator a stream."""
+class KeypointFinder(Protocol):
+    """What an estimator of people and one of hands say of themselves."""
 
     options: EstimatorOptions
     """May be set between two frames."""
@@ -422,6 +422,10 @@ class Estimator(Protocol):
     @property
     def skeleton(self) -> Skeleton:
         """The skeleton of the next result, under the present options."""
+
+
+class Estimator(KeypointFinder, Protocol):
+    """Images in, people out. It has state (tracks, filters): one estimator a stream."""
 
     def estimate(
         self, image: ImageLike, stamp: float | None = None, *, channels: Channels = "rgb"
@@ -446,23 +450,8 @@ class Estimator(Protocol):
         """Begin a new stream: no tracks, no filters, ids from 0 on."""
 
 
-class HandEstimator(Protocol):
+class HandEstimator(KeypointFinder, Protocol):
     """Images and the people in them in, their hands out; it has state, as an ``Estimator``."""
-
-    options: EstimatorOptions
-    """May be set between two frames."""
-
-    @property
-    def network(self) -> str:
-        """Name of the network, such as ``blazehand-full``."""
-
-    @property
-    def provider(self) -> str:
-        """What really runs the network: ``cpu``, ``cuda`` or ``tensorrt``."""
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The keypoints of a hand."""
 
     def estimate(
         self,
