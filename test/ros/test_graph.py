@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from pose_ros.ros.doctor import GraphDoctor
 from pose_ros.ros.graph import (
     CAMERA_INFO,
     COMPRESSED,
+    GESTURES,
     IMAGE,
     POSES,
     Endpoint,
@@ -119,6 +122,23 @@ def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durab
 def test_stamps_that_no_camera_gives(stamps: tuple[float, ...], words: str) -> None:
     seen = camera(traffic={"/image": images(*stamps)})
     assert any(words in finding.message for finding in graph_checks.check_images(seen))
+
+
+@pytest.mark.parametrize(("period", "is_slow"), [(0.25, True), (0.125, False)])
+def test_images_that_are_too_slow_for_gestures_are_a_warning(
+    period: float, is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals = iter(period * i for i in range(100))
+    monkeypatch.setattr("pose_ros.ros.graph.time", SimpleNamespace(monotonic=arrivals.__next__))
+    stamps = [NOW - 0.2 + 0.01 * i for i in range(5)]
+    seen = camera(traffic={"/image": images(*stamps)})
+    assert not [f for f in graph_checks.check_images(seen) if "too few for gestures" in f.message]
+    gesture = endpoint("/pose/poses", POSES, "/gesture", "subscriber")
+    state = endpoint("/gesture/gestures", GESTURES, "/gesture", "publisher")
+    seen = replace(seen, endpoints=[*seen.endpoints, gesture, state])
+    assert seen.gesture_nodes == ["/gesture"]
+    slow = [f for f in graph_checks.check_images(seen) if "too few for gestures" in f.message]
+    assert [f.severity for f in slow] == (["warning"] if is_slow else [])
 
 
 def test_images_that_are_only_compressed_say_which_parameter() -> None:
