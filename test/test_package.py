@@ -35,6 +35,7 @@ MESSAGES = {
         "box": "float[4]",
         "label": "string",
         "label_score": "float",
+        "clothes": "float[6]",
         "keypoints": "sequence<pose_ros/Keypoint>",
     },
     "PoseArray": {

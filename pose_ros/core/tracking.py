@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.types import FloatArray, Image
+from pose_ros.core.types import Channels, FloatArray, Image
 
 Indices = NDArray[np.intp]
 
@@ -236,19 +236,20 @@ def _alone(body: Body, others: Sequence[Array]) -> bool:
     return all(np.hypot(*(other - body.center)) > REACH * body.size for other in others)
 
 
-def appearance(image: Image, trunk: FloatArray, legs: FloatArray) -> FloatArray:
+def appearance(image: Image, channels: Channels, trunk: FloatArray, legs: FloatArray) -> FloatArray:
     """Return what a person wears: the median color of the chest and of the thighs.
 
     Args:
-        image: (H, W, 3) uint8; the order of its channels does not matter as long
-            as it stays the same.
+        image: (H, W, 3) uint8.
+        channels: Order of its color channels.
         trunk: (4, 2) pixels: left and right shoulder, left and right hip.
         legs: (4, 2) pixels: left and right hip, left and right knee.
 
     Returns:
-        (6,) in [0, 1]; NaN for a part that lies outside the image.
+        (6,) in [0, 1], red, green and blue of both; NaN for a part that lies outside the image.
     """
-    return np.concatenate([_color(image, trunk, _CHEST), _color(image, legs, _LEGS)])
+    colors = np.stack([_color(image, trunk, _CHEST), _color(image, legs, _LEGS)])
+    return (colors if channels == "rgb" else colors[:, ::-1]).ravel()
 
 
 def look_distance(a: FloatArray | None, b: FloatArray | None) -> float:

@@ -25,7 +25,7 @@ Channels: TypeAlias = Literal["rgb", "bgr"]
 
 # fields of Poses that may be None, and those that are not float32
 _OPTIONAL = frozenset(
-    {"depths", "world", "camera", "camera_sources", "camera_sigmas", "label_scores"}
+    {"depths", "world", "camera", "camera_sources", "camera_sigmas", "label_scores", "clothes"}
 )
 _DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
 
@@ -163,6 +163,7 @@ class Pose:
     camera_sigmas: FloatArray | None = None
     label: str | None = None
     label_score: float | None = None
+    clothes: FloatArray | None = None
 
     def keypoint(self, name: str) -> FloatArray:
         """Return x, y in pixels of a keypoint by name; NaN when it is missing.
@@ -256,6 +257,9 @@ class Poses:
         labels: N words that say which of its kind each is, or None: ``left`` or
             ``right`` for hands, the person's own in an image that is not mirrored.
         label_scores: (N,) in [0, 1], how sure the labels are, or None.
+        clothes: (N, 6) in [0, 1] or None: red, green and blue of the chest, then of the thighs,
+            which differ from person to person; NaN for a part that is out of the image. None from a
+            network that follows one person, or hands.
     """
 
     skeleton: Skeleton
@@ -271,6 +275,7 @@ class Poses:
     camera_sigmas: FloatArray | None = None
     labels: tuple[str, ...] | None = None
     label_scores: FloatArray | None = None
+    clothes: FloatArray | None = None
 
     def __post_init__(self) -> None:
         people, points = len(self.ids), len(self.skeleton)
@@ -286,6 +291,7 @@ class Poses:
             "camera_sources": (people, points),
             "camera_sigmas": (people, points),
             "label_scores": (people,),
+            "clothes": (people, 6),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -380,6 +386,7 @@ class Poses:
             camera_sigmas=None if self.camera_sigmas is None else self.camera_sigmas[person],
             label=None if self.labels is None else self.labels[person],
             label_score=None if self.label_scores is None else float(self.label_scores[person]),
+            clothes=None if self.clothes is None else self.clothes[person],
         )
 
     def __iter__(self) -> Iterator[Pose]:

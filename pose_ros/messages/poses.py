@@ -40,6 +40,8 @@ def poses_to_msg(
     sources = (nowhere if poses.camera_sources is None else poses.camera_sources).tolist()
     person, keypoint = types("pose_ros/msg/HumanPose"), types("pose_ros/msg/Keypoint")
     point = types("geometry_msgs/msg/Point")
+    unseen = np.full((people, 6), np.nan, np.float32)
+    clothes = unseen if poses.clothes is None else poses.clothes
     found = []
     for i in range(people):
         keypoints = [
@@ -75,6 +77,7 @@ def poses_to_msg(
                 label_score=math.nan
                 if poses.label_scores is None
                 else float(poses.label_scores[i]),
+                clothes=clothes[i],
                 keypoints=keypoints,
             )
         )
@@ -136,7 +139,14 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         camera_sigmas=sigmas,
         labels=tuple(person.label for person in people),
         label_scores=np.array([person.label_score for person in people], np.float32),
+        clothes=np.array([_clothes(person) for person in people], np.float32).reshape(-1, 6),
     )
+
+
+def _clothes(person: Any) -> Any:
+    """Return the colors of a person's clothes; NaN where the sender does not fill them in."""
+    clothes = getattr(person, "clothes", ())  # a recording of before has no such field
+    return clothes if np.any(clothes) else [math.nan] * 6
 
 
 def skeleton_to_msg(types: Types, skeleton: Skeleton) -> Any:

@@ -252,7 +252,7 @@ class BlazePose:
             if new:
                 found = [*found, *self._look(image, channels, new)]
                 people = self._people(image, channels, [*targets, *new], found)
-        return self._identify(image, people, stamp)
+        return self._identify(image, channels, people, stamp)
 
     def find_regions(
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
@@ -325,7 +325,9 @@ class BlazePose:
         bodies = [person.landmarks.points[:, :2] for person in people]
         return [people[i] for i in without_parts(bodies, _BONES)]
 
-    def _identify(self, image: Image, people: Sequence[FoundPerson], stamp: float) -> Poses:
+    def _identify(
+        self, image: Image, channels: Channels, people: Sequence[FoundPerson], stamp: float
+    ) -> Poses:
         """Give people their ids, filter them and remember where to look next."""
         options = self.options
         several = options.max_people > 1
@@ -333,22 +335,25 @@ class BlazePose:
             Body(
                 center=_wide(person.landmarks.alignment[0]),
                 size=person.landmarks.body.size * REGION_SCALE,
-                look=_appearance(image, person.landmarks) if several else None,
+                look=_appearance(image, channels, person.landmarks) if several else None,
                 origins=person.target.origins,
             )
             for person in people
         ]
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
-        tracks, filtered = {}, []
-        for id_, person in zip(ids, people, strict=True):
+        tracks, filtered, clothes = {}, [], []
+        for id_, person, body in zip(ids, people, bodies, strict=True):
             if id_ == NO_ID:
                 continue
             known = self._memory.tracks.get(id_) if id_ in person.target.origins else None
             track = known or _FollowedPerson(person.landmarks.body)
             tracks[id_] = track
             filtered.append(track.update(person.landmarks, stamp, options.smoothing))
+            if body.look is not None:
+                clothes.append(body.look)
         self._memory.tracks = tracks
-        return _to_poses(self.skeleton, list(tracks), filtered)
+        poses = _to_poses(self.skeleton, list(tracks), filtered)
+        return poses.replace(clothes=np.stack(clothes)) if clothes else poses
 
 
 def _new(regions: Sequence[Region], known: Sequence[SearchRegion]) -> list[SearchRegion]:
@@ -360,9 +365,9 @@ def _new(regions: Sequence[Region], known: Sequence[SearchRegion]) -> list[Searc
     ]
 
 
-def _appearance(image: Image, landmarks: Landmarks) -> FloatArray:
+def _appearance(image: Image, channels: Channels, landmarks: Landmarks) -> FloatArray:
     points = landmarks.points[:, :2]
-    return appearance(image, points[_TRUNK], points[_THIGHS])
+    return appearance(image, channels, points[_TRUNK], points[_THIGHS])
 
 
 def _to_poses(skeleton: Skeleton, ids: list[int], people: list[Landmarks]) -> Poses:

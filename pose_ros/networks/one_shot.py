@@ -74,6 +74,15 @@ class DecodedPeople(NamedTuple):
         )
 
 
+class _Followed(NamedTuple):
+    """A person of this image: the id, the row in what was decoded, (K, 2) pixels, and clothes."""
+
+    id: int
+    person: int
+    points: FloatArray
+    look: FloatArray | None
+
+
 class Follower:
     """Follows people from image to image by where they are, and by what they wear."""
 
@@ -97,19 +106,25 @@ class Follower:
         self._tracker.forget()
 
     def follow(
-        self, image: Image, found: DecodedPeople, stamp: float, options: EstimatorOptions
+        self,
+        image: Image,
+        channels: Channels,
+        found: DecodedPeople,
+        stamp: float,
+        options: EstimatorOptions,
     ) -> Poses:
         """Return the people of one image with their ids, filtered over time.
 
         Args:
             image: (H, W, 3) uint8, for the color of clothes.
+            channels: Order of its color channels.
             found: The people that the network finds in it.
             stamp: Seconds, later than the last one's.
             options: ``max_people`` keeps those who are followed, then the surest and largest.
                 ``min_tracking_confidence`` does not count: a person that the network did
                 not find again is not followed.
         """
-        order, bodies = self._choose(image, found, options)
+        order, bodies = self._choose(image, channels, found, options)
         ids = self._tracker.update(bodies, stamp, options.reid_timeout)
         kept, poses, filters = [], {}, {}
         for row, (id_, person) in enumerate(zip(ids, order, strict=True)):
@@ -119,12 +134,13 @@ class Follower:
             poses[id_] = raw
             filters[id_] = self._filters.get(id_) or OneEuroFilter(SMOOTHING)
             smooth = filters[id_](raw.astype(np.float64), stamp, bodies[row].size)
-            kept.append((id_, person, smooth.astype(np.float32) if options.smoothing else raw))
+            points = smooth.astype(np.float32) if options.smoothing else raw
+            kept.append(_Followed(id_, person, points, bodies[row].look))
         self._poses, self._filters = poses, filters
         return self._to_poses(kept, found, options)
 
     def _choose(
-        self, image: Image, found: DecodedPeople, options: EstimatorOptions
+        self, image: Image, channels: Channels, found: DecodedPeople, options: EstimatorOptions
     ) -> tuple[list[int], list[Body]]:
         """Return who counts, by position in ``found``, and as the tracker sees them."""
         looks = self._is_body and options.max_people > 1
@@ -137,7 +153,7 @@ class Follower:
             bodies[person] = Body(
                 center=center,
                 size=size,
-                look=appearance(image, points[self._trunk], points[self._thighs])
+                look=appearance(image, channels, points[self._trunk], points[self._thighs])
                 if looks
                 else None,
                 origins=frozenset(alike),
@@ -171,25 +187,27 @@ class Follower:
 
     def _to_poses(
         self,
-        kept: Sequence[tuple[int, int, FloatArray]],
+        kept: Sequence[_Followed],
         found: DecodedPeople,
         options: EstimatorOptions,
     ) -> Poses:
         """Stack people into a result, cut to the skeleton's keypoints."""
         skeleton = skeleton_of(self._skeleton, options)
         columns = [self._skeleton.index(name) for name in skeleton.keypoints]
-        seen = [one for one in kept if np.isfinite(one[2][columns]).any()]
+        seen = [one for one in kept if np.isfinite(one.points[columns]).any()]
         if not seen:
             return Poses.empty(skeleton)
-        points = np.stack([smooth[columns] for _, _, smooth in seen])
-        people = [person for _, person, _ in seen]
+        points = np.stack([one.points[columns] for one in seen])
+        people = [one.person for one in seen]
+        looks = [one.look for one in seen if one.look is not None]
         return Poses(
             skeleton=skeleton,
-            ids=np.array([id_ for id_, _, _ in seen], np.int64),
+            ids=np.array([one.id for one in seen], np.int64),
             scores=np.clip(found.scores[people], 0, 1),
             boxes=np.stack([extent(p) for p in points]),
             keypoints=points,
             keypoint_scores=np.clip(found.keypoint_scores[people][:, columns], 0, 1),
+            clothes=np.stack(looks) if looks else None,
         )
 
 
@@ -279,7 +297,7 @@ class OneShot:
         image = validate_image(image, channels)
         follower, stamp = self._stream.take(image.shape[:2], stamp, static=self.options.static)
         found = self.find(image, channels, self.options.threshold_or(self.own_threshold))
-        return follower.follow(image, found, stamp, self.options)
+        return follower.follow(image, channels, found, stamp, self.options)
 
     def find(self, image: Image, channels: Channels, threshold: float) -> DecodedPeople:
         """Return everybody in one image, by itself: no ids, no smoothing, no limit.

@@ -221,7 +221,7 @@ class TopDown:
         whole = without_parts([one.points for one in people], self._bones)
         people = [people[i] for i in whole]
         memory.boxes = [one.next_box for one in people]
-        return memory.follower.follow(image, self._found(people), stamp, options)
+        return memory.follower.follow(image, channels, self._found(people), stamp, options)
 
     def _look(
         self,

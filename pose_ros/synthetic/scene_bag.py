@@ -296,5 +296,6 @@ def _pose(truth: Truth, camera: Camera) -> Any:
         box=box,
         label="",
         label_score=math.nan,
+        clothes=np.full(6, np.nan, np.float32),
         keypoints=keypoints,
     )

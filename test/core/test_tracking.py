@@ -178,16 +178,17 @@ def test_appearance_is_the_color_of_trunk_and_thighs():
     image[100:, 45:55] = 255  # the wall between the legs
     corners = np.float32([[80, 10], [20, 10], [80, 100], [20, 100]])
     legs = np.float32([[80, 105], [20, 105], [80, 190], [20, 190]])
-    assert appearance(image, corners, legs).tolist() == [1, 0, 0, 0, 0, 1]
+    assert appearance(image, "rgb", corners, legs).tolist() == [1, 0, 0, 0, 0, 1]
+    assert appearance(image, "bgr", corners, legs).tolist() == [0, 0, 1, 1, 0, 0]
 
 
 def test_body_outside_the_image_has_no_appearance():
     image = np.full((200, 100, 3), 255, np.uint8)
     inside = np.float32([[80, 10], [20, 10], [80, 100], [20, 100]])
-    look = appearance(image, inside, inside + np.float32([0, 300]))
+    look = appearance(image, "rgb", inside, inside + np.float32([0, 300]))
     assert np.isfinite(look[:3]).all()
     assert np.isnan(look[3:]).all()
-    assert np.isnan(appearance(image, inside * np.nan, inside * 1e9)).all()
+    assert np.isnan(appearance(image, "rgb", inside * np.nan, inside * 1e9)).all()
 
 
 def test_unknown_appearance_has_distance_zero():

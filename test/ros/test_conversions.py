@@ -90,6 +90,17 @@ def test_labels_there_and_back() -> None:
     assert (poses_from_msg(msg).labels, poses_from_msg(msg).label_scores) == (None, None)
 
 
+def test_clothes_there_and_back() -> None:
+    poses = some_poses().replace(clothes=[[0.5] * 6, [0.25] * 3 + [math.nan] * 3])
+    msg = poses_to_msg(poses, Header(), "n", width=1, height=1)
+    np.testing.assert_array_equal(poses_from_msg(msg).clothes, poses.clothes)
+    msg.poses[0].clothes = np.zeros(6, np.float32)  # of a sender that does not fill them in
+    assert np.isnan(poses_from_msg(msg).clothes[0]).all()
+    msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
+    assert np.isnan(msg.poses[0].clothes).all()
+    assert poses_from_msg(msg).clothes is None
+
+
 def test_missing_is_nan_and_never_zero() -> None:
     missing = poses_to_msg(some_poses(), Header(), "n", width=1, height=1).poses[0].keypoints[3]
     values = (missing.x, missing.y, missing.world.x, missing.position.z)
