@@ -89,6 +89,8 @@ def create_estimator(
     """
     options, engine = _merged(options, engine, keywords)
     card = open_card(network)
+    if options.masks:
+        card = card.with_masks()
     try:
         family = FAMILIES[card.family]
     except KeyError:

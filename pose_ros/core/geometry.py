@@ -127,6 +127,30 @@ class Region:
         )
         return cast("Image", crop)
 
+    def paste(self, values: FloatArray, width: int, height: int) -> FloatArray:
+        """Lay the square's values over an image: the way back of ``crop``.
+
+        Args:
+            values: (S, S) of the square.
+            width: Of the image, pixels.
+            height: Of the image, pixels.
+
+        Returns:
+            (height, width), bilinear, and 0 outside of the square.
+        """
+        result = np.zeros((height, width), np.float32)
+        corners = self.to_image(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32))
+        limits = np.array([width, height])
+        x0, y0 = np.clip(np.floor(corners.min(axis=0)), 0, limits).astype(int)
+        x1, y1 = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, limits).astype(int)
+        if x0 < x1 and y0 < y1:
+            to_image = np.vstack([self.matrix(), (0.0, 0.0, 1.0)])
+            to_image[:, :2] /= len(values)
+            to_image[:2, 2] -= x0, y0
+            size = int(x1 - x0), int(y1 - y0)
+            result[y0:y1, x0:x1] = cv2.warpPerspective(values, to_image, size)
+        return result
+
 
 def check_warp_size(image: Image) -> None:
     """Check that OpenCV can warp an image.

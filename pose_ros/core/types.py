@@ -26,6 +26,7 @@ Channels: TypeAlias = Literal["rgb", "bgr"]
 # fields of Poses that may be None, and those that are not float32
 _OPTIONAL = frozenset(
     {"depths", "world", "camera", "camera_sources", "camera_sigmas", "label_scores", "clothes"}
+    | {"masks"}
 )
 _DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
 
@@ -164,6 +165,7 @@ class Pose:
     label: str | None = None
     label_score: float | None = None
     clothes: FloatArray | None = None
+    mask: FloatArray | None = None
 
     def keypoint(self, name: str) -> FloatArray:
         """Return x, y in pixels of a keypoint by name; NaN when it is missing.
@@ -260,6 +262,8 @@ class Poses:
         clothes: (N, 6) in [0, 1] or None: red, green and blue of the chest, then of the thighs,
             which differ from person to person; NaN for a part that is out of the image. None from a
             network that follows one person, or hands.
+        masks: (N, H, W) in [0, 1] or None, at the size of the image: how sure each pixel is to
+            show the person; 0 outside of the square in which the network looked at them.
     """
 
     skeleton: Skeleton
@@ -276,9 +280,11 @@ class Poses:
     labels: tuple[str, ...] | None = None
     label_scores: FloatArray | None = None
     clothes: FloatArray | None = None
+    masks: FloatArray | None = None
 
     def __post_init__(self) -> None:
         people, points = len(self.ids), len(self.skeleton)
+        size = (0, 0) if self.masks is None else (*np.shape(self.masks), 0, 0, 0)[1:3]
         shapes: dict[str, tuple[int, ...]] = {
             "ids": (people,),
             "scores": (people,),
@@ -292,6 +298,7 @@ class Poses:
             "camera_sigmas": (people, points),
             "label_scores": (people,),
             "clothes": (people, 6),
+            "masks": (people, *size),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -308,7 +315,7 @@ class Poses:
             raise OptionError(f"Poses.ids: expected distinct ids, got {self.ids.tolist()}")
         if self.labels is not None and len(self.labels) != people:
             raise OptionError(f"Poses.labels: expected {people} labels, got {self.labels}")
-        for name in ("scores", "keypoint_scores", "label_scores"):
+        for name in ("scores", "keypoint_scores", "label_scores", "masks"):
             array = getattr(self, name)
             # written so that NaN fails too
             if array is not None and not bool(np.all((array >= 0) & (array <= 1))):
@@ -387,6 +394,7 @@ class Poses:
             label=None if self.labels is None else self.labels[person],
             label_score=None if self.label_scores is None else float(self.label_scores[person]),
             clothes=None if self.clothes is None else self.clothes[person],
+            mask=None if self.masks is None else self.masks[person],
         )
 
     def __iter__(self) -> Iterator[Pose]:

@@ -462,6 +462,8 @@ class ModelFile:
         inputs: In the order in which the session takes them.
         outputs: In the order in which the session gives them; others are pruned.
         int8: Which part of it may be computed in whole numbers; None for nothing.
+        mask: One more output, of a person's pixels, that costs time and is pruned unless asked for.
+        original: Name of the original file in the cache, where it is not ``file``.
     """
 
     file: str
@@ -471,6 +473,15 @@ class ModelFile:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     int8: Int8Plan | None = None
+    mask: Value | None = None
+    original: str = ""
+
+    def with_mask(self) -> ModelFile:
+        """Return the file with its mask as the last output; without a mask the file as it is."""
+        if self.mask is None:
+            return self
+        name, outputs = f"{self.file}-mask", (*self.outputs, self.mask)
+        return replace(self, file=name, outputs=outputs, mask=None, original=self.file)
 
     @property
     def own_path(self) -> Path | None:
@@ -534,6 +545,16 @@ class Card:
             outputs={role: file.outputs for role, file in self.files.items()},
             settings=self.decoder,
         )
+
+    def with_masks(self) -> Card:
+        """Return the card of the same network that gives people's masks too.
+
+        Raises:
+            ModelError: The network has no mask.
+        """
+        if all(file.mask is None for file in self.files.values()):
+            raise ModelError(f"{self.name} gives no masks of people; a network of BlazePose does")
+        return replace(self, files={role: file.with_mask() for role, file in self.files.items()})
 
     def file(self, role: str) -> ModelFile:
         """Return the network of a role.
@@ -704,9 +725,12 @@ def _file(fields: Fields) -> ModelFile:
         inputs=tuple(_value(value) for value in fields.list_of_fields("inputs")),
         outputs=tuple(_value(value) for value in fields.list_of_fields("outputs")),
         int8=_int8(fields.fields("int8")) if fields.has("int8") else None,
+        mask=_value(fields.fields("mask")) if fields.has("mask") else None,
     )
+    if file.mask is not None and format_ == "onnx":
+        raise fields.error("mask", "a file that is converted, as none else is pruned", format_)
     fields.end()
-    for kind, values in (("inputs", file.inputs), ("outputs", file.outputs)):
+    for kind, values in (("inputs", file.inputs), ("outputs", file.with_mask().outputs)):
         names = [value.name for value in values]
         if len(set(names)) != len(names):
             raise fields.error(kind, "distinct names", names)

@@ -64,7 +64,7 @@ _NPM_NOISE = re.compile(r"code |errno |syscall |network |A complete log|Log file
 
 def original_path(folder: Path, file: ModelFile) -> Path:
     """Return where the cache keeps an original; one that is ONNX is the file that is run."""
-    return folder / f"{file.file}.{file.format}"
+    return folder / f"{file.original or file.file}.{file.format}"
 
 
 def problem_of(file: ModelFile, content: Path | bytes) -> str:

@@ -61,6 +61,8 @@ IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
 ALIGNMENT_SMOOTHING = OneEuroSettings(min_cutoff=0.01, beta=10.0)
 WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
 SCORE_ALPHA = 0.1
+MASK_SMOOTHING = 0.7
+"""Share of the last mask where this one is least sure."""
 
 _SKELETON = skeletons.get("blazepose33")
 _BONES = bones(_SKELETON)
@@ -70,7 +72,13 @@ _THIGHS = [23, 24, 25, 26]  # hips, knees
 
 
 def decode(
-    raw: FloatArray, presence: float, heatmaps: FloatArray, world: FloatArray, region: Region
+    raw: FloatArray,
+    presence: float,
+    heatmaps: FloatArray,
+    world: FloatArray,
+    region: Region,
+    *,
+    mask: FloatArray | None = None,
 ) -> Landmarks | None:
     """Decode the landmark network's outputs for one region.
 
@@ -81,6 +89,7 @@ def decode(
         heatmaps: (39, h, w) before the sigmoid.
         world: (117,): 39 points in meters, axes of the region.
         region: Where the input was cut out.
+        mask: (1, S, S) before the sigmoid; None where the network gives none.
 
     Returns:
         None when the alignment points fall together: that is not a body.
@@ -102,6 +111,7 @@ def decode(
         alignment=alignment,
         world=world.reshape(39, 3)[:LANDMARKS] @ turn.T,
         body=body,
+        mask=None if mask is None else ssd.sigmoid(mask[0]),
     )
 
 
@@ -149,6 +159,7 @@ class _FollowedPerson:
     alignment: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(ALIGNMENT_SMOOTHING))
     world: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(WORLD_SMOOTHING))
     scores: LowPassFilter = field(default_factory=lambda: LowPassFilter(SCORE_ALPHA))
+    mask: FloatArray | None = None
 
     def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks:
         """Filter this frame's landmarks and move the region."""
@@ -164,6 +175,26 @@ class _FollowedPerson:
             scores=_narrow(self.scores(_wide(found.scores))),
             world=_narrow(self.world(_wide(found.world), stamp)),
         )
+
+    def update_mask(self, mask: FloatArray, smoothing: bool) -> FloatArray:
+        """Mix this frame's mask with the last one where it is unsure."""
+        if smoothing and self.mask is not None:
+            mask = smooth_mask(mask, self.mask)
+        self.mask = mask
+        return mask
+
+
+def smooth_mask(mask: FloatArray, last: FloatArray) -> FloatArray:
+    """Mix a mask with the last one, the more so the less sure it is.
+
+    Args:
+        mask: In [0, 1].
+        last: Of the same shape.
+    """
+    # about the square of the entropy in bits, by which MediaPipe does it
+    unsure = np.sqrt(4 * mask * (1 - mask)) ** 3
+    mixed: FloatArray = mask + MASK_SMOOTHING * unsure * (last - mask)
+    return mixed
 
 
 class _BlazePoseMemory:
@@ -271,9 +302,16 @@ class BlazePose:
         if not regions:
             return []
         batch = crop_batch(self._crops, image, channels, regions)
-        raw, presence, heatmaps, world = self._landmarks.run(batch)
+        raw, presence, heatmaps, world, *masks = self._landmarks.run(batch)
         return [
-            decode(raw[i], float(presence[i, 0]), heatmaps[i], world[i], region)
+            decode(
+                raw[i],
+                float(presence[i, 0]),
+                heatmaps[i],
+                world[i],
+                region,
+                mask=masks[0][i] if masks else None,
+            )
             for i, region in enumerate(regions)
         ]
 
@@ -341,7 +379,7 @@ class BlazePose:
             for person in people
         ]
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
-        tracks, filtered, clothes = {}, [], []
+        tracks, filtered, clothes, masks = {}, [], [], []
         for id_, person, body in zip(ids, people, bodies, strict=True):
             if id_ == NO_ID:
                 continue
@@ -351,9 +389,16 @@ class BlazePose:
             filtered.append(track.update(person.landmarks, stamp, options.smoothing))
             if body.look is not None:
                 clothes.append(body.look)
+            if person.landmarks.mask is not None:
+                mask = person.target.region.paste(person.landmarks.mask, *image.shape[1::-1])
+                # interpolation may round to just above 1
+                masks.append(track.update_mask(np.clip(mask, 0, 1), options.smoothing))
         self._memory.tracks = tracks
         poses = _to_poses(self.skeleton, list(tracks), filtered)
-        return poses.replace(clothes=np.stack(clothes)) if clothes else poses
+        return poses.replace(
+            clothes=np.stack(clothes) if clothes else None,
+            masks=np.stack(masks) if masks else None,
+        )
 
 
 def _new(regions: Sequence[Region], known: Sequence[SearchRegion]) -> list[SearchRegion]:

@@ -71,6 +71,8 @@ class Landmarks:
             circle around the whole body.
         world: (33, 3) meters from the mid-hips, axes of the camera.
         body: The square that ``alignment`` spans.
+        mask: (S, S) in [0, 1] of the region in which the network looked, or None: how sure each
+            pixel is to show the person.
     """
 
     presence: float
@@ -79,6 +81,7 @@ class Landmarks:
     alignment: FloatArray
     world: FloatArray
     body: Region
+    mask: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class EstimatorOptions:
     Traceback (most recent call last):
     pose_ros.errors.OptionError: max_people must be in [1, 10], got 99
 
-    ``finder`` alone is read when the estimator is made, and a later change does nothing.
+    ``finder`` and ``masks`` are read when the estimator is made, and a later change does nothing.
     """
 
     threshold: float | None = option(
@@ -107,6 +107,11 @@ class EstimatorOptions:
         help="What looks for people, for networks that see one at a time: a network that finds "
         "all people in one look, by name or path; blazepose: its own detector alone; auto: the "
         "best in the cache, and blazepose where max_people is 1.",
+    )
+    masks: bool = option(
+        False,
+        help="Find the pixels of each person too, by BlazePose's own mask; needs a BlazePose "
+        "network.",
     )
 
     def __post_init__(self) -> None:

@@ -136,6 +136,23 @@ def test_a_batch_holds_each_region_and_leaves_the_rest_of_the_memory():
     assert np.allclose(crop_batch(memory, image, "bgr", [Region(30, 4, 4)])[0, 0], 1)
 
 
+@pytest.mark.parametrize("rotation", [0.0, 0.4, np.pi])
+def test_pasting_is_the_way_back_of_cropping(rotation):
+    y, x = np.mgrid[:90, :120]
+    image = np.repeat((x + y).astype(np.uint8)[..., None], 3, axis=2)
+    region = Region(x=50, y=40, size=50, rotation=rotation)
+    pasted = region.paste(region.crop(image, 64)[..., 0].astype(np.float32), 120, 90)
+    distance = np.hypot(x - 50, y - 40)
+    assert np.abs(pasted - image[..., 0])[distance < 23].max() < 1.5
+    assert pasted[distance > 37].max() == 0
+
+
+def test_region_beside_the_image_pastes_nothing():
+    values = np.ones((8, 8), np.float32)
+    assert Region(x=-90, y=40, size=50).paste(values, 120, 90).max() == 0
+    assert Region(x=0, y=0, size=50).paste(values, 120, 90)[:15, :15].min() == 1
+
+
 def test_extent_leaves_missing_points_out():
     points = np.array([[1, 5], [np.nan, np.nan], [3, 2]], np.float32)
     assert extent(points).tolist() == [1, 2, 3, 5]

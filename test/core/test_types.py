@@ -60,6 +60,9 @@ def test_a_frame_of_one_pixel_is_an_image():
         ({"labels": ("left",)}, "labels: expected 2 labels"),
         ({"label_scores": [0.5]}, r"label_scores: expected shape \(2,\)"),
         ({"label_scores": [0.5, np.nan]}, r"label_scores: expected values in \[0, 1\]"),
+        ({"masks": np.zeros((2, 9))}, r"masks: expected shape \(2, 9, 0\), got \(2, 9\)"),
+        ({"masks": np.zeros((1, 6, 9))}, r"masks: expected shape \(2, 6, 9\), got \(1, 6, 9\)"),
+        ({"masks": np.full((2, 6, 9), 1.5)}, r"masks: expected values in \[0, 1\]"),
         ({"scores": [0.5, 1.5]}, r"scores: expected values in \[0, 1\]"),
         ({"keypoint_scores": np.full((2, 33), np.nan)}, "keypoint_scores"),
     ],
@@ -90,6 +93,15 @@ def test_a_pose_gives_its_keypoints_by_name_and_the_links_that_were_found():
     assert all(wrist in link for link in missing)
     with pytest.raises(OptionError, match="no keypoint 'left_hand'"):
         pose.keypoint("left_hand")
+
+
+def test_each_pose_has_its_own_mask():
+    masks = np.zeros((2, 6, 9), np.float32)
+    masks[1, 2:4] = 0.7
+    first, second = make_poses(masks=masks)
+    assert first.mask.max() == 0
+    assert np.array_equal(second.mask, masks[1])
+    assert make_poses()[0].mask is None
 
 
 def test_each_pose_has_its_own_label():

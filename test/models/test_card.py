@@ -13,6 +13,7 @@ import pytest
 
 from pose_ros.errors import ModelError
 from pose_ros.models.card import PackageOrigin, UrlOrigin, list_cards, load_card
+from pose_ros.models.fetch import original_path
 from pose_ros.networks.registry import FAMILIES
 
 
@@ -200,6 +201,26 @@ def test_wrong_card_is_refused(shop: Any, edit: Callable[[str], str], message: s
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+def test_file_with_mask_is_one_more_file_of_the_same_original() -> None:
+    plain, masked = load_card("blazepose-full"), load_card("blazepose-full").with_masks()
+    assert masked.file("detector") == plain.file("detector")
+    file, other = plain.file("landmarks"), masked.file("landmarks")
+    assert [*file.signature.outputs, "mask"] == list(other.signature.outputs)
+    assert other.file != file.file
+    assert original_path(Path(), other) == original_path(Path(), file)
+
+
+def test_network_without_masks_is_refused_in_one_line() -> None:
+    with pytest.raises(ModelError, match="resnet18-body gives no masks of people; a network of"):
+        load_card("resnet18-body").with_masks()
+
+
+def test_mask_of_a_file_that_is_not_converted_is_refused(shop: Any) -> None:
+    mask = "    mask: {name: mask, tensor: m, shape: [1, 1, 4, 4]}\n    format: onnx\n    sha256: "
+    with pytest.raises(ModelError, match=r"files.detector.mask: expected a file that is converted"):
+        load_card(shop.write_card(replaced("    sha256: ", mask)))
 
 
 def test_values_of_one_name_are_refused(shop: Any) -> None:
