@@ -25,8 +25,16 @@ Channels: TypeAlias = Literal["rgb", "bgr"]
 
 # fields of Poses that may be None, and those that are not float32
 _OPTIONAL = frozenset(
-    {"depths", "world", "camera", "camera_sources", "camera_sigmas", "label_scores", "clothes"}
-    | {"masks"}
+    {
+        "depths",
+        "world",
+        "camera",
+        "camera_sources",
+        "camera_sigmas",
+        "label_scores",
+        "clothes",
+        "masks",
+    }
 )
 _DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
 
