@@ -22,7 +22,8 @@ from pose_ros.analysis.jobs import (
 from pose_ros.analysis.outputs import RECORD
 from pose_ros.analysis.task import BagTask, TaskReport
 from pose_ros.analysis.workers import Tick, run_here, run_on_cluster
-from pose_ros.bags.reader import METADATA, SUFFIXES, open_bag
+from pose_ros.bags.finding import METADATA, SUFFIXES
+from pose_ros.bags.reader import open_bag
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OptionError, OutputError, PoseRosError, SourceError
 from pose_ros.files import locked, print_progress

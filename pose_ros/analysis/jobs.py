@@ -21,7 +21,7 @@ from typing import Any
 from pose_ros import __version__
 from pose_ros.analysis.outputs import RECORD
 from pose_ros.analysis.task import BagTask, TaskProgress, TaskReport
-from pose_ros.bags.reader import SUFFIXES
+from pose_ros.bags.finding import SUFFIXES
 from pose_ros.documents import parse_json
 from pose_ros.errors import DocumentError, OutputError, PoseRosError, SourceError
 from pose_ros.files import user_path, write_whole

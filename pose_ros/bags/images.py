@@ -318,6 +318,7 @@ class BagImages:
     """
 
     live = False  # it is a recording, though its stamps are Unix times
+    keeps_stamps = True  # when it is played: other topics of the bag have the same ones
 
     def __init__(  # noqa: PLR0917
         self,

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from lz4.frame import LZ4FrameDecompressor
 
+from pose_ros.bags.finding import MCAP_MAGIC
 from pose_ros.bags.records import (
     ZSTD_MAGIC,
     BagRecord,
@@ -32,7 +33,6 @@ from pose_ros.bags.records import (
 )
 from pose_ros.errors import SourceError
 
-MAGIC = b"\x89MCAP0\r\n"
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 2, 3, 4, 5, 6
 CHUNK_INDEX, STATISTICS, METADATA, METADATA_INDEX, DATA_END = 8, 11, 12, 13, 15
 
@@ -49,7 +49,7 @@ _PIECE_BYTES = 1 << 20
 At: TypeAlias = Callable[[int, int], bytes]
 """Gives the bytes at an offset, so many; fewer at the end."""
 
-_FOOTER_BYTES = HEAD.size + 20 + len(MAGIC)
+_FOOTER_BYTES = HEAD.size + 20 + len(MCAP_MAGIC)
 _WHOLE = -1  # instead of an offset: the file itself
 _RUN = 256  # messages outside of chunks that are taken as one block
 
@@ -223,7 +223,7 @@ class McapFile:
         try:
             with path.open("rb", buffering=0) as file:
                 at = _reader(file)
-                if at(0, len(MAGIC)) != MAGIC:
+                if at(0, len(MCAP_MAGIC)) != MCAP_MAGIC:
                     raise SourceError(f"{name} is no MCAP file")
                 self._open(at, os.fstat(file.fileno()).st_size)
         except OSError as error:
@@ -287,10 +287,10 @@ class McapFile:
 
     def _open(self, at: At, size: int) -> None:
         footer = at(size - _FOOTER_BYTES, _FOOTER_BYTES)
-        whole = footer[:9] == HEAD.pack(FOOTER, 20) and footer.endswith(MAGIC)
+        whole = footer[:9] == HEAD.pack(FOOTER, 20) and footer.endswith(MCAP_MAGIC)
         end = size - (_FOOTER_BYTES if whole else 0)
         (summary,) = struct.unpack_from("<Q", footer, HEAD.size) if whole else (0,)
-        if len(MAGIC) < summary < end and self._read_summary(at, summary, end):
+        if len(MCAP_MAGIC) < summary < end and self._read_summary(at, summary, end):
             return
         self._indexed = whole
         if not whole:
@@ -352,7 +352,7 @@ class McapFile:
 
     def _scan(self, at: At, end: int) -> None:
         """Go through a file that has no index, or none that can be trusted."""
-        offset: int | None = len(MAGIC)
+        offset: int | None = len(MCAP_MAGIC)
         while offset is not None:
             run: Block | None = None
             try:

@@ -7,128 +7,28 @@ not, with or without metadata.yaml; no ROS is needed, and nothing is written bes
 from __future__ import annotations
 
 import mimetypes
-import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from backports import zstd
-
 from pose_ros.bags import mcap, sqlite
+from pose_ros.bags.finding import (
+    MCAP_MAGIC,
+    METADATA,
+    SQLITE_MAGIC,
+    BagFile,
+    Metadata,
+    find_files,
+    parse_metadata,
+)
 from pose_ros.bags.message_types import Definitions
-from pose_ros.bags.records import ZSTD_MAGIC, BagRecord, Content, Storage, merge
-from pose_ros.documents import parse_yaml
-from pose_ros.errors import DocumentError, SourceError, printable
-from pose_ros.files import natural_key, read_file, user_path
-
-METADATA = "metadata.yaml"
-
-MAX_METADATA_BYTES = 1 << 24
-"""A recording in ten thousand files has a metadata.yaml of a few MiB."""
-SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
-
-_KEY = "rosbag2_bagfile_information"
-_PIECE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class BagFile:
-    """One file of a bag.
-
-    Attributes:
-        path: Where it is, or should be.
-        expected: How many messages it holds, as the metadata says; None when it does not.
-    """
-
-    path: Path
-    expected: int | None = None
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a bag says of itself, as far as it does.
-
-    Attributes:
-        count: Of all messages; None when it is not said.
-        custom: What programs have written there, by key.
-        distro: Of the ROS that recorded it; empty when unknown.
-    """
-
-    count: int | None = None
-    custom: Mapping[str, str] = field(default_factory=dict)
-    distro: str = ""
-
-
-def is_bag(path: Path) -> bool:
-    """Return whether a path looks like that of a rosbag2: its folder, or one of its files."""
-    try:
-        if path.is_dir():
-            return bool(_storage_files(path)) or _names_bag(path / METADATA)
-    except OSError:  # whoever opens it says why it cannot be read
-        return False
-    return path.name.lower().endswith(SUFFIXES) or (path.name == METADATA and _names_bag(path))
-
-
-def find_files(path: Path) -> tuple[list[BagFile], Metadata, list[str]]:
-    """Return the files of a bag, what it says of itself, and what is wrong with that.
-
-    Raises:
-        SourceError: There is no bag.
-    """
-    if path.name == METADATA:
-        path = path.parent
-    try:
-        there = _storages_at(path)
-    except OSError as error:
-        raise SourceError(f"cannot read the bag {path}: {error.strerror or error}") from None
-    if path.is_file():
-        return [BagFile(path)], Metadata(), []
-    try:
-        information = _load(read_file(path / METADATA, MAX_METADATA_BYTES))
-    except DocumentError:
-        trouble = "damaged" if os.path.lexists(path / METADATA) else "missing"
-        if not there:
-            raise SourceError(
-                f"{path} is no bag that can be read: its {METADATA} is {trouble}, and it has no "
-                ".mcap or .db3 files"
-            ) from None
-        return [BagFile(file) for file in there], Metadata(), [f"{METADATA} is {trouble}"]
-    metadata = _metadata_from(information)
-    files = _named_files(path, information, metadata.count)
-    named = {file.path.name for file in files}
-    damage = []
-    for file in there:
-        if file.name not in named:
-            damage.append(f"{METADATA} does not name {file.name}, which is read too")
-            files.append(BagFile(file))
-    if not files:
-        raise SourceError(f"{path} holds no recording: its {METADATA} names no file")
-    return files, metadata, damage
-
-
-def _named_files(folder: Path, information: dict[str, Any], total: int | None) -> list[BagFile]:
-    """Return the files that a metadata.yaml names; its paths are those of where it was written."""
-    names = [PurePath(str(name)).name for name in _list(information.get("relative_file_paths"))]
-    counts = {
-        PurePath(str(part.get("path", ""))).name: _count(part.get("message_count"))
-        for part in _list(information.get("files"))
-        if isinstance(part, dict)
-    }
-    if len(names) == 1:
-        counts.setdefault(names[0], total)
-    return [BagFile(folder / name, counts.get(name)) for name in names]
-
-
-def parse_metadata(text: str) -> Metadata:
-    """Return what a file holds of its bag's metadata; nothing where that is damaged."""
-    try:
-        return _metadata_from(_load(text))
-    except DocumentError:
-        return Metadata()
+from pose_ros.bags.records import ZSTD_MAGIC, BagRecord, Content, Storage, decompress, merge
+from pose_ros.errors import SourceError, printable
+from pose_ros.files import user_path
 
 
 def open_storage(path: Path, name: str, expected: int | None) -> Storage:
@@ -139,14 +39,14 @@ def open_storage(path: Path, name: str, expected: int | None) -> Storage:
     """
     try:
         with path.open("rb") as file:
-            magic = file.read(len(sqlite.MAGIC))
+            magic = file.read(len(SQLITE_MAGIC))
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}") from None
     if not magic:
         raise SourceError(f"{name} is empty")
-    if magic == sqlite.MAGIC:
+    if magic == SQLITE_MAGIC:
         return sqlite.SqliteFile(path, name, expected)
-    if magic.startswith(mcap.MAGIC):
+    if magic.startswith(MCAP_MAGIC):
         return mcap.McapFile(path, name, expected)
     kind = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
     if kind in ("image", "video"):
@@ -166,75 +66,6 @@ def is_compressed(path: Path) -> bool:
             return file.read(len(ZSTD_MAGIC)) == ZSTD_MAGIC
     except OSError as error:
         raise SourceError(f"{path.name} cannot be read: {error.strerror}") from None
-
-
-def decompress(path: Path, target: Path) -> bool:
-    """Decompress a file, as far as it can be read; return whether that is all."""
-    with path.open("rb") as file, target.open("wb") as out:
-        engine = zstd.ZstdDecompressor()
-        try:
-            while not engine.eof and (data := file.read(_PIECE_BYTES)):
-                out.write(engine.decompress(data))
-        except zstd.ZstdError:
-            return False
-        return engine.eof
-
-
-def _storages_at(path: Path) -> list[Path]:
-    """Return the files of a bag's folder, or the file that it is.
-
-    Raises:
-        OSError: They cannot be looked at.
-        SourceError: There is nothing, or a bag of ROS 1.
-    """
-    if not path.exists():
-        raise SourceError(f"there is no bag {path}")
-    if not path.is_file():
-        return _storage_files(path)
-    if path.suffix == ".bag":
-        raise SourceError(
-            f"{path} is a bag of ROS 1; convert it: rosbags-convert --src {path.name} --dst "
-            f"{path.stem}"
-        )
-    return [path]
-
-
-def _storage_files(folder: Path) -> list[Path]:
-    files = (path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
-    return sorted((path for path in files if path.is_file()), key=natural_key)
-
-
-def _names_bag(metadata: Path) -> bool:
-    try:
-        return _KEY.encode() in read_file(metadata, MAX_METADATA_BYTES)
-    except DocumentError:
-        return False
-
-
-def _load(text: str | bytes) -> dict[str, Any]:
-    document = parse_yaml(text, METADATA, MAX_METADATA_BYTES, max_nodes=MAX_METADATA_BYTES)
-    if isinstance(document, dict) and _KEY in document:
-        document = document[_KEY]
-    if not isinstance(document, dict):
-        raise DocumentError(f"{METADATA} is not a mapping")
-    return document
-
-
-def _metadata_from(information: Mapping[str, Any]) -> Metadata:
-    custom = information.get("custom_data")
-    return Metadata(
-        _count(information.get("message_count")),
-        {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {},
-        str(information.get("ros_distro") or ""),
-    )
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
 
 
 _ALWAYS = (-(1 << 63), (1 << 63) - 1)
@@ -302,7 +133,7 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = printable(path.parent.name if path.name == "metadata.yaml" else path.name)
+        self.name = printable(path.parent.name if path.name == METADATA else path.name)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         files, metadata, self._damage = find_files(path)
         self._files: list[Storage] = []

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from backports import zstd
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE_BYTES = 1 << 20
@@ -133,6 +138,18 @@ def inflate(data: bytes, limit: int | None = None) -> tuple[bytes, bool]:
     except zstd.ZstdError:
         return b"".join(pieces), False
     return b"".join(pieces), engine.eof or (limit is not None and size >= limit)
+
+
+def decompress(path: Path, target: Path) -> bool:
+    """Decompress a file, as far as it can be read; return whether that is all."""
+    with path.open("rb") as file, target.open("wb") as out:
+        engine = zstd.ZstdDecompressor()
+        try:
+            while not engine.eof and (data := file.read(_PIECE_BYTES)):
+                out.write(engine.decompress(data))
+        except zstd.ZstdError:
+            return False
+        return engine.eof
 
 
 def merge(

@@ -27,8 +27,6 @@ from pose_ros.bags.records import (
 )
 from pose_ros.errors import SourceError
 
-MAGIC = b"SQLite format 3\x00"
-
 # of the database's header: bytes of a page, changes, pages, and as of which change they are right
 _HEADER = struct.Struct(">16xH6xII60xI")
 _NEAR_ROWS = 1 << 10

@@ -20,8 +20,9 @@ from pose_ros.analysis.rig_calibration import (
     look_for_person,
     with_hands,
 )
+from pose_ros.bags.finding import is_bag
 from pose_ros.bags.images import base_topic, image_topics, is_depth
-from pose_ros.bags.reader import is_bag, open_bag
+from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands
 from pose_ros.cli.bag_info import table
 from pose_ros.cli.options import add_network_arguments, build_estimator

@@ -69,6 +69,17 @@ def _end() -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        return _run_command(arguments)
+    except ImportError as error:
+        from pose_ros.bags.finding import reader_is_missing
+
+        command = " ".join(["pose-ros", *arguments[:1]])
+        say(f"pose-ros: {reader_is_missing(command, error)}")
+        return 1
+
+
+def _run_command(arguments: list[str]) -> int:
     args = _parse(arguments)
     run: Callable[[argparse.Namespace], int]
     run = _module(args.command).run

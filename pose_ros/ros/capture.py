@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pose_ros.bags.images import BagImages
 from pose_ros.core.timeline import went_back
 from pose_ros.core.types import Frame, Source
 from pose_ros.ros.node import ManagedNode
@@ -266,5 +265,5 @@ def start_capture(
         node.now,
         has_reader,
         simulated=lambda: node.simulated,
-        keep_stamps=isinstance(source, BagImages),
+        keep_stamps=getattr(source, "keeps_stamps", False),
     )

@@ -437,10 +437,11 @@ def _conflicts_of_several(given: Mapping[str, str]) -> list[str]:
 
 def _missing_for_bag(path: str, machine: Machine) -> list[str]:
     """Return a line for what playing a bag needs and this machine lacks."""
-    if not machine.has_module("rosbags"):
-        return [
-            f"bag needs rosbags, which the Python that runs ros2 does not have: {_OTHER_PYTHON}"
-        ]
+    from pose_ros.bags.finding import PACKAGES
+
+    if missing := [module for module in PACKAGES if not machine.has_module(module)]:
+        lacks = f"bag needs {', '.join(missing)}, which the Python that runs ros2 does not have"
+        return [f"{lacks}: {_OTHER_PYTHON}"]
     if not machine.has_module("ros2bag"):
         where = "which is not installed (apt install ros-$ROS_DISTRO-rosbag2)"
         return [f"bag needs ros2 bag, {where}; without it: pose-ros up --camera {path}"]

@@ -7,8 +7,7 @@ import stat
 import struct
 from pathlib import Path
 
-from pose_ros.bags import mcap, sqlite
-from pose_ros.bags.reader import is_bag
+from pose_ros.bags.finding import MCAP_MAGIC, SQLITE_MAGIC, is_bag
 from pose_ros.core.encoded_images import FILE_FORMATS, image_format, tiff_pages
 from pose_ros.errors import DocumentError, ImageError, SourceError
 from pose_ros.files import read_file
@@ -37,7 +36,7 @@ def kind_of(path: Path) -> str:
     if is_bag(path):
         return BAG
     head = _head(path)
-    if head.startswith((sqlite.MAGIC, mcap.MAGIC)):
+    if head.startswith((SQLITE_MAGIC, MCAP_MAGIC)):
         return BAG
     return video_container(head, path.name) or _picture_kind(path, head)
 

@@ -16,8 +16,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pose_ros.bags.images import open_bag_images
-from pose_ros.bags.reader import is_bag
+from pose_ros.bags.finding import is_bag, reader_is_missing
 from pose_ros.core.encoded_images import DEFAULT_MAX_PIXELS, FILE_FORMATS, image_format
 from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, SourceError
@@ -187,6 +186,10 @@ def open_source(
     paths = _matches(spec)
     kind = kind_of(paths[0]) if len(paths) == 1 else PICTURE
     if kind == BAG:
+        try:
+            from pose_ros.bags.images import open_bag_images
+        except ImportError as error:
+            raise reader_is_missing(spec, error) from None
         return open_bag_images(paths[0], topic, max_pixels=max_pixels)
     if topic is not None:
         raise OptionError(f"a topic was given, and {spec} is no bag: leave it out")

@@ -17,6 +17,7 @@ from backports import zstd
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from pose_ros.bags import mcap
+from pose_ros.bags.finding import MCAP_MAGIC
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import SourceError
@@ -304,7 +305,7 @@ def rewrite(file: Path, kind: str) -> None:
     """Write an MCAP file again, without an index, its chunks compressed."""
     data = file.read_bytes()
     compress = {"zstd": zstd.compress, "lz4": lz4.frame.compress}[kind]
-    out = bytearray(mcap.MAGIC)
+    out = bytearray(MCAP_MAGIC)
     for code, body, length in mcap.walk_records(lambda o, n: data[o : o + n], 8, len(data) - 37):
         record = data[body : body + length]
         if code == mcap.CHUNK:
@@ -317,14 +318,14 @@ def rewrite(file: Path, kind: str) -> None:
             continue
         out += mcap.HEAD.pack(code, len(record)) + record
     out += mcap.HEAD.pack(mcap.DATA_END, 4) + bytes(4)
-    out += mcap.HEAD.pack(mcap.FOOTER, 20) + bytes(20) + mcap.MAGIC
+    out += mcap.HEAD.pack(mcap.FOOTER, 20) + bytes(20) + MCAP_MAGIC
     file.write_bytes(out)
 
 
 def test_messages_outside_of_chunks_are_read(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "mcap")
     data = file.read_bytes()
-    out = bytearray(mcap.MAGIC)
+    out = bytearray(MCAP_MAGIC)
     for code, body, length in mcap.walk_records(lambda o, n: data[o : o + n], 8, len(data) - 37):
         if code == mcap.CHUNK:
             out += data[body + 40 : body + length]
@@ -333,7 +334,7 @@ def test_messages_outside_of_chunks_are_read(tmp_path: Path) -> None:
     assert numbers == list(range(COUNT))
     assert damage.endswith(f"(it is cut off): 0 of {COUNT} messages are lost")
     out += mcap.HEAD.pack(mcap.DATA_END, 4) + bytes(4)
-    file.write_bytes(out + mcap.HEAD.pack(mcap.FOOTER, 20) + bytes(20) + mcap.MAGIC)
+    file.write_bytes(out + mcap.HEAD.pack(mcap.FOOTER, 20) + bytes(20) + MCAP_MAGIC)
     assert read(file.parent) == (list(range(COUNT)), ())
 
 
