@@ -225,6 +225,7 @@ class Pipeline:
         self._options = options
         self._timeline = Timeline()
         floor = floor_below(options.mount)
+        self._room = None if floor is None else floor.room
         self._people = PeopleStage(estimator, hands, options.lift, floor)
         self._recognizer = GestureRecognizer(options.gestures) if options.gestures else None
 
@@ -290,6 +291,7 @@ class Pipeline:
             goals=held.goals,
             frame_id=image.frame_id,
             source=frame.source,
+            room=self._room if isinstance(image.place, str) else image.place,
         )
 
 

@@ -11,7 +11,7 @@ ELSEWHERE = {
     *("_way", "JointMemory.fill", "GestureRecognizer._forget", "_Body.update", "Tracker.missing"),
     # a place or a pose between two stamps is interpolated
     *("_Link.at", "FrameTree.add", "FrameTree._check_parent"),
-    *("_PersonTrack._between", "BvhMotion._track", "CameraSamples.at"),
+    *("EvenMotion._between", "EvenMotion.__init__", "CameraSamples.at"),
     # which messages of several topics belong together
     *("Lifter.lift", "_Images.take_result", "common_stamp"),
     *("DepthBuffer._wait_for_own.decided", "PoseInput._on_hands", "FusionNode._fuse"),

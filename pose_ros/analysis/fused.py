@@ -113,6 +113,7 @@ class FusedRecording:
         ]
         fusion = Fusion([camera.view for camera in self.cameras], self.fusion)
         gestures = self._gestures()
+        room = room_of(self.rig)
         for sample in streams[0]:
             newest = {self.cameras[0].view.name: (sample.stamp, sample.found.poses)}
             for camera, stream in zip(self.cameras[1:], streams[1:], strict=True):
@@ -140,6 +141,7 @@ class FusedRecording:
                     frame_id=image.frame_id,
                     source=image.frame.source,
                     fused=people.points,
+                    room=room,
                 ),
             )
 

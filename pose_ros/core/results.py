@@ -51,6 +51,8 @@ class Result:
             words why that is not known.
         fused: (N, K, 3) meters in the common world of several cameras, NaN where unknown; None
             where one camera was there. ``poses`` are then as the first camera has them.
+        room: (4, 4) that takes meters of ``fused``, of ``poses.camera`` where one camera was
+            there, to a frame with z up; None where up is not known.
     """
 
     index: int
@@ -65,6 +67,7 @@ class Result:
     targets: Mapping[int, Target | Refused] = field(default_factory=dict)
     goals: Mapping[int, Goal | str] = field(default_factory=dict)
     fused: NDArray[np.float64] | None = None
+    room: NDArray[np.float64] | None = None
 
     @property
     def stamp(self) -> float:

@@ -42,7 +42,7 @@ class ExportOptions:
     files: Mapping[str, str] = field(default_factory=dict)
     person: int | None = option(
         None,
-        help="Id of the person whose motion the BVH is of.",
+        help="Id of the person whose motion BVH, TRC, MOT and C3D are of.",
         minimum=0,
         maximum=4294967295,
         unset=-1,

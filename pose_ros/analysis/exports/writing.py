@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pose_ros.analysis.exports.bvh import BvhMotion
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
+from pose_ros.analysis.exports.markers import TrcMarkers
 from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
 from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.core.results import Result, RunInfo
@@ -73,6 +74,7 @@ FORMATS: dict[str, Format] = {
     "coco": Format("a COCO keypoints data set, JSON", CocoDataset),
     "coco_results": Format("people as COCO's evaluation takes them, JSON", CocoResults),
     "bvh": Format("motion of one person", BvhMotion, suffixes=(".bvh",)),
+    "trc": Format("markers of one person for OpenSim, meters", TrcMarkers, suffixes=(".trc",)),
 }
 """Formats by name."""
 
@@ -108,7 +110,7 @@ def check_exports(
         OutputError: A file stands there already, or a format needs what is not installed.
     """
     for option, given, of in (
-        ("--person", options.person is not None, {"bvh"}),
+        ("--person", options.person is not None, {"bvh", "trc"}),
         ("--coco17", options.coco17, {"coco"}),
         ("--wide", options.wide, {"csv", "parquet"}),
         ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),

@@ -57,6 +57,18 @@ class Floor:
     camera_height: float
     up: Float64Array
 
+    @property
+    def room(self) -> Float64Array:
+        """(4, 4) from the optical frame to one on the floor below: x ahead, y left, z up."""
+        # a camera that looks straight down has the upper edge of its images ahead
+        ahead = np.array([0.0, 0.0, 1.0]) if abs(self.up[2]) < 0.99 else np.array([0.0, -1.0, 0.0])
+        left = np.cross(self.up, ahead)
+        left /= np.linalg.norm(left)
+        room = np.eye(4)
+        room[:3, :3] = np.stack([np.cross(left, self.up), left, self.up])
+        room[2, 3] = self.camera_height
+        return room
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:

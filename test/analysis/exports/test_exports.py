@@ -20,6 +20,7 @@ SUFFIXES = {
     "coco": "json",
     "coco_results": "results.json",
     "bvh": "bvh",
+    "trc": "trc",
 }
 
 
@@ -42,10 +43,12 @@ def test_all_formats_at_once(tmp_path):
     notes = exports.close()
     written = files(tmp_path)
     assert set(written) == {path.name for path in exports.paths}
-    assert len(written) == 11
+    assert len(written) == 12
     assert exports.close() == notes
     assert files(tmp_path) == written
-    assert notes == (f"{tmp_path}/poses.bvh: person 0, 3 frames, 0.1 s",)
+    assert notes == tuple(
+        f"{tmp_path}/poses.{kind}: person 0, 3 frames, 0.1 s" for kind in ("bvh", "trc")
+    )
 
 
 def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
@@ -53,7 +56,7 @@ def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
         exports = open_exports(all_formats(tmp_path), INFO, places=places)
         exports.close()
         assert not set(tmp_path.iterdir()) & set(exports.paths)
-    assert set(files(tmp_path)) == {path.name for path in exports.paths[:-1]}
+    assert set(files(tmp_path)) == {path.name for path in exports.paths[:-2]}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
