@@ -6,6 +6,7 @@ python tools/driver_images.py --size 640x480 --subscribe reliable best_effort
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--size", default="640x480", help="of the images (640x480)")
-    made.add_argument("--count", type=int, default=60, help="images (60)")
+    made.add_argument("--count", type=int, default=60, help="images (60); 0: until it is ended")
     made.add_argument("--rate", type=float, default=10.0, help="images a second (10)")
     made.add_argument(
         "--in-step",
@@ -63,7 +64,7 @@ def publish(options: argparse.Namespace) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     msg = Image(width=width, height=height, encoding="bgr8", step=3 * width)
     msg.header.frame_id = "camera"
-    for _ in range(options.count):
+    for _ in range(options.count) if options.count else itertools.count():
         noise += 1
         msg.header.stamp = node.get_clock().now().to_msg()
         del msg.data[:]

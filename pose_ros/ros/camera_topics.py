@@ -111,7 +111,8 @@ class DriverSubscription:
 
     def trouble(self) -> str:
         """Return in words what is wrong and how to cure it; empty where nothing is."""
-        if self._forced == ReliabilityPolicy.RELIABLE and self._offers_best_effort:
+        unheard = self._forced == ReliabilityPolicy.RELIABLE and self._offers_best_effort
+        if unheard and self.publishers:
             return (
                 f"{self.topic} is published best effort by {', '.join(self.publishers)}, and "
                 "qos_overrides ask for reliable: nothing arrives; leave that override out"
@@ -177,15 +178,17 @@ class DriverSubscription:
         """Subscribe again where the publishers ask for it."""
         found = self._node.get_publishers_info_by_topic(self.topic)
         names = sorted(full_name(info) for info in found)
-        if names != self.publishers:
-            self.publishers = names
-            self.losses.restart()
+        changed, self.publishers = names != self.publishers, names
         expected = type_name(self._kind)
         self._other_type = next((i.topic_type for i in found if i.topic_type != expected), "")
+        if not found:
+            return  # what was lost of a driver that has ended, as of a short bag, is still said
+        if changed:
+            self.losses.restart()
         self._offers_best_effort = any(
             info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for info in found
         )
-        if self._forced is not None or not found:
+        if self._forced is not None:
             return
         wanted = ReliabilityPolicy.RELIABLE
         if self._offers_best_effort:
