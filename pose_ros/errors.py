@@ -1,13 +1,18 @@
 """The errors that pose_ros raises on purpose; each message says what is wrong and what to do.
 
 The command line and the nodes print a ``PoseRosError`` as one line. Any other
-exception is a defect of pose_ros and keeps its traceback.
+exception is a defect of pose_ros and keeps its traceback. A ``Finding`` is what a
+check found, where nothing is raised.
 """
+
+from __future__ import annotations
 
 import contextlib
 import difflib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -78,3 +83,34 @@ def short(value: object, letters: int = 80) -> str:
     except Exception:  # noqa: BLE001 - Python refuses to write an int of 5000 digits, for one
         return f"an object of type {type(value).__name__}"
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
+Severity: TypeAlias = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check; control characters in its texts are escaped.
+
+    Attributes:
+        severity: ``error``: it does not work so; ``warning``: it works, and not as well as it
+            could.
+        subject: What was checked, such as a topic or a node.
+        message: What was found, one line.
+        cure: What to do about it, one line; empty where all is well.
+    """
+
+    severity: Severity
+    subject: str
+    message: str
+    cure: str = ""
+
+    def __post_init__(self) -> None:
+        # names and messages come from whoever is in the graph
+        for name in ("subject", "message", "cure"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
+    def line(self) -> str:
+        """Return it as a line for a person."""
+        cure = f"; {self.cure}" if self.cure else ""
+        return f"{self.severity:<8} {self.subject}: {self.message}{cure}"

@@ -15,7 +15,6 @@ from typing import Any
 from pose_ros.ros.launch_plan import ARGUMENTS
 from pose_ros.settings.command_line import flag_of
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
-from pose_ros.settings.drawing import OverlayOptions
 from pose_ros.settings.estimation import (
     EngineOptions,
     EstimatorOptions,
@@ -33,7 +32,7 @@ from pose_ros.settings.nodes import (
     PoseParameters,
 )
 from pose_ros.settings.option import Option, Plain, options_of
-from pose_ros.settings.outputs import ExportOptions, ReportOptions
+from pose_ros.settings.outputs import ExportOptions, OverlayOptions, ReportOptions
 from pose_ros.settings.parameters import Parameter, parameters_of
 
 ROOT = Path(__file__).resolve().parents[1]

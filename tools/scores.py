@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pose_ros.core.metrics import Array
 from pose_ros.core.tracking import best_pairs
+
+Array = NDArray[np.float64]
 
 
 def matched_oks(similarity: Array) -> Array:

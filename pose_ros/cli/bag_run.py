@@ -42,12 +42,11 @@ from pose_ros.cli.terminal import nothing_is_kept, say
 from pose_ros.errors import DocumentError, OptionError
 from pose_ros.files import read_file, user_path
 from pose_ros.settings.command_line import add_to_parser, from_args
-from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import TargetOptions
 from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.settings.outputs import ReportOptions
+from pose_ros.settings.outputs import OverlayOptions, ReportOptions, parse_parts
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from pose_ros import __version__
 from pose_ros.cli.nodes import require_ros
-from pose_ros.core.findings import Finding
-from pose_ros.errors import OptionError, PoseRosError
+from pose_ros.errors import Finding, OptionError, PoseRosError
 from pose_ros.files import node_executable
 from pose_ros.models import card, store
 from pose_ros.runtime import session

@@ -61,12 +61,11 @@ from pose_ros.pipeline import Pipeline, PipelineOptions
 from pose_ros.report import RecordingFacts, ReportBuilder
 from pose_ros.report.page import check_installed
 from pose_ros.settings.command_line import add_to_parser, from_args
-from pose_ros.settings.drawing import OverlayOptions, parse_parts
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.settings.gestures import TargetOptions
 from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.settings.outputs import ReportOptions
+from pose_ros.settings.outputs import OverlayOptions, ReportOptions, parse_parts
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, expand_inputs, find_inputs, open_source
 from pose_ros.sources.videos import VideoSource

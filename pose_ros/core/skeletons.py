@@ -1,4 +1,4 @@
-"""Named skeletons: keypoint names, the links between them and left-right pairs."""
+"""Named skeletons: keypoint names, the links between them, left-right pairs, and COCO's measure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pose_ros.errors import OptionError
 
@@ -315,3 +318,32 @@ def get(name: str) -> Skeleton:
     except KeyError:
         known = ", ".join(SKELETONS)
         raise OptionError(f"unknown skeleton {name!r}; known: {known}") from None
+
+
+COCO_KEYPOINTS = SKELETONS["coco17"].keypoints
+# per-keypoint constants of the COCO keypoint evaluation, twice the annotators' deviation
+COCO_SIGMAS = (
+    np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89], np.float64)
+    / 1000.0
+)
+
+
+def oks(
+    found: NDArray[np.float64], truth: NDArray[np.float64], visible: NDArray[np.bool_], area: float
+) -> float:
+    """Return the object keypoint similarity of COCO for one person.
+
+    Args:
+        found: (17, 2) pixels in COCO's order; NaN is missing and counts as far off.
+        truth: (17, 2) pixels.
+        visible: (17,) which keypoints are annotated; the others do not count.
+        area: Of the person's segment in square pixels, above 0.
+
+    Returns:
+        In [0, 1]; NaN when nothing is annotated.
+    """
+    if not visible.any():
+        return float("nan")
+    squared = ((found - truth) ** 2).sum(axis=1)
+    similarity = np.exp(-squared / (2 * area * (2 * COCO_SIGMAS) ** 2))
+    return float(np.nan_to_num(similarity, nan=0.0)[visible].mean())

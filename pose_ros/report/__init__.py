@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pose_ros.report.comparison import ComparisonBuilder
-from pose_ros.report.facts import (
-    STAYING_FRAMES,
-    CameraPlacement,
-    RecordingFacts,
-)
 from pose_ros.report.page import PLOTS, ReportBuilder
+from pose_ros.report.places import STAYING_FRAMES, CameraPlacement
+from pose_ros.report.tables import RecordingFacts
 
 __all__ = [
     "PLOTS",

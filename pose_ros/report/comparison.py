@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.joint_angles import joint_angles, triples
-from pose_ros.core.metrics import COCO_KEYPOINTS, oks
 from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.skeletons import COCO_KEYPOINTS, oks
 from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import printable
-from pose_ros.report.facts import RecordingFacts
 from pose_ros.report.moments import APART, Seen
 from pose_ros.report.page import KeyFigure, check_installed, scale_known, template, write_page
 from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, no_labels, time_axis
 from pose_ros.report.series import Histogram, Series
 from pose_ros.report.statistics import Held, Statistics
-from pose_ros.report.tables import NOTHING, moment_text, number, percent, ran
+from pose_ros.report.tables import NOTHING, RecordingFacts, moment_text, number, percent, ran
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
 if TYPE_CHECKING:

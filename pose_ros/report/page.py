@@ -19,12 +19,21 @@ from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError, printable
 from pose_ros.report import plots, tables
-from pose_ros.report.facts import CameraPlacement, RecordingFacts, option
 from pose_ros.report.moments import Moment, Moments, Seen
-from pose_ros.report.places import CHAIN_SHARE
+from pose_ros.report.places import CHAIN_SHARE, CameraPlacement
 from pose_ros.report.plots import Drawing
 from pose_ros.report.statistics import Key, Statistics, Track
-from pose_ros.report.tables import duration, is_main, moment_text, nameless, number, percent, ran
+from pose_ros.report.tables import (
+    RecordingFacts,
+    duration,
+    is_main,
+    moment_text,
+    nameless,
+    number,
+    option,
+    percent,
+    ran,
+)
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
 PLOTS = ("people", "gestures", "floor", "latency", "angles_*")

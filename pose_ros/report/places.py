@@ -13,8 +13,11 @@ from pose_ros.core.lifting.body_model import BONES
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.smoothing import Slopes
 from pose_ros.core.types import Pose, PositionSource
-from pose_ros.report.facts import CameraPlacement
+from pose_ros.errors import OptionError
 from pose_ros.report.series import Histogram, Series
+
+STAYING_FRAMES = ("map", "odom")
+"""Frames that do not move with the robot, the best first."""
 
 WALK_SECONDS = 1.0
 """A walking speed is the slope of a person's places over this time."""
@@ -36,6 +39,24 @@ CHAIN_SHARE = sum(bone.length for bone in _CHAIN_BONES.values())
 
 CHAIN_SPREAD = math.hypot(*(b.length * b.spread for b in _CHAIN_BONES.values())) / CHAIN_SHARE
 """One sigma of the height of a person whose trunk, thigh and shank are known, as a share."""
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPlacement:
+    """Where the camera is in a frame that stays, or in the robot's.
+
+    Attributes:
+        frame: Its name: z is up.
+        transform: (4, 4) takes points of the image's optical frame to it, meters.
+    """
+
+    frame: str
+    transform: Float64Array
+
+    def __post_init__(self) -> None:
+        transform = np.asarray(self.transform, np.float64)
+        if transform.shape != (4, 4) or not np.isfinite(transform).all():
+            raise OptionError(f"expected a (4, 4) transform, got {self.transform!r}")
 
 
 def floor_axes(up: ArrayLike | None) -> CameraPlacement:

@@ -15,8 +15,7 @@ from pose_ros.core.joint_angles import Basis, JointMotion, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
-from pose_ros.report.facts import CameraPlacement
-from pose_ros.report.places import ViewCone, Walk, body_height, floor_axes
+from pose_ros.report.places import CameraPlacement, ViewCone, Walk, body_height, floor_axes
 from pose_ros.report.series import Clock, Histogram, Series
 from pose_ros.settings.outputs import JOINTS
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pose_ros.core.results import RunInfo
 from pose_ros.core.types import NO_BODY, has_body
-from pose_ros.report.facts import STAYING_FRAMES, option
-from pose_ros.report.places import Estimate
+from pose_ros.report.places import STAYING_FRAMES, Estimate
 from pose_ros.report.statistics import JointRates, Key, Statistics, Track
 from pose_ros.viz.overlay import PEOPLE_COLORS
 
@@ -261,3 +261,33 @@ def latencies(statistics: Statistics) -> dict[str, str]:
     shares = {"median": 0.5, "95% within": 0.95, "99% within": 0.99}
     values = 1e3 * statistics.latencies.quantiles(*shares.values())[:, 0]
     return {name: f"{value:.1f} ms" for name, value in zip(shares, values, strict=True)}
+
+
+@dataclass(frozen=True)
+class RecordingFacts:
+    """What is known of a recording once all of it has been read.
+
+    Attributes:
+        images: How many images it holds; None where it holds none or they were not counted.
+        images_without_result: Of these, between the first and the last result; None as above.
+        lost: What could not be read, a line each.
+        network: What found the people, where the results say that and no more.
+    """
+
+    images: int | None = None
+    images_without_result: int | None = None
+    lost: tuple[str, ...] = ()
+    network: str = ""
+
+
+def option(info: RunInfo | None, name: str) -> Any:
+    """Return an option of what ran by its name, wherever it stands; None where it is not known."""
+
+    def look(options: Mapping[str, Any]) -> Any:
+        for key, value in options.items():
+            found = look(value) if isinstance(value, Mapping) else value if key == name else None
+            if found is not None:
+                return found
+        return None
+
+    return look(info.options) if info else None

@@ -21,13 +21,14 @@ from pathlib import Path
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.files import share_path
 from pose_ros.ros import middleware
-from pose_ros.ros.scene_parameters import SceneParameters, gesture_scene
-from pose_ros.ros.several_cameras import (
+from pose_ros.ros.source_parameters import (
     FUSED_TOPICS,
     OF_ONE_CAMERA,
     SCENE_DELAY,
+    SceneParameters,
     camera_sources,
     flat_name,
+    gesture_scene,
     optical_frame,
     refuse_sources,
     several_cameras,

@@ -24,8 +24,8 @@ from pose_ros.ros.markers import SkeletonMarkers
 from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, transforms_to_msg
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS
-from pose_ros.settings.drawing import parse_parts
 from pose_ros.settings.nodes import PoseParameters
+from pose_ros.settings.outputs import parse_parts
 from pose_ros.viz.overlay import draw
 
 BODIES = "/humans/bodies"

@@ -22,12 +22,12 @@ from pose_ros.ros.fusion_node import FusionNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.ros.scene_parameters import gesture_scene
-from pose_ros.ros.several_cameras import (
+from pose_ros.ros.source_parameters import (
     FUSED_TOPICS,
     OF_ONE_CAMERA,
     SCENE_DELAY,
     SeveralCameras,
+    gesture_scene,
     optical_frame,
     refuse_sources,
     several_cameras,

@@ -13,7 +13,6 @@ from functools import partial
 from pose_ros.errors import OptionError
 from pose_ros.settings import documented, group, option
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
-from pose_ros.settings.drawing import OverlayOptions
 from pose_ros.settings.estimation import (
     EngineOptions,
     EstimatorOptions,
@@ -24,6 +23,7 @@ from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import BY_NAME, OPTICAL_FRAME, ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.settings.multiview import FusionOptions
+from pose_ros.settings.outputs import OverlayOptions
 
 # fields that several tables have
 _autostart = partial(

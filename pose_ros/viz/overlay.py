@@ -12,7 +12,7 @@ from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Channels, Image, ImageLike, Pose, Poses, validate_image
 from pose_ros.errors import OptionError
-from pose_ros.settings.drawing import PARTS
+from pose_ros.settings.outputs import PARTS
 
 SPAN = 3.0
 """An image this many times as large as a person or hand has dots and lines just fitting."""

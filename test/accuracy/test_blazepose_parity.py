@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pose_ros
-from pose_ros.core.metrics import COCO_KEYPOINTS, oks
+from pose_ros.core.skeletons import COCO_KEYPOINTS, oks
 from pose_ros.models import store
 from pose_ros.models.card import load_card
 

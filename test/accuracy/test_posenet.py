@@ -14,7 +14,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import pose_ros
-from pose_ros.core.metrics import oks
+from pose_ros.core.skeletons import oks
 from pose_ros.models import store
 from pose_ros.models.card import load_card
 from pose_ros.networks.posenet import SKELETON, decode

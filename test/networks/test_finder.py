@@ -11,7 +11,7 @@ import pytest
 import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
-from pose_ros.core.metrics import COCO_KEYPOINTS
+from pose_ros.core.skeletons import COCO_KEYPOINTS
 from pose_ros.errors import ModelError
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.one_shot import OneShot

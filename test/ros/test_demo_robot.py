@@ -9,9 +9,9 @@ import pytest
 from action_msgs.srv import CancelGoal
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
-from pose_ros.ros.demo_robot import DemoRobot
+from pose_ros.ros.demo import DemoRobot
 from pose_ros.ros.messages import header_to_msg
-from pose_ros.ros.scene_parameters import scene_meters
+from pose_ros.ros.source_parameters import scene_meters
 from pose_ros.synthetic.source import open_synthetic
 
 pytestmark = pytest.mark.safety

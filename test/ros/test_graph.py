@@ -22,8 +22,8 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.ros import graph_checks
-from pose_ros.ros.doctor import GraphDoctor
+from pose_ros.ros import doctor
+from pose_ros.ros.doctor import GraphDoctor, Observation
 from pose_ros.ros.graph import (
     CAMERA_INFO,
     COMPRESSED,
@@ -34,7 +34,6 @@ from pose_ros.ros.graph import (
     Traffic,
     hearing_qos,
 )
-from pose_ros.ros.graph_checks import Observation
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.qos import LATCHED_QOS
 from pose_ros.ros.watch import find_chain
@@ -121,7 +120,7 @@ def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durab
 )
 def test_stamps_that_no_camera_gives(stamps: tuple[float, ...], words: str) -> None:
     seen = camera(traffic={"/image": images(*stamps)})
-    assert any(words in finding.message for finding in graph_checks.check_images(seen))
+    assert any(words in finding.message for finding in doctor.check_images(seen))
 
 
 @pytest.mark.parametrize(("period", "is_slow"), [(0.25, True), (0.125, False)])
@@ -132,12 +131,12 @@ def test_images_that_are_too_slow_for_gestures_are_a_warning(
     monkeypatch.setattr("pose_ros.ros.graph.time", SimpleNamespace(monotonic=arrivals.__next__))
     stamps = [NOW - 0.2 + 0.01 * i for i in range(5)]
     seen = camera(traffic={"/image": images(*stamps)})
-    assert not [f for f in graph_checks.check_images(seen) if "too few for gestures" in f.message]
+    assert not [f for f in doctor.check_images(seen) if "too few for gestures" in f.message]
     gesture = endpoint("/pose/poses", POSES, "/gesture", "subscriber")
     state = endpoint("/gesture/gestures", GESTURES, "/gesture", "publisher")
     seen = replace(seen, endpoints=[*seen.endpoints, gesture, state])
     assert seen.gesture_nodes == ["/gesture"]
-    slow = [f for f in graph_checks.check_images(seen) if "too few for gestures" in f.message]
+    slow = [f for f in doctor.check_images(seen) if "too few for gestures" in f.message]
     assert [f.severity for f in slow] == (["warning"] if is_slow else [])
 
 
@@ -147,7 +146,7 @@ def test_images_that_are_only_compressed_say_which_parameter() -> None:
         endpoint("/image", IMAGE, "/pose", "subscriber"),
         endpoint("/pose/poses", POSES, "/pose", "publisher"),
     ]
-    (finding,) = graph_checks.check_images(Observation(endpoints=found))
+    (finding,) = doctor.check_images(Observation(endpoints=found))
     assert "set image_transport to compressed" in finding.cure
 
 
@@ -161,7 +160,7 @@ def test_rectified_images_without_a_projection_have_no_meters() -> None:
     seen = camera(
         "/image_rect", traffic={"/camera_info": traffic, "/image_rect": images(NOW - 0.1)}
     )
-    (finding,) = graph_checks.check_camera_info(seen)
+    (finding,) = doctor.check_camera_info(seen)
     assert (finding.severity, finding.subject) == ("warning", "/camera_info")
     assert "people have no meters" in finding.message
 
@@ -171,10 +170,10 @@ def test_network_on_a_cpu_beside_a_gpu_is_reported(
 ) -> None:
     values = [KeyValue(key="provider", value="cpu"), KeyValue(key="network", value="blazepose")]
     seen = camera(health={"/pose": DiagnosticStatus(values=values)})
-    monkeypatch.setattr(graph_checks, "_GPU_DEVICES", (str(tmp_path / "none"),))
-    assert [f.severity for f in graph_checks.check_providers(seen)] == ["ok"]
-    monkeypatch.setattr(graph_checks, "_GPU_DEVICES", (str(tmp_path),))
-    (finding,) = graph_checks.check_providers(seen)
+    monkeypatch.setattr(doctor, "_GPU_DEVICES", (str(tmp_path / "none"),))
+    assert [f.severity for f in doctor.check_providers(seen)] == ["ok"]
+    monkeypatch.setattr(doctor, "_GPU_DEVICES", (str(tmp_path),))
+    (finding,) = doctor.check_providers(seen)
     assert "a GPU is there" in finding.message
     assert "onnxruntime-gpu" in finding.cure
 
@@ -182,7 +181,7 @@ def test_network_on_a_cpu_beside_a_gpu_is_reported(
 def test_clock_that_stands_still_and_nodes_that_do_not_use_it() -> None:
     clock = endpoint("/clock", "rosgraph_msgs/msg/Clock", "/player", "publisher")
     seen = Observation(endpoints=[clock], sim_time={"/pose": True, "/driver": False, "/old": None})
-    still, mixed = graph_checks.check_clock(seen)
+    still, mixed = doctor.check_clock(seen)
     assert (still.severity, "stands still" in still.message) == ("error", True)
     assert mixed.message.startswith("/driver do not use sim time, and /player publishes /clock")
 
@@ -201,19 +200,19 @@ def test_nodes_that_come_late_are_waited_for(
     alone: SingleThreadedExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.doctor.DISCOVERY_SECONDS", 0.2)
-    doctor = GraphDoctor(alone)
-    assert not doctor.observe(0.1, wait=0.0).nodes
+    observer = GraphDoctor(alone)
+    assert not observer.observe(0.1, wait=0.0).nodes
     late: list[Any] = []
 
     def start() -> None:
         timer.cancel()
         late.append(rclpy.create_node("late"))
 
-    timer = doctor.node.create_timer(0.5, start)
-    seen = doctor.observe(0.1, wait=WAIT_SECONDS)
+    timer = observer.node.create_timer(0.5, start)
+    seen = observer.observe(0.1, wait=WAIT_SECONDS)
     timer.destroy()
     assert seen.nodes == ["/late"]
-    doctor.close()
+    observer.close()
     late[0].destroy_node()
 
 
@@ -227,10 +226,10 @@ def test_frames_that_hang_together_are_found_so(ros: Any, monkeypatch: pytest.Mo
     ros.node.create_publisher(Image, "image", 1)
     header = header_to_msg(NOW, "camera_optical_frame")
     ros.node.create_timer(0.1, lambda: infos.publish(CameraInfo(header=header)))
-    doctor = GraphDoctor(ros.executor, ("base_link", "camera_optical_frame"))
-    seen = doctor.observe(0.5, wait=WAIT_SECONDS)
-    doctor.close()
-    (finding,) = graph_checks.check_frames(seen)
+    observer = GraphDoctor(ros.executor, ("base_link", "camera_optical_frame"))
+    seen = observer.observe(0.5, wait=WAIT_SECONDS)
+    observer.close()
+    (finding,) = doctor.check_frames(seen)
     assert finding.severity == "ok", finding.line()
     assert seen.sim_time == {"/test": False}
     assert list(seen.nodes) == ["/test"]

@@ -35,7 +35,7 @@ SAFETY = FLAKY.replace("def test_flaky", "@pytest.mark.safety\ndef test_safety")
 ROBOT = ("cmd_vel", "goal_pose", "gesture_stage")
 NO_ROBOT = {
     "test_fusion_node": "a robot listens, and no movement is asserted",
-    "test_graph_checks": "the doctor looks on",
+    "test_doctor_findings": "the doctor looks on",
     "test_launch_plan": "only names topics",
     "test_reruns": "this file",
 }

@@ -17,7 +17,7 @@ from pose_ros.ros.fusion_node import FusionNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.launch_plan import LaunchPlan, Machine, NodePlan, launch_plan
 from pose_ros.ros.pose_node import PoseNode
-from pose_ros.ros.several_cameras import camera_sources
+from pose_ros.ros.source_parameters import camera_sources
 from pose_ros.sources.camera_rig import write_rig
 from pose_ros.synthetic.source import open_synthetic
 

@@ -8,7 +8,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
-from pose_ros.settings.drawing import PARTS, parse_parts
+from pose_ros.settings.outputs import PARTS, parse_parts
 from pose_ros.viz import overlay
 
 SKELETON = skeletons.get("blazepose33")

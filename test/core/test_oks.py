@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.metrics import COCO_SIGMAS, oks
+from pose_ros.core.skeletons import COCO_SIGMAS, oks
 
 TRUTH = np.random.default_rng(0).uniform(0, 100, (17, 2))
 ALL = np.ones(17, bool)

@@ -1,4 +1,7 @@
-"""What suits the nodes to several cameras of one room, for ``pose-ros up`` and the launch file."""
+"""Parameters that suit the nodes to their sources: a drawn scene, several cameras of one room.
+
+``pose-ros up`` and the launch file take them from here.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pose_ros.errors import OptionError
-from pose_ros.ros.scene_parameters import SCENE_TIMEOUT, scene_meters
+from pose_ros.settings.nodes import GestureParameters
+from pose_ros.settings.parameters import parameters_of
 from pose_ros.sources.names import commanding_scene, is_synthetic, may_repeat, with_option
 
 if TYPE_CHECKING:
     from pose_ros.core.multiview.extrinsics import CameraView
+    from pose_ros.synthetic.source import SyntheticSource
 
 Value = bool | int | float | str
 
@@ -22,13 +27,65 @@ OF_ONE_CAMERA = ("hfov", "frame_id", "image_topic", "depth_topic", "hands", "det
 """Arguments that say something of one camera, or that the fusion node does not take."""
 FUSED_TOPICS = (("pose/poses", "fusion/poses"), ("pose/skeleton", "fusion/skeleton"))
 """Remappings of a gesture node that takes the fused people."""
-MOST_SECONDS = 2.0
-"""The most that a gesture node takes for its ``timeout``."""
+SCENE_TIMEOUT = 1.0
+"""Seconds, the gesture node's ``timeout`` for a drawn scene."""
 SCENE_DELAY = 5.0
 """Seconds from the start to the first image of a drawn scene, which all its cameras share."""
 _SCENE_HALF_WIDTH = 0.7  # meters from the middle to the outer drawn cameras
 _SCENE_YAW = -12.0  # degrees of the outer drawn camera on the left
 _PLACE = ("camera_x", "camera_y", "yaw")
+
+
+@dataclass(frozen=True)
+class SceneParameters:
+    """A drawn scene and the parameters that suit the nodes to it.
+
+    Attributes:
+        source: Name of the scene, as ``open_source`` takes it.
+        pose: Parameters of the pose node.
+        gesture: Parameters of the gesture node.
+        note: What is missing; empty: nothing.
+    """
+
+    source: str
+    pose: Mapping[str, float] = field(default_factory=dict)
+    gesture: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+def scene_meters(source: SyntheticSource) -> dict[str, float]:
+    """Return the pose node's parameters that say how large people are and where the floor is.
+
+    Without ``person_height`` where the scene's actors are not of one height.
+    """
+    heights = {round(truth.height, 3) for truth in source.truths(0.0)}
+    transform = source.view.transform
+    return {
+        **({"person_height": heights.pop()} if len(heights) == 1 else {}),
+        "camera_height": round(float(transform[2, 3]), 3),
+        "camera_pitch": round(-math.degrees(math.asin(transform[2, 2])), 3),
+    }
+
+
+def gesture_scene(spec: str) -> SceneParameters:
+    """Return a drawn scene in which gestures can command a robot, and what the nodes need for it.
+
+    The scene begins when the camera opens it. With the height of its people and the place of its
+    camera a direction is certain enough to move a robot by. And where one machine draws, finds
+    and commands, an image may be older than one of a real camera.
+
+    Args:
+        spec: The name of a drawn scene, with or without options.
+
+    Raises:
+        OptionError: There is no such scene or option, or a value is out of its range.
+    """
+    # late: the Python of ros2 may lack what they need, and a launch without a scene needs neither
+    from pose_ros.synthetic.source import affordable_fps, open_synthetic
+
+    spec = with_option(commanding_scene(spec), "fps", f"{affordable_fps():g}")
+    spec = with_option(spec, "begin", "now")
+    return SceneParameters(spec, scene_meters(open_synthetic(spec)), {"timeout": SCENE_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -136,7 +193,8 @@ def several_cameras(
         pose = {name: meters[name] for name in ("person_height",) if name in meters}
         # where one machine draws and finds all, a camera lacks an image now and then
         shared = {"max_skew": round(2.0 / fps, 3)}
-        gesture = {"timeout": min(SCENE_TIMEOUT * len(sources), MOST_SECONDS)}
+        _, most = parameters_of(GestureParameters)["timeout"].range or (0.0, math.inf)
+        gesture = {"timeout": min(SCENE_TIMEOUT * len(sources), most)}
     return SeveralCameras(
         names,
         tuple({"source": source} for source in sources),

@@ -20,12 +20,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration, Camera
-from pose_ros.core.findings import Finding
-from pose_ros.ros import graph_checks
-from pose_ros.ros.doctor import GraphDoctor, examine
+from pose_ros.errors import Finding
+from pose_ros.ros import doctor
+from pose_ros.ros.doctor import GraphDoctor, Observation, examine
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.graph import values_of
-from pose_ros.ros.graph_checks import Observation
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.ros.watch import NOTHING_RUNS, LiveLine, describe, find_chain
@@ -170,14 +169,14 @@ def seen(make_fake: Any) -> Iterator[tuple[list[Finding], str]]:
     nodes += [gesture, teleop, *twins, simulated, rude_node()]
     for node in nodes:
         executor.add_node(node)
-    doctor = GraphDoctor(executor, ("base_link", "camera_optical_frame"))
+    observer = GraphDoctor(executor, ("base_link", "camera_optical_frame"))
     line = LiveLine()
     executor.add_node(line.node)
     try:
         end = time.monotonic() + 2 * WAIT_SECONDS
         while True:
             line.refresh()
-            found = doctor.observe(SECONDS, wait=WAIT_SECONDS)
+            found = observer.observe(SECONDS, wait=WAIT_SECONDS)
             good = replace(line.chain, pose_node="/pose_good", poses="/pose_good/poses")
             words = describe(line.listener, good)
             complete = is_complete(found) and all(word in words for word in LIVE_WORDS)
@@ -185,12 +184,12 @@ def seen(make_fake: Any) -> Iterator[tuple[list[Finding], str]]:
                 break
         with pytest.MonkeyPatch.context() as patched:
             for name, value in THRESHOLDS.items():
-                patched.setattr(graph_checks, name, value)
+                patched.setattr(doctor, name, value)
             findings = examine(found)
         yield findings, words
     finally:
         line.close()
-        doctor.close()
+        observer.close()
         for node in nodes:
             getattr(node, "close", node.destroy_node)()
         executor.shutdown()
