@@ -47,7 +47,7 @@ MAX_LOSS = 0.02
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantizationLoss:
     """How far keypoints move from where the network in float32 has them.
 
     Attributes:
@@ -163,7 +163,9 @@ def _samples(card: Card, sessions: Mapping[str, Session], role: str) -> list[Flo
     return recorder.inputs
 
 
-def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Session]) -> Loss:
+def _loss(
+    card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Session]
+) -> QuantizationLoss:
     """Measure how far keypoints move with changed networks."""
     make, options = FAMILIES[card.family].make, EstimatorOptions(static=True)
     exact, other = (make(card.contract, nets, options) for nets in (sessions, changed))
@@ -178,7 +180,7 @@ def _loss(card: Card, sessions: Mapping[str, Session], changed: Mapping[str, Ses
                     worlds.append(np.linalg.norm(a.world[0] - b.world[0], axis=1))
     if not distances:
         raise ModelError(f"{card.name} finds no person in drawn scenes: it cannot be had in int8")
-    return Loss(
+    return QuantizationLoss(
         count=len(distances),
         mean=float(np.nanmean(distances)),
         p99=float(np.nanpercentile(distances, 99)),

@@ -22,7 +22,7 @@ PRIVATE = {
     "test_gesture_node.py": 5,
     "test_gesture_safety.py": 13,
     "test_launch_plan.py": 1,
-    "test_meters.py": 1,
+    "test_camera_and_depth.py": 1,
     "test_middleware.py": 2,
     "test_pointing_markers.py": 3,
     "test_replay.py": 5,

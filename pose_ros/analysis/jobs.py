@@ -169,7 +169,7 @@ def origin_of(task: BagTask) -> Origin:
     outputs = asdict(task.outputs)
     del outputs["force"]
     if not task.outputs.overlay:
-        del outputs["overlay_parts"]
+        del outputs["drawing"]
     if not task.outputs.plots:
         del outputs["plots"]
     if not task.outputs.report and not task.outputs.plots:

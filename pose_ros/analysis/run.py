@@ -18,8 +18,8 @@ from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.outputs import OutputPlaces, check_apart
-from pose_ros.analysis.sinks import open_sinks, place_plots
 from pose_ros.analysis.task import BagTask, RunCounts, Settings, TaskProgress, TaskReport
+from pose_ros.analysis.writers import open_writers, place_plots
 from pose_ros.bags.images import BagImages
 from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
@@ -68,10 +68,10 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
             plots = place_plots(outputs.plots, places, force=outputs.force)
         pipeline = make_pipeline(task)
         info = run_info(images.name, pipeline, recorded_options(task, images))
-        sinks = stack.enter_context(open_sinks(task, places, images, info, counts, plots=plots))
+        writers = stack.enter_context(open_writers(task, places, images, info, counts, plots=plots))
         total = images.length
         for image, result in pipeline.run_all(images_of(images, camera), counts.refuse):
-            for write in sinks:
+            for write in writers:
                 write(image, result)
             counts.add(result)
             if progress:

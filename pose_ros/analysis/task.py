@@ -19,7 +19,7 @@ from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOp
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
-from pose_ros.settings.outputs import ExportOptions, ReportOptions
+from pose_ros.settings.outputs import ExportOptions, OverlayOptions, ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
 """Called with how many images are done, and how many there are, None when unknown."""
@@ -74,7 +74,7 @@ class TaskOutputs:
         exports: Tables and motion.
         json: Lines of JSON, one an image, as ``pose-ros estimate`` writes them; ``-`` for stdout.
         overlay: Video of the images with the people drawn in.
-        overlay_parts: What is drawn, as ``pose_ros.viz.overlay.draw`` takes it.
+        drawing: What is drawn there.
         report: Page about the recording.
         report_options: What that page shows.
         plots: Folder of the page's drawings as pictures.
@@ -87,7 +87,7 @@ class TaskOutputs:
     exports: ExportOptions = field(default_factory=ExportOptions)
     json: str = ""
     overlay: str = ""
-    overlay_parts: tuple[str, ...] = ()
+    drawing: OverlayOptions = field(default_factory=OverlayOptions)
     report: str = ""
     report_options: ReportOptions = field(default_factory=ReportOptions)
     plots: str = ""

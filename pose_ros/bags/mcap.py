@@ -88,7 +88,7 @@ class Block:
         self.counts[channel] += 1
 
 
-class Opened(NamedTuple):
+class ChunkRecords(NamedTuple):
     """The records of a chunk.
 
     Attributes:
@@ -143,7 +143,7 @@ def indexed_chunk(body: bytes) -> Block:
     return Block(offset, offset + length, first, last, True, counts)
 
 
-def open_chunk(at: At, block: Block, *, check: bool) -> Opened:
+def open_chunk(at: At, block: Block, *, check: bool) -> ChunkRecords:
     """Return the records of a chunk, decompressed as far as they can be read.
 
     Args:
@@ -164,7 +164,7 @@ def open_chunk(at: At, block: Block, *, check: bool) -> Opened:
     compression = at(start, min(letters, 64)).decode("ascii", "replace")
     start += letters + 8
     if compression == "" and not check:
-        return Opened(at, start, block.end)
+        return ChunkRecords(at, start, block.end)
     data = at(start, max(0, block.end - start))
     if compression == "":
         whole = len(data) == size
@@ -177,7 +177,9 @@ def open_chunk(at: At, block: Block, *, check: bool) -> Opened:
     trouble = "" if whole else "a chunk is cut off or broken"
     if whole and checksum and zlib.crc32(data) != checksum:
         trouble = "the checksum of a chunk is wrong"
-    return Opened(lambda offset, length: data[offset : offset + length], 0, len(data), trouble)
+    return ChunkRecords(
+        lambda offset, length: data[offset : offset + length], 0, len(data), trouble
+    )
 
 
 def find_chunk(at: At, offset: int, end: int) -> int | None:
@@ -435,7 +437,7 @@ class McapFile:
         block: Block,
     ) -> Iterator[BagRecord]:
         """Yield the messages of one block in order."""
-        opened = Opened(at, block.offset, block.end)
+        opened = ChunkRecords(at, block.offset, block.end)
         found: list[tuple[int, Content, int, int]] = []
         count = 0
         try:
@@ -462,7 +464,7 @@ class McapFile:
             yield BagRecord(stamp, content.topic, content.kind, data[:head], size)
 
 
-def _messages(opened: Opened, block: Block) -> Iterator[tuple[int, int, int, int]]:
+def _messages(opened: ChunkRecords, block: Block) -> Iterator[tuple[int, int, int, int]]:
     """Yield channel, time, place and size of each message of a block."""
     for code, body, length in walk_records(*opened[:3]):
         if code == MESSAGE:

@@ -46,7 +46,7 @@ from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import TargetOptions
 from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.settings.outputs import OverlayOptions, ReportOptions, parse_parts
+from pose_ros.settings.outputs import OverlayOptions, ReportOptions
 from pose_ros.sources.calibration import parse_calibration
 from pose_ros.video_files import VIDEO_SUFFIXES
 
@@ -171,7 +171,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         exports=exports,
         json=args.json or "",
         overlay=args.overlay or "",
-        overlay_parts=parse_parts(args.overlay_parts),
+        drawing=OverlayOptions(overlay=args.overlay_parts),
         report=args.report or "",
         plots=args.plots or "",
         report_options=from_args(ReportOptions, args),
@@ -303,7 +303,7 @@ def run_fleet(args: argparse.Namespace, template: BagTask) -> int:
             )
         try:
             with (
-                Bar(plan.jobs, quiet=quiet) as bar,
+                ProgressBar(plan.jobs, quiet=quiet) as bar,
                 contextlib.closing(fleet.run(plan.jobs, bar.tick)) as results,
             ):
                 for job, report in results:
@@ -336,7 +336,7 @@ def check_names(template: BagTask) -> None:
             )
 
 
-class Bar:
+class ProgressBar:
     """Progress over all jobs, by the bytes that they read; use it as a context manager."""
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool = False) -> None:
@@ -351,7 +351,7 @@ class Bar:
             file=sys.stderr,
         )
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:

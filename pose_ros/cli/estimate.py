@@ -29,8 +29,8 @@ from pose_ros.analysis.outputs import (
     open_pictures,
 )
 from pose_ros.analysis.run import run_info
-from pose_ros.analysis.sinks import Write, drawings, exports, json_lines, page, place_plots
 from pose_ros.analysis.task import RunCounts, losses
+from pose_ros.analysis.writers import Write, drawings, exports, json_lines, page, place_plots
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.cli.fusing import (
     add_fusion_arguments,
@@ -65,7 +65,7 @@ from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.settings.gestures import TargetOptions
 from pose_ros.settings.images import ImageOptions
 from pose_ros.settings.lifting import LiftOptions
-from pose_ros.settings.outputs import OverlayOptions, ReportOptions, parse_parts
+from pose_ros.settings.outputs import OverlayOptions, ReportOptions
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.opening import Input, expand_inputs, find_inputs, open_source
 from pose_ros.sources.videos import VideoSource
@@ -257,8 +257,9 @@ class _Outputs:
         Raises:
             OutputError: One is there already, or cannot be written.
         """
-        self._args, self._drawing, self._whole = args, _drawing(args), places
-        self._sinks: list[Write] = []
+        self._args, self._drawing = args, from_args(OverlayOptions, args)
+        self._whole = places
+        self._writers: list[Write] = []
         self._pictures: Pictures | None = None
         self._is_picture = {printable(i.name): i.is_picture for i in inputs}
         self._video: Path | None = None
@@ -280,19 +281,19 @@ class _Outputs:
         """Open all but a video, whose rate the first input tells."""
         args, places = self._args, self._whole
         name, notes = recording_name(args.inputs[0]), summary.counts.notes
-        self._sinks = [
+        self._writers = [
             stack.enter_context(exports(export_options(args), info, places, notes, name))
         ]
         if args.report or args.plots:
             builder = ReportBuilder(info, from_args(ReportOptions, args))
             path = places.made(args.report) if args.report else None
             made = page(builder, path, self._plots, summary.recording)
-            self._sinks.append(stack.enter_context(made))
+            self._writers.append(stack.enter_context(made))
         if args.json:
             made = json_lines(args.json, places, info.network, gestures=args.gestures)
-            self._sinks.append(stack.enter_context(made))
+            self._writers.append(stack.enter_context(made))
         if self._pictures is not None:
-            self._sinks.append(drawings(self._pictures, self._drawing))
+            self._writers.append(drawings(self._pictures, self._drawing))
 
     def begin(self, source: Source, stack: contextlib.ExitStack) -> None:
         """Take notice of the next input."""
@@ -301,12 +302,12 @@ class _Outputs:
         if self._video is not None:
             writer = VideoFile(self._video, source.fps, name=self._args.out)
             stack.callback(writer.close)
-            self._sinks.append(drawings(writer, self._drawing))
+            self._writers.append(drawings(writer, self._drawing))
             self._video = None
 
     def write(self, image: RecordedImage, result: Result) -> None:
         """Write what was found in an image."""
-        for write in self._sinks:
+        for write in self._writers:
             write(image, result)
 
 
@@ -484,14 +485,4 @@ def _recorded_options(args: argparse.Namespace, options: PipelineOptions) -> dic
         **asdict(options.mount),
         "gestures": gestures and asdict(gestures),
         "targets": asdict(options.targets),
-    }
-
-
-def _drawing(args: argparse.Namespace) -> dict[str, Any]:
-    """Return how people are drawn, as ``overlay.draw`` takes it."""
-    options = from_args(OverlayOptions, args)
-    return {
-        "parts": parse_parts(options.overlay),
-        "keypoint_scale": options.keypoint_scale,
-        "link_scale": options.link_scale,
     }

@@ -149,7 +149,7 @@ class StampOrder:
         return order
 
 
-class Passed(NamedTuple):
+class StreamChange(NamedTuple):
     """What a user should know of an image that is taken.
 
     Attributes:
@@ -190,7 +190,7 @@ class Timeline:
         self._heard = -math.inf
         self._stamp = math.nan
 
-    def check(self, stamp: float, frame_id: str, now: float, remembered: float) -> Passed:
+    def check(self, stamp: float, frame_id: str, now: float, remembered: float) -> StreamChange:
         """Note an image.
 
         Args:
@@ -221,7 +221,7 @@ class Timeline:
         self._frame_id, self._heard, self._stamp = frame_id, now, stamp
         rewound = self._order.check(stamp) is Order.REWIND
         another = before if before is not None and before != frame_id else ""
-        return Passed(self._order.back if rewound else 0.0, another)
+        return StreamChange(self._order.back if rewound else 0.0, another)
 
 
 class Rewinds:

@@ -115,7 +115,7 @@ class FoundPerson:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class SecondLooks:
     """Targets that call for a second look, and the people whose place theirs are to take."""
 
     targets: tuple[SearchRegion, ...]
@@ -223,7 +223,7 @@ def _from_bones(
 
 def merge(
     targets: Sequence[SearchRegion], found: Sequence[Landmarks | None], min_presence: float
-) -> tuple[list[FoundPerson], list[Doubt]]:
+) -> tuple[list[FoundPerson], list[SecondLooks]]:
     """Return each person once, and what to look at again.
 
     Two detections may end on one body, and one may be too narrow for the landmark network.
@@ -234,13 +234,13 @@ def merge(
         min_presence: Least score of a person.
     """
     people: list[FoundPerson] = []
-    doubts: list[Doubt] = []
+    doubts: list[SecondLooks] = []
     for target, landmarks in zip(targets, found, strict=True):
         if landmarks is None or landmarks.presence < min_presence:
             if target.detected and landmarks is not None and landmarks.presence >= FAINT:
                 for scale in (GROWTH, 1 / GROWTH):
                     other = replace(target.region, size=scale * target.region.size)
-                    doubts.append(Doubt((replace(target, region=other),)))
+                    doubts.append(SecondLooks((replace(target, region=other),)))
             continue
         one = FoundPerson(landmarks, target)
         if not target.origins and one.moved > NEW_MOVED:
@@ -255,13 +255,13 @@ def merge(
             merged = replace(better, target=replace(better.target, origins=origins))
             people[people.index(same)] = merged
         elif target.detected and same.target.detected:
-            doubts.append(Doubt(_apart(same.target, target), instead_of=same))
+            doubts.append(SecondLooks(_apart(same.target, target), instead_of=same))
     return people, doubts
 
 
 def settle(
     people: Sequence[FoundPerson],
-    doubts: Sequence[Doubt],
+    doubts: Sequence[SecondLooks],
     found: Sequence[Landmarks | None],
     min_presence: float,
 ) -> list[FoundPerson]:

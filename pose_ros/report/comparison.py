@@ -26,7 +26,7 @@ from pose_ros.report.moments import APART, Seen
 from pose_ros.report.page import KeyFigure, check_installed, scale_known, template, write_page
 from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, no_labels, time_axis
 from pose_ros.report.series import Histogram, Series
-from pose_ros.report.statistics import Held, Statistics
+from pose_ros.report.statistics import GestureSpan, Statistics
 from pose_ros.report.tables import NOTHING, RecordingFacts, moment_text, number, percent, ran
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
@@ -199,7 +199,9 @@ def similarity(
     return oks(found, truth, visible, area)
 
 
-def match_gestures(a: Sequence[Held], b: Sequence[Held]) -> dict[tuple[str, str], Counter[str]]:
+def match_gestures(
+    a: Sequence[GestureSpan], b: Sequence[GestureSpan]
+) -> dict[tuple[str, str], Counter[str]]:
     """Count gestures that both, or only one of them, reported.
 
     Two are the same when name and side are, and they overlap in time; whose they are is not
@@ -225,7 +227,7 @@ def match_gestures(a: Sequence[Held], b: Sequence[Held]) -> dict[tuple[str, str]
     return counts
 
 
-def _same(a: Held, b: Held) -> bool:
+def _same(a: GestureSpan, b: GestureSpan) -> bool:
     same = (a.name, a.side) == (b.name, b.side)
     return same and a.start <= b.end and b.start <= a.end
 
@@ -283,7 +285,7 @@ def distances(joints: Mapping[str, JointAgreement]) -> Drawing:
 
 
 @dataclass
-class _Apart:
+class _Disagreement:
     """An image in which the two disagree."""
 
     time: float
@@ -317,7 +319,7 @@ class ComparisonBuilder:
         joints = parse_joints(self.options.joints)
         self.sides = tuple(Statistics(joints, scale_known=scale_known(info)) for info in infos)
         self.agreement = Agreement(joints)
-        self._apart: list[_Apart] = []
+        self._apart: list[_Disagreement] = []
         self._first: int | None = None
 
     def add(
@@ -360,7 +362,7 @@ class ComparisonBuilder:
                 self._apart.remove(kept)
         pictures = a.picture, b.picture
         jpegs = pictures[0][0], pictures[1][0]
-        self._apart.append(_Apart(a.time, a.result.index, least, jpegs, pictures[0][1]))
+        self._apart.append(_Disagreement(a.time, a.result.index, least, jpegs, pictures[0][1]))
 
     def html(
         self,
@@ -533,7 +535,7 @@ class ComparisonBuilder:
             for (name, side), count in sorted(counts.items())
         ]
 
-    def _shifted(self, side: Statistics) -> list[Held]:
+    def _shifted(self, side: Statistics) -> list[GestureSpan]:
         """Return the gestures of one side in seconds from the first image of either."""
         shift = (side.clock.first_nanoseconds - (self._first or 0)) / NANOSECONDS
         return [

@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_ros.core.results import Result
 from pose_ros.core.types import Channels, Image
-from pose_ros.report.statistics import Held, Key
+from pose_ros.report.statistics import GestureSpan, Key
 from pose_ros.viz import overlay
 
 Kind: TypeAlias = Literal["first", "gesture", "unsure", "crowd"]
@@ -106,7 +106,7 @@ class Moments:
         seen: Seen,
         *,
         new: list[Key],
-        started: list[Held],
+        started: list[GestureSpan],
         people: dict[Key, float],
     ) -> None:
         """Take in an image.

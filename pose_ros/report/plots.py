@@ -18,7 +18,7 @@ import numpy as np
 from pose_ros.core.camera import Float64Array
 from pose_ros.errors import printable
 from pose_ros.report.series import Series
-from pose_ros.report.statistics import Held, Key, Statistics, Track
+from pose_ros.report.statistics import GestureSpan, Key, Statistics, Track
 from pose_ros.report.tables import clock_text, nameless
 from pose_ros.viz.overlay import PEOPLE_COLORS
 
@@ -257,7 +257,7 @@ def people_over_time(
 
 
 def gesture_timeline(
-    statistics: Statistics, held: Sequence[Held], names: Mapping[Key, str]
+    statistics: Statistics, held: Sequence[GestureSpan], names: Mapping[Key, str]
 ) -> Drawing:
     """Draw when who made which gesture: a row for each person, gesture and side.
 
@@ -265,7 +265,7 @@ def gesture_timeline(
     """
     clock = statistics.clock
     whole = len({(one.key, one.name, one.side) for one in held}) <= _MOST_ROWS
-    rows: dict[tuple[str, str, str], list[Held]] = {}
+    rows: dict[tuple[str, str, str], list[GestureSpan]] = {}
     for one in sorted(held, key=lambda one: (one.key if whole else (0, 0), one.start)):
         who = (names.get(one.key) or nameless(one.key)) if whole else ""
         rows.setdefault((who, one.name, one.side), []).append(one)

@@ -122,7 +122,7 @@ class Tracks:
 
 
 @dataclass
-class Held:
+class GestureSpan:
     """One gesture of one person.
 
     Attributes:
@@ -152,11 +152,11 @@ class GestureLog:
 
     def __init__(self, most: int = _MOST_GESTURES) -> None:
         self._most = most
-        self._open: dict[tuple[Key, str, str], Held] = {}
-        self.held: list[Held] = []
+        self._open: dict[tuple[Key, str, str], GestureSpan] = {}
+        self.held: list[GestureSpan] = []
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, recording: int, gestures: Iterable[Gesture], time: float) -> list[Held]:
+    def add(self, recording: int, gestures: Iterable[Gesture], time: float) -> list[GestureSpan]:
         """Take in the gestures of one image; returns those that started with it."""
         started = []
         for gesture in gestures:
@@ -167,7 +167,7 @@ class GestureLog:
                 continue
             held = self._open.get(name)
             if held is None or gesture.event == "started":
-                held = self._open[name] = Held(*name, time, time, gesture.confidence)
+                held = self._open[name] = GestureSpan(*name, time, time, gesture.confidence)
                 self.counts[name[1:]] += 1
                 if len(self._open) > _MOST_OPEN:  # whose end the recording lacks
                     del self._open[min(self._open, key=lambda key: self._open[key].end)]
@@ -244,7 +244,7 @@ class PersonMotion:
 
 
 @dataclass(frozen=True, eq=False)
-class Added:
+class ResultChanges:
     """What one result brought.
 
     Attributes:
@@ -256,7 +256,7 @@ class Added:
 
     time: float
     new: list[Key]
-    started: list[Held]
+    started: list[GestureSpan]
     people: dict[Key, float]
 
 
@@ -308,7 +308,7 @@ class Statistics:
         up: NDArray[np.floating] | None = None,
         placement: CameraPlacement | None = None,
         latency: float | None = None,
-    ) -> Added:
+    ) -> ResultChanges:
         """Take in the next result; see ``ReportBuilder.add``."""
         clock, counts, poses = self.clock, self.counts, result.poses
         if clock.advance(result):
@@ -338,7 +338,7 @@ class Statistics:
             self._move(track.key, track.images, pose, found[i], result.width)
         counts.with_meters += _with_meters(poses)
         started = self.gestures.add(clock.sources, result.gestures, now)
-        return Added(now, new, started, people)
+        return ResultChanges(now, new, started, people)
 
     def _place_camera(
         self, now: float, up: NDArray[np.floating] | None, placement: CameraPlacement | None

@@ -287,7 +287,7 @@ class DepthBuffer:
             self._apart = max(0, self._apart - 1) if there else 0
 
 
-class Meters:
+class CameraAndDepth:
     """Follows the camera and the depth of the images while the node is active.
 
     Args:

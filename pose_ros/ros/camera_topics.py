@@ -30,7 +30,7 @@ from pose_ros.messages.images import image_from_compressed, image_from_msg
 from pose_ros.ros.graph import full_name, type_name
 from pose_ros.ros.messages import read_image
 from pose_ros.ros.middleware import larger_memory
-from pose_ros.ros.neighbors import Lasting
+from pose_ros.ros.neighbors import Debounced
 from pose_ros.ros.node import ManagedNode
 from pose_ros.settings.nodes import PoseParameters
 
@@ -88,7 +88,7 @@ class DriverSubscription:
         self._depth, self._raw = depth, raw
         self._forced = self._override()
         self._other_type = ""
-        self._lasting = Lasting()
+        self._debounced = Debounced()
         self._offers_best_effort = False
         self._reliability = self._forced or ReliabilityPolicy.RELIABLE
         self._subscription: Any = None
@@ -119,7 +119,7 @@ class DriverSubscription:
             )
         if self._other_type:
             return f"{self.topic} is published as {self._other_type}: remap to the right topic"
-        if several := self._lasting.of(self._several()):
+        if several := self._debounced.of(self._several()):
             return several[0]
         share = self.losses.share
         silent = time.monotonic() - self._heard

@@ -78,7 +78,7 @@ class Pacer:
         return media + self._offset
 
 
-class Thinner:
+class RateLimiter:
     """Thins frames out to a rate by their stamps, evenly; never adds any.
 
     Args:
@@ -135,7 +135,7 @@ class CaptureThread:
     ) -> None:
         self._source = source
         self._events = events
-        self._thinner = Thinner(rate, source.fps)
+        self._limiter = RateLimiter(rate, source.fps)
         self._pacer = Pacer(clock)
         self._clock = clock
         self._has_reader = has_reader
@@ -187,7 +187,7 @@ class CaptureThread:
                 return
 
     def _hand_on(self, frame: Frame) -> None:
-        if not self._thinner.keep(frame.stamp):
+        if not self._limiter.keep(frame.stamp):
             return
         if self._source.live:
             self._events.frame(frame, frame.stamp)

@@ -81,7 +81,7 @@ def missing_images(node: Any, topic: str) -> str:
     return ""
 
 
-class Lasting:
+class Debounced:
     """Lets pass what has been so for longer than a killed process stays on the graph.
 
     Args:
@@ -132,14 +132,14 @@ class PoseNeighbors:
 
     def __init__(self, node: Any) -> None:
         self._node = node
-        self._lasting = Lasting()
+        self._debounced = Debounced()
         self._asked: dict[str, dict[str, Any]] = {}
         self._clients: list[Any] = []
 
     def troubles(self) -> list[str]:
         """Return in words which nodes collide with this one, each with its cure."""
         own_poses = self._node.resolve_topic_name("~/poses")
-        found = self._lasting.of(_collisions(self._node, own_poses))
+        found = self._debounced.of(_collisions(self._node, own_poses))
         others = _others_on(self._node, POSES)
         self._asked = {name: answer for name, answer in self._asked.items() if name in others}
         own = self._node.parameters
@@ -208,7 +208,7 @@ class CameraNeighbors:
 
     def __init__(self, node: Any) -> None:
         self._node = node
-        self._lasting = Lasting()
+        self._debounced = Debounced()
         self._frames: dict[str, str | None] = {}
         self._subscriptions: dict[str, Any] = {}
 
@@ -216,7 +216,7 @@ class CameraNeighbors:
         """Return in words which nodes collide with this one, each with its cure."""
         node = self._node
         own_image = node.resolve_topic_name("image")
-        found = self._lasting.of(_collisions(node, own_image))
+        found = self._debounced.of(_collisions(node, own_image))
         # who subscribes to the images republishes them, cut or scaled, in the same frame
         followers = {full_name(info) for info in node.get_subscriptions_info_by_topic(own_image)}
         own = node.resolve_topic_name("camera_info")

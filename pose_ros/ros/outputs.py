@@ -71,7 +71,7 @@ class PosePublishers:
     def __init__(self, node: ManagedNode[PoseParameters]) -> None:
         self._node = node
         parameters, make = node.parameters, node.make_publisher
-        self._humans = Humans(node, parameters.id_prefix) if parameters.rep155 else None
+        self._humans = HumanTopics(node, parameters.id_prefix) if parameters.rep155 else None
         self._send_frames = make_broadcaster(node) if parameters.publish_tf else None
         self._poses = make(PoseArray, "~/poses", RESULT_QOS)
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
@@ -187,7 +187,7 @@ def region(pose: Pose, width: int, height: int) -> tuple[float, float, float, fl
     return (xmin, ymin, xmax, ymax) if xmax > xmin and ymax > ymin else None
 
 
-class Humans:
+class HumanTopics:
     """Publishes what REP-155 names, under its own names.
 
     Args:

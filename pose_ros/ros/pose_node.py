@@ -22,7 +22,7 @@ from pose_ros.errors import ImageError, ModelError, OptionError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.networks.body_hands import hand_joints
 from pose_ros.pipeline import PeopleStage
-from pose_ros.ros.camera_and_depth import Meters
+from pose_ros.ros.camera_and_depth import CameraAndDepth
 from pose_ros.ros.camera_topics import (
     DriverSubscription,
     PendingImage,
@@ -82,7 +82,7 @@ Subscribe = Callable[[Callable[[Any, Frame], None]], Callable[[], None]]
 
 
 @dataclass(frozen=True)
-class Outfit:
+class PoseNodeResources:
     """What a configured node holds."""
 
     estimator: Estimator
@@ -123,8 +123,8 @@ class PoseNode(ManagedNode[PoseParameters]):
         self._make_hands = make_hands or hands_from
         self._subscribe = subscribe
         self.health = StreamHealth()
-        self._outfit: Outfit | None = None
-        self._meters: Meters | None = None
+        self._resources: PoseNodeResources | None = None
+        self._camera_and_depth: CameraAndDepth | None = None
         self._worker: Worker[PendingImage] | None = None
         self._end_input: Callable[[], Any] | None = None
         self._notices = Notices(self.get_logger())
@@ -144,7 +144,7 @@ class PoseNode(ManagedNode[PoseParameters]):
         if self.parameters.hands.enabled:
             hand_joints(estimator.skeleton)
             hands = self._load(self._make_hands)
-        self._outfit = Outfit(estimator, hands, outputs)
+        self._resources = PoseNodeResources(estimator, hands, outputs)
 
     def _load(self, make: Callable[[PoseParameters], Network]) -> Network:
         began = time.monotonic()
@@ -158,15 +158,15 @@ class PoseNode(ManagedNode[PoseParameters]):
         """Start the worker, then let images in."""
         if self._stuck:
             raise ModelError(f"{self._stuck}; clean the node up and configure it to load it again")
-        outfit = self.outfit
-        estimator, hands = outfit.estimator, outfit.hands
+        resources = self.resources
+        estimator, hands = resources.estimator, resources.hands
         # not reset: after a pause an id must not be another person's, and what the first image
         # may draw on of those before it, its stamp says
         estimator.options = self.parameters.estimator
         self._notices.clear()
         self._interrupted = False
         self._timeline, self._still = Timeline(), StillWatch()
-        outfit.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
+        resources.outputs.start(estimator.skeleton, hands.skeleton if hands else None)
         self.health.restart()
         source = None
         self._may_repeat = False
@@ -179,14 +179,14 @@ class PoseNode(ManagedNode[PoseParameters]):
             )
             self._may_repeat = may_repeat(self.parameters.source)
         try:
-            self._meters = Meters(self, source)
+            self._camera_and_depth = CameraAndDepth(self, source)
             floor = floor_below(self.parameters.mount)
         except OptionError:
             if source is not None:
                 source.close()
             raise
         stage = PeopleStage(estimator, hands, self.parameters.lift, floor)
-        work = partial(self._work, stage, self._meters, outfit.outputs)
+        work = partial(self._work, stage, self._camera_and_depth, resources.outputs)
         self._worker = Worker(work, self._failed, "pose")
         self._end_input = self._start_input(source)
 
@@ -203,31 +203,31 @@ class PoseNode(ManagedNode[PoseParameters]):
                     self._stuck = f"{self.outfit.estimator.network} has not returned from an image"
                     self.get_logger().error(f"{self._stuck}; it is left behind")
             self._worker = None
-            self.outfit.outputs.stop()
+            self.resources.outputs.stop()
         self._neighbors.close()
-        if self._meters is not None:
-            self._meters.close()
-            self._meters = None
+        if self._camera_and_depth is not None:
+            self._camera_and_depth.close()
+            self._camera_and_depth = None
 
     def release(self) -> None:
         """Free the network."""
-        self._outfit = None
+        self._resources = None
         self._stuck = ""
 
     @property
-    def outfit(self) -> Outfit:
+    def resources(self) -> PoseNodeResources:
         """What the node holds while it is configured.
 
         Raises:
             RuntimeError: It is not configured.
         """
-        if self._outfit is None:
+        if self._resources is None:
             raise RuntimeError("the node is not configured")
-        return self._outfit
+        return self._resources
 
     def report(self) -> Report:
         """Return rates, drops, latency, and what runs the network."""
-        estimator = self.outfit.estimator
+        estimator = self.resources.estimator
         report = self.health.report(self.clock_trouble())
         values = [("network", estimator.network), ("provider", estimator.provider)]
         troubles = self._neighbors.troubles()
@@ -239,9 +239,9 @@ class PoseNode(ManagedNode[PoseParameters]):
                 troubles.append(missing_images(self, self.images.topic))
         if self._capture is not None and self._capture.trouble:
             troubles.append(f"{self._capture.trouble}; it is tried again")
-        if self._meters is not None:
-            values += self._meters.values()
-            troubles += self._meters.troubles()
+        if self._camera_and_depth is not None:
+            values += self._camera_and_depth.values()
+            troubles += self._camera_and_depth.troubles()
         for text in filter(None, troubles):
             self._notices.note(text)
         report = dataclasses.replace(
@@ -286,7 +286,11 @@ class PoseNode(ManagedNode[PoseParameters]):
             self.health.dropped()
 
     def _work(
-        self, stage: PeopleStage, meters: Meters, outputs: PosePublishers, picture: PendingImage
+        self,
+        stage: PeopleStage,
+        known: CameraAndDepth,
+        outputs: PosePublishers,
+        picture: PendingImage,
     ) -> None:
         """Find the people of one image and publish them; in the worker's thread."""
         estimator, hands, header = stage.estimator, stage.hands, picture.header
@@ -305,7 +309,7 @@ class PoseNode(ManagedNode[PoseParameters]):
             if self._is_frozen(image, stamp):
                 return
             began = time.perf_counter()
-            found = stage.run(image, stamp, meters, channels=channels)
+            found = stage.run(image, stamp, known, channels=channels)
             duration = time.perf_counter() - began
         except ImageError as error:
             self._refuse(error)

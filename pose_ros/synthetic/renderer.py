@@ -261,7 +261,7 @@ def _kept_backdrop(
     )
 
 
-class _Meeting(NamedTuple):
+class _RayHits(NamedTuple):
     """Where rays end: lengths of the ray, points in the world, which surface, and its normals."""
 
     way: Float64Array
@@ -280,7 +280,7 @@ class _Room:
     furniture: tuple[Furniture, ...]
     to_light: Float64Array
 
-    def meet(self, camera: Camera, rows: NDArray[np.int64]) -> _Meeting:
+    def meet(self, camera: Camera, rows: NDArray[np.int64]) -> _RayHits:
         """Return what the rays of some of a camera's rows meet; z = 1 along the optical axis."""
         view = self.view
         x, y = np.meshgrid(np.arange(camera.width), rows)
@@ -302,7 +302,7 @@ class _Room:
             way = np.where(nearer, met, way)
             surface = np.where(nearer, _FURNITURE + i, surface)
             normals[nearer] = found[nearer]
-        return _Meeting(way, eye + directions * way[..., None], surface, normals)
+        return _RayHits(way, eye + directions * way[..., None], surface, normals)
 
     def paint(self, camera: Camera, rows: NDArray[np.int64]) -> FloatArray:
         """Return some rows of the room at a camera's size."""

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 
-from pose_ros.core.types import Frame, Image, Poses
+from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OutputError, printable
 from pose_ros.video_files import VIDEO_SUFFIXES, VideoWriter
-from pose_ros.viz import overlay
 
 OUTPUT_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Of pictures that can be written."""
@@ -36,28 +35,6 @@ class ImageWriter(Protocol):
 def is_video(target: str) -> bool:
     """Return whether a name asks for one video; it asks for pictures otherwise."""
     return Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target)
-
-
-def write_overlay(
-    writer: ImageWriter, frame: Frame, poses: Poses, hands: Poses | None, **drawing: Any
-) -> None:
-    """Write a frame with its people and their hands drawn in.
-
-    Args:
-        writer: Takes the image.
-        frame: As it was captured; it is not changed.
-        poses: The people.
-        hands: Theirs; None where they were not looked for.
-        drawing: How they are drawn, as ``overlay.draw`` takes it.
-
-    Raises:
-        OutputError: The image cannot be written.
-    """
-    image = frame.image.copy()
-    overlay.draw(image, poses, hands=hands, channels=frame.channels, **drawing)
-    if frame.channels == "rgb":
-        cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)
-    writer.write(frame, image)
 
 
 class VideoFile:

@@ -25,7 +25,7 @@ from pose_ros.messages.headers import nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, skeleton_from_msg
 from pose_ros.settings.estimation import HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.settings.outputs import ExportOptions
+from pose_ros.settings.outputs import ExportOptions, OverlayOptions
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
 
@@ -42,7 +42,7 @@ def results(scene_bag, tmp_path_factory):
         copy_images=True,
         json=str(folder / "people.jsonl"),
         overlay=str(folder / "people.mp4"),
-        overlay_parts=("links",),
+        drawing=OverlayOptions(overlay="links"),
         report=str(folder / "people.html"),
     )
     progress = []

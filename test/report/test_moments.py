@@ -9,7 +9,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.results import Result
 from pose_ros.core.types import Poses
 from pose_ros.report.moments import SHOWN, Moments, Seen
-from pose_ros.report.statistics import Held
+from pose_ros.report.statistics import GestureSpan
 
 COCO = skeletons.get("coco17")
 
@@ -53,7 +53,7 @@ def test_every_gesture_is_shown_once_before_any_is_shown_twice() -> None:
     moments = Moments()
     for i in range(60):
         name = "stop" if i == 50 else "wave"
-        look(moments, i, {0: 0.9}, started=[Held((1, 0), name, "left", i, i, 0.5)])
+        look(moments, i, {0: 0.9}, started=[GestureSpan((1, 0), name, "left", i, i, 0.5)])
     chosen = moments.chosen("gesture", [])
     assert len(chosen) == SHOWN["gesture"]
     assert [m.time for m in chosen if m.gesture[0] == "stop"] == [50]

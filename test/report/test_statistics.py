@@ -19,7 +19,7 @@ from pose_ros.report import CameraPlacement
 from pose_ros.report.comparison import Agreement, match_gestures, similarity
 from pose_ros.report.page import scale_known
 from pose_ros.report.places import CHAIN_SHARE, body_height, floor_axes
-from pose_ros.report.statistics import GestureLog, Held, Statistics, Tracks
+from pose_ros.report.statistics import GestureLog, GestureSpan, Statistics, Tracks
 from pose_ros.report.tables import clock_text, flat, percent
 
 COCO, BLAZE = skeletons.get("coco17"), skeletons.get("blazepose33")
@@ -373,8 +373,8 @@ class TestAgreement:
         assert (agreement.images, agreement.same_count, agreement.only_b) == (2, 1, 1)
 
     def test_gestures(self) -> None:
-        def held(name: str, start: float, end: float) -> Held:
-            return Held((1, 0), name, "left", start, end, 0.5)
+        def held(name: str, start: float, end: float) -> GestureSpan:
+            return GestureSpan((1, 0), name, "left", start, end, 0.5)
 
         a = [held("wave", 1, 2), held("wave", 5, 6), held("stop", 1, 2)]
         b = [held("wave", 1.5, 3), held("wave", 8, 9), held("point", 1, 2)]

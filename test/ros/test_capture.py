@@ -8,7 +8,7 @@ import pytest
 
 from pose_ros.core.types import Frame
 from pose_ros.errors import SourceError
-from pose_ros.ros.capture import BEHIND_SECONDS, CaptureEvents, CaptureThread, Pacer, Thinner
+from pose_ros.ros.capture import BEHIND_SECONDS, CaptureEvents, CaptureThread, Pacer, RateLimiter
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 WAIT_SECONDS = 60.0
@@ -27,20 +27,20 @@ WAIT_SECONDS = 60.0
     ],
 )
 def test_thinning(rate: float, fps: float, expected: list[int]) -> None:
-    thinner = Thinner(rate, fps)
-    assert [i for i in range(60) if thinner.keep(100 + i / 30)] == expected
+    limiter = RateLimiter(rate, fps)
+    assert [i for i in range(60) if limiter.keep(100 + i / 30)] == expected
 
 
 def test_thinning_to_an_uneven_rate_keeps_the_rate() -> None:
-    thinner = Thinner(20, 30)
-    assert sum(thinner.keep(i / 30) for i in range(300)) == pytest.approx(200, abs=2)
+    limiter = RateLimiter(20, 30)
+    assert sum(limiter.keep(i / 30) for i in range(300)) == pytest.approx(200, abs=2)
 
 
 def test_thinning_bears_jitter() -> None:
     random = np.random.default_rng(0)
-    thinner = Thinner(30, 30)
+    limiter = RateLimiter(30, 30)
     stamps = np.arange(300) / 30 + random.uniform(-0.012, 0.012, 300)
-    assert sum(thinner.keep(stamp) for stamp in stamps) > 290
+    assert sum(limiter.keep(stamp) for stamp in stamps) > 290
 
 
 def test_a_recording_starts_now_and_keeps_its_spacing() -> None:

@@ -215,7 +215,7 @@ def test_two_rounds_give_the_results_of_the_pipeline(
     )
     assert played.ros.spin_until(lambda: played.player.subscribers(DEPTH))
     played.player.send_first(DEPTH)
-    assert played.ros.spin_until(lambda: played.nodes[1]._meters._depth._matcher.stamps)
+    assert played.ros.spin_until(lambda: played.nodes[1]._camera_and_depth._depth._matcher.stamps)
     options = PipelineOptions(lift=LiftOptions(height=1.8))
     hands = create_body_hands(threads=1, detect_palms=with_finder)
     pipeline = Pipeline(create_estimator(threads=1, **people), hands, options)

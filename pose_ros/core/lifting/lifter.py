@@ -30,7 +30,7 @@ from pose_ros.core.lifting.body_model import (
     body_model,
     under_skin,
 )
-from pose_ros.core.lifting.trunk import Floor, Sight, Size, Trunk, fit_trunk
+from pose_ros.core.lifting.trunk import BodyObservation, Floor, HeightPrior, Trunk, fit_trunk
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
 from pose_ros.core.timeline import Stream
 from pose_ros.core.types import Pose, Poses, PositionSource
@@ -132,9 +132,9 @@ class _People:
         person = self._people.pop(id_, None)
         if person is None or person.height != height:
             if height is None:
-                size = Size(DEFAULT_HEIGHT, DEFAULT_HEIGHT_SPREAD)
+                size = HeightPrior(DEFAULT_HEIGHT, DEFAULT_HEIGHT_SPREAD)
             else:
-                size = Size(height, KNOWN_HEIGHT_SPREAD)
+                size = HeightPrior(height, KNOWN_HEIGHT_SPREAD)
             person = _Person(BoneMemory(size), height)
         self._people[id_] = person  # the last seen stand last
         while len(self._people) > _LOST_AFTER:
@@ -265,7 +265,7 @@ class PlacedBody:
         steep: Whether it is seen from so far above that its distance is a guess.
     """
 
-    sight: Sight
+    sight: BodyObservation
     height: float
     depths: Float64Array
     sigmas: Float64Array
@@ -273,7 +273,7 @@ class PlacedBody:
     steep: bool = False
 
     @classmethod
-    def unplaced(cls, sight: Sight, height: float, *, steep: bool = False) -> PlacedBody:
+    def unplaced(cls, sight: BodyObservation, height: float, *, steep: bool = False) -> PlacedBody:
         """Return a body of which nothing is known."""
         count = len(sight.rays)
         depths, sigmas = np.full((2, count), np.nan)
@@ -315,7 +315,7 @@ class PlacedBody:
         )
 
 
-def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -> Sight:
+def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -> BodyObservation:
     """Return what is seen of one body.
 
     Args:
@@ -333,7 +333,7 @@ def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -
         sure = (scores >= _MEASURED_SCORE)[:, None]
         pixels = np.where(sure, pose.keypoints.astype(np.float64), np.nan)
         measured, measured_sigmas = _measure(seen, pixels, skin)
-    return Sight(
+    return BodyObservation(
         rays=np.where((scores > 0)[:, None], rays, np.nan),
         sideways=_SIDEWAYS / bounded,
         shape=nothing if pose.world is None else pose.world.astype(np.float64),
@@ -358,7 +358,7 @@ def _measure(
 
 
 def place(
-    model: BodyModel, sight: Sight, memory: BoneMemory, floor: Floor | None
+    model: BodyModel, sight: BodyObservation, memory: BoneMemory, floor: Floor | None
 ) -> PlacedBody | None:
     """Place a body with a metric shape; None when its trunk was not found."""
     trunk = fit_trunk(model, sight, memory.size, floor)
@@ -386,7 +386,7 @@ def place(
     return body
 
 
-def _swapped(model: BodyModel, sight: Sight, bearing: Bearing) -> bool:
+def _swapped(model: BodyModel, sight: BodyObservation, bearing: Bearing) -> bool:
     """Return whether chest and feet point opposite ways, one to the camera, one away from it.
 
     Of feet below the camera, which are nearly all, toes that point to it are below their heels.
@@ -413,7 +413,7 @@ def _distrust_arms(model: BodyModel, body: PlacedBody) -> None:
         body.sigmas[ends] = np.where(guessed, wide, body.sigmas[ends])
 
 
-def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
+def _seen_from_above(model: BodyModel, sight: BodyObservation, trunk: Trunk) -> bool:
     """Return whether a person whose legs are seen, too, leans to the camera as a whole.
 
     Who bows or sits bent leans with the trunk alone.
@@ -425,7 +425,7 @@ def _seen_from_above(model: BodyModel, sight: Sight, trunk: Trunk) -> bool:
     return bool(-axis @ trunk.toward > math.sin(math.radians(_STEEP_DEGREES)))
 
 
-def _bearing(model: BodyModel, sight: Sight, trunk: Trunk) -> Bearing:
+def _bearing(model: BodyModel, sight: BodyObservation, trunk: Trunk) -> Bearing:
     """Return how a placed trunk stands."""
     points = trunk.depths[:, None] * sight.rays[model.joints]
     left_shoulder, right_shoulder, left_hip, right_hip = points[2:6]
@@ -518,7 +518,7 @@ def _place_followers(model: BodyModel, body: PlacedBody) -> None:
     body.sigmas[followers[own]] = np.hypot(body.sigmas[followers[own]], _FOLLOWS_MEASURED)
 
 
-def place_measured(sight: Sight, height: float) -> PlacedBody:
+def place_measured(sight: BodyObservation, height: float) -> PlacedBody:
     """Place what was measured, of a network without a metric shape."""
     body = PlacedBody.unplaced(sight, height)
     known = np.isfinite(sight.measured)
@@ -549,7 +549,7 @@ _ROUGHNESS = 0.04  # share of the length
 class BoneMemory:
     """One person's size and arms, as they show in one image after the other."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: HeightPrior) -> None:
         """``size``: what is known beforehand."""
         self._size = size
         prior = -0.5 * (np.log(_FACTORS) / ARM_SPREAD) ** 2
@@ -558,7 +558,7 @@ class BoneMemory:
         self._weight = 1.0
 
     @property
-    def size(self) -> Size:
+    def size(self) -> HeightPrior:
         """How tall, as far as is known."""
         return self._size
 
@@ -577,7 +577,7 @@ class BoneMemory:
             self._weight = float(np.clip((stamp - self._stamp) / _INDEPENDENT_SECONDS, 0.0, 1.0))
         self._stamp = stamp
 
-    def learn_size(self, size: Size) -> None:
+    def learn_size(self, size: HeightPrior) -> None:
         """Take over what an image says, given what was known before it."""
         before, after = self._size.spread**-2, size.spread**-2
         gained = self._weight * (after - before)
@@ -588,7 +588,7 @@ class BoneMemory:
         own = (after * seen - before * mean) / (after - before)
         total = before + gained
         height = float(np.exp((before * mean + gained * own) / total))
-        self._size = Size(height, max(_LEAST_SPREAD, float(total**-0.5)))
+        self._size = HeightPrior(height, max(_LEAST_SPREAD, float(total**-0.5)))
 
     def learn_arm(self, seen: Float64Array, lengths: Float64Array, error: float) -> None:
         """Learn from how long an arm's bones look across the view.

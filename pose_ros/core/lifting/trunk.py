@@ -33,7 +33,7 @@ _MOST_OFF = 0.3  # share of the distance: of a foot that is nowhere near the flo
 
 
 @dataclass(frozen=True)
-class Size:
+class HeightPrior:
     """How tall a person may be: a normal distribution of the logarithm of the height.
 
     Attributes:
@@ -71,7 +71,7 @@ class Floor:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class BodyObservation:
     """What is seen of one body. K keypoints; NaN where something is missing.
 
     Attributes:
@@ -104,11 +104,13 @@ class Trunk:
 
     depths: Float64Array
     covariance: Float64Array
-    size: Size
+    size: HeightPrior
     toward: Float64Array
 
 
-def fit_trunk(model: BodyModel, sight: Sight, size: Size, floor: Floor | None) -> Trunk | None:
+def fit_trunk(
+    model: BodyModel, sight: BodyObservation, size: HeightPrior, floor: Floor | None
+) -> Trunk | None:
     """Place head, trunk and legs.
 
     Args:
@@ -148,7 +150,7 @@ def fit_trunk(model: BodyModel, sight: Sight, size: Size, floor: Floor | None) -
         return None  # keypoints that make no body, as where all are in one place
     count = len(joints)
     depths, covariance = state[:count], covariance[:count, :count]
-    height = Size(size.height * float(np.exp(state[-1])), float(np.sqrt(variances[-1])))
+    height = HeightPrior(size.height * float(np.exp(state[-1])), float(np.sqrt(variances[-1])))
     off = problem.off_the_floor(state) * depths
     return Trunk(depths, covariance + np.outer(off, off), height, toward)
 
@@ -185,8 +187,8 @@ class _Problem:
     """Residuals over the state: J depths, C logarithms of lengths, that of the height."""
 
     model: BodyModel
-    sight: Sight
-    size: Size
+    sight: BodyObservation
+    size: HeightPrior
     floor: Floor | None
     found: NDArray[np.bool_]
     used: NDArray[np.bool_]

@@ -18,7 +18,7 @@ from pose_ros.core.types import Poses
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import Keypoint, PoseArray
-from pose_ros.ros.camera_and_depth import Meters
+from pose_ros.ros.camera_and_depth import CameraAndDepth
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.depth_camera import to_millimeters
@@ -320,7 +320,7 @@ def test_camera_info_follows_the_images_unless_it_is_remapped_itself(make: Any) 
         (("-r", "__ns:=/robot"), "/robot/camera_info"),
     ):
         node = make(*arguments, make_estimator=lambda _parameters: None, use_depth=True)
-        meters = Meters(node, None)
+        found = CameraAndDepth(node, None)
         assert node.get_subscriptions_info_by_topic(topic)
-        meters.close()
+        found.close()
         assert not node.get_subscriptions_info_by_topic(topic)

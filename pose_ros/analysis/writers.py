@@ -1,4 +1,4 @@
-"""Where the results of one recording go: a bag, tables, lines of JSON, a video, a page."""
+"""Writers of the results of one recording: a bag, tables, lines of JSON, a video, a page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
+
+import cv2
 
 from pose_ros.analysis.exports import open_exports
 from pose_ros.analysis.outputs import OutputPlaces, write_errors
@@ -23,8 +25,9 @@ from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.errors import OutputError
 from pose_ros.files import user_path
 from pose_ros.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
-from pose_ros.settings.outputs import ExportOptions
-from pose_ros.viz.image_writers import ImageWriter, VideoFile, write_overlay
+from pose_ros.settings.outputs import ExportOptions, OverlayOptions, parse_parts
+from pose_ros.viz.image_writers import ImageWriter, VideoFile
+from pose_ros.viz.overlay import draw
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]
 Place: TypeAlias = Callable[[RecordedImage], CameraPlacement | None]
@@ -33,7 +36,7 @@ _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
 
 @contextlib.contextmanager
-def open_sinks(
+def open_writers(
     task: BagTask,
     places: OutputPlaces,
     images: BagImages,
@@ -57,19 +60,19 @@ def open_sinks(
     """
     outputs = task.outputs
     with contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(exports(outputs.exports, info, places, counts.notes))]
+        writers = [stack.enter_context(exports(outputs.exports, info, places, counts.notes))]
         gestures = task.settings.gestures is not None
         if outputs.bag:
             writer = BagWriter(places.made(outputs.bag), outputs.storage, info, gestures=gestures)
             bag = _bag(writer, images, task)
-            sinks.append(stack.enter_context(_guarded(outputs.bag, bag)))
+            writers.append(stack.enter_context(_guarded(outputs.bag, bag)))
         if outputs.json:
             made = json_lines(outputs.json, places, info.network, gestures=gestures)
-            sinks.append(stack.enter_context(made))
+            writers.append(stack.enter_context(made))
         if outputs.overlay:
             video = VideoFile(places.made(outputs.overlay), images.fps, name=outputs.overlay)
             stack.callback(video.close)
-            sinks.append(drawings(video, {"parts": outputs.overlay_parts}))
+            writers.append(drawings(video, outputs.drawing))
         if outputs.report or outputs.plots:
 
             def known() -> RecordingFacts:
@@ -81,8 +84,8 @@ def open_sinks(
             builder = ReportBuilder(info, outputs.report_options)
             path = places.made(outputs.report) if outputs.report else None
             made = page(builder, path, plots, known, _placing(images))
-            sinks.append(stack.enter_context(made))
-        yield sinks
+            writers.append(stack.enter_context(made))
+        yield writers
 
 
 @contextlib.contextmanager
@@ -129,10 +132,10 @@ def _lines_in(path: Path, network: str, *, gestures: bool) -> Iterator[Write]:
 
 
 @contextlib.contextmanager
-def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Iterator[Write]:
-    """Let a sink tell of its disk in one line, by the path that the user knows."""
+def _guarded(path: str, writer: contextlib.AbstractContextManager[Write]) -> Iterator[Write]:
+    """Let a writer tell of its disk in one line, by the path that the user knows."""
     with write_errors(path):
-        write = sink.__enter__()
+        write = writer.__enter__()
 
     def guarded(image: RecordedImage, result: Result) -> None:
         with write_errors(path):
@@ -142,10 +145,10 @@ def _guarded(path: str, sink: contextlib.AbstractContextManager[Write]) -> Itera
         yield guarded
     except BaseException:
         with write_errors(path):
-            sink.__exit__(*sys.exc_info())
+            writer.__exit__(*sys.exc_info())
         raise
     with write_errors(path):
-        sink.__exit__(None, None, None)
+        writer.__exit__(None, None, None)
 
 
 @contextlib.contextmanager
@@ -156,7 +159,7 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
     if task.outputs.copy_images:
         topics |= {topic for topic in (images.camera_info, images.depth) if topic}
     begin, end = images.window
-    others = _Peeked(bag.messages(topics, begin, end) if topics else iter(()))
+    others = _MessagesUntil(bag.messages(topics, begin, end) if topics else iter(()))
 
     def write(image: RecordedImage, result: Result) -> None:
         nonlocal first
@@ -180,7 +183,7 @@ def _placing(images: BagImages) -> Place:
     """Return what tells where the camera of a bag's images was."""
     bag, (begin, end) = images.bag, images.window
     topics = [topic for topic in TF_TOPICS if bag.topic(topic)]
-    messages = _Peeked(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
+    messages = _MessagesUntil(bag.messages(topics, None, end + LOOK_AHEAD) if topics else iter(()))
     placements = Placements(lambda _kind, _text: None)  # the images' own notes say it
 
     def place(image: RecordedImage) -> CameraPlacement | None:
@@ -192,7 +195,7 @@ def _placing(images: BagImages) -> Place:
     return place
 
 
-class _Peeked:
+class _MessagesUntil:
     """Messages in recorded order, taken up to a time."""
 
     def __init__(self, messages: Iterator[BagMessage]) -> None:
@@ -315,15 +318,29 @@ def page(
         builder.write_plots(plots)
 
 
-def drawings(writer: ImageWriter, drawing: Mapping[str, Any]) -> Write:
+def drawings(writer: ImageWriter, options: OverlayOptions) -> Write:
     """Return what writes the images with the people drawn in.
 
     Args:
         writer: Takes the images.
-        drawing: How people are drawn, as ``overlay.draw`` takes it.
+        options: How people are drawn.
     """
+    parts = parse_parts(options.overlay)
 
     def write(image: RecordedImage, result: Result) -> None:
-        write_overlay(writer, image.frame, result.poses, result.hands, **drawing)
+        frame = image.frame
+        picture = frame.image.copy()  # a report shows it as it was captured
+        draw(
+            picture,
+            result.poses,
+            parts,
+            hands=result.hands,
+            channels=frame.channels,
+            keypoint_scale=options.keypoint_scale,
+            link_scale=options.link_scale,
+        )
+        if frame.channels == "rgb":
+            cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)
+        writer.write(frame, picture)
 
     return write
