@@ -20,7 +20,7 @@ ELSEWHERE = {
     # when a message was recorded
     *("McapFile._read_block", "_messages"),
     # stamps are made here: they have to rise
-    *("rising", "VideoSource._stamp_of", "Thinner.keep", "CaptureThread._hand_on"),
+    *("rising", "VideoSource._stamp_of", "RateLimiter.keep", "CaptureThread._hand_on"),
     *("look_for_person", "look_for_board"),
 }
 

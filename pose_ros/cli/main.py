@@ -7,7 +7,7 @@ import errno
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from pose_ros import __version__
@@ -33,6 +33,13 @@ COMMANDS = {
     "doctor": "say what this machine has, and what is wrong with the nodes that run",
 }
 """Each is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``."""
+
+BAG_COMMANDS = {
+    "info": "what a recording holds: topics, images, gaps, cameras, and what is lost of it",
+    "run": "find the people in every image of a recording, and write them as a bag",
+    "report": "write a page about results in a bag, or compare two of them",
+}
+"""Those of ``pose-ros bag``; each is such a module too, ``bag_NAME``."""
 
 _MODULES = dict.fromkeys(("demo", "up", "watch"), "nodes")
 """Commands that share a module under another name."""
@@ -82,7 +89,8 @@ def _run(arguments: list[str]) -> int:
 def _run_command(arguments: list[str]) -> int:
     args = _parse(arguments)
     run: Callable[[argparse.Namespace], int]
-    run = _module(args.command).run
+    action = getattr(args, "bag_command", "")
+    run = _module(f"bag_{action}" if action else args.command).run
     try:
         return run(args)
     except PoseRosError as error:
@@ -106,13 +114,31 @@ def _module(command: str) -> ModuleType:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="pose-ros", description="Human pose estimation, on ROS 2")
     parser.add_argument("--version", action="version", version=f"pose_ros {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        if name in arguments[:1]:
-            # only the command that runs is imported: `pose-ros --help` stays instant
-            _module(name).add_arguments(command)
+    command = _add_commands(parser, COMMANDS, "COMMAND", "command", arguments[:1])
+    if command is not None and arguments[0] == "bag":
+        action = _add_commands(command, BAG_COMMANDS, "ACTION", "bag_command", arguments[1:2])
+        if action is not None:
+            _module(f"bag_{arguments[1]}").add_arguments(action)
+    elif command is not None:
+        # only the command that runs is imported: `pose-ros --help` stays instant
+        _module(arguments[0]).add_arguments(command)
     return parser.parse_args(arguments)
+
+
+def _add_commands(
+    parser: argparse.ArgumentParser,
+    commands: Mapping[str, str],
+    metavar: str,
+    destination: str,
+    asked: Sequence[str],
+) -> argparse.ArgumentParser | None:
+    """Add commands with their summaries; return the parser of the one that is asked for."""
+    added = parser.add_subparsers(dest=destination, required=True, metavar=metavar)
+    made = {
+        name: added.add_parser(name, help=summary, description=summary)
+        for name, summary in commands.items()
+    }
+    return made.get(asked[0]) if asked else None
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 import pytest
 
-from pose_ros.cli.bag import COMMANDS
-from pose_ros.cli.main import main
+from pose_ros.cli.main import BAG_COMMANDS, main
 
 
-@pytest.mark.parametrize("action", COMMANDS)
+@pytest.mark.parametrize("action", BAG_COMMANDS)
 def test_every_action_has_help(action, capsys):
     with pytest.raises(SystemExit) as end:
         main(["bag", action, "--help"])
