@@ -1,4 +1,4 @@
-"""Videos of one event by several calibrated cameras: their people become one skeleton each.
+"""Recordings of one event by several calibrated cameras: their people become one skeleton each.
 
 The first camera is the reference: each of its images is a common stamp. Every other camera gives
 the image at that stamp or the next one, and ``Fusion`` interpolates in between.
@@ -7,8 +7,10 @@ the image at that stamp or the next one, and ``Fusion`` interpolates in between.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +19,17 @@ from pose_ros.bags.images import RecordedImage
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures.recognizer import GestureRecognizer
-from pose_ros.core.multiview.association import parts_of
+from pose_ros.core.multiview.association import NO_PERSON, parts_of
 from pose_ros.core.multiview.extrinsics import CameraView
-from pose_ros.core.multiview.fusion import CameraReport, Fusion
+from pose_ros.core.multiview.fusion import FusedPeople, Fusion
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import room_of
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
-from pose_ros.core.types import Poses
+from pose_ros.core.types import Poses, hand_id, person_of_hand
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.pipeline import FoundGestures, FoundPeople, GestureStage, PeopleStage, PipelineOptions
+from pose_ros.report import FusedCameraFacts
 from pose_ros.settings.multiview import FusionOptions
 
 OFFSET_SECONDS = 30.0
@@ -51,20 +54,37 @@ class FusedCamera:
         view: How it sees, and where it stands.
         images: Its images.
         stage: What finds its people; one of its own.
+        frame_id: Of its images, where they do not say it; the camera's name where empty.
     """
 
     view: CameraView
     images: Images
     stage: PeopleStage
+    frame_id: str = ""
+
+    @property
+    def frame(self) -> str:
+        """TF frame of its images."""
+        return self.frame_id or self.view.name
 
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """One image of a camera with its people; the image of a reference is kept, no other."""
+    """One image of a camera with its people."""
 
     stamp: float
     image: RecordedImage
     found: FoundPeople
+
+
+@dataclass(eq=False)
+class _Watched:
+    """How a camera does: counts of instants, and pixels that it is off, for each of them."""
+
+    instants: int = 0
+    with_people: int = 0
+    clock: float = math.nan
+    errors: array[float] = field(default_factory=lambda: array("f"))
 
 
 @dataclass(eq=False)
@@ -73,26 +93,60 @@ class FusedRecording:
 
     Attributes:
         cameras: The reference is first.
-        rig: Where they are from.
+        rig: Where they are from; None: from /tf, which says with each image where up is.
         options: What the results follow from beside the networks.
         fusion: How people are joined.
         offsets: Seconds by which each camera's video begins after the first one's; None: they are
             found by how people move.
-        reports: How each camera did, by name, as of the last instant.
+        seen: The image of each camera nearest to the last instant, by name.
     """
 
     cameras: Sequence[FusedCamera]
-    rig: CameraRig
+    rig: CameraRig | None
     options: PipelineOptions = field(default_factory=PipelineOptions)
     fusion: FusionOptions = field(default_factory=FusionOptions)
     offsets: Sequence[float] | None = None
-    reports: dict[str, CameraReport] = field(default_factory=dict)
+    seen: dict[str, RecordedImage] = field(default_factory=dict)
+    _watched: dict[str, _Watched] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.offsets is not None and len(self.offsets) != len(self.cameras):
             raise OptionError(
                 f"expected {len(self.cameras)} offsets, the first one 0, got {len(self.offsets)}"
             )
+
+    @property
+    def views(self) -> list[CameraView]:
+        """The cameras, the reference first."""
+        return [camera.view for camera in self.cameras]
+
+    @property
+    def others(self) -> dict[str, Float64Array]:
+        """(4, 4) that takes meters of each further camera to the reference, by its name."""
+        first = np.linalg.inv(self.views[0].extrinsics.pose)
+        return {view.name: first @ view.extrinsics.pose for view in self.views[1:]}
+
+    def facts(self) -> tuple[FusedCameraFacts, ...]:
+        """Return how each camera did, over all instants so far."""
+        poses = {self.views[0].name: np.eye(4), **self.others}
+        found = []
+        offsets = self.offsets or [0.0] * len(self.cameras)
+        for view, offset in zip(self.views, offsets, strict=True):
+            watched = self._watched.get(view.name, _Watched())
+            errors = np.array(watched.errors)
+            found.append(
+                FusedCameraFacts(
+                    name=view.name,
+                    pose=poses[view.name],
+                    instants=watched.instants,
+                    with_people=watched.with_people,
+                    error_px=float(np.median(errors)) if len(errors) else math.nan,
+                    high_error_px=float(np.percentile(errors, 90)) if len(errors) else math.nan,
+                    begins=offset,
+                    clock=watched.clock,
+                )
+            )
+        return tuple(found)
 
     def run_all(self, refused: Refuse) -> Iterator[tuple[RecordedImage, Result]]:
         """Yield the images of the reference, each with the people of all cameras at its stamp.
@@ -104,28 +158,30 @@ class FusedRecording:
         if self.offsets is None:
             begun = [self._begin(camera) for camera in self.cameras]
             self.offsets = find_offsets(
-                [camera.view for camera in self.cameras],
-                [[(stamp, found.poses) for stamp, found in each] for each in begun],
+                self.views, [[(stamp, found.poses) for stamp, found in each] for each in begun]
             )
         streams = [
             _Stream(self._samples(camera, known, refused), offset)
             for camera, known, offset in zip(self.cameras, begun, self.offsets, strict=True)
         ]
-        fusion = Fusion([camera.view for camera in self.cameras], self.fusion)
+        fusion = Fusion(self.views, self.fusion)
         gestures = self._gestures()
-        room = room_of(self.rig)
+        self._watched = {view.name: _Watched() for view in self.views}
         for sample in streams[0]:
             newest = {self.cameras[0].view.name: (sample.stamp, sample.found.poses)}
+            self.seen = {self.cameras[0].view.name: sample.image}
             for camera, stream in zip(self.cameras[1:], streams[1:], strict=True):
                 other = stream.reach(sample.stamp)
                 if other is not None:
                     newest[camera.view.name] = (other.stamp, other.found.poses)
+                    self.seen[camera.view.name] = stream.nearest(sample.stamp)
             people = fusion.update(sample.stamp, newest)
-            self.reports = dict(people.cameras)
-            image, hands = sample.image, sample.found.hands
+            self._watch(people)
+            image = sample.image
+            hands = _renamed(sample.found.hands, sample.found.poses, people)
             held = FoundGestures((), {}, {})
             if gestures is not None:
-                held = gestures.run(people.poses, None, sample.stamp, image.place)
+                held = gestures.run(people.poses, hands, sample.stamp, image.place)
             yield (
                 image,
                 Result(
@@ -141,9 +197,28 @@ class FusedRecording:
                     frame_id=image.frame_id,
                     source=image.frame.source,
                     fused=people.points,
-                    room=room,
+                    room=self._room(image),
                 ),
             )
+
+    def _watch(self, people: FusedPeople) -> None:
+        """Remember how the cameras do at one instant."""
+        for name, report in people.cameras.items():
+            watched = self._watched[name]
+            watched.instants += report.used
+            watched.with_people += report.used and report.people > 0
+            watched.clock = report.offset
+            if math.isfinite(report.error_px):
+                watched.errors.append(report.error_px)
+
+    def _room(self, image: RecordedImage) -> Float64Array | None:
+        """Return (4, 4) from the common world to a frame with z up; None where up is not known."""
+        if self.rig is not None:
+            return room_of(self.rig)
+        if isinstance(image.place, str):
+            return None
+        room: Float64Array = image.place @ np.linalg.inv(self.views[0].extrinsics.pose)
+        return room
 
     def _gestures(self) -> GestureStage | None:
         options = self.options.gestures
@@ -169,14 +244,17 @@ class FusedRecording:
         count = 0
         if not known:
             camera.stage.reset()
-        room = room_of(self.rig)
-        place = "the calibration does not say where up is"
+        room = None if self.rig is None else room_of(self.rig)
+        unknown = "the calibration does not say where up is"
         for recorded in camera.images():
+            place = recorded.place  # what /tf says; it knows where the robot is
+            if isinstance(place, str) and self.rig is not None:
+                place = unknown if room is None else room @ camera.view.extrinsics.pose
             image = replace(
                 recorded,
                 camera=camera.view.camera,
-                frame_id=camera.view.name,
-                place=place if room is None else room @ camera.view.extrinsics.pose,
+                frame_id=recorded.frame_id or camera.frame,
+                place=place,
                 target_frame=self.options.targets.target_frame,
             )
             frame = image.frame
@@ -214,6 +292,7 @@ class _Stream:
     def __init__(self, samples: Iterator[_Sample], offset: float) -> None:
         self._samples, self._offset = samples, offset
         self._newest: _Sample | None = None
+        self._before: _Sample | None = None
 
     def __iter__(self) -> Iterator[_Sample]:
         for sample in self._samples:
@@ -225,8 +304,75 @@ class _Stream:
             sample = next(self._samples, None)
             if sample is None:
                 break
+            self._before = self._newest
             self._newest = replace(sample, stamp=sample.stamp + self._offset)
         return self._newest
+
+    def nearest(self, stamp: float) -> RecordedImage:
+        """Return the image nearest to a stamp that was reached."""
+        there = [each for each in (self._before, self._newest) if each is not None]
+        return min(there, key=lambda each: abs(each.stamp - stamp)).image
+
+
+def _renamed(hands: Poses | None, own: Poses, people: FusedPeople) -> Poses | None:
+    """Return the hands that the reference sees, by the ids of the fused people.
+
+    Args:
+        hands: By the ids of the reference's people.
+        own: These people.
+        people: The fused ones; hands of who is not among them are left out.
+    """
+    if hands is None:
+        return None
+    rows = people.members[:, 0].tolist()
+    ids = {
+        int(own.ids[row]): int(fused)
+        for row, fused in zip(rows, people.poses.ids, strict=True)
+        if row != NO_PERSON
+    }
+    numbers = hands.ids.tolist()
+    kept = [i for i, hand in enumerate(numbers) if person_of_hand(hand) in ids]
+    new = [hand_id(ids[person_of_hand(numbers[i])], numbers[i] % 2) for i in kept]
+    values = {each.name: getattr(hands, each.name) for each in fields(Poses)}
+    changes: dict[str, Any] = {
+        name: value[kept] for name, value in values.items() if isinstance(value, np.ndarray)
+    }
+    if hands.labels is not None:
+        changes["labels"] = tuple(hands.labels[i] for i in kept)
+    return hands.replace(**changes | {"ids": np.array(new, np.int64)})
+
+
+def camera_lines(facts: Sequence[FusedCameraFacts]) -> list[str]:
+    """Return what a user should know of the cameras in the end, a line each."""
+    lines = []
+    for each in facts:
+        found = [] if each.begins == 0.0 else [f"begins {each.begins:+.3f} s after the first"]
+        if math.isfinite(each.error_px):
+            found.append(f"{each.error_px:.1f} px off what all cameras say (median)")
+        lines.append(f"{each.name}: {', '.join(found) or 'saw no person together with another'}")
+    return lines
+
+
+def reprojected(view: CameraView, result: Result) -> Poses:
+    """Return where the fused people are in the image of a camera, in pixels alone.
+
+    Joints behind the camera, and those without meters, are missing.
+    """
+    points = np.zeros((0, len(result.poses.skeleton), 3))
+    pixels = view.project(points if result.fused is None else result.fused)
+    known = np.asarray(np.isfinite(pixels).all(axis=2))
+    low = np.where(known[..., None], pixels, np.inf).min(axis=1)
+    high = np.where(known[..., None], pixels, -np.inf).max(axis=1)
+    boxes = np.concatenate([low, high], axis=1)
+    poses = result.poses
+    return Poses(
+        poses.skeleton,
+        poses.ids,
+        poses.scores,
+        np.where(np.isfinite(boxes), boxes, np.nan),
+        np.where(known[..., None], pixels, np.nan),
+        np.where(known, poses.keypoint_scores, 0.0),
+    )
 
 
 def find_offsets(

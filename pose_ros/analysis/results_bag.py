@@ -11,6 +11,9 @@
 ``/tf``                   tf2_msgs/TFMessage, the people's frames, where meters are known
 ========================  ===========================================================
 
+People of several cameras are on ``/fusion/poses`` and so on, as those of the fusion node, and
+``/tf_static`` says where their cameras stand.
+
 The goal is not on ``/goal_pose``, the topic of Nav2: results that are played move no robot.
 What is copied from the recording stands beside them, under its own topics. A message's recorded
 time is that of its image. The bag's metadata holds how it was made, ``RunInfo`` as JSON.
@@ -24,7 +27,7 @@ import heapq
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -38,6 +41,7 @@ from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import Bag, BagMessage, open_bag
 from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.core import skeletons
+from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.results import Result, RunInfo
@@ -55,7 +59,7 @@ from pose_ros.messages.gestures import (
 )
 from pose_ros.messages.headers import header_of, nanoseconds_of
 from pose_ros.messages.poses import poses_from_msg, poses_to_msg, skeleton_from_msg, skeleton_to_msg
-from pose_ros.messages.transforms import FrameTracker, transforms
+from pose_ros.messages.transforms import FrameTracker, transform_to_msg, transforms
 from pose_ros.report import STAYING_FRAMES, CameraPlacement, RecordingFacts
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
@@ -69,6 +73,7 @@ _GESTURES, _FRAMES = "pose_ros/msg/GestureArray", "tf2_msgs/msg/TFMessage"
 # topic -> how many messages are kept for who subscribes late
 _LATCHED = {SKELETON: 1, HAND_SKELETON: 1, TF_STATIC: 100}
 _DEPTHS = {TF: 100}
+_OF_PEOPLE = (POSES, HANDS, SKELETON, HAND_SKELETON)
 _BODY = re.compile(re.escape(f"body_{_ID_PREFIX}") + r"\d+")
 
 
@@ -82,10 +87,19 @@ class BagWriter:
         storage: ``sqlite3`` or ``mcap``.
         info: What ran.
         gestures: Whether they were looked for.
+        node: Whose topics the people are on: ``/pose`` or ``/fusion``.
     """
 
-    def __init__(self, path: Path, storage: str, info: RunInfo, *, gestures: bool = True) -> None:
-        self._info, self._gestures = info, gestures
+    def __init__(
+        self,
+        path: Path,
+        storage: str,
+        info: RunInfo,
+        *,
+        gestures: bool = True,
+        node: str = "/pose",
+    ) -> None:
+        self._info, self._gestures, self._node = info, gestures, node
         self._writer = open_bag_writer(path, storage)
         self._writer.set_custom_data(CUSTOM_KEY, json.dumps(asdict(info), sort_keys=True))
         self._connections: dict[str, Connection] = {}
@@ -113,7 +127,8 @@ class BagWriter:
         if frames:  # first, so that who gets the poses can look the frames up
             self._put(TF, _FRAMES, types(_FRAMES)(transforms=frames), recorded)
         self._tell(SKELETON, result.poses.skeleton, recorded)
-        self._put_poses(POSES, result.poses, self._info.network, result, recorded)
+        network = self._info.network if result.fused is None else "multiview"
+        self._put_poses(POSES, result.poses, network, result, recorded)
         if result.hands is not None:
             self._tell(HAND_SKELETON, result.hands.skeleton, recorded)
             self._put_poses(HANDS, result.hands, self._info.hand_network, result, recorded)
@@ -121,6 +136,28 @@ class BagWriter:
             message = gestures_to_msg(types, result.gestures, header)
             self._put(GESTURES, _GESTURES, message, recorded)
             self._put_goal(result, recorded)
+
+    def place_cameras(
+        self, world: str, poses: Mapping[str, Float64Array], nanoseconds: int, recorded: int
+    ) -> None:
+        """Write where cameras stand.
+
+        Args:
+            world: The frame that stays.
+            poses: (4, 4) that takes meters of each camera's frame to it, by the frame.
+            nanoseconds: Stamp.
+            recorded: When, nanoseconds.
+        """
+        from scipy.spatial.transform import Rotation  # a photo needs none of it
+
+        header = header_of(types, nanoseconds, world)
+        frames = [
+            transform_to_msg(
+                types, header, frame, p[:3, 3], Rotation.from_matrix(p[:3, :3]).as_quat()
+            )
+            for frame, p in poses.items()
+        ]
+        self._put(TF_STATIC, _FRAMES, types(_FRAMES)(transforms=frames), recorded)
 
     def copy(self, message: BagMessage, recorded: int | None = None) -> None:
         """Write a message of the recording as it is.
@@ -167,8 +204,11 @@ class BagWriter:
     def _connect(self, topic: str, kind: str) -> Connection:
         if topic not in self._connections:
             depth = _LATCHED.get(topic) or _DEPTHS.get(topic, 10)
+            name = topic
+            if topic in _OF_PEOPLE:
+                name = f"{self._node}{topic.removeprefix('/pose')}"
             self._connections[topic] = add_topic(
-                self._writer, topic, kind, latched=topic in _LATCHED, depth=depth
+                self._writer, name, kind, latched=topic in _LATCHED, depth=depth
             )
         return self._connections[topic]
 
@@ -185,7 +225,8 @@ def _is_ours(frame: Any) -> bool:
 LOOK_AHEAD = 3 * NANOSECONDS // 10
 """Nanoseconds for which an image waits for transforms of its frames that come after it."""
 
-_PLACES = (*STAYING_FRAMES, "base_link", "base_footprint")
+PLACES = (*STAYING_FRAMES, "base_link", "base_footprint")
+"""Frames in which a camera is placed, the best first."""
 
 
 class Placements:
@@ -211,7 +252,7 @@ class Placements:
             frame_id: Of its images.
             stamp: Seconds.
         """
-        for target in (self._frame,) if self._frame else _PLACES:
+        for target in (self._frame,) if self._frame else PLACES:
             try:
                 place = self._frames.lookup(target, frame_id, stamp)
             except TransformError:

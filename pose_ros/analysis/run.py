@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy as np
 from pose_ros import __version__
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
+from pose_ros.analysis.fused import FusedRecording, camera_lines
+from pose_ros.analysis.fused_bags import fuse_bags
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.outputs import OutputPlaces, check_apart
 from pose_ros.analysis.task import BagTask, RunCounts, Settings, TaskProgress, TaskReport
@@ -25,11 +27,12 @@ from pose_ros.bags.reader import Bag, open_bag
 from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.results import RunInfo
+from pose_ros.core.types import Estimator, HandEstimator
 from pose_ros.errors import SourceError, printable
 from pose_ros.files import recording_name
 from pose_ros.messages.cameras import is_rectified
 from pose_ros.networks.body_hands import hand_joints
-from pose_ros.pipeline import Pipeline, PipelineOptions
+from pose_ros.pipeline import PeopleStage, Pipeline, PipelineOptions
 from pose_ros.runtime.session import engine_version
 from pose_ros.sources.calibration import parse_calibration
 
@@ -51,26 +54,36 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
     """
     outputs, counts = task.outputs, RunCounts()
     with contextlib.ExitStack() as stack:
-        bag = stack.enter_context(open_bag(task.bag))
-        images = open_images(bag, task)
+        bags = [stack.enter_context(open_bag(path)) for path in (task.bag, *task.others)]
+        recordings = open_recordings(bags, task)
+        bag, images = bags[0], recordings[0]
         if not task.is_slice and not images.length and not bag.damage:
             raise SourceError(f"{images.name} holds no image of {images.topic} in that time")
         name = recording_name(images.name)
         check_exports(outputs.exports, [name], force=outputs.force)
         paths = [*map(Path, outputs.paths()), *export_paths(outputs.exports, name)]
-        check_apart([Path(task.bag)], paths)
-        camera = _given_camera(images, task.settings)
+        check_apart([Path(task.bag), *map(Path, task.others)], paths)
         places = stack.enter_context(OutputPlaces(force=outputs.force))
         for path in outputs.paths():
             places.place(Path(path))
         plots = None
         if outputs.plots:
             plots = place_plots(outputs.plots, places, force=outputs.force)
-        pipeline = make_pipeline(task)
-        info = run_info(images.name, pipeline, recorded_options(task, images))
-        writers = stack.enter_context(open_writers(task, places, images, info, counts, plots=plots))
+        fused: FusedRecording | None = None
+        if task.settings.topics:
+            fused, pipeline = make_fused(task, recordings)
+            results = fused.run_all(counts.refuse)
+        else:
+            pipeline = make_pipeline(task)
+            camera = _given_camera(images, task.settings)
+            results = pipeline.run_all(images_of(images, camera), counts.refuse)
+        names = [view.name for view in fused.views] if fused else []
+        info = run_info(images.name, pipeline, recorded_options(task, images), names)
+        writers = stack.enter_context(
+            open_writers(task, places, images, info, counts, plots=plots, fused=fused)
+        )
         total = images.length
-        for image, result in pipeline.run_all(images_of(images, camera), counts.refuse):
+        for image, result in results:
             for write in writers:
                 write(image, result)
             counts.add(result)
@@ -81,10 +94,53 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         images=counts.images,
         with_people=counts.with_people,
         people=len(counts.ids),
-        refused=dict(sorted((images.refused + counts.refused).items())),
-        damage=bag.damage,
-        notes=(*images.notes, *counts.notes),
+        refused=dict(sorted(sum((r.refused for r in recordings), counts.refused).items())),
+        damage=tuple(line for each in bags for line in each.damage),
+        notes=(
+            *dict.fromkeys(note for each in recordings for note in each.notes),
+            *counts.notes,
+            *(camera_lines(fused.facts()) if fused else ()),
+        ),
     )
+
+
+def open_recordings(bags: Sequence[Bag], task: BagTask) -> list[BagImages]:
+    """Return the images of each camera of a task, the reference first.
+
+    Raises:
+        SourceError: A bag has no such topic, or several that could be meant.
+        OptionError: A number is out of its range.
+    """
+    topics = task.settings.topics
+    if not topics:
+        return [open_images(bags[0], task)]
+    of_each = bags if len(bags) > 1 else [bags[0]] * len(topics)
+    settings = replace(task.settings, calibration="")
+    return [
+        open_images(bag, replace(task, settings=replace(settings, topic=topic)))
+        for bag, topic in zip(of_each, topics, strict=True)
+    ]
+
+
+def make_fused(task: BagTask, recordings: Sequence[BagImages]) -> tuple[FusedRecording, Pipeline]:
+    """Return what runs the cameras of a task, and a pipeline with the networks of the first one.
+
+    Raises:
+        PoseRosError: As ``make_pipeline`` and ``fuse_bags``.
+    """
+    settings = task.settings
+    options = _pipeline_options(settings)
+
+    def make_stage(number: int) -> PeopleStage:
+        # filtered keypoints lag where a network swaps left and right; the fusion filters in meters
+        estimator = replace(settings.estimator, smoothing=False)
+        hands = settings.hands if number == 0 else replace(settings.hands, enabled=False)
+        own = replace(task, settings=replace(settings, estimator=estimator, hands=hands))
+        return PeopleStage(*_networks(own), options.lift)
+
+    fused = fuse_bags(recordings, settings, options, make_stage)
+    stage = fused.cameras[0].stage
+    return fused, Pipeline(stage.estimator, stage.hands, options)
 
 
 def open_images(bag: Bag, task: BagTask) -> BagImages:
@@ -115,10 +171,14 @@ def make_pipeline(task: BagTask) -> Pipeline:
     Raises:
         PoseRosError: As ``create_estimator``; or an option is out of its range.
     """
+    return Pipeline(*_networks(task), _pipeline_options(task.settings))
+
+
+def _networks(task: BagTask) -> tuple[Estimator, HandEstimator | None]:
     settings = task.settings
     options, engine = settings.estimator, task.engine
     estimator = create_estimator(settings.network, options=options, engine=engine)
-    hands = None
+    hands: HandEstimator | None = None
     if settings.hands.enabled:
         hand_joints(estimator.skeleton)
         hands = create_body_hands(
@@ -127,11 +187,11 @@ def make_pipeline(task: BagTask) -> Pipeline:
             options=options,
             engine=engine,
         )
-    return Pipeline(
-        estimator,
-        hands,
-        PipelineOptions(settings.lift, settings.mount, settings.gestures, settings.targets),
-    )
+    return estimator, hands
+
+
+def _pipeline_options(settings: Settings) -> PipelineOptions:
+    return PipelineOptions(settings.lift, settings.mount, settings.gestures, settings.targets)
 
 
 def recorded_options(task: BagTask, images: BagImages) -> dict[str, Any]:
@@ -142,16 +202,23 @@ def recorded_options(task: BagTask, images: BagImages) -> dict[str, Any]:
     options["detect_palms"] = task.settings.hands.detect_palms
     options |= {"precision": task.engine.precision, "require_gpu": task.engine.require_gpu}
     options |= {"topic": images.topic, "camera_info": images.camera_info, "depth": images.depth}
+    if task.settings.topics:
+        options |= {"topic": "", "camera_info": "", "others": list(task.others)}
+    else:
+        del options["topics"], options["fusion"], options["offsets"]
     return options | {"start": task.start, "end": task.end}
 
 
-def run_info(source: str, pipeline: Pipeline, options: Mapping[str, Any]) -> RunInfo:
+def run_info(
+    source: str, pipeline: Pipeline, options: Mapping[str, Any], cameras: Sequence[str] = ()
+) -> RunInfo:
     """Return what ran over a recording.
 
     Args:
         source: What the user called it.
         pipeline: With the networks.
         options: What else the results follow from.
+        cameras: Names of those whose people are fused; none of one camera.
     """
     estimator, hands = pipeline.estimator, pipeline.hands
     return RunInfo(
@@ -162,6 +229,7 @@ def run_info(source: str, pipeline: Pipeline, options: Mapping[str, Any]) -> Run
         versions=versions(),
         # the estimator's own: they name the finder that was chosen
         options={**options, "estimator": asdict(estimator.options)},
+        cameras=list(cameras),
     )
 
 

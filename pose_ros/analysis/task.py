@@ -19,6 +19,7 @@ from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOp
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 from pose_ros.settings.images import ImageOptions, LensOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
+from pose_ros.settings.multiview import FusionOptions
 from pose_ros.settings.outputs import ExportOptions, OverlayOptions, ReportOptions
 
 TaskProgress: TypeAlias = Callable[[int, int | None], None]
@@ -31,9 +32,12 @@ class Settings:
 
     Attributes:
         topic: Of the images; empty for the only one there is.
+        topics: Of the images of several cameras whose people are fused, the reference first;
+            empty for one camera.
         camera_info: Its topic; empty for the sibling of ``topic``.
         calibration: What a calibration file of the camera holds, YAML, in place of
-            ``camera_info``; empty for none.
+            ``camera_info``; of several cameras, our file of where they stand, in place of /tf
+            too. Empty for none.
         hfov: Horizontal field of view in degrees, where nothing else tells of the camera.
         depth: Topic of registered depth images; empty for none.
         every: Every so many images are analyzed, from the first one on; 1 or more.
@@ -45,9 +49,13 @@ class Settings:
         mount: How the camera stands over a level floor.
         gestures: How gestures are recognized; None where they are not looked for.
         targets: Which places that people point at are refused.
+        fusion: How people of several cameras are fused.
+        offsets: Seconds to add to the stamps of each camera but the first; None: the
+            calibration's, or 0.
     """
 
     topic: str = ""
+    topics: tuple[str, ...] = ()
     camera_info: str = ""
     calibration: str = ""
     hfov: float | None = LensOptions.hfov
@@ -61,6 +69,8 @@ class Settings:
     mount: MountOptions = field(default_factory=MountOptions)
     gestures: GestureOptions | None = None
     targets: TargetOptions = field(default_factory=TargetOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    offsets: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,8 @@ class BagTask:
         end: Seconds from the recording's start; images at it and after are not looked at.
         is_slice: Whether it is one slice of several, which may hold no image.
         engine: What runs the networks; no result depends on its ``threads`` and ``models_dir``.
+        others: Recordings of the further ``topics`` of the settings, one each; empty: ``bag``
+            holds them too.
     """
 
     bag: str
@@ -120,6 +132,7 @@ class BagTask:
     end: float | None = None
     is_slice: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

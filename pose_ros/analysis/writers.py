@@ -14,6 +14,7 @@ from typing import TextIO, TypeAlias
 import cv2
 
 from pose_ros.analysis.exports import open_exports
+from pose_ros.analysis.fused import FusedRecording, reprojected
 from pose_ros.analysis.outputs import OutputPlaces, write_errors
 from pose_ros.analysis.results_bag import LOOK_AHEAD, TF, TF_STATIC, BagWriter, Placements
 from pose_ros.analysis.task import BagTask, RunCounts, losses
@@ -22,16 +23,19 @@ from pose_ros.bags.reader import BagMessage
 from pose_ros.core.frames import MEMORY_SECONDS
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.core.types import Frame, Image, Poses
 from pose_ros.errors import OutputError
 from pose_ros.files import user_path
 from pose_ros.report import PLOTS, CameraPlacement, RecordingFacts, ReportBuilder
 from pose_ros.settings.outputs import ExportOptions, OverlayOptions, parse_parts
-from pose_ros.viz.image_writers import ImageWriter, VideoFile
+from pose_ros.viz.image_writers import ImageWriter, VideoFile, side_by_side
 from pose_ros.viz.overlay import draw
 
 Write: TypeAlias = Callable[[RecordedImage, Result], None]
 Place: TypeAlias = Callable[[RecordedImage], CameraPlacement | None]
 
+WORLD = "world"
+"""Frame in which a calibration says where cameras stand, as the fusion node has it."""
 _MEMORY = round(MEMORY_SECONDS * NANOSECONDS)
 
 
@@ -44,6 +48,7 @@ def open_writers(
     counts: RunCounts,
     *,
     plots: Path | None = None,
+    fused: FusedRecording | None = None,
 ) -> Iterator[list[Write]]:
     """Open what the results of a task are written to, and finish it when the block ends well.
 
@@ -54,6 +59,7 @@ def open_writers(
         info: What runs.
         counts: What came of the images; takes what a user should know of the outputs.
         plots: Folder of ``place_plots``; None where there are none.
+        fused: What runs the cameras whose people are fused; None of one camera.
 
     Raises:
         OutputError: One of them cannot be written.
@@ -63,8 +69,9 @@ def open_writers(
         writers = [stack.enter_context(exports(outputs.exports, info, places, counts.notes))]
         gestures = task.settings.gestures is not None
         if outputs.bag:
-            writer = BagWriter(places.made(outputs.bag), outputs.storage, info, gestures=gestures)
-            bag = _bag(writer, images, task)
+            made_bag, node = places.made(outputs.bag), "/fusion" if fused else "/pose"
+            writer = BagWriter(made_bag, outputs.storage, info, gestures=gestures, node=node)
+            bag = _bag(writer, images, task, fused)
             writers.append(stack.enter_context(_guarded(outputs.bag, bag)))
         if outputs.json:
             made = json_lines(outputs.json, places, info.network, gestures=gestures)
@@ -72,18 +79,21 @@ def open_writers(
         if outputs.overlay:
             video = VideoFile(places.made(outputs.overlay), images.fps, name=outputs.overlay)
             stack.callback(video.close)
-            writers.append(drawings(video, outputs.drawing))
+            writers.append(drawings(video, outputs.drawing, fused))
         if outputs.report or outputs.plots:
 
             def known() -> RecordingFacts:
                 refused = images.refused + counts.refused
                 lost = losses(refused, images.bag.damage)
                 without = sum(refused.values())
-                return RecordingFacts(counts.images + without, without, lost)
+                cameras = fused.facts() if fused else ()
+                return RecordingFacts(counts.images + without, without, lost, cameras=cameras)
 
-            builder = ReportBuilder(info, outputs.report_options)
+            others = fused.others if fused else None
+            builder = ReportBuilder(info, outputs.report_options, others=others)
             path = places.made(outputs.report) if outputs.report else None
-            made = page(builder, path, plots, known, _placing(images))
+            by_tf = _placing(images)
+            made = page(builder, path, plots, known, lambda i: by_tf(i) or in_room(fused, i))
             writers.append(stack.enter_context(made))
         yield writers
 
@@ -152,10 +162,13 @@ def _guarded(path: str, writer: contextlib.AbstractContextManager[Write]) -> Ite
 
 
 @contextlib.contextmanager
-def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]:
+def _bag(
+    writer: BagWriter, images: BagImages, task: BagTask, fused: FusedRecording | None
+) -> Iterator[Write]:
     """Write results among the messages of the recording that go with them."""
     bag, first = images.bag, True
     topics = {topic for topic in (TF, TF_STATIC) if bag.topic(topic)}
+    cameras = fused.cameras if fused and not topics else ()  # else a camera had two parents
     if task.outputs.copy_images:
         topics |= {topic for topic in (images.camera_info, images.depth) if topic}
     begin, end = images.window
@@ -167,6 +180,9 @@ def _bag(writer: BagWriter, images: BagImages, task: BagTask) -> Iterator[Write]
             first = False
             for message in bag.messages([TF_STATIC], None, begin) if begin else ():
                 writer.copy(message, image.recorded)  # what came before the images began
+            if cameras:
+                poses = {camera.frame: camera.view.extrinsics.pose for camera in cameras}
+                writer.place_cameras(WORLD, poses, image.nanoseconds, image.recorded)
         for message in others.until(image.recorded):
             writer.copy(message)
         if task.outputs.copy_images and image.message:
@@ -285,6 +301,13 @@ def place_plots(target: str, places: OutputPlaces, *, force: bool) -> Path:
     return places.place_set(folder, folder / f"{PLOTS[0]}.png")
 
 
+def in_room(fused: FusedRecording | None, image: RecordedImage) -> CameraPlacement | None:
+    """Return where the first of several cameras is in the room; None where that is not known."""
+    if fused is None or fused.rig is None or isinstance(image.place, str):
+        return None
+    return CameraPlacement(WORLD, image.place)
+
+
 @contextlib.contextmanager
 def page(
     builder: ReportBuilder,
@@ -318,29 +341,44 @@ def page(
         builder.write_plots(plots)
 
 
-def drawings(writer: ImageWriter, options: OverlayOptions) -> Write:
+def drawings(
+    writer: ImageWriter, options: OverlayOptions, fused: FusedRecording | None = None
+) -> Write:
     """Return what writes the images with the people drawn in.
 
     Args:
         writer: Takes the images.
         options: How people are drawn.
+        fused: Of several cameras, whose images stand side by side, with the fused people
+            projected back into each; None of one camera.
     """
     parts = parse_parts(options.overlay)
 
-    def write(image: RecordedImage, result: Result) -> None:
-        frame = image.frame
+    def drawn(frame: Frame, poses: Poses, hands: Poses | None) -> Image:
         picture = frame.image.copy()  # a report shows it as it was captured
         draw(
             picture,
-            result.poses,
+            poses,
             parts,
-            hands=result.hands,
+            hands=hands,
             channels=frame.channels,
             keypoint_scale=options.keypoint_scale,
             link_scale=options.link_scale,
         )
         if frame.channels == "rgb":
             cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture)
-        writer.write(frame, picture)
+        return picture
+
+    def write(image: RecordedImage, result: Result) -> None:
+        frame = image.frame
+        if fused is None:
+            writer.write(frame, drawn(frame, result.poses, result.hands))
+            return
+        seen = [(view, fused.seen.get(view.name)) for view in fused.views]
+        pictures = [
+            None if other is None else drawn(other.frame, reprojected(view, result), None)
+            for view, other in seen
+        ]
+        writer.write(frame, side_by_side(pictures, frame.width, frame.height))
 
     return write

@@ -6,7 +6,7 @@ import itertools
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -499,6 +499,26 @@ def open_bag_images(
         raise
     images._owns_bag = True
     return images
+
+
+def camera_names(names: Sequence[str]) -> list[str]:
+    """Return short names of cameras: of topics the parts that differ.
+
+    Raises:
+        OptionError: Two are the same.
+    """
+    short = list(names)
+    if all(name.startswith("/") for name in names):
+        parts = [name.strip("/").split("/") for name in names]
+        differ = [
+            "_".join(p for p in own if any(p not in other for other in parts)) for own in parts
+        ]
+        short = [name or "_".join(own) for name, own in zip(differ, parts, strict=True)]
+    if len(set(short)) < len(short):
+        raise OptionError(
+            f"two cameras are called the same: {', '.join(short)}; give each a name of its own"
+        )
+    return short
 
 
 def image_topics(bag: Bag) -> list[BagTopic]:

@@ -27,6 +27,7 @@ from pose_ros.analysis.outputs import JSON_LINES, PAGES, RESULTS, check_suffix
 from pose_ros.analysis.task import BagTask, Settings, TaskOutputs, TaskReport
 from pose_ros.analysis.workers import Images, cores
 from pose_ros.bags.writer import STORAGES
+from pose_ros.cli.fusing import add_fusion_arguments, further_bags, fused_settings
 from pose_ros.cli.options import (
     add_export_arguments,
     add_gesture_arguments,
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images')",
     )
     add_gesture_arguments(parser, wanted=True)
+    add_fusion_arguments(parser, of_bags=True)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--out", metavar="OUT_BAG",
@@ -115,6 +117,7 @@ def run(args: argparse.Namespace) -> int:
     task = task_from(args)
     if wants_fleet(args):
         return run_fleet(args, task)
+    task = replace(task, others=further_bags(args))
     began = time.monotonic()
     with (
         nothing_is_kept("pose-ros bag run"),
@@ -179,7 +182,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
     )
     return BagTask(
         args.bags[0],
-        settings,
+        fused_settings(args, settings),
         outputs,
         start=args.start,
         end=args.end,
@@ -259,7 +262,9 @@ def wants_fleet(args: argparse.Namespace) -> bool:
         return True
     first = Path(args.bags[0])
     return (
-        len(args.bags) > 1 or is_glob(args.bags[0]) or (first.is_dir() and not is_recording(first))
+        (len(args.bags) > 1 and not args.topics)
+        or is_glob(args.bags[0])
+        or (first.is_dir() and not is_recording(first))
     )
 
 

@@ -21,7 +21,7 @@ from pose_ros.analysis.rig_calibration import (
     with_hands,
 )
 from pose_ros.bags.finding import is_bag
-from pose_ros.bags.images import base_topic, image_topics, is_depth
+from pose_ros.bags.images import base_topic, camera_names, image_topics, is_depth
 from pose_ros.bags.reader import open_bag
 from pose_ros.build import create_body_hands
 from pose_ros.cli.bag_info import table
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         raise OutputError(f"cannot write {args.output}: there is no folder {output.parent}")
     with contextlib.ExitStack() as stack:
         sources = list(_open(args, stack))
-        names = _distinct([name for name, _ in sources])
+        names = camera_names([name for name, _ in sources])
         if len(names) < 2:
             raise OptionError(
                 f"two or more cameras are needed, got {', '.join(names)}: give a video of each, or "
@@ -205,24 +205,10 @@ def _topics(path: Path) -> list[str]:
         )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Return short names of cameras: of topics the parts that differ."""
-    short = list(names)
-    if all(name.startswith("/") for name in names):
-        parts = [name.strip("/").split("/") for name in names]
-        differ = [
-            "_".join(p for p in own if any(p not in other for other in parts)) for own in parts
-        ]
-        short = [name or "_".join(own) for name, own in zip(differ, parts, strict=True)]
-    if len(set(short)) < len(short):
-        raise OptionError(f"two cameras are called the same: {', '.join(short)}; rename a video")
-    return short
-
-
 def _by_person(
     args: argparse.Namespace, sources: Sequence[tuple[str, Source]], *, one_clock: bool
 ) -> tuple[RigCalibration, np.ndarray | None]:
-    names = _distinct([name for name, _ in sources])
+    names = camera_names([name for name, _ in sources])
     lift = LiftOptions(height=args.person_height)
     baseline = _baseline(args.baseline, names)
     given = _intrinsics(args.intrinsics, names)
@@ -270,7 +256,7 @@ def _by_board(
     for option, value in (("--person-height", args.person_height), ("--baseline", args.baseline)):
         if value is not None:
             raise OptionError(f"{option} is not of --board, which knows its size: leave it out")
-    names = _distinct([name for name, _ in sources])
+    names = camera_names([name for name, _ in sources])
     given = _intrinsics(args.intrinsics, names)
     offsets = args.offsets or [0.0] * len(names)
     tracks: list[BoardTrack] = []

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from pose_ros.analysis.exports import check_exports
 from pose_ros.analysis.exports.writing import export_paths
-from pose_ros.analysis.fused import FusedRecording
+from pose_ros.analysis.fused import FusedRecording, camera_lines
 from pose_ros.analysis.images import GivenCamera, images_of
 from pose_ros.analysis.outputs import (
     JSON_LINES,
@@ -30,12 +30,19 @@ from pose_ros.analysis.outputs import (
 )
 from pose_ros.analysis.run import run_info
 from pose_ros.analysis.task import RunCounts, losses
-from pose_ros.analysis.writers import Write, drawings, exports, json_lines, page, place_plots
+from pose_ros.analysis.writers import (
+    Write,
+    drawings,
+    exports,
+    in_room,
+    json_lines,
+    page,
+    place_plots,
+)
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.cli.fusing import (
     add_fusion_arguments,
     check_fusion_arguments,
-    fusion_lines,
     fusion_record,
     open_fused,
 )
@@ -188,15 +195,16 @@ def _estimate_fused(
     options, stage = fused.options, fused.cameras[0].stage
     pipeline = Pipeline(stage.estimator, stage.hands, options)
     recorded = _recorded_options(args, options) | fusion_record(args, fused)
-    info = run_info(" ".join(args.inputs), pipeline, recorded)
-    outputs.open(info, summary, stack)
+    names = [view.name for view in fused.views]
+    info = run_info(" ".join(args.inputs), pipeline, recorded, names)
+    outputs.open(info, summary, stack, fused)
     first = open_source(args.inputs[0], fps=args.fps, live=False, topic=args.topic)
     stack.callback(first.close)
     outputs.begin(first, stack)
     for image, result in summary.timed(fused.run_all(summary.counts.refuse)):
         outputs.write(image, result)
     summary.end(first)
-    for line in () if args.quiet else fusion_lines(fused):
+    for line in () if args.quiet else camera_lines(fused.facts()):
         say(line)
     return summary.text(pipeline)
 
@@ -261,6 +269,7 @@ class _Outputs:
         self._whole = places
         self._writers: list[Write] = []
         self._pictures: Pictures | None = None
+        self._fused: FusedRecording | None = None
         self._is_picture = {printable(i.name): i.is_picture for i in inputs}
         self._video: Path | None = None
         for path in (args.json, args.report):
@@ -277,23 +286,35 @@ class _Outputs:
                 args.out, inputs, places, frames=args.frames, force=args.force
             )
 
-    def open(self, info: RunInfo, summary: EstimateSummary, stack: contextlib.ExitStack) -> None:
+    def open(
+        self,
+        info: RunInfo,
+        summary: EstimateSummary,
+        stack: contextlib.ExitStack,
+        fused: FusedRecording | None = None,
+    ) -> None:
         """Open all but a video, whose rate the first input tells."""
+        self._fused = fused
         args, places = self._args, self._whole
         name, notes = recording_name(args.inputs[0]), summary.counts.notes
         self._writers = [
             stack.enter_context(exports(export_options(args), info, places, notes, name))
         ]
         if args.report or args.plots:
-            builder = ReportBuilder(info, from_args(ReportOptions, args))
+            others = fused.others if fused else None
+            builder = ReportBuilder(info, from_args(ReportOptions, args), others=others)
             path = places.made(args.report) if args.report else None
-            made = page(builder, path, self._plots, summary.recording)
+
+            def known() -> RecordingFacts:
+                return replace(summary.recording(), cameras=fused.facts() if fused else ())
+
+            made = page(builder, path, self._plots, known, lambda i: in_room(fused, i))
             self._writers.append(stack.enter_context(made))
         if args.json:
             made = json_lines(args.json, places, info.network, gestures=args.gestures)
             self._writers.append(stack.enter_context(made))
         if self._pictures is not None:
-            self._writers.append(drawings(self._pictures, self._drawing))
+            self._writers.append(drawings(self._pictures, self._drawing, fused))
 
     def begin(self, source: Source, stack: contextlib.ExitStack) -> None:
         """Take notice of the next input."""
@@ -302,7 +323,7 @@ class _Outputs:
         if self._video is not None:
             writer = VideoFile(self._video, source.fps, name=self._args.out)
             stack.callback(writer.close)
-            self._writers.append(drawings(writer, self._drawing))
+            self._writers.append(drawings(writer, self._drawing, self._fused))
             self._video = None
 
     def write(self, image: RecordedImage, result: Result) -> None:

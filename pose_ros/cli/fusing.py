@@ -1,16 +1,17 @@
-"""``pose-ros estimate --fuse``: videos of one event by several calibrated cameras."""
+"""Options of recordings of one event by several cameras: ``estimate --fuse``, ``bag run``."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pose_ros.analysis.fused import FusedCamera, FusedRecording
 from pose_ros.analysis.images import images_of
+from pose_ros.analysis.task import Settings
 from pose_ros.bags.images import RecordedImage
 from pose_ros.cli.options import build_estimator, build_hands
 from pose_ros.core.encoded_images import max_pixels_from
@@ -20,28 +21,42 @@ from pose_ros.errors import OptionError, SourceError, printable
 from pose_ros.pipeline import PeopleStage, PipelineOptions
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.multiview import FusionOptions
-from pose_ros.sources.camera_rig import read_rig
+from pose_ros.sources.camera_rig import read_rig, rig_text
 from pose_ros.sources.opening import Input, open_source
 
 _FLAGS = ("calibration", "offset", "camera_info", "hfov")
 
 
-def add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of several cameras to a parser that has those of a network."""
+def add_fusion_arguments(parser: argparse.ArgumentParser, *, of_bags: bool = False) -> None:
+    """Add the options of several cameras to a parser that has those of a network.
+
+    Args:
+        parser: Of a command.
+        of_bags: Whether cameras are topics of bags; they are inputs otherwise.
+    """
     group = parser.add_argument_group("several cameras")
-    group.add_argument(
-        "--fuse", action="store_true",
-        help="the inputs are one event seen by several cameras: give each person one skeleton",
-    )  # fmt: skip
+    if of_bags:
+        group.add_argument(
+            "--topics", nargs="+", metavar="TOPIC",
+            help="images of several cameras, in one bag or a bag each: give each person one "
+            "skeleton, by camera_info and /tf or by --calibration",
+        )  # fmt: skip
+    else:
+        group.add_argument(
+            "--fuse", action="store_true",
+            help="the inputs are one event seen by several cameras: give each person one skeleton",
+        )  # fmt: skip
     group.add_argument(
         "--calibration", metavar="RIG",
         help="where the cameras stand: .yaml of pose-ros calibrate, OpenCV or Kalibr, or .toml of "
-        "Pose2Sim or caliscope; cameras are found by the inputs' names, else by their order",
+        "Pose2Sim or caliscope; cameras are found by names, else by their order",
     )  # fmt: skip
     group.add_argument(
         "--offset", type=float, nargs="+", metavar="S",
-        help="seconds by which the second input (and the third, ...) begins after the first one; "
-        "found by how people move unless given",
+        help="seconds to add to the stamps of the second camera (and the third, ...); those of "
+        "the calibration, or 0, unless given" if of_bags else
+        "seconds by which the second input (and the third, ...) begins after the first one; "
+        "found by how people move unless given, and 0 of bags, whose stamps are of one clock",
     )  # fmt: skip
     add_to_parser(FusionOptions, group, leave_out=("smoothing",))
 
@@ -73,12 +88,57 @@ def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) ->
     _check_offsets(args.offset, len(inputs) - 1)
 
 
+def fused_settings(args: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings of a bag's analysis with the options of several cameras.
+
+    Raises:
+        OptionError: They do not fit each other, or the bags.
+    """
+    if not args.topics:
+        for name in ("calibration", "offset"):
+            if getattr(args, name) is not None:
+                raise OptionError(f"--{name} is of --topics, several cameras: give both or neither")
+        return settings
+    for name in ("topic", "camera_info", "hfov", "depth"):
+        if getattr(args, name):
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} is of one camera, and --topics of several: leave it out")
+    if len(args.topics) < 2:
+        raise OptionError("--topics takes the images of two or more cameras; --topic takes one")
+    if args.static:
+        raise OptionError("--topics is for images over time: leave out --static")
+    _check_offsets(args.offset, len(args.topics) - 1)
+    return replace(
+        settings,
+        topics=tuple(args.topics),
+        calibration="" if args.calibration is None else rig_text(read_rig(args.calibration)),
+        fusion=from_args(FusionOptions, args),
+        offsets=None if args.offset is None else tuple(args.offset),
+    )
+
+
+def further_bags(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the bags of the cameras but the first, where each has one of its own.
+
+    Raises:
+        OptionError: There are not as many bags as topics.
+    """
+    if not args.topics or len(args.bags) == 1:
+        return ()
+    if len(args.bags) != len(args.topics):
+        raise OptionError(
+            f"{len(args.bags)} bags and {len(args.topics)} topics: give one bag with all topics, a "
+            "bag for each topic, or with --workers many bags that have all of them"
+        )
+    return tuple(args.bags[1:])
+
+
 def _check_offsets(offsets: Sequence[float] | None, count: int) -> None:
     if offsets is None:
         return
     if len(offsets) != count:
         raise OptionError(
-            f"--offset takes a number for each input but the first: {count}, got {len(offsets)}"
+            f"--offset takes a number for each camera but the first: {count}, got {len(offsets)}"
         )
     if not all(map(math.isfinite, offsets)):
         raise OptionError("--offset must be finite seconds")
@@ -104,7 +164,11 @@ def open_fused(
         hands = build_hands(args, estimator) if not cameras else None
         stage = PeopleStage(estimator, hands, options.lift)
         cameras.append(FusedCamera(view, _images(open_, args.frames), stage))
-    offsets = None if args.offset is None else (0.0, *args.offset)
+    offsets: tuple[float, ...] | None = None
+    if args.offset is not None:
+        offsets = (0.0, *args.offset)
+    elif all(each.is_bag for each in inputs):
+        offsets = (0.0,) * len(inputs)  # stamps of one clock
     return FusedRecording(cameras, rig, options, from_args(FusionOptions, args), offsets)
 
 
@@ -112,26 +176,9 @@ def fusion_record(args: argparse.Namespace, fused: FusedRecording) -> dict[str, 
     """Return what the results follow from beside what one camera's do."""
     return {
         "calibration": printable(args.calibration),
-        "cameras": [camera.view.name for camera in fused.cameras],
         "offset": args.offset,
         "fusion": asdict(fused.fusion),
     }
-
-
-def fusion_lines(fused: FusedRecording) -> list[str]:
-    """Return what a user should know of the cameras in the end, a line each."""
-    lines = []
-    offsets = fused.offsets or [0.0] * len(fused.cameras)
-    for camera, offset in zip(fused.cameras, offsets, strict=True):
-        name = camera.view.name
-        report = fused.reports.get(name)
-        if report is None:
-            continue
-        found = [] if offset == 0.0 else [f"begins {offset:+.3f} s after the first"]
-        if math.isfinite(report.error_px):
-            found.append(f"{report.error_px:.1f} px off what all cameras say (median)")
-        lines.append(f"{name}: {', '.join(found) or 'saw no person together with another'}")
-    return lines
 
 
 def _opener(args: argparse.Namespace, given: Input) -> Callable[[], Source]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +160,7 @@ class RunInfo:
         hand_network: What found their hands; empty where they were not looked for.
         versions: Of pose_ros and of what its results depend on, by name.
         options: By name, such as ``threshold``; values that JSON takes.
+        cameras: Names of those whose people were fused, the reference first; empty of one.
     """
 
     source: str
@@ -168,6 +169,7 @@ class RunInfo:
     hand_network: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    cameras: Sequence[str] = field(default_factory=list)
 
 
 def _pose(pose: Pose) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.camera import Float64Array
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OutputError, RuntimeUnavailableError, printable
@@ -43,7 +44,7 @@ _NEEDED = ("jinja2", "matplotlib")
 SHOWN_PEOPLE = 20
 SHOWN_MOTIONS = 3
 _BASES = {
-    "camera": "joints that a depth camera measured",
+    "camera": "joints that a depth camera or several cameras measured",
     "world": "the network's metric shape of the body",
     "image": "the picture alone, so they are angles as they are seen",
 }
@@ -71,20 +72,27 @@ class ReportBuilder:
         info: What ran; None where it is unknown, as of a bag that was recorded live.
         options: What the page shows.
         name: What the recording is called, where ``info`` does not say.
+        others: Further cameras whose people were fused with the first one's, by name: (4, 4) that
+            takes meters of their optical frame to that of the first one.
 
     Raises:
         RuntimeUnavailableError: matplotlib or jinja2 is not installed.
     """
 
     def __init__(
-        self, info: RunInfo | None, options: ReportOptions | None = None, name: str = ""
+        self,
+        info: RunInfo | None,
+        options: ReportOptions | None = None,
+        name: str = "",
+        *,
+        others: Mapping[str, Float64Array] | None = None,
     ) -> None:
         check_installed()
         self.info = info
         self.options = options or ReportOptions()
         self._title = self.options.title or (info.source if info else "") or name or "Results"
         joints = parse_joints(self.options.joints)
-        self.statistics = Statistics(joints, scale_known=scale_known(info))
+        self.statistics = Statistics(joints, scale_known=scale_known(info), others=others)
         self.moments = Moments()
 
     def add(
@@ -211,6 +219,7 @@ def render(
         "basis": _BASES.get(statistics.main_basis or "", ""),
         "meters": tables.meters(statistics, info),
         "latency": tables.latencies(statistics),
+        "cameras": tables.fused_cameras(statistics, recording),
         "recording": recording,
         "moments": gallery(moments, statistics, names),
         "plots": _markup(statistics),

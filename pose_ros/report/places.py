@@ -16,7 +16,7 @@ from pose_ros.core.types import Pose, PositionSource
 from pose_ros.errors import OptionError
 from pose_ros.report.series import Histogram, Series
 
-STAYING_FRAMES = ("map", "odom")
+STAYING_FRAMES = ("map", "odom", "world")
 """Frames that do not move with the robot, the best first."""
 
 WALK_SECONDS = 1.0

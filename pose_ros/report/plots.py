@@ -334,7 +334,8 @@ def floor_plan(
     }
     placement = statistics.placement
     camera = statistics.camera_way.mean if len(statistics.camera_way) else np.zeros((1, 2))
-    everything = np.concatenate([camera, *ways.values()])
+    others = {name: statistics.place_of(pose)[:2] for name, pose in statistics.others.items()}
+    everything = np.concatenate([camera, *ways.values(), *(p[None] for p in others.values())])
     everything = everything[np.isfinite(everything).all(axis=1)]
     low, high = everything.min(axis=0) - 0.5, everything.max(axis=0) + 0.5
     span = np.maximum(high - low, 2.0)
@@ -371,6 +372,12 @@ def floor_plan(
         axes.annotate(
             "camera", (y, x), xytext=(9, -4), textcoords="offset points", color=MUTED, fontsize=10
         )
+        for name, (ahead, left) in others.items():
+            axes.plot(left, ahead, marker="^", color=MUTED, markersize=10)
+            axes.annotate(
+                name, (left, ahead), xytext=(9, -4), textcoords="offset points", color=MUTED,
+                fontsize=10,
+            )  # fmt: skip
         step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 1000) if max(span) / s <= 12)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MultipleLocator(step))

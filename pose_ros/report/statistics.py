@@ -280,10 +280,18 @@ class Statistics:
     Args:
         joints: Whose angles are measured, as in ``ReportOptions``.
         scale_known: Whether meters of the model follow from more than an assumed height.
+        others: Further cameras, by name, as ``ReportBuilder`` takes them.
     """
 
-    def __init__(self, joints: tuple[str, ...] = JOINTS, *, scale_known: bool = False) -> None:
+    def __init__(
+        self,
+        joints: tuple[str, ...] = JOINTS,
+        *,
+        scale_known: bool = False,
+        others: Mapping[str, Float64Array] | None = None,
+    ) -> None:
         self._joints, self._scale_known = joints, scale_known
+        self.others = dict(others or {})
         self.clock = Clock()
         self.counts = Counts()
         self.tracks = Tracks()
@@ -349,6 +357,14 @@ class Statistics:
         elif self.placement is None or up is not None:
             self.placement = floor_axes(up)
         self.up_known = self.up_known or up is not None or placement is not None
+
+    def place_of(self, pose: Float64Array) -> Float64Array:
+        """Return (3,) meters, where a camera is that has a pose in the first one's frame."""
+        turn = np.eye(4)
+        if self.placement is not None:
+            turn = np.asarray(self.placement.transform, np.float64)
+        found: Float64Array = (turn @ pose)[:3, 3]
+        return found
 
     def _move(
         self, key: Key, images: int, pose: Pose, found: NDArray[np.bool_], width: int

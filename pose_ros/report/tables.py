@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pose_ros.core.camera import Float64Array
 from pose_ros.core.results import RunInfo
 from pose_ros.core.types import NO_BODY, has_body
 from pose_ros.report.places import STAYING_FRAMES, Estimate
@@ -79,6 +80,7 @@ def ran(info: RunInfo | None) -> list[tuple[str, str]]:
         return []
     rows: list[tuple[str, Any]] = [
         ("Recording", info.source),
+        ("Cameras", ", ".join(info.cameras)),
         ("Network", info.network),
         ("Hand network", info.hand_network),
         ("Ran on", info.provider),
@@ -254,6 +256,23 @@ def meters(statistics: Statistics, info: RunInfo | None) -> dict[str, Any]:
     }
 
 
+def fused_cameras(statistics: Statistics, recording: RecordingFacts) -> list[dict[str, str]]:
+    """Return the rows of the cameras whose people were fused; none of one camera."""
+    return [
+        {
+            "name": each.name,
+            "place": ", ".join(f"{value:.2f}" for value in statistics.place_of(each.pose)),
+            "instants": f"{each.instants:,}",
+            "with_people": f"{each.with_people:,}",
+            "error": number(each.error_px, 1, " px"),
+            "high": number(each.high_error_px, 1, " px"),
+            "begins": f"{each.begins:+.3f} s",
+            "clock": number(1e3 * each.clock, 0, " ms"),
+        }
+        for each in recording.cameras
+    ]
+
+
 def latencies(statistics: Statistics) -> dict[str, str]:
     """Return quantiles of the latency; empty where the results were not live."""
     if not statistics.latencies.counts[0]:
@@ -261,6 +280,33 @@ def latencies(statistics: Statistics) -> dict[str, str]:
     shares = {"median": 0.5, "95% within": 0.95, "99% within": 0.99}
     values = 1e3 * statistics.latencies.quantiles(*shares.values())[:, 0]
     return {name: f"{value:.1f} ms" for name, value in zip(shares, values, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class FusedCameraFacts:
+    """How one of several cameras did whose people were fused.
+
+    Attributes:
+        name: Of the camera.
+        pose: (4, 4) takes meters of its optical frame to that of the first camera.
+        instants: At how many its images counted.
+        with_people: At how many of them it saw people.
+        error_px: Pixels from where it shows joints to where all cameras together have them, the
+            median over the instants; NaN where no person was seen by two cameras.
+        high_error_px: Its 90th percentile.
+        begins: Seconds by which its recording begins after the first one's.
+        clock: Seconds by which its stamps are late against the first one's, as they were
+            estimated in the end; NaN unknown.
+    """
+
+    name: str
+    pose: Float64Array
+    instants: int
+    with_people: int
+    error_px: float
+    high_error_px: float
+    begins: float
+    clock: float
 
 
 @dataclass(frozen=True)
@@ -272,12 +318,14 @@ class RecordingFacts:
         images_without_result: Of these, between the first and the last result; None as above.
         lost: What could not be read, a line each.
         network: What found the people, where the results say that and no more.
+        cameras: Of the cameras that were fused, the reference first; empty of one camera.
     """
 
     images: int | None = None
     images_without_result: int | None = None
     lost: tuple[str, ...] = ()
     network: str = ""
+    cameras: tuple[FusedCameraFacts, ...] = ()
 
 
 def option(info: RunInfo | None, name: str) -> Any:

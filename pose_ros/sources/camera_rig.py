@@ -95,12 +95,8 @@ def _parsed(data: bytes, path: str) -> CameraRig:
 # ---- our own -----------------------------------------------------------------------------------
 
 
-def write_rig(path: str | Path, rig: CameraRig) -> None:
-    """Write our YAML, whole or not at all.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+def rig_text(rig: CameraRig) -> str:
+    """Return our YAML, as ``parse_rig`` reads it."""
     cameras: dict[str, Any] = {}
     for i, view in enumerate(rig.views):
         camera = view.camera
@@ -119,9 +115,17 @@ def write_rig(path: str | Path, rig: CameraRig) -> None:
         document["up"] = rig.up.tolist()
     if rig.floor is not None:
         document["floor"] = float(rig.floor)
-    text = _DOC + yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
+    return _DOC + yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
+
+
+def write_rig(path: str | Path, rig: CameraRig) -> None:
+    """Write our YAML, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     try:
-        write_whole(Path(path), text.encode("utf-8"))
+        write_whole(Path(path), rig_text(rig).encode("utf-8"))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
 from pose_ros.core.types import Frame, Image
 from pose_ros.errors import OutputError, printable
@@ -19,6 +20,9 @@ OUTPUT_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".
 FRAMES = "%s_%06i.jpg"
 """What the frames of a video are called in a folder."""
 
+MOST_WIDTH = 1920
+"""Pixels of images that stand side by side."""
+_EMPTY = 40  # gray where a camera has no image
 _PLACE = re.compile(r"%(s|0?\d*[id])")
 
 
@@ -35,6 +39,29 @@ class ImageWriter(Protocol):
 def is_video(target: str) -> bool:
     """Return whether a name asks for one video; it asks for pictures otherwise."""
     return Path(target).suffix.lower() in VIDEO_SUFFIXES and not _PLACE.search(target)
+
+
+def side_by_side(pictures: Sequence[Image | None], width: int, height: int) -> Image:
+    """Return the pictures of several cameras side by side, ``MOST_WIDTH`` wide at most.
+
+    Args:
+        pictures: (H, W, 3) uint8 each, the first camera's first; None where one has none.
+        width: Pixels of the first camera, whose size all get, or less.
+        height: Likewise.
+    """
+    columns = min(len(pictures), 2 if len(pictures) <= 4 else 3)
+    scale = min(1.0, MOST_WIDTH / (columns * width))
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in (width, height))
+    whole = np.full((-(-len(pictures) // columns) * height, columns * width, 3), _EMPTY, np.uint8)
+    for number, picture in enumerate(pictures):
+        if picture is None:
+            continue
+        fit = min(width / picture.shape[1], height / picture.shape[0])
+        size = max(1, round(picture.shape[1] * fit)), max(1, round(picture.shape[0] * fit))
+        top, left = number // columns * height, number % columns * width
+        place = whole[top : top + size[1], left : left + size[0]]
+        place[:] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return whole
 
 
 class VideoFile:

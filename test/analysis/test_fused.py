@@ -99,7 +99,7 @@ def test_offset_of_people_who_stand_still_is_zero() -> None:
         (["--calibration", "room.yaml"], "of --fuse"),
         (["--offset", "1"], "of --fuse"),
         (["--fuse", "--calibration", "r", "--hfov", "60"], "--hfov is of one camera"),
-        (["--fuse", "--calibration", "r", "--offset", "1", "2"], "each input but the first"),
+        (["--fuse", "--calibration", "r", "--offset", "1", "2"], "each camera but the first"),
         (["--fuse", "--calibration", "r", "--static"], "leave out --static"),
     ],
 )

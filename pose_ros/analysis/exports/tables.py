@@ -48,12 +48,15 @@ NUMBERS = (
     *("camera_x_m", "camera_y_m", "camera_z_m", "camera_sigma_m"),
 )
 """Columns of ``joint_numbers``."""
+FUSED = ("fused_x_m", "fused_y_m", "fused_z_m")
+"""Columns of meters in the world of several cameras, where there are several; empty for hands."""
 
 _JOINT: Columns = {
     "found": "bool",
     **dict.fromkeys(NUMBERS, "float32"),
     "camera_source": "word",
 }
+_FUSED_JOINT: Columns = {**_JOINT, **dict.fromkeys(FUSED, "float32")}
 _MOST_PEOPLE = 256  # whose last angles are kept
 _ANGLE: Columns = {
     "angle_deg": "float32",
@@ -139,10 +142,15 @@ def check_columns(known: Columns, columns: Columns) -> None:
         )
 
 
+def joint_columns(*, fused: bool) -> Columns:
+    """Return the columns of the table of joints, of several cameras or of one."""
+    return {**BODY, "joint": "word", **_FUSED_JOINT} if fused else JOINTS
+
+
 @lru_cache(maxsize=16)
-def wide_joints(skeleton: Skeleton) -> Columns:
+def wide_joints(skeleton: Skeleton, *, fused: bool) -> Columns:
     """Return the columns of a table with a row for each body: all of a joint side by side."""
-    return {**BODY, **_side_by_side(skeleton.keypoints, _JOINT)}
+    return {**BODY, **_side_by_side(skeleton.keypoints, _FUSED_JOINT if fused else _JOINT)}
 
 
 @lru_cache(maxsize=16)
@@ -163,11 +171,13 @@ class Group(NamedTuple):
         poses: N of them.
         people: N ids: of the person; for hands, of the person they belong to.
         sides: N words: ``left`` or ``right`` of hands, empty otherwise.
+        fused: (N, K, 3) meters in the world of several cameras; None of one, and of hands.
     """
 
     poses: Poses
     people: list[int]
     sides: list[str]
+    fused: NDArray[np.float64] | None = None
 
 
 def groups(result: Result) -> list[Group]:
@@ -175,7 +185,7 @@ def groups(result: Result) -> list[Group]:
     found = []
     if len(result.poses):
         sides = [*(result.poses.labels or [""] * len(result.poses))]
-        found.append(Group(result.poses, result.poses.ids.tolist(), sides))
+        found.append(Group(result.poses, result.poses.ids.tolist(), sides, result.fused))
     if result.hands is not None and len(result.hands):
         ids = result.hands.ids.tolist()
         sides = [SIDES[i % 2] for i in ids]
@@ -198,6 +208,13 @@ def joint_numbers(poses: Poses) -> FloatArray:
     if poses.camera_sigmas is not None:
         numbers[..., 10] = poses.camera_sigmas
     return numbers
+
+
+def fused_numbers(group: Group) -> FloatArray:
+    """Return the ``FUSED`` of each joint, (N, K, 3); NaN where there is none."""
+    if group.fused is None:
+        return np.full((*group.poses.keypoint_scores.shape, 3), np.nan, np.float32)
+    return group.fused.astype(np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -305,9 +322,9 @@ class CsvTables:
     """Writes the tables as CSV."""
 
     def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
-        """``paths`` are those of ``table_names``; a table has no room for ``info``."""
-        del info
-        self._wide = options.wide
+        """``paths`` are those of ``table_names``; of ``info`` the cameras decide on columns."""
+        self._wide, self._fused = options.wide, bool(info.cameras)
+        self._joints = joint_columns(fused=self._fused)
         self._angles = AngleRows(wide=options.wide)
         self._paths = dict(zip(table_names(options), paths, strict=True))
         self._files: dict[str, tuple[TextIO, Columns]] = {}
@@ -318,17 +335,19 @@ class CsvTables:
     def write(self, result: Result) -> None:
         """Write the rows of an image."""
         head = _line(image_row(result)[: _STAMP + 1], TABLES["images"], result.nanoseconds)
-        joints, angles, hands = TABLES[""], TABLES["angles"], TABLES[""]
+        joints, angles, hands = self._joints, TABLES["angles"], self._joints
         if self._wide:
-            joints, angles = wide_joints(result.poses.skeleton), wide_angles(result.poses.skeleton)
+            joints = wide_joints(result.poses.skeleton, fused=self._fused)
+            angles = wide_angles(result.poses.skeleton)
             self._table("", joints)
             if result.hands is not None:
-                hands = wide_joints(result.hands.skeleton)
+                hands = wide_joints(result.hands.skeleton, fused=self._fused)
                 self._table("hands", hands)
         for group in groups(result):
             of_people = group.poses is result.poses
             name = "hands" if self._wide and not of_people else ""
-            lines = _wide_lines(head, group) if self._wide else _joint_lines(head, group)
+            make = _wide_lines if self._wide else _joint_lines
+            lines = make(head, group, fused=self._fused)
             self._table(name, joints if of_people else hands).writelines(lines)
         self._rows("angles", angles, result, self._angles.of(result))
         self._rows("images", TABLES["images"], result, [image_row(result)])
@@ -346,7 +365,7 @@ class CsvTables:
 
     def _open_all(self) -> None:
         """Let all tables be there, those without rows too."""
-        for name, columns in (TABLES | ({"": BODY} if self._wide else {})).items():
+        for name, columns in (TABLES | {"": BODY if self._wide else self._joints}).items():
             if name not in self._files:
                 self._table(name, columns)
 
@@ -372,29 +391,35 @@ class CsvTables:
         return file
 
 
-def _joint_lines(head: str, group: Group) -> Iterator[str]:
+def _joint_lines(head: str, group: Group, *, fused: bool) -> Iterator[str]:
     """Yield the rows of all joints of all people, or hands, of an image."""
     names = _quoted_names(group.poses.skeleton)
-    for start, cells in _bodies(head, group):
+    for start, cells in _bodies(head, group, fused=fused):
         yield "".join(f"{start}{name},{row}\n" for name, row in zip(names, cells, strict=True))
 
 
-def _wide_lines(head: str, group: Group) -> Iterator[str]:
+def _wide_lines(head: str, group: Group, *, fused: bool) -> Iterator[str]:
     """Yield a row for each person, or hand, of an image."""
-    for start, cells in _bodies(head, group):
+    for start, cells in _bodies(head, group, fused=fused):
         yield f"{start}{','.join(cells)}\n"
 
 
-def _bodies(head: str, group: Group) -> Iterator[tuple[str, list[str]]]:
+def _bodies(head: str, group: Group, *, fused: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield the first cells of each body's rows, and for each of its joints the cells of it.
 
     One ``%`` formats all numbers of a body: a tenth of the time that a call each takes.
     """
     poses = group.poses
-    body = _body_format(len(poses.skeleton))
+    body = _body_format(len(poses.skeleton), len(NUMBERS))
+    ends = [[""] * len(poses.skeleton)] * len(poses)
+    if fused:
+        form = _body_format(len(poses.skeleton), len(FUSED))
+        filled = (form % tuple(points.ravel().tolist()) for points in fused_numbers(group))
+        ends = [[f",{end}" for end in text.replace("nan", "").split("\n")] for text in filled]
     skeleton = _quoted(poses.skeleton.name)
-    for numbers, found, sources, score, person, side in zip(
+    for numbers, last, found, sources, score, person, side in zip(
         joint_numbers(poses),
+        ends,
         poses.found.tolist(),
         camera_sources(poses),
         poses.scores.tolist(),
@@ -405,15 +430,15 @@ def _bodies(head: str, group: Group) -> Iterator[tuple[str, list[str]]]:
         # of a float, % writes "nan" and no other letters
         rows = (body % tuple(numbers.ravel().tolist())).replace("nan", "").split("\n")
         cells = [
-            f"{'true' if there else 'false'},{row},{SOURCE_WORDS[source]}"
-            for there, row, source in zip(found, rows, sources, strict=True)
+            f"{'true' if there else 'false'},{row},{SOURCE_WORDS[source]}{end}"
+            for there, row, source, end in zip(found, rows, sources, last, strict=True)
         ]
         yield f"{head},{skeleton},{person},{_quoted(side)},{score:.4f},", cells
 
 
 @lru_cache(maxsize=16)
-def _body_format(points: int) -> str:
-    return "\n".join([",".join(["%.4f"] * len(NUMBERS))] * points)
+def _body_format(points: int, numbers: int) -> str:
+    return "\n".join([",".join(["%.4f"] * numbers)] * points)
 
 
 @lru_cache(maxsize=16)
@@ -476,7 +501,8 @@ class ParquetTables:
                 'Parquet needs pyarrow: pip install "pose_ros[report]", or write CSV'
             ) from None
         self._pa, self._pq = pa, pq
-        self._wide = options.wide
+        self._wide, self._fused = options.wide, bool(info.cameras)
+        self._joints = joint_columns(fused=self._fused)
         self._angles = AngleRows(wide=options.wide)
         self._results: list[Result] = []
         self._rows = 0
@@ -510,7 +536,7 @@ class ParquetTables:
 
     def _open_all(self) -> None:
         """Let all tables be there, those without rows too."""
-        for name, columns in (TABLES | ({"": BODY} if self._wide else {})).items():
+        for name, columns in (TABLES | {"": BODY if self._wide else self._joints}).items():
             if name not in self._tables:
                 self._table(name, columns)
 
@@ -536,9 +562,9 @@ class ParquetTables:
         results, self._results, self._rows = self._results, [], 0
         if self._wide:
             for result in results:
-                self._table("", wide_joints(result.poses.skeleton))
+                self._table("", wide_joints(result.poses.skeleton, fused=self._fused))
                 if result.hands is not None:
-                    self._table("hands", wide_joints(result.hands.skeleton))
+                    self._table("hands", wide_joints(result.hands.skeleton, fused=self._fused))
             for name, of_hands in (("", False), ("hands", True)):
                 bodies = [
                     (result, group)
@@ -612,6 +638,9 @@ class ParquetTables:
             return []
         bodies = [group for _, group in found]
         numbers = np.concatenate([_flat(group) for group in bodies])
+        more = np.zeros((len(numbers), 0), np.float32)
+        if self._fused:
+            more = np.concatenate([fused_numbers(g).reshape(-1, len(FUSED)) for g in bodies])
         marks = [
             mark for group in bodies for marks in camera_sources(group.poses) for mark in marks
         ]
@@ -622,6 +651,7 @@ class ParquetTables:
             self._pa.array(there),
             *(self._pa.array(numbers[:, i], from_pandas=True) for i in range(len(NUMBERS))),
             self._words([SOURCE_WORDS[mark] for mark in marks]),
+            *(self._pa.array(column, from_pandas=True) for column in more.T),
         ]
 
     def _wide_columns(self, found: Bodies) -> list[Any]:
@@ -632,6 +662,9 @@ class ParquetTables:
         numbers = np.concatenate([joint_numbers(group.poses) for group in bodies])
         there = np.concatenate([group.poses.found for group in bodies])
         marks = np.concatenate([np.array(camera_sources(group.poses)) for group in bodies])
+        more = np.zeros((*numbers.shape[:2], 0), np.float32)
+        if self._fused:
+            more = np.concatenate([fused_numbers(group) for group in bodies])
         columns = self._body_columns(found, np.ones(len(bodies), np.intp))
         for k in range(numbers.shape[1]):
             columns.append(self._pa.array(there[:, k]))
@@ -639,6 +672,7 @@ class ParquetTables:
                 self._pa.array(numbers[:, k, i], from_pandas=True) for i in range(len(NUMBERS))
             ]
             columns.append(self._words([SOURCE_WORDS[mark] for mark in marks[:, k].tolist()]))
+            columns += [self._pa.array(column, from_pandas=True) for column in more[:, k].T]
         return columns
 
     def _words(self, words: Sequence[str], repeats: NDArray[np.intp] | None = None) -> Any:
@@ -663,7 +697,9 @@ def _encoding(columns: Columns) -> dict[str, Any]:
     What is said of an image or a person stands again in all rows; numbers of joints are all
     different, and their bytes alike where they have the same place.
     """
-    numbers = [name for name, kind in columns.items() if name.endswith(NUMBERS) and kind != "word"]
+    numbers = [
+        name for name, kind in columns.items() if name.endswith(NUMBERS + FUSED) and kind != "word"
+    ]
     numbers = [name for name in numbers if name != "pose_score"]
     return {
         "compression": "zstd",
