@@ -40,6 +40,7 @@ ALLOWED = {
     "build": ROOTS | {"core", "int8"} | MIDDLE,
     "pipeline": ROOTS | {"core"} | MIDDLE,
     "analysis": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
+    "compat": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
     "cli": ROOTS | {"core", "build", "pipeline", "analysis"} | MIDDLE,
     "ros": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
     # the package itself names what is public, and loads it on first use

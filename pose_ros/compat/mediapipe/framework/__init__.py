@@ -1,0 +1,1 @@
+"""Where MediaPipe keeps the types of its results."""
