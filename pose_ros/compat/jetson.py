@@ -37,8 +37,8 @@ from pose_ros.compat.jetson_utils import (
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Image, Pose, validate_image
 from pose_ros.errors import OptionError
-from pose_ros.settings.drawing import parse_parts
 from pose_ros.settings.estimation import MAX_PEOPLE
+from pose_ros.settings.outputs import parse_parts
 from pose_ros.viz.overlay import draw
 
 __all__ = [
