@@ -96,6 +96,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(StrictSkips(config), "strict-skips")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the connection over which pytest-rerunfailures counts in a process of pytest-xdist."""
+    counts = getattr(config, "failures_db", None)
+    if hasattr(config, "workerinput") and hasattr(counts, "sock"):
+        counts.sock.close()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the accuracy gates as slow; run slow files first, so that processes end together."""
     for item in items:

@@ -52,15 +52,20 @@ def publish(options: argparse.Namespace) -> None:
     width, height = map(int, options.size.split("x"))
     node = rclpy.create_node("driver")
     images = node.create_publisher(Image, "image", _qos(10, options.offer))
-    end = time.monotonic() + _FIND_SECONDS
-    while not images.get_subscription_count() and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(_SETTLE_SECONDS)
     answers: list[bytes] = []
     if options.in_step:
         from pose_ros.msg import PoseArray
 
         node.create_subscription(PoseArray, options.in_step, answers.append, 10, raw=True)
+
+    def found() -> bool:
+        answered = not options.in_step or node.count_publishers(options.in_step)
+        return bool(images.get_subscription_count() and answered)
+
+    end = time.monotonic() + _FIND_SECONDS
+    while not found() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(_SETTLE_SECONDS)
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     msg = Image(width=width, height=height, encoding="bgr8", step=3 * width)
     msg.header.frame_id = "camera"

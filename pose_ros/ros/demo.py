@@ -31,6 +31,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from pose_ros.core.commands.commander import RELEASED, State
 from pose_ros.core.types import Channels, Image
 from pose_ros.errors import OptionError, PoseRosError
 from pose_ros.files import node_executable
@@ -163,7 +164,9 @@ class DemoRobot:
 
     def _on_state(self, msg: Any) -> None:
         self._state_text = f"{msg.key}: {msg.value}"
-        self.let_go = bool(self.errands) and msg.key == "disengaged"
+        # where images came too late the scene's next round is another try
+        released = msg.key == State.DISENGAGED.value and msg.value.endswith(RELEASED)
+        self.let_go = bool(self.errands) and released
 
     def _step(self) -> None:
         now = time.monotonic()

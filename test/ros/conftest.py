@@ -27,6 +27,7 @@ if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
 FOLDER = Path(__file__).parent
 WAIT_SECONDS = 60.0
 """For what is sure to come: a bound for a machine that is slow or busy, and no measure of time."""
+_LEAST_TURNS = 3
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -185,9 +186,11 @@ class Ros:
         return True
 
     def spin_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.02)
+        """Spin for a time, and for some turns even where this machine stops for so long."""
+        end, turns = time.monotonic() + seconds, 0
+        while turns < _LEAST_TURNS or time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=min(0.02, seconds))
+            turns += 1
 
     def collect(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
         """Subscribe; the messages gather in the list."""

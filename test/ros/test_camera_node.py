@@ -173,7 +173,7 @@ def calibration(tmp_path: Path, width: int) -> str:
 
 
 def test_camera_info_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
-    node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64))
+    node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64), loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
     ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()

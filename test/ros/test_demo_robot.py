@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from action_msgs.srv import CancelGoal
+from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
+from pose_ros.core.commands.commander import RELEASED
 from pose_ros.ros.demo import DemoRobot
 from pose_ros.ros.messages import header_to_msg
+from pose_ros.ros.qos import LATCHED_QOS
 from pose_ros.ros.source_parameters import scene_meters
 from pose_ros.synthetic.source import open_synthetic
 
@@ -53,6 +56,23 @@ def test_demo_robot_follows_goals_and_speeds_and_stops_at_their_end(ros: Any) ->
     near = lambda: math.dist((robot.state.x, robot.state.y), (1.4, 0.3)) < 0.04  # noqa: E731
     assert ros.spin_until(near)
     assert len(robot.errands) == 1
+
+
+def test_demo_ends_when_operator_lets_go_and_not_when_images_are_late(ros: Any) -> None:
+    robot = DemoRobot(ros.node, open_synthetic(SCENE, live=False))
+    goals = ros.node.create_publisher(PoseStamped, "goal_pose", 10)
+    states = ros.node.create_publisher(KeyValue, "gesture/state", LATCHED_QOS)
+    assert ros.spin_until(goals.get_subscription_count)
+    assert ros.spin_until(states.get_subscription_count)
+    goals.publish(PoseStamped(header=header_to_msg(8.0, "base_link")))
+    assert ros.spin_until(lambda: robot.errands)
+    late = KeyValue(key="disengaged", value="no image for 1.2 s; timeout is 1 s")
+    released = KeyValue(key="disengaged", value=f"operator 0 {RELEASED}")
+    for state, ends in ((late, False), (released, True), (late, False)):
+        states.publish(state)
+        assert ros.spin_until(lambda ends=ends: robot.let_go == ends)
+        ros.spin_for(0.1)
+        assert robot.let_go == ends
 
 
 def test_meters_of_a_scene_are_its_actor_and_camera() -> None:

@@ -67,7 +67,7 @@ def test_node_ends_when_what_launched_it_is_killed(ros: Any) -> None:
         assert ros.spin_until(reached)
         launcher.kill()
         # the node holds the other end of the pipe until it has ended
-        ended, _, _ = select.select([launcher.stdout], [], [], 30.0)
+        ended, _, _ = select.select([launcher.stdout], [], [], 60.0)
         assert ended
 
 

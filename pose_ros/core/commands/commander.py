@@ -28,6 +28,8 @@ from pose_ros.core.types import has_body
 from pose_ros.errors import OptionError
 
 NOT_ENGAGED = "no person has engaged"
+RELEASED = "has let go"
+"""How the reason ends where the operator made the gesture that releases."""
 
 
 class State(Enum):
@@ -257,7 +259,7 @@ class Commander:
             return
         own = {_key(g): g for g in held if g.person == operator}
         if any(name == config.release for name, _ in own):
-            self._let_go(State.DISENGAGED, f"operator {operator} has let go")
+            self._let_go(State.DISENGAGED, f"operator {operator} {RELEASED}")
             return
         self._spent = set(own) if self._spent is None else self._spent & own.keys()
         self._announce(own)
