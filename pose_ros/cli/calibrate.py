@@ -128,12 +128,14 @@ def run(args: argparse.Namespace) -> int:
             found, offsets = _by_board(args, board, sources)
         else:
             found, offsets = _by_person(args, sources, one_clock=is_bag_of(args.inputs))
-    rig = CameraRig(found.views, found.up, found.floor, offsets)
+    # when each video began says nothing of the next recording
+    kept = offsets if is_bag_of(args.inputs) else None
+    rig = CameraRig(found.views, found.up, found.floor, kept)
     write_rig(output, rig)
     for note in found.notes:
         say(note)
     if not args.quiet:
-        for line in described(found, rig):
+        for line in described(found, offsets):
             print(line)
         print(f"wrote {args.output}")
     return 0
@@ -144,8 +146,13 @@ def is_bag_of(inputs: Sequence[str]) -> bool:
     return len(inputs) == 1 and is_bag(user_path(inputs[0]))
 
 
-def described(found: RigCalibration, rig: CameraRig) -> list[str]:
-    """Return the lines of a table: where each camera stands and how sure that is."""
+def described(found: RigCalibration, offsets: np.ndarray | None) -> list[str]:
+    """Return the lines of a table: where each camera stands and how sure that is.
+
+    Args:
+        found: The cameras.
+        offsets: Seconds to add to the stamps of each; None: none are known.
+    """
     first = found.views[0].extrinsics.center
     rows = []
     for i, (view, fit) in enumerate(zip(found.views, found.fits, strict=True)):
@@ -158,10 +165,10 @@ def described(found: RigCalibration, rig: CameraRig) -> list[str]:
             f"{fit.median_pixels:.1f} / {fit.high_pixels:.1f}",
             str(fit.frames),
             f"{100 * fit.coverage:.0f}%",
-            *([f"{rig.offsets[i]:+.3f}"] if rig.offsets is not None else []),
+            *([f"{offsets[i]:+.3f}"] if offsets is not None else []),
         ])  # fmt: skip
     titles = ["camera", "at x y z (m)", f"from {found.views[0].name}", "turned", "error px",
-              "instants", "image", *(["clock (s)"] if rig.offsets is not None else [])]  # fmt: skip
+              "instants", "image", *(["clock (s)"] if offsets is not None else [])]  # fmt: skip
     lines = table(titles, rows)
     if found.up is None:
         lines.append(f"the world is the optical frame of {found.views[0].name}")

@@ -35,7 +35,13 @@ from pose_ros.ros.camera_and_depth import CameraWatch
 from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
 from pose_ros.ros.frames import FrameLookup, listen, make_broadcaster
 from pose_ros.ros.markers import SkeletonMarkers
-from pose_ros.ros.messages import poses_to_msg, skeleton_to_msg, transforms_to_msg, types
+from pose_ros.ros.messages import (
+    poses_to_msg,
+    skeleton_to_msg,
+    stamp_to_msg,
+    transforms_to_msg,
+    types,
+)
 from pose_ros.ros.node import ManagedNode, run
 from pose_ros.ros.qos import ANY_NEWEST_QOS, LATCHED_QOS, NEWEST_QOS, RESULT_QOS, TF_STATIC_QOS
 from pose_ros.settings.nodes import FusionParameters
@@ -46,6 +52,8 @@ KNOCKED_SIGMAS = 3.0
 """A camera whose keypoints are so far off what all say stands elsewhere than it is said to."""
 APART_SECONDS = 2.0
 """Cameras that see people for so long, and none of them together, stand elsewhere than is said."""
+START_SECONDS = 10.0
+"""For so long a camera may take to send its first poses before it is said to be silent."""
 _CURE = "calibrate again if one was moved"
 
 
@@ -77,6 +85,7 @@ class _FusedInput:
         message: As they came.
         is_new: Whether it was not fused yet.
         heard: Monotonic seconds of the last message.
+        shift: Seconds to add to its stamps for the clock of the first camera.
         skeletons: By name.
         watch: Of its camera_info; None where a calibration says it.
     """
@@ -88,6 +97,7 @@ class _FusedInput:
     message: Any = None
     is_new: bool = False
     heard: float = -math.inf
+    shift: float = 0.0
     skeletons: dict[str, Skeleton] = field(default_factory=dict)
 
     @property
@@ -154,9 +164,20 @@ class FusionNode(ManagedNode[FusionParameters]):
             self._frames = listen(self)
         self._inputs = [_FusedInput(name) for name in camera_names(parameters.cameras)]
         began = time.monotonic()
-        for each in self._inputs:
-            each.heard = began
+        for each, shift in zip(self._inputs, self._shifts(), strict=True):
+            each.heard, each.shift = began, shift
             self._subscribe(each)
+
+    def _shifts(self) -> list[float]:
+        """Return the offsets that the calibration has of the clocks, against the first camera."""
+        names = [_last(each.name) for each in self._inputs]
+        if self._rig is None or self._rig.offsets is None:
+            return [0.0] * len(names)
+        known = {
+            view.name: float(o) for view, o in zip(self._rig.views, self._rig.offsets, strict=True)
+        }
+        views = choose_views(self._rig, names)
+        return [known[view.name] - known[views[0].name] for view in views]
 
     def stop(self) -> None:
         """Let no more poses in."""
@@ -220,10 +241,13 @@ class FusionNode(ManagedNode[FusionParameters]):
             self._notices.note(text)
 
     def _notice_silence(self, each: _FusedInput) -> None:
-        if time.monotonic() - each.heard > self.parameters.silent_after:
+        patience, rest = self.parameters.silent_after, "; the other cameras go on"
+        if each.message is None:  # networks take a moment to load
+            patience, rest = max(patience, START_SECONDS), " yet: does its pose node run?"
+        if time.monotonic() - each.heard > patience:
             self._silent.add(each.name)
             topic = self._topic(each, "poses")
-            text = f"{each.name} is silent: nothing comes on {topic}; the other cameras go on"
+            text = f"{each.name} is silent: nothing comes on {topic}{rest}"
             self._notices.warn(("silent", each.name), text)
         elif each.name in self._silent:
             self._silent.discard(each.name)
@@ -270,6 +294,7 @@ class FusionNode(ManagedNode[FusionParameters]):
         try:
             if stamp == 0.0:
                 raise ImageError(f"the poses of {each.name} have no stamp (0.0)")
+            stamp += each.shift
             poses = poses_from_msg(msg, each.skeletons.get(msg.skeleton))
         except PoseRosError as error:
             self._refuse(str(error))
@@ -311,8 +336,9 @@ class FusionNode(ManagedNode[FusionParameters]):
             each.is_new = False
         self._reports = dict(people.cameras)
         self._watch_apart(people)
-        # the stamp is an image's own, to the nanosecond
-        exact = next(each.message.header.stamp for each in there if each.stamp == stamp)
+        owner = next(each for each in there if each.stamp == stamp)
+        # the stamp is an image's own, to the nanosecond, where its clock is that of the first
+        exact = stamp_to_msg(stamp) if owner.shift else owner.message.header.stamp
         self._publish(people, exact)
         self._health.done(self.age(stamp), time.perf_counter() - began)
 

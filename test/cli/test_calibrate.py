@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.cli.main import main
+from pose_ros.core import skeletons
 from pose_ros.core.camera import Calibration, Camera
 from pose_ros.core.multiview.boards import CalibrationBoard
+from pose_ros.core.multiview.calibration import CameraFit, PersonTrack, RigCalibration
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.messages.cameras import camera_info_to_msg
@@ -29,9 +32,9 @@ PAIR = (
 )
 
 
-def drawn_board():
+def drawn_board(name=BOARD, count=10):
     """Yield what two cameras see of a board that is turned before them: view, number, image."""
-    board = CalibrationBoard.parse(BOARD)
+    board = CalibrationBoard.parse(name)
     scale = 3000.0
     flat = board.draw(scale)
     margin = round(0.02 * scale)
@@ -39,7 +42,7 @@ def drawn_board():
     poses = [
         (cv2.Rodrigues(generator.uniform(-0.4, 0.4, 3))[0],
          np.array([-0.1, -0.14, 0.75]) + generator.uniform(-0.06, 0.06, 3))
-        for _ in range(10)
+        for _ in range(count)
     ]  # fmt: skip
     pixels = np.array([[1, 0, -margin], [0, 1, -margin], [0, 0, scale]]) / scale
     for view in PAIR:
@@ -54,7 +57,7 @@ def drawn_board():
             yield view, number, np.repeat(image[..., None], 3, axis=2)
 
 
-def draw_videos(folder):
+def draw_videos(folder, board=BOARD, count=10):
     with contextlib.ExitStack() as stack:
         videos = {
             view.name: stack.enter_context(
@@ -62,8 +65,9 @@ def draw_videos(folder):
             )
             for view in PAIR
         }
-        for view, number, image in drawn_board():
+        for view, number, image in drawn_board(board, count):
             videos[view.name].write(image, number / 10.0)
+    return [str(folder / f"{view.name}.mp4") for view in PAIR]
 
 
 def write_bag(path):
@@ -88,9 +92,7 @@ def write_bag(path):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder)
-    return [str(folder / "left.mp4"), str(folder / "right.mp4")]
+    return draw_videos(tmp_path_factory.mktemp("videos"))
 
 
 def test_two_cameras_are_calibrated_by_a_board(videos, tmp_path, capsys):
@@ -109,6 +111,46 @@ def test_two_cameras_are_calibrated_by_a_board(videos, tmp_path, capsys):
     np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
     assert main(arguments) == 1
     assert "is there already: --force replaces it" in capsys.readouterr().err
+
+
+def test_two_cameras_are_calibrated_by_a_checkerboard_and_their_field_of_view(tmp_path, capsys):
+    board = "checkerboard:8x6:0.025"
+    videos, output = draw_videos(tmp_path, board, 5), tmp_path / "room.yaml"
+    arguments = ["calibrate", *videos, "--board", board, "--hfov", "60", "--output", str(output)]
+    assert main(arguments) == 0
+    assert "guess" not in capsys.readouterr().err
+    found = read_rig(output)
+    np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
+
+
+def test_intrinsics_of_videos_of_a_person_are_a_guess_that_is_said_and_their_offsets_are_not_kept(
+    videos, tmp_path, capsys, monkeypatch
+):
+    seen = []
+
+    def look(_source, name, *_):
+        return PersonTrack(name, CAMERA, np.arange(2.0), np.ones((2, 33, 2))), (640, 480), None
+
+    def solve(tracks, *_, **__):
+        seen.extend(track.camera for track in tracks)
+        fits = tuple(CameraFit(view.name, 9, 1.0, 2.0, 0.01, 0.01, 0.5) for view in PAIR)
+        return RigCalibration(PAIR, fits, np.zeros((1, 33, 3))), [0.0, 0.35]
+
+    body = SimpleNamespace(skeleton=skeletons.get("blazepose33"))
+    monkeypatch.setattr("pose_ros.cli.calibrate.look_for_person", look)
+    monkeypatch.setattr("pose_ros.cli.calibrate.build_estimator", lambda _args: body)
+    monkeypatch.setattr("pose_ros.cli.calibrate.calibrate_with_clocks", solve)
+    output = tmp_path / "room.yaml"
+    arguments = ["calibrate", *videos, "--no-hands", "--output", str(output), "--force"]
+    for options, hfov in (([], 65.0), (["--hfov", "80"], 80.0)):
+        assert main([*arguments, *options]) == 0
+        printed = capsys.readouterr()
+        said = "the intrinsics of left are not known: a guess of 65 degrees" in printed.err
+        assert said == (not options)
+        assert seen[-1].matrix[0, 0] == pytest.approx(320 / np.tan(np.radians(hfov / 2)))
+        assert "+0.350" in printed.out
+        # when a video began says nothing of the next one
+        assert read_rig(output).offsets is None
 
 
 def test_two_topics_of_a_bag_are_calibrated_by_a_board_and_their_camera_info(tmp_path, capsys):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ class Room:
         self.calibration = folder / "room.yaml"
         self.begin = float(round(time.time()))
         self.count = 0
+        self.late = 0.0  # seconds, of the stamps of right
 
     def views(self) -> list[CameraView]:
         return [
@@ -82,8 +83,9 @@ class Room:
             for name, source in self.sources.items()
         ]
 
-    def up(self, **values: Any) -> FusionNode:
-        write_rig(self.calibration, CameraRig(tuple(self.views())))
+    def up(self, *, offsets: Sequence[float] | None = None, **values: Any) -> FusionNode:
+        known = None if offsets is None else np.array(offsets)
+        write_rig(self.calibration, CameraRig(tuple(self.views()), offsets=known))
         given = {"cameras": "left, right", "calibration": str(self.calibration)} | values
         node: FusionNode = self.ros.add(FusionNode(parameter_overrides=parameters(**given)))
         assert node.autostart()
@@ -104,7 +106,8 @@ class Room:
             poses = self._true([truth])
             if name == "left" and pixels:
                 poses = poses.replace(keypoints=poses.keypoints + np.array([0.0, pixels]))
-            header = header_to_msg(self.stamp, f"{name}_optical")
+            stamp = self.stamp + (self.late if name == "right" else 0.0)
+            header = header_to_msg(stamp, f"{name}_optical")
             self.poses[name].publish(poses_to_msg(poses, header, "fake", width=640, height=480))
 
     def until(self, condition: Callable[[], Any], *names: str, pixels: float = 0.0) -> bool:
@@ -178,6 +181,28 @@ def test_silent_camera_is_said_once_and_the_other_goes_on_less_surely(
     assert room.until(lambda: len(room.fused) > seen + 20, "left")
     assert room.until(lambda: is_by_several(room.fused[-1]))
     assert capfd.readouterr().err.count("right is silent") == 1
+
+
+def test_camera_that_has_not_begun_to_send_is_not_silent_at_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = room.up(silent_after=0.1)
+    assert room.until(lambda: len(room.fused) > 3, "left")
+    assert not any("silent" in notice for notice in node.report().notices)
+    monkeypatch.setattr("pose_ros.ros.fusion_node.START_SECONDS", 0.0)
+    (notice,) = (notice for notice in node.report().notices if "silent" in notice)
+    assert notice == (
+        "right is silent: nothing comes on right/pose/poses yet: does its pose node run?"
+    )
+
+
+def test_offsets_of_the_calibration_are_added_to_the_stamps(room: Room) -> None:
+    room.late = 0.4
+    room.up(offsets=[0.0, -0.4])
+    assert room.until(lambda: room.fused and is_by_several(room.fused[-1]))
+    stamp = stamp_from_msg(room.fused[-1].header.stamp)
+    steps = (stamp - room.begin) / PERIOD  # the clock is that of the first camera
+    assert steps == pytest.approx(round(steps), abs=1e-3)
 
 
 def test_camera_that_was_moved_is_named_in_the_diagnostics(room: Room) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rclpy.parameter import Parameter
 
 from pose_ros.ros.camera_node import CameraNode
+from pose_ros.ros.fusion_node import FusionNode
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.pose_node import PoseNode
 
@@ -19,16 +20,14 @@ pytestmark = pytest.mark.safety
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
     "camera": set(),
-    "pose": {"image/compressed", "~/get_type_description"},
+    "pose": {"image/compressed", "/humans/bodies/*", "~/get_type_description"},
+    "fusion": {"/tf_static", "~/get_type_description"},
     "gesture": {"~/get_type_description"},
 }
 ACTION = {"navigate_to_pose/_action/cancel_goal"}
 
 # Topics that every node of ROS has.
 OF_ROS = re.compile(r"/rosout|/parameter_events|.*/transition_event")
-# Topics of the node that has no profile.
-WITHOUT_PROFILE = re.compile(r"/fusion/.*")
-
 KINDS = ("publish", "subscribe", "reply")
 
 Rights = dict[str, set[str]]
@@ -78,9 +77,10 @@ def parameters(**values: Any) -> list[Parameter]:
     [
         (CameraNode, {"source": "synthetic:gestures"}),
         (PoseNode, {"hands": True, "use_depth": True}),
+        (FusionNode, {"cameras": "left, right"}),
         (GestureNode, {"hands": True}),
     ],
-    ids=["camera", "pose", "gesture"],
+    ids=["camera", "pose", "fusion", "gesture"],
 )
 def test_policy_allows_what_a_node_uses_and_no_more(
     kind: Any, values: dict[str, Any], ros: Any, checkout: Path
@@ -123,5 +123,4 @@ def test_topics_of_the_policy_and_of_the_reference_page_are_the_same(checkout: P
         if not OF_ROS.fullmatch(topic)
     }
     assert sorted(allowed - listed) == [], "not in docs/reference/topics.md"
-    documented = {topic for topic in listed if not WITHOUT_PROFILE.fullmatch(topic)}
-    assert sorted(documented - allowed) == [], "not in config/sros2.policy.xml"
+    assert sorted(listed - allowed) == [], "not in config/sros2.policy.xml"
