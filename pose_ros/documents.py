@@ -71,13 +71,13 @@ def parse_yaml(
     return data
 
 
-def read_json(path: str | Path, max_bytes: int = MAX_BYTES) -> Any:
+def read_json(path: str | Path) -> Any:
     """Read a JSON file; see ``parse_json``.
 
     Raises:
         DocumentError: As ``read_file`` and ``parse_json``; the message names the file.
     """
-    return parse_json(read_file(path, max_bytes), str(path), max_bytes)
+    return parse_json(read_file(path), str(path))
 
 
 def parse_json(text: str | bytes, name: str, max_bytes: int = MAX_BYTES) -> Any:

@@ -65,11 +65,11 @@ def read_settings(contract: Contract, kind: type[T]) -> T:
         raise ModelError(f"{contract.network}: decoder: {error}") from None
 
 
-def output_error(contract: Contract, expected: str, role: str = "network") -> ModelError:
+def output_error(contract: Contract, expected: str) -> ModelError:
     """Return the error of a card whose outputs are not what its family decodes."""
     return ModelError(
-        f"{contract.network}: expected {expected} as output of {role!r}, "
-        f"got {describe(contract.outputs[role])}"
+        f"{contract.network}: expected {expected} as output of 'network', "
+        f"got {describe(contract.outputs['network'])}"
     )
 
 

@@ -182,11 +182,6 @@ class GestureLog:
         """Forget all: time started over."""
         self._open.clear()
 
-    @property
-    def left_out(self) -> int:
-        """How many were counted only."""
-        return self.counts.total() - len(self.held)
-
 
 class JointRates:
     """Counts of the K joints of one skeleton over all people of all images.

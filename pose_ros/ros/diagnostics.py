@@ -211,11 +211,10 @@ class Notices:
 
     Args:
         logger: Of a node.
-        clock: Monotonic seconds.
     """
 
-    def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        self._logger, self._clock = logger, clock
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
         self._lock = threading.Lock()
         self._given: dict[Hashable, tuple[float, str]] = {}
 
@@ -226,7 +225,7 @@ class Notices:
             if new and len(self._given) >= MAX_NOTICES:
                 return
             text = printable(text)
-            self._given[cause] = (self._clock(), text)
+            self._given[cause] = (time.monotonic(), text)
         if new:
             self._logger.warning(text)
 
@@ -237,7 +236,7 @@ class Notices:
         minute.
         """
         cause = re.sub(r"\d+(\.\d+)?", "#", text)
-        long_ago = self._clock() - AGAIN_SECONDS
+        long_ago = time.monotonic() - AGAIN_SECONDS
         with self._lock:
             if cause in self._given and self._given[cause][0] < long_ago:
                 del self._given[cause]
@@ -245,7 +244,7 @@ class Notices:
 
     def recent(self) -> list[str]:
         """Return what is wrong now, the last text of each cause."""
-        since = self._clock() - RECENT_SECONDS
+        since = time.monotonic() - RECENT_SECONDS
         with self._lock:
             return [text for noted, text in self._given.values() if noted >= since]
 

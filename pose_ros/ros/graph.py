@@ -262,12 +262,12 @@ class GraphListener:
             traffic.damaged += 1
 
 
-def hearing_qos(sources: Sequence[Endpoint], depth: int = 10) -> QoSProfile:
+def hearing_qos(sources: Sequence[Endpoint]) -> QoSProfile:
     """Return the QoS under which all of some publishers are heard, as well as they offer it."""
     reliable = all(e.qos.reliability == ReliabilityPolicy.RELIABLE for e in sources)
     latched = all(e.qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for e in sources)
     return QoSProfile(
-        depth=depth,
+        depth=10,
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )

@@ -116,7 +116,7 @@ def _keep_freed_memory() -> None:
     mallopt(_M_TRIM_THRESHOLD, 1 << 29)
 
 
-def sweep(folder: Path = SHARED_MEMORY, young_seconds: float = YOUNG_SECONDS) -> int:
+def sweep(folder: Path = SHARED_MEMORY) -> int:
     """Remove the segments whose owner has ended; return how many bytes that frees.
 
     Fast DDS makes a lock file for a segment first, ``NAME_el``, and its process holds that
@@ -126,7 +126,6 @@ def sweep(folder: Path = SHARED_MEMORY, young_seconds: float = YOUNG_SECONDS) ->
 
     Args:
         folder: Of the segments.
-        young_seconds: Leave alone what is younger.
     """
     freed = 0
     try:
@@ -134,15 +133,15 @@ def sweep(folder: Path = SHARED_MEMORY, young_seconds: float = YOUNG_SECONDS) ->
     except OSError:
         return 0
     for name in names:
-        freed += _remove(folder / name, young_seconds)
+        freed += _remove(folder / name)
     return freed
 
 
-def _remove(lock: Path, young_seconds: float) -> int:
+def _remove(lock: Path) -> int:
     """Remove the segment of a lock file that no process holds; return its bytes."""
     segment = lock.with_name(lock.name.removesuffix("_el"))
     try:
-        if time.time() - lock.stat().st_mtime < young_seconds:
+        if time.time() - lock.stat().st_mtime < YOUNG_SECONDS:
             return 0
         handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

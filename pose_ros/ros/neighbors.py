@@ -82,19 +82,14 @@ def missing_images(node: Any, topic: str) -> str:
 
 
 class Debounced:
-    """Lets pass what has been so for longer than a killed process stays on the graph.
+    """Lets pass what has been so for longer than a killed process stays on the graph."""
 
-    Args:
-        clock: Monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._since: dict[str, float] = {}
 
     def of(self, texts: Sequence[str]) -> list[str]:
         """Return those of the texts that were there each time for so long."""
-        now = self._clock()
+        now = time.monotonic()
         self._since = {text: self._since.get(text, now) for text in texts}
         return [text for text, since in self._since.items() if now - since >= GONE_SECONDS]
 

@@ -166,13 +166,12 @@ class OverlayView(ABC):
 
 
 def open_view(
-    where: str, *, title: str = _TITLE, host: str = LOOPBACK, port: int = DEFAULT_PORT
+    where: str, *, host: str = LOOPBACK, port: int = DEFAULT_PORT
 ) -> tuple[OverlayView, str]:
     """Open what ``--overlay`` names.
 
     Args:
         where: ``window``, ``browser``, or a file: a video, or a picture that is always the last.
-        title: Of a window or page.
         host: Address that a page is served on.
         port: Of that address.
 
@@ -183,9 +182,9 @@ def open_view(
         OptionError: There can be no such view here.
     """
     if where == WINDOW:
-        return _Window(title), "a window; q in it ends"
+        return _Window(), "a window; q in it ends"
     if where == BROWSER:
-        page = _Page(title, host, port)
+        page = _Page(_TITLE, host, port)
         return page, page.address
     path = Path(where)
     suffix = path.suffix.lower()
@@ -218,13 +217,12 @@ def _bgr(image: ImageArray, channels: Channels) -> ImageArray:
 
 
 class _Window(OverlayView):
-    def __init__(self, title: str) -> None:
+    def __init__(self) -> None:
         if reason := why_no_window():
             raise OptionError(f"no window: {reason}")
-        self._title = title
 
     def show(self, image: ImageArray, channels: Channels, stamp: float) -> None:  # noqa: ARG002
-        cv2.imshow(self._title, _bgr(image, channels))
+        cv2.imshow(_TITLE, _bgr(image, channels))
         if cv2.waitKey(1) & 0xFF == ord("q"):
             raise KeyboardInterrupt
 
