@@ -126,7 +126,7 @@ def test_two_cameras_are_calibrated_by_a_checkerboard_and_their_field_of_view(tm
 def test_intrinsics_of_videos_of_a_person_are_a_guess_that_is_said_and_their_offsets_are_not_kept(
     videos, tmp_path, capsys, monkeypatch
 ):
-    seen = []
+    seen: list[Camera] = []
 
     def look(_source, name, *_):
         return PersonTrack(name, CAMERA, np.arange(2.0), np.ones((2, 33, 2))), (640, 480), None
