@@ -172,7 +172,8 @@ class Timeline:
                            are followed from image to image
     has the last stamp     it is refused
     is late                it is refused
-    goes back in time      it is taken, and all starts over
+    goes back in time, as  it is taken, and all starts over
+    a bag that loops does
     =====================  ======================================================
 
     What follows the people sees the same stamps, and starts over by itself: its ``Stream`` and
