@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pose_ros.build import create_body_hands, create_estimator
     from pose_ros.core.camera import Calibration, Camera
     from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
+    from pose_ros.core.gestures.taught import TaughtGestures
     from pose_ros.core.lifting.lifter import Lifter
     from pose_ros.core.results import Result
     from pose_ros.core.skeletons import Skeleton
@@ -47,6 +48,7 @@ __all__ = [
     "Result",
     "Skeleton",
     "Source",
+    "TaughtGestures",
     "__version__",
     "analyze",
     "create_body_hands",
@@ -61,6 +63,7 @@ _NAMES = {
     "pose_ros.build": ("create_body_hands", "create_estimator"),
     "pose_ros.core.camera": ("Calibration", "Camera"),
     "pose_ros.core.gestures.recognizer": ("Gesture", "GestureRecognizer"),
+    "pose_ros.core.gestures.taught": ("TaughtGestures",),
     "pose_ros.core.lifting.lifter": ("Lifter",),
     "pose_ros.core.results": ("Result",),
     "pose_ros.core.skeletons": ("Skeleton",),
