@@ -61,8 +61,6 @@ IMAGE_SMOOTHING = OneEuroSettings(min_cutoff=0.05, beta=80.0)
 ALIGNMENT_SMOOTHING = OneEuroSettings(min_cutoff=0.01, beta=10.0)
 WORLD_SMOOTHING = OneEuroSettings(min_cutoff=0.1, beta=40.0)
 SCORE_ALPHA = 0.1
-MASK_SMOOTHING = 0.7
-"""Share of the last mask where this one is least sure."""
 
 _SKELETON = skeletons.get("blazepose33")
 _BONES = bones(_SKELETON)
@@ -159,7 +157,6 @@ class _FollowedPerson:
     alignment: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(ALIGNMENT_SMOOTHING))
     world: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(WORLD_SMOOTHING))
     scores: LowPassFilter = field(default_factory=lambda: LowPassFilter(SCORE_ALPHA))
-    mask: FloatArray | None = None
 
     def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks:
         """Filter this frame's landmarks and move the region."""
@@ -175,26 +172,6 @@ class _FollowedPerson:
             scores=_narrow(self.scores(_wide(found.scores))),
             world=_narrow(self.world(_wide(found.world), stamp)),
         )
-
-    def update_mask(self, mask: FloatArray, smoothing: bool) -> FloatArray:
-        """Mix this frame's mask with the last one where it is unsure."""
-        if smoothing and self.mask is not None:
-            mask = smooth_mask(mask, self.mask)
-        self.mask = mask
-        return mask
-
-
-def smooth_mask(mask: FloatArray, last: FloatArray) -> FloatArray:
-    """Mix a mask with the last one, the more so the less sure it is.
-
-    Args:
-        mask: In [0, 1].
-        last: Of the same shape.
-    """
-    # about the square of the entropy in bits, by which MediaPipe does it
-    unsure = np.sqrt(4 * mask * (1 - mask)) ** 3
-    mixed: FloatArray = mask + MASK_SMOOTHING * unsure * (last - mask)
-    return mixed
 
 
 class _BlazePoseMemory:
@@ -392,7 +369,7 @@ class BlazePose:
             if person.landmarks.mask is not None:
                 mask = person.target.region.paste(person.landmarks.mask, *image.shape[1::-1])
                 # interpolation may round to just above 1
-                masks.append(track.update_mask(np.clip(mask, 0, 1), options.smoothing))
+                masks.append(np.clip(mask, 0, 1))
         self._memory.tracks = tracks
         poses = _to_poses(self.skeleton, list(tracks), filtered)
         return poses.replace(

@@ -10,7 +10,6 @@ import pytest
 
 import pose_ros
 from pose_ros.errors import ModelError
-from pose_ros.networks.blazepose import smooth_mask
 from pose_ros.synthetic.scene import Actor, Scene
 from pose_ros.synthetic.scene import Path as Walk
 from pose_ros.synthetic.source import SyntheticSource
@@ -68,8 +67,3 @@ def test_image_without_people_has_no_masks(estimator: pose_ros.Estimator) -> Non
 def test_network_without_masks_is_refused_before_its_files_are_fetched(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="gives no masks"):
         pose_ros.create_estimator("resnet18-body", masks=True, models_dir=tmp_path)
-
-
-def test_smoothing_mixes_in_the_last_mask_where_this_one_is_unsure() -> None:
-    mask, last = np.float32([[0.0, 0.5, 1.0]]), np.float32([[1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(smooth_mask(mask, last), [[0.0, 0.85, 1.0]], atol=1e-6)

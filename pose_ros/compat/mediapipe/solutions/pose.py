@@ -109,7 +109,8 @@ class PoseSolution(Solution):
             model_complexity: 0, 1 or 2: ``blazepose-lite``, ``-full`` or ``-heavy``.
             smooth_landmarks: Whether landmarks are filtered over a video.
             enable_segmentation: Whether ``segmentation_mask`` is filled.
-            smooth_segmentation: Changes nothing: masks are filtered where landmarks are.
+            smooth_segmentation: Changes nothing: masks are not filtered, and those of MediaPipe
+                0.10.21 are the same with and without it.
             min_detection_confidence: In [0, 1], of a new person.
             min_tracking_confidence: In [0, 1], of landmarks.
             upper_body_only: Of old versions: the first 25 landmarks, whose z is NaN.
