@@ -42,17 +42,18 @@ from pose_ros.core.multiview.clock_offset import (
 )
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import camera_of_size
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.types import HandEstimator, Source
 from pose_ros.errors import OptionError, OutputError, SourceError, did_you_mean
 from pose_ros.files import user_path
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
-from pose_ros.settings.images import ImageOptions
+from pose_ros.settings.images import ImageOptions, StereoOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.calibration import read_calibration
 from pose_ros.sources.camera_rig import read_rig, write_rig
 from pose_ros.sources.opening import open_source
+from pose_ros.sources.stereo import HalfSource
 
 NETWORK = "blazepose-heavy"
 """Where there is no hurry, the most exact network finds the person."""
@@ -100,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-hands", action="store_true", help="do not look for the joints of hands"
     )
+    add_to_parser(StereoOptions, parser)
     add_to_parser(ImageOptions, parser, leave_out=("topic",))
     add_network_arguments(parser)
     parser.set_defaults(network=NETWORK)
@@ -191,12 +193,16 @@ def _open(args: argparse.Namespace, stack: contextlib.ExitStack) -> Iterator[tup
         return
     if args.topics:
         raise OptionError("--topics is of a bag: leave it out for videos")
-    for spec in args.inputs:
+    stereo = from_args(StereoOptions, args).is_stereo
+    if stereo and len(args.inputs) != 1:
+        raise OptionError("--stereo takes one input with both halves")
+    sides = [(args.inputs[0], side) for side in SIDES]
+    for spec, side in sides if stereo else [(spec, "") for spec in args.inputs]:
         source = open_source(spec, max_pixels=pixels, live=False)
         stack.callback(source.close)
         if source.live:
             raise SourceError(f"{spec} has no end: record a video of each camera first")
-        yield Path(spec).stem, source
+        yield (side, HalfSource(source, side)) if side else (Path(spec).stem, source)
 
 
 def _topics(path: Path) -> list[str]:

@@ -16,13 +16,16 @@ from pose_ros.bags.images import RecordedImage
 from pose_ros.cli.options import build_estimator, build_hands
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.multiview.views import choose_views, views_of_size
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, SourceError, printable
 from pose_ros.pipeline import PeopleStage, PipelineOptions
 from pose_ros.settings.command_line import add_to_parser, from_args
+from pose_ros.settings.images import StereoOptions
 from pose_ros.settings.multiview import FusionOptions
 from pose_ros.sources.camera_rig import read_rig, rig_text
 from pose_ros.sources.opening import Input, open_source
+from pose_ros.sources.stereo import HalfSource
 
 _FLAGS = ("calibration", "offset", "camera_info", "hfov")
 
@@ -42,6 +45,7 @@ def add_fusion_arguments(parser: argparse.ArgumentParser, *, of_bags: bool = Fal
             "skeleton, by camera_info and /tf or by --calibration",
         )  # fmt: skip
     else:
+        add_to_parser(StereoOptions, group)
         group.add_argument(
             "--fuse", action="store_true",
             help="the inputs are one event seen by several cameras: give each person one skeleton",
@@ -68,12 +72,15 @@ def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) ->
         OptionError: They do not fit each other, or the inputs.
     """
     given = {name: getattr(args, name) is not None for name in _FLAGS}
+    stereo = from_args(StereoOptions, args).is_stereo
+    if stereo:
+        _check_stereo(args, inputs)
     if not args.fuse:
         for name in ("calibration", "offset"):
             if given[name]:
                 raise OptionError(f"--{name} is of --fuse: give both or neither")
         return
-    if len(inputs) < 2:
+    if len(inputs) < 2 and not stereo:
         raise OptionError("--fuse takes two or more inputs, one of each camera")
     if not given["calibration"]:
         raise OptionError("--fuse needs --calibration, the file that says where the cameras stand")
@@ -81,6 +88,17 @@ def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) ->
         if given[name]:
             flag = name.replace("_", "-")
             raise OptionError(f"--{flag} is of one camera: --calibration says it of all")
+    _check_recordings(args, inputs)
+
+
+def _check_stereo(args: argparse.Namespace, inputs: Sequence[Input]) -> None:
+    if not args.fuse:
+        raise OptionError("--stereo is of --fuse: give both or neither")
+    if len(inputs) != 1 or args.offset is not None:
+        raise OptionError("--stereo takes one input with both halves, and no --offset")
+
+
+def _check_recordings(args: argparse.Namespace, inputs: Sequence[Input]) -> None:
     if any(each.is_picture or each.is_live for each in inputs):
         raise OptionError("--fuse takes recordings: videos, bags or synthetic scenes")
     if args.static:
@@ -153,8 +171,12 @@ def open_fused(
         PoseRosError: A file cannot be read, or no network be had.
     """
     rig = read_rig(args.calibration)
-    views = choose_views(rig, [Path(each.name).stem for each in inputs])
+    stereo = from_args(StereoOptions, args).is_stereo
+    names = SIDES if stereo else [Path(each.name).stem for each in inputs]
+    views = choose_views(rig, names)
     opened = [_opener(args, each) for each in inputs]
+    if stereo:
+        opened = [_half(opened[0], side) for side in SIDES]
     views = views_of_size(views, [_size(open_) for open_ in opened])
     # filtered keypoints lag where a network swaps left and right; the fusion filters in meters
     unfiltered = argparse.Namespace(**{**vars(args), "smoothing": False})
@@ -167,8 +189,8 @@ def open_fused(
     offsets: tuple[float, ...] | None = None
     if args.offset is not None:
         offsets = (0.0, *args.offset)
-    elif all(each.is_bag for each in inputs):
-        offsets = (0.0,) * len(inputs)  # stamps of one clock
+    elif stereo or all(each.is_bag for each in inputs):
+        offsets = (0.0,) * len(views)  # stamps of one clock
     return FusedRecording(cameras, rig, options, from_args(FusionOptions, args), offsets)
 
 
@@ -189,6 +211,10 @@ def _opener(args: argparse.Namespace, given: Input) -> Callable[[], Source]:
         max_pixels=max_pixels_from(args.max_megapixels),
         topic=args.topic if given.is_bag else None,
     )
+
+
+def _half(open_: Callable[[], Source], side: str) -> Callable[[], Source]:
+    return lambda: HalfSource(open_(), side)
 
 
 def _size(open_: Callable[[], Source]) -> tuple[int, int]:

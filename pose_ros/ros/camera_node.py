@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Frame, Source
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_and_depth import calibration_of, read_calibration_url
@@ -29,6 +30,7 @@ from pose_ros.ros.qos import IMAGE_QOS, LATCHED_QOS
 from pose_ros.settings.nodes import CameraParameters
 from pose_ros.sources.names import is_synthetic
 from pose_ros.sources.opening import open_source
+from pose_ros.sources.stereo import half_of
 from pose_ros.synthetic.source import SyntheticSource
 
 Receiver = Callable[[Any, Frame], None]
@@ -84,8 +86,28 @@ class SceneOutputs:
         self._depth.publish(msg)
 
 
+@dataclasses.dataclass(eq=False)
+class _Part:
+    """What leaves of each frame: all of it, or the half of one lens.
+
+    Attributes:
+        side: ``left`` or ``right``; empty: all of it.
+        images: Publisher.
+        infos: Publisher.
+        info: The CameraInfo, once it is known.
+    """
+
+    side: str
+    images: LifecyclePublisher
+    infos: LifecyclePublisher
+    info: CameraInfo | None = None
+
+
 class CameraNode(ManagedNode[CameraParameters]):
     """Publishes ``image`` and ``camera_info`` with the stamps of the captures.
+
+    With ``stereo`` they are ``left/image``, ``left/camera_info`` and those of ``right``, in frames
+    that begin with the same words.
 
     A drawn scene gives ``depth`` besides, and the camera's place on /tf_static.
 
@@ -99,36 +121,41 @@ class CameraNode(ManagedNode[CameraParameters]):
         super().__init__("camera", CameraParameters, **options)
         self.health = StreamHealth()
         self._calibration: Calibration | None = None
-        self._info: CameraInfo | None = None
-        self._images: LifecyclePublisher | None = None
-        self._infos: LifecyclePublisher | None = None
+        self._parts: list[_Part] = []
         self._scene: SceneOutputs | None = None
         self._capture: CaptureThread | None = None
-        self._receivers: list[Receiver] = []
+        self._receivers: dict[str, list[Receiver]] = {"": [], **{side: [] for side in SIDES}}
         self._notices = Notices(self.get_logger())
         self._neighbors = CameraNeighbors(self)
 
-    def subscribe(self, receiver: Receiver) -> Callable[[], None]:
+    def subscribe(self, receiver: Receiver, side: str = "") -> Callable[[], None]:
         """Hand every frame to a node of the same process, without a message or a copy.
 
         Args:
             receiver: Called in the capture's thread with the header and the frame;
                 it must not write to the frame.
+            side: With ``stereo`` whose half, ``left`` or ``right``.
 
         Returns:
             What ends it.
         """
-        self._receivers.append(receiver)
-        return lambda: self._receivers.remove(receiver)
+        self._receivers[side].append(receiver)
+        return lambda: self._receivers[side].remove(receiver)
 
     def acquire(self) -> None:
         """Read the calibration and make the publishers."""
         self._calibration = read_calibration_url(self.parameters.camera_info_url)
         overrides = QoSOverridingOptions.with_default_policies()
-        self._images, self._infos = (
-            self.make_publisher(kind, topic, IMAGE_QOS, qos_overriding_options=overrides)
-            for kind, topic in ((Image, "image"), (CameraInfo, "camera_info"))
-        )
+        sides = SIDES if self.parameters.two_lenses.is_stereo else ("",)
+        self._parts = []
+        for side in sides:
+            publishers = (
+                self.make_publisher(
+                    kind, f"{side}/{name}".lstrip("/"), IMAGE_QOS, qos_overriding_options=overrides
+                )
+                for kind, name in ((Image, "image"), (CameraInfo, "camera_info"))
+            )
+            self._parts.append(_Part(side, *publishers))
         self._scene = SceneOutputs(self) if is_synthetic(self.parameters.source) else None
 
     def start(self) -> None:
@@ -144,7 +171,8 @@ class CameraNode(ManagedNode[CameraParameters]):
             max_pixels=max_pixels_from(p.images.max_megapixels),
             topic=p.images.topic,
         )
-        self._info = None
+        for part in self._parts:
+            part.info = None
         if self._scene and isinstance(source, SyntheticSource):
             self._scene.place_camera(source, p.frame_id)
         self.health.restart()
@@ -180,27 +208,34 @@ class CameraNode(ManagedNode[CameraParameters]):
         return self.parameters.source
 
     def _has_reader(self) -> bool:
-        if self._receivers:
-            return True
-        return self._images is not None and self._images.get_subscription_count() > 0
+        return any(
+            self._receivers[part.side] or part.images.get_subscription_count() > 0
+            for part in self._parts
+        )
 
     def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
         began = time.perf_counter()
         self.health.arrived()
-        header = header_to_msg(stamp, self.parameters.frame_id)
-        for receiver in tuple(self._receivers):
-            receiver(header, frame)
-        if self._info is None:
-            self._info = self._make_info(source, frame)
-        if self._infos is not None:
-            self._info.header = header
-            self._infos.publish(self._info)
-        # a copy of the image without a subscriber would be the largest part of the work
-        if self._images is not None and self._images.get_subscription_count() > 0:
-            self._images.publish(image_to_msg(frame.image, frame.channels, header))
+        for part in self._parts:
+            self._publish_part(source, part, frame, stamp)
         if self._scene and isinstance(source, SyntheticSource):
-            self._scene.publish(source, frame, header)
+            self._scene.publish(source, frame, header_to_msg(stamp, self.parameters.frame_id))
         self.health.done(self.age(stamp), time.perf_counter() - began)
+
+    def _publish_part(self, source: Source, part: _Part, frame: Frame, stamp: float) -> None:
+        frame_id = self.parameters.frame_id
+        if part.side:
+            frame, frame_id = half_of(frame, part.side), f"{part.side}_{frame_id}"
+        header = header_to_msg(stamp, frame_id)
+        for receiver in tuple(self._receivers[part.side]):
+            receiver(header, frame)
+        if part.info is None:
+            part.info = self._make_info(source, frame)
+        part.info.header = header
+        part.infos.publish(part.info)
+        # a copy of the image without a subscriber would be the largest part of the work
+        if part.images.get_subscription_count() > 0:
+            part.images.publish(image_to_msg(frame.image, frame.channels, header))
 
     def _make_info(self, source: Source, frame: Frame) -> CameraInfo:
         """Return the CameraInfo of the images, K zero where they are not calibrated.

@@ -26,12 +26,14 @@ from pose_ros.ros.source_parameters import (
     OF_ONE_CAMERA,
     SCENE_DELAY,
     SceneParameters,
+    SeveralCameras,
     camera_sources,
     flat_name,
     gesture_scene,
     optical_frame,
     refuse_sources,
     several_cameras,
+    stereo_camera,
 )
 from pose_ros.settings import check_value
 from pose_ros.settings.nodes import (
@@ -134,6 +136,13 @@ ARGUMENTS = (
         "Calibration YAML of the camera, as camera_calibration writes it: a path or file:///...; "
         "without it and without hfov there are no meters and no /tf. With cameras it is the file "
         "that says where they stand, as pose-ros calibrate writes it",
+    ),
+    _sets(
+        "camera",
+        "stereo",
+        "",
+        "side_by_side: the images of camera hold those of two lenses; calibration says where these "
+        "stand, and each person gets one skeleton",
     ),
     _sets("camera", "hfov"),
     _sets("camera", "frame_id", empty=", and after namespace:=front front_camera_optical_frame"),
@@ -361,7 +370,7 @@ def launch_plan(arguments: Mapping[str, str], machine: Machine | None = None) ->
         errors = _missing_for_bag(given["bag"], machine)
     if errors:
         return LaunchPlan(errors=tuple(errors))
-    if given["cameras"]:
+    if given["cameras"] or _is_stereo(given):
         return _plan_of_several(given, values, machine)
     try:
         return _plan(given, values, machine)
@@ -410,7 +419,7 @@ def _value(text: str, kind: type[Value]) -> Value:
 
 def _conflicts(given: Mapping[str, str]) -> list[str]:
     """Return a line for each argument that does not go with the others."""
-    if given["cameras"]:
+    if given["cameras"] or _is_stereo(given):
         return _conflicts_of_several(given)
     if given["fusion_params_file"]:
         return ["fusion_params_file is for the fusion node: name sources with cameras:=[...]"]
@@ -427,13 +436,21 @@ def _conflicts(given: Mapping[str, str]) -> list[str]:
 
 def _conflicts_of_several(given: Mapping[str, str]) -> list[str]:
     """Return a line for each argument that does not go with several cameras."""
+    stereo = _is_stereo(given)
+    own, others = ("camera", ("cameras", "bag")) if stereo else ("cameras", ("camera", "bag"))
     lines = [
-        f"cameras and {name} are both given: images come from one of them"
-        for name in ("camera", "bag")
+        f"{own} and {name} are both given: images come from one of them"
+        for name in others
         if given[name]
     ]
     ones = [name for name in OF_ONE_CAMERA if given[name] and given[name].lower() not in _FALSE]
-    return lines + refuse_sources(camera_sources(given["cameras"]), given["calibration"], ones)
+    sources = camera_sources(given[own])
+    return lines + refuse_sources(sources, given["calibration"], ones, stereo=stereo)
+
+
+def _is_stereo(given: Mapping[str, str]) -> bool:
+    """Return whether one device has two lenses."""
+    return given["stereo"] not in ("", "none")
 
 
 def _missing_for_bag(path: str, machine: Machine) -> list[str]:
@@ -508,18 +525,25 @@ def _plan(given: Mapping[str, str], values: dict[str, Value], machine: Machine) 
     )
 
 
+def _find_several(given: Mapping[str, str], now: float, *, commanding: bool) -> SeveralCameras:
+    """Return the cameras that the arguments name."""
+    if _is_stereo(given):
+        return stereo_camera(given["camera"], given["calibration"])
+    return several_cameras(
+        camera_sources(given["cameras"]),
+        given["calibration"],
+        begin=now + SCENE_DELAY,
+        commanding=commanding,
+    )
+
+
 def _plan_of_several(
     given: Mapping[str, str], values: dict[str, Value], machine: Machine
 ) -> LaunchPlan:
     """Return the plan of several cameras, of arguments that are right one by one."""
     has_gestures = bool(values["gesture"])
     try:
-        several = several_cameras(
-            camera_sources(given["cameras"]),
-            given["calibration"],
-            begin=machine.now() + SCENE_DELAY,
-            commanding=has_gestures,
-        )
+        several = _find_several(given, machine.now(), commanding=has_gestures)
     except ImportError as error:
         lacks = f"cameras need {error.name}, which the Python that runs ros2 does not have"
         return LaunchPlan(errors=(f"{lacks}: {_OTHER_PYTHON}",))
@@ -556,23 +580,24 @@ def _plan_of_several(
     above = f"{given['namespace'].rstrip('/')}/" if given["namespace"] else ""
     spaces = [f"{above}{name}" for name in several.names]
     frames = [optical_frame(space) for space in spaces]
-    for number, space in enumerate(spaces):
-        pose = node("pose", space, own=several.poses[number])
-        camera = node(
-            "camera",
-            space,
-            default={"frame_id": frames[number], **several.camera_defaults[number]},
-            own=several.cameras[number],
-            after=(nodes[0].path, pose.path),
-        )
-        nodes += [pose, camera]
+    poses = [node("pose", s, own=own) for s, own in zip(spaces, several.poses, strict=True)]
+    cameras = []
+    for number, own in enumerate(several.cameras):
+        default = several.camera_defaults[number]
+        space, heard = given["namespace"], poses
+        if not several.is_stereo:
+            space, heard = spaces[number], poses[number : number + 1]
+            default = {"frame_id": frames[number], **default}
+        after = (nodes[0].path, *(pose.path for pose in heard))
+        cameras.append(node("camera", space, default=default, own=own, after=after))
+    nodes += [*poses, *cameras]
     if values["rviz"]:
         shown = {
             "pose/markers": "fusion/markers",
             "pose/overlay": f"{several.names[0]}/pose/overlay",
             "gesture/markers": "gesture/markers",
         }
-        frame = "" if given[_PARAMS_FILES["camera"]] else frames[0]
+        frame = "" if given[_PARAMS_FILES["camera"]] or several.is_stereo else frames[0]
         nodes.append(_rviz(given["namespace"], shown, frame, is_simulated=False))
     return LaunchPlan(
         nodes=tuple(nodes),
@@ -625,7 +650,8 @@ def _names_after(
     found = re.fullmatch("_*([a-z][a-z0-9_]*)", own.lower())
     if found is None:
         return defaults, []
-    named = {"id_prefix": ("fusion" if given["cameras"] else "pose", f"{found[1]}_")}
+    fuses = given["cameras"] or _is_stereo(given)
+    named = {"id_prefix": ("fusion" if fuses else "pose", f"{found[1]}_")}
     if given["camera"]:
         named["frame_id"] = ("camera", optical_frame(own))
     notes = []

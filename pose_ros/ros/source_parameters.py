@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose_ros.core.skeletons import SIDES
 from pose_ros.errors import OptionError
 from pose_ros.settings.nodes import GestureParameters
 from pose_ros.settings.parameters import parameters_of
@@ -101,6 +102,8 @@ class SeveralCameras:
         pose: Parameters of all pose nodes, which a user's own go before.
         fusion_defaults: Such ones that a user's own go before.
         gesture: Parameters of the gesture node, which a user's own go before.
+        is_stereo: Whether the cameras are the two lenses of one device, whose one camera node is
+            in no namespace.
     """
 
     names: tuple[str, ...]
@@ -111,6 +114,7 @@ class SeveralCameras:
     pose: Mapping[str, Value] = field(default_factory=dict)
     fusion_defaults: Mapping[str, Value] = field(default_factory=dict)
     gesture: Mapping[str, Value] = field(default_factory=dict)
+    is_stereo: bool = False
 
 
 def camera_sources(text: str) -> list[str]:
@@ -130,7 +134,11 @@ def optical_frame(namespace: str) -> str:
 
 
 def refuse_sources(
-    sources: Sequence[str], calibration: str, of_one_camera: Collection[str] = ()
+    sources: Sequence[str],
+    calibration: str,
+    of_one_camera: Collection[str] = (),
+    *,
+    stereo: bool = False,
 ) -> list[str]:
     """Return a line for each thing that is wrong with what is said of several cameras.
 
@@ -138,11 +146,17 @@ def refuse_sources(
         sources: Of the images.
         calibration: File that says where the cameras stand; empty: none.
         of_one_camera: Names of those of ``OF_ONE_CAMERA`` that are given.
+        stereo: Whether it is one device with two lenses.
     """
     drawn = [is_synthetic(source) for source in sources]
     real = [source for source in sources if not is_synthetic(source)]
     lines = [f"{name} is not for several cameras: leave it out" for name in of_one_camera]
-    if len(sources) < 2:
+    if stereo:
+        if len(sources) != 1 or any(drawn):
+            lines.append(
+                f"stereo is of one device or video, got {', '.join(sources) or 'none'}: name one"
+            )
+    elif len(sources) < 2:
         lines.append(f"cameras: expected two or more sources, got {', '.join(sources) or 'none'}")
     elif any(drawn) and real:
         lines.append(f"cameras: {real[0]} does not see the people of a drawn scene")
@@ -153,6 +167,8 @@ def refuse_sources(
         lines.append(
             "cameras need calibration, the file of pose-ros calibrate that says where they stand"
         )
+    if stereo and not calibration:
+        lines.append("stereo needs calibration, the file that says where the two lenses stand")
     return lines
 
 
@@ -204,6 +220,29 @@ def several_cameras(
         pose,
         shared,
         gesture,
+    )
+
+
+def stereo_camera(source: str, calibration: str) -> SeveralCameras:
+    """Return what the nodes of one device with two lenses need; the cameras are left and right.
+
+    Args:
+        source: Of the images, each with both halves side by side.
+        calibration: File that says where the lenses stand.
+
+    Raises:
+        OptionError: The calibration is not of two cameras.
+    """
+    path = str(Path(calibration).expanduser())
+    views = _views(SIDES, path)
+    return SeveralCameras(
+        SIDES,
+        ({"source": source, "stereo": "side_by_side"},),
+        (_of_pose(source),) * 2,
+        {"cameras": ", ".join(SIDES), "calibration": path},
+        ({"hfov": _hfov(views[0])},),
+        fusion_defaults={"publish_cameras": True},
+        is_stereo=True,
     )
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rclpy.parameter import Parameter
@@ -31,6 +32,7 @@ from pose_ros.ros.source_parameters import (
     optical_frame,
     refuse_sources,
     several_cameras,
+    stereo_camera,
 )
 from pose_ros.ros.watch import CLEAR, LiveLine
 from pose_ros.settings.command_line import TRUTH, add_parameters_to_parser
@@ -133,12 +135,15 @@ def find_cameras(options: argparse.Namespace) -> SeveralCameras | None:
     Raises:
         OptionError: The options do not go together, or the calibration is of other cameras.
     """
-    if len(options.camera) < 2:
+    stereo = (options.stereo or "none") != "none"
+    if len(options.camera) < 2 and not stereo:
         return None
     ones = [name for name in OF_ONE_CAMERA if getattr(options, name, None)]
-    lines = refuse_sources(options.camera, options.calibration or "", ones)
+    lines = refuse_sources(options.camera, options.calibration or "", ones, stereo=stereo)
     if lines:
         raise OptionError(lines[0])
+    if stereo:
+        return stereo_camera(options.camera[0], options.calibration)
     return several_cameras(
         options.camera,
         options.calibration or "",
@@ -161,6 +166,15 @@ def _nodes_of_several(
         nodes.insert(0, GestureNode(cli_args=_remappings(FUSED_TOPICS)))
     poses: list[ManagedNode[Any]] = []
     cameras: list[ManagedNode[Any]] = []
+    if several.is_stereo:
+        (defaults,), (own_camera,) = several.camera_defaults, several.cameras
+        both = {"wait_for_camera": False, **defaults, **captured, **own_camera}
+        stereo = CameraNode(parameter_overrides=_parameters(both))
+        for name, values in zip(several.names, several.poses, strict=True):
+            hear = partial(stereo.subscribe, side=name)
+            own = _parameters({**asked, **values})
+            poses.append(PoseNode(subscribe=hear, namespace=name, parameter_overrides=own))
+        return [*nodes, *poses, stereo]
     for number, name in enumerate(several.names):
         found = {
             "wait_for_camera": False,

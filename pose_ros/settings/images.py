@@ -39,6 +39,26 @@ class ImageOptions:
 
 @documented
 @dataclass(frozen=True)
+class StereoOptions:
+    """Whether one device has two lenses."""
+
+    stereo: str = option(
+        "none",
+        help="How an image holds those of two lenses; side_by_side: left and right half.",
+        choices=("none", "side_by_side"),
+    )
+
+    @property
+    def is_stereo(self) -> bool:
+        """Whether an image holds those of two lenses."""
+        return self.stereo != "none"
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@documented
+@dataclass(frozen=True)
 class LensOptions:
     """What is known of a camera without a calibration."""
 

@@ -20,7 +20,13 @@ from pose_ros.settings.estimation import (
     network_option,
 )
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.settings.images import BY_NAME, OPTICAL_FRAME, ImageOptions, LensOptions
+from pose_ros.settings.images import (
+    BY_NAME,
+    OPTICAL_FRAME,
+    ImageOptions,
+    LensOptions,
+    StereoOptions,
+)
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.settings.multiview import FusionOptions
 from pose_ros.settings.outputs import OverlayOptions
@@ -229,6 +235,7 @@ class CameraParameters:
     frame_id: str = _frame_id()
     camera_info_url: str = _camera_info_url()
     lens: LensOptions = group(LensOptions)
+    two_lenses: StereoOptions = group(StereoOptions)
     autostart: bool = _autostart()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
 from pose_ros.sources.camera_rig import write_rig
 from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic
+from pose_ros.video_files import VideoWriter
 
 PLACES = ("camera_y=0.7&yaw=-12", "camera_y=-0.7&yaw=12")
 OPTIONS = "fps=10&width=320&height=240"
@@ -71,6 +73,22 @@ def test_lines_of_json_have_meters_in_the_calibrations_world(rig: Path, tmp_path
     assert np.percentile(off, 90) < 0.2
 
 
+def test_halves_of_one_video_are_two_cameras(rig: Path, tmp_path: Path) -> None:
+    video, out = tmp_path / "pair.mp4", tmp_path / "a.jsonl"
+    pair = sources("raise_hand")
+    with contextlib.closing(VideoWriter(video, 10.0)) as writer:
+        for number in range(6):
+            frames = [source.read() for source in pair]
+            image = np.hstack([frame.image for frame in frames if frame is not None])
+            writer.write(image, number / 10.0)
+    given = ["--fuse", "--calibration", str(rig), "--json", str(out), "--quiet"]
+    assert main(["estimate", str(video), "--stereo", "side_by_side", *given]) == 0
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(320, 240)] * 6
+    known = [p["fused"] for p in lines[-1]["poses"][0]["keypoints"] if p["fused"] is not None]
+    assert len(known) > 20
+
+
 def test_fusing_twice_gives_the_same_bytes(rig: Path, tmp_path: Path) -> None:
     estimate(rig, tmp_path / "a.jsonl")
     estimate(rig, tmp_path / "b.jsonl")
@@ -101,6 +119,8 @@ def test_offset_of_people_who_stand_still_is_zero() -> None:
         (["--fuse", "--calibration", "r", "--hfov", "60"], "--hfov is of one camera"),
         (["--fuse", "--calibration", "r", "--offset", "1", "2"], "each camera but the first"),
         (["--fuse", "--calibration", "r", "--static"], "leave out --static"),
+        (["--fuse", "--calibration", "r", "--stereo", "side_by_side"], "takes one input"),
+        (["--stereo", "side_by_side"], "--stereo is of --fuse"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -1,0 +1,111 @@
+"""One device with two lenses: its halves go through the nodes as two cameras."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image
+
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.rig import CameraRig
+from pose_ros.core.types import PositionSource
+from pose_ros.errors import ImageError, OptionError
+from pose_ros.messages.poses import poses_from_msg
+from pose_ros.msg import PoseArray
+from pose_ros.ros.launch_plan import Machine, launch_plan
+from pose_ros.ros.up import find_cameras, make_nodes, parser
+from pose_ros.sources.camera_rig import write_rig
+from pose_ros.sources.stereo import half_of
+from pose_ros.synthetic.source import open_synthetic
+from pose_ros.video_files import VideoWriter
+
+PLACES = {"left": "camera_y=0.2&yaw=-4", "right": "camera_y=-0.2&yaw=4"}
+IMAGES, FPS = 10, 10.0
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Return a video with both halves side by side, and the file that says where they stand."""
+    folder = tmp_path_factory.mktemp("pair")
+    sources = {
+        name: open_synthetic(f"raise_hand?{place}&width=320&height=240", fps=FPS, live=False)
+        for name, place in PLACES.items()
+    }
+    with contextlib.closing(VideoWriter(folder / "pair.mp4", FPS)) as video:
+        for number in range(IMAGES):
+            frames = [source.read() for source in sources.values()]
+            halves = [frame.image for frame in frames if frame is not None]
+            video.write(np.hstack(halves), number / FPS)
+    views = [
+        CameraView(name, source.camera, Extrinsics.from_pose(source.view.transform))
+        for name, source in sources.items()
+    ]
+    write_rig(folder / "pair.yaml", CameraRig(tuple(views)))
+    return str(folder / "pair.mp4"), str(folder / "pair.yaml")
+
+
+def test_halves_of_a_device_become_one_skeleton(ros: Any, pair: tuple[str, str]) -> None:
+    video, rig = pair
+    options = ["--camera", video, "--stereo", "side_by_side", "--calibration", rig]
+    asked = parser().parse_args(options)
+    fused = ros.collect(PoseArray, "fusion/poses")
+    images = ros.collect(Image, "right/image")
+    infos = ros.collect(CameraInfo, "left/camera_info")
+    # the video plays again and again, and a slow machine lacks images of either half
+    more = {"camera": Parameter("loop", value=True), "fusion": Parameter("max_skew", value=1.0)}
+    for node in [ros.add(node) for node in make_nodes(asked, find_cameras(asked))]:
+        if node.get_name() in more:
+            assert node.set_parameters([more[node.get_name()]])[0].successful
+        assert node.autostart()
+
+    def together() -> bool:
+        sources = [poses_from_msg(msg).camera_sources for msg in fused]
+        return any(
+            each is not None and (each == PositionSource.MULTIVIEW).any() for each in sources
+        )
+
+    assert ros.spin_until(lambda: together() and images and infos)
+    assert (images[0].width, images[0].height) == (320, 240)
+    assert images[0].header.frame_id == "right_camera_optical_frame"
+    assert (infos[0].width, infos[0].header.frame_id) == (320, "left_camera_optical_frame")
+    assert fused[0].header.frame_id == "left_camera_optical_frame"
+
+
+def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[str, str]) -> None:
+    video, rig = pair
+    plan = launch_plan(
+        {"camera": video, "stereo": "side_by_side", "calibration": rig},
+        Machine(has_module=lambda _: True, has_setpriv=lambda: False),
+    )
+    assert not plan.errors
+    assert [node.path for node in plan.nodes] == ["fusion", "left/pose", "right/pose", "camera"]
+    camera = plan.nodes[-1]
+    assert camera.activate_after == ("fusion", "left/pose", "right/pose")
+    last = camera.parameters[-1]
+    assert isinstance(last, dict)
+    assert (last["stereo"], last["source"]) == ("side_by_side", video)
+    assert "camera_info_url" not in last
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--camera", "0"], "stereo needs calibration"),
+        (["--camera", "0", "--camera", "1", "--calibration", "r"], "stereo is of one device"),
+        (["--camera", "synthetic", "--calibration", "r"], "stereo is of one device"),
+    ],
+)
+def test_what_does_not_go_with_stereo_is_one_line(options: list[str], line: str) -> None:
+    with pytest.raises(OptionError, match=line):
+        find_cameras(parser().parse_args([*options, "--stereo", "side_by_side"]))
+
+
+def test_image_without_two_halves_is_refused() -> None:
+    frame = open_synthetic("stand?width=65&height=48", live=False).read()
+    assert frame is not None
+    with pytest.raises(ImageError, match="no two halves"):
+        half_of(frame, "left")
