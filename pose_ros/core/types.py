@@ -268,8 +268,7 @@ class Poses:
             ``right`` for hands, the person's own in an image that is not mirrored.
         label_scores: (N,) in [0, 1], how sure the labels are, or None.
         clothes: (N, 6) in [0, 1] or None: red, green and blue of the chest, then of the thighs,
-            which differ from person to person; NaN for a part that is out of the image. None from a
-            network that follows one person, or hands.
+            by which people differ; NaN for a part that is out of the image. None of hands.
         masks: (N, H, W) in [0, 1] or None, at the size of the image: how sure each pixel is to
             show the person; 0 outside of the square in which the network looked at them.
     """

@@ -346,26 +346,26 @@ class BlazePose:
         """Give people their ids, filter them and remember where to look next."""
         options = self.options
         several = options.max_people > 1
+        looks = [_appearance(image, channels, person.landmarks) for person in people]
         bodies = [
             Body(
                 center=_wide(person.landmarks.alignment[0]),
                 size=person.landmarks.body.size * REGION_SCALE,
-                look=_appearance(image, channels, person.landmarks) if several else None,
+                look=look if several else None,
                 origins=person.target.origins,
             )
-            for person in people
+            for person, look in zip(people, looks, strict=True)
         ]
         ids = self._memory.tracker.update(bodies, stamp, options.reid_timeout)
         tracks, filtered, clothes, masks = {}, [], [], []
-        for id_, person, body in zip(ids, people, bodies, strict=True):
+        for id_, person, look in zip(ids, people, looks, strict=True):
             if id_ == NO_ID:
                 continue
             known = self._memory.tracks.get(id_) if id_ in person.target.origins else None
             track = known or _FollowedPerson(person.landmarks.body)
             tracks[id_] = track
             filtered.append(track.update(person.landmarks, stamp, options.smoothing))
-            if body.look is not None:
-                clothes.append(body.look)
+            clothes.append(look)
             if person.landmarks.mask is not None:
                 mask = person.target.region.paste(person.landmarks.mask, *image.shape[1::-1])
                 # interpolation may round to just above 1

@@ -135,7 +135,10 @@ class Follower:
             filters[id_] = self._filters.get(id_) or OneEuroFilter(SMOOTHING)
             smooth = filters[id_](raw.astype(np.float64), stamp, bodies[row].size)
             points = smooth.astype(np.float32) if options.smoothing else raw
-            kept.append(_Followed(id_, person, points, bodies[row].look))
+            look = bodies[row].look
+            if look is None and self._is_body:
+                look = self._look(image, channels, raw)
+            kept.append(_Followed(id_, person, points, look))
         self._poses, self._filters = poses, filters
         return self._to_poses(kept, found, options)
 
@@ -153,9 +156,7 @@ class Follower:
             bodies[person] = Body(
                 center=center,
                 size=size,
-                look=appearance(image, channels, points[self._trunk], points[self._thighs])
-                if looks
-                else None,
+                look=self._look(image, channels, points) if looks else None,
                 origins=frozenset(alike),
             )
         # a robot is meant by who is near it rather than by a sharper face in the background
@@ -167,6 +168,9 @@ class Follower:
             key=lambda p: (not bodies[p].origins, -found.scores[p]),
         )
         return order, [bodies[person] for person in order]
+
+    def _look(self, image: Image, channels: Channels, points: FloatArray) -> FloatArray:
+        return appearance(image, channels, points[self._trunk], points[self._thighs])
 
     def _measure(self, points: FloatArray) -> tuple[NDArray[np.float64], float]:
         """Return the center of a person and the size, in the tracker's measure, in pixels."""

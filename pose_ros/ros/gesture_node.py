@@ -21,6 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.commands.commander import Command, Commander, State
 from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
+from pose_ros.core.commands.follow import find_spots
 from pose_ros.core.commands.operator import Locks, people_from
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.gestures.targets import shown_goal
@@ -135,16 +136,17 @@ class Targeting:
         """End the subscriptions."""
         self._frames.close()
 
-    def place(self, header: Any) -> Float64Array | str:
+    def place(self, header: Any, frame: str = "") -> Float64Array | str:
         """Return (4, 4) that takes meters of an image's frame to the target frame.
 
         Where it is not known, return the reason.
 
         Args:
             header: The image's own.
+            frame: Another frame than the target frame.
         """
         try:
-            return self._frames.lookup(self._frame, header)
+            return self._frames.lookup(frame or self._frame, header)
         except TransformError as error:
             return str(error)
 
@@ -345,11 +347,19 @@ class GestureNode(ManagedNode[GestureParameters]):
             stage = self._stage
             if stage is None:
                 return
-            found = stage.run(poses, hands, stamp, targeting.place(header))
+            place = targeting.place(header)
+            found = stage.run(poses, hands, stamp, place)
             people = people_from(poses)
+            spots = {}
+            if commander.config.follows:
+                base, frame = self.parameters.base_frame, self.parameters.targets.target_frame
+                to_base = place if base == frame else targeting.place(header, base)
+                spots = find_spots(poses, to_base, place, frame, stamp)
             with self._mutex:
                 self._images += 1
-                commander.observe(found.gestures, people, stamp, self.now(), found.goals)
+                commander.observe(
+                    *(found.gestures, people, stamp, self.now(), found.goals), spots=spots
+                )
                 operator = commander.operator
             targeting.show(found, operator, header)
             targeting.mark(found, header)

@@ -13,7 +13,7 @@ from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Bool, Empty
 
-from pose_ros.core.commands.config import Action, TwistAction
+from pose_ros.core.commands.config import Action, drives_by_speeds
 from pose_ros.errors import printable
 from pose_ros.ros.diagnostics import Notices
 from pose_ros.ros.graph import (
@@ -283,7 +283,7 @@ class GestureNeighbors:
         self._notices = Notices(node.get_logger())
         self._looks = 0
         self._known: set[str] = set()
-        self._drives = any(isinstance(action, TwistAction) for action in actions)
+        self._drives = any(drives_by_speeds(action) for action in actions)
 
     def look(self) -> tuple[list[Trouble], str]:
         """Return what is wrong now, and who listens to the speeds."""

@@ -246,7 +246,7 @@ class GestureParameters:
 
     commands: str = option(
         DEFAULT_COMMANDS,
-        help="Which gesture is which command, in YAML: twist, goal, stop or event (see "
+        help="Which gesture is which command, in YAML: twist, goal, follow, stop or event (see "
         "docs/reference/commands.md). A side goes before the name (left point); what is not listed "
         "commands nothing.",
         flag="",

@@ -134,6 +134,8 @@ class Renderer:
             return None
         box, depth, index = traced
         seen = index >= 0
+        if not seen.any():  # what would be in the image lies too near to the camera
+            return None
         which = index[seen]
         normals = self._tracer.normals(cones, box, depth, index)
         width = _FOLD * self._view.camera.matrix[0, 0] / float(np.median(depth[seen]))

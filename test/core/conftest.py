@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pose_ros.core.commands.commander import Command, Commander, State
@@ -28,7 +29,8 @@ BINDINGS = (
     Binding("stop", "", StopAction()),
     Binding("wave", "", EventAction("hello")),
 )
-HERE = Person(3, (300.0, 200.0), 200.0, 2.5)
+BLUE = np.array([0.1, 0.2, 0.6, 0.3, 0.3, 0.3], np.float32)  # their clothes
+HERE = Person(3, (300.0, 200.0), 200.0, 2.5, BLUE)
 
 
 def held(name: str) -> Gesture:
@@ -43,6 +45,7 @@ class CommandScene:
         self.now = 1000.0
         self.stamp_offset = -0.04  # an image is that old when its poses come
         self.commands: list[Command] = []
+        self.spots: dict[int, Any] = {}  # where people stand, by id
 
     def show(
         self,
@@ -59,7 +62,7 @@ class CommandScene:
         for _ in range(round(seconds / STEP)):
             self.now += STEP
             taken = self.now + self.stamp_offset if stamp is None else stamp
-            self.commander.observe(made, people, taken, self.now, goals)
+            self.commander.observe(made, people, taken, self.now, goals, spots=self.spots)
             self.commands.append(self.commander.tick(self.now))
         return self.commands[-1]
 

@@ -10,15 +10,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pose_ros.core.commands.config import (
     CommandConfig,
     EventAction,
+    FollowAction,
     GoalAction,
+    Motion,
     StopAction,
     TwistAction,
 )
+from pose_ros.core.commands.follow import FollowControl, FollowedPerson, Spot, goal_beside
 from pose_ros.core.commands.operator import Engagement, Operator, Person
 from pose_ros.core.commands.velocity import VelocityLimiter
 from pose_ros.core.gestures.recognizer import Gesture
@@ -77,6 +80,15 @@ class Command:
             raise OptionError(f"expected finite speeds, got {self.linear}, {self.angular}")
 
 
+class _Seen(NamedTuple):
+    """The people of one image, where they point and where they stand, by id."""
+
+    people: Sequence[Person]
+    stamp: float
+    goals: Mapping[int, Goal | str]
+    spots: Mapping[int, Spot | str]
+
+
 _Held: TypeAlias = tuple[str, str]  # name and side of a gesture
 
 
@@ -86,7 +98,8 @@ class Commander:
     ``observe`` is to be called with each image, ``tick`` at a steady rate; stamps and ``now``
     are seconds. What the operator commands lives while its gesture is seen to be held, and
     whatever interrupts it ends it: a gesture that is still held then commands nothing until
-    it has been let go and made again.
+    it has been let go and made again. To follow is a command that needs no holding; while the
+    operator is out of sight the robot stands still.
     """
 
     def __init__(self, config: CommandConfig) -> None:
@@ -96,7 +109,9 @@ class Commander:
         self._engagement = Engagement(config.engage_time, config.operator)
         self._operator: Operator | None = None
         self._state, self._reason = State.DISENGAGED, NOT_ENGAGED
-        self._action: TwistAction | GoalAction | None = None
+        self._action: Motion | None = None
+        self._followed: FollowedPerson | None = None  # while the action is to follow
+        self._follow_control = FollowControl(FollowAction.distance)
         self._wanted = (0.0, 0.0)
         self._goal: Goal | None = None  # the one that was sent, while it lives
         self._next_goal: Goal | None = None
@@ -133,6 +148,8 @@ class Commander:
         stamp: float,
         now: float,
         goals: Mapping[int, Goal | str] | None = None,
+        *,
+        spots: Mapping[int, Spot | str] | None = None,
     ) -> None:
         """Take in an image.
 
@@ -142,6 +159,7 @@ class Commander:
             stamp: Its own.
             now: The time.
             goals: Where people point, by id; or why that is not known.
+            spots: Where people stand, by id; or why that is not known. Who is followed needs it.
         """
         arrival, trouble = self._fresh.take(stamp, now)
         if arrival is Arrival.SAME:
@@ -151,23 +169,14 @@ class Commander:
             return
         if arrival is Arrival.GAP:
             self._engagement.clear()
-            self._interrupt(trouble)
+            self._miss(trouble)
         if self._locked or self._barred:
             return
         held = [g for g in gestures if g.event != "ended"]
         if self._operator is None:
             self._look_for_operator(held, people, stamp)
-            return
-        presence, trouble = self._operator.update(people, stamp)
-        if presence == "doubtful":
-            self._let_go(State.STOPPED, f"{trouble}: engage again")
-        elif presence == "missing":
-            if self._operator.unseen(stamp) > self.config.lost_time:
-                self._let_go(State.DISENGAGED, trouble)
-            else:
-                self._interrupt(trouble)
         else:
-            self._heed(self._operator.id, held, goals or {})
+            self._attend(self._operator, held, _Seen(people, stamp, goals or {}, spots or {}))
 
     def tick(self, now: float) -> Command:
         """Return what to send now."""
@@ -225,7 +234,8 @@ class Commander:
 
     def finish_goal(self, reason: str) -> None:
         """Take in that the robot is where it was sent to, or has given up."""
-        if self._goal is not None:
+        # who follows drives on when the person walks on
+        if self._goal is not None and self._followed is None:
             self._interrupt(reason, State.ENGAGED)
 
     def _look_for_operator(
@@ -246,29 +256,55 @@ class Commander:
             self._spent = set(self._announced)  # nothing that began before counts
             self._state, self._reason = State.ENGAGED, f"operator {chosen.id}"
 
-    def _heed(
-        self, operator: int, held: Sequence[Gesture], goals: Mapping[int, Goal | str]
-    ) -> None:
+    def _attend(self, operator: Operator, held: Sequence[Gesture], seen: _Seen) -> None:
+        """Do what the operator says, where it is sure that it is the operator."""
+        looker = operator if self._followed is None else self._followed
+        presence, trouble = looker.update(seen.people, seen.stamp)
+        if presence == "doubtful":
+            self._let_go(State.STOPPED, f"{trouble}: engage again")
+        elif presence == "missing":
+            if operator.unseen(seen.stamp) > self._lost_time:
+                self._let_go(State.DISENGAGED, trouble)
+            elif self._followed is None or not self._stopped_by(held):
+                self._lose(trouble)
+        elif not self._stopped_by(held):
+            self._heed(operator, held, seen)
+
+    @property
+    def _lost_time(self) -> float:
+        """Seconds for which the operator may be out of sight."""
+        if isinstance(self._action, FollowAction):
+            return max(self._action.lost_time, self.config.lost_time)
+        return self.config.lost_time
+
+    def _stopped_by(self, held: Sequence[Gesture]) -> bool:
+        """Return whether any person shows a gesture that stops; end what is commanded then."""
+        action = self.config.action
+        for shown in held:
+            if isinstance(action(shown.name, shown.side), StopAction):
+                body = has_body(shown.person)
+                who = f"person {shown.person}" if body else "a hand without a body"
+                self._interrupt(f"{who} shows {shown.name}")
+                return True
+        return False
+
+    def _heed(self, person: Operator, held: Sequence[Gesture], seen: _Seen) -> None:
         """Do what the operator says, who is there."""
-        config = self.config
-        stopping = [g for g in held if isinstance(config.action(g.name, g.side), StopAction)]
-        if stopping:
-            shown = stopping[0]
-            who = f"person {shown.person}" if has_body(shown.person) else "a hand without a body"
-            self._interrupt(f"{who} shows {shown.name}")
-            return
+        config, operator = self.config, person.id
         own = {_key(g): g for g in held if g.person == operator}
         if any(name == config.release for name, _ in own):
             self._let_go(State.DISENGAGED, f"operator {operator} {RELEASED}")
             return
         self._spent = set(own) if self._spent is None else self._spent & own.keys()
         self._announce(own)
-        moving = {
-            key: g
-            for key, g in own.items()
-            if isinstance(config.action(*key), TwistAction | GoalAction)
-        }
-        if not moving:
+        moving = {key: g for key, g in own.items() if isinstance(config.action(*key), Motion)}
+        spot = seen.spots.get(operator, "nothing is known of where they are")
+        fresh = moving.keys() - self._spent
+        if self._followed is not None and (
+            not fresh or {config.action(*key) for key in moving} == {self._action}
+        ):
+            self._go_after(operator, spot)
+        elif not moving:
             self._rest(f"operator {operator}")
         elif len(moving) > 1:
             names = " and ".join(" ".join(key[::-1]).strip() for key in moving)
@@ -278,7 +314,48 @@ class Commander:
             self._rest(f"let {gesture.name} go and make it again")
         else:
             (gesture,) = moving.values()
-            self._move(gesture, goals.get(operator, "nothing is known of where it is"))
+            action = config.action(gesture.name, gesture.side)
+            if isinstance(action, FollowAction):
+                self._end_motion()
+                self._action = action
+                self._followed = FollowedPerson(person, seen.people, seen.stamp)
+                self._follow_control = FollowControl(action.distance)
+                self._go_after(operator, spot)
+            else:
+                self._move(gesture, seen.goals.get(operator, "nothing is known of where it is"))
+
+    def _go_after(self, operator: int, spot: Spot | str) -> None:
+        """Follow the operator, who is there; stand still while it is not known where."""
+        action = self._action
+        assert isinstance(action, FollowAction)  # noqa: S101
+        if isinstance(spot, str):
+            self._pause(f"follow: {spot}", State.ENGAGED)
+            return
+        if action.mode == "goal":
+            self._aim(action, goal_beside(spot, action.distance))
+        else:
+            self._wanted = self._follow_control.speeds(spot, self._limiter.linear)
+        self._state, self._reason = State.COMMANDING, f"follows operator {operator}"
+
+    def _pause(self, reason: str, state: State = State.STOPPED) -> None:
+        """Stand still, and follow on when the person is there again."""
+        self._follow_control.restart()
+        self._stand()
+        self._state, self._reason = state, reason
+
+    def _miss(self, reason: str) -> None:
+        """Stand still while no image comes; then it has to be sure again who is who."""
+        if self._followed is not None:
+            self._followed.doubt()
+        self._lose(reason)
+
+    def _lose(self, reason: str) -> None:
+        """Stand still while the operator is not seen; only who is followed may come back."""
+        if self._followed is None:
+            self._interrupt(reason)
+        else:
+            self._spent = None
+            self._pause(reason)
 
     def _announce(self, own: Mapping[_Held, Gesture]) -> None:
         for key in own.keys() - self._announced:
@@ -295,6 +372,7 @@ class Commander:
         self._state, self._reason = State.ENGAGED, reason
 
     def _move(self, gesture: Gesture, goal: Goal | str) -> None:
+        self._followed = None
         action = self.config.action(gesture.name, gesture.side)
         if isinstance(action, GoalAction):
             trouble = goal if isinstance(goal, str) else ""
@@ -311,7 +389,7 @@ class Commander:
             self._state = State.COMMANDING
             self._reason = f"operator {gesture.person}: {gesture.name}"
 
-    def _aim(self, action: GoalAction, goal: Goal) -> None:
+    def _aim(self, action: GoalAction | FollowAction, goal: Goal) -> None:
         if self._goal is not None and self._action == action:
             same = goal.frame_id == self._goal.frame_id
             if same and math.dist(goal.position, self._goal.position) < self.config.goal_step:
@@ -366,10 +444,10 @@ class Commander:
         if self._operator is None:
             if self._state in (State.DISENGAGED, State.ENGAGING):
                 self._state, self._reason = State.DISENGAGED, trouble
-        elif self._fresh.age(now) > max(self.config.lost_time, self.config.timeout):
+        elif self._fresh.age(now) > max(self._lost_time, self.config.timeout):
             self._let_go(State.DISENGAGED, trouble)
         else:
-            self._interrupt(trouble)
+            self._miss(trouble)
 
     def _interrupt(self, reason: str, state: State = State.STOPPED) -> None:
         """End what is commanded; the operator stays, and has to make gestures again."""
@@ -388,7 +466,10 @@ class Commander:
         self._state, self._reason = state, reason
 
     def _end_motion(self) -> None:
-        self._action = None
+        self._action, self._followed = None, None
+        self._stand()
+
+    def _stand(self) -> None:
         self._wanted = (0.0, 0.0)
         self._goal = self._next_goal = None
         self._limiter.halt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pose_ros.errors import OptionError, short
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
@@ -57,11 +57,54 @@ class EventAction:
     service: str = ""
 
 
-Action: TypeAlias = TwistAction | GoalAction | StopAction | EventAction
+FollowMode: TypeAlias = Literal["twist", "goal"]
+FOLLOW_DISTANCES = (0.5, 10.0)
+FOLLOW_LOST_TIMES = (0.0, 30.0)
+
+
+@dataclass(frozen=True)
+class FollowAction:
+    """Keep a distance from the person and face them, until another gesture ends it.
+
+    Attributes:
+        distance: Meters to keep from the robot's base, 0.5 to 10.
+        mode: ``twist``: drive by speeds; ``goal``: send goals, for Nav2.
+        lost_time: Seconds for which a person who is lost may come back, 0 to 30. The robot
+            stands still meanwhile.
+    """
+
+    distance: float = 1.5
+    mode: str = "twist"
+    lost_time: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in (
+            ("distance", FOLLOW_DISTANCES),
+            ("lost_time", FOLLOW_LOST_TIMES),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise OptionError(f"{name} must be in [{low:g}, {high:g}], got {value:g}")
+        if self.mode not in get_args(FollowMode):
+            allowed = ", ".join(get_args(FollowMode))
+            raise OptionError(f"mode must be one of {allowed}; got {short(self.mode)}")
+
+
+Motion: TypeAlias = TwistAction | GoalAction | FollowAction
+Action: TypeAlias = Motion | StopAction | EventAction
+
+
+def drives_by_speeds(action: Action) -> bool:
+    """Return whether a command sends speeds on ``cmd_vel``, beside zero."""
+    if isinstance(action, FollowAction):
+        return action.mode == "twist"
+    return isinstance(action, TwistAction)
+
 
 _ACTIONS: dict[str, type[Any]] = {
     "twist": TwistAction,
     "goal": GoalAction,
+    "follow": FollowAction,
     "stop": StopAction,
     "event": EventAction,
 }
@@ -117,6 +160,11 @@ class CommandConfig(CommandOptions):
                     f"commands: {binding.gesture} engages or releases and can be no command"
                 )
 
+    @property
+    def follows(self) -> bool:
+        """Whether a gesture makes the robot follow a person."""
+        return any(isinstance(binding.action, FollowAction) for binding in self.bindings)
+
     def action(self, gesture: str, side: str) -> Action | None:
         """Return what a gesture commands, if anything."""
         fitting = (b.action for b in self.bindings if b.fits(gesture, side))
@@ -168,7 +216,10 @@ def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
     missing = [f.name for f in known.values() if f.default is MISSING and f.name not in given]
     if missing:
         raise OptionError(f"commands: {key}: {missing[0]} is missing")
-    return Binding(name, side, kind(**given))
+    try:
+        return Binding(name, side, kind(**given))
+    except OptionError as error:
+        raise OptionError(f"commands: {key}: {error}") from None
 
 
 def _checked(what: str, value: Any, kind: Any) -> Any:

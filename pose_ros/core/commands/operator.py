@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pose_ros.core.types import Pose, Poses, has_body
+from pose_ros.core.types import FloatArray, Pose, Poses, has_body
 from pose_ros.settings.commands import Choice
 
 # How the trunk of a person moves who stands and commands; meters in the plane of the image.
@@ -32,12 +32,14 @@ class Person:
         center: x, y in pixels, of the trunk.
         scale: Pixels a meter there, above 0.
         distance: Meters from the camera; NaN: unknown.
+        clothes: (6,) as in ``Poses``; None: unknown.
     """
 
     id: int
     center: tuple[float, float]
     scale: float
     distance: float = math.nan
+    clothes: FloatArray | None = field(default=None, compare=False)
 
     def gap(self, other: Person) -> float:
         """Return how far a person's center is from this one's, in meters of the nearer one."""
@@ -77,7 +79,8 @@ def _person(pose: Pose) -> Person | None:
     distance = math.nan
     if pose.camera is not None and np.isfinite(pose.camera).all(axis=1).any():
         distance = float(np.nanmedian(np.linalg.norm(pose.camera, axis=1)))
-    return Person(pose.id, (float(center[0]), float(center[1])), float(scale), distance)
+    middle_of = (float(center[0]), float(center[1]))
+    return Person(pose.id, middle_of, float(scale), distance, pose.clothes)
 
 
 class Engagement:
@@ -152,7 +155,24 @@ class Operator:
         return stamp - self._seen
 
     def update(self, people: Sequence[Person], stamp: float) -> tuple[Presence, str]:
-        """Look for the operator in an image; return how it stands, with the reason."""
+        """Look for the operator in the next image; return how it stands, with the reason."""
+        presence, trouble = self.look(people, stamp)
+        if presence == "there":
+            self.accept(next(person for person in people if person.id == self.id), stamp)
+        return presence, trouble
+
+    def accept(self, person: Person, stamp: float) -> None:
+        """Take a person of an image for the operator."""
+        self._last, self._seen = person, stamp
+
+    def may_be(self, person: Person, stamp: float) -> bool:
+        """Whether a person stands where the operator may be by now, and is as large."""
+        reach = MAX_STEP + MAX_SPEED * max(self.unseen(stamp), 0.0)
+        ratio = max(person.scale, self._last.scale) / min(person.scale, self._last.scale)
+        return person.gap(self._last) <= reach and ratio <= MAX_SCALE_RATIO
+
+    def look(self, people: Sequence[Person], stamp: float) -> tuple[Presence, str]:
+        """Return how the operator stands in an image, with the reason."""
         found = [person for person in people if person.id == self.id]
         if not found:
             return "missing", f"operator {self.id} is out of sight"
@@ -162,11 +182,8 @@ class Operator:
         for other in people:
             if other is not person and person.gap(other) < MIN_SEPARATION:
                 return "doubtful", f"person {other.id} is before or behind operator {self.id}"
-        reach = MAX_STEP + MAX_SPEED * max(self.unseen(stamp), 0.0)
-        ratio = max(person.scale, self._last.scale) / min(person.scale, self._last.scale)
-        if not (person.gap(self._last) <= reach and ratio <= MAX_SCALE_RATIO):
+        if not self.may_be(person, stamp):
             return "doubtful", f"the id of operator {self.id} has gone to another body"
-        self._last, self._seen = person, stamp
         return "there", ""
 
 

@@ -50,7 +50,7 @@ def test_every_kind_of_command_is_read() -> None:
         ({"pont": "stop"}, "'pont' is no gesture; known: point, stop"),
         ({"upper point": "stop"}, "expected left, right, both before the gesture"),
         ({"left left point": "stop"}, "is no gesture"),
-        ({"point": "go"}, "point: do must be one of twist, goal, stop, event; got 'go'"),
+        ({"point": "go"}, "point: do must be one of twist, goal, follow, stop, event; got 'go'"),
         ({"point": 3}, "do must be one of"),
         ({"point": {"do": ["twist"]}}, "do must be one of"),
         ({"point": {"linear": 1.0}}, "do must be one of"),
@@ -69,6 +69,8 @@ def test_every_kind_of_command_is_read() -> None:
         ({"point": {"do": "goal", "hold": 1}}, "hold must be true or false, got 1"),
         ({"point": {"do": "event", "name": 1}}, "name must be a text, got 1"),
         ({"point": "event"}, "point: name is missing"),
+        ({"point": {"do": "follow", "distance": 0.2}}, "distance must be in [0.5, 10], got 0.2"),
+        ({"point": {"do": "follow", "mode": "fly"}}, "mode must be one of twist, goal; got 'fly'"),
     ],
 )
 def test_wrong_value_is_named(commands: Any, words: str) -> None:
