@@ -90,6 +90,7 @@ class Stage:
         self.states = ros.collect(KeyValue, "gesture/state", LATCHED)
         self.poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
         self.stamp: Callable[[], float] = time.time
+        self.people: Callable[[], Poses] = somebody
 
     def up(self) -> None:
         """Activate the node and wait until all have found each other."""
@@ -102,7 +103,7 @@ class Stage:
     def show(self) -> None:
         """Show one image, and spin until the next."""
         header = header_to_msg(self.stamp(), "camera")
-        self.poses.publish(poses_to_msg(somebody(), header, "fake", width=640, height=480))
+        self.poses.publish(poses_to_msg(self.people(), header, "fake", width=640, height=480))
         end = time.monotonic() + 0.03
         while time.monotonic() < end:
             self.ros.executor.spin_once(timeout_sec=0.01)

@@ -18,12 +18,12 @@ from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.tracking import look_distance
 from pose_ros.core.types import FloatArray, Pose, Poses, has_body
 
-LINEAR_GAIN, ANGULAR_GAIN = 1.2, 1.5
+LINEAR_GAIN, ANGULAR_GAIN = 1.5, 1.5
 """Speed for each meter, and turn for each radian, that the robot is away from where it should be;
 1/s. With images that are 0.3 s old the turn still comes to rest."""
-SLACK_METERS, SLACK_RADIANS = 0.05, 0.05
+SLACK_METERS, SLACK_RADIANS = 0.03, 0.05
 """What a robot that stands need not correct: people are not measured better than that."""
-SPEED_SECONDS = 0.8
+SPEED_SECONDS = 0.5
 """Over how long the person's own speed is averaged."""
 MAX_SIGMA_SHARE, MAX_SIGMA = 0.25, 0.3
 """A person whose place is known to neither this share of the distance nor these meters is not
