@@ -1,4 +1,4 @@
-"""A robot follows a drawn person, whom others cross and hide: it never drives after another."""
+"""A robot follows a drawn person past others who cross and hide them: never another one."""
 
 from __future__ import annotations
 

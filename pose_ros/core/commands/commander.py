@@ -80,7 +80,7 @@ class Command:
             raise OptionError(f"expected finite speeds, got {self.linear}, {self.angular}")
 
 
-class _Seen(NamedTuple):
+class _SeenPeople(NamedTuple):
     """The people of one image, where they point and where they stand, by id."""
 
     people: Sequence[Person]
@@ -176,7 +176,7 @@ class Commander:
         if self._operator is None:
             self._look_for_operator(held, people, stamp)
         else:
-            self._attend(self._operator, held, _Seen(people, stamp, goals or {}, spots or {}))
+            self._attend(self._operator, held, _SeenPeople(people, stamp, goals or {}, spots or {}))
 
     def tick(self, now: float) -> Command:
         """Return what to send now."""
@@ -256,7 +256,7 @@ class Commander:
             self._spent = set(self._announced)  # nothing that began before counts
             self._state, self._reason = State.ENGAGED, f"operator {chosen.id}"
 
-    def _attend(self, operator: Operator, held: Sequence[Gesture], seen: _Seen) -> None:
+    def _attend(self, operator: Operator, held: Sequence[Gesture], seen: _SeenPeople) -> None:
         """Do what the operator says, where it is sure that it is the operator."""
         looker = operator if self._followed is None else self._followed
         presence, trouble = looker.update(seen.people, seen.stamp)
@@ -288,7 +288,7 @@ class Commander:
                 return True
         return False
 
-    def _heed(self, person: Operator, held: Sequence[Gesture], seen: _Seen) -> None:
+    def _heed(self, person: Operator, held: Sequence[Gesture], seen: _SeenPeople) -> None:
         """Do what the operator says, who is there."""
         config, operator = self.config, person.id
         own = {_key(g): g for g in held if g.person == operator}

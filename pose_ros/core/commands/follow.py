@@ -158,8 +158,8 @@ class FollowControl:
             spot: Where the person is, of a later image than the last one's.
             linear: m/s that the robot drives at.
         """
-        if self._last is not None and spot.stamp > self._last.stamp:
-            elapsed = spot.stamp - self._last.stamp
+        elapsed = 0.0 if self._last is None else spot.stamp - self._last.stamp
+        if self._last is not None and elapsed > 0.0:
             walks = (spot.range - self._last.range) / elapsed + linear
             self._walks += (walks - self._walks) * min(1.0, elapsed / SPEED_SECONDS)
         self._last = spot
@@ -222,7 +222,7 @@ class FollowedPerson:
     def update(self, people: Sequence[Person], stamp: float) -> tuple[Presence, str]:
         """Look for the person in an image; return how it stands, with the reason.
 
-        ``missing``: they may come back. ``doubtful``: they cannot be told from another person.
+        ``missing``: they may come back. ``doubtful``: they may be another person.
         """
         presence, trouble = self._operator.look(people, stamp)
         there = [person for person in people if person.id == self._operator.id]
@@ -262,7 +262,7 @@ class FollowedPerson:
             short = self._operator.unseen(stamp) <= BLINK_SECONDS
             if self._blinked and short and len(people) == 1:
                 return self._accept(person, stamp)
-            return "doubtful", f"operator {self._operator.id} cannot be told by their clothes"
+            return "doubtful", f"operator {self._operator.id} cannot be known by their clothes"
         if difference > SAME_CLOTHES:
             self._since = None
             return "missing", f"person {person.id} wears other clothes than the operator"
@@ -271,7 +271,7 @@ class FollowedPerson:
         # written so that unknown clothes count as the same
         alike = [id_ for id_, c in others.items() if not _difference(self._clothes, c) > least]
         if alike:
-            return "doubtful", f"the operator cannot be told from person {alike[0]}"
+            return "doubtful", f"the operator may be person {alike[0]}"
         self._since = stamp if self._since is None else self._since
         if stamp - self._since < SURE_SECONDS:
             return "missing", f"person {person.id} looks like the operator: waiting to be sure"

@@ -1,4 +1,4 @@
-"""A robot that follows the operator: how it drives, when it stands still, and whom it refuses."""
+"""A robot that follows the operator: how it drives, when it stands still, and which people it refuses."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_two_people_in_the_same_clothes_end_it(make_scene: Any) -> None:
     alike = dataclasses.replace(OTHER, clothes=BLUE)
     scene.show(people=(dataclasses.replace(ACROSS, clothes=BLUE),), seconds=0.5)
     assert is_zero(scene.show(people=(HERE, alike)))
-    assert scene.commander.reason == "the operator cannot be told from person 8: engage again"
+    assert scene.commander.reason == "the operator may be person 8: engage again"
     assert scene.commander.operator is None
 
 
