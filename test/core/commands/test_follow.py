@@ -1,4 +1,4 @@
-"""A robot that follows the operator: how it drives, when it stands still, and which people it refuses."""
+"""A robot that follows the operator: how it drives, when it stands, and people it refuses."""
 
 from __future__ import annotations
 
