@@ -25,7 +25,7 @@ if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
     collect_ignore_glob = ["test_*.py"]
 
 FOLDER = Path(__file__).parent
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 """For what is sure to come: a bound for a machine that is slow or busy, and no measure of time."""
 _LEAST_TURNS = 3
 

@@ -42,6 +42,7 @@ from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 NAMES = ("left", "right")
 PLACES = {"left": "camera_y=0.7&yaw=-12", "right": "camera_y=-0.7&yaw=12"}
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+PATIENCE_SECONDS = 240.0
 PERIOD = 0.05  # seconds between the stamps of two images
 
 
@@ -67,6 +68,7 @@ class Room:
         self.sources: dict[str, SyntheticSource] = {
             name: open_synthetic(spec(name), live=False) for name in NAMES
         }
+        self.truths = {name: source.truth(0.0) for name, source in self.sources.items()}
         make = ros.node.create_publisher
         self.poses = {name: make(PoseArray, f"/{name}/pose/poses", RELIABLE) for name in NAMES}
         self.infos = {name: make(CameraInfo, f"/{name}/camera_info", RELIABLE) for name in NAMES}
@@ -86,7 +88,9 @@ class Room:
     def up(self, *, offsets: Sequence[float] | None = None, **values: Any) -> FusionNode:
         known = None if offsets is None else np.array(offsets)
         write_rig(self.calibration, CameraRig(tuple(self.views()), offsets=known))
-        given = {"cameras": "left, right", "calibration": str(self.calibration)} | values
+        # a machine that stops for a moment makes no camera silent
+        patient = {"silent_after": 60.0}
+        given = {"cameras": "left, right", "calibration": str(self.calibration)} | patient | values
         node: FusionNode = self.ros.add(FusionNode(parameter_overrides=parameters(**given)))
         assert node.autostart()
         heard = lambda: all(p.get_subscription_count() for p in self.poses.values())  # noqa: E731
@@ -102,8 +106,7 @@ class Room:
         """Send the next image's people of some cameras, one of them off by some pixels."""
         self.count += 1
         for name in names or NAMES:
-            truth = self.sources[name].truth(0.0)
-            poses = self._true([truth])
+            poses = self._true([self.truths[name]])
             if name == "left" and pixels:
                 poses = poses.replace(keypoints=poses.keypoints + np.array([0.0, pixels]))
             stamp = self.stamp + (self.late if name == "right" else 0.0)
@@ -115,9 +118,11 @@ class Room:
 
         def shown() -> Any:
             self.show(*names, pixels=pixels)
-            end = time.monotonic() + 0.03
-            while time.monotonic() < end:
-                self.ros.executor.spin_once(timeout_sec=0.01)
+            # what came of both cameras, before the next image takes its place
+            end, turns = time.monotonic() + 0.03, 0
+            while turns < 8 or time.monotonic() < end:
+                self.ros.executor.spin_once(timeout_sec=0.004)
+                turns += 1
             return condition()
 
         return bool(self.ros.spin_until(shown))
@@ -126,7 +131,7 @@ class Room:
         """Return meters, the largest error of a joint of the one person."""
         poses = poses_from_msg(msg)
         assert len(poses) == 1
-        truth = self.sources["left"].truth(0.0)
+        truth = self.truths["left"]
         true = truth.world if frame == "world" else truth.camera
         off = np.linalg.norm(poses.camera[0] - true, axis=1)
         return float(off.max())
@@ -140,7 +145,7 @@ def room(ros: Any, true_poses: Callable[..., Poses], tmp_path: Path) -> Room:
 def test_people_of_two_cameras_are_one_in_meters_with_a_stamp_of_an_image(room: Room) -> None:
     room.up()
     frames = room.ros.collect(TFMessage, "/tf")
-    assert room.until(lambda: len(room.fused) > 3 and frames)
+    assert room.until(lambda: len(room.fused) > 3 and is_by_several(room.fused[-1]) and frames)
     msg = room.fused[-1]
     assert (msg.network, msg.header.frame_id) == ("multiview", "left_optical")
     assert (stamp_from_msg(msg.header.stamp) - room.begin) / PERIOD == pytest.approx(
@@ -166,7 +171,7 @@ def test_target_frame_of_the_calibration_needs_no_tf(room: Room) -> None:
 def test_silent_camera_is_said_once_and_the_other_goes_on_less_surely(
     room: Room, capfd: Any
 ) -> None:
-    room.up(silent_after=0.3)
+    room.up(silent_after=3.0)
     assert room.until(lambda: len(room.fused) > 5)
     sigmas = poses_from_msg(room.fused[-1]).camera_sigmas
     seen = len(room.fused)
@@ -297,7 +302,8 @@ def test_names_of_cameras_are_read_with_or_without_brackets() -> None:
 @pytest.mark.slow
 def test_two_drawn_cameras_engage_a_gesture_node_that_points(ros: Any) -> None:
     """All of it: images, two networks, fusion over /tf, gestures, a place on the floor."""
-    began = f"&begin={time.time() + 4.0:.3f}&fps=8&width=480&height=360"
+    # few and small images: two networks shall be in time on a machine that is busy
+    began = f"&begin={time.time() + 4.0:.3f}&fps=4&width=320&height=240"
     scene = "commanding"
     truth = open_synthetic(spec("left", scene, began))
     for name in NAMES:
@@ -335,11 +341,13 @@ def test_two_drawn_cameras_engage_a_gesture_node_that_points(ros: Any) -> None:
     for node in (fusion, gesture):
         assert node.autostart()
     names = lambda: {g.name for m in gestures for g in m.gestures}  # noqa: E731
-    assert ros.spin_until(lambda: any(s.key in ("engaged", "commanding") for s in states), 120.0), (
+    assert ros.spin_until(
+        lambda: any(s.key in ("engaged", "commanding") for s in states), PATIENCE_SECONDS
+    ), (
         names(),
         len(fused),
         [(s.key, s.value) for s in states],
     )
-    assert ros.spin_until(lambda: "point" in names() and targets, 120.0), names()
+    assert ros.spin_until(lambda: "point" in names() and targets, PATIENCE_SECONDS), names()
     assert np.mean([is_by_several(msg) for msg in fused if msg.poses]) > 0.5
     assert targets[-1].header.frame_id == "base_link"

@@ -201,10 +201,14 @@ def stage(ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 @pytest.mark.parametrize("with_finder", [False, True], ids=["default", "finder and palms"])
-def test_two_rounds_give_the_results_of_the_pipeline(
+def test_rounds_of_a_replay_give_the_results_of_the_pipeline(
     bag: Path, stage: Any, capfd: Any, request: Any, with_finder: bool
 ) -> None:
-    """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is said once."""
+    """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is said once.
+
+    What a loop does to tracking is the same with every network: one of them plays it twice.
+    """
+    rounds = 1 if with_finder else 2
     people: dict[str, Any] = {}
     if with_finder:
         folder = request.getfixturevalue("finder_and_hand_models")
@@ -221,7 +225,7 @@ def test_two_rounds_give_the_results_of_the_pipeline(
     pipeline = Pipeline(create_estimator(threads=1, **people), hands, options)
     assert not with_finder or pipeline.estimator.options.finder == "posenet-mobilenet"
     # nothing is forgotten by hand between the rounds
-    expected = [analyzed(bag, pipeline, DEPTH) for _ in range(2)]
+    expected = [analyzed(bag, pipeline, DEPTH) for _ in range(rounds)]
     capfd.readouterr()
     heard = [played.round(messages_of(results)) for results in expected]
     said = capfd.readouterr().err.splitlines()
@@ -234,6 +238,8 @@ def test_two_rounds_give_the_results_of_the_pipeline(
     assert (sources == PositionSource.DEPTH).any()
     for live, results in zip(heard, expected, strict=True):
         assert live == messages_of(results)
+    if with_finder:
+        return
     # the second round is the first again: of a new person, who has not pointed yet
     first, second = expected
     ended = [(gesture.name, gesture.event) for gesture in second[0].gestures]
