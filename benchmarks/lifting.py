@@ -162,13 +162,13 @@ def draw(estimator: Estimator, count: int, seed: int) -> list[Drawn]:
             f"which finds {estimator.skeleton.name}"
         )
     found = []
-    for shot in draw_pointing(count, seed):
-        poses = estimator.estimate(shot.frame.image, channels=shot.frame.channels)
+    for picture in draw_pointing(count, seed):
+        poses = estimator.estimate(picture.frame.image, channels=picture.frame.channels)
         if not len(poses):
             continue
-        depth = DepthImage(to_millimeters(shot.source.measured_depth(0.0)), "16UC1", 0.0)
-        view = shot.source.view
-        found.append(Drawn(shot.frame.image, shot.truth, poses, shot.camera, view, depth))
+        depth = DepthImage(to_millimeters(picture.source.measured_depth(0.0)), "16UC1", 0.0)
+        view = picture.source.view
+        found.append(Drawn(picture.frame.image, picture.truth, poses, picture.camera, view, depth))
     return found
 
 

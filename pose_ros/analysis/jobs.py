@@ -25,7 +25,7 @@ from pose_ros.bags.finding import SUFFIXES
 from pose_ros.documents import parse_json
 from pose_ros.errors import DocumentError, OutputError, PoseRosError, SourceError
 from pose_ros.files import user_path, write_whole
-from pose_ros.report.tables import flat
+from pose_ros.report.tables import flat_options
 
 MANIFEST = "manifest.jsonl"
 
@@ -199,7 +199,7 @@ def difference(before: Origin, now: Origin) -> str:
     """Return in a few words what is not as it was; empty where all is."""
     if dict(before.input) != dict(now.input):
         return "the recording has changed since"
-    old, new = dict(flat(before.settings)), dict(flat(now.settings))
+    old, new = dict(flat_options(before.settings)), dict(flat_options(now.settings))
     changed = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
     changes = [f"{name} was {old.get(name)}, now {new.get(name)}" for name in changed[:SAID]]
     if len(changed) > SAID:

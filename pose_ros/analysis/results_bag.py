@@ -600,7 +600,7 @@ def image_topics(bag: Bag) -> Sequence[str]:
     ]
 
 
-def paired(
+def pair_results(
     a: Iterator[RecordedResult], b: Iterator[RecordedResult]
 ) -> Iterator[tuple[RecordedResult | None, RecordedResult | None]]:
     """Yield the results of two bags side by side, matched by the exact stamps of their images.

@@ -102,13 +102,13 @@ def _compare(
     results: list[ResultsBag],
     images: BagImages | None,
 ) -> list[RecordingFacts]:
-    from pose_ros.analysis.results_bag import paired
+    from pose_ros.analysis.results_bag import pair_results
     from pose_ros.report import ComparisonBuilder
 
     a, b = results
     builder = ComparisonBuilder((a.info, b.info), (a.name, b.name), options)
     frames = _Frames(images)
-    for one, other in paired(_progress(a.results(), a, args), b.results()):
+    for one, other in pair_results(_progress(a.results(), a, args), b.results()):
         first, second = (found.result if found else None for found in (one, other))
         frame = frames.at(first.nanoseconds) if first and second else None
         builder.add(first, second, *((frame.image, frame.channels) if frame else ()))

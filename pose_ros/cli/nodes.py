@@ -95,10 +95,10 @@ def run(args: argparse.Namespace) -> int:
         text.partition("=")[0] == _WRITE_BAG for text in args.arguments
     ):
         return write_bag(args.arguments)
-    return become(args.command, args.arguments)
+    return replace_process(args.command, args.arguments)
 
 
-def become(node: str, arguments: Sequence[str]) -> int:
+def replace_process(node: str, arguments: Sequence[str]) -> int:
     """Replace this process by a node's program; it takes the signals directly.
 
     Raises:

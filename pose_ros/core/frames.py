@@ -216,7 +216,7 @@ class FrameTree:
         return place
 
 
-def place_of(translation: ArrayLike, quaternion: ArrayLike) -> Float64Array:
+def transform_matrix(translation: ArrayLike, quaternion: ArrayLike) -> Float64Array:
     """Return the (4, 4) matrix of a transform.
 
     Args:
@@ -269,7 +269,7 @@ def _checked_place(
     if parent == child:
         raise TransformError(f"{child} in {parent} is refused: a frame cannot hang on itself")
     try:
-        return place_of(translation, quaternion)
+        return transform_matrix(translation, quaternion)
     except TransformError as error:
         raise TransformError(f"{child} in {parent} has no place: {error}") from None
 

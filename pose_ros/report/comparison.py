@@ -24,10 +24,10 @@ from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.errors import printable
 from pose_ros.report.moments import APART, Seen
 from pose_ros.report.page import KeyFigure, check_installed, scale_known, template, write_page
-from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, no_labels, time_axis
+from pose_ros.report.plots import ACCENT, INK, WARM, WIDTH, Drawing, hide_time_labels, time_axis
 from pose_ros.report.series import Histogram, Series
 from pose_ros.report.statistics import GestureSpan, Statistics
-from pose_ros.report.tables import NOTHING, RecordingFacts, moment_text, number, percent, ran
+from pose_ros.report.tables import NOTHING, RecordingFacts, moment_text, number, percent, run_rows
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def over_time(agreement: Agreement) -> Drawing:
         below.set_title("Similarity of people found by both")
         below.set_ylim(0, 1.05)
         time_axis(below, end)
-        no_labels([above])
+        hide_time_labels([above])
 
     label = "How many people A and B found over time, and how similar those are that both found"
     return Drawing("agreement", label, (WIDTH, 300), paint)
@@ -469,7 +469,7 @@ class ComparisonBuilder:
 
     def _settings(self) -> list[dict[str, Any]]:
         """Return what ran, those rows first in which the two differ."""
-        tables = [dict(ran(info)) for info in self.infos]
+        tables = [dict(run_rows(info)) for info in self.infos]
         rows: list[dict[str, Any]] = [
             {"name": name, "values": (tables[0].get(name, ""), tables[1].get(name, ""))}
             for name in dict.fromkeys([*tables[0], *tables[1]])

@@ -29,11 +29,11 @@ from pose_ros.report.tables import (
     duration,
     is_main,
     moment_text,
-    nameless,
+    name_without_body,
     number,
     option,
     percent,
-    ran,
+    run_rows,
 )
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
@@ -200,7 +200,7 @@ def render(
     """Return a page about one recording."""
     tracks = statistics.tracks.longest(SHOWN_PEOPLE)
     names = tables.people_names(statistics)
-    facts = ran(info)
+    facts = run_rows(info)
     context = {
         "title": title,
         "info": info,
@@ -359,7 +359,7 @@ def captions(moments: Sequence[Moment], names: Mapping[Key, str]) -> str:
 
     def name(moment: Moment) -> str:
         key = moment.person
-        return "" if key is None else names.get(key) or nameless(key)
+        return "" if key is None else names.get(key) or name_without_body(key)
 
     new = [name(moment) for moment in moments if moment.kind == "first"]
     shown = [f"{', '.join(new)} first seen"] if new else []

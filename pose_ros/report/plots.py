@@ -19,7 +19,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.errors import printable
 from pose_ros.report.series import Series
 from pose_ros.report.statistics import GestureSpan, Key, Statistics, Track
-from pose_ros.report.tables import clock_text, nameless
+from pose_ros.report.tables import clock_text, name_without_body
 from pose_ros.viz.overlay import PEOPLE_COLORS
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def time_axis(axes: Axes, end: float, *, start: float = 0.0, pictures: bool = Fa
         axes.set_xlabel("time" if end < 3600 else "time, hours:minutes:seconds")
 
 
-def broken(
+def break_at_gaps(
     times: Float64Array, values: Float64Array, hole: float
 ) -> tuple[Float64Array, Float64Array]:
     """Return a line that breaks where nothing was seen for longer than ``hole`` seconds."""
@@ -208,7 +208,7 @@ def broken(
     return np.insert(times, breaks, middles), np.insert(values, breaks, np.nan)
 
 
-def no_labels(axes: Sequence[Axes]) -> None:
+def hide_time_labels(axes: Sequence[Axes]) -> None:
     """Leave the time to the lowest of several axes."""
     for one in axes:
         one.set_xlabel("")
@@ -246,7 +246,7 @@ def people_over_time(
         for row, track in enumerate(tracks):
             _bars(below, row, track.spans, end, person_color(track.key))
         time_axis(below, end, pictures=clock.pictures)
-        no_labels([above])
+        hide_time_labels([above])
 
     most = int(np.nanmax(series.high[:, 0], initial=0.0))
     label = (
@@ -267,7 +267,7 @@ def gesture_timeline(
     whole = len({(one.key, one.name, one.side) for one in held}) <= _MOST_ROWS
     rows: dict[tuple[str, str, str], list[GestureSpan]] = {}
     for one in sorted(held, key=lambda one: (one.key if whole else (0, 0), one.start)):
-        who = (names.get(one.key) or nameless(one.key)) if whole else ""
+        who = (names.get(one.key) or name_without_body(one.key)) if whole else ""
         rows.setdefault((who, one.name, one.side), []).append(one)
 
     def label(who: str, name: str, side: str) -> str:
@@ -314,7 +314,7 @@ def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -
             speeds.set_title(f"{kind.capitalize()}: speed")
         for axes in rows[-1]:
             time_axis(axes, track.last, start=track.first, pictures=clock.pictures)
-        no_labels(list(rows[:-1].ravel()))
+        hide_time_labels(list(rows[:-1].ravel()))
 
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -402,7 +402,9 @@ def latency(statistics: Statistics) -> Drawing:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        times, mean = broken(series.times, 1e3 * series.mean[:, 0], clock.hole * series.stride)
+        times, mean = break_at_gaps(
+            series.times, 1e3 * series.mean[:, 0], clock.hole * series.stride
+        )
         axes.plot(times, mean, color=ACCENT)
         if series.stride > 1:
             low, high = 1e3 * series.low[:, 0], 1e3 * series.high[:, 0]
@@ -432,7 +434,7 @@ def _bars(axes: Axes, row: int, spans: Sequence[Sequence[float]], end: float, co
 
 def _band(axes: Axes, series: Series, column: int, color: str, hole: float) -> None:
     """Draw one value of a series: its mean, and from least to greatest where rows are merged."""
-    times, mean = broken(series.times, series.mean[:, column], hole * series.stride)
+    times, mean = break_at_gaps(series.times, series.mean[:, column], hole * series.stride)
     axes.plot(times, mean, color=color)
     if series.stride > 1:
         axes.fill_between(

@@ -26,7 +26,7 @@ SHOWN_GESTURES = 200
 _MAIN_JOINTS = ("nose", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 
-def nameless(key: Key) -> str:
+def name_without_body(key: Key) -> str:
     """Return what a maker of gestures is called who was in no image as a body."""
     _, number = key
     return f"id {number}" if has_body(number) else f"hand {number - NO_BODY} without a body"
@@ -47,7 +47,7 @@ def number(value: float, digits: int = 0, unit: str = "") -> str:
     return f"{value:,.{digits}f}{unit}" if math.isfinite(value) else NOTHING
 
 
-def between(estimate: Estimate | None, digits: int, unit: str) -> str:
+def estimate_text(estimate: Estimate | None, digits: int, unit: str) -> str:
     """Return an estimate with one sigma."""
     if estimate is None:
         return NOTHING
@@ -74,7 +74,7 @@ def moment_text(seconds: float, end: float) -> str:
     return f"{seconds:.1f} s" if end < 120 else clock_text(seconds)
 
 
-def ran(info: RunInfo | None) -> list[tuple[str, str]]:
+def run_rows(info: RunInfo | None) -> list[tuple[str, str]]:
     """Return what ran as rows of a table; nothing where it is unknown."""
     if info is None:
         return []
@@ -85,7 +85,7 @@ def ran(info: RunInfo | None) -> list[tuple[str, str]]:
         ("Hand network", info.hand_network),
         ("Ran on", info.provider),
         *sorted(info.versions.items()),
-        *flat(info.options),
+        *flat_options(info.options),
     ]
     return [(name, _value(value)) for name, value in rows if value != ""]
 
@@ -96,11 +96,11 @@ def is_main(name: str) -> bool:
     return option in _MAIN_OPTIONS or (option == name and "_" not in name.replace("pose_ros", ""))
 
 
-def flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_options(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield options by name, those within others too, as ``lift.height``."""
     for name, value in sorted(options.items()):
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flat_options(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
@@ -140,8 +140,8 @@ def people(
                 "images": track.images,
                 "spans": len(track.spans),
                 "score": track.score / track.images,
-                "height": between(walk.height if walk else None, 2, "m"),
-                "speed": between(walk.speed if walk else None, 2, "m/s"),
+                "height": estimate_text(walk.height if walk else None, 2, "m"),
+                "speed": estimate_text(walk.speed if walk else None, 2, "m/s"),
                 "walked": number(walk.distance, 1, " m") if walk and walk.speed else NOTHING,
                 "range": _range(walk.nearest, walk.farthest)
                 if walk and walk.farthest > 0
@@ -197,7 +197,7 @@ def gestures(statistics: Statistics, names: Mapping[Key, str]) -> dict[str, Any]
     ]
     rows = [
         {
-            "person": names.get(held.key) or nameless(held.key),
+            "person": names.get(held.key) or name_without_body(held.key),
             "name": held.name.replace("_", " "),
             "side": held.side or NOTHING,
             "start": moment_text(held.start, statistics.clock.now),

@@ -11,7 +11,7 @@ import scipy.spatial.transform  # noqa: F401
 from rclpy.time import Time
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.frames import place_of
+from pose_ros.core.frames import transform_matrix
 from pose_ros.errors import OptionError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.transforms import FrameTracker
@@ -91,7 +91,7 @@ class TfFrames:
             raise TransformError(" ".join(str(error).split())) from None
         shift, turn = found.translation, found.rotation
         try:
-            return place_of((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w))
+            return transform_matrix((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w))
         except TransformError as error:
             raise TransformError(f"{source} in {target} has no place: {error}") from None
 

@@ -12,7 +12,7 @@ from pose_ros.synthetic.pointing import draw_pointing
 from pose_ros.synthetic.source import open_synthetic
 
 TRUNK = [11, 12, 23, 24]
-SHOTS = 60
+PICTURES = 60
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +28,22 @@ def errors(poses, truth, camera):
 
 def test_person_who_points_is_found_at_their_true_place(estimator, capsys):
     rows = []
-    for shot in draw_pointing(SHOTS, seed=1):
-        poses = estimator.estimate(shot.frame.image, channels="bgr")
+    for picture in draw_pointing(PICTURES, seed=1):
+        poses = estimator.estimate(picture.frame.image, channels="bgr")
         if len(poses):
-            found = errors(poses, shot.truth, shot.camera)
-            arm = [shot.truth.skeleton.index(f"{shot.truth.arm}_{j}") for j in ("elbow", "wrist")]
+            found = errors(poses, picture.truth, picture.camera)
+            arm = [
+                picture.truth.skeleton.index(f"{picture.truth.arm}_{j}") for j in ("elbow", "wrist")
+            ]
             rows.append((found[TRUNK].mean(), *found[arm]))
     median, high = np.median(rows, axis=0), np.percentile(rows, 95, axis=0)
     with capsys.disabled():
         print(
-            f"\n{len(rows)} of {SHOTS} found; cm across the view, median (95%): "
+            f"\n{len(rows)} of {PICTURES} found; cm across the view, median (95%): "
             f"trunk {median[0]:.1f} ({high[0]:.1f}), elbow {median[1]:.1f} ({high[1]:.1f}), "
             f"wrist {median[2]:.1f} ({high[2]:.1f})"
         )
-    assert len(rows) >= 0.97 * SHOTS
+    assert len(rows) >= 0.97 * PICTURES
     assert np.all(median < 3.0)
     assert np.all(high < 9.0)
 

@@ -27,11 +27,11 @@ SEED, COUNT = 2027, 150
 def drawn():
     estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)
     found = []
-    for shot in draw_pointing(COUNT, seed=SEED):
-        if shot.truth.target[2] == 0.0:
-            poses = estimator.estimate(shot.frame.image, channels=shot.frame.channels)
+    for picture in draw_pointing(COUNT, seed=SEED):
+        if picture.truth.target[2] == 0.0:
+            poses = estimator.estimate(picture.frame.image, channels=picture.frame.channels)
             if len(poses):
-                found.append((shot, poses))
+                found.append((picture, poses))
     assert len(found) >= 90
     return found
 
@@ -40,20 +40,20 @@ def drawn():
 def test_targets_on_the_floor_are_found_within_limits(drawn, with_depth, most, capsys):
     errors, distances, inside = [], [], []
     refused: collections.Counter[str] = collections.Counter()
-    for shot, poses in drawn:
-        truth, depth = shot.truth, None
+    for picture, poses in drawn:
+        truth, depth = picture.truth, None
         if with_depth:
-            millimeters = np.nan_to_num(shot.source.measured_depth(0.0) * 1000.0)
+            millimeters = np.nan_to_num(picture.source.measured_depth(0.0) * 1000.0)
             depth = DepthImage(millimeters.astype(np.uint16), "16UC1", 0.0)
         lifter = Lifter(LiftOptions(height=truth.height))
-        lifted = lifter.lift(poses, shot.camera, depth=depth)
+        lifted = lifter.lift(poses, picture.camera, depth=depth)
         joints = JointReader().read(lifted[0], 0.0, min_score=0.5, seconds=0.0)
         assert truth.arm is not None
         ray = arm_ray(joints, truth.arm, "shoulder_wrist")
         if ray is None:
             refused["the arm is not seen"] += 1
             continue
-        target = find_target(ray, shot.source.view.transform)
+        target = find_target(ray, picture.source.view.transform)
         if isinstance(target, Refused):
             refused[str(target)] += 1
             continue

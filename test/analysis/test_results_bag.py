@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from pose_ros.analysis.results_bag import RecordedResult, ResultsBag, paired
+from pose_ros.analysis.results_bag import RecordedResult, ResultsBag, pair_results
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture
@@ -250,6 +250,6 @@ def test_results_of_two_recordings_are_paired_by_stamp() -> None:
 
     found = [
         tuple(one and one.result.nanoseconds for one in pair)
-        for pair in paired(row(1, 2, 4, 6), row(2, 3, 4))
+        for pair in pair_results(row(1, 2, 4, 6), row(2, 3, 4))
     ]
     assert found == [(1, None), (2, 2), (None, 3), (4, 4), (6, None)]

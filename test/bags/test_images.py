@@ -33,30 +33,30 @@ from tools.bags import (
 HALF = 0.5**0.5
 
 
-def shots(path: Path, **options: object) -> tuple[list[RecordedImage], BagImages]:
+def recorded_images(path: Path, **options: object) -> tuple[list[RecordedImage], BagImages]:
     with open_bag(path) as bag:
         images = BagImages(bag, **options)
         return list(images), images
 
 
 def values(found: list[RecordedImage]) -> list[int]:
-    return [int(shot.frame.image[0, 0, 0]) for shot in found]
+    return [int(each.frame.image[0, 0, 0]) for each in found]
 
 
 def test_all_images_in_the_order_of_their_records(tmp_path: Path) -> None:
     # the stamps go back in between: that is for who takes them to heed
     messages = [image(0), image(10, head=header(40)), image(20), image(30)]
-    found, images = shots(write_bag(tmp_path / "bag", messages))
+    found, images = recorded_images(write_bag(tmp_path / "bag", messages))
     assert values(found) == [0, 10, 20, 30]
-    assert [shot.frame.index for shot in found] == [0, 1, 2, 3]
-    assert [shot.nanoseconds - START for shot in found] == [0, 40_000_000, 20_000_000, 30_000_000]
-    assert [shot.recorded - START for shot in found] == [0, 10_000_000, 20_000_000, 30_000_000]
-    assert [shot.frame_id for shot in found] == ["cam"] * 4
-    assert [shot.message.nanoseconds for shot in found if shot.message] == [
-        shot.recorded for shot in found
+    assert [each.frame.index for each in found] == [0, 1, 2, 3]
+    assert [each.nanoseconds - START for each in found] == [0, 40_000_000, 20_000_000, 30_000_000]
+    assert [each.recorded - START for each in found] == [0, 10_000_000, 20_000_000, 30_000_000]
+    assert [each.frame_id for each in found] == ["cam"] * 4
+    assert [each.message.nanoseconds for each in found if each.message] == [
+        each.recorded for each in found
     ]
     assert images.refused == {}
-    assert {(shot.camera, shot.depth, shot.up) for shot in found} == {(None, None, None)}
+    assert {(each.camera, each.depth, each.up) for each in found} == {(None, None, None)}
 
 
 def test_images_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_images_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
         image(0), image(10, head=header(None)), image(20, encoding="rgb9"), short, image(40),
         image(50, head=header(None)),
     ]  # fmt: skip
-    found, images = shots(write_bag(tmp_path / "bag", messages))
+    found, images = recorded_images(write_bag(tmp_path / "bag", messages))
     assert values(found) == [0, 40]
-    assert [shot.frame.index for shot in found] == [0, 4]
+    assert [each.frame.index for each in found] == [0, 4]
     assert images.length == 6
     assert {reason.partition(" (")[0]: n for reason, n in images.refused.items()} == {
         "without a stamp": 2, "unreadable": 2,
@@ -99,15 +99,17 @@ def test_camera_is_the_newest_camera_info_before_the_image(tmp_path: Path) -> No
         image(0), info(5), image(10), info(20, width=32), image(20, array=wide), info(25),
         image(30), info(35, zero=True), image(40),
     ]  # fmt: skip
-    found, images = shots(write_bag(tmp_path / "bag", messages))
-    sizes = [shot.camera and shot.camera.width for shot in found]
+    found, images = recorded_images(write_bag(tmp_path / "bag", messages))
+    sizes = [each.camera and each.camera.width for each in found]
     assert sizes == [WIDTH, WIDTH, 32, WIDTH, None]  # the first one waits for the first camera_info
     assert "not calibrated" in "".join(images.notes)
 
 
 def test_camera_of_another_size_is_reported(tmp_path: Path) -> None:
-    found, images = shots(write_bag(tmp_path / "bag", [info(0, width=32), image(0), image(10)]))
-    assert [shot.camera for shot in found] == [None, None]
+    found, images = recorded_images(
+        write_bag(tmp_path / "bag", [info(0, width=32), image(0), image(10)])
+    )
+    assert [each.camera for each in found] == [None, None]
     (note,) = images.notes
     assert note == (
         "no meters: /cam/camera_info is for 32x12 pixels, the images have 16x12; let the driver "
@@ -119,11 +121,11 @@ def test_camera_info_sent_once_long_before_is_used(tmp_path: Path) -> None:
     messages = [info(0), *(image(1000 * i) for i in range(20))]
     path = write_bag(tmp_path / "bag", messages)
     for start in (0.5, 15.0):
-        found, _ = shots(path, start=start)
-        assert all(shot.camera is not None for shot in found)
-    assert [shot.frame.index for shot in found] == [15, 16, 17, 18, 19]
-    found, _ = shots(path, camera_info="")
-    assert all(shot.camera is None for shot in found)
+        found, _ = recorded_images(path, start=start)
+        assert all(each.camera is not None for each in found)
+    assert [each.frame.index for each in found] == [15, 16, 17, 18, 19]
+    found, _ = recorded_images(path, camera_info="")
+    assert all(each.camera is None for each in found)
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
@@ -133,12 +135,12 @@ def test_depth_is_the_nearest_in_time_before_or_after(tmp_path: Path, storage: s
         depth(405, head=header(301)),
     ]  # fmt: skip
     path = write_bag(tmp_path / "bag", messages, storage)
-    found, images = shots(path, depth="/cam/depth")
-    depths = [None if shot.depth is None else int(shot.depth.values[0, 0]) for shot in found]
+    found, images = recorded_images(path, depth="/cam/depth")
+    depths = [None if each.depth is None else int(each.depth.values[0, 0]) for each in found]
     assert depths == [3, 110, None, 405, None]
     assert images.notes == ("/cam/depth: some images have no depth within 0.05 s",)
-    wide, images = shots(path, depth="/cam/depth", max_skew=0.2)
-    depths = [None if shot.depth is None else int(shot.depth.values[0, 0]) for shot in wide]
+    wide, images = recorded_images(path, depth="/cam/depth", max_skew=0.2)
+    depths = [None if each.depth is None else int(each.depth.values[0, 0]) for each in wide]
     assert depths == [3, 110, 110, 405, 405]
     assert images.notes == ()
 
@@ -146,7 +148,9 @@ def test_depth_is_the_nearest_in_time_before_or_after(tmp_path: Path, storage: s
 def test_depth_of_another_size_is_reported(tmp_path: Path) -> None:
     small = np.zeros((3, 4), np.uint16)
     other = image(0, "/cam/depth", array=small, encoding="16UC1")
-    found, images = shots(write_bag(tmp_path / "bag", [image(0), other]), depth="/cam/depth")
+    found, images = recorded_images(
+        write_bag(tmp_path / "bag", [image(0), other]), depth="/cam/depth"
+    )
     assert found[0].depth is None
     assert "has 4x3 pixels" in images.notes[0]
 
@@ -160,22 +164,22 @@ def test_up_follows_tf_at_the_stamp(tmp_path: Path) -> None:
         image(220),
     ]  # fmt: skip
     path = write_bag(tmp_path / "bag", sorted(messages, key=lambda told: told.recorded))
-    found, _ = shots(path)
+    found, _ = recorded_images(path)
     assert found[0].up is not None
     np.testing.assert_allclose(found[0].up, found[1].up)
     np.testing.assert_allclose(found[1].up, [0, HALF, HALF], atol=1e-9)  # halfway
     np.testing.assert_allclose(found[2].up, [0, 1, 0], atol=1e-9)
     assert found[3].up is None  # there is no transform for that time
-    assert shots(path, target_frame="map")[0][1].up is None
+    assert recorded_images(path, target_frame="map")[0][1].up is None
 
 
 def test_slice_uses_static_transforms_from_before_its_start(tmp_path: Path) -> None:
     static = transform(0, topic="/tf_static", quaternion=(1.0, 0.0, 0.0, 0.0))
     path = write_bag(tmp_path / "bag", [static, *(image(1000.0 * i) for i in range(30))])
-    found, _ = shots(path, start=25)
+    found, _ = recorded_images(path, start=25)
     assert len(found) == 5
-    for shot in found:
-        np.testing.assert_allclose(shot.up, [0, 0, -1], atol=1e-9)
+    for each in found:
+        np.testing.assert_allclose(each.up, [0, 0, -1], atol=1e-9)
 
 
 def cases() -> Iterator[tuple[list[Told], str | None, str]]:
@@ -210,10 +214,10 @@ def test_image_topic_is_chosen_or_ambiguous_ones_are_named(
 
 def test_compressed_pictures_have_the_camera_of_the_raw_ones(tmp_path: Path) -> None:
     messages = [info(0), compressed(10), compressed(20)]
-    found, images = shots(write_bag(tmp_path / "bag", messages))
+    found, images = recorded_images(write_bag(tmp_path / "bag", messages))
     assert images.camera_info == "/cam/camera_info"
     assert values(found) == [10, 20]
-    assert all(shot.camera is not None for shot in found)
+    assert all(each.camera is not None for each in found)
 
 
 def test_every_nth_of_some_time(tmp_path: Path) -> None:
@@ -225,8 +229,8 @@ def test_every_nth_of_some_time(tmp_path: Path) -> None:
         (0.1, 0.101, 1, [10]),
         (9.0, None, 1, []),
     ]:
-        found, images = shots(path, start=start, end=end, every=every)
-        assert [shot.frame.index for shot in found] == expected
+        found, images = recorded_images(path, start=start, end=end, every=every)
+        assert [each.frame.index for each in found] == expected
         assert images.length == len(expected)
         assert images.fps == pytest.approx(100 / every) or not len(expected) > 1
 
@@ -236,9 +240,9 @@ def test_many_large_images_wait_in_little_memory(
 ) -> None:
     monkeypatch.setattr("pose_ros.bags.images._WAITING_BYTES", 3000)
     messages = [transform(0, topic="/tf_static"), *(image(i) for i in range(30))]
-    found, _ = shots(write_bag(tmp_path / "bag", messages))
-    assert [shot.frame.index for shot in found] == list(range(30))
-    assert all(shot.up is not None for shot in found)
+    found, _ = recorded_images(write_bag(tmp_path / "bag", messages))
+    assert [each.frame.index for each in found] == list(range(30))
+    assert all(each.up is not None for each in found)
 
 
 def test_bags_are_inputs_like_others(tmp_path: Path) -> None:
@@ -310,7 +314,7 @@ def test_error_is_raised_after_the_images_before_it() -> None:
 
 
 def test_plain_picture_is_unchanged(tmp_path: Path) -> None:
-    found, _ = shots(write_bag(tmp_path / "bag", [image(7), compressed(7)]))
+    found, _ = recorded_images(write_bag(tmp_path / "bag", [image(7), compressed(7)]))
     np.testing.assert_array_equal(found[0].frame.image, picture(7))
     assert (found[0].frame.width, found[0].frame.height) == (WIDTH, HEIGHT)
 
@@ -318,20 +322,20 @@ def test_plain_picture_is_unchanged(tmp_path: Path) -> None:
 def test_images_that_are_refused_say_why_in_one_line(tmp_path: Path) -> None:
     generic, jpeg_2000 = image(10, encoding="8UC3"), compressed(20, "/other/compressed")
     jpeg_2000.message.data = np.frombuffer(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), np.uint8)
-    _, images = shots(write_bag(tmp_path / "a", [image(0), generic]))
+    _, images = recorded_images(write_bag(tmp_path / "a", [image(0), generic]))
     (reason,) = images.refused
     assert "'8UC3' does not say which channel is which color; set the driver's" in reason
-    _, images = shots(write_bag(tmp_path / "b", [jpeg_2000]))
+    _, images = recorded_images(write_bag(tmp_path / "b", [jpeg_2000]))
     (reason,) = images.refused
     assert "it is JPEG 2000, which is not decoded here; decoded are JPEG, PNG, WebP" in reason
-    _, images = shots(tmp_path / "a", max_pixels=WIDTH * HEIGHT - 1)
+    _, images = recorded_images(tmp_path / "a", max_pixels=WIDTH * HEIGHT - 1)
     assert any("megapixels, more than the" in reason for reason in images.refused)
     assert sum(images.refused.values()) == 2
 
 
 def test_images_without_a_frame_id_are_noted_once(tmp_path: Path) -> None:
     messages = [image(10.0 * i, head=header(10.0 * i, "")) for i in range(3)]
-    found, images = shots(write_bag(tmp_path / "bag", messages))
+    found, images = recorded_images(write_bag(tmp_path / "bag", messages))
     assert len(found) == 3
     (note,) = images.notes
     assert note.startswith("images have no frame_id, and nothing of /tf is known of them")

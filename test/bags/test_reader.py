@@ -84,23 +84,23 @@ def test_images_come_with_camera_depth_and_up(bag: Path) -> None:
         assert (images.topic, images.camera_info) == ("/camera/image_raw", "/camera/camera_info")
         assert (images.length, images.live) == (15, False)
         assert images.fps == pytest.approx(10)
-        shots = list(images)
+        found = list(images)
         assert images.refused == {}
         assert images.notes == ()
-    assert len(shots) == 15
-    for i, shot in enumerate(shots):
+    assert len(found) == 15
+    for i, each in enumerate(found):
         frame = source.read()
         assert frame is not None
-        np.testing.assert_array_equal(shot.frame.image, frame.image)
-        assert (shot.frame.index, shot.frame.channels) == (i, "bgr")
-        assert shot.nanoseconds == shot.recorded == START + i * 100_000_000
-        assert shot.frame.stamp == pytest.approx(START_SECONDS + i / 10, abs=1e-6)
-        assert shot.frame_id == "camera_optical_frame"
-        assert shot.camera is not None
-        np.testing.assert_array_equal(shot.camera.matrix, source.camera.matrix)
-        assert shot.depth is not None
-        assert shot.depth.stamp == shot.frame.stamp
-        np.testing.assert_allclose(shot.up, source.view.transform[2, :3], atol=1e-9)
+        np.testing.assert_array_equal(each.frame.image, frame.image)
+        assert (each.frame.index, each.frame.channels) == (i, "bgr")
+        assert each.nanoseconds == each.recorded == START + i * 100_000_000
+        assert each.frame.stamp == pytest.approx(START_SECONDS + i / 10, abs=1e-6)
+        assert each.frame_id == "camera_optical_frame"
+        assert each.camera is not None
+        np.testing.assert_array_equal(each.camera.matrix, source.camera.matrix)
+        assert each.depth is not None
+        assert each.depth.stamp == each.frame.stamp
+        np.testing.assert_allclose(each.up, source.view.transform[2, :3], atol=1e-9)
 
 
 def test_slice_equals_its_part_of_the_whole(bag: Path) -> None:
@@ -108,16 +108,16 @@ def test_slice_equals_its_part_of_the_whole(bag: Path) -> None:
         every = list(BagImages(opened, depth=DEPTH))
         images = BagImages(opened, depth=DEPTH, start=0.35, end=1.3, every=4)
         found = list(images)
-        assert [shot.frame.index for shot in found] == [4, 8, 12]
+        assert [each.frame.index for each in found] == [4, 8, 12]
         assert images.length == 3
-    for shot in found:
-        whole = every[shot.frame.index]
-        assert shot.nanoseconds == whole.nanoseconds
-        np.testing.assert_array_equal(shot.frame.image, whole.frame.image)
-        np.testing.assert_array_equal(shot.up, whole.up)
-        assert shot.depth is not None
+    for each in found:
+        whole = every[each.frame.index]
+        assert each.nanoseconds == whole.nanoseconds
+        np.testing.assert_array_equal(each.frame.image, whole.frame.image)
+        np.testing.assert_array_equal(each.up, whole.up)
+        assert each.depth is not None
         assert whole.depth is not None
-        np.testing.assert_array_equal(shot.depth.values, whole.depth.values)
+        np.testing.assert_array_equal(each.depth.values, whole.depth.values)
 
 
 def test_bag_opens_as_a_source(bag: Path) -> None:

@@ -20,7 +20,7 @@ from pose_ros.report.comparison import Agreement, match_gestures, similarity
 from pose_ros.report.page import scale_known
 from pose_ros.report.places import CHAIN_SHARE, body_height, floor_axes
 from pose_ros.report.statistics import GestureLog, GestureSpan, Statistics, Tracks
-from pose_ros.report.tables import clock_text, flat, percent
+from pose_ros.report.tables import clock_text, flat_options, percent
 
 COCO, BLAZE = skeletons.get("coco17"), skeletons.get("blazepose33")
 FOCAL = 500.0
@@ -406,4 +406,4 @@ def test_words() -> None:
     assert {share: percent(share) for share in shares} == shares
     assert percent(math.nan) == "\N{EN DASH}"
     assert [clock_text(s) for s in (7, 187, 3765)] == ["0:07", "3:07", "1:02:45"]
-    assert list(flat({"b": {"c": 1, "a": 2}, "a": 3})) == [("a", 3), ("b.a", 2), ("b.c", 1)]
+    assert list(flat_options({"b": {"c": 1, "a": 2}, "a": 3})) == [("a", 3), ("b.a", 2), ("b.c", 1)]

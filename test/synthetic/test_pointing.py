@@ -7,11 +7,11 @@ from pose_ros.core.geometry import angle_between
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.pointing import SEEN, draw_pointing
 
-SHOTS = list(draw_pointing(24, seed=5, width=160, height=120))
+DRAWN = list(draw_pointing(24, seed=5, width=160, height=120))
 
 
 def test_people_differ_and_arms_take_turns() -> None:
-    truths = [shot.truth for shot in SHOTS]
+    truths = [drawn.truth for drawn in DRAWN]
     assert [truth.arm for truth in truths] == ["left", "right"] * 12
     assert {truth.gesture for truth in truths} == {"point_at"}
     assert all(truth.held for truth in truths)
@@ -22,26 +22,26 @@ def test_people_differ_and_arms_take_turns() -> None:
     away = [np.hypot(*foot[:2]) for foot in feet]
     assert 1.4 < min(away) < 2.3
     assert 4.0 < max(away) < 5.6
-    assert len({shot.frame.image.tobytes() for shot in SHOTS}) == len(SHOTS)
+    assert len({drawn.frame.image.tobytes() for drawn in DRAWN}) == len(DRAWN)
 
 
 @pytest.mark.parametrize("number", range(12))
 def test_the_line_through_the_arm_meets_the_target(number: int) -> None:
-    truth = SHOTS[number].truth
+    truth = DRAWN[number].truth
     arm = truth.arm
     assert arm is not None
     index = truth.skeleton.index
     shoulder, wrist = truth.world[[index(f"{arm}_shoulder"), index(f"{arm}_wrist")]]
     line, to_target = wrist - shoulder, truth.target - shoulder
     assert angle_between(line, to_target) < 1e-3
-    rotation = SHOTS[number].source.view.rotation
+    rotation = DRAWN[number].source.view.rotation
     np.testing.assert_allclose(
         rotation.T @ truth.pointing(arm), line / np.linalg.norm(line), atol=1e-9
     )
 
 
 def test_targets_lie_on_the_floor_one_to_three_meters_from_the_feet_or_are_elsewhere() -> None:
-    on_floor = [shot.truth for shot in SHOTS if shot.truth.target[2] == 0.0]
+    on_floor = [drawn.truth for drawn in DRAWN if drawn.truth.target[2] == 0.0]
     assert 8 < len(on_floor) < 24
     for truth in on_floor:
         feet = truth.world[[27, 28], :2].mean(axis=0)
@@ -49,31 +49,31 @@ def test_targets_lie_on_the_floor_one_to_three_meters_from_the_feet_or_are_elsew
 
 
 def test_arms_point_every_way() -> None:
-    directions = np.array([s.truth.pointing(s.truth.arm) for s in SHOTS if s.truth.arm])
+    directions = np.array([s.truth.pointing(s.truth.arm) for s in DRAWN if s.truth.arm])
     # to both sides of the image, up and down, to the camera and away from it
     assert np.all(directions.min(axis=0) < (-0.6, -0.05, -0.6))
     assert np.all(directions.max(axis=0) > (0.6, 0.3, 0.3))
 
 
 def test_measured_joints_are_in_the_image() -> None:
-    for shot in SHOTS:
-        arm = [f"{shot.truth.arm}_{joint}" for joint in ("shoulder", "elbow", "wrist")]
-        rows = [shot.truth.skeleton.index(name) for name in (*SEEN, *arm)]
-        assert shot.truth.visible[rows].all()
-        np.testing.assert_allclose(shot.camera.project(shot.truth.camera), shot.truth.pixels)
+    for drawn in DRAWN:
+        arm = [f"{drawn.truth.arm}_{joint}" for joint in ("shoulder", "elbow", "wrist")]
+        rows = [drawn.truth.skeleton.index(name) for name in (*SEEN, *arm)]
+        assert drawn.truth.visible[rows].all()
+        np.testing.assert_allclose(drawn.camera.project(drawn.truth.camera), drawn.truth.pixels)
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    for first, again in zip(SHOTS, draw_pointing(3, seed=5, width=160, height=120), strict=False):
+    for first, again in zip(DRAWN, draw_pointing(3, seed=5, width=160, height=120), strict=False):
         np.testing.assert_array_equal(first.frame.image, again.frame.image)
         np.testing.assert_array_equal(first.truth.camera, again.truth.camera)
     other = next(draw_pointing(1, seed=6, width=160, height=120))
-    assert np.any(other.truth.camera != SHOTS[0].truth.camera)
+    assert np.any(other.truth.camera != DRAWN[0].truth.camera)
 
 
 def test_slack_changes_how_they_stand_and_not_what_they_do() -> None:
     slack = list(draw_pointing(6, seed=5, width=160, height=120, slack=1.0))
-    for loose, upright in zip(slack, SHOTS, strict=False):
+    for loose, upright in zip(slack, DRAWN, strict=False):
         a, b = loose.truth, upright.truth
         assert (a.height, a.arm) == (b.height, b.arm)
         np.testing.assert_array_equal(a.target, b.target)

@@ -223,8 +223,8 @@ class Lifter:
             id_ = int(poses.ids[i])
             height = heights[id_] if heights and id_ in heights else self.options.height
             person = remembered.person(id_, height, stamp)
-            sight = look(poses[i], rays[i], measured, person.memory.size.height)
-            body = None if model is None else place(model, sight, person.memory, floor)
+            sight = observe_body(poses[i], rays[i], measured, person.memory.size.height)
+            body = None if model is None else place_body(model, sight, person.memory, floor)
             if body is None:
                 body = place_measured(sight, person.memory.size.height)
             if body.steep and not self._warned:
@@ -315,7 +315,9 @@ class PlacedBody:
         )
 
 
-def look(pose: Pose, rays: Float64Array, seen: Measured | None, height: float) -> BodyObservation:
+def observe_body(
+    pose: Pose, rays: Float64Array, seen: Measured | None, height: float
+) -> BodyObservation:
     """Return what is seen of one body.
 
     Args:
@@ -357,7 +359,7 @@ def _measure(
     return surfaces + skin, np.hypot(noise, _SKIN_SIGMA * skin)
 
 
-def place(
+def place_body(
     model: BodyModel, sight: BodyObservation, memory: BoneMemory, floor: Floor | None
 ) -> PlacedBody | None:
     """Place a body with a metric shape; None when its trunk was not found."""
