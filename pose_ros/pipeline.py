@@ -65,6 +65,7 @@ class PeopleStage:
         hands: What finds their hands; None: nothing does.
         lift: How people are placed in meters.
         floor: Where the camera is known to be above it.
+        is_alone: Whether no other camera measures the distances that this one cannot.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class PeopleStage:
         hands: HandEstimator | None,
         lift: LiftOptions,
         floor: Floor | None = None,
+        *,
+        is_alone: bool = True,
     ) -> None:
         self.estimator, self.hands = estimator, hands
         self._floor = floor
-        self._lifter = Lifter(lift)
+        self._lifter = Lifter(lift, is_alone=is_alone)
 
     @property
     def lift(self) -> LiftOptions:

@@ -136,7 +136,7 @@ def make_fused(task: BagTask, recordings: Sequence[BagImages]) -> tuple[FusedRec
         estimator = replace(settings.estimator, smoothing=False)
         hands = settings.hands if number == 0 else replace(settings.hands, enabled=False)
         own = replace(task, settings=replace(settings, estimator=estimator, hands=hands))
-        return PeopleStage(*_networks(own), options.lift)
+        return PeopleStage(*_networks(own), options.lift, is_alone=False)
 
     fused = fuse_bags(recordings, settings, options, make_stage)
     stage = fused.cameras[0].stage

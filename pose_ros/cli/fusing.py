@@ -184,7 +184,7 @@ def open_fused(
     for view, open_ in zip(views, opened, strict=True):
         estimator = build_estimator(unfiltered)
         hands = build_hands(args, estimator) if not cameras else None
-        stage = PeopleStage(estimator, hands, options.lift)
+        stage = PeopleStage(estimator, hands, options.lift, is_alone=False)
         cameras.append(FusedCamera(view, _images(open_, args.frames), stage))
     offsets: tuple[float, ...] | None = None
     if args.offset is not None:

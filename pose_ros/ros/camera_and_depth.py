@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,8 @@ from std_msgs.msg import Header
 
 from pose_ros.core.camera import Calibration, Camera, choose_camera
 from pose_ros.core.depth import DepthImage, DepthMatcher
+from pose_ros.core.multiview.extrinsics import CameraView
+from pose_ros.core.multiview.views import choose_views
 from pose_ros.core.types import Source
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.messages.cameras import CameraTracker, camera_info_topic, is_rectified
@@ -24,6 +27,7 @@ from pose_ros.ros.messages import read_image
 from pose_ros.ros.node import ManagedNode
 from pose_ros.settings.nodes import PoseParameters
 from pose_ros.sources.calibration import read_calibration
+from pose_ros.sources.camera_rig import read_rig
 
 _IMAGES_WITHOUT = 30
 """Images without any camera_info before a warning."""
@@ -180,6 +184,27 @@ def read_calibration_url(url: str) -> Calibration | None:
         OptionError: It is another kind of address, or the file is no calibration.
     """
     return read_calibration(calibration_path(url)) if url else None
+
+
+def read_rig_cameras(url: str, sides: Sequence[str]) -> list[CameraView]:
+    """Return the cameras that ``camera_info_url`` names in a file of several cameras.
+
+    Args:
+        url: Such as ``room.yaml#left``; with ``sides`` the file alone.
+        sides: Of a device with several lenses; none: one lens.
+
+    Returns:
+        One, or one of each side; none where it is the file of one camera.
+
+    Raises:
+        OptionError: The file cannot be read, or has no such cameras.
+    """
+    path, mark, name = url.rpartition("#")
+    if sides and url:
+        return choose_views(read_rig(calibration_path(url)), sides)
+    if not mark or Path(calibration_path(url)).exists():
+        return []
+    return choose_views(read_rig(calibration_path(path)), [name])
 
 
 def calibration_path(url: str) -> str:

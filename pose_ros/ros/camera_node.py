@@ -17,10 +17,16 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.multiview.extrinsics import CameraView
+from pose_ros.core.multiview.views import camera_of_size
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Frame, Source
 from pose_ros.errors import PoseRosError
-from pose_ros.ros.camera_and_depth import calibration_of, read_calibration_url
+from pose_ros.ros.camera_and_depth import (
+    calibration_of,
+    read_calibration_url,
+    read_rig_cameras,
+)
 from pose_ros.ros.capture import CaptureThread, start_capture
 from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
 from pose_ros.ros.messages import camera_info_to_msg, header_to_msg, image_to_msg
@@ -121,6 +127,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         super().__init__("camera", CameraParameters, **options)
         self.health = StreamHealth()
         self._calibration: Calibration | None = None
+        self._views: dict[str, CameraView] = {}  # by the side of a part
         self._parts: list[_Part] = []
         self._scene: SceneOutputs | None = None
         self._capture: CaptureThread | None = None
@@ -144,11 +151,13 @@ class CameraNode(ManagedNode[CameraParameters]):
 
     def acquire(self) -> None:
         """Read the calibration and make the publishers."""
-        self._calibration = read_calibration_url(self.parameters.camera_info_url)
+        sides = SIDES if self.parameters.two_lenses.is_stereo else ()
+        url = self.parameters.camera_info_url
+        self._views = dict(zip(sides or ("",), read_rig_cameras(url, sides), strict=False))
+        self._calibration = None if self._views else read_calibration_url(url)
         overrides = QoSOverridingOptions.with_default_policies()
-        sides = SIDES if self.parameters.two_lenses.is_stereo else ("",)
         self._parts = []
-        for side in sides:
+        for side in sides or ("",):
             publishers = (
                 self.make_publisher(
                     kind, f"{side}/{name}".lstrip("/"), IMAGE_QOS, qos_overriding_options=overrides
@@ -230,23 +239,27 @@ class CameraNode(ManagedNode[CameraParameters]):
         for receiver in tuple(self._receivers[part.side]):
             receiver(header, frame)
         if part.info is None:
-            part.info = self._make_info(source, frame)
+            part.info = self._make_info(source, frame, part.side)
         part.info.header = header
         part.infos.publish(part.info)
         # a copy of the image without a subscriber would be the largest part of the work
         if part.images.get_subscription_count() > 0:
             part.images.publish(image_to_msg(frame.image, frame.channels, header))
 
-    def _make_info(self, source: Source, frame: Frame) -> CameraInfo:
+    def _make_info(self, source: Source, frame: Frame, side: str) -> CameraInfo:
         """Return the CameraInfo of the images, K zero where they are not calibrated.
 
         Raises:
             OptionError: The calibration is for another size.
         """
+        size, given = (frame.width, frame.height), self._calibration
+        if side in self._views:  # several cameras are scaled to their images
+            view = self._views[side]
+            given = Calibration(camera_of_size(view.camera, view.name, size))
         calibration = calibration_of(
             source,
-            (frame.width, frame.height),
-            self._calibration,
+            size,
+            given,
             self.parameters.lens.hfov,
             self.get_logger().warning,
         )

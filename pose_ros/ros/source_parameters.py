@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pose_ros.core.skeletons import SIDES
 from pose_ros.errors import OptionError
 from pose_ros.settings.nodes import GestureParameters
 from pose_ros.settings.parameters import parameters_of
@@ -196,8 +195,8 @@ def several_cameras(
         _check_names(path, names, views)
     is_drawn = is_synthetic(sources[0])
     fusion = {"cameras": ", ".join(names), "calibration": path}
-    # the view alone, so that what one camera sees has meters too; the fusion knows the lens
-    seen: list[Mapping[str, Value]] = [{"hfov": _hfov(view)} for view in views]
+    # what one camera sees has meters too
+    seen: list[Mapping[str, Value]] = [{"camera_info_url": f"{path}#{v.name}"} for v in views]
     pose: dict[str, Value] = {}
     gesture: dict[str, Value] = {}
     shared: dict[str, Value] = {"publish_cameras": True} if path and not is_drawn else {}
@@ -233,14 +232,16 @@ def stereo_camera(source: str, calibration: str) -> SeveralCameras:
     Raises:
         OptionError: The calibration is not of two cameras.
     """
+    from pose_ros.core.skeletons import SIDES
+
     path = str(Path(calibration).expanduser())
-    views = _views(SIDES, path)
+    _views(SIDES, path)  # refuses what is none of two cameras
     return SeveralCameras(
         SIDES,
         ({"source": source, "stereo": "side_by_side"},),
         (_of_pose(source),) * 2,
         {"cameras": ", ".join(SIDES), "calibration": path},
-        ({"hfov": _hfov(views[0])},),
+        ({"camera_info_url": path},),
         fusion_defaults={"publish_cameras": True},
         is_stereo=True,
     )
@@ -281,12 +282,6 @@ def _check_names(path: str, names: Sequence[str], views: Sequence[CameraView]) -
             f"cameras: the names in {path} ({', '.join(view.name for view in views)}) can be no "
             "part of a topic's name: rename them there"
         )
-
-
-def _hfov(view: CameraView) -> float:
-    """Return degrees, the field of view of a camera without its lens's distortion."""
-    half = math.atan2(view.camera.width / 2.0, float(view.camera.matrix[0][0]))
-    return round(math.degrees(2.0 * half), 2)
 
 
 def _drawn(

@@ -233,7 +233,11 @@ class CameraParameters:
         flag="",
     )
     frame_id: str = _frame_id()
-    camera_info_url: str = _camera_info_url()
+    camera_info_url: str = _camera_info_url(
+        help="Calibration of the camera, as camera_calibration writes it: the path or file:// "
+        "address of a YAML file; room.yaml#left: of the camera left in a file of pose-ros "
+        "calibrate; empty for none."
+    )
     lens: LensOptions = group(LensOptions)
     two_lenses: StereoOptions = group(StereoOptions)
     autostart: bool = _autostart()

@@ -72,8 +72,8 @@ def test_several_cameras_have_namespaces_by_the_calibration_and_one_fusion(room:
     assert merged(found["fusion"]) == expected
     for path in cameras:
         assert found[path].activate_after == ("fusion", path.replace("camera", "pose"))
-        assert "camera_info_url" not in merged(found[path])
-        assert merged(found[path])["hfov"] > 1.0
+        name = path.partition("/")[0]
+        assert merged(found[path])["camera_info_url"] == f"{room}#{name}"
 
 
 @pytest.mark.safety

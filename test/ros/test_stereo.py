@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 
+from pose_ros.core.camera import Camera
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.types import PositionSource
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.messages.poses import poses_from_msg
 from pose_ros.msg import PoseArray
+from pose_ros.ros.camera_node import CameraNode
 from pose_ros.ros.launch_plan import Machine, launch_plan
 from pose_ros.ros.up import find_cameras, make_nodes, parser
 from pose_ros.sources.camera_rig import write_rig
@@ -73,6 +76,7 @@ def test_halves_of_a_device_become_one_skeleton(ros: Any, pair: tuple[str, str])
     assert images[0].header.frame_id == "right_camera_optical_frame"
     assert (infos[0].width, infos[0].header.frame_id) == (320, "left_camera_optical_frame")
     assert fused[0].header.frame_id == "left_camera_optical_frame"
+    assert infos[0].k[0] == pytest.approx(160 / np.tan(np.radians(63 / 2)), rel=0.02)
 
 
 def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[str, str]) -> None:
@@ -88,7 +92,6 @@ def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[
     last = camera.parameters[-1]
     assert isinstance(last, dict)
     assert (last["stereo"], last["source"]) == ("side_by_side", video)
-    assert "camera_info_url" not in last
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,22 @@ def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[
 def test_what_does_not_go_with_stereo_is_one_line(options: list[str], line: str) -> None:
     with pytest.raises(OptionError, match=line):
         find_cameras(parser().parse_args([*options, "--stereo", "side_by_side"]))
+
+
+def test_camera_info_is_that_of_a_camera_in_a_file_of_several(
+    ros: Any, pair: tuple[str, str], tmp_path: Path
+) -> None:
+    bent = Camera(1280, 480, np.diag([500.0, 500.0, 1.0]), "plumb_bob", [-0.2, 0.0, 0.0, 0.0, 0.0])
+    place = Extrinsics(np.eye(3), np.zeros(3))
+    write_rig(tmp_path / "room.yaml", CameraRig((CameraView("left", bent, place),)))
+    given = {"source": pair[0], "camera_info_url": f"{tmp_path}/room.yaml#left"}
+    infos = ros.collect(CameraInfo, "camera_info")
+    values = [Parameter(name, value=value) for name, value in given.items()]
+    node = ros.add(CameraNode(parameter_overrides=values))
+    assert node.autostart()
+    assert ros.spin_until(lambda: infos)
+    assert infos[0].d[0] == pytest.approx(-0.2)
+    assert infos[0].k[0] == pytest.approx(250.0)  # the images are half as large
 
 
 def test_image_without_two_halves_is_refused() -> None:

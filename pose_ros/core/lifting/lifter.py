@@ -157,11 +157,16 @@ class Lifter:
     True
     """
 
-    def __init__(self, options: LiftOptions | None = None) -> None:
-        """``options`` may be replaced between two frames."""
+    def __init__(self, options: LiftOptions | None = None, *, is_alone: bool = True) -> None:
+        """Begin a stream.
+
+        Args:
+            options: They may be replaced between two frames.
+            is_alone: Whether no other camera measures the distances that this one cannot.
+        """
         self.options = options or LiftOptions()
         self._stream = Stream(_People)
-        self._warned = False
+        self._warned = not is_alone
 
     def reset(self) -> None:
         """Begin a new stream: nothing is remembered of anybody."""
