@@ -25,7 +25,7 @@ RED_COLOR = (0, 0, 255)
 GREEN_COLOR = (0, 128, 0)
 BLUE_COLOR = (255, 0, 0)
 
-_LEAST_VISIBILITY = 0.5
+_LEAST = 0.5
 
 Connection: TypeAlias = "tuple[int, int]"
 Landmarks2d: TypeAlias = "LandmarkList | NormalizedLandmarkList"
@@ -59,8 +59,8 @@ def draw_landmarks(
 ) -> None:
     """Draw landmarks in place.
 
-    Left out are landmarks outside of the image and those with a visibility below 0.5, and the
-    connections that end in one of them.
+    Left out are landmarks outside of the image, those with a visibility or presence below 0.5, and
+    the connections that end in one of them.
 
     Args:
         image: (H, W, 3) uint8.
@@ -146,8 +146,12 @@ def _normalized_to_pixel_coordinates(
 
 
 def _visible(landmarks: Sequence[Landmark]) -> list[tuple[int, Landmark]]:
-    # a hand's landmarks have no visibility: NaN is not below
-    return [(i, one) for i, one in enumerate(landmarks) if not one.visibility < _LEAST_VISIBILITY]
+    # a hand's landmarks have neither: NaN is not below
+    return [
+        (i, one)
+        for i, one in enumerate(landmarks)
+        if not (one.visibility < _LEAST or one.presence < _LEAST)
+    ]
 
 
 def _checked(connections: Iterable[Connection] | None, count: int) -> Iterable[Connection]:

@@ -17,12 +17,14 @@ class Landmark:
     Attributes:
         x, y, z: Meters from the mid-hips, or from about the middle of a hand; x right, y down.
         visibility: In [0, 1]; NaN for a hand, as hands have none.
+        presence: NaN in results; programs that make landmarks may set it.
     """
 
     x: float = math.nan
     y: float = math.nan
     z: float = math.nan
     visibility: float = math.nan
+    presence: float = math.nan
 
     def __str__(self) -> str:
         values = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
