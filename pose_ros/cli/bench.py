@@ -113,6 +113,8 @@ def _whole_chain(args: argparse.Namespace, frames: list[Image]) -> Block:
 def _bare_networks(args: argparse.Namespace) -> dict[str, Block]:
     """Return the engine's own time for each network of the card, on a fixed input."""
     card = open_card(args.network)
+    if args.masks:
+        card = card.with_masks()
     blocks = {}
     sessions = open_sessions(card, card.files, from_args(EngineOptions, args))
     for role, file in card.files.items():
