@@ -63,6 +63,16 @@ else
 	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 2 $(PARALLEL) $(TESTS) test/ros
 endif
 
+# The library and the command line on a Python and a NumPy that are newer than those of PyPI's ROS.
+.PHONY: pure
+pure: PURE := build/pure-$(shell $(or $(PYTHON),python3) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+pure:  ## tests that need no ROS, without it; PYTHON=python3.14, PYTEST_ARGS=... for others
+	@$(or $(PYTHON),python3) -m venv $(PURE)
+	@$(PURE)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/pure.txt
+	@$(PURE)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps .
+	@$(PURE)/bin/pose-ros models get blazepose-full blazehand-full
+	$(PURE)/bin/pytest -m 'not ros and not slow' --ignore=test/ros $(PYTEST_ARGS)
+
 .PHONY: portable
 portable: setup  ## tests of numbers, rounded as older processors do; PYTEST_ARGS=... for others
 	$(BIN)/python -m tools.other_processors $(PYTEST_ARGS)

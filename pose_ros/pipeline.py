@@ -49,10 +49,14 @@ class FoundPeople(NamedTuple):
     Attributes:
         poses: The people, in meters where the camera is known.
         hands: Their hands; None where they were not looked for.
+        camera: Of the image; None where it is not known.
+        depth: Of the image; None where there is none, or no camera.
     """
 
     poses: Poses
     hands: Poses | None
+    camera: Camera | None = None
+    depth: DepthImage | None = None
 
 
 class PeopleStage:
@@ -114,7 +118,7 @@ class PeopleStage:
         """
         height, width = image.shape[:2]
         poses = self.estimator.estimate(image, stamp, channels=channels)
-        camera = inputs.camera_for(width, height)
+        camera, depth = inputs.camera_for(width, height), None
         if camera is not None:
             if self.estimator.options.static:
                 self._lifter.reset()  # an id says nothing about who it was in another image
@@ -124,7 +128,7 @@ class PeopleStage:
         if self.hands:
             self.hands.options = self.estimator.options
             hands = self.hands.estimate(image, poses, stamp, channels=channels)
-        return FoundPeople(poses, hands)
+        return FoundPeople(poses, hands, camera, depth)
 
 
 class Recognizer(Protocol):

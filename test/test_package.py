@@ -219,7 +219,7 @@ PACKAGES = {
     "yaml": "python3-yaml",
 }
 # The node says what is missing where a parameter asks for these.
-OPTIONAL = {"hri_msgs", "nav2_msgs"}
+OPTIONAL = {"hri_msgs", "nav2_msgs", "people_msgs", "vision_msgs"}
 
 
 def imports(paths):

@@ -32,7 +32,12 @@ from pose_ros.settings.nodes import (
     PoseParameters,
 )
 from pose_ros.settings.option import Option, Plain, options_of
-from pose_ros.settings.outputs import ExportOptions, OverlayOptions, ReportOptions
+from pose_ros.settings.outputs import (
+    AnonymizeOptions,
+    ExportOptions,
+    OverlayOptions,
+    ReportOptions,
+)
 from pose_ros.settings.parameters import Parameter, parameters_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +95,7 @@ SUBJECTS: dict[str, tuple[type[Any], ...]] = {
     "Drawing": (OverlayOptions,),
     "Exports": (ExportOptions,),
     "Report": (ReportOptions,),
+    "Anonymized bags": (AnonymizeOptions,),
 }
 NODES: dict[str, type[Any]] = {
     "pose_node": PoseParameters,

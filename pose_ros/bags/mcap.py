@@ -197,6 +197,18 @@ def find_chunk(at: At, offset: int, end: int) -> int | None:
     return None
 
 
+def chunk_compression(path: Path) -> str:
+    """Return how the first chunk of a file is compressed: ``zstd``, ``lz4``, or empty: not."""
+    with path.open("rb", buffering=0) as file:
+        at = _reader(file)
+        offset = find_chunk(at, len(MCAP_MAGIC), _PIECE_BYTES)
+        if offset is None:
+            return ""
+        start = offset + HEAD.size
+        *_, letters = _CHUNK_HEAD.unpack(at(start, _CHUNK_HEAD.size))
+        return at(start + _CHUNK_HEAD.size, letters).decode("ascii")
+
+
 class McapFile:
     """One ``.mcap`` file.
 

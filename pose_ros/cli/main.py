@@ -37,6 +37,7 @@ COMMANDS = {
 BAG_COMMANDS = {
     "info": "what a recording holds: topics, images, gaps, cameras, and what is lost of it",
     "run": "find the people in every image of a recording, and write them as a bag",
+    "anonymize": "copy a recording, with the faces or people in its images covered",
     "report": "write a page about results in a bag, or compare two of them",
 }
 """Those of ``pose-ros bag``; each is such a module too, ``bag_NAME``."""

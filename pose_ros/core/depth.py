@@ -65,6 +65,11 @@ class DepthImage:
         """Width and height in pixels."""
         return int(self.values.shape[1]), int(self.values.shape[0])
 
+    def meters(self) -> Float64Array:
+        """Return (H, W) meters along the optical axis; 0 or NaN is missing."""
+        _, unit = _ENCODINGS[self.encoding]
+        return self.values.astype(np.float64) * unit
+
     def surfaces(
         self, pixels: Float64Array, radii: Float64Array, near: float, far: float
     ) -> Float64Array:

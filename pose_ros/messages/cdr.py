@@ -36,12 +36,12 @@ class ImageView:
     data: memoryview
 
 
-def read_image(types: Types, message: bytes) -> ImageView:
+def read_image(types: Types, message: bytes | bytearray) -> ImageView:
     """Read a serialized sensor_msgs/Image.
 
     Args:
         types: Of messages, for its header.
-        message: Its bytes.
+        message: Its bytes; the pixels of a bytearray can be written.
 
     Raises:
         ImageError: It is cut off, or no such message.
@@ -149,9 +149,9 @@ def _read_stamp(reader: _Reader) -> tuple[int, str]:
 
 
 class _Reader:
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes | bytearray) -> None:
         try:
-            self._order = _BYTE_ORDERS[message[:2]]
+            self._order = _BYTE_ORDERS[bytes(message[:2])]
         except KeyError:
             found = message[:2].hex() or "nothing"
             raise ImageError(f"the message is not in plain CDR: it begins with {found}") from None

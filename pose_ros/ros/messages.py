@@ -17,9 +17,21 @@ import numpy as np
 from pose_ros.core.camera import Calibration
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
+from pose_ros.core.person_cloud import PersonCloud
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Image, Poses
-from pose_ros.messages import cameras, cdr, gestures, headers, images, poses, transforms
+from pose_ros.messages import (
+    cameras,
+    cdr,
+    gestures,
+    headers,
+    images,
+    person_cloud,
+    poses,
+    transforms,
+)
+from pose_ros.messages import people as messages_of_people
+from pose_ros.messages.people import PlacedPerson
 
 if TYPE_CHECKING:
     import builtin_interfaces.msg
@@ -118,6 +130,28 @@ def poses_to_msg(
         height: Of the image, pixels.
     """
     return poses.poses_to_msg(types, people, header, network, width=width, height=height)
+
+
+def mask_to_msg(
+    people: Poses, header: std_msgs.msg.Header, width: int, height: int
+) -> sensor_msgs.msg.Image:
+    """Return the masks of people as one image, mono8: 255 where a pixel surely is a person's."""
+    return person_cloud.mask_to_msg(types, people, header, width, height)
+
+
+def cloud_to_msg(cloud: PersonCloud, header: std_msgs.msg.Header) -> sensor_msgs.msg.PointCloud2:
+    """Return the points of people, with x, y and z in meters and whose each is."""
+    return person_cloud.cloud_to_msg(types, cloud, header)
+
+
+def people_to_msg(placed: Iterable[PlacedPerson], header: std_msgs.msg.Header) -> Any:
+    """Return a people_msgs/People of people on the ground; the header is in their frame."""
+    return messages_of_people.people_to_msg(types, placed, header)
+
+
+def detections_to_msg(found: Poses, header: std_msgs.msg.Header, names: Iterable[str]) -> Any:
+    """Return a vision_msgs/Detection2DArray of the boxes of people; the header is the image's."""
+    return messages_of_people.detections_to_msg(types, found, header, names)
 
 
 def skeleton_to_msg(skeleton: Skeleton) -> pose_ros.msg.Skeleton:

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core import skeletons
+from pose_ros.core.camera import Camera
+from pose_ros.core.depth import DepthImage
+from pose_ros.core.person_cloud import person_cloud
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Pose, Poses
 from pose_ros.core.types import Image as ImageArray
-from pose_ros.errors import OptionError
+from pose_ros.core.walking import WalkingSpeeds
+from pose_ros.errors import OptionError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
+from pose_ros.messages.people import PlacedPerson
 from pose_ros.messages.transforms import body_id
 from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
-from pose_ros.ros.frames import make_broadcaster
+from pose_ros.ros.diagnostics import Notices
+from pose_ros.ros.frames import listen, make_broadcaster
 from pose_ros.ros.markers import SkeletonMarkers
-from pose_ros.ros.messages import image_to_msg, poses_to_msg, skeleton_to_msg, transforms_to_msg
+from pose_ros.ros.messages import (
+    cloud_to_msg,
+    detections_to_msg,
+    image_to_msg,
+    mask_to_msg,
+    people_to_msg,
+    poses_to_msg,
+    skeleton_to_msg,
+    transforms_to_msg,
+)
 from pose_ros.ros.node import ManagedNode
 from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS
 from pose_ros.settings.nodes import PoseParameters
@@ -47,6 +63,8 @@ class PublishedResult:
         network: What found them.
         hands: Their hands, where they are looked for.
         hand_network: What found those.
+        camera: Of the image; None where it is not known.
+        depth: Of the image; None where there is none.
     """
 
     header: Any
@@ -56,6 +74,8 @@ class PublishedResult:
     network: str
     hands: Poses | None = None
     hand_network: str = ""
+    camera: Camera | None = None
+    depth: DepthImage | None = None
 
 
 class PosePublishers:
@@ -72,6 +92,11 @@ class PosePublishers:
         self._node = node
         parameters, make = node.parameters, node.make_publisher
         self._humans = HumanTopics(node, parameters.id_prefix) if parameters.rep155 else None
+        self._on_map = PeopleOnMap(node) if parameters.people_frame else None
+        self._detections: Any = None
+        if parameters.publish_detections:
+            messages = optional_messages("vision_msgs", "publish_detections to false")
+            self._detections = make(messages.Detection2DArray, "~/detections", RESULT_QOS)
         self._send_frames = make_broadcaster(node) if parameters.publish_tf else None
         self._poses = make(PoseArray, "~/poses", RESULT_QOS)
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
@@ -80,6 +105,12 @@ class PosePublishers:
         if parameters.hands.enabled:
             self._hands = make(PoseArray, "~/hands", RESULT_QOS)
             self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
+        self._mask = make(Image, "~/mask", RESULT_QOS) if parameters.estimator.masks else None
+        self._cloud = None
+        if parameters.publish_cloud:
+            if not (parameters.estimator.masks and parameters.use_depth):
+                raise OptionError("publish_cloud needs masks and use_depth: set both to true")
+            self._cloud = make(PointCloud2, "~/cloud", RESULT_QOS)
         self._made_markers = SkeletonMarkers()
         self._sent_skeleton: Skeleton | None = None
 
@@ -89,6 +120,11 @@ class PosePublishers:
         self.publish_skeleton(skeleton)
         if hand_skeleton:
             self._hand_skeleton.publish(skeleton_to_msg(hand_skeleton))
+
+    def close(self) -> None:
+        """End what is subscribed to."""
+        if self._on_map:
+            self._on_map.close()
 
     def stop(self) -> None:
         """Take back what would stay on display."""
@@ -125,9 +161,14 @@ class PosePublishers:
             )
         if self._humans:
             self._humans.publish(poses, header, width, height)
+        if self._on_map:
+            self._on_map.publish(poses, header)
+        if self._detections:
+            names = [body_id(pose.id, parameters.id_prefix) for pose in poses]
+            self._detections.publish(detections_to_msg(poses, header, names))
 
     def show(self, result: PublishedResult) -> None:
-        """Publish what people look at, while it has a subscriber: markers and the overlay."""
+        """Publish what has a subscriber: markers, the overlay, masks, the cloud."""
         parameters = self._node.parameters
         if parameters.publish_markers and self._markers.get_subscription_count():
             least = parameters.min_joint_score or result.poses.skeleton.least_score
@@ -138,6 +179,13 @@ class PosePublishers:
             self._markers.publish(markers)
         if parameters.publish_overlay and self._overlay.get_subscription_count():
             self._overlay.publish(self._drawn(result, parameters.drawing.overlay))
+
+        height, width = result.image.shape[:2]
+        if self._mask and self._mask.get_subscription_count():
+            self._mask.publish(mask_to_msg(result.poses, result.header, width, height))
+        if self._cloud and result.camera and result.depth and self._cloud.get_subscription_count():
+            cloud = person_cloud(result.poses, result.camera, result.depth)
+            self._cloud.publish(cloud_to_msg(cloud, result.header))
 
     def _drawn(self, result: PublishedResult, overlay: str) -> Image:
         canvas = result.image.copy()  # the image may be a message's memory, or another node's
@@ -187,6 +235,72 @@ def region(pose: Pose, width: int, height: int) -> tuple[float, float, float, fl
     return (xmin, ymin, xmax, ymax) if xmax > xmin and ymax > ymin else None
 
 
+def optional_messages(package: str, otherwise: str) -> Any:
+    """Return the messages of a package of ROS that may be missing.
+
+    Args:
+        package: Its name.
+        otherwise: The parameter that is then to be set, and to what.
+
+    Raises:
+        OptionError: It is not installed.
+    """
+    try:
+        return import_module(f"{package}.msg")
+    except ImportError:
+        parameter = otherwise.partition(" ")[0]
+        raise OptionError(
+            f"{parameter} needs ROS's package {package}, which is not installed: install it "
+            f"(apt install ros-$ROS_DISTRO-{package.replace('_', '-')}), or set {otherwise}"
+        ) from None
+
+
+class PeopleOnMap:
+    """Publishes people_msgs/People in a frame that stands still, for the layers of costmaps.
+
+    An image whose place in that frame is not known at its stamp gives no message: an empty one
+    would say that the way is free.
+
+    Args:
+        node: By whose parameters.
+
+    Raises:
+        OptionError: people_msgs is not installed.
+    """
+
+    def __init__(self, node: ManagedNode[PoseParameters]) -> None:
+        messages = optional_messages("people_msgs", "people_frame to an empty text")
+        self._frame, self._prefix = node.parameters.people_frame, node.parameters.id_prefix
+        self._publisher = node.make_publisher(messages.People, "/people", RESULT_QOS)
+        self._notices = Notices(node.get_logger())
+        self._frames = listen(node)
+        self._speeds = WalkingSpeeds()
+
+    def publish(self, poses: Poses, header: Any) -> None:
+        """Publish the people of one image whose hips are known in meters."""
+        try:
+            place = self._frames.lookup(self._frame, header)
+        except TransformError as error:
+            self._notices.note(f"no people on /people: {error}")
+            return
+        stamp, people = stamp_from_msg(header.stamp), []
+        for pose in poses:
+            if pose.camera is None:
+                continue
+            hips = [pose.camera_of(f"{side}_hip") for side in ("left", "right")]
+            middle = place[:3, :3] @ np.mean(hips, axis=0) + place[:3, 3]
+            if np.isfinite(middle).all():
+                speed = self._speeds.update(pose.id, middle, stamp)
+                name = body_id(pose.id, self._prefix)
+                people.append(PlacedPerson(name, middle, speed, float(pose.score)))
+        there = Header(stamp=header.stamp, frame_id=self._frame)
+        self._publisher.publish(people_to_msg(people, there))
+
+    def close(self) -> None:
+        """End the subscriptions to /tf."""
+        self._frames.close()
+
+
 class HumanTopics:
     """Publishes what REP-155 names, under its own names.
 
@@ -199,13 +313,7 @@ class HumanTopics:
     """
 
     def __init__(self, node: Any, prefix: str) -> None:
-        try:
-            from hri_msgs import msg
-        except ImportError:
-            raise OptionError(
-                "rep155 needs ROS's package hri_msgs, which is not installed: install it "
-                "(apt install ros-$ROS_DISTRO-hri-msgs), or set rep155 to false"
-            ) from None
+        msg = optional_messages("hri_msgs", "rep155 to false")
         self._node, self._prefix, self._msg = node, prefix, msg
         self._tracked = node.adopt(
             node.create_publisher(msg.IdsList, f"{BODIES}/tracked", RESULT_QOS)

@@ -211,6 +211,8 @@ class PoseNode(ManagedNode[PoseParameters]):
 
     def release(self) -> None:
         """Free the network."""
+        if self._resources is not None:
+            self._resources.outputs.close()
         self._resources = None
         self._stuck = ""
 
@@ -322,6 +324,8 @@ class PoseNode(ManagedNode[PoseParameters]):
             estimator.network,
             hands=found.hands,
             hand_network=hands.network if hands else "",
+            camera=found.camera,
+            depth=found.depth,
         )
         outputs.publish(result)
         self.health.done(self.age(stamp), duration)

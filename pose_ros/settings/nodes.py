@@ -174,6 +174,23 @@ class PoseParameters:
         "what suits the network, 0.5 for BlazePose and all that it finds for one "
         "that leaves joints out"
     )
+    people_frame: str = option(
+        "",
+        help="Frame that stands still, such as odom or map, in which people are published on "
+        "/people for the social layer of a costmap; empty: they are not. Needs people_msgs.",
+        flag="",
+    )
+    publish_detections: bool = option(
+        False,
+        help="Publish the boxes of people on ~/detections too; needs vision_msgs.",
+        flag="",
+    )
+    publish_cloud: bool = option(
+        False,
+        help="Publish ~/cloud, the measured points of people, while it has a subscriber; needs "
+        "masks and use_depth.",
+        flag="",
+    )
     id_prefix: str = option(
         "p",
         help="Text before the number of a person in the names of frames and of the topics of "

@@ -163,3 +163,41 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+@documented
+@dataclass(frozen=True)
+class AnonymizeOptions:
+    """What of people is covered in the images of a bag, and how."""
+
+    cover: Literal["faces", "people"] = option(
+        "faces",
+        help="What is covered: heads, or whole people.",
+        choices=("faces", "people"),
+        parameter="",
+    )
+    style: Literal["blur", "fill"] = option(
+        "blur",
+        help="How it is covered: by a few averages of its colors, or by plain gray.",
+        choices=("blur", "fill"),
+        parameter="",
+    )
+    margin: float = option(
+        1.4,
+        help="Size of what is covered, as a multiple of the head or person that was found.",
+        minimum=1.0,
+        maximum=4.0,
+        parameter="",
+    )
+    hold: float = option(
+        1.0,
+        help="Time for which a person stays covered, before and after the images in which they "
+        "are found.",
+        minimum=0.0,
+        maximum=60.0,
+        unit="seconds",
+        parameter="",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)

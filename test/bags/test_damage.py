@@ -8,12 +8,12 @@ import random
 import shutil
 import sqlite3
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import lz4.frame
 import pytest
-from backports import zstd
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from pose_ros.bags import mcap
@@ -21,6 +21,11 @@ from pose_ros.bags.finding import MCAP_MAGIC
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.reader import open_bag
 from pose_ros.errors import SourceError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 START = 1_700_000_000 * 10**9
 PERIOD = 10_000_000

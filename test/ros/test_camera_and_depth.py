@@ -10,7 +10,7 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.camera import Calibration, Camera
@@ -139,6 +139,36 @@ def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
         sources = {point.position_source for point in person.keypoints}
         assert sources == {Keypoint.SOURCE_MODEL}
         assert all(0 < point.position_sigma < 2 for point in person.keypoints)
+
+
+def test_mask_and_points_of_a_person_are_published_when_asked_for(
+    ros: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_ros.ros.camera_and_depth._WAIT_SECONDS", 60.0)
+    source = SyntheticSource("stand", distance=3.0, live=False, fps=15.0, width=320, height=240)
+    node = make(use_depth=True, masks=True, publish_cloud=True)
+    assert node.autostart()
+    masks, clouds = ros.collect(Image, "pose/mask"), ros.collect(PointCloud2, "pose/cloud")
+    robot = Robot(ros, node, source)
+    robot.send_info()
+    assert ros.spin_until(lambda: robot.send(1, depth=True) and masks and clouds)
+    cloud, truth = clouds[-1], source.truth(0.0)
+    assert cloud.header.stamp in [poses.header.stamp for poses in robot.poses]
+    assert cloud.header.frame_id == masks[-1].header.frame_id == FRAME_ID
+    points = np.frombuffer(bytes(cloud.data), [("xyz", "<f4", 3), ("id", "<u4")])
+    assert len(points) > 500
+    assert set(points["id"].tolist()) == {robot.poses[-1].poses[0].id}
+    assert abs(np.median(points["xyz"][:, 2]) - np.median(truth.camera[:, 2])) < 0.2
+    mask = np.frombuffer(bytes(masks[-1].data), np.uint8).reshape(240, 320)
+    x, y = truth.pixels[[11, 12, 23, 24]].mean(axis=0).astype(int)  # the middle of the trunk
+    assert mask[y, x] > 200
+    assert mask[:, :20].max() < 50
+
+
+def test_cloud_without_masks_is_refused(make: Any, capfd: Any) -> None:
+    node = make(use_depth=True, publish_cloud=True)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "publish_cloud needs masks and use_depth" in capfd.readouterr().err
 
 
 def test_meters_are_measured_if_there_is_depth(

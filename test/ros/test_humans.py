@@ -77,6 +77,20 @@ def test_without_the_messages_it_is_refused(ros: Any, fake: Any, capfd: Any) -> 
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
 
+@pytest.mark.skipif(find_spec("people_msgs") is not None, reason="people_msgs is installed")
+@pytest.mark.parametrize(
+    ("parameter", "value", "package"),
+    [("people_frame", "odom", "people_msgs"), ("publish_detections", True, "vision_msgs")],
+)
+def test_output_without_its_package_is_refused(
+    ros: Any, fake: Any, capfd: Any, parameter: str, value: Any, package: str
+) -> None:
+    asked = [Parameter(parameter, value=value)]
+    node = ros.add(PoseNode(make_estimator=lambda _parameters: fake, parameter_overrides=asked))
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert f"{parameter} needs ROS's package {package}" in capfd.readouterr().err
+
+
 @needs_messages
 def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, poses: Poses) -> None:
     from hri_msgs.msg import IdsList, NormalizedRegionOfInterest2D, Skeleton2D

@@ -20,7 +20,16 @@ pytestmark = pytest.mark.safety
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
     "camera": set(),
-    "pose": {"image/compressed", "/humans/bodies/*", "~/get_type_description"},
+    # people_msgs and vision_msgs may not be installed
+    "pose": {
+        "image/compressed",
+        "/humans/bodies/*",
+        "~/get_type_description",
+        "/people",
+        "~/detections",
+        "/tf",
+        "/tf_static",
+    },
     "fusion": {"/tf_static", "~/get_type_description"},
     "gesture": {"~/get_type_description"},
 }
@@ -76,7 +85,7 @@ def parameters(**values: Any) -> list[Parameter]:
     ("kind", "values"),
     [
         (CameraNode, {"source": "synthetic:gestures"}),
-        (PoseNode, {"hands": True, "use_depth": True}),
+        (PoseNode, {"hands": True, "use_depth": True, "masks": True, "publish_cloud": True}),
         (FusionNode, {"cameras": "left, right"}),
         (GestureNode, {"hands": True}),
     ],
