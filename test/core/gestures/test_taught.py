@@ -119,7 +119,9 @@ def test_a_small_tilt_does_not_matter_but_thumb_up_is_not_thumb_down(rng):
         gestures.add("up", seen("thumb_up", rng, roll=roll - 90))
     assert gestures.classify(seen("thumb_up", rng, roll=-65))[0] == "up"
     down = seen("thumb_up", rng, roll=-90) * (1, -1)
-    assert gestures.classify(down) == (None, pytest.approx(0.0, abs=0.3))
+    name, confidence = gestures.classify(down)
+    assert name is None
+    assert confidence == pytest.approx(0.0, abs=0.3)
 
 
 def test_examples_that_point_everywhere_free_the_direction(rng):

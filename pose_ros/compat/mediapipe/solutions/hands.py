@@ -14,7 +14,7 @@ from pose_ros.compat.mediapipe.framework.formats.landmark_pb2 import (
     normalized_landmarks,
     world_landmarks,
 )
-from pose_ros.compat.mediapipe.solutions.solution import Solution, network_of
+from pose_ros.compat.mediapipe.solutions.solution import CONFIDENCE, Solution, network_of
 from pose_ros.core import skeletons
 from pose_ros.core.types import Pose
 from pose_ros.errors import OptionError
@@ -78,8 +78,8 @@ class HandsSolution(Solution):
         static_image_mode: bool = False,
         max_num_hands: int = 2,
         model_complexity: int = 1,
-        min_detection_confidence: float = 0.5,
-        min_tracking_confidence: float = 0.5,
+        min_detection_confidence: float = CONFIDENCE,
+        min_tracking_confidence: float = CONFIDENCE,
         **engine: Any,
     ) -> None:
         """Load a network, fetching it on first use.

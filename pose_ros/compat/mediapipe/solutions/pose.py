@@ -12,7 +12,7 @@ from pose_ros.compat.mediapipe.framework.formats.landmark_pb2 import (
     normalized_landmarks,
     world_landmarks,
 )
-from pose_ros.compat.mediapipe.solutions.solution import Solution, network_of
+from pose_ros.compat.mediapipe.solutions.solution import CONFIDENCE, Solution, network_of
 from pose_ros.core import skeletons
 from pose_ros.core.types import FloatArray
 
@@ -95,8 +95,8 @@ class PoseSolution(Solution):
         smooth_landmarks: bool = True,
         enable_segmentation: bool = False,
         smooth_segmentation: bool = True,
-        min_detection_confidence: float = 0.5,
-        min_tracking_confidence: float = 0.5,
+        min_detection_confidence: float = CONFIDENCE,
+        min_tracking_confidence: float = CONFIDENCE,
         *,
         upper_body_only: bool = False,
         **engine: Any,

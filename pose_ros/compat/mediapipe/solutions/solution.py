@@ -13,6 +13,9 @@ from pose_ros.errors import ImageError, OptionError
 FRAME_SECONDS = 0.033333
 """From image to image, whatever the true time is: MediaPipe's ``process`` takes no stamp either."""
 
+CONFIDENCE = 0.5
+"""MediaPipe's default of both least scores, whatever ours become."""
+
 S = TypeVar("S", bound="Solution")
 
 
