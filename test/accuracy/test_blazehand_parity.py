@@ -159,7 +159,7 @@ def test_a_mirror_swaps_the_sides(data):
     assert np.hypot(*(flipped - hand.keypoints).T).mean() < 0.05 * size
 
 
-def test_a_moving_hand_is_followed(data):
+def test_moving_hand_is_tracked(data):
     """A hand that goes round keeps its id, and the detector is not needed for it."""
     tile = cv2.resize(picture(data, "00098035.jpg"), None, fx=1.5, fy=1.5)
     estimator = pose_ros.create_estimator("blazehand-full", smoothing=False)

@@ -99,7 +99,7 @@ def test_rgb_and_bgr_give_the_same(estimator, data):
     assert np.allclose(bgr.keypoints, rgb.keypoints, atol=1e-3)
 
 
-def test_dancer_is_followed_in_every_frame(data):
+def test_dancer_is_tracked_in_every_frame(data):
     estimator = pose_ros.create_estimator("blazepose-full")
     capture = cv2.VideoCapture(str(data / "video" / "dance.avi"))
     ids, centers = [], []

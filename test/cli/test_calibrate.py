@@ -123,7 +123,7 @@ def test_two_cameras_are_calibrated_by_a_checkerboard_and_their_field_of_view(tm
     np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
 
 
-def test_intrinsics_of_videos_of_a_person_are_a_guess_that_is_said_and_their_offsets_are_not_kept(
+def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
     videos, tmp_path, capsys, monkeypatch
 ):
     seen: list[Camera] = []

@@ -113,7 +113,7 @@ def test_an_older_result_is_replaced_only_with_force(folder, capsys, there, word
         assert json.loads(path.read_text())["source"] == "me.jpg"
 
 
-def test_pictures_of_one_name_are_kept_apart_in_a_folder_and_all_outputs_are_said(folder, capsys):
+def test_pictures_of_one_name_get_an_output_each_and_all_are_listed(folder, capsys):
     words = ["me.jpg", "link.jpg", "./me.jpg", "d.avi", "--frames", "2", "--out", "o/"]
     assert estimate(*words, "--json", "deep/x.jsonl", "--csv", "x.csv") == 0
     names = ["d_000000.jpg", "d_000001.jpg", "link.jpg", "me.jpg", "me_2.jpg"]

@@ -115,7 +115,7 @@ def test_hands_in_pictures_are_mediapipes_and_named_as_in_a_mirror(data):
     assert np.mean(distances) < 0.003
 
 
-def test_video_is_followed_and_smoothed_unless_static(actor):
+def test_video_is_tracked_and_smoothed_unless_static(actor):
     steps = []
     for static in (False, True):
         with pose.Pose(static_image_mode=static, model_complexity=1) as solution:

@@ -22,7 +22,7 @@ def test_noise_at_rest_is_damped():
     assert run(noise, 30.0)[50:].std() < 0.3 * noise.std()
 
 
-def test_a_fast_move_is_followed_within_a_tenth_of_a_second():
+def test_smoothed_joint_reaches_a_fast_move_within_a_tenth_of_a_second():
     step = np.r_[np.zeros(30), np.ones(10)]
     assert run(step, 30.0)[33] > 0.9
 

@@ -20,7 +20,7 @@ def test_each_new_body_gets_a_new_id():
     assert tracker.update([], 0.1, 1.0) == []
 
 
-def test_followed_person_keeps_id_at_any_speed():
+def test_tracked_person_keeps_id_at_any_speed():
     tracker = Tracker()
     tracker.update([body(0)], 0.0, 0.0)
     for i in range(1, 10):
@@ -112,7 +112,7 @@ def test_person_whose_region_slid_onto_another_is_searched_at_predicted_place():
     assert tracker.missing(0.4, 2.0) == []
 
 
-def test_person_whose_clothes_change_while_followed_keeps_id():
+def test_person_whose_clothes_change_while_tracked_keeps_id():
     tracker = Tracker()
     tracker.update([body(100, look=BLUE)], 0.0, 2.0)
     for i in range(1, 40):

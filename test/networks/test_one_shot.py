@@ -101,7 +101,7 @@ def test_ids_follow_people_in_any_order():
     assert found == [found[0]] * 30
 
 
-def test_followed_person_precedes_a_more_confident_one():
+def test_tracked_person_precedes_a_more_confident_one():
     estimator, script = make(max_people=1)
     script.people = [at(100, 200, 0.6)]
     (first,) = estimator.estimate(IMAGE, 0.0)

@@ -96,7 +96,7 @@ def test_region_better_placed_on_a_shared_body_takes_both_origins():
     assert doubts == []
 
 
-def test_new_person_too_near_a_followed_one_is_dropped():
+def test_new_person_too_near_a_tracked_one_is_dropped():
     for distance, count in ((24, 1), (35, 2)):
         targets = [target(200, origins=[0]), target(200 + distance, detected=False)]
         found = [landmarks(200), landmarks(200 + distance)]
@@ -146,7 +146,7 @@ def test_narrower_search_finds_person_that_a_wider_one_confuses_with_a_neighbor(
     assert [person.landmarks.body.x for person in both] == [300, 200]
 
 
-def test_person_absent_or_only_followed_gets_no_second_search():
+def test_person_absent_or_only_tracked_gets_no_second_search():
     assert merge([target(200)], [landmarks(200, presence=0.02)], 0.5) == ([], [])
     faint = [landmarks(200, presence=0.3)]
     assert merge([target(200, origins=[0])], faint, 0.5) == ([], [])

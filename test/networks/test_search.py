@@ -71,7 +71,7 @@ def test_first_image_is_searched_whole_and_in_all_tiles():
     assert views == list(range(1 + TILES))
 
 
-def test_each_image_is_searched_at_most_once_while_people_are_followed():
+def test_each_image_is_searched_at_most_once_while_people_are_tracked():
     stream = Stream(30)
     stream.image(0)
     looks, own = [], []
@@ -126,7 +126,7 @@ def test_each_image_is_searched_whole_and_in_one_tile_when_all_people_are_lost()
     assert {view for views in looks for view in views} == set(range(1 + TILES))
 
 
-def test_no_search_runs_while_max_people_are_followed():
+def test_no_search_runs_while_max_people_are_tracked():
     stream = Stream(30)
     stream.image(0)
     assert [stream.image(OPTIONS.max_people)[0] for _ in range(40)] == [[]] * 40

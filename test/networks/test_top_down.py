@@ -181,7 +181,7 @@ class Counted:
         return self.session.run(*inputs)
 
 
-def test_person_is_followed_without_the_detector(networks, detector):
+def test_person_is_tracked_without_the_detector(networks, detector):
     sessions = {"network": Counted(networks("keypoints")), "detector": Counted(detector)}
     estimator = BUILDERS["keypoints"](contract("keypoints"), sessions, EstimatorOptions())
     source = actor("walk")
@@ -221,7 +221,7 @@ def test_other_people_are_searched_periodically(same_box, looks, networks, detec
     assert sessions["network"].images == looks
 
 
-def test_followed_person_needs_a_lower_score(networks, detector):
+def test_tracked_person_needs_a_lower_score(networks, detector):
     sessions: dict[str, Session] = {"network": networks("keypoints"), "detector": detector}
     settings = {"keypoint_threshold": 0.1}
     options = EstimatorOptions(min_tracking_confidence=0.2)

@@ -181,7 +181,6 @@ ACTOR = "synthetic:stand"
     [
         ("camera_node", parameters(source=ACTOR, autostart="true"), "]: active", signal.SIGINT),
         ("pose_node", parameters(autostart="true"), "]: active", signal.SIGTERM),
-        ("pose_node", parameters(source=ACTOR, autostart="true"), "]: active", signal.SIGINT),
         ("up", ["--camera", ACTOR], "[camera]: active", signal.SIGINT),
         ("up", [f"camera:={ACTOR}", "gesture:=true"], "[camera]: active", signal.SIGTERM),
         ("gesture_node", parameters(autostart="true"), "]: active", signal.SIGINT),

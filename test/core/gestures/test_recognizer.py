@@ -265,7 +265,7 @@ def test_a_hand_held_out_means_stop_only_with_its_palm_to_the_camera():
     assert told_with_hand("stop", turned=True) == set()
 
 
-def test_an_arm_stretched_out_with_the_palm_to_the_camera_means_stop_and_does_not_point():
+def test_stretched_arm_with_its_palm_to_the_camera_stops_and_does_not_point():
     assert told_with_hand("point_forward", turned=False) == {("stop", "right")}
     assert told_with_hand("point_forward", turned=True) == {("point", "right")}
 
