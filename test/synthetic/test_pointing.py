@@ -40,7 +40,7 @@ def test_the_line_through_the_arm_meets_the_target(number: int) -> None:
     )
 
 
-def test_targets_lie_on_the_floor_one_to_three_meters_from_the_feet_or_are_elsewhere() -> None:
+def test_targets_are_on_the_floor_one_to_three_meters_from_the_feet_or_elsewhere() -> None:
     on_floor = [drawn.truth for drawn in DRAWN if drawn.truth.target[2] == 0.0]
     assert 8 < len(on_floor) < 24
     for truth in on_floor:
