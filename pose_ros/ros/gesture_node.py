@@ -23,6 +23,7 @@ from pose_ros.core.commands.commander import Command, Commander, State
 from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
 from pose_ros.core.commands.follow import find_spots
 from pose_ros.core.commands.operator import Locks, people_from
+from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds
@@ -79,7 +80,7 @@ def parse_commands(text: str) -> tuple[Binding, ...]:
         commands = parse_yaml(text, "commands", MAX_COMMANDS_BYTES)
     except DocumentError as error:
         raise OptionError(f"{error}") from None
-    return read_bindings({} if commands is None else commands, NAMES)
+    return read_bindings({} if commands is None else commands, (*NAMES, *POSTURE_NAMES))
 
 
 def _check_gesture(parameter: str, name: str) -> None:

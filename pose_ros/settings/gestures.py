@@ -73,6 +73,12 @@ class GestureOptions:
         flag="stop-gesture",
     )
 
+    postures: bool = option(
+        False,
+        help="Recognize postures of bodies too: standing, sitting, lying, walking, fallen, facing "
+        "and looking; for events.",
+    )
+
     def __post_init__(self) -> None:
         check(self)
 

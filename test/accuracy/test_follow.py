@@ -36,7 +36,7 @@ def test_never_another_person_in_20_rounds_in_which_ids_may_be_swapped() -> None
         followed += bool(ranges)
         came_back += moments[-1].state is State.COMMANDING
     assert followed == 20  # each until the other person comes
-    assert came_back >= 4  # where ids are not swapped, it goes on
+    assert came_back >= 3  # where ids are not swapped, it goes on
 
 
 def test_person_is_followed_by_what_blazepose_finds() -> None:

@@ -24,6 +24,7 @@ from pose_ros.core.commands.config import (
 from pose_ros.core.commands.follow import FollowControl, FollowedPerson, Spot, goal_beside
 from pose_ros.core.commands.operator import Engagement, Operator, Person
 from pose_ros.core.commands.velocity import VelocityLimiter
+from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.timeline import Arrival, Freshness
@@ -170,13 +171,16 @@ class Commander:
         if arrival is Arrival.GAP:
             self._engagement.clear()
             self._miss(trouble)
-        if self._locked or self._barred:
-            return
         held = [g for g in gestures if g.event != "ended"]
+        events = [] if self._barred else self._events_of_postures(held)
+        if self._locked or self._barred:
+            self._events += events
+            return
         if self._operator is None:
             self._look_for_operator(held, people, stamp)
         else:
             self._attend(self._operator, held, _SeenPeople(people, stamp, goals or {}, spots or {}))
+        self._events += events
 
     def tick(self, now: float) -> Command:
         """Return what to send now."""
@@ -357,8 +361,16 @@ class Commander:
             self._spent = None
             self._pause(reason)
 
+    def _events_of_postures(self, held: Sequence[Gesture]) -> list[EventAction]:
+        """Return the events of postures that begin: who falls need not be the operator."""
+        begun = [g for g in held if g.event == "started" and g.name in POSTURE_NAMES]
+        actions = [self.config.action(g.name, g.side) for g in begun]
+        return [action for action in actions if isinstance(action, EventAction)]
+
     def _announce(self, own: Mapping[_Held, Gesture]) -> None:
         for key in own.keys() - self._announced:
+            if key[0] in POSTURE_NAMES:
+                continue
             action = self.config.action(*key)
             if isinstance(action, EventAction):
                 self._events.append(action)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
+from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.errors import OptionError, short
 from pose_ros.settings.commands import CommandOptions, VelocityLimits
 
@@ -216,6 +217,8 @@ def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
     missing = [f.name for f in known.values() if f.default is MISSING and f.name not in given]
     if missing:
         raise OptionError(f"commands: {key}: {missing[0]} is missing")
+    if name in POSTURE_NAMES and kind is not EventAction:
+        raise OptionError(f"commands: {key}: a posture moves nothing: do must be event")
     try:
         return Binding(name, side, kind(**given))
     except OptionError as error:

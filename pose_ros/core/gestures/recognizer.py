@@ -21,6 +21,13 @@ from pose_ros.core.gestures import body, hand
 from pose_ros.core.gestures.body import BodyView, Palm, view_body
 from pose_ros.core.gestures.hold import Event, Hold, JointReader, Joints
 from pose_ros.core.gestures.pointing import Ray, arm_ray
+from pose_ros.core.gestures.postures import (
+    FALL_SECONDS,
+    FALLEN,
+    POSTURES,
+    PostureView,
+    view_posture,
+)
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
@@ -258,6 +265,8 @@ class _Body(_Someone):
         self._placed = JointReader("place")
         self._picture = JointReader("picture")
         self._views: deque[BodyView] = deque()
+        self._postures: deque[PostureView] = deque()
+        self._upright = -math.inf  # stamp at which the person was last seen upright
 
     def arm_hangs(self, side: Side) -> bool:
         """Return whether an arm was seen to hang in the last image."""
@@ -300,6 +309,39 @@ class _Body(_Someone):
             yield from self._step(key, seen, options)
             if hold.held:
                 taken.update(sides)
+        if options.postures:
+            yield from self._update_posture(shape, placed, up, options)
+
+    def _update_posture(
+        self, shape: Joints, placed: Joints, up: Float64Array, options: GestureOptions
+    ) -> Iterator[Gesture]:
+        """Take in how the body as a whole is in this image."""
+        turned = self._views[-1].turned
+        view = view_posture(shape, placed, stamp=self.stamp, up=up, chest=turned)
+        if view is not None:
+            self._postures.append(view)
+        while self._postures and self.stamp - self._postures[0].stamp > _VIEW_SECONDS:
+            self._postures.popleft()
+        for name, test in POSTURES.items():
+            hold = self._holds.setdefault((name, ""), Hold())
+            seen = None if view is None else test(self._postures, float(hold.held))
+            yield from self._step_posture(name, seen, view, options)
+        if self._holds["standing", ""].held:
+            self._upright = self.stamp
+        lying = self._holds["lying", ""]
+        fell = lying.held and (
+            self._holds.setdefault((FALLEN, ""), Hold()).held
+            or lying.since - self._upright <= FALL_SECONDS
+        )
+        yield from self._step_posture(FALLEN, fell, view, options)
+
+    def _step_posture(
+        self, name: str, seen: bool | None, view: PostureView | None, options: GestureOptions
+    ) -> Iterator[Gesture]:
+        self._holds.setdefault((name, ""), Hold())
+        if seen and view is not None:
+            self._last[name, ""] = view.score, None
+        yield from self._step((name, ""), seen, options)
 
 
 class _Hand(_Someone):

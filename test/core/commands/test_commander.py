@@ -288,3 +288,15 @@ def test_any_person_may_stop(scene: Any) -> None:
     assert scene.commander.reason == "person 8 shows stop"
     # and the gesture that was held all the while does not set it going again
     assert is_zero(scene.show("come_here", seconds=2.0, people=both))
+
+
+def test_event_of_a_posture_needs_no_operator_and_moves_nothing(make_scene: Any) -> None:
+    scene = make_scene(bindings=(Binding("fallen", "", EventAction("help", "/call")),))
+    begun = gesture("fallen", 8, "started", side="")
+    assert scene.show(begun, people=(HERE, OTHER)).events == (EventAction("help", "/call"),)
+    assert scene.show(gesture("fallen", 8, side="")).events == ()
+    scene.commander.lock(True, scene.now)
+    assert scene.show(begun).events == (EventAction("help", "/call"),)  # locked is no reason
+    scene.commander.bar("a replay")
+    assert scene.show(begun).events == ()
+    assert not moves(scene.commands)

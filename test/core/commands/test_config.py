@@ -18,7 +18,7 @@ from pose_ros.core.commands.config import (
 from pose_ros.errors import OptionError
 from pose_ros.settings.commands import VelocityLimits
 
-GESTURES = ("point", "stop", "wave", "raise_hand", "arms_crossed")
+GESTURES = ("point", "stop", "wave", "raise_hand", "arms_crossed", "fallen")
 
 
 def test_every_kind_of_command_is_read() -> None:
@@ -70,6 +70,7 @@ def test_every_kind_of_command_is_read() -> None:
         ({"point": {"do": "event", "name": 1}}, "name must be a text, got 1"),
         ({"point": "event"}, "point: name is missing"),
         ({"point": {"do": "follow", "distance": 0.2}}, "distance must be in [0.5, 10], got 0.2"),
+        ({"fallen": "stop"}, "fallen: a posture moves nothing: do must be event"),
         ({"point": {"do": "follow", "mode": "fly"}}, "mode must be one of twist, goal; got 'fly'"),
     ],
 )
