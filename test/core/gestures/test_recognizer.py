@@ -9,6 +9,7 @@ import pytest
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.body import swings, view_body
 from pose_ros.core.gestures.hold import Hold, JointMemory, Joints
+from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
 from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
@@ -308,12 +309,11 @@ def test_an_arm_whose_meters_and_shape_disagree_does_not_point():
 
 
 def test_every_gesture_is_on_the_reference_page_and_in_the_message(checkout):
+    known = {*NAMES, *POSTURE_NAMES}
     page = (checkout / "docs/reference/gestures.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
-    assert {name for cell in cells for name in re.findall("`(.+?)`", cell)} == set(NAMES)
+    assert {name for cell in cells for name in re.findall("`(.+?)`", cell)} == known
     message = (checkout / "msg/Gesture.msg").read_text(encoding="utf-8")
     comment = message[message.index("string name") : message.index("string side")]
-    listed = re.findall(
-        r"\w+(?=[,;\n])", comment.replace("of a hand:", "").replace("# of an arm:", "")
-    )
-    assert set(listed) == set(NAMES)
+    listed = re.findall(r"\w+(?=[,;\n])", re.sub("# of an arm:|of a hand:|of a body:", "", comment))
+    assert set(listed) == known
