@@ -21,7 +21,7 @@ from pose_ros.core.types import Image
 from pose_ros.synthetic.actor import Point, Step
 from pose_ros.synthetic.raytrace import View
 from pose_ros.synthetic.renderer import Renderer
-from pose_ros.synthetic.scene import Actor, Path, Scene, Waypoint
+from pose_ros.synthetic.scene import Actor, Path, Place, Scene, Waypoint
 from pose_ros.synthetic.source import Truth, truths
 
 
@@ -101,6 +101,22 @@ class DrawnCameras:
                 yield i, stamp, self.frame(i, stamp)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _MovedPath(Path):
+    """A path in a camera's own axes: people turn around as they do in the scene's.
+
+    By themselves they would turn by way of each camera.
+    """
+
+    original: Path
+    yaw_degrees: float
+
+    def place(self, seconds: float) -> Place:
+        """Return where a person is at a time."""
+        heading = self.original.place(seconds).heading_degrees - self.yaw_degrees
+        return super().place(seconds)._replace(heading_degrees=heading % 360.0)
+
+
 def _to_own(place: Placed) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what takes points of the world to a camera's own floor axes."""
     yaw = math.radians(place.yaw_degrees)
@@ -130,7 +146,7 @@ def _moved(scene: Scene, place: Placed) -> Scene:
         heading = each.heading_degrees
         if heading is not None:
             heading = (heading - place.yaw_degrees) % 360.0
-        return Path(tuple(ways), heading)
+        return _MovedPath(tuple(ways), heading, original=each, yaw_degrees=place.yaw_degrees)
 
     def actor(each: Actor) -> Actor:
         script = tuple(step(one) for one in each.script)

@@ -50,6 +50,7 @@ _STRANGE = 3.0  # above it one of two is wrong about the body, if they are one
 SWAP_GAIN = 1.0
 """By how much the cost of a part of the body falls at least where left and right are swapped."""
 _STAYED = 3.0  # what it is worth that two were one a moment ago, and costs that they were not
+_WERE_TWO = 1.0  # the latter, where one camera alone may have made two people of one
 _BEST = 0.5  # the same, that two are best for each other with all others in mind
 _CALIBRATION = 0.004  # radians: one sigma of what the extrinsics are off
 SIZE_SPREAD = 0.16
@@ -395,7 +396,12 @@ def _distance_costs(
     return costs
 
 
-def group(crowd: Crowd, costs: Float64Array, before: NDArray[np.integer]) -> list[list[int]]:
+def group(
+    crowd: Crowd,
+    costs: Float64Array,
+    before: NDArray[np.integer],
+    apart: BoolArray | None = None,
+) -> list[list[int]]:
     """Return the groups of people that are one, at most one of each camera in each.
 
     Groups are merged, those with the least mean cost first.
@@ -404,11 +410,13 @@ def group(crowd: Crowd, costs: Float64Array, before: NDArray[np.integer]) -> lis
         crowd: n people.
         costs: (n, n) of ``pair_costs``.
         before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+        apart: (n, n) whether two people are known to be two; None: all who were two are.
     """
     count = len(crowd)
     both = (before[:, None] != NO_PERSON) & (before[None, :] != NO_PERSON)
     same = before[:, None] == before[None, :]
-    costs = costs + np.where(both, np.where(same, -_STAYED, _STAYED), 0.0)
+    two = _STAYED if apart is None else np.where(apart, _STAYED, _WERE_TWO)
+    costs = costs + np.where(both, np.where(same, -_STAYED, two), 0.0)
     # of two cameras, what is best for all people together and not for one alone
     for v in range(int(crowd.views.max(initial=0))):
         for w in range(v + 1, int(crowd.views.max()) + 1):

@@ -28,6 +28,7 @@ _TRUNK_SPREAD = 0.06  # of a side of the trunk, whose length changes as people b
 _ROUGHNESS = 0.03  # share of a bone's length by which it differs from image to image
 _LEAST_SPREAD = 0.015
 _INDEPENDENT_SECONDS = 1.0  # errors of one second are much the same
+_SEEN_WEIGHT, _LEAST_SEEN = 1.5, 1e-3
 _MOST_OFF = 3.0  # sigmas: a bone that is farther off is none of this length
 # (m/s²)² s: how much the speed of a joint changes, along one axis
 _ACCELERATION = 6.0
@@ -104,14 +105,15 @@ def hold_bones(
     bones: BoneLengths,
     points: Float64Array,
     covariances: Float64Array,
-    logs: Float64Array,
-    variances: Float64Array,
+    lengths: tuple[Float64Array, Float64Array],
+    seen: Float64Array,
 ) -> None:
     """Move joints so that their bones have about the lengths that are known, in place.
 
     Each length is a measurement of the distance between two joints, as of a Kalman filter; what
     both joints have in common after it is left out, which is why covariances shrink a little less.
-    To second order: where depths are unsure, a length says little about where a bone points.
+    To second order: where depths are unsure, a length says little about where a bone points. What
+    one camera makes of a body holds such lengths already, so that they count less where it counts.
 
     Source: the second-order extended Kalman filter; Bar-Shalom, Li and Kirubarajan, Estimation with
     Applications to Tracking and Navigation, section 10.3.
@@ -120,20 +122,22 @@ def hold_bones(
         bones: B of them.
         points: (G, K, 3) meters; NaN is left as it is.
         covariances: (G, K, 3, 3).
-        logs: (G, C) logarithms of lengths in meters.
-        variances: (G, C) of them.
+        lengths: (G, C) logarithms of lengths in meters, and variances of them.
+        seen: (G, K) in [0, 1], the share of what is known of a joint that rays of cameras say.
     """
+    logs, variances = lengths
     for step in bones.steps:
         start, end, kind = bones.starts[step], bones.ends[step], bones.kinds[step]
-        lengths = np.exp(logs[:, kind])
+        usual = np.exp(logs[:, kind])
         _, long, spread_start, spread_end = _along(points, covariances, start, end)
         expected = variances[:, kind] + _ROUGHNESS**2
         along = spread_start[1] + spread_end[1]
         both = covariances[:, start] + covariances[:, end]
         # joints that may be off across the bone: it is longer than it looks, by an unknown length
-        bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, lengths))
-        total = along + lengths**2 * expected + 2.0 * bend**2
-        off = lengths - long
+        bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, usual))
+        total = along + usual**2 * expected + 2.0 * bend**2
+        off = usual - long
+        total /= np.clip(_SEEN_WEIGHT * seen[:, start] * seen[:, end], _LEAST_SEEN, 1.0)
         gain = off / total
         fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)
         gain = np.where(fine, gain, 0.0)

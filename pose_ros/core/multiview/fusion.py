@@ -36,7 +36,14 @@ from pose_ros.core.multiview.association import (
 from pose_ros.core.multiview.body import Motion
 from pose_ros.core.multiview.clocks import WATCH_SECONDS, CameraSamples, ClockOffsets
 from pose_ros.core.multiview.extrinsics import CameraView, check_views
-from pose_ros.core.multiview.identity import FusedPerson, Instant, Room, facing, predict
+from pose_ros.core.multiview.identity import (
+    FusedPerson,
+    Instant,
+    Room,
+    facing,
+    predict,
+    side_cosines,
+)
 from pose_ros.core.multiview.placement import place, rays_of
 from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
 from pose_ros.core.skeletons import FOUND_SCORE
@@ -232,16 +239,17 @@ class Fusion:
         swaps, wrong = None, list[int]()
         if groups is None:
             pairs = pair_costs(self._views, crowd)
-            groups, swaps = group(crowd, pairs.total, before), pairs.swaps
             apart = instant.known_apart(room, before)
+            groups, swaps = group(crowd, pairs.total, before, apart), pairs.swaps
             groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
-            wrong += strangers(pairs.total, groups)
+            groups, astray = instant.join_astray(room, groups, before)
+            wrong += astray + strangers(pairs.total, groups)
             self._looked = stamp
         people = instant.name(room, groups, self._reference)
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
-        crowd = self._with_sides(instant, groups, people, swaps)
+        crowd, turned = self._with_sides(instant, groups, people, swaps)
         stated = crowd.sigmas.copy()  # a camera that is wrong has to show as wrong
         if wrong:
             wrong = instant.wrong(wrong, groups, people)
@@ -253,12 +261,14 @@ class Fusion:
         if self.options.smoothing:
             smooth = motion.points.reshape(points.shape)
             points = np.where(np.isfinite(points), smooth, np.nan)
-        cosines = facing(crowd.skeleton, placed.points)
-        for person, cosine, several in zip(
-            people, cosines.tolist(), (rows != NO_PERSON).sum(axis=1) > 1, strict=True
-        ):
-            if several:
-                person.learn_facing(crowd.skeleton, cosine, stamp - person.fused)
+        cosines = side_cosines(crowd.skeleton, placed.points)
+        several = (rows != NO_PERSON).sum(axis=1) > 1
+        for g, (members, person) in enumerate(zip(groups, people, strict=True)):
+            # what one camera alone makes of a body is as its sides are
+            known = cosines[g] if several[g] else np.full_like(cosines[g], np.nan)
+            share = turned[members].mean(axis=0)
+            person.learn_sides(crowd.skeleton, share, known, stamp - person.seen)
+            if several[g]:
                 person.fused = stamp
             person.seen = stamp
         self._watch_clocks(crowd, rows, motion, step)
@@ -278,8 +288,10 @@ class Fusion:
         groups: list[list[int]],
         people: list[FusedPerson],
         pair_swaps: BoolArray | None,
-    ) -> Crowd:
-        """Return the crowd with left and right as they are, and keypoints in doubt less sure.
+    ) -> tuple[Crowd, BoolArray]:
+        """Return the crowd with left and right as they are, and (n, S) which were swapped for it.
+
+        Keypoints in doubt are less sure.
 
         A camera that has a person elsewhere than predicted, while another has them there, is wrong
         about them: of two, there is no other way to say which.
@@ -302,7 +314,7 @@ class Fusion:
         for g, members in enumerate(groups):
             if pair_swaps is not None and g not in now and len(members) > 1:
                 swaps[members] = self._first_swaps(crowd, members, pair_swaps)
-        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps)
+        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps), swaps
 
     def _first_swaps(self, crowd: Crowd, members: list[int], pair_swaps: BoolArray) -> BoolArray:
         """Return (m, S) which parts are swapped in which camera, of a person newly seen.

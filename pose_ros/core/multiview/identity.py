@@ -18,8 +18,8 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.association import NO_PERSON, SIZE_SPREAD, SWAP_GAIN, Crowd, parts_of
 from pose_ros.core.multiview.body import Motion, bone_lengths_of
 from pose_ros.core.multiview.clocks import WATCH_SECONDS
-from pose_ros.core.multiview.triangulation import BoolArray, cross, dot
-from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.multiview.triangulation import BoolArray, cross, dot, unit
+from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import FOLLOW_SECONDS
 from pose_ros.core.tracking import best_pairs
 
@@ -30,8 +30,11 @@ _STEADY_COST = 2.0  # up to it a person is where they are expected
 _BOUND = 9.0
 _CLEARLY = 1.0  # sigmas by which one of two bodies fits less
 _PREDICTED = 0.06  # meters, one sigma of where a joint is predicted, by what a filter cannot know
+_ASTRAY_SECONDS = 1.0  # for which a camera may show a person elsewhere before they are two
 _SAME_ID = 1.0  # what it is worth that the camera gives the same id as before
-_FACING_SECONDS = 0.5  # for which chest and face point opposite ways before sides are swapped
+# For so long left and right of a part seem swapped before they are: by most cameras, and by where
+# the chest is against the face, and hips and ears against the shoulders.
+_SIDE_SECONDS, _SIDE_WEIGHT = 0.5, 1.5
 _LONGEST_STEP = 0.2  # seconds
 _TRUNK = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -52,7 +55,7 @@ class FusedPerson:
         camera_ids: By index of the camera, its own id of them.
         scales: By index of the camera, logarithm of by how much it has them too near, and its
             variance.
-        facing: How long the face has been on the side of the chest, seconds; negative: behind it.
+        sides: (S,) by part of the body, for how long left and right seem to be swapped, seconds.
     """
 
     id: int
@@ -65,7 +68,7 @@ class FusedPerson:
     learned: float = -math.inf
     camera_ids: dict[int, int] = field(default_factory=dict)
     scales: dict[int, tuple[float, float]] = field(default_factory=dict)
-    facing: float = 0.0
+    sides: Float64Array = field(default_factory=lambda: np.zeros(1))
 
     def is_of(self, view: int, id_: int) -> bool:
         """Return whether a camera's id is this person's."""
@@ -75,15 +78,31 @@ class FusedPerson:
         """Return whether bones and scales are to be learned."""
         return stamp - self.learned >= WATCH_SECONDS
 
-    def learn_facing(self, skeleton: Skeleton, cosine: float, elapsed: float) -> None:
-        """Learn where the face is; one that stays behind the chest says that sides are swapped."""
-        if not math.isfinite(cosine):
+    def learn_sides(
+        self, skeleton: Skeleton, swaps: Float64Array, cosines: Float64Array, elapsed: float
+    ) -> None:
+        """Learn on which side the parts of the body are; mirror those that are on the wrong one.
+
+        Args:
+            skeleton: Of the person, with S parts.
+            swaps: (S,) share of the cameras that have to be swapped to fit to the person.
+            cosines: (S,) of ``side_cosines``; NaN unknown.
+            elapsed: Seconds.
+        """
+        known = np.where(np.isfinite(cosines), np.clip(cosines, -1.0, 1.0), 0.0)
+        step = min(max(elapsed, 0.0), _LONGEST_STEP)
+        wrong = 2.0 * swaps - 1.0 - _SIDE_WEIGHT * known
+        self.sides = np.maximum(self.sides + step * wrong, -_SIDE_SECONDS)
+        turned = self.sides > _SIDE_SECONDS
+        if not turned.any():
             return
-        step = min(max(cosine, -1.0), 1.0) * min(max(elapsed, 0.0), _LONGEST_STEP)
-        self.facing = min(self.facing + step, _FACING_SECONDS)
-        if self.facing < -_FACING_SECONDS:
-            self.motion = self.motion.of(parts_of(skeleton).mirrored)
-            self.facing = 0.0
+        if turned[0]:  # and what agreed with the chest
+            turned |= ~(cosines < 0.0)
+        parts = parts_of(skeleton)
+        own = np.arange(len(skeleton))
+        mirror = turned[parts.parts] & (parts.parts >= 0)
+        self.motion = self.motion.of(np.where(mirror, parts.mirrored, own))
+        self.sides = np.where(turned, 0.0, self.sides)
 
 
 class Room:
@@ -101,6 +120,8 @@ class Room:
         self.people: list[FusedPerson] = []
         # by camera and its id: who it may have gone over to, and since when
         self._moving: dict[tuple[int, int], tuple[int, float]] = {}
+        # by camera and its id: since when it shows a body elsewhere than others see that person
+        self.astray: dict[tuple[int, int], float] = {}
 
     def keep(self, count: int, stamp: float, seconds: float) -> None:
         """Forget those not seen for so long, and those of another number of joints."""
@@ -133,6 +154,7 @@ class Room:
         person = FusedPerson(
             self._next_id, motion, bones.logs.copy(), bones.variances.copy(), stamp, stamp
         )
+        person.sides = np.zeros(max(1, parts_of(skeleton).count))
         self._next_id += 1
         self.people.append(person)
         return person
@@ -222,6 +244,46 @@ class Instant:
         sure = np.isin(before, fused)
         found: BoolArray = sure[:, None] & sure & np.not_equal(before[:, None], before)
         return found
+
+    def join_astray(
+        self, room: Room, groups: list[list[int]], before: NDArray[np.intp]
+    ) -> tuple[list[list[int]], list[int]]:
+        """Return the groups with those joined that one camera follows as who others see elsewhere.
+
+        A network goes wrong about a body that it still follows: that is no second person. One that
+        stays where it is becomes one after a while: the camera's tracker went over to them.
+
+        Args:
+            room: Who is in it.
+            groups: Of people.
+            before: (n,) who each was a moment ago.
+
+        Returns:
+            The groups, and the people that were joined to others.
+        """
+        crowd, since = self.crowd, room.astray
+        room.astray = {}
+        kept, joined = [list(members) for members in groups], list[int]()
+        for members in sorted(groups, key=len):
+            if len(members) > 1:
+                break
+            (i,) = members
+            own = int(crowd.views[i]), int(crowd.ids[i])
+            others = [
+                group
+                for group in kept
+                if i not in group
+                and own[0] not in crowd.views[group]
+                and 2 * int(np.equal(before[group], before[i]).sum()) > len(group)
+            ]
+            if before[i] == NO_PERSON or not others:
+                continue
+            room.astray[own] = since.get(own, self.stamp)
+            if self.stamp - room.astray[own] <= _ASTRAY_SECONDS:
+                kept.remove(members)
+                max(others, key=len).append(i)
+                joined.append(i)
+        return kept, joined
 
     def name(self, room: Room, groups: list[list[int]], reference: int) -> list[FusedPerson]:
         """Return who each group of people is: someone who is remembered, or a new person.
@@ -386,6 +448,27 @@ def facing(skeleton: Skeleton, points: Float64Array) -> Float64Array:
     # half a shoulder's breadth is as far before it as a nose ever is
     size = np.sqrt(dot(front, front) * dot(left - right, left - right)) / 2.0
     found: Float64Array = dot(front, way) / np.where(size > 0, size, np.nan)
+    return found
+
+
+def side_cosines(skeleton: Skeleton, points: Float64Array) -> Float64Array:
+    """Return (G, S) whether parts of bodies have left and right where they belong.
+
+    Of the arms ``facing``; of legs and head the cosine between the line of hips or ears and that
+    of the shoulders. Below 0 they are likely swapped; NaN unknown.
+    """
+    found = np.full((len(points), max(1, parts_of(skeleton).count)), np.nan)
+    found[:, 0] = facing(skeleton, points)
+
+    def line(joint: str) -> Float64Array:
+        left, right = (points[:, skeleton.index(f"{side}_{joint}")] for side in SIDES)
+        return unit(left - right)
+
+    for part, joint in enumerate(("hip", "ear")[: found.shape[1] - 1], 1):
+        if {f"{side}_{name}" for side in SIDES for name in (joint, "shoulder")} <= set(
+            skeleton.keypoints
+        ):
+            found[:, part] = dot(line(joint), line("shoulder"))
     return found
 
 

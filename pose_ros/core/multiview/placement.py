@@ -36,7 +36,7 @@ _LIFTED_SPREAD, _LEAST_SCALE, _SCALE_DRIFT = 0.10, 0.01, 0.01
 _SCALE_SECONDS = 1.0  # errors of one second are much the same
 _LONGEST_STEP = 0.2  # seconds for which one image speaks at most
 _JOINTS_ALIKE = 6.0  # joints of a body have errors in common: so many say as much as one
-_MOST_SCALE = 4.0
+_MOST_SCALE = 1.8  # of children, too: what is farther off is the place of another person
 _NEAREST = 0.3  # meters from a camera
 # Meters, of a joint along the ray of a camera alone, once its distance is known at all; and how
 # much of what it states as its least is common to all joints.
@@ -89,7 +89,9 @@ def place(
     met = rays_of(views, crowd, rows[some], prior).solve()
     shape = found.points[some].shape[:2]
     held, tight = met.points.reshape(*shape, 3), met.covariances.reshape(*shape, 3, 3)
-    _hold(crowd, held, tight, [people[g] for g in some], stamp)
+    rays = 1.0 - np.einsum("mij,mji->m", prior.information, met.covariances)
+    seen = np.clip(np.where(np.isfinite(rays), rays, 0.0), 0.0, 1.0).reshape(shape)
+    _hold(crowd, (held, tight, seen), [people[g] for g in some], stamp)
     found.points[some], found.covariances[some] = held, tight
     found.errors_px[:, some] = met.errors_px.reshape(-1, *shape)
     found.used[:, some] = met.used.reshape(-1, *shape)
@@ -113,26 +115,27 @@ def rays_of(
 
 def _hold(
     crowd: Crowd,
-    points: Float64Array,
-    covariances: Float64Array,
+    joints: tuple[Float64Array, Float64Array, Float64Array],
     people: list[FusedPerson],
     stamp: float,
 ) -> None:
     """Let bones hold the joints (G, K) in place, and learn those of people who are due.
 
-    They are not due again for a while.
+    They are not due again for a while. ``joints`` are points, covariances and the share that is
+    seen, as for ``hold_bones``.
     """
+    points, covariances, seen = joints
     due = [i for i, person in enumerate(people) if person.is_due(stamp)]
     bones = bone_lengths_of(crowd.skeleton)
     logs = np.stack([person.logs for person in people])
     variances = np.stack([person.variances for person in people])
-    seen, spread = points[due], covariances[due]
-    hold_bones(bones, points, covariances, logs, variances)
+    free, spread = points[due], covariances[due]
+    hold_bones(bones, points, covariances, (logs, variances), seen)
     if not due:
         return
     elapsed = np.array([min(1.0, stamp - people[g].learned) for g in due])
     learnt = logs[due], variances[due]
-    learn_bones(bones, seen, spread, learnt, elapsed)
+    learn_bones(bones, free, spread, learnt, elapsed)
     for g, own, variance in zip(due, *learnt, strict=True):
         people[g].logs, people[g].variances, people[g].learned = own, variance, stamp
 

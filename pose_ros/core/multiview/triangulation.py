@@ -41,7 +41,7 @@ _SAME_DEPTH = 0.03  # a share by which the weights of rays need no more care
 _LEAST_ANGLE = 1e-6  # radians between rays that meet somewhere
 # Of the variance of a keypoint: what is a camera's own where two look from the same place, and the
 # angle between two rays from which on all of it is.
-_LEAST_OWN, _ALL_OWN_DEGREES = 0.02, 90.0
+_LEAST_OWN, _ALL_OWN_DEGREES = 0.08, 90.0
 
 
 @dataclass(frozen=True, eq=False)

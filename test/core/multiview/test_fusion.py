@@ -359,3 +359,86 @@ def test_id_of_a_camera_for_a_moment_at_another_person_comes_back(ring):
         order = np.argsort(people.poses.ids)
         assert people.poses.ids[order].tolist() == [0, 1]
         assert (far(people, bodies) < 0.3).all(), i
+
+
+def legs_swapped(poses):
+    order = np.arange(33)
+    for left, right in SKELETON.left_right:
+        if left >= SKELETON.index("left_hip"):
+            order[[left, right]] = right, left
+    changes = {name: getattr(poses, name)[:, order] for name in ("keypoints", "world", "camera")}
+    return poses.replace(**changes)
+
+
+def test_legs_that_all_cameras_swapped_for_a_moment_come_back(ring):
+    views = ring(3)
+    fusion = Fusion(views)
+    for i in range(15):
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        if i < 3:
+            seen = {name: (stamp, legs_swapped(poses)) for name, (stamp, poses) in seen.items()}
+        people = fusion.update(i / 10, seen)
+    assert far(people, [body()]) < 0.03
+
+
+def test_body_that_one_camera_has_elsewhere_is_a_second_person_only_if_it_stays(ring):
+    views = ring(4)
+    fusion = Fusion(views)
+    counts = []
+    for i in range(30):
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        if i >= 5:
+            seen["camera 1"] = (
+                i / 10,
+                seen_by(views[1], [body(0.9, -0.9, height=1.2)], noise=1.0, seed=i),
+            )
+        people = fusion.update(i / 10, seen)
+        counts.append(len(people.poses))
+        assert 0 in people.poses.ids
+        assert far(people, [body(), body(0.9, -0.9, height=1.2)][: len(people.poses)])[0] < 0.04, i
+    assert counts[:14] == [1] * 14
+    assert counts[-5:] == [2] * 5
+
+
+def test_three_people_before_five_cameras_are_three_with_the_same_ids():
+    """They walk; cameras are not synchronized, miss people, and swap left and right."""
+    angles = np.arange(5) * 2.0 * np.pi / 5 + 0.2
+    views = [
+        looking_at(f"camera {i}", (6.0 * np.cos(a), 6.0 * np.sin(a), 1.5 + 0.2 * i))
+        for i, a in enumerate(angles)
+    ]
+    generator = np.random.default_rng(14)
+    delays = generator.uniform(0.0, 0.1, 5)
+    fusion, seen = Fusion(views), {}
+
+    def walk(stamp):
+        turns = 0.5 * stamp + np.arange(3) * 2.0 * np.pi / 3
+        return [
+            body(1.1 * np.cos(a), 1.1 * np.sin(a), height=1.6 + 0.1 * k)
+            for k, a in enumerate(turns)
+        ]
+
+    ids, errors = np.arange(3), []
+    for i in range(40):
+        for v in np.argsort(delays):
+            stamp = i / 10 + delays[v]
+            there = np.flatnonzero(generator.random(3) > (0.25 if i else 0.0))
+            swapped = np.flatnonzero(generator.random(len(there)) < 0.08)
+            poses = seen_by(
+                views[v], [walk(stamp)[k] for k in there], noise=4.0, seed=9 * i + v,
+                swapped=swapped.tolist(), depth=generator.uniform(0.95, 1.05),
+            )  # fmt: skip
+            seen[views[v].name] = stamp, poses.replace(ids=ids[there] + 3 * v)
+        at = common_stamp([stamp for stamp, _ in seen.values()], 0.05)
+        people = fusion.update(at, seen)
+        assert sorted(people.poses.ids.tolist()) == [0, 1, 2], i
+        order = np.argsort(people.poses.ids)
+        if i == 0:
+            hips = people.points[:, 23:25].mean(axis=1)
+            now = np.array(walk(at))[:, 23:25].mean(axis=1)
+            who = np.linalg.norm(hips[order][:, None] - now, axis=2).argmin(axis=1)
+            assert sorted(who) == [0, 1, 2]
+        errors.append(far(people, np.array(walk(at))[who]))
+    # no more than one camera sees a person at some instants
+    assert np.max(errors) < 0.5
+    assert np.percentile(errors, 90) < 0.12
