@@ -46,6 +46,7 @@ from pose_ros.core.multiview.identity import (
 )
 from pose_ros.core.multiview.placement import place, rays_of
 from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
+from pose_ros.core.multiview.turned import CameraTurns
 from pose_ros.core.skeletons import FOUND_SCORE
 from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
 from pose_ros.core.types import FloatArray, Poses, PositionSource
@@ -73,7 +74,8 @@ class CameraReport:
         error_px: Pixels from where it shows joints to where all cameras together have them, the
             median; NaN while no person was seen by two cameras.
         error_sigmas: The same in sigmas of the keypoints: 1 is usual, and 3 or more of a camera
-            that stands elsewhere than its extrinsics say. Of two cameras both show it.
+            that stands elsewhere than its extrinsics say. Of a camera whose turn explains why rays
+            miss each other, by how many sigmas it is turned, if that is more.
         offset: Seconds by which its stamps are late against those of the first camera; NaN
             unknown.
         offset_sigma: One sigma of it.
@@ -155,6 +157,7 @@ class Fusion:
         self._stream = Stream(Room)
         self._samples = tuple(CameraSamples() for _ in views)
         self._clocks = ClockOffsets(len(views))
+        self._turns = CameraTurns(len(views))
         self.reset()
 
     @property
@@ -168,6 +171,7 @@ class Fusion:
         for samples in self._samples:
             samples.reset()
         self._clocks.reset()
+        self._turns.reset()
         self._offsets = self._clocks.estimate()
         self._unwatched = 0.0
         self._looked = self._stamp = -math.inf
@@ -384,7 +388,10 @@ class Fusion:
         variance += sigmas[1] ** 2 * dot(across[0], across[0])
         scale = np.sqrt(np.where(known[0] & known[1] & (variance > 0), variance, np.nan))
         slopes = dot(cross(changes[0], base), units[1]) / scale, dot(across[0], changes[1]) / scale
-        self._clocks.add(pairs, dot(across[0], units[1]) / scale, slopes, elapsed)
+        off = dot(across[0], units[1]) / scale
+        self._clocks.add(pairs, off, slopes, elapsed)
+        sides = -across[1] / scale[..., None], across[0] / scale[..., None]
+        self._turns.add(pairs, off, (units[0], units[1]), sides, elapsed)
         self._offsets = self._clocks.estimate()
         if self.options.correct_clocks:
             self._clocks.correct(*self._offsets)
@@ -461,6 +468,7 @@ class Fusion:
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
         offsets, sigmas = self._offsets
+        errors = np.fmax(self._errors[1], self._turns.sigmas())
         shifts = self._shifts()
         skews = [
             samples.skew(self._stamp + shift)
@@ -472,7 +480,7 @@ class Fusion:
                 skew=skews[v],
                 used=skews[v] <= self.options.max_skew,
                 error_px=float(self._errors[0, v]),
-                error_sigmas=float(self._errors[1, v]),
+                error_sigmas=float(errors[v]),
                 offset=float(offsets[v]),
                 offset_sigma=float(sigmas[v]),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import Fusion, common_stamp
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
@@ -442,3 +443,26 @@ def test_three_people_before_five_cameras_are_three_with_the_same_ids():
     # no more than one camera sees a person at some instants
     assert np.max(errors) < 0.5
     assert np.percentile(errors, 90) < 0.12
+
+
+@pytest.mark.parametrize("turned", [None, 1])
+def test_camera_that_was_turned_is_named_within_seconds_and_no_other(ring, turned):
+    views = ring(3)
+    given = list(views)
+    if turned is not None:
+        c, s = np.cos(np.radians(3.0)), np.sin(np.radians(3.0))
+        rotation = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+        place = views[turned].extrinsics
+        rotation = rotation @ place.rotation
+        given[turned] = CameraView(
+            views[turned].name,
+            views[turned].camera,
+            Extrinsics(rotation, -rotation @ place.center),
+        )
+    fusion = Fusion(given)
+    for i in range(50):
+        stamp = i / 10
+        where = body(1.2 * np.cos(stamp), 1.2 * np.sin(stamp))
+        people = fusion.update(stamp, sample(views, stamp, [where], noise=4.0))
+    off = [people.cameras[view.name].error_sigmas >= 3.0 for view in views]
+    assert off == [v == turned for v in range(3)]
