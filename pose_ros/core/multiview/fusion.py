@@ -468,7 +468,7 @@ class Fusion:
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
         offsets, sigmas = self._offsets
-        errors = np.fmax(self._errors[1], self._turns.sigmas())
+        errors = np.maximum(self._errors[1], self._turns.sigmas())  # NaN stays
         shifts = self._shifts()
         skews = [
             samples.skew(self._stamp + shift)
