@@ -250,7 +250,7 @@ class Instant:
     ) -> tuple[list[list[int]], list[int]]:
         """Return the groups with those joined that one camera follows as who others see elsewhere.
 
-        A network goes wrong about a body that it still follows: that is no second person. One that
+        A network goes wrong about a body that it still follows: it is no second person. One that
         stays where it is becomes one after a while: the camera's tracker went over to them.
 
         Args:
