@@ -302,8 +302,7 @@ def test_names_of_cameras_are_read_with_or_without_brackets() -> None:
 @pytest.mark.slow
 def test_two_drawn_cameras_engage_a_gesture_node_that_points(ros: Any) -> None:
     """All of it: images, two networks, fusion over /tf, gestures, a place on the floor."""
-    # few and small images: two networks shall be in time on a machine that is busy
-    began = f"&begin={time.time() + 4.0:.3f}&fps=4&width=320&height=240"
+    began = f"&begin={time.time() + 4.0:.3f}&fps=8&width=480&height=360"
     scene = "commanding"
     truth = open_synthetic(spec("left", scene, began))
     for name in NAMES:

@@ -270,7 +270,7 @@ def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_
 def test_up_with_two_drawn_cameras_engages_by_the_fused_people(ros: Any, start: Start) -> None:
     states = ros.collect(KeyValue, "gesture/state", 100)
     fused = ros.collect(PoseArray, "fusion/poses")
-    camera = ["--camera", "synthetic?width=320&height=240&fps=4"]
+    camera = ["--camera", "synthetic?width=320&height=240&fps=6"]
     # what is tested is that the nodes suit each other, not how fast a busy machine is
     patient = parameters(timeout="2.0", lost_time="10.0")
     program = start("up", *camera, *camera, "--gesture", *patient)
