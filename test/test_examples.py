@@ -74,3 +74,12 @@ def test_readme_of_the_examples_lists_each(checkout: Path) -> None:
     page = (checkout / "examples/README.md").read_text(encoding="utf-8")
     files = {path.name for path in (checkout / "examples").glob("*.py")}
     assert set(re.findall(r"\]\((\w+\.py)\)", page)) == files
+
+
+def test_taught_gesture_example_sees_what_it_was_shown_and_nothing_else(checkout: Path) -> None:
+    done = run(checkout, "taught_gesture.py")
+    assert done.returncode == 0, done.stderr
+    assert "s: mine (" in done.stdout
+    other = run(checkout, "taught_gesture.py", "--watch", "synthetic:stand")
+    assert other.returncode == 0, other.stderr
+    assert "seen in 0 of" in other.stdout

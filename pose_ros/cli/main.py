@@ -25,6 +25,7 @@ COMMANDS = {
     "estimate": "find people in pictures, videos, a camera or the synthetic actor",
     "bag": "recordings: what they hold, who is in them, and a page about that",
     "calibrate": "find where several cameras stand, from a person or a board that they see",
+    "gesture": "teach gestures by examples, and see what is taught",
     "models": "list, fetch and check the networks' files",
     "demo": "camera node -> pose node on real ROS 2, with an overlay video",
     "up": "run the camera and pose nodes in one process, without ros2 launch",

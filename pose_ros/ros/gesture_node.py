@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from pose_ros.core.commands.config import Binding, CommandConfig, read_bindings
 from pose_ros.core.commands.follow import find_spots
 from pose_ros.core.commands.operator import Locks, people_from
 from pose_ros.core.gestures.postures import POSTURE_NAMES
-from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer
+from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer, read_taught
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
@@ -65,13 +65,15 @@ LOCK, STOP = "~/lock", "~/stop"
 MakeRecognizer = Callable[[GestureParameters], Recognizer]
 
 MAX_COMMANDS_BYTES = 64 * 1024
+_BUILT_IN = (*NAMES, *POSTURE_NAMES)
 
 
-def parse_commands(text: str) -> tuple[Binding, ...]:
+def parse_commands(text: str, gestures: Collection[str] | None = _BUILT_IN) -> tuple[Binding, ...]:
     """Return what each gesture commands.
 
     Args:
         text: YAML, a mapping as ``read_bindings`` takes it.
+        gestures: The names that are known; None: any may be one that was taught.
 
     Raises:
         OptionError: It is no YAML, too large, or says what cannot be.
@@ -80,7 +82,7 @@ def parse_commands(text: str) -> tuple[Binding, ...]:
         commands = parse_yaml(text, "commands", MAX_COMMANDS_BYTES)
     except DocumentError as error:
         raise OptionError(f"{error}") from None
-    return read_bindings({} if commands is None else commands, (*NAMES, *POSTURE_NAMES))
+    return read_bindings({} if commands is None else commands, gestures)
 
 
 def _check_gesture(parameter: str, name: str) -> None:
@@ -90,7 +92,8 @@ def _check_gesture(parameter: str, name: str) -> None:
 
 
 CHECKS: Checks = {
-    "commands": parse_commands,
+    # which gestures were taught is read when the node is configured
+    "commands": partial(parse_commands, gestures=None),
     "engage": partial(_check_gesture, "engage"),
     "release": partial(_check_gesture, "release"),
 }
@@ -106,10 +109,12 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     Raises:
         OptionError: Two parameters do not go together.
     """
+    taught = read_taught(parameters.gestures.taught)
+    names = (*_BUILT_IN, *(taught.counts if taught is not None else ()))
     return CommandConfig(
         **vars(parameters.command),
         limits=parameters.limits,
-        bindings=parse_commands(parameters.commands),
+        bindings=parse_commands(parameters.commands, names),
         compare_clock=compare_clock,
     )
 

@@ -72,6 +72,12 @@ class GestureOptions:
         parameter="stop_gesture",
         flag="stop-gesture",
     )
+    taught: str = option(
+        "",
+        help="File of gestures that were taught, of hands or of bodies: pose-ros gesture teach "
+        "makes it. Empty: none.",
+        metavar="FILE",
+    )
 
     postures: bool = option(
         False,

@@ -172,13 +172,13 @@ class CommandConfig(CommandOptions):
         return next(fitting, None)
 
 
-def read_bindings(commands: Any, gestures: Collection[str]) -> tuple[Binding, ...]:
+def read_bindings(commands: Any, gestures: Collection[str] | None) -> tuple[Binding, ...]:
     """Return the bindings of a mapping, such as YAML gives it.
 
     Args:
         commands: From a gesture, with a side before it or not (``left point``), to its
             command: ``{do: twist, linear: 0.2}``, or the word alone (``stop``).
-        gestures: The names that are known.
+        gestures: The names that are known; None: any.
 
     Raises:
         OptionError: A gesture or a setting is unknown, missing or of another kind.
@@ -190,13 +190,12 @@ def read_bindings(commands: Any, gestures: Collection[str]) -> tuple[Binding, ..
     return tuple(sorted(bindings, key=lambda binding: not binding.side))
 
 
-def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
-    if not isinstance(key, str):
-        raise OptionError(f"commands: {short(key)} is no gesture; known: {', '.join(gestures)}")
-    words = key.split()
+def _binding(key: Any, value: Any, gestures: Collection[str] | None) -> Binding:
+    words = key.split() if isinstance(key, str) else []
     side, name = (words[0], words[1]) if len(words) == 2 else ("", key)
-    if name not in gestures:
-        raise OptionError(f"commands: {short(key)} is no gesture; known: {', '.join(gestures)}")
+    if not words or (gestures is not None and name not in gestures):
+        known = f"; known: {', '.join(gestures)}" if gestures is not None else ""
+        raise OptionError(f"commands: {short(key)} is no gesture{known}")
     if side and side not in _SIDES:
         raise OptionError(
             f"commands: {short(key)}: expected {', '.join(_SIDES)} before the gesture"
@@ -206,15 +205,16 @@ def _binding(key: Any, value: Any, gestures: Collection[str]) -> Binding:
         allowed = ", ".join(_ACTIONS)
         raise OptionError(f"commands: {key}: do must be one of {allowed}; got {short(value)}")
     kind = _ACTIONS[settings["do"]]
-    known = {f.name: f for f in fields(kind)}
+    settable = {f.name: f for f in fields(kind)}
     given = {setting: chosen for setting, chosen in settings.items() if setting != "do"}
     for setting, chosen in given.items():
-        if setting not in known:
+        if setting not in settable:
             raise OptionError(
-                f"commands: {key}: no setting {short(setting)}; known: {', '.join(known) or 'none'}"
+                f"commands: {key}: no setting {short(setting)}; "
+                f"known: {', '.join(settable) or 'none'}"
             )
-        given[setting] = _checked(f"commands: {key}: {setting}", chosen, known[setting].type)
-    missing = [f.name for f in known.values() if f.default is MISSING and f.name not in given]
+        given[setting] = _checked(f"commands: {key}: {setting}", chosen, settable[setting].type)
+    missing = [f.name for f in settable.values() if f.default is MISSING and f.name not in given]
     if missing:
         raise OptionError(f"commands: {key}: {missing[0]} is missing")
     if name in POSTURE_NAMES and kind is not EventAction:

@@ -24,10 +24,12 @@ from pose_ros.core.gestures.pointing import Ray, arm_ray
 from pose_ros.core.gestures.postures import (
     FALL_SECONDS,
     FALLEN,
+    POSTURE_NAMES,
     POSTURES,
     PostureView,
     view_posture,
 )
+from pose_ros.core.gestures.taught import TaughtGestures, landmarks_of
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from
 from pose_ros.core.types import Pose, Poses, hand_id, person_of_hand
@@ -83,14 +85,15 @@ class Gesture:
     ('wave', 'left', 0)
 
     Attributes:
-        name: One of ``NAMES``.
+        name: One of ``NAMES``, or of a gesture that was taught.
         side: The person's own left or right, ``both`` arms, or empty where it is unknown which
             hand it is.
         person: Id of the person.
         event: ``started`` in the first image that it is recognized in, after it has been seen
             for the hold time; ``held`` in the next ones; ``ended`` once, in the first image
             that it is not recognized in any more.
-        confidence: In [0, 1], the least score of the joints that it was seen by.
+        confidence: In [0, 1], the least score of the joints that it was seen by; of a gesture
+            that was taught, how probable it is.
         since: Stamp in seconds of the image in which it was first seen, the hold time before
             it started.
         ray: Where it points, if it does.
@@ -124,8 +127,17 @@ class GestureRecognizer:
     """
 
     def __init__(self, options: GestureOptions | None = None) -> None:
-        """``options`` may be replaced between two images."""
+        """Begin a stream.
+
+        Args:
+            options: They may be replaced between two images; only ``taught`` stays as it is.
+
+        Raises:
+            DocumentError: The file of taught gestures cannot be read, or holds something else.
+            OptionError: A gesture that was taught has the name of one that is built in.
+        """
         self.options = options or GestureOptions()
+        self._taught = read_taught(self.options.taught)
         self._stamp = -math.inf
         self._bodies: dict[int, _Body] = {}
         self._hands: dict[int, _Hand] = {}
@@ -196,6 +208,8 @@ class GestureRecognizer:
                 if id_ in hands and (palm := self._hands[id_].palm(side)) is not None
             }
             yield from body_.update(pose, self._stamp, up, palms, self.options)
+            if self._taught is not None and not self._taught.skeleton.is_hand:
+                yield from body_.recognize(self._taught, pose, self.options)
         yield from self._forget(self._bodies, set(poses.ids.tolist()))
 
     def _update_hands(
@@ -208,6 +222,8 @@ class GestureRecognizer:
             if of_people and person in self._bodies:  # as in the image before
                 arm_hangs = self._bodies[person].arm_hangs(SIDES[pose.id % 2])
             yield from hand_.update(pose, self._stamp, up, self.options, arm_hangs=arm_hangs)
+            if self._taught is not None and self._taught.skeleton.is_hand:
+                yield from hand_.recognize(self._taught, pose, self.options, rests=arm_hangs)
         yield from self._forget(self._hands, set(poses.ids.tolist()))
 
     def _forget(
@@ -234,6 +250,20 @@ class _Someone:
         """End all that is held."""
         for key in self._holds:
             yield from self._end(key)
+
+    def recognize(
+        self, taught: TaughtGestures, pose: Pose, options: GestureOptions, *, rests: bool = False
+    ) -> Iterator[Gesture]:
+        """Take in which taught gesture the next image shows; one that rests shows none."""
+        landmarks = landmarks_of(pose, taught.skeleton, options.min_score)
+        name, confidence = (None, 0.0) if rests else taught.classify(landmarks)
+        side: GestureSide = pose.label if pose.label in SIDES else ""
+        for known in taught.counts:
+            key: _Key = (known, side)
+            self._holds.setdefault(key, Hold())
+            if known == name:
+                self._last[key] = confidence, None
+            yield from self._step(key, known == name, options)
 
     def _read(self, pose: Pose, stamp: float, options: GestureOptions) -> Joints:
         self.stamp = stamp
@@ -373,6 +403,22 @@ class _Hand(_Someone):
             if view is not None and seen:
                 self._last[key] = view.score, None
             yield from self._step(key, seen, options)
+
+
+def read_taught(file: str) -> TaughtGestures | None:
+    """Return the gestures of a file that ``pose-ros gesture teach`` made; None without a file.
+
+    Raises:
+        DocumentError: The file cannot be read, or holds something else.
+        OptionError: One has the name of a gesture that is built in.
+    """
+    if not file:
+        return None
+    taught = TaughtGestures.load(file)
+    for name in taught.counts:
+        if name in (*NAMES, *POSTURE_NAMES):
+            raise OptionError(f"{file}: {name} is the name of a gesture that is built in")
+    return taught
 
 
 @functools.cache

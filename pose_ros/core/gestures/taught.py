@@ -24,11 +24,12 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures import hand_metric
 from pose_ros.core.gestures.shape_metric import ShapeMetric, metric_of
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Pose
 from pose_ros.documents import parse_yaml
 from pose_ros.errors import DocumentError, OptionError, OutputError, printable, short
 from pose_ros.files import read_file, user_path, write_whole
 
-__all__ = ["TaughtGestures"]
+__all__ = ["TaughtGestures", "landmarks_of"]
 
 FORMAT, VERSION = "pose_ros taught gestures", 1
 MAX_EXAMPLES = 20_000
@@ -295,6 +296,27 @@ class TaughtGestures:
             there & (place >= hand_metric.doubted(counts)[:, None]),
             np.array(offsets),
         )
+
+
+def landmarks_of(pose: Pose, skeleton: Skeleton, min_score: float) -> Float64Array:
+    """Return the landmarks of a hand or body in the order of a skeleton, joints by their names.
+
+    Args:
+        pose: What was found. Of a body that has meters around its hips, these are taken.
+        skeleton: Whose order.
+        min_score: Joints with less are missing.
+
+    Returns:
+        (K, 2 or 3), NaN where a joint is missing.
+    """
+    points = pose.keypoints if pose.world is None or skeleton.is_hand else pose.world
+    known = pose.keypoint_scores >= min_score
+    found = {name: i for i, name in enumerate(pose.skeleton.keypoints) if known[i]}
+    landmarks = np.full((len(skeleton), points.shape[1]), np.nan)
+    for i, name in enumerate(skeleton.keypoints):
+        if name in found:
+            landmarks[i] = points[found[name]]
+    return landmarks
 
 
 def _squared(examples: Float64Array, shape: Float64Array) -> Float64Array:

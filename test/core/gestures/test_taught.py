@@ -237,3 +237,48 @@ def test_bodies_keep_left_and_right_and_may_lack_what_their_examples_lack(rng):
     assert gestures.classify(body(rng, "right"))[0] is None
     assert gestures.classify(body(rng, "up"))[0] == "up"
     assert gestures.classify(body(rng, "up", ("left_wrist",))) == (None, 0.0)
+
+
+def moments(hand, score=0.8, side="right"):
+    """One hand without a body, as an estimator of hands finds it."""
+    return pose_ros.Poses(
+        skeleton=HAND,
+        ids=[7],
+        scores=[0.9],
+        boxes=np.zeros((1, 4)),
+        keypoints=hand[None],
+        keypoint_scores=np.full((1, 21), score),
+        labels=(side,),
+    )
+
+
+def test_a_recognizer_holds_and_releases_a_taught_gesture(rng, tmp_path):
+    path = tmp_path / "mine.yaml"
+    gestures = pose_ros.TaughtGestures()
+    for _ in range(5):
+        gestures.add("three", seen("three", rng))
+    gestures.save(path)
+    recognizer = pose_ros.GestureRecognizer(pose_ros.GestureOptions(taught=str(path)))
+    events = []
+    for i in range(40):
+        hand = seen("three" if i < 20 else "open_palm", rng)
+        for gesture in recognizer.update(moments(hand), i * 0.1):
+            if gesture.name == "three":
+                events.append((i, gesture.event, gesture.side, gesture.person))
+                assert gesture.confidence > 0.5
+                assert gesture.since == 0.0
+    assert events[0] == (4, "started", "right", 7)
+    assert [event for _, event, *_ in events[1:-1]] == ["held"] * (len(events) - 2)
+    assert events[-1] == (21, "ended", "right", 7)
+
+
+def test_a_taught_gesture_may_not_be_called_as_a_built_in_one(rng, tmp_path):
+    gestures = pose_ros.TaughtGestures()
+    gestures.add("fist", seen("three", rng))
+    gestures.save(tmp_path / "mine.yaml")
+    options = pose_ros.GestureOptions(taught=str(tmp_path / "mine.yaml"))
+    with pytest.raises(OptionError, match="fist is the name of a gesture that is built in"):
+        pose_ros.GestureRecognizer(options)
+    missing = pose_ros.GestureOptions(taught=str(tmp_path / "none.yaml"))
+    with pytest.raises(DocumentError, match="cannot read .*none.yaml"):
+        pose_ros.GestureRecognizer(missing)

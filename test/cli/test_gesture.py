@@ -1,0 +1,48 @@
+"""``pose-ros gesture``: taught from drawn people, tested, listed and removed."""
+
+import pytest
+
+from pose_ros.cli.main import main
+
+
+def gesture(*arguments):
+    return main(["gesture", *map(str, arguments)])
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "gestures.yaml"
+
+
+def test_a_gesture_of_a_body_is_taught_tested_and_removed(file, capsys):
+    source = "synthetic:t_pose"
+    assert (
+        gesture("teach", "airplane", "--body", "--from", source, "--examples", 4, "--file", file)
+        == 0
+    )
+    assert "airplane: 4 examples taken, 4 in all" in capsys.readouterr().err
+    assert gesture("list", "--file", file) == 0
+    assert capsys.readouterr().out == "airplane: 4 examples of blazepose33\n"
+    assert gesture("test", "--from", source, "--every", 1, "--file", file) == 0
+    assert "airplane (" in capsys.readouterr().out
+    assert gesture("test", "--from", "synthetic:stand", "--every", 1, "--file", file) == 0
+    assert "airplane" not in capsys.readouterr().out
+    assert gesture("remove", "airplane", "--file", file) == 0
+    assert gesture("list", "--file", file) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("teach", "fist", "--from", "synthetic:stand"), "fist is the name of a gesture that is"),
+        (("teach", "mine", "--from", "synthetic:stand", "--examples", 0), "--examples must be at"),
+        (("list",), "cannot read"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(file, capsys, arguments, message):
+    assert gesture(*arguments, "--file", file) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not file.exists()
