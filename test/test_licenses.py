@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 if not any(found.read_text("RECORD") for found in metadata.distributions(name="pose_ros")):
     pytest.skip("built by colcon, without pip's metadata", allow_module_level=True)
 
-EXTRAS = ("models", "report", "cluster")
+EXTRAS = ("models", "report", "motion", "cluster")
 PERMISSIVE = {
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0",
     "any-OSI",  # apsw: whoever uses it chooses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
@@ -68,7 +69,9 @@ def joint_angles(
     known = np.all(found[corners], axis=1)
     angles = np.full(len(corners), np.nan)
     bases: list[Basis | None] = [None] * len(corners)
-    for basis, points in _spaces(pose):
+    spaces = (*metric_spaces(pose), ("image", pose.keypoints.astype(np.float64)))
+    basis: Basis
+    for basis, points in spaces:
         measured = _angles(points[corners])
         for i in np.flatnonzero(known & np.isnan(angles) & np.isfinite(measured)):
             angles[i], bases[int(i)] = measured[i], basis
@@ -80,7 +83,7 @@ class JointAngles:
     """Angles of one person in one image.
 
     Attributes:
-        degrees: (A,) 0 to 180; NaN where a joint is missing.
+        degrees: (A,) without jumps of whole turns; NaN where a joint is missing.
         bases: A, what each was measured in; None where there is no angle.
         speeds: (A,) degrees a second, above 0 where a joint opens; NaN where unknown.
         middle: Seconds, the middle of the time that the speeds are of.
@@ -92,17 +95,22 @@ class JointAngles:
     middle: float
 
 
+Measure: TypeAlias = Callable[[Pose, NDArray[np.bool_]], tuple[Float64Array, list[Basis | None]]]
+"""Returns the (A,) degrees of a person of whose K keypoints some were found, and A bases."""
+
+
 class JointMotion:
     """The angles of one person over time, and how fast they change.
 
     A speed is the slope of a straight line through the last ``SLOPE_SECONDS``, of angles that
-    were measured in the same basis.
+    were measured in the same basis. Angles that go around go on beyond a half turn.
     """
 
-    def __init__(self, corners: NDArray[np.intp]) -> None:
-        """``corners``: (A, 3) keypoints; each angle is at the middle one."""
-        self._corners = corners
+    def __init__(self, measure: Measure) -> None:
+        """``measure``: ``joint_angles`` of some corners, or ``anatomical_angles``."""
+        self._measure = measure
         self._slopes = Slopes()
+        self._last = np.zeros(0)
 
     def add(self, stamp: float, pose: Pose, found: NDArray[np.bool_]) -> JointAngles:
         """Return the angles in the next image.
@@ -112,7 +120,9 @@ class JointMotion:
             pose: The person.
             found: (K,) which joints were found.
         """
-        degrees, bases = joint_angles(pose, found, self._corners)
+        degrees, bases = self._measure(pose, found)
+        degrees, self._last = continued(degrees[None], self._last)
+        degrees = degrees[0]
         # a row a basis: an angle in the image is no continuation of one in meters
         table = np.full((len(_BASES), len(degrees)), np.nan)
         places = [(_BASES.index(basis), i) for i, basis in enumerate(bases) if basis]
@@ -125,7 +135,26 @@ class JointMotion:
         return JointAngles(degrees, tuple(bases), speeds, middle)
 
 
-def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
+def continued(degrees: Float64Array, last: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return angles over time without jumps of whole turns.
+
+    Args:
+        degrees: (n, A), one moment after the other; NaN where missing.
+        last: (A,) as this function returned it for the moments before; empty at the beginning.
+
+    Returns:
+        (n, A) degrees, and (A,) the last ones that are known.
+    """
+    last = last if len(last) else np.zeros(degrees.shape[1])
+    found = np.empty_like(degrees)
+    for i, row in enumerate(degrees):
+        found[i] = row + 360.0 * np.round((last - row) / 360.0)
+        last = np.where(np.isfinite(row), found[i], last)
+    return found, last
+
+
+def metric_spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
+    """Return a person's keypoints, (K, 3) meters, as they were measured, then by their shape."""
     spaces: list[tuple[Basis, Float64Array]] = []
     if pose.camera is not None and pose.camera_sources is not None:
         measured = (pose.camera_sources >= PositionSource.DEPTH)[:, None]
@@ -133,7 +162,6 @@ def _spaces(pose: Pose) -> list[tuple[Basis, Float64Array]]:
             spaces.append(("camera", np.where(measured, pose.camera, np.nan).astype(np.float64)))
     if pose.world is not None:
         spaces.append(("world", pose.world.astype(np.float64)))
-    spaces.append(("image", pose.keypoints.astype(np.float64)))
     return spaces
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.core.joint_angles import Basis, JointMotion, triples
+from pose_ros.core.joint_angles import Basis, JointMotion, joint_angles, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
@@ -233,7 +234,7 @@ class PersonMotion:
         width = len(corners)
         self.angles = Series(width, _ANGLE_ROWS)
         self.speeds = Series(width, _ANGLE_ROWS)
-        self.joints = JointMotion(corners)
+        self.joints = JointMotion(partial(joint_angles, corners=corners))
         self.walk = Walk()
         self.images = 0
 

@@ -7,20 +7,16 @@ and there is no missing value in it. docs/reference/exports.md says how.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.analysis.exports.motion import EvenMotion, Point, Sights, point
+from pose_ros.analysis.exports.motion import EvenMotion, Point, point
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.settings.outputs import ExportOptions
 
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _DOWN, _BACK = (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)
@@ -70,7 +66,9 @@ def _pair(name: str) -> Point:
     return f"left_{name}", f"right_{name}"
 
 
-_HIPS, _SHOULDERS, _EARS = _pair("hip"), _pair("shoulder"), _pair("ear")
+HIPS = _pair("hip")
+"""Without them there is no root."""
+_SHOULDERS, _EARS = _pair("shoulder"), _pair("ear")
 _ACROSS_HIPS = Aim(("right_hip",), ("left_hip",), _X)
 _ACROSS_SHOULDERS = Aim(("right_shoulder",), ("left_shoulder",), _X)
 _ACROSS_EARS = Aim(("right_ear",), ("left_ear",), _X)
@@ -107,8 +105,8 @@ def _limbs(side: str) -> tuple[Joint, ...]:
 
 
 JOINTS = (
-    Joint("Hips", "", _HIPS, _X, _ACROSS_HIPS, Aim(_HIPS, _SHOULDERS, _Y)),
-    Joint("Spine", "Hips", _HIPS, (0.0, 0.0, 0.0), Aim(_HIPS, _SHOULDERS, _Y), _ACROSS_SHOULDERS),
+    Joint("Hips", "", HIPS, _X, _ACROSS_HIPS, Aim(HIPS, _SHOULDERS, _Y)),
+    Joint("Spine", "Hips", HIPS, (0.0, 0.0, 0.0), Aim(HIPS, _SHOULDERS, _Y), _ACROSS_SHOULDERS),
     Joint("Neck", "Spine", _SHOULDERS, _Y, Aim(_SHOULDERS, _EARS, _Y)),
     Joint("Head", "Neck", _EARS, _Y, Aim(_EARS, ("nose",), _FORWARD), _ACROSS_EARS),
     *_limbs("left"),
@@ -355,53 +353,19 @@ def _zxy_degrees(turns: Float64Array) -> Float64Array:
     return degrees
 
 
-class BvhMotion:
-    """Writes a person's motion as BVH."""
-
-    def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
-        """``paths`` is one; a BVH has no room for ``info``."""
-        del info
-        (self._path,) = paths
-        with ExitStack() as stack:
-            self._file = stack.enter_context(self._path.open("w", encoding="ascii"))
-            self._sights = Sights(self._path.parent, options.person, _HIPS)
-            stack.callback(self._sights.close)
-            self._stack = stack.pop_all()
-
-    def write(self, result: Result) -> None:
-        """Keep what was seen of all people who have a shape in meters."""
-        self._sights.write(result)
-
-    def finish(self) -> tuple[str, ...]:
-        """Write the motion of the person; no file where no person has one."""
-        try:
-            return self._write()
-        finally:
-            self.abandon()
-
-    def abandon(self) -> None:
-        """Close the files."""
-        self._stack.close()
-
-    def _write(self) -> tuple[str, ...]:
-        track = self._sights.track()
-        bones = None
-        if track is not None:
-            bones = measure_bones(lambda start, end: CENTIMETERS * track.length(start, end))
-        if track is None or bones is None:
-            self._path.unlink()
-            return (self._sights.missing(),)
-        self._file.write(hierarchy(bones))
-        self._write_motion(track, bones)
-        return (track.note() + (": the pose is held" if track.has_gaps else ""),)
-
-    def _write_motion(self, track: EvenMotion, bones: Bones) -> None:
-        """Write the second part of a BVH."""
-        period = track.period / NANOSECONDS
-        self._file.write(f"MOTION\nFrames: {track.frames}\nFrame Time: {period:.9f}\n")
-        motion = BvhChannels(bones)
-        for _, keypoints in track.resampled():
-            channels = motion.channels(CENTIMETERS * keypoints)
-            line = " ".join(["%.4f"] * channels.shape[1]) + "\n"
-            # what is added makes 0 of -0
-            self._file.writelines(line % tuple(row) for row in (channels.round(4) + 0.0).tolist())
+def write_bvh(track: EvenMotion, file: IO[bytes]) -> str:
+    """Write a person's motion as BVH; returns a line about it, empty without bones."""
+    bones = measure_bones(lambda start, end: CENTIMETERS * track.length(start, end))
+    if bones is None:
+        return ""
+    period = track.period / NANOSECONDS
+    head = f"{hierarchy(bones)}MOTION\nFrames: {track.frames}\nFrame Time: {period:.9f}\n"
+    file.write(head.encode("ascii"))
+    motion = BvhChannels(bones)
+    for _, keypoints in track.resampled():
+        channels = motion.channels(CENTIMETERS * keypoints)
+        line = " ".join(["%.4f"] * channels.shape[1]) + "\n"
+        # what is added makes 0 of -0
+        rows = (channels.round(4) + 0.0).tolist()
+        file.write("".join(line % tuple(row) for row in rows).encode("ascii"))
+    return track.note() + (": the pose is held" if track.has_gaps else "")

@@ -6,17 +6,18 @@ The names are those that the marker sets of Pose2Sim for OpenSim have: RShoulder
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from pose_ros.analysis.exports.motion import KEYPOINTS, EvenMotion, Point, Sights, point
+from pose_ros.analysis.exports.motion import KEYPOINTS, EvenMotion, Point, point
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.settings.outputs import ExportOptions
+
+MILLIMETERS = 1000.0
+"""In a meter: what a C3D is mostly written in."""
 
 
 def _marker_name(keypoint: str) -> str:
@@ -48,54 +49,50 @@ def marker_places(keypoints: Float64Array, names: Sequence[str]) -> Float64Array
     return np.stack([point(keypoints, MARKERS[name]) for name in names], axis=1)
 
 
-class TrcMarkers:
-    """Writes a person's markers as TRC: text, meters, Y up, which OpenSim and Pose2Sim read."""
+def write_trc(track: EvenMotion, file: IO[bytes]) -> str:
+    """Write a person's markers as TRC, text in meters; returns a line about it."""
+    names = marker_names(track)
+    rate = f"{track.rate:.6g}"
+    axes = "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1))
+    head = (
+        "PathFileType\t4\t(X/Y/Z)\tperson.trc\n"
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate"
+        "\tOrigDataStartFrame\tOrigNumFrames\n"
+        f"{rate}\t{rate}\t{track.frames}\t{len(names)}\tm\t{rate}\t1\t{track.frames}\n"
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\t\n"
+        f"\t\t{axes}\t\n\n"
+    )
+    file.write(head.encode("ascii"))
+    for first, keypoints in track.resampled():
+        places = marker_places(keypoints, names).reshape(len(keypoints), -1)
+        for i, row in enumerate((places.round(5) + 0.0).tolist(), start=first):
+            # a marker that is not seen has empty cells
+            cells = "\t".join("" if math.isnan(value) else f"{value:.5f}" for value in row)
+            file.write(f"{i + 1}\t{i * track.period / NANOSECONDS:.6f}\t{cells}\n".encode("ascii"))
+    return track.note()
 
-    def __init__(self, paths: Sequence[Path], info: RunInfo, options: ExportOptions) -> None:
-        """``paths`` is one; a TRC has no room for ``info``."""
-        del info
-        (self._path,) = paths
-        with ExitStack() as stack:
-            self._file = stack.enter_context(self._path.open("w", encoding="ascii", newline="\n"))
-            self._sights = Sights(self._path.parent, options.person)
-            stack.callback(self._sights.close)
-            self._stack = stack.pop_all()
 
-    def write(self, result: Result) -> None:
-        """Keep what was seen of all people who have a shape in meters."""
-        self._sights.write(result)
+def write_c3d(track: EvenMotion, file: IO[bytes]) -> str:
+    """Write a person's markers as C3D, in millimeters; returns a line about it.
 
-    def finish(self) -> tuple[str, ...]:
-        """Write the markers of the person; no file where no person has any."""
-        try:
-            track = self._sights.track()
-            if track is None:
-                self._path.unlink()
-                return (self._sights.missing(),)
-            self._write(track)
-            return (track.note(),)
-        finally:
-            self.abandon()
+    A marker that is not seen has the residual -1, C3D's word for it, and lies at 0.
+    """
+    import c3d
 
-    def abandon(self) -> None:
-        """Close the files."""
-        self._stack.close()
-
-    def _write(self, track: EvenMotion) -> None:
-        names = marker_names(track)
-        rate = f"{track.rate:.6g}"
-        axes = "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1))
-        self._file.write(
-            f"PathFileType\t4\t(X/Y/Z)\t{self._path.name.encode('ascii', 'replace').decode()}\n"
-            "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate"
-            "\tOrigDataStartFrame\tOrigNumFrames\n"
-            f"{rate}\t{rate}\t{track.frames}\t{len(names)}\tm\t{rate}\t1\t{track.frames}\n"
-            "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\t\n"
-            f"\t\t{axes}\t\n\n"
-        )
-        for first, keypoints in track.resampled():
-            places = marker_places(keypoints, names).reshape(len(keypoints), -1)
-            for i, row in enumerate((places.round(5) + 0.0).tolist(), start=first):
-                # a marker that is not seen has empty cells
-                cells = "\t".join("" if math.isnan(value) else f"{value:.5f}" for value in row)
-                self._file.write(f"{i + 1}\t{i * track.period / NANOSECONDS:.6f}\t{cells}\n")
+    names = marker_names(track)
+    writer = c3d.Writer(
+        point_rate=track.rate, analog_rate=0.0, point_scale=-1.0, point_units="mm  "
+    )
+    writer.set_point_labels(names)
+    writer.set_screen_axis("+X", "+Y")
+    nothing = np.zeros((0, 0), np.float32)
+    for _, keypoints in track.resampled():
+        places = MILLIMETERS * marker_places(keypoints, names)
+        rows = np.zeros((*places.shape[:2], 5), np.float32)
+        rows[..., :3] = np.nan_to_num(places)
+        rows[..., 3] = np.where(np.isfinite(places[..., 0]), 0.0, -1.0)
+        writer.add_frames([(row, nothing) for row in rows])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there are no analog data, as it says
+        writer.write(file)
+    return track.note()

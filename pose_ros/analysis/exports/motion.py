@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.results import Result
+from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import NANOSECONDS
+from pose_ros.settings.outputs import ExportOptions
 
 Point = tuple[str, ...]
 """Keypoints whose middle it is."""
@@ -305,6 +306,55 @@ class EvenMotion:
         outside = (gap > self._longest) | (stamps < at[0]) | (stamps > at[-1])
         between[outside & (near > self.period // 2)] = np.nan
         return between
+
+
+class MotionFile:
+    """Writes the motion of one person to a file, once all of it is known.
+
+    Args:
+        paths: One: of the file.
+        info: What ran; formats of motion have no room for it.
+        options: Whose motion it is.
+        write: Writes the motion; returns a line about it, empty where it has nothing to write.
+        needed: As ``Sights`` takes it.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        info: RunInfo,
+        options: ExportOptions,
+        *,
+        write: Callable[[EvenMotion, IO[bytes]], str],
+        needed: Point = (),
+    ) -> None:
+        del info
+        (self._path,) = paths
+        self._write = write
+        with ExitStack() as stack:
+            self._file = stack.enter_context(self._path.open("wb"))
+            self._sights = Sights(self._path.parent, options.person, needed)
+            stack.callback(self._sights.close)
+            self._stack = stack.pop_all()
+
+    def write(self, result: Result) -> None:
+        """Keep what was seen of all people who have a shape in meters."""
+        self._sights.write(result)
+
+    def finish(self) -> tuple[str, ...]:
+        """Write the motion of the person; no file where no person has one."""
+        try:
+            track = self._sights.track()
+            note = "" if track is None else self._write(track, self._file)
+            if not note:
+                self._path.unlink()
+            return (note or self._sights.missing(),)
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the files."""
+        self._stack.close()
 
 
 @lru_cache(maxsize=16)

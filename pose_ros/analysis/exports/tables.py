@@ -20,13 +20,15 @@ from typing import Any, Literal, NamedTuple, TextIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.anatomical_angles import anatomical_angles, anatomical_names
+from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
-from pose_ros.core.joint_angles import JointMotion, triples
+from pose_ros.core.joint_angles import Basis, JointMotion, joint_angles, triples
 from pose_ros.core.results import Result, RunInfo
 from pose_ros.core.skeletons import SIDES, Skeleton
 from pose_ros.core.timeline import NANOSECONDS
-from pose_ros.core.types import FloatArray, Poses, PositionSource, person_of_hand
+from pose_ros.core.types import FloatArray, Pose, Poses, PositionSource, person_of_hand
 from pose_ros.errors import OutputError
 from pose_ros.settings.outputs import JOINTS as ANGLE_JOINTS
 from pose_ros.settings.outputs import ExportOptions
@@ -156,8 +158,23 @@ def wide_joints(skeleton: Skeleton, *, fused: bool) -> Columns:
 @lru_cache(maxsize=16)
 def wide_angles(skeleton: Skeleton) -> Columns:
     """Return the columns of a table of angles with a row for each person."""
-    angles = triples(skeleton, ANGLE_JOINTS)
-    return {**_IMAGE, "person": "int64", **_side_by_side(angles, _ANGLE)}
+    return {**_IMAGE, "person": "int64", **_side_by_side(angle_names(skeleton), _ANGLE)}
+
+
+@lru_cache(maxsize=16)
+def angle_names(skeleton: Skeleton) -> tuple[str, ...]:
+    """Return the names of all angles of a person, such as ``left_knee``, ``left_hip_flexion``."""
+    return (*triples(skeleton, ANGLE_JOINTS), *anatomical_names(skeleton))
+
+
+def all_angles(pose: Pose, found: NDArray[np.bool_]) -> tuple[Float64Array, list[Basis | None]]:
+    """Return a person's angles of ``angle_names`` in degrees, and what each was measured in."""
+    corners = list(triples(pose.skeleton, ANGLE_JOINTS).values())
+    degrees, bases = joint_angles(pose, found, np.array(corners, np.intp).reshape(-1, 3))
+    if anatomical_names(pose.skeleton):
+        more, more_bases = anatomical_angles(pose, found)
+        degrees, bases = np.concatenate([degrees, more]), bases + more_bases
+    return degrees, bases
 
 
 def _side_by_side(names: Iterable[str], columns: Columns) -> Columns:
@@ -246,15 +263,14 @@ class AngleRows:
         if result.source != self._source or result.index <= self._index:
             self._motions = {}  # another recording or picture: ids are those of other people
         self._source, self._index = result.source, result.index
-        angles = triples(poses.skeleton, ANGLE_JOINTS)
-        corners = np.array(list(angles.values()), np.intp).reshape(-1, 3)
+        angles = angle_names(poses.skeleton)
         rows: list[tuple[Cell, ...]] = []
         found = poses.found
         if len(self._motions) > _MOST_PEOPLE:
             self._motions = {}
         for i, pose in enumerate(poses if angles else ()):
             who = (pose.id, pose.skeleton.name)
-            motion = self._motions.setdefault(who, JointMotion(corners))
+            motion = self._motions.setdefault(who, JointMotion(all_angles))
             now = motion.add(result.stamp, pose, found[i])
             bases = (basis or "" for basis in now.bases)
             cells = list(zip(now.degrees.tolist(), now.speeds.tolist(), bases, strict=True))
@@ -264,6 +280,7 @@ class AngleRows:
             else:
                 for name, cell in zip(angles, cells, strict=True):
                     side, _, joint = name.partition("_")
+                    side, joint = (side, joint) if side in SIDES else ("", name)
                     rows.append((*head, joint, side, *cell))
         return rows
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from pose_ros.analysis.exports.bvh import BvhMotion
+from pose_ros.analysis.exports.bvh import HIPS, write_bvh
 from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
-from pose_ros.analysis.exports.markers import TrcMarkers
+from pose_ros.analysis.exports.coordinates import write_mot
+from pose_ros.analysis.exports.markers import write_c3d, write_trc
+from pose_ros.analysis.exports.motion import MotionFile
 from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
 from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.core.results import Result, RunInfo
@@ -51,6 +54,7 @@ class Format:
         begin: Opens an exporter on the paths of its tables.
         tables: Returns what its files are called beside the first one.
         needs: Module of another project that it needs, if any.
+        extra: Extra of pose_ros that installs it.
         suffixes: Endings that its files may have, the usual one first.
     """
 
@@ -58,6 +62,7 @@ class Format:
     begin: Callable[[Sequence[Path], RunInfo, ExportOptions], Exporter]
     tables: Callable[[ExportOptions], Sequence[str]] = lambda _: ("",)
     needs: str = ""
+    extra: str = "report"
     suffixes: tuple[str, ...] = (".json",)
 
 
@@ -69,12 +74,36 @@ FORMATS: dict[str, Format] = {
         suffixes=(".csv",),
     ),
     "parquet": Format(
-        "the same tables as Parquet", ParquetTables, table_names, "pyarrow", (".parquet", ".pq")
+        "the same tables as Parquet",
+        ParquetTables,
+        table_names,
+        needs="pyarrow",
+        suffixes=(".parquet", ".pq"),
     ),
     "coco": Format("a COCO keypoints data set, JSON", CocoDataset),
     "coco_results": Format("people as COCO's evaluation takes them, JSON", CocoResults),
-    "bvh": Format("motion of one person", BvhMotion, suffixes=(".bvh",)),
-    "trc": Format("markers of one person for OpenSim, meters", TrcMarkers, suffixes=(".trc",)),
+    "bvh": Format(
+        "motion of one person",
+        partial(MotionFile, write=write_bvh, needed=HIPS),
+        suffixes=(".bvh",),
+    ),
+    "trc": Format(
+        "markers of one person for OpenSim, meters",
+        partial(MotionFile, write=write_trc),
+        suffixes=(".trc",),
+    ),
+    "mot": Format(
+        "joint angles of one person for OpenSim, degrees",
+        partial(MotionFile, write=write_mot),
+        suffixes=(".mot",),
+    ),
+    "c3d": Format(
+        "markers of one person for motion capture, millimeters",
+        partial(MotionFile, write=write_c3d),
+        needs="c3d",
+        extra="motion",
+        suffixes=(".c3d",),
+    ),
 }
 """Formats by name."""
 
@@ -110,7 +139,7 @@ def check_exports(
         OutputError: A file stands there already, or a format needs what is not installed.
     """
     for option, given, of in (
-        ("--person", options.person is not None, {"bvh", "trc"}),
+        ("--person", options.person is not None, {"bvh", "trc", "mot", "c3d"}),
         ("--coco17", options.coco17, {"coco"}),
         ("--wide", options.wide, {"csv", "parquet"}),
         ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),
@@ -120,9 +149,9 @@ def check_exports(
     for key, file in options.files.items():
         if Path(file).name in ("", "-") or Path(file).is_dir():
             raise OptionError(f"--{key.replace('_', '-')} takes the name of a file, got {file!r}")
-        needs = _format(key).needs
+        needs, extra = _format(key).needs, _format(key).extra
         if needs and find_spec(needs) is None:
-            raise OutputError(f'{file} needs {needs}: pip install "pose_ros[report]"')
+            raise OutputError(f'{file} needs {needs}: pip install "pose_ros[{extra}]"')
         if len(names) > 1 and PLACE not in file:
             raise OptionError(
                 f"{len(names)} recordings would all be written to {file}: "

@@ -21,6 +21,8 @@ SUFFIXES = {
     "coco_results": "results.json",
     "bvh": "bvh",
     "trc": "trc",
+    "mot": "mot",
+    "c3d": "c3d",
 }
 
 
@@ -43,11 +45,12 @@ def test_all_formats_at_once(tmp_path):
     notes = exports.close()
     written = files(tmp_path)
     assert set(written) == {path.name for path in exports.paths}
-    assert len(written) == 12
+    assert len(written) == 14
     assert exports.close() == notes
     assert files(tmp_path) == written
     assert notes == tuple(
-        f"{tmp_path}/poses.{kind}: person 0, 3 frames, 0.1 s" for kind in ("bvh", "trc")
+        f"{tmp_path}/poses.{kind}: person 0, 3 frames, 0.1 s"
+        for kind in ("bvh", "trc", "mot", "c3d")
     )
 
 
@@ -56,7 +59,7 @@ def test_files_appear_with_the_other_outputs_of_a_run(tmp_path):
         exports = open_exports(all_formats(tmp_path), INFO, places=places)
         exports.close()
         assert not set(tmp_path.iterdir()) & set(exports.paths)
-    assert set(files(tmp_path)) == {path.name for path in exports.paths[:-2]}
+    assert set(files(tmp_path)) == {path.name for path in exports.paths[:-4]}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -1,13 +1,15 @@
-"""TRC: read back cell by cell, by a reader that knows nothing of how it was written."""
+"""TRC and MOT are read back cell by cell, C3D by the library that reads those of others."""
 
 from typing import NamedTuple
 
+import c3d
 import numpy as np
 import pytest
 
-from pose_ros.analysis.exports import open_exports
+from pose_ros.analysis.exports import check_exports, open_exports
 from pose_ros.core.lifting.lifter import level_floor
 from pose_ros.core.types import Poses
+from pose_ros.errors import OutputError
 from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, drawn_results, result_of
 
@@ -125,3 +127,55 @@ def test_without_meters_no_file_is_written(tmp_path):
     path, note = write(tmp_path, results)
     assert not path.exists()
     assert note == f"{path}: not written: no person in meters was seen"
+
+
+@pytest.mark.filterwarnings("ignore:No analog data")
+def test_c3d_has_the_markers_in_millimeters_and_says_which_are_missing(tmp_path):
+    results = list(drawn_results("gestures", 40))
+    camera = results[0].poses.camera.copy()
+    camera[0, 15] = np.nan
+    for i in range(39):
+        poses = results[i].poses.replace(camera=camera, camera_sources=None, camera_sigmas=None)
+        results[i] = result_of(i, poses)
+    path, note = write(tmp_path, results, "c3d")
+    assert "person 0, 40 frames" in note
+    with path.open("rb") as file:
+        reader = c3d.Reader(file)
+        names = [name.strip() for name in reader.point_labels]
+        frames = [points for _, points, _ in reader.read_frames()]
+    assert reader.point_rate == pytest.approx(30.0, abs=1e-3)
+    assert reader.get("POINT:UNITS").string_value.strip() == "mm"
+    nose = np.array([points[names.index("Nose"), :3] for points in frames])
+    np.testing.assert_allclose(
+        nose[:39], np.tile(camera[0, 0] * (1000, -1000, -1000), (39, 1)), atol=0.3
+    )
+    wrist = np.array([points[names.index("LWrist")] for points in frames])
+    assert (wrist[:, 3] < 0).tolist() == [True] * 39 + [False]
+
+
+def test_mot_has_the_coordinates_of_an_opensim_model(tmp_path):
+    path, note = write(tmp_path, drawn_results("walking", 30), "mot")
+    assert "person 0, 30 frames" in note
+    head, _, table = path.read_text("ascii").partition("endheader\n")
+    assert "nRows=30" in head
+    assert "inDegrees=yes" in head
+    names, *rows = [line.split("\t") for line in table.splitlines()]
+    assert f"nColumns={len(names)}" in head
+    values = {
+        name: np.array(cells, float)
+        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    np.testing.assert_allclose(values["time"], np.arange(30) / 30, atol=1e-5)
+    hips = [
+        r.poses.camera[0, [23, 24]].mean(axis=0) * (1, -1, -1) for r in drawn_results("walking", 30)
+    ]
+    place = np.stack([values[f"pelvis_t{axis}"] for axis in "xyz"], axis=1)
+    np.testing.assert_allclose(place, hips, atol=2e-3)
+    assert np.abs(values["hip_flexion_r"] - values["hip_flexion_l"]).max() > 10.0  # they walk
+    assert (values["knee_angle_r"] > -1e-6).all()
+
+
+def test_c3d_without_its_library_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_ros.analysis.exports.writing.find_spec", lambda name: None)
+    with pytest.raises(OutputError, match=r'needs c3d: pip install "pose_ros\[motion\]"'):
+        check_exports(ExportOptions({"c3d": str(tmp_path / "person.c3d")}))
