@@ -25,6 +25,13 @@ from numpy.typing import NDArray
 from benchmarks.command import run_command
 from benchmarks.lifting import table
 from pose_ros.cli.options import add_network_arguments, build_estimator
+from pose_ros.core.anatomical_angles import (
+    NAMES,
+    SIDED,
+    anatomical_angles,
+    angles_of,
+    finder,
+)
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures.hold import JointReader
@@ -255,6 +262,32 @@ def report(people: Sequence[RealPicture]) -> dict[str, dict[str, float]]:
     return found
 
 
+def angle_figures(people: Sequence[RealPicture]) -> dict[str, dict[str, float]]:
+    """Return how far joint angles by the ISB's definitions are from the truth, in degrees.
+
+    They are those of the network's shape, of both sides; ``found`` joints alone count.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for clip in dict.fromkeys(seen.clip for seen in people):
+        pairs = []
+        for seen in (seen for seen in people if seen.clip == clip):
+            (pose,) = seen.poses
+            degrees, _ = anatomical_angles(pose, seen.poses.found[0])
+            true = angles_of(finder(seen.truth[None], pose.skeleton))[0]
+            pairs.append((degrees - true + 180.0) % 360.0 - 180.0)
+        errors = np.abs(np.array(pairs))
+        for angle in SIDED:
+            both = errors[:, [NAMES.index(f"{side}_{angle}") for side in SIDES]].ravel()
+            both = both[np.isfinite(both)]
+            if len(both):
+                rows[f"{clip} {angle}"] = {
+                    "angles": float(len(both)),
+                    "median deg": _percentile(both, 50),
+                    "90th deg": _percentile(both, 90),
+                }
+    return rows
+
+
 def _percentile(values: Float64Array, share: float) -> float:
     return float(np.percentile(values, share)) if len(values) else float("nan")
 
@@ -295,6 +328,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"lifting": rows}))
     else:
         print(table(figures))
+        print(f"\n{table(angle_figures(seen))}")
     return 0
 
 

@@ -20,6 +20,7 @@ from pose_ros.core.gestures.targets import Goal, Refused, Target, find_targets, 
 from pose_ros.core.lifting.lifter import Lifter, floor_below
 from pose_ros.core.lifting.trunk import Floor
 from pose_ros.core.results import Result
+from pose_ros.core.smoothing import BodyVelocities
 from pose_ros.core.timeline import NANOSECONDS, Timeline
 from pose_ros.core.types import Channels, Estimator, HandEstimator, Image, Poses
 from pose_ros.errors import ImageError
@@ -84,6 +85,7 @@ class PeopleStage:
         self.estimator, self.hands = estimator, hands
         self._floor = floor
         self._lifter = Lifter(lift, is_alone=is_alone)
+        self._velocities = BodyVelocities()
 
     @property
     def lift(self) -> LiftOptions:
@@ -101,6 +103,7 @@ class PeopleStage:
         if self.hands:
             self.hands.reset()
         self._lifter.reset()
+        self._velocities.reset()
 
     def run(
         self, image: Image, stamp: float, inputs: MetricInputs, *, channels: Channels = "rgb"
@@ -124,6 +127,8 @@ class PeopleStage:
                 self._lifter.reset()  # an id says nothing about who it was in another image
             depth = inputs.depth_for(stamp, width, height)
             poses = self._lifter.lift(poses, camera, stamp, floor=self._floor, depth=depth)
+            if not self.estimator.options.static:
+                poses = self._velocities.add(poses, stamp)
         hands = None
         if self.hands:
             self.hands.options = self.estimator.options

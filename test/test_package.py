@@ -28,6 +28,7 @@ MESSAGES = {
         "position": "geometry_msgs/Point",
         "position_source": "uint8",
         "position_sigma": "float",
+        "orientation": "geometry_msgs/Quaternion",
     },
     "HumanPose": {
         "id": "uint32",
@@ -36,6 +37,7 @@ MESSAGES = {
         "label": "string",
         "label_score": "float",
         "clothes": "float[6]",
+        "velocity": "geometry_msgs/Vector3",
         "keypoints": "sequence<pose_ros/Keypoint>",
     },
     "PoseArray": {

@@ -12,6 +12,7 @@ from pose_ros.build import create_body_hands, create_estimator
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import GestureRecognizer
 from pose_ros.core.lifting.lifter import Lifter, floor_below
+from pose_ros.core.smoothing import BodyVelocities
 from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError
 from pose_ros.messages.headers import header_of
@@ -87,7 +88,7 @@ def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):
     )
     # ros/pose_node.py and ros/gesture_node.py, step by step
     estimator, hands, lifter = create_estimator(), create_body_hands(), Lifter(lift)
-    recognizer = GestureRecognizer(gestures)
+    recognizer, velocities = GestureRecognizer(gestures), BodyVelocities()
     names = set()
     with open_bag(scene_bag) as bag:
         for shot in BagImages(bag, depth="/camera/depth/image_raw"):
@@ -100,6 +101,7 @@ def test_pipeline_equals_the_nodes_to_the_last_bit(scene_bag):
             poses = lifter.lift(
                 poses, shot.camera, stamp, floor=floor_below(mount), depth=shot.depth
             )
+            poses = velocities.add(poses, stamp)
             found = hands.estimate(image, poses, stamp, channels=channels)
             poses, found = over_a_topic(poses), over_a_topic(found)
             expected = recognizer.update(poses, stamp, hands=found, up=shot.up)

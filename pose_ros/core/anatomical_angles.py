@@ -113,11 +113,11 @@ def trunk_frames(find: Find) -> tuple[Float64Array, Float64Array]:
     left_hip, right_hip = find("left_hip"), find("right_hip")
     left_shoulder, right_shoulder = find("left_shoulder"), find("right_shoulder")
     up = (left_shoulder + right_shoulder - left_hip - right_hip) / 2.0
-    across = _unit(right_hip - left_hip)
-    y = _unit(_beside(up, across))
+    across = unit(right_hip - left_hip)
+    y = unit(beside(up, across))
     pelvis = np.stack([np.cross(y, across), y, across], axis=2)
-    y = _unit(up)
-    z = _unit(_beside(right_shoulder - left_shoulder, y))
+    y = unit(up)
+    z = unit(beside(right_shoulder - left_shoulder, y))
     return pelvis, np.stack([np.cross(y, z), y, z], axis=2)
 
 
@@ -139,11 +139,11 @@ def limb_axes(
     top, middle, end = joints
     mirror = np.array([1.0, 1.0, -1.0 if side == "left" else 1.0])
     joint = find(f"{side}_{middle}")
-    y = np.einsum("nji,nj->ni", parent, _unit(find(f"{side}_{top}") - joint)) * mirror
-    next_ = np.einsum("nji,nj->ni", parent, _unit(find(f"{side}_{end}") - joint)) * mirror
-    x = _beside(next_, y)
+    y = np.einsum("nji,nj->ni", parent, unit(find(f"{side}_{top}") - joint)) * mirror
+    next_ = np.einsum("nji,nj->ni", parent, unit(find(f"{side}_{end}") - joint)) * mirror
+    x = beside(next_, y)
     bent = np.linalg.norm(x, axis=1, keepdims=True) >= _LEAST_BEND
-    return y, np.where(bent, _unit(x), np.nan)
+    return y, np.where(bent, unit(x), np.nan)
 
 
 def turns_zxy(y: Float64Array, x: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
@@ -186,13 +186,14 @@ def _turns_yxy(y: Float64Array, x: Float64Array) -> tuple[Float64Array, Float64A
     return np.degrees(plane), np.degrees(elevation), np.degrees(rotation)
 
 
-def _unit(vectors: Float64Array) -> Float64Array:
+def unit(vectors: Float64Array) -> Float64Array:
+    """Return vectors (..., 3) of length 1; NaN where one has no length."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Float64Array = vectors / np.where(lengths > _LEAST_METERS, lengths, np.nan)
-    return unit
+    found: Float64Array = vectors / np.where(lengths > _LEAST_METERS, lengths, np.nan)
+    return found
 
 
-def _beside(vectors: Float64Array, axis: Float64Array) -> Float64Array:
+def beside(vectors: Float64Array, axis: Float64Array) -> Float64Array:
     """Return vectors' parts at right angles to a unit axis."""
-    beside: Float64Array = vectors - np.sum(vectors * axis, axis=-1, keepdims=True) * axis
-    return beside
+    found: Float64Array = vectors - np.sum(vectors * axis, axis=-1, keepdims=True) * axis
+    return found

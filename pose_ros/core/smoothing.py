@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.types import Poses
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,8 @@ SLOPE_SECONDS = 0.2
 """A speed is the slope of a straight line through what was seen for so long."""
 _LONGEST_STEP = 0.5  # seconds between two images that say something of a speed
 
+_BODY_SECONDS = 0.4  # over which a body's velocity is: lifted places tremble
+
 
 class Slopes:
     """How fast W values change: slopes of straight lines through the last moments.
@@ -151,3 +154,31 @@ def fit_lines(times: Float64Array, table: Float64Array) -> tuple[Float64Array, F
     free = np.where(count > 2, count - 2, np.nan)
     found: Float64Array = slopes
     return found, np.sqrt(rest / free / spread)
+
+
+class BodyVelocities:
+    """How fast people move: slopes of where their mid-hips are, by their ids."""
+
+    def __init__(self) -> None:
+        self._slopes: dict[int, Slopes] = {}
+
+    def reset(self) -> None:
+        """Forget all people."""
+        self._slopes.clear()
+
+    def add(self, poses: Poses, stamp: float) -> Poses:
+        """Return the people of the next image with their ``velocities``.
+
+        Args:
+            poses: The people; those without ``camera`` or hips have no velocity.
+            stamp: Seconds.
+        """
+        names = poses.skeleton.keypoints
+        if poses.camera is None or not {"left_hip", "right_hip"} <= set(names):
+            return poses
+        hips = [names.index("left_hip"), names.index("right_hip")]
+        places = poses.camera[:, hips].astype(np.float64).mean(axis=1)
+        ids = poses.ids.tolist()
+        self._slopes = {i: self._slopes.get(i) or Slopes(_BODY_SECONDS) for i in ids}
+        found = [self._slopes[i].add(stamp, place)[1] for i, place in zip(ids, places, strict=True)]
+        return poses.replace(velocities=np.array(found, np.float32))

@@ -34,6 +34,7 @@ _OPTIONAL = frozenset(
         "label_scores",
         "clothes",
         "masks",
+        "velocities",
     }
 )
 _DTYPES: dict[str, type[np.generic]] = {"ids": np.int64, "camera_sources": np.uint8}
@@ -174,6 +175,7 @@ class Pose:
     label_score: float | None = None
     clothes: FloatArray | None = None
     mask: FloatArray | None = None
+    velocity: FloatArray | None = None
 
     def keypoint(self, name: str) -> FloatArray:
         """Return x, y in pixels of a keypoint by name; NaN when it is missing.
@@ -269,6 +271,7 @@ class Poses:
         label_scores: (N,) in [0, 1], how sure the labels are, or None.
         clothes: (N, 6) in [0, 1] or None: red, green and blue of the chest, then of the thighs,
             by which people differ; NaN for a part that is out of the image. None of hands.
+        velocities: (N, 3) meters a second or None: of the mid-hips, in the axes of ``camera``.
         masks: (N, H, W) in [0, 1] or None, at the size of the image: how sure each pixel is to
             show the person; 0 outside of the square in which the network looked at them.
     """
@@ -288,6 +291,7 @@ class Poses:
     label_scores: FloatArray | None = None
     clothes: FloatArray | None = None
     masks: FloatArray | None = None
+    velocities: FloatArray | None = None
 
     def __post_init__(self) -> None:
         people, points = len(self.ids), len(self.skeleton)
@@ -306,6 +310,7 @@ class Poses:
             "label_scores": (people,),
             "clothes": (people, 6),
             "masks": (people, *size),
+            "velocities": (people, 3),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -402,6 +407,7 @@ class Poses:
             label_score=None if self.label_scores is None else float(self.label_scores[person]),
             clothes=None if self.clothes is None else self.clothes[person],
             mask=None if self.masks is None else self.masks[person],
+            velocity=None if self.velocities is None else self.velocities[person],
         )
 
     def __iter__(self) -> Iterator[Pose]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pose_ros.core import skeletons
+from pose_ros.core.orientations import joint_orientations
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError
@@ -40,6 +41,15 @@ def poses_to_msg(
     sources = (nowhere if poses.camera_sources is None else poses.camera_sources).tolist()
     person, keypoint = types("pose_ros/msg/HumanPose"), types("pose_ros/msg/Keypoint")
     point = types("geometry_msgs/msg/Point")
+    turn, vector = types("geometry_msgs/msg/Quaternion"), types("geometry_msgs/msg/Vector3")
+    orientations = joint_orientations(poses)
+    turns = (
+        np.full((people, points, 4), np.nan) if orientations is None else orientations
+    ).tolist()
+    # one for all that are not known: most are not, and each object costs
+    no_turn = turn(x=math.nan, y=math.nan, z=math.nan, w=math.nan)
+    still = np.full((people, 3), np.nan) if poses.velocities is None else poses.velocities
+    velocities = still.tolist()
     unseen = np.full((people, 6), np.nan, np.float32)
     clothes = unseen if poses.clothes is None else poses.clothes
     found = []
@@ -55,8 +65,9 @@ def poses_to_msg(
                 position=point(x=cx, y=cy, z=cz),
                 position_source=source,
                 position_sigma=sigma,
+                orientation=no_turn if math.isnan(q[0]) else turn(x=q[0], y=q[1], z=q[2], w=q[3]),
             )
-            for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source, sigma in zip(
+            for name, (x, y), score, z, (wx, wy, wz), (cx, cy, cz), source, sigma, q in zip(
                 poses.skeleton.keypoints,
                 xy[i],
                 scores[i],
@@ -65,6 +76,7 @@ def poses_to_msg(
                 camera[i],
                 sources[i],
                 sigmas[i],
+                turns[i],
                 strict=True,
             )
         ]
@@ -78,6 +90,7 @@ def poses_to_msg(
                 if poses.label_scores is None
                 else float(poses.label_scores[i]),
                 clothes=clothes[i],
+                velocity=vector(**dict(zip("xyz", velocities[i], strict=True))),
                 keypoints=keypoints,
             )
         )
@@ -139,6 +152,7 @@ def poses_from_msg(msg: Any, skeleton: Skeleton | None = None) -> Poses:
         camera_sigmas=sigmas,
         labels=tuple(person.label for person in people),
         label_scores=np.array([person.label_score for person in people], np.float32),
+        velocities=np.array([_velocity(person) for person in people], np.float32).reshape(-1, 3),
         clothes=np.array([_clothes(person) for person in people], np.float32).reshape(-1, 6),
     )
 
@@ -147,6 +161,14 @@ def _clothes(person: Any) -> Any:
     """Return the colors of a person's clothes; NaN where the sender does not fill them in."""
     clothes = getattr(person, "clothes", ())  # a recording of before has no such field
     return clothes if np.any(clothes) else [math.nan] * 6
+
+
+def _velocity(person: Any) -> tuple[float, float, float]:
+    """Return the velocity of a person; NaN where the sender does not fill it in."""
+    found = getattr(person, "velocity", None)  # a recording of before has no such field
+    if found is None or (found.x, found.y, found.z) == (0.0, 0.0, 0.0):
+        return (math.nan, math.nan, math.nan)
+    return (found.x, found.y, found.z)
 
 
 def skeleton_to_msg(types: Types, skeleton: Skeleton) -> Any:

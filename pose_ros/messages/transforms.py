@@ -9,6 +9,7 @@ import numpy as np
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.frames import FrameTree
 from pose_ros.core.geometry import body_frame
+from pose_ros.core.orientations import joint_orientations
 from pose_ros.core.types import Poses, Say
 from pose_ros.errors import TransformError
 from pose_ros.messages.headers import HeaderMsg, Types, stamp_from_msg
@@ -30,7 +31,8 @@ def transforms(
     """Return the frames of the people of one image as TransformStamped.
 
     Each has the root ``body_<id>`` at the mid-hips over the image's frame, x out of the
-    body and z to the head, and below it ``<joint>_<id>``, with the root's axes.
+    body and z to the head, and below it ``<joint>_<id>``, with the axes of the bone that begins
+    there (``joint_orientations``), else with the root's.
 
     Args:
         types: Of messages.
@@ -42,9 +44,12 @@ def transforms(
     """
     make = types("std_msgs/msg/Header")
     frame_id = header.frame_id.lstrip("/")
+    from scipy.spatial.transform import Rotation  # late: SciPy takes long to load
+
     over = make(stamp=header.stamp, frame_id=frame_id)
     found = []
-    for pose in poses if frame_id else ():
+    turns = joint_orientations(poses) if frame_id else None
+    for n, pose in enumerate(poses if frame_id else ()):
         frame = body_frame(pose)
         if frame is None or pose.camera is None:
             continue
@@ -55,9 +60,14 @@ def transforms(
         )
         valid = np.isfinite(pose.camera).all(axis=1) & (pose.keypoint_scores >= min_score)
         places = frame.to_body(pose.camera)
+        local = np.tile(_NO_TURN, (len(places), 1))
+        if turns is not None:
+            turned = np.isfinite(turns[n, :, 0])
+            rotation = frame.rotation.inv() * Rotation.from_quat(turns[n, turned])
+            local[turned] = rotation.as_quat()
         found += [
             transform_to_msg(
-                types, root, f"{pose.skeleton.keypoints[i]}_{person}", places[i], _NO_TURN
+                types, root, f"{pose.skeleton.keypoints[i]}_{person}", places[i], local[i]
             )
             for i in np.flatnonzero(valid).tolist()
         ]

@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import Image, JointState, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pose_ros.core import skeletons
+from pose_ros.core.anatomical_angles import anatomical_angles, anatomical_names
 from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage
+from pose_ros.core.joint_angles import JointMotion
 from pose_ros.core.person_cloud import person_cloud
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Pose, Poses
@@ -102,6 +104,8 @@ class PosePublishers:
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
         self._overlay = make(Image, "~/overlay", RESULT_QOS)
         self._markers = make(MarkerArray, "~/markers", RESULT_QOS)
+        self._angles = make(JointState, "~/angles", RESULT_QOS)
+        self._motions = Motions(parameters.id_prefix)
         if parameters.hands.enabled:
             self._hands = make(PoseArray, "~/hands", RESULT_QOS)
             self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
@@ -168,8 +172,10 @@ class PosePublishers:
             self._detections.publish(detections_to_msg(poses, header, names))
 
     def show(self, result: PublishedResult) -> None:
-        """Publish what has a subscriber: markers, the overlay, masks, the cloud."""
+        """Publish what has a subscriber: markers, angles, the overlay, masks, the cloud."""
         parameters = self._node.parameters
+        if self._angles.get_subscription_count():
+            self._angles.publish(self._motions.angles(result.poses, result.header))
         if parameters.publish_markers and self._markers.get_subscription_count():
             least = parameters.min_joint_score or result.poses.skeleton.least_score
             markers = self._made_markers.update(result.poses, result.header, least)
@@ -192,6 +198,45 @@ class PosePublishers:
         parts = parse_parts(overlay)
         draw(canvas, result.poses, parts, hands=result.hands, channels=result.channels)
         return image_to_msg(canvas, result.channels, result.header)
+
+
+class Motions:
+    """Follows how the joints of people move.
+
+    Args:
+        prefix: Of the ids, which are those of the frames on /tf.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._motions: dict[int, JointMotion] = {}
+
+    def angles(self, poses: Poses, header: Header) -> JointState:
+        """Return the joint angles of the people of the next image, in radians.
+
+        Args:
+            poses: The people.
+            header: The image's own.
+
+        Returns:
+            Positions and velocities by names such as ``p0/left_elbow_flexion``; angles that are
+            not known are left out, a velocity that is not known is NaN.
+        """
+        message = JointState(header=header)
+        names = anatomical_names(poses.skeleton)
+        stamp = stamp_from_msg(header.stamp)
+        self._motions = {
+            pose.id: self._motions.get(pose.id) or JointMotion(anatomical_angles)
+            for pose in (poses if names else ())
+        }
+        for pose, found in zip(poses if names else (), poses.found, strict=False):
+            now = self._motions[pose.id].add(stamp, pose, found)
+            person = body_id(pose.id, self._prefix)
+            known = np.flatnonzero(np.isfinite(now.degrees)).tolist()
+            message.name += [f"{person}/{names[i]}" for i in known]
+            message.position.extend(np.radians(now.degrees[known]).tolist())
+            message.velocity.extend(np.radians(now.speeds[known]).tolist())
+        return message
 
 
 def skeleton2d(pose: Pose, width: int, height: int) -> FloatArray:

@@ -274,6 +274,7 @@ def _pose(truth: Truth, camera: Camera) -> Any:
     # BlazePose's measure: pixels at the scale of x
     depths = offset[:, 2] * camera.matrix[0, 0] / hips[2] if hips[2] > 0 else offset[:, 2] * np.nan
     point = types("geometry_msgs/msg/Point")
+    no_turn = types("geometry_msgs/msg/Quaternion")(**dict.fromkeys("xyzw", math.nan))
     keypoints = [
         types("pose_ros/msg/Keypoint")(
             name=name,
@@ -285,6 +286,7 @@ def _pose(truth: Truth, camera: Camera) -> Any:
             position=point(**dict(zip("xyz", truth.camera[i].tolist(), strict=True))),
             position_source=PositionSource.MODEL,
             position_sigma=0.0,
+            orientation=no_turn,
         )
         for i, name in enumerate(truth.skeleton.keypoints)
     ]
@@ -297,5 +299,6 @@ def _pose(truth: Truth, camera: Camera) -> Any:
         label="",
         label_score=math.nan,
         clothes=np.full(6, np.nan, np.float32),
+        velocity=types("geometry_msgs/msg/Vector3")(**dict.fromkeys("xyz", math.nan)),
         keypoints=keypoints,
     )

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+from pose_ros.core.smoothing import (
+    BodyVelocities,
+    LowPassFilter,
+    OneEuroFilter,
+    OneEuroSettings,
+)
+from tools.drawn_results import drawn_results
 
 SETTINGS = OneEuroSettings(min_cutoff=0.05, beta=80.0)
 
@@ -57,3 +63,18 @@ def test_low_pass_starts_at_the_first_value():
     smooth = LowPassFilter(alpha=0.25)
     assert smooth(np.array([2.0])) == 2.0
     assert smooth(np.array([4.0])) == 2.5
+
+
+def test_velocity_of_a_body_is_that_of_its_hips_and_begins_with_the_second_image():
+    velocities = BodyVelocities()
+    found = [
+        velocities.add(result.poses, result.stamp).velocities
+        for result in drawn_results("walking", 40)
+    ]
+    assert found[0] is None
+    places = [
+        result.poses.camera[0, [23, 24]].mean(axis=0) for result in drawn_results("walking", 40)
+    ]
+    expected = (places[39] - places[28]) * 30 / 11  # the mean over the last moment
+    np.testing.assert_allclose(found[39][0], expected, atol=0.08)
+    assert np.linalg.norm(found[39][0]) > 0.3
