@@ -1,7 +1,7 @@
 """One person's motion on an even clock: what BVH, TRC, MOT and C3D are made of.
 
 Meters with Y up. Whose motion it is, and how often they were seen, is known at the end only:
-until then what was seen of all people waits in a file without a name, 1 kB a person and image.
+until then what was seen of all people waits in a file without a name, 0.7 kB a person and image.
 Memory holds a few numbers an image.
 """
 
