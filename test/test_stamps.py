@@ -9,7 +9,7 @@ import pytest
 ELSEWHERE = {
     # how old what is remembered is: of one stream, in which no image is late
     *("_way", "JointMemory.fill", "GestureRecognizer._forget", "_Body.update", "Tracker.missing"),
-    *("_Body._update_posture", "walks"),
+    *("_Body._update_posture", "walks", "WalkingSpeeds.update"),
     # a place or a pose between two stamps is interpolated
     *("_Link.at", "FrameTree.add", "FrameTree._check_parent"),
     *("EvenMotion._between", "EvenMotion.__init__", "CameraSamples.at"),

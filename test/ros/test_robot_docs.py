@@ -151,12 +151,12 @@ def promised(checkout: Path) -> dict[str, tuple[ReliabilityPolicy, DurabilityPol
 def test_nodes_offer_the_quality_of_service_that_the_table_promises(
     ros: Any, checkout: Path, fake: Any, fake_hands: Any
 ) -> None:
-    hands = [Parameter("hands", value=True)]
+    asked_for = ("hands", "masks", "use_depth", "publish_cloud")
     nodes = [
         PoseNode(
             make_estimator=lambda _parameters: fake,
             make_hands=lambda _parameters: fake_hands,
-            parameter_overrides=hands,
+            parameter_overrides=[Parameter(name, value=True) for name in asked_for],
         ),
         GestureNode(),
         CameraNode(),

@@ -259,8 +259,8 @@ def _arm_length(
 
 
 def _longest(*lengths: float) -> float:
-    """Return the longest of those that are known, NaN if none is."""
-    return max((length for length in lengths if not math.isnan(length)), default=math.nan)
+    """Return the longest of those above 0, NaN if none is: joints may all be at one point."""
+    return max((length for length in lengths if length > 0.0), default=math.nan)
 
 
 def _view_arm(

@@ -45,8 +45,8 @@ _LIMBS = (
         )
     ),
 )
-# The same posture of two people, or of one in two moments, differs by about so much: lengths of
-# a mean limb, from frame to frame and side to side of the people of the public clips.
+# Set by hand so that postures of drawn people are kept apart: the same posture of two people, or of
+# one at two moments, differs by about so many lengths of a mean limb. Not measured on real people.
 _BODY_SIGMA = 0.3
 
 
