@@ -8,6 +8,7 @@ lies across the image. The camera is taken to be level. No photo shows a person 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pose_ros.core.types import Image
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("POSE_ROS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 FRAMES, PERIOD = 8, 0.1  # a photo is shown for so many images: postures are held
 
 # the middle of the person's box, in shares of the photo's width and height
