@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ from pose_ros.cli.options import (
 )
 from pose_ros.cli.terminal import ending, nothing_is_kept, say
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.gestures.repetitions import DOWN, UP, movements
+from pose_ros.core.gestures.taught import TaughtGestures
 from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.timeline import NANOSECONDS
 from pose_ros.core.types import Source
 from pose_ros.errors import OptionError, OutputError, SourceError, printable
 from pose_ros.files import recording_name
@@ -106,6 +110,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="out/ (a folder), out/%%s.jpg (name of the input), out/%%04i.png (number), or out.mp4",
     )  # fmt: skip
     group.add_argument("--json", metavar="FILE", help="one line of JSON a frame; - for stdout")
+    group.add_argument(
+        "--count", nargs="+", default=[], metavar="MOVEMENT",
+        help="count repetitions: of squat, which goes from squat_up to squat_down and back, both "
+        "taught (--taught)",
+    )  # fmt: skip
     group.add_argument("--frames", type=int, metavar="N", help="stop after N frames an input")
     group.add_argument("--report", metavar="FILE", help="a page about what was found, .html")
     group.add_argument(
@@ -121,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when an input could not be read, 2 when a part of one, 0 otherwise."""
     if args.frames is not None and args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
+    _check_movements(args)
     inputs = find_inputs(args.inputs, fps=args.fps)
     check_fusion_arguments(args, inputs)
     _check_outputs(args, inputs)
@@ -135,10 +145,35 @@ def run(args: argparse.Namespace) -> int:
             places.give_up()
     for note in summary.counts.notes:
         say(note)
+    for line in summary.repetitions.lines(args.count):
+        if args.json == "-":
+            say(line)
+        else:
+            print(line)
     if not args.quiet:
         say(text)
         say(_written(args, places))
     return 1 if summary.failures else 2 if summary.losses else 0
+
+
+def _check_movements(args: argparse.Namespace) -> None:
+    """Refuse movements that were not taught; what is counted is looked for."""
+    if not args.count:
+        return
+    if not args.taught:
+        raise OptionError(
+            f"--count {args.count[0]} needs --taught FILE with {args.count[0]}{UP} and "
+            f"{args.count[0]}{DOWN}: pose-ros gesture teach makes it"
+        )
+    taught = TaughtGestures.load(args.taught)
+    for name in args.count:
+        if name not in movements(taught.counts):
+            known = ", ".join(taught.counts) or "nothing"
+            raise OptionError(
+                f"--count {name} needs {name}{UP} and {name}{DOWN} in {args.taught}, which has "
+                f"{known}"
+            )
+    args.gestures = True
 
 
 def _estimate(
@@ -354,6 +389,35 @@ def _written(args: argparse.Namespace, places: OutputPlaces) -> str:
     return f"written: {', '.join(files)}" if files else "nothing was written"
 
 
+class RepetitionTable:
+    """How often each person made each movement, and how long that took."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, str, int], list[float]] = {}
+
+    def add(self, result: Result) -> None:
+        """Take in the gestures of an image."""
+        now = result.nanoseconds / NANOSECONDS
+        for gesture in result.gestures:
+            if gesture.event == "started":
+                key = (gesture.name, result.source, gesture.person)
+                self._seconds.setdefault(key, []).append(now - gesture.since)
+
+    def lines(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield a line for each movement and person who made it, or that none did."""
+        for name in names:
+            rows = {key: s for key, s in self._seconds.items() if key[0] == name}
+            for (_, source, person), seconds in rows.items():
+                who = f"person {person} of {printable(source)}"
+                each = f"{statistics.median(seconds):.1f} s each"
+                yield (
+                    f"{name}: {len(seconds)} by {who}, {each} "
+                    f"({min(seconds):.1f} to {max(seconds):.1f})"
+                )
+            if not rows:
+                yield f"{name}: 0"
+
+
 @dataclass
 class EstimateSummary:
     """What a run did, counted as it goes."""
@@ -364,6 +428,7 @@ class EstimateSummary:
     seconds: float = 0.0
     failures: int = 0
     losses: list[str] = field(default_factory=list)
+    repetitions: RepetitionTable = field(default_factory=RepetitionTable)
 
     def fail(self, error: SourceError) -> None:
         """Say that an input could not be read, and count it."""
@@ -400,6 +465,7 @@ class EstimateSummary:
     def count(self, result: Result) -> None:
         """Count an image."""
         self.counts.add(result)
+        self.repetitions.add(result)
         self.people += len(result.poses)
         self.hands += len(result.hands or ())
 

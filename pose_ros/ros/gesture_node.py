@@ -25,6 +25,7 @@ from pose_ros.core.commands.follow import find_spots
 from pose_ros.core.commands.operator import Locks, people_from
 from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import NAMES, GestureRecognizer, read_taught
+from pose_ros.core.gestures.repetitions import movements
 from pose_ros.core.gestures.targets import shown_goal
 from pose_ros.core.timeline import ClockWatch, Rewinds
 from pose_ros.core.types import Poses
@@ -110,7 +111,8 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
         OptionError: Two parameters do not go together.
     """
     taught = read_taught(parameters.gestures.taught)
-    names = (*_BUILT_IN, *(taught.counts if taught is not None else ()))
+    own = () if taught is None else (*taught.counts, *movements(taught.counts))
+    names = (*_BUILT_IN, *own)
     return CommandConfig(
         **vars(parameters.command),
         limits=parameters.limits,

@@ -1,7 +1,9 @@
 """``pose-ros gesture``: taught from drawn people, tested, listed and removed."""
 
+import numpy as np
 import pytest
 
+import pose_ros
 from pose_ros.cli.main import main
 
 
@@ -46,3 +48,14 @@ def test_what_cannot_be_is_refused_in_one_line(file, capsys, arguments, message)
     assert message in said
     assert said.count("\n") == 1
     assert not file.exists()
+
+
+def test_movement_that_was_not_taught_is_one_line(tmp_path, capsys) -> None:
+    made = pose_ros.TaughtGestures("blazepose33")
+    made.add("hop_up", np.random.default_rng(0).normal(size=(33, 3)))
+    made.save(tmp_path / "body.yaml")
+    clip = "synthetic:stand?live=0"
+    assert main(["estimate", clip, "--count", "hop"]) == 1
+    assert "--count hop needs --taught FILE with hop_up and hop_down" in capsys.readouterr().err
+    assert main(["estimate", clip, "--count", "hop", "--taught", f"{tmp_path}/body.yaml"]) == 1
+    assert "which has hop_up" in capsys.readouterr().err

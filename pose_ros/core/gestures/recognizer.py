@@ -29,6 +29,7 @@ from pose_ros.core.gestures.postures import (
     PostureView,
     view_posture,
 )
+from pose_ros.core.gestures.repetitions import SHARE_SEEN, RepetitionCounter, movements
 from pose_ros.core.gestures.taught import TaughtGestures, landmarks_of
 from pose_ros.core.skeletons import SIDES, Side
 from pose_ros.core.timeline import StampStep, step_from
@@ -85,7 +86,8 @@ class Gesture:
     ('wave', 'left', 0)
 
     Attributes:
-        name: One of ``NAMES``, or of a gesture that was taught.
+        name: One of ``NAMES``, or of a gesture that was taught; or of a movement, in the image
+            in which a repetition is complete, ``since`` the beginning of it.
         side: The person's own left or right, ``both`` arms, or empty where it is unknown which
             hand it is.
         person: Id of the person.
@@ -243,6 +245,8 @@ class _Someone:
         self._person = person
         self._reader = JointReader("shape")
         self._holds: dict[_Key, Hold] = {}
+        self._counters: dict[_Key, RepetitionCounter] = {}
+        self._counted: set[_Key] = set()  # repetitions that were complete in the last image
         # of the image in which it was last seen: a gesture that is let go points nowhere else
         self._last: dict[_Key, tuple[float, Ray | None]] = {}
 
@@ -250,6 +254,9 @@ class _Someone:
         """End all that is held."""
         for key in self._holds:
             yield from self._end(key)
+        for key in self._counted:
+            yield Gesture(*key, self._person, "ended", 0.0, self.stamp)
+        self._counted.clear()
 
     def recognize(
         self, taught: TaughtGestures, pose: Pose, options: GestureOptions, *, rests: bool = False
@@ -264,6 +271,19 @@ class _Someone:
             if known == name:
                 self._last[key] = confidence, None
             yield from self._step(key, known == name, options)
+        for movement in movements(taught.counts):
+            key = (movement, side)
+            counter = self._counters.setdefault(key, RepetitionCounter(movement))
+            pose_name, confidence = taught.classify(
+                landmarks, among=counter.poses, least_share=SHARE_SEEN
+            )
+            begun = counter.step(None if rests else pose_name, self.stamp)
+            if key in self._counted:
+                self._counted.remove(key)
+                yield Gesture(*key, self._person, "ended", confidence, self.stamp)
+            if begun is not None:
+                self._counted.add(key)
+                yield Gesture(*key, self._person, "started", confidence, begun)
 
     def _read(self, pose: Pose, stamp: float, options: GestureOptions) -> Joints:
         self.stamp = stamp
@@ -415,7 +435,7 @@ def read_taught(file: str) -> TaughtGestures | None:
     if not file:
         return None
     taught = TaughtGestures.load(file)
-    for name in taught.counts:
+    for name in (*taught.counts, *movements(taught.counts)):
         if name in (*NAMES, *POSTURE_NAMES):
             raise OptionError(f"{file}: {name} is the name of a gesture that is built in")
     return taught

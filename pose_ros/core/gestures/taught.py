@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -163,11 +163,20 @@ class TaughtGestures:
         del self._examples[name]
         self._compared.clear()
 
-    def classify(self, landmarks: ArrayLike) -> tuple[str | None, float]:
+    def classify(
+        self,
+        landmarks: ArrayLike,
+        *,
+        among: Collection[str] | None = None,
+        least_share: float = 1.0,
+    ) -> tuple[str | None, float]:
         """Return which gesture landmarks show.
 
         Args:
             landmarks: (K, 2) or (K, 3) as in ``add``.
+            among: Names of the gestures that it may be; None: all.
+            least_share: How much of what is compared of a body has to be there, in [0, 1]. The
+                far arm and leg of a person who is seen from aside are hidden.
 
         Returns:
             The gesture's name and how probable it is, in [0, 1]. The name is None where that is
@@ -180,7 +189,8 @@ class TaughtGestures:
         points = self._checked(landmarks)
         if not self._examples:
             return None, 0.0
-        shares = self._shares(points)
+        allowed = np.array([among is None or name in among for name in self._examples])
+        shares = self._shares(points, allowed, least_share)
         if shares is None:
             return None, 0.0
         best = int(np.argmax(shares))
@@ -249,19 +259,27 @@ class TaughtGestures:
             )
         return np.where(np.isfinite(points).all(axis=1, keepdims=True), points, np.nan)
 
-    def _shares(self, points: Float64Array) -> Float64Array | None:
-        """Return (G,) how probable each gesture is; None where joints are missing."""
+    def _shares(
+        self, points: Float64Array, allowed: NDArray[np.bool_], least_share: float
+    ) -> Float64Array | None:
+        """Return (G,) how probable each gesture is; None where joints are missing.
+
+        Args:
+            points: (K, 2) or (K, 3).
+            allowed: (G,) which gestures it may be.
+            least_share: How much of what is compared has to be there.
+        """
         flat = min(points.shape[1], self._dimensions)
         if flat not in self._compared:
             self._compared[flat] = self._compare(flat)
         it = self._compared[flat]
         shapes, leanings = self._metric(points[None, :, :flat])
-        squares = _squared(it.shapes, shapes[0]) / it.widths
+        squares = _squared(it.shapes, shapes[0], least_share) / it.widths
         squares += ((it.leanings - leanings[0]) ** 2).sum(axis=1) / it.lean_widths
         by_gesture = np.full(it.used.shape, np.inf)
         by_gesture[it.there] = np.nan_to_num(squares, nan=np.inf)
         by_gesture.sort(axis=1)
-        near = np.where(it.used, by_gesture, np.inf)
+        near = np.where(it.used & allowed[:, None], by_gesture, np.inf)
         least = near.min(axis=1)
         if not np.isfinite(least).any():
             return None
@@ -319,16 +337,18 @@ def landmarks_of(pose: Pose, skeleton: Skeleton, min_score: float) -> Float64Arr
     return landmarks
 
 
-def _squared(examples: Float64Array, shape: Float64Array) -> Float64Array:
+def _squared(examples: Float64Array, shape: Float64Array, least_share: float = 1.0) -> Float64Array:
     """Return (E,) squared distances over what is known of each example."""
     squares = (examples - shape) ** 2
     known = np.isfinite(examples)
-    if known.all():
+    if known.all() and np.isfinite(shape).all():
         total: Float64Array = squares.sum(axis=1)
         return total
-    # what an example lacks does not matter; what it has must be there
-    squares = np.where(known, squares, 0.0)
-    count = np.maximum(known.sum(axis=1), 1)
+    # what an example lacks does not matter; of what it has, so much must be there
+    both = known & np.isfinite(shape)
+    enough = both.sum(axis=1) >= least_share * known.sum(axis=1)
+    squares = np.where(both, squares, np.where(enough[:, None], 0.0, np.nan))
+    count = np.maximum(both.sum(axis=1), 1)
     part: Float64Array = squares.sum(axis=1) * (examples.shape[1] / count)
     return part
 
