@@ -96,8 +96,11 @@ def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
             f"{args.file} holds gestures of {taught.skeleton.name}: give another --file for those "
             f"of a {args.kind}"
         )
-    taken, unusable = 0, 0
+    if args.side and args.kind == "body":
+        raise OptionError("--side is for hands: a body is taught whole, with its left and right")
+    taken, unusable, without = 0, 0, 0
     for _, pose in _poses(args, taught):
+        without += pose is None
         if args.side and pose is not None and pose.label != args.side:
             continue
         landmarks = None if pose is None else _landmarks(pose, taught)
@@ -112,6 +115,7 @@ def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
     if taken:
         taught.save(args.file)
     lost = f"; {unusable} lacked joints" if unusable else ""
+    lost += f"; nothing was found in {without} images" if without else ""
     say(f"{args.name}: {taken} examples taken, {taught.counts.get(args.name, 0)} in all{lost}")
     return 0 if taken else 1
 

@@ -54,6 +54,9 @@ def test_movement_that_was_not_taught_is_one_line(tmp_path, capsys) -> None:
     made = pose_ros.TaughtGestures("blazepose33")
     made.add("hop_up", np.random.default_rng(0).normal(size=(33, 3)))
     made.save(tmp_path / "body.yaml")
+    teach = ("teach", "hop_down", "--body", "--side", "left", "--from", "synthetic:stand")
+    assert gesture(*teach, "--file", tmp_path / "body.yaml") == 1
+    assert "--side is for hands" in capsys.readouterr().err
     clip = "synthetic:stand?live=0"
     assert main(["estimate", clip, "--count", "hop"]) == 1
     assert "--count hop needs --taught FILE with hop_up and hop_down" in capsys.readouterr().err
