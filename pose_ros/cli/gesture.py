@@ -86,7 +86,8 @@ def _load(args: argparse.Namespace) -> TaughtGestures:
     return TaughtGestures.load(args.file)
 
 
-def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
+def _check_teaching(args: argparse.Namespace, taught: TaughtGestures) -> None:
+    """Refuse what cannot be taught."""
     if args.name in NAMES:
         raise OptionError(f"{args.name} is the name of a gesture that is built in")
     if args.examples < 1:
@@ -98,6 +99,10 @@ def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
         )
     if args.side and args.kind == "body":
         raise OptionError("--side is for hands: a body is taught whole, with its left and right")
+
+
+def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
+    _check_teaching(args, taught)
     taken, unusable, without = 0, 0, 0
     for _, pose in _poses(args, taught):
         without += pose is None
