@@ -24,7 +24,7 @@ MS = 1_000_000
 WIDTH, HEIGHT = 16, 12
 
 
-class Told(NamedTuple):
+class MessageToWrite(NamedTuple):
     """A message of a bag.
 
     Attributes:
@@ -40,7 +40,7 @@ class Told(NamedTuple):
     message: Any
 
 
-def write_bag(path: Path, messages: Iterable[Told], storage: str = "sqlite3") -> Path:
+def write_bag(path: Path, messages: Iterable[MessageToWrite], storage: str = "sqlite3") -> Path:
     """Write a bag; return its folder."""
     with open_bag_writer(path, storage) as writer:
         topics: dict[str, Any] = {}
@@ -68,36 +68,36 @@ def image(
     head: Any = None,
     array: NDArray[Any] | None = None,
     encoding: str = "bgr8",
-) -> Told:
+) -> MessageToWrite:
     """Return an image; its header has the time of its record unless another one is given."""
     array = picture(round(recorded) % 256) if array is None else array
     message = array_to_msg(types, array, encoding, head or header(recorded))
-    return Told(topic, "sensor_msgs/msg/Image", recorded, message)
+    return MessageToWrite(topic, "sensor_msgs/msg/Image", recorded, message)
 
 
-def depth(recorded: float, topic: str = "/cam/depth", head: Any = None) -> Told:
+def depth(recorded: float, topic: str = "/cam/depth", head: Any = None) -> MessageToWrite:
     """Return a depth image whose values are the milliseconds of its record."""
     values = np.full((HEIGHT, WIDTH), round(recorded), np.uint16)
     return image(recorded, topic, head, values, "16UC1")
 
 
-def compressed(recorded: float, topic: str = "/cam/image/compressed") -> Told:
+def compressed(recorded: float, topic: str = "/cam/image/compressed") -> MessageToWrite:
     """Return a picture as PNG."""
     kind = "sensor_msgs/msg/CompressedImage"
     data = cv2.imencode(".png", picture(round(recorded) % 256))[1]
     message = types(kind)(header=header(recorded), format="bgr8; png", data=data)
-    return Told(topic, kind, recorded, message)
+    return MessageToWrite(topic, kind, recorded, message)
 
 
 def info(
     recorded: float, width: int = WIDTH, topic: str = "/cam/camera_info", *, zero: bool = False
-) -> Told:
+) -> MessageToWrite:
     """Return a camera_info; ``zero``: of a camera that is not calibrated."""
     calibration = Calibration(Camera.from_hfov(width, HEIGHT, 60.0))
     message = camera_info_to_msg(types, calibration, header(recorded))
     if zero:
         message.k = np.zeros(9)
-    return Told(topic, "sensor_msgs/msg/CameraInfo", recorded, message)
+    return MessageToWrite(topic, "sensor_msgs/msg/CameraInfo", recorded, message)
 
 
 def transform(
@@ -106,7 +106,7 @@ def transform(
     parent: str = "base_link",
     quaternion: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0),
     topic: str = "/tf",
-) -> Told:
+) -> MessageToWrite:
     """Return where a frame is."""
     make = types("geometry_msgs/msg/Transform")
     place = types("geometry_msgs/msg/Vector3")(x=0.0, y=0.0, z=1.0)
@@ -119,4 +119,4 @@ def transform(
         transform=make(translation=place, rotation=turn),
     )
     kind = "tf2_msgs/msg/TFMessage"
-    return Told(topic, kind, recorded, types(kind)(transforms=[stamped]))
+    return MessageToWrite(topic, kind, recorded, types(kind)(transforms=[stamped]))

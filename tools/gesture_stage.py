@@ -151,6 +151,6 @@ class Stage:
         return bool(self.ros.spin_until(lambda: self.linear() == 0.0))
 
 
-def _expect(condition: bool, told: object) -> None:
+def _expect(condition: bool, reported: object) -> None:
     if not condition:
-        raise AssertionError(told)
+        raise AssertionError(reported)

@@ -117,24 +117,24 @@ def commands(
 def test_robot_follows_the_gestures_of_the_script(
     source: SyntheticSource, poses, tolerance, images
 ) -> None:
-    told = list(commands(source, poses(source)))
+    reported = list(commands(source, poses(source)))
     begins = np.cumsum([0.0, *(step.seconds for step in SCRIPT)])
 
     def during(step: int) -> list[Command]:
-        return [command for now, _, command in told if begins[step] <= now < begins[step + 1]]
+        return [command for now, _, command in reported if begins[step] <= now < begins[step + 1]]
 
-    engaged = next(now for now, _, command in told if command.state is State.ENGAGED)
+    engaged = next(now for now, _, command in reported if command.state is State.ENGAGED)
     assert begins[3] + 1.0 < engaged < begins[4]
-    assert not any(command.linear for now, _, command in told if now < engaged)
-    assert not any(c.kind == "goal" for now, _, c in told if now < begins[7])
+    assert not any(command.linear for now, _, command in reported if now < engaged)
+    assert not any(c.kind == "goal" for now, _, c in reported if now < begins[7])
     # beckoned: ahead, within the limits, and not longer than the arm moves
     speeds = [command.linear for command in during(5)]
     assert max(speeds) == pytest.approx(0.2)
     assert np.diff([0.0, *speeds]).max() <= 0.4 / FPS / TICKS + 1e-9
     assert during(6)[-1].kind == "stop"
     # sent where the actor points, in time: the hold time, and a few images
-    held = next(now for now, truth, _ in told if begins[7] <= now and truth.held)
-    sent = [(now, c.goal) for now, _, c in told if c.kind == "goal" and now < begins[8]]
+    held = next(now for now, truth, _ in reported if begins[7] <= now and truth.held)
+    sent = [(now, c.goal) for now, _, c in reported if c.kind == "goal" and now < begins[8]]
     assert sent[0][0] <= held + GestureOptions().hold_time + images / FPS + 0.02 + 1e-6
     away = math.dist(TARGET, sent[-1][1].position)
     reach = math.dist(TARGET, (3.0, 0.0, 0.0))

@@ -24,7 +24,7 @@ from pose_ros.messages.images import ENCODINGS, image_from_compressed, image_fro
 from pose_ros.settings.outputs import AnonymizeOptions
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
-from tools.bags import START, Told, header, image, write_bag
+from tools.bags import START, MessageToWrite, header, image, write_bag
 
 IMAGES = "/camera/image_raw"
 SKELETON = skeletons.get("coco17")
@@ -71,7 +71,7 @@ def jpeg(recorded, suffix=".jpg"):
     smooth = cv2.GaussianBlur(pixels(value=3), (0, 0), 3)
     data = cv2.imencode(suffix, smooth)[1]
     text = f"bgr8; {suffix[1:]} compressed bgr8"
-    return Told(
+    return MessageToWrite(
         "/cam/image/compressed",
         kind,
         recorded,
@@ -147,7 +147,9 @@ def test_image_of_any_encoding_is_covered(tmp_path, encoding, style):
             ((connection, _, data),) = reader.messages()
             msg = read(data, connection.msgtype)
         msg.height, msg.step = 96, 64
-        bag = write_bag(tmp_path / "planes", [Told("/cam/image", connection.msgtype, 0, msg)])
+        bag = write_bag(
+            tmp_path / "planes", [MessageToWrite("/cam/image", connection.msgtype, 0, msg)]
+        )
     (counts,) = anonymize(bag, tmp_path / "out", 0, style=style).values()
     assert (counts.images, counts.covered) == (1, 1)
     ((_, kind, _, old),) = contents(bag)
@@ -187,10 +189,10 @@ def test_storage_compression_and_quality_of_service_are_kept(tmp_path, storage, 
     writer.set_compression(CompressionMode[mode], CompressionFormat.ZSTD)
     writer.set_custom_data("robot", "seven")
     with writer:
-        told = image(0, array=pixels())
+        reported = image(0, array=pixels())
         latched = add_topic(writer, "/map", "std_msgs/msg/String", latched=True, depth=1)
-        images = add_topic(writer, told.topic, told.kind)
-        writer.write(images, START, typestore().serialize_cdr(told.message, told.kind))
+        images = add_topic(writer, reported.topic, reported.kind)
+        writer.write(images, START, typestore().serialize_cdr(reported.message, reported.kind))
         writer.write(latched, START + 1, b"\0\1\0\0\2\0\0\0a\0")
     anonymize(tmp_path / "bag", tmp_path / "out", 0)
     with Reader(tmp_path / "bag") as old, Reader(tmp_path / "out") as new:

@@ -49,7 +49,7 @@ def results(scene_bag, tmp_path_factory):
     task = BagTask(
         str(scene_bag), Settings(**{**vars(SETTINGS), "hands": HandOptions(enabled=True)}), outputs
     )
-    report = run_task(task, lambda *told: progress.append(told))
+    report = run_task(task, lambda *reported: progress.append(reported))
     return folder, report, progress
 
 
@@ -121,13 +121,13 @@ def read_images(path):
 def test_the_bag_tells_how_it_was_made_and_what_is_latched(results, scene_bag):
     folder, _, _ = results
     with open_bag(folder / "results") as bag:
-        told = json.loads(bag.custom["pose_ros"])
-    assert (told["source"], told["network"], told["provider"]) == (
+        reported = json.loads(bag.custom["pose_ros"])
+    assert (reported["source"], reported["network"], reported["provider"]) == (
         scene_bag.name, "blazepose-full", "cpu",
     )  # fmt: skip
-    assert told["options"]["gestures"]["hold_time"] == 0.1
-    assert told["options"]["topic"] == IMAGES
-    assert set(told["versions"]) >= {"pose_ros", "onnxruntime"}
+    assert reported["options"]["gestures"]["hold_time"] == 0.1
+    assert reported["options"]["topic"] == IMAGES
+    assert set(reported["versions"]) >= {"pose_ros", "onnxruntime"}
     with AnyReader([folder / "results"]) as reader:
         latched = {
             c.topic

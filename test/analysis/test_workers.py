@@ -64,10 +64,10 @@ def test_missing_dask_is_one_error(recordings, analyze, tmp_path, monkeypatch):
 def test_workers_with_other_versions_are_refused():
     own = {"python": "3.11", "pose_ros": "0.2", "numpy": "2.3"}
     theirs = {"python": "3.11", "pose_ros": "0.1"}
-    told = {"client": {"packages": own}, "workers": {"tcp://a:1": {"packages": own}}}
-    client = SimpleNamespace(get_versions=lambda packages: told)
+    reported = {"client": {"packages": own}, "workers": {"tcp://a:1": {"packages": own}}}
+    client = SimpleNamespace(get_versions=lambda packages: reported)
     workers.check_versions(client, "tcp://s:8786")
-    told["workers"]["tcp://b:2"] = {"packages": theirs}
+    reported["workers"]["tcp://b:2"] = {"packages": theirs}
     with pytest.raises(RuntimeUnavailableError) as error:
         workers.check_versions(client, "tcp://s:8786")
     assert "tcp://b:2" in str(error.value)

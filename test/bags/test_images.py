@@ -19,7 +19,7 @@ from tools.bags import (
     HEIGHT,
     START,
     WIDTH,
-    Told,
+    MessageToWrite,
     compressed,
     depth,
     header,
@@ -163,7 +163,7 @@ def test_up_follows_tf_at_the_stamp(tmp_path: Path) -> None:
         transform(0, "mast"), image(50), transform(100, "mast", quaternion=looks_down), image(100),
         image(220),
     ]  # fmt: skip
-    path = write_bag(tmp_path / "bag", sorted(messages, key=lambda told: told.recorded))
+    path = write_bag(tmp_path / "bag", sorted(messages, key=lambda reported: reported.recorded))
     found, _ = recorded_images(path)
     assert found[0].up is not None
     np.testing.assert_allclose(found[0].up, found[1].up)
@@ -182,7 +182,7 @@ def test_slice_uses_static_transforms_from_before_its_start(tmp_path: Path) -> N
         np.testing.assert_allclose(each.up, [0, 0, -1], atol=1e-9)
 
 
-def cases() -> Iterator[tuple[list[Told], str | None, str]]:
+def cases() -> Iterator[tuple[list[MessageToWrite], str | None, str]]:
     color, other = image(0), image(0, "/other/image")
     yield [color, depth(0), image(0, "/pose/overlay")], None, "/cam/image"
     yield [color, compressed(0)], None, "/cam/image"
@@ -202,7 +202,7 @@ def cases() -> Iterator[tuple[list[Told], str | None, str]]:
 
 @pytest.mark.parametrize(("messages", "name", "expected"), list(cases()))
 def test_image_topic_is_chosen_or_ambiguous_ones_are_named(
-    tmp_path: Path, messages: list[Told], name: str | None, expected: str
+    tmp_path: Path, messages: list[MessageToWrite], name: str | None, expected: str
 ) -> None:
     with open_bag(write_bag(tmp_path / "bag", messages)) as bag:
         if expected.startswith("/"):

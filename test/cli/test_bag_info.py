@@ -12,10 +12,10 @@ from pose_ros.cli.bag_info import table
 from pose_ros.cli.main import main
 from pose_ros.synthetic.scene_bag import BagOptions, write_scene_bag
 from pose_ros.synthetic.source import open_synthetic
-from tools.bags import Told, compressed, depth, header, image, info, picture, write_bag
+from tools.bags import MessageToWrite, compressed, depth, header, image, info, picture, write_bag
 
 
-def told(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def reported(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     assert main(["bag", "info", str(path), "--json"]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
@@ -26,7 +26,7 @@ def test_scene_lists_its_topics_and_counts(
 ) -> None:
     source = open_synthetic("synthetic:box?width=64&height=48&fps=10", live=False, loop=True)
     write_scene_bag(tmp_path / "bag", source, BagOptions(storage="mcap", seconds=0.5))
-    found = told(tmp_path / "bag", capsys)
+    found = reported(tmp_path / "bag", capsys)
     assert (found["storage"], found["seconds"], found["damage"]) == ("mcap", 0.4, [])
     topics = {topic["name"]: topic for topic in found["topics"]}
     assert topics["/tf"]["count"] == 5
@@ -53,7 +53,7 @@ def test_stamps_gaps_and_latency(tmp_path: Path, capsys: pytest.CaptureFixture[s
     stamps = [0, 100, 200, 360, 460, 760, 760, 860, 500, 600, None]
     messages = [image(100 * i + 500, head=header(stamp)) for i, stamp in enumerate(stamps)]
     messages[3] = image(800, head=header(360, frame=""))
-    (found,) = told(write_bag(tmp_path / "bag", messages), capsys)["images"]
+    (found,) = reported(write_bag(tmp_path / "bag", messages), capsys)["images"]
     assert found["rate"] == pytest.approx(10)
     assert found["largest_gap"] == pytest.approx(0.3)
     assert (found["gaps"], found["long_gaps"]) == (2, 1)
@@ -80,10 +80,10 @@ def test_stamps_gaps_and_latency(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ],
 )
 def test_faults_of_images_are_listed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[Told], text: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[MessageToWrite], text: str
 ) -> None:
     path = write_bag(tmp_path / "bag", [image(0), *others])
-    (found,) = told(path, capsys)["images"]
+    (found,) = reported(path, capsys)["images"]
     assert any(text in problem for problem in found["problems"]), found["problems"]
     assert main(["bag", "info", str(path)]) == 0
     assert text in capsys.readouterr().out
@@ -92,14 +92,16 @@ def test_faults_of_images_are_listed(
 def test_depth_that_is_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     late = [depth(10, "/cam/aligned"), depth(220, "/cam/aligned")]
     messages = [image(0), late[0], image(100), image(200), late[1]]
-    found = {i["name"]: i for i in told(write_bag(tmp_path / "bag", messages), capsys)["images"]}
+    found = {
+        i["name"]: i for i in reported(write_bag(tmp_path / "bag", messages), capsys)["images"]
+    }
     assert found["/cam/aligned"]["depth"]
     assert found["/cam/image"]["depth_topics"] == {"/cam/aligned": pytest.approx(2 / 3)}
 
 
 def test_compressed_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     messages = [compressed(late) for late in (0, 50, 100)]
-    (found,) = told(write_bag(tmp_path / "bag", [info(0), *messages]), capsys)["images"]
+    (found,) = reported(write_bag(tmp_path / "bag", [info(0), *messages]), capsys)["images"]
     assert (found["width"], found["height"], found["encoding"]) == (16, 12, "bgr8; png")
     assert found["rate"] == pytest.approx(20)
     assert (found["camera_info"], found["problems"]) == ("/cam/camera_info", [])
@@ -119,7 +121,7 @@ def test_lost_messages_are_counted_in_the_report(
 
 
 def test_an_empty_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = told(write_bag(tmp_path / "bag", []), capsys)
+    found = reported(write_bag(tmp_path / "bag", []), capsys)
     assert (found["topics"], found["images"], found["seconds"]) == ([], [], 0)
     assert main(["bag", "info", str(tmp_path / "bag")]) == 0
     assert "0 messages" in capsys.readouterr().out

@@ -262,11 +262,11 @@ def test_camera_option_gives_meters(pictures, tmp_path, caplog):
         patch.chdir(tmp_path)
         write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(640, 480, 60.0)))
         assert distance() is None
-        told = distance("--camera-info", "c.yaml")
-        assert distance("--hfov", "60") == pytest.approx(told)
+        reported = distance("--camera-info", "c.yaml")
+        assert distance("--hfov", "60") == pytest.approx(reported)
         tall = distance("--hfov", "60", "--person-height", "2.2")
         small = distance("--hfov", "60", "--person-height", "1.2")
-        assert small < told < tall
+        assert small < reported < tall
         write_calibration(tmp_path / "c.yaml", Calibration(Camera.from_hfov(320, 240, 60.0)))
         assert distance("--camera-info", "c.yaml") is None
         assert "no meters" in caplog.text

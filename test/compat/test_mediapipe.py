@@ -147,14 +147,14 @@ def test_complexities_are_networks_of_three_sizes(lite_models, actor):
 def test_mask_is_the_person_and_only_where_it_was_asked_for(actor):
     with pose.Pose(static_image_mode=True, enable_segmentation=True) as solution:
         results = solution.process(actor)
-        nobody = solution.process(np.full((100, 100, 3), 255, np.uint8))
+        empty = solution.process(np.full((100, 100, 3), 255, np.uint8))
     mask = results.segmentation_mask
     assert mask.shape == actor.shape[:2]
     assert mask.dtype == np.float32
     nose = in_pixels(results.pose_landmarks, actor)[PoseLandmark.NOSE]
     assert mask[round(nose[1]), round(nose[0])] > 0.9
     assert mask[:, :40].max() < 0.1
-    assert nobody == (None, None, None)
+    assert empty == (None, None, None)
 
 
 def test_upper_body_has_25_landmarks(actor):

@@ -101,8 +101,8 @@ def test_jump_in_clock_and_stamps_is_reported_once() -> None:
 
 def test_stamps_alone_show_each_jump() -> None:
     rewinds = Rewinds()
-    told = [rewinds.stamp(stamp) for stamp in (1.0, 3.0, 1.0, 3.0, 2.9, 1.0)]
-    assert told == [False, False, True, False, False, True]
+    reported = [rewinds.stamp(stamp) for stamp in (1.0, 3.0, 1.0, 3.0, 2.9, 1.0)]
+    assert reported == [False, False, True, False, False, True]
 
 
 class Remembered:

@@ -238,12 +238,12 @@ class TestPlaces:
         assert math.isnan(body_height(pose, known, scale_known=True))
 
     def test_a_known_scale(self) -> None:
-        def told(**options):
+        def reported(**options):
             return scale_known(RunInfo("a", "n", "cpu", options=options))
 
-        assert told(camera_height=1.1)
-        assert told(lift={"camera_height": 1.1})
-        assert not told(camera_height=None)
+        assert reported(camera_height=1.1)
+        assert reported(lift={"camera_height": 1.1})
+        assert not reported(camera_height=None)
         assert not scale_known(None)
 
     def test_walking(self) -> None:

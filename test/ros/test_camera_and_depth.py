@@ -252,8 +252,8 @@ def test_camera_info_of_another_size_is_logged_once_and_gives_no_meters(
     robot.send_info()
     robot.send(3)
     assert poses_from_msg(robot.poses[-1]).camera is None
-    told = capfd.readouterr().err
-    assert told.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
+    reported = capfd.readouterr().err
+    assert reported.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
 
 
 def test_known_floor_or_height_gives_distance_of_person(

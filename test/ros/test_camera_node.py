@@ -118,8 +118,8 @@ def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, log: Any)
 
 
 def test_topic_chooses_among_the_images_of_a_bag(ros: Any, tmp_path: Path, capfd: Any) -> None:
-    told = [image(50 * i, name) for i in range(3) for name in ("/left/image", "/right/image")]
-    path = write_bag(tmp_path / "bag", told)
+    reported = [image(50 * i, name) for i in range(3) for name in ("/left/image", "/right/image")]
+    path = write_bag(tmp_path / "bag", reported)
     node = camera(ros, source=str(path))
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() != SUCCESS
@@ -189,9 +189,9 @@ def test_a_calibration_of_another_size_is_an_error(
     ros.collect(Image, "image")  # a file waits for whoever looks at it
     assert node.autostart()
     assert ros.spin_until(lambda: any(m.status[0].level == b"\x02" for m in health))
-    told = capfd.readouterr().err
-    assert "32x48" in told
-    assert "64x48" in told
+    reported = capfd.readouterr().err
+    assert "32x48" in reported
+    assert "64x48" in reported
 
 
 def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any) -> None:

@@ -83,7 +83,7 @@ class ListSource:
         self.closed = True
 
 
-class Told:
+class SeenEvents:
     """Collects what a capture tells."""
 
     def __init__(self) -> None:
@@ -114,17 +114,17 @@ class Told:
 def test_stamps_and_ends(
     live: bool, stamps: list[float | Exception], expected: list[float], said: list[str]
 ) -> None:
-    told, source = Told(), ListSource(list(stamps), live)
-    capture = CaptureThread(source, told.events, 0.0, lambda: 1000.0)
-    assert told.over.wait(WAIT_SECONDS)
+    reported, source = SeenEvents(), ListSource(list(stamps), live)
+    capture = CaptureThread(source, reported.events, 0.0, lambda: 1000.0)
+    assert reported.over.wait(WAIT_SECONDS)
     assert capture.stop()
-    assert told.stamps == pytest.approx(expected)
-    assert told.said == said
+    assert reported.stamps == pytest.approx(expected)
+    assert reported.said == said
     assert source.closed
 
 
 def test_a_recording_waits_for_its_reader() -> None:
-    told, asked = Told(), threading.Semaphore(0)
+    reported, asked = SeenEvents(), threading.Semaphore(0)
     reading = threading.Event()
 
     def has_reader() -> bool:
@@ -132,33 +132,33 @@ def test_a_recording_waits_for_its_reader() -> None:
         return reading.is_set()
 
     capture = CaptureThread(
-        ListSource([0.0], live=False), told.events, 0.0, lambda: 1000.0, has_reader
+        ListSource([0.0], live=False), reported.events, 0.0, lambda: 1000.0, has_reader
     )
     for _ in range(3):
         assert asked.acquire(timeout=WAIT_SECONDS)
-    assert told.stamps == []
+    assert reported.stamps == []
     reading.set()
-    assert told.over.wait(WAIT_SECONDS)
-    assert told.stamps == [1000.0]
+    assert reported.over.wait(WAIT_SECONDS)
+    assert reported.stamps == [1000.0]
     assert capture.stop()
 
 
 def test_live_source_does_not_wait_for_its_reader() -> None:
-    told = Told()
+    reported = SeenEvents()
     capture = CaptureThread(
-        ListSource([5.0], live=True), told.events, 0.0, lambda: 1000.0, lambda: False
+        ListSource([5.0], live=True), reported.events, 0.0, lambda: 1000.0, lambda: False
     )
-    assert told.over.wait(WAIT_SECONDS)
-    assert told.stamps == [5.0]
+    assert reported.over.wait(WAIT_SECONDS)
+    assert reported.stamps == [5.0]
     assert capture.stop()
 
 
 def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
-    told, source = Told(), ListSource([0.0, 3600.0, 3601.0], live=False)
-    capture = CaptureThread(source, told.events, 0.0, lambda: 1000.0)
+    reported, source = SeenEvents(), ListSource([0.0, 3600.0, 3601.0], live=False)
+    capture = CaptureThread(source, reported.events, 0.0, lambda: 1000.0)
     assert capture.stop()
-    assert told.stamps in ([], [1000.0])
-    assert told.said == []
+    assert reported.stamps in ([], [1000.0])
+    assert reported.said == []
 
 
 class SimulatedClock:
@@ -171,15 +171,15 @@ class SimulatedClock:
         return self.shows.pop(0) if len(self.shows) > 1 else self.shows[0]
 
 
-def played(stamps: list[float], clock: SimulatedClock, rewound: list[bool]) -> Told:
-    told = Told()
-    events = dataclasses.replace(told.events, rewound=lambda: rewound.append(True))
+def played(stamps: list[float], clock: SimulatedClock, rewound: list[bool]) -> SeenEvents:
+    reported = SeenEvents()
+    events = dataclasses.replace(reported.events, rewound=lambda: rewound.append(True))
     source = ListSource(list(stamps), live=False)
     capture = CaptureThread(source, events, 0.0, clock, simulated=lambda: True)
-    assert told.over.wait(WAIT_SECONDS)
+    assert reported.over.wait(WAIT_SECONDS)
     assert capture.stop()
-    assert told.said == ["ended"]
-    return told
+    assert reported.said == ["ended"]
+    return reported
 
 
 def test_a_recording_waits_for_a_simulated_clock_and_plays_by_it() -> None:
@@ -193,13 +193,13 @@ def test_a_recording_plays_on_when_the_clock_goes_back() -> None:
     """It does not wait until the clock is there again."""
     rewound: list[bool] = []
     clock = SimulatedClock([50.0, 50.0, 50.0, 50.05, 20.0])
-    told = played([3.0, 3.1], clock, rewound)
-    assert told.stamps == pytest.approx([50.0, 20.0])
+    reported = played([3.0, 3.1], clock, rewound)
+    assert reported.stamps == pytest.approx([50.0, 20.0])
     assert rewound == [True]
 
 
 def test_a_capture_ends_while_it_waits_for_a_clock() -> None:
-    told, looked = Told(), threading.Semaphore(0)
+    reported, looked = SeenEvents(), threading.Semaphore(0)
     clock = SimulatedClock([0.0])
 
     def now() -> float:
@@ -207,9 +207,9 @@ def test_a_capture_ends_while_it_waits_for_a_clock() -> None:
         return clock()
 
     capture = CaptureThread(
-        ListSource([1.0], live=False), told.events, 0.0, now, simulated=lambda: True
+        ListSource([1.0], live=False), reported.events, 0.0, now, simulated=lambda: True
     )
     for _ in range(3):
         assert looked.acquire(timeout=WAIT_SECONDS)
     assert capture.stop()
-    assert (told.stamps, told.said) == ([], [])
+    assert (reported.stamps, reported.said) == ([], [])

@@ -182,16 +182,16 @@ class Driven:
 
         ready = lambda: gesture_nodes() == len(self.programs)  # noqa: E731
         assert self.ros.spin_until(ready, START_SECONDS), f"{gesture_nodes()} gesture nodes"
-        moving = lambda: all(told and told[-1].twist.linear.x > 0.1 for told in self.speeds)  # noqa: E731
+        moving = lambda: all(sent and sent[-1].twist.linear.x > 0.1 for sent in self.speeds)  # noqa: E731
         end = time.monotonic() + START_SECONDS
         while not moving():
-            assert time.monotonic() < end, [len(told) for told in self.speeds]
+            assert time.monotonic() < end, [len(reported) for reported in self.speeds]
             self.show("raise_hand", 12)
             self.show("t_pose", 20)
 
     def stand(self) -> bool:
         """Return whether zero is the last that each robot has heard."""
-        return all(told[-1].twist.linear.x == 0.0 for told in self.speeds)
+        return all(reported[-1].twist.linear.x == 0.0 for reported in self.speeds)
 
     def end(self) -> list[int]:
         """Return the exit codes."""
@@ -219,7 +219,7 @@ def test_a_signal_that_ends_a_node_sends_zero_first(driven: Driven) -> None:
         driven.show("t_pose")
         return driven.stand()
 
-    assert driven.ros.spin_until(shown), [told[-1].twist.linear.x for told in driven.speeds]
+    assert driven.ros.spin_until(shown), [reported[-1].twist.linear.x for reported in driven.speeds]
     assert driven.end() == [0] * len(driven.programs)
     driven.show("t_pose")
     assert driven.stand()

@@ -142,12 +142,12 @@ def test_zero_on_an_exception(make: Any, capfd: Any) -> None:
     assert stage.until(stage.is_in("stopped"), "come_here")
     assert "a defect" in stage.states[-1].value
     assert "Traceback" in capfd.readouterr().err
-    told = lambda: any(  # noqa: E731
+    reported = lambda: any(  # noqa: E731
         status.level == b"\x02" and "a defect" in status.message
         for msg in health
         for status in msg.status
     )
-    assert stage.until(told)
+    assert stage.until(reported)
     # it works again when it works again, from the start
     stage.seen.act = lambda: None
     stage.until(lambda: len(stage.seen.stamps), "come_here")
@@ -399,9 +399,9 @@ def test_poses_of_an_unknown_skeleton_are_refused(make: Any) -> None:
     msg = poses_to_msg(somebody(), header, "fake", width=640, height=480)
     msg.skeleton = "martian"
 
-    def told() -> bool:
+    def reported() -> bool:
         stage.poses.publish(msg)
         return any("martian" in status.message for m in health for status in m.status)
 
-    assert stage.ros.spin_until(told)
+    assert stage.ros.spin_until(reported)
     assert stage.seen.stamps == []

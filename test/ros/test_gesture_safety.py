@@ -137,8 +137,8 @@ def test_another_publishers_false_does_not_undo_a_lock(make: Any, elsewhere: Any
 
     assert stage.until(habit, "raise_hand")
     assert stage.states[-1].value == "locked"
-    told = diagnosed(stage)
-    assert stage.ros.spin_until(lambda: told("stopped: locked"))
+    reported = diagnosed(stage)
+    assert stage.ros.spin_until(lambda: reported("stopped: locked"))
     panel.publish(Bool(data=False))
     stage.drive()
 
@@ -227,7 +227,7 @@ def test_a_second_publisher_of_poses_commands_nothing_and_is_named_once(
     make: Any, elsewhere: Any, capfd: Any
 ) -> None:
     stage = make()
-    told = diagnosed(stage)
+    reported = diagnosed(stage)
     node = elsewhere("pose", namespace="/evil")
     evil = node.create_publisher(PoseArray, "/pose/poses", 10)
     stage.up()
@@ -245,7 +245,7 @@ def test_a_second_publisher_of_poses_commands_nothing_and_is_named_once(
         stage.show()
     assert stage.linear() > 0.0
     words = "/evil/pose publishes pose/poses too and is refused, as /test was first"
-    assert stage.until(lambda: told(words))
+    assert stage.until(lambda: reported(words))
     assert capfd.readouterr().err.count(words) == 1
 
 
@@ -256,7 +256,7 @@ def test_two_unidentified_senders_are_both_refused(
     monkeypatch.setattr("pose_ros.ros.senders._rcl", lambda: None)
     monkeypatch.setattr("pose_ros.ros.senders._gid", lambda _info: b"")
     stage = make()
-    told = diagnosed(stage)
+    reported = diagnosed(stage)
     panel = elsewhere("panel")
     lock = panel.create_publisher(Bool, "gesture/lock", 10, event_callbacks=QUIET)
     stage.up()
@@ -278,7 +278,7 @@ def test_two_unidentified_senders_are_both_refused(
     heard(stage, second)
     assert stage.until(lambda: stage.linear() == 0.0, "come_here")
     words = "/second and /test publish pose/poses, and it is not known which of them sent"
-    assert stage.until(lambda: told(words), "come_here")
+    assert stage.until(lambda: reported(words), "come_here")
 
 
 def test_new_publisher_of_poses_takes_over_with_no_person_engaged(make: Any) -> None:
@@ -303,8 +303,8 @@ def test_a_base_that_takes_the_other_twist_is_named_with_the_parameter(
     elsewhere("base").create_subscription(other, "cmd_vel", lambda _msg: None, 10)
     stage.up()
     words = f"set stamped to {str(not stamped).lower()}"
-    told = diagnosed(stage)
-    assert stage.ros.spin_until(lambda: told(words))
+    reported = diagnosed(stage)
+    assert stage.ros.spin_until(lambda: reported(words))
     stage.ros.spin_for(1.1)
     said = capfd.readouterr().err
     assert said.count(words) == 1
@@ -319,14 +319,14 @@ def test_missing_subscriber_of_speeds_is_logged_once(
     assert node.autostart()
     said = ""
 
-    def told() -> bool:
+    def reported() -> bool:
         nonlocal said
         said += capfd.readouterr().err
         return "nothing listens to /cmd_vel: start the base" in said
 
-    assert ros.spin_until(told)
+    assert ros.spin_until(reported)
     ros.spin_for(1.2)
-    told()
+    reported()
     assert said.count("nothing listens") == 1
 
 

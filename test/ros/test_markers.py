@@ -121,14 +121,14 @@ def test_node_deletes_markers_of_lost_people_and_all_when_it_stops(
     def publish(stamp: float) -> Any:
         return images.publish(image_to_msg(PICTURE, "bgr", header_to_msg(stamp, HEADER.frame_id)))
 
-    def told(action: int, stamp: float) -> bool:
+    def reported(action: int, stamp: float) -> bool:
         publish(stamp)
         return any(set(actions(array).values()) == {action} for array in found)
 
-    assert ros.spin_until(lambda: told(Marker.ADD, 100.0))
-    assert ros.spin_until(lambda: told(Marker.DELETE, 102.0))
+    assert ros.spin_until(lambda: reported(Marker.ADD, 100.0))
+    assert ros.spin_until(lambda: reported(Marker.DELETE, 102.0))
     found.clear()
-    assert ros.spin_until(lambda: told(Marker.ADD, 100.5))
+    assert ros.spin_until(lambda: reported(Marker.ADD, 100.5))
     node.trigger_deactivate()
     # it is the last, though markers of images may still be on their way
     assert ros.spin_until(lambda: set(actions(found[-1]).values()) == {Marker.DELETE})

@@ -70,9 +70,9 @@ def test_without_the_messages_it_is_refused(ros: Any, fake: Any, capfd: Any) -> 
     )
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert node.state == "unconfigured"
-    told = capfd.readouterr().err
-    assert "rep155 needs ROS's package hri_msgs" in told
-    assert "set rep155 to false" in told
+    reported = capfd.readouterr().err
+    assert "rep155 needs ROS's package hri_msgs" in reported
+    assert "set rep155 to false" in reported
     node.set_parameters([Parameter("rep155", value=False)])
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 

@@ -91,19 +91,19 @@ def test_line_cone_and_target_are_shown_and_deleted(ros: Any) -> None:
     # the arm points at the sky: line and cone stay, the target goes
     up = np.array([0.6, -0.8, 0.0])
     stage.seen.ray = ray(direction=up)
-    told = {"ray": Marker.ADD, "cone": Marker.ADD, "target": Marker.DELETE}
-    assert stage.until(lambda: any(actions(array) == told for array in found), "point")
+    reported = {"ray": Marker.ADD, "cone": Marker.ADD, "target": Marker.DELETE}
+    assert stage.until(lambda: any(actions(array) == reported for array in found), "point")
     assert points(by_name(found[-1])["ray"])[1] == pytest.approx(ORIGIN + OPEN_METERS * up)
     # the arm goes down: all is deleted, once
-    told = {"ray": Marker.DELETE, "cone": Marker.DELETE}
-    assert stage.until(lambda: actions(found[-1]) == told)
+    reported = {"ray": Marker.DELETE, "cone": Marker.DELETE}
+    assert stage.until(lambda: actions(found[-1]) == reported)
     count, seen = len(found), len(stage.seen.stamps)
     assert stage.until(lambda: len(stage.seen.stamps) > seen + 5)
     assert len(found) == count
     # and when the node is deactivated
     assert stage.until(lambda: Marker.ADD in actions(found[-1]).values(), "point")
     assert stage.node.trigger_deactivate() == SUCCESS
-    assert ros.spin_until(lambda: actions(found[-1]) == told)
+    assert ros.spin_until(lambda: actions(found[-1]) == reported)
 
 
 @pytest.mark.parametrize(

@@ -195,10 +195,10 @@ def test_node_drops_bad_images_and_survives(ros: Any, make: Make, fake: Any, cap
     assert fake.stamps == []
     show = stream(publish)
     assert ros.spin_until(lambda: show() or poses)
-    told = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
+    reported = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
     reasons = ("9215 bytes", "step is 1", "'h264'", "no pixels", "no stamp")
-    assert len(told) == len(reasons), "each kind once"
-    assert all(reason in line for reason, line in zip(reasons, told, strict=True)), told
+    assert len(reported) == len(reasons), "each kind once"
+    assert all(reason in line for reason, line in zip(reasons, reported, strict=True)), reported
 
 
 def test_node_survives_an_estimator_that_fails(ros: Any, make: Make, fake: Any) -> None:
@@ -250,8 +250,10 @@ def test_recording_played_again_is_logged_once_each_time(
     stamps = [100.0, 100.1, 101.0, 102.0]
     results(ros, node, publish, stamps * 3)
     assert fake.stamps == stamps * 3
-    told = [line for line in capfd.readouterr().err.splitlines() if "went back by 2.00 s" in line]
-    assert len(told) == 2
+    reported = [
+        line for line in capfd.readouterr().err.splitlines() if "went back by 2.00 s" in line
+    ]
+    assert len(reported) == 2
     assert node.health.refused_total == 0
 
 
@@ -262,8 +264,8 @@ def test_health_is_published_whether_or_not_the_replay_clock_moves(
     node = make(use_sim_time=True)
     assert node.autostart()
     publish = send(ros, node)
-    told = lambda words: lambda: any(words in m.status[0].message for m in health)  # noqa: E731
-    assert ros.spin_until(told("nothing has come on /clock yet"))
+    reported = lambda words: lambda: any(words in m.status[0].message for m in health)  # noqa: E731
+    assert ros.spin_until(reported("nothing has come on /clock yet"))
     clock = ros.node.create_publisher(Clock, "/clock", 10)
     assert ros.spin_until(clock.get_subscription_count)
     shown = Clock()
@@ -271,7 +273,7 @@ def test_health_is_published_whether_or_not_the_replay_clock_moves(
     assert ros.spin_until(lambda: clock.publish(shown) or node.now() == 100.0)
     results(ros, node, publish, [100.0])
     health.clear()
-    assert ros.spin_until(told(": /clock stands still"))
+    assert ros.spin_until(reported(": /clock stands still"))
     assert health[-1].status[0].level == b"\x01"
     assert health[-1].header.stamp.sec == 100
 

@@ -194,12 +194,12 @@ def test_latched_topics_are_offered_as_such(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_for_each_image(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     options = BagOptions(seconds=0.75, depth="none")
     write_scene_bag(
-        tmp_path / "a", opened(), options, lambda done, count: told.append((done, count))
+        tmp_path / "a", opened(), options, lambda done, count: reported.append((done, count))
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_existing_bag_is_not_overwritten(tmp_path: Path) -> None:

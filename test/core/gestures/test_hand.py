@@ -134,12 +134,12 @@ def test_hand_shapes_are_distinguished(network, space, capsys):
         for i in range(times):
             mirror = bool(i % 2)
             turn = turned(shape, random, facing=space == "image")
-            told = started(
+            reported = started(
                 lambda shape=shape, turn=turn, mirror=mirror: seen(
                     shape, skeleton, random, turn, space=space, mirror=mirror
                 )
             )
-            for name, side, person in told:
+            for name, side, person in reported:
                 assert (side, person) == ("left" if mirror else "right", 4)
                 table[shape, name] += 1
     with capsys.disabled():
@@ -182,11 +182,11 @@ def test_hands_that_are_gone_end_their_gestures():
 def test_gestures_of_hands_alone_have_their_own_person_ids():
     random, recognizer = np.random.default_rng(0), GestureRecognizer()
     skeleton = skeletons.get("trt_hand21")
-    told: list[Gesture] = []
+    reported: list[Gesture] = []
     for i in range(12):
         hand = seen("fist", skeleton, random, Rotation.identity(), space="world")
-        told += recognizer.update(hand.replace(labels=None), i * PERIOD)
-    assert {(g.name, g.side, g.person) for g in told} == {("fist", "", hand_id(4, 1))}
+        reported += recognizer.update(hand.replace(labels=None), i * PERIOD)
+    assert {(g.name, g.side, g.person) for g in reported} == {("fist", "", hand_id(4, 1))}
 
 
 def test_real_hands_around_something_make_no_gesture(data):

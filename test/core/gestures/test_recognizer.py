@@ -47,11 +47,11 @@ def person(gesture, arm="right", seconds=0.0, *, id_=7, missing=(), score=0.9, s
 
 def play(recognizer, seconds, make, start=0.0):
     """Show a person at 15 Hz; return (stamp, gesture) of each gesture event."""
-    told = []
+    reported = []
     for i in range(round(seconds / PERIOD)):
         stamp = start + i * PERIOD
-        told += [(stamp, gesture) for gesture in recognizer.update(make(stamp), stamp)]
-    return told
+        reported += [(stamp, gesture) for gesture in recognizer.update(make(stamp), stamp)]
+    return reported
 
 
 @pytest.mark.parametrize("space", ["camera", "world", "image"])
@@ -59,38 +59,38 @@ def play(recognizer, seconds, make, start=0.0):
 def test_a_pointing_arm_starts_is_held_and_ends(arm, space):
     recognizer = GestureRecognizer()
     gesture = f"point_{arm}"
-    told = play(recognizer, 1.0, lambda _: person(gesture, arm, score=0.8, space=space))
-    assert {(g.name, g.side, g.person) for _, g in told} == {("point", arm, 7)}
-    assert [g.event for _, g in told] == ["started"] + ["held"] * (len(told) - 1)
-    stamp, first = told[0]
+    reported = play(recognizer, 1.0, lambda _: person(gesture, arm, score=0.8, space=space))
+    assert {(g.name, g.side, g.person) for _, g in reported} == {("point", arm, 7)}
+    assert [g.event for _, g in reported] == ["started"] + ["held"] * (len(reported) - 1)
+    stamp, first = reported[0]
     # what rests is seen from the moment on at which its speed is known
     assert first.since == pytest.approx(4 * PERIOD)
     assert stamp - first.since == pytest.approx(0.4)
     assert first.confidence == pytest.approx(0.8)
-    told = play(recognizer, 1.0, lambda _: person("stand"), start=1.0)
-    assert told[-1][1].event == "ended"
-    assert told[-1][0] <= 1.0 + 0.15 + PERIOD
-    assert told[-1][1].ray is None
+    reported = play(recognizer, 1.0, lambda _: person("stand"), start=1.0)
+    assert reported[-1][1].event == "ended"
+    assert reported[-1][0] <= 1.0 + 0.15 + PERIOD
+    assert reported[-1][1].ray is None
 
 
 def test_a_ray_points_from_the_body_outwards():
-    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left"))
-    ray = told[0][1].ray
+    reported = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left"))
+    ray = reported[0][1].ray
     assert ray.metric
     assert ray.direction[0] > 0.95  # their left is the camera's right, as they face it
-    told = play(GestureRecognizer(), 1.0, lambda _: person("point_forward"))
-    assert told[0][1].ray.direction[2] < -0.9
+    reported = play(GestureRecognizer(), 1.0, lambda _: person("point_forward"))
+    assert reported[0][1].ray.direction[2] < -0.9
     for kind in ("elbow_wrist", "eye_wrist"):
         options = GestureOptions(ray=kind)
-        told = play(GestureRecognizer(options), 1.0, lambda _: person("point_down"))
-        assert told[0][1].ray.direction[1] > 0.5
-    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="image"))
-    ray = told[0][1].ray
+        reported = play(GestureRecognizer(options), 1.0, lambda _: person("point_down"))
+        assert reported[0][1].ray.direction[1] > 0.5
+    reported = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="image"))
+    ray = reported[0][1].ray
     assert not ray.metric
     assert ray.direction[0] > 0.95
     assert ray.direction[2] == ray.origin[2] == 0.0
-    told = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="world"))
-    assert np.isnan(told[0][1].ray.origin).all()
+    reported = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left", space="world"))
+    assert np.isnan(reported[0][1].ray.origin).all()
 
 
 @pytest.mark.parametrize("joint", ["shoulder", "elbow", "wrist"])
@@ -99,8 +99,8 @@ def test_a_ray_points_from_the_body_outwards():
 )
 def test_gesture_without_a_needed_joint_does_not_start(gesture, joint):
     missing = [f"left_{joint}"]
-    told = play(GestureRecognizer(), 3.0, lambda t: person(gesture, "left", t, missing=missing))
-    assert [g for _, g in told if g.side != "right"] == []
+    reported = play(GestureRecognizer(), 3.0, lambda t: person(gesture, "left", t, missing=missing))
+    assert [g for _, g in reported if g.side != "right"] == []
 
 
 def test_joints_without_a_sure_score_are_missing():
@@ -122,39 +122,39 @@ def test_a_joint_may_be_missing_for_a_moment_only():
 def test_gestures_end_when_person_is_gone():
     recognizer = GestureRecognizer()
     play(recognizer, 1.0, lambda _: person("point_left", "left"))
-    told = play(recognizer, 1.0, lambda _: Poses.empty(SKELETON), start=1.0)
-    assert [g.event for _, g in told] == ["ended"]
-    assert told[0][0] <= 1.0 + 0.2 + PERIOD
+    reported = play(recognizer, 1.0, lambda _: Poses.empty(SKELETON), start=1.0)
+    assert [g.event for _, g in reported] == ["ended"]
+    assert reported[0][0] <= 1.0 + 0.2 + PERIOD
 
 
 @pytest.mark.parametrize("stamp", [0.2, 3.0])
 def test_stamp_jump_ends_all_gestures(stamp):
     recognizer = GestureRecognizer()
     play(recognizer, 1.0, lambda _: person("point_left", "left"))
-    told = recognizer.update(person("point_left", "left"), stamp)
-    assert [g.event for g in told] == ["ended"]
+    reported = recognizer.update(person("point_left", "left"), stamp)
+    assert [g.event for g in reported] == ["ended"]
 
 
 def test_raised_hand_follows_gravity_and_not_the_image():
     recognizer = GestureRecognizer()
     lying = [0.0, 0.0, 1.0]  # the camera looks at the ceiling
-    told = [recognizer.update(person("raise_hand"), i * PERIOD, up=lying) for i in range(15)]
-    assert "raise_hand" not in {gesture.name for gestures in told for gesture in gestures}
+    reported = [recognizer.update(person("raise_hand"), i * PERIOD, up=lying) for i in range(15)]
+    assert "raise_hand" not in {gesture.name for gestures in reported for gesture in gestures}
     with pytest.raises(OptionError, match="up"):
         recognizer.update(person("stand"), 1.0, up=[0.0, 0.0, 0.0])
 
 
 def test_both_hands_up_follow_the_option():
-    def told(stop, gesture):
+    def reported(stop, gesture):
         found = play(GestureRecognizer(GestureOptions(stop=stop)), 1.0, lambda _: person(gesture))
         return {(g.name, g.side) for _, g in found}
 
-    assert told("palm", "raise_hands") == {("raise_hand", "both")}
-    assert told("both_up", "raise_hands") == {("stop", "both")}
-    assert told("either", "raise_hands") == {("stop", "both")}
-    assert told("palm", "stop") == {("stop", "right")}
-    assert told("both_up", "stop") == set()
-    assert told("either", "stop") == {("stop", "right")}
+    assert reported("palm", "raise_hands") == {("raise_hand", "both")}
+    assert reported("both_up", "raise_hands") == {("stop", "both")}
+    assert reported("either", "raise_hands") == {("stop", "both")}
+    assert reported("palm", "stop") == {("stop", "right")}
+    assert reported("both_up", "stop") == set()
+    assert reported("either", "stop") == {("stop", "right")}
 
 
 @pytest.mark.parametrize(
@@ -272,12 +272,12 @@ def test_stretched_arm_with_its_palm_to_the_camera_stops_and_does_not_point():
 
 
 def test_a_raised_hand_engages_only_while_the_other_arm_hangs():
-    def told(missing=()):
+    def reported(missing=()):
         frames = play(GestureRecognizer(), 1.0, lambda _: person("raise_hand", missing=missing))
         return {g.name for _, g in frames}
 
-    assert told() == {"raise_hand"}
-    assert told(["left_wrist"]) == set()
+    assert reported() == {"raise_hand"}
+    assert reported(["left_wrist"]) == set()
 
 
 def seen_to_lift(shape: float, meters: float) -> set[str]:

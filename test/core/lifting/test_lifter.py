@@ -198,9 +198,9 @@ def test_floor_gives_height_of_person():
         body[:, 1] -= drop
         poses = poses_of(body)
         blind = checked(Lifter().lift(poses, CAMERA))[0]
-        told = checked(Lifter().lift(poses, CAMERA, floor=floor))[0]
-        assert told[23:25, 2].mean() == pytest.approx(3.5, rel=0.03)
-        assert abs(blind[23:25, 2].mean() - 3.5) > 2 * abs(told[23:25, 2].mean() - 3.5)
+        reported = checked(Lifter().lift(poses, CAMERA, floor=floor))[0]
+        assert reported[23:25, 2].mean() == pytest.approx(3.5, rel=0.03)
+        assert abs(blind[23:25, 2].mean() - 3.5) > 2 * abs(reported[23:25, 2].mean() - 3.5)
 
 
 def on_the_floor(body, floor, height):
@@ -504,9 +504,9 @@ def test_height_learned_from_the_floor_lasts_without_it():
     for step in range(10):
         lifter.lift(poses_of(body), CAMERA, float(step), floor=floor)
     nearer = body + (0.0, 0.0, -1.5)
-    told = lifter.lift(poses_of(nearer), CAMERA, 10.0).camera[0, 23:25, 2].mean()
+    reported = lifter.lift(poses_of(nearer), CAMERA, 10.0).camera[0, 23:25, 2].mean()
     blind = Lifter().lift(poses_of(nearer), CAMERA).camera[0, 23:25, 2].mean()
-    assert told == pytest.approx(2.0, rel=0.04)
+    assert reported == pytest.approx(2.0, rel=0.04)
     assert abs(blind - 2.0) > 0.15
 
 
