@@ -52,7 +52,7 @@ class FakeRecognizer:
         return [Gesture(name, "left", 7, "held", 0.9, 0.0, self.ray) for name in self.names]
 
 
-def somebody(person: int = 7) -> Poses:
+def one_person(person: int = 7) -> Poses:
     """Return one person with a known box."""
     skeleton = skeletons.get("coco17")
     points = len(skeleton)
@@ -90,7 +90,7 @@ class Stage:
         self.states = ros.collect(KeyValue, "gesture/state", LATCHED)
         self.poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
         self.stamp: Callable[[], float] = time.time
-        self.people: Callable[[], Poses] = somebody
+        self.people: Callable[[], Poses] = one_person
 
     def up(self) -> None:
         """Activate the node and wait until all have found each other."""

@@ -11,7 +11,7 @@ from geometry_msgs.msg import PoseStamped, TransformStamped
 from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.types import Poses
-from tools.gesture_stage import LATCHED, Stage, somebody
+from tools.gesture_stage import LATCHED, Stage, one_person
 
 pytestmark = pytest.mark.safety
 
@@ -25,7 +25,7 @@ def make(ros: Any) -> Callable[..., Stage]:
 
 def standing(ahead: float, left: float = 0.0) -> Poses:
     """Return a person at a place, seen by a camera in the robot's base that looks ahead."""
-    person = somebody()
+    person = one_person()
     camera = np.full((*person.keypoint_scores.shape, 3), np.nan)
     rows = [
         person.skeleton.index(f"{s}_{j}") for s in ("left", "right") for j in ("hip", "shoulder")
@@ -70,7 +70,7 @@ def test_robot_follows_at_a_distance_and_stands_when_the_person_is_lost(
     # the gesture is let go, and it drives on; then the person is nearer than the distance
     stage.people = lambda: standing(0.7)
     assert stage.until(lambda: stage.linear() < 0.0), stage.states
-    stage.people = lambda: Poses.empty(somebody().skeleton)
+    stage.people = lambda: Poses.empty(one_person().skeleton)
     assert stage.until(lambda: stage.linear() == 0.0)
     assert stage.until(lambda: stage.states[-1].key in ("stopped", "disengaged"))
 
@@ -94,7 +94,7 @@ def test_goals_go_to_the_target_frame(ros: Any, make: Any) -> None:
 
 def test_without_meters_the_state_has_the_reason(ros: Any, make: Any) -> None:
     stage = make(commands="thumb_up: {do: follow}")
-    stage.people = lambda: somebody().replace(clothes=CLOTHES)
+    stage.people = lambda: one_person().replace(clothes=CLOTHES)
     stage.up()
     mount(ros)
     stage.engage()

@@ -23,7 +23,7 @@ from pose_ros.core.types import Poses
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.messages import header_to_msg, poses_to_msg, stamp_to_msg
-from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, somebody
+from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, one_person
 
 pytestmark = pytest.mark.safety
 
@@ -354,7 +354,7 @@ def test_hands_come_with_the_poses_of_their_image(make: Any) -> None:
     assert stage.ros.spin_until(hands.get_subscription_count)
     skeleton = skeletons.get("blazehand21")
     header = header_to_msg(time.time(), "camera")
-    stage.poses.publish(poses_to_msg(somebody(), header, "fake", width=640, height=480))
+    stage.poses.publish(poses_to_msg(one_person(), header, "fake", width=640, height=480))
     stage.ros.spin_for(0.2)
     assert stage.seen.stamps == []
     hands.publish(poses_to_msg(Poses.empty(skeleton), header, "fake", width=640, height=480))
@@ -396,7 +396,7 @@ def test_poses_of_an_unknown_skeleton_are_refused(make: Any) -> None:
     health = stage.ros.collect(DiagnosticArray, "/diagnostics")
     stage.up()
     header = header_to_msg(time.time(), "camera")
-    msg = poses_to_msg(somebody(), header, "fake", width=640, height=480)
+    msg = poses_to_msg(one_person(), header, "fake", width=640, height=480)
     msg.skeleton = "martian"
 
     def reported() -> bool:

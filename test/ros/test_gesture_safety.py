@@ -37,7 +37,7 @@ from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.source import open_synthetic
-from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, somebody
+from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, one_person
 from tools.mutation import mutated
 
 pytestmark = pytest.mark.safety
@@ -180,7 +180,7 @@ def test_lock_topic_of_another_type_locks_and_is_named(make: Any, elsewhere: Any
 
 
 def shown(stage: Stage, stamp: float, *, ids: tuple[int, ...] = (7,)) -> PoseArray:
-    msg = poses_to_msg(somebody(), header_to_msg(stamp, "camera"), "fake", width=640, height=480)
+    msg = poses_to_msg(one_person(), header_to_msg(stamp, "camera"), "fake", width=640, height=480)
     (person,) = msg.poses
     msg.poses = [
         type(person)(id=i, score=person.score, box=person.box, keypoints=person.keypoints, label="")
@@ -504,7 +504,7 @@ def test_zero_when_the_camera_freezes_though_its_stamps_rise(ros: Any, fake: Any
             parameter_overrides=[Parameter(k, value=v) for k, v in settings.items()],
         )
     )
-    fake.find = lambda _stamp: somebody()
+    fake.find = lambda _stamp: one_person()
     pose = ros.add(PoseNode(make_estimator=lambda _p: fake))
     camera = ros.node.create_publisher(Image, "image", 10)
     speeds: list[Any] = ros.collect(TwistStamped, "cmd_vel", 1000)

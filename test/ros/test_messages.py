@@ -38,7 +38,7 @@ NANOSECONDS = 1_700_000_000_123_456_789
 BLAZEPOSE = skeletons.get("blazepose33")
 
 
-def somebody() -> Poses:
+def one_person() -> Poses:
     random = np.random.default_rng(3)
     world = random.normal(0.0, 0.5, (2, 33, 3))
     keypoints = random.uniform(0, 400, (2, 33, 2))
@@ -72,7 +72,7 @@ GESTURES = (
 GOAL = Goal((1.25, -0.5, 0.0), 2.5, "map", 1.0)
 CAMERA = Calibration(Camera.from_hfov(640, 480, 60.0))
 MAKERS = {
-    "PoseArray": lambda t: poses_to_msg(t, somebody(), header(t), "net", width=640, height=480),
+    "PoseArray": lambda t: poses_to_msg(t, one_person(), header(t), "net", width=640, height=480),
     "Skeleton": lambda t: skeleton_to_msg(t, BLAZEPOSE),
     "GestureArray": lambda t: gestures_to_msg(t, GESTURES, header(t)),
     "PointStamped": lambda t: target_to_msg(t, GOAL, header(t)),
@@ -110,7 +110,7 @@ def from_bag(kind: str, name: str) -> Any:
 
 def test_a_bags_messages_there_and_back() -> None:
     found = poses_from_msg(from_bag("PoseArray", "pose_ros/msg/PoseArray"))
-    expected = somebody()
+    expected = one_person()
     for field in ("ids", "scores", "boxes", "keypoints", "keypoint_scores", "depths", "world"):
         np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
     skeleton = skeleton_from_msg(from_bag("Skeleton", "pose_ros/msg/Skeleton"))
@@ -144,7 +144,7 @@ def test_an_image_of_a_bag_is_read_without_a_copy() -> None:
 
 def test_frames_are_the_same() -> None:
     ours, theirs = (
-        transforms(types, somebody(), header(types), "p", 0.5)
+        transforms(types, one_person(), header(types), "p", 0.5)
         for types in (message_types.types, messages.types)
     )
     assert len(ours) == len(theirs) > 33

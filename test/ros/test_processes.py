@@ -155,8 +155,8 @@ def test_two_processes_find_the_actor(ros: Any, start: Start) -> None:
     found: list[Any] = ros.collect(PoseArray, "pose/poses")
     pose = start("pose_node", *parameters(autostart="true"))
     camera = start("camera_node", *parameters(source=source, autostart="true"))
-    somebody = lambda: sum(len(msg.poses) > 0 for msg in found) >= 40  # noqa: E731
-    assert ros.spin_until(somebody, START_SECONDS), pose.said + camera.said
+    people_are_found = lambda: sum(len(msg.poses) > 0 for msg in found) >= 40  # noqa: E731
+    assert ros.spin_until(people_are_found, START_SECONDS), pose.said + camera.said
     actor = open_synthetic(source)
     errors = []
     for msg in found:
