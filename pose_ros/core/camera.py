@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -21,6 +22,8 @@ _LENS_COUNTS: dict[str, tuple[int, ...]] = {
     "rational_polynomial": _OPENCV_COUNTS,
     "equidistant": (4,),
 }
+_LENS_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-9)
+_EYE, _ZERO = np.eye(3), np.zeros(3)
 _UNDISTORTED_WITHIN = 0.1  # pixels, after the lens is applied again
 
 
@@ -89,7 +92,7 @@ class Camera:
         center_x, center_y = (width - 1) / 2.0, (height - 1) / 2.0
         return cls(width, height, np.array([[focal, 0, center_x], [0, focal, center_y], [0, 0, 1]]))
 
-    @property
+    @cached_property
     def distorted(self) -> bool:
         """Whether the lens bends straight lines."""
         return bool(np.any(self.distortion != 0.0))
@@ -160,8 +163,10 @@ class Camera:
         if not self.distorted:
             return xy
         coefficients = self._lens()
-        flat = xy.reshape(-1, 1, 2)
-        known = np.isfinite(flat).all(axis=(1, 2))
+        flat = xy.reshape(-1, 2)
+        known = np.isfinite(flat[:, 0]) & np.isfinite(flat[:, 1])
+        if known.all():  # OpenCV takes no empty list
+            return self._solve_lens(flat, coefficients).reshape(xy.shape) if len(flat) else xy
         found = np.full_like(flat, np.nan)
         if known.any():
             found[known] = self._solve_lens(flat[known], coefficients)
@@ -185,26 +190,27 @@ class Camera:
         return coefficients
 
     def _solve_lens(self, pixels: Float64Array, coefficients: Float64Array) -> Float64Array:
-        """Undistort (n, 1, 2) pixels; NaN where OpenCV's iteration found no true solution."""
-        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-9)
+        """Undistort (n, 2) pixels; NaN where OpenCV's iteration found no true solution."""
+        pixels = pixels[:, None]
         if self.distortion_model == "equidistant":
             solved = cv2.fisheye.undistortPoints(
-                pixels, self.matrix, coefficients, criteria=criteria
+                pixels, self.matrix, coefficients, criteria=_LENS_CRITERIA
             )
             again = cv2.fisheye.distortPoints(solved, self.matrix, coefficients)
         else:
             solved = cv2.undistortPointsIter(
-                pixels, self.matrix, coefficients, np.eye(3), np.eye(3), criteria
+                pixels, self.matrix, coefficients, _EYE, _EYE, _LENS_CRITERIA
             )
             rays = cv2.convertPointsToHomogeneous(solved)
-            zero = np.zeros(3)
-            again, _ = cv2.projectPoints(rays, zero, zero, self.matrix, coefficients)
-        error = np.abs(np.asarray(again, np.float64).reshape(pixels.shape) - pixels)
-        plane = np.asarray(solved, np.float64) @ self.matrix[:2, :2].T + self.matrix[:2, 2]
+            again, _ = cv2.projectPoints(rays, _ZERO, _ZERO, self.matrix, coefficients)
+        error = np.abs(np.asarray(again, np.float64).reshape(-1, 2) - pixels[:, 0])
+        plane = np.asarray(solved, np.float64).reshape(-1, 2) @ self.matrix[:2, :2].T
+        plane += self.matrix[:2, 2]
         # written so that NaN is left out too
-        found: Float64Array = np.where(
-            (error <= _UNDISTORTED_WITHIN).all(axis=2, keepdims=True), plane, np.nan
+        plane[~((error[:, 0] <= _UNDISTORTED_WITHIN) & (error[:, 1] <= _UNDISTORTED_WITHIN))] = (
+            np.nan
         )
+        found: Float64Array = plane
         return found
 
     def _require_undistorted(self) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -86,10 +86,15 @@ class Parts:
     main: NDArray[np.intp]
     main_mirrored: NDArray[np.intp]
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many parts there are."""
         return int(self.parts.max(initial=-1)) + 1
+
+    @cached_property
+    def members(self) -> Float64Array:
+        """(K, S) 1 where a keypoint belongs to a part, else 0."""
+        return np.equal(self.parts[:, None], np.arange(self.count)).astype(np.float64)
 
 
 @lru_cache(maxsize=16)
@@ -149,6 +154,11 @@ class Crowd:
 
     def __len__(self) -> int:
         return len(self.views)
+
+    @cached_property
+    def keys(self) -> list[tuple[int, int]]:
+        """Index of the camera and its own id, of each."""
+        return list(zip(self.views.tolist(), self.ids.tolist(), strict=True))
 
     def swapped(self, swaps: BoolArray) -> Crowd:
         """Return the people with left and right of parts of them swapped, (n, S)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from pose_ros.core.lifting.body_model import (
     FOREARM,
     UPPER_ARM,
 )
-from pose_ros.core.multiview.triangulation import BoolArray, dot, inverses
+from pose_ros.core.multiview.triangulation import BoolArray, diagonals, dot, inverses
 from pose_ros.core.skeletons import SIDES, Skeleton
 
 _TRUNK_SPREAD = 0.06  # of a side of the trunk, whose length changes as people bow
@@ -33,6 +34,7 @@ _MOST_OFF = 3.0  # sigmas: a bone that is farther off is none of this length
 # (m/s²)² s: how much the speed of a joint changes, along one axis
 _ACCELERATION = 6.0
 _SPEED = 1.0  # m/s, one sigma of a joint that is newly seen
+_EYE = np.eye(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +42,13 @@ class BoneLengths:
     """The bones of a skeleton: B of them, of C kinds; those of a kind are equally long.
 
     Attributes:
-        starts, ends: (B,) indices of keypoints.
+        ends: (2, B) indices of keypoints: where bones begin, and where they end.
         kinds: (B,) index of each bone's kind.
         steps: Groups of bones that share no joint, in the order in which they hold it.
         logs: (C,) logarithm of the length in meters of a body of unknown height.
         variances: (C,) of it.
     """
 
-    starts: NDArray[np.intp]
     ends: NDArray[np.intp]
     kinds: NDArray[np.intp]
     steps: tuple[NDArray[np.intp], ...]
@@ -88,8 +89,7 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
         logs.append(math.log(length * DEFAULT_HEIGHT))
         variances.append(spread**2 + DEFAULT_HEIGHT_SPREAD**2)
     return BoneLengths(
-        np.array(starts, np.intp),
-        np.array(ends, np.intp),
+        np.array([starts, ends], np.intp),
         np.array(which, np.intp),
         tuple(np.array(bones, np.intp) for bones in steps.values()),
         np.array(logs),
@@ -126,28 +126,30 @@ def hold_bones(
         seen: (G, K) in [0, 1], the share of what is known of a joint that rays of cameras say.
     """
     logs, variances = lengths
+    lengths_known, expected = np.exp(logs), variances + _ROUGHNESS**2
+    weights = _SEEN_WEIGHT * seen[:, bones.ends[0]] * seen[:, bones.ends[1]]
+    weights = np.minimum(np.maximum(weights, _LEAST_SEEN), 1.0)
     for step in bones.steps:
-        start, end, kind = bones.starts[step], bones.ends[step], bones.kinds[step]
-        usual = np.exp(logs[:, kind])
-        _, long, spread_start, spread_end = _along(points, covariances, start, end)
-        expected = variances[:, kind] + _ROUGHNESS**2
-        along = spread_start[1] + spread_end[1]
-        both = covariances[:, start] + covariances[:, end]
+        joints, kind = bones.ends[:, step], bones.kinds[step]
+        usual = lengths_known[:, kind]
+        line = _along(points, covariances, joints)
+        along = line.along.sum(axis=1)
         # joints that may be off across the bone: it is longer than it looks, by an unknown length
-        bend = (np.einsum("gbii->gb", both) - along) / (2.0 * np.maximum(long, usual))
-        total = along + usual**2 * expected + 2.0 * bend**2
-        off = usual - long
-        total /= np.clip(_SEEN_WEIGHT * seen[:, start] * seen[:, end], _LEAST_SEEN, 1.0)
+        bend = (line.whole - along) / (2.0 * np.maximum(line.long, usual))
+        total = along + usual**2 * expected[:, kind] + 2.0 * bend**2
+        total /= weights[:, step]
+        off = usual - line.long
         gain = off / total
         fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)
-        gain = np.where(fine, gain, 0.0)
-        share = np.where(fine, 1.0 / np.where(fine, total, 1.0), 0.0)
-        for joint, spread, sign in ((start, spread_start, -1.0), (end, spread_end, 1.0)):
-            moved = np.where(fine[..., None], spread[0], 0.0)
-            points[:, joint] += sign * gain[..., None] * moved
-            covariances[:, joint] -= (
-                share[..., None, None] * moved[..., :, None] * moved[..., None, :]
-            )
+        share = np.where(fine, 1.0 / np.where(fine, total, 1.0), 0.0)[:, None, :, None]
+        gain = np.where(fine, gain, 0.0)[:, None, :, None]
+        moved = np.where(fine[:, None, :, None], line.moved, 0.0)
+        points[:, joints] += _TO_ENDS * gain * moved
+        scaled = share * moved
+        covariances[:, joints] -= scaled[..., :, None] * moved[..., None, :]
+
+
+_TO_ENDS = np.array([-1.0, 1.0])[:, None, None]  # of a bone that is longer than it looks
 
 
 def learn_bones(
@@ -167,15 +169,11 @@ def learn_bones(
         elapsed: (G,) seconds since the last time.
     """
     logs, variances = lengths
-    if not len(bones.starts):
+    if not len(bones.kinds):
         return
-    _, long, a, b = _along(points, covariances, bones.starts, bones.ends)
-    along = a[1] + b[1]
-    across = (
-        np.trace(covariances[:, bones.starts] + covariances[:, bones.ends], axis1=-2, axis2=-1)
-        - along
-    )
-    square = long**2 - across
+    line = _along(points, covariances, bones.ends)
+    long, along = line.long, line.along.sum(axis=1)
+    square = long**2 - (line.whole - along)
     good = np.isfinite(square) & (square > 0.25 * long**2) & (long > 0)
     seen = 0.5 * np.log(np.where(good, square, 1.0))
     variance = np.where(good, along / np.where(good, square, 1.0), 1.0) + (2 * _ROUGHNESS) ** 2
@@ -193,24 +191,27 @@ def learn_bones(
     variances[:] = np.maximum(1.0 / total, _LEAST_SPREAD**2)
 
 
-_Spread = tuple[Float64Array, Float64Array]
+class _Bones(NamedTuple):
+    """Bones as lines: (G, b) lengths; (G, 2, b, 3) of both ends C u, and (G, 2, b) uᵀ C u.
+
+    ``whole`` are (G, b) the traces of both ends' covariances C, ``u`` the unit vector of a bone.
+    """
+
+    long: Float64Array
+    moved: Float64Array
+    along: Float64Array
+    whole: Float64Array
 
 
-def _along(
-    points: Float64Array,
-    covariances: Float64Array,
-    start: NDArray[np.intp],
-    end: NDArray[np.intp],
-) -> tuple[Float64Array, Float64Array, _Spread, _Spread]:
-    """Return unit vectors of bones (G, b, 3), lengths, and of both ends C u and uᵀ C u."""
-    line = points[:, end] - points[:, start]
+def _along(points: Float64Array, covariances: Float64Array, joints: NDArray[np.intp]) -> _Bones:
+    """Return the bones between joints (2, b)."""
+    at, spread = points[:, joints], covariances[:, joints]
+    line = at[:, 1] - at[:, 0]
     long = np.sqrt(dot(line, line))
     unit = line / np.where(long > 0, long, np.nan)[..., None]
-    spreads = []
-    for joint in (start, end):
-        moved = dot(covariances[:, joint], unit[..., None, :])
-        spreads.append((moved, dot(moved, unit)))
-    return unit, long, spreads[0], spreads[1]
+    moved = np.einsum("gebij,gbj->gebi", spread, unit)
+    along = np.einsum("gebi,gbi->geb", moved, unit)
+    return _Bones(long, moved, along, diagonals(spread).sum(axis=-1).sum(axis=1))
 
 
 @dataclass(eq=False)
@@ -261,17 +262,13 @@ class Motion:
         """Return the motion ``elapsed`` (M,) seconds on."""
         t = elapsed[:, None]
         u = t[..., None]
-        noise = _ACCELERATION * np.eye(3)
-        return Motion(
-            self.points + t * self.speeds,
-            self.speeds,
-            self.spread
-            + u * (self.mixed + self.mixed.transpose(0, 2, 1))
-            + u**2 * self.speed_spread
-            + u**3 / 3.0 * noise,
-            self.mixed + u * self.speed_spread + u**2 / 2.0 * noise,
-            self.speed_spread + u * noise,
-        )
+        gained = u * self.speed_spread
+        spread = self.spread + u * (self.mixed + self.mixed.transpose(0, 2, 1) + gained)
+        mixed, speed_spread = self.mixed + gained, self.speed_spread.copy()
+        diagonals(spread)[:] += _ACCELERATION / 3.0 * t**3
+        diagonals(mixed)[:] += _ACCELERATION / 2.0 * t**2
+        diagonals(speed_spread)[:] += _ACCELERATION * t
+        return Motion(self.points + t * self.speeds, self.speeds, spread, mixed, speed_spread)
 
     def corrected(self, points: Float64Array, spread: Float64Array, new: BoolArray) -> Motion:
         """Return the motion with joints (M, 3) as they were seen, and their covariances.
@@ -284,8 +281,8 @@ class Motion:
         seen: BoolArray = np.isfinite(points.sum(axis=1))
         start = seen & (new | ~np.isfinite(self.points.sum(axis=1)))
         go_on = seen & ~start
-        measured = np.where(seen[:, None, None], spread, np.eye(3))
-        gain_base = inverses(np.where(go_on[:, None, None], self.spread + measured, np.eye(3)))
+        measured = np.where(seen[:, None, None], spread, _EYE)
+        gain_base = inverses(np.where(go_on[:, None, None], self.spread + measured, _EYE))
         fine = go_on & np.isfinite(gain_base[:, 0, 0])
         gain_base = np.where(fine[:, None, None], gain_base, 0.0)
         gain, speed_gain = self.spread @ gain_base, self.mixed.transpose(0, 2, 1) @ gain_base
@@ -298,9 +295,11 @@ class Motion:
             self.speed_spread - speed_gain @ self.mixed,
         )
         wide = start[:, None, None]
+        if not start.any():
+            return found
         found.points = np.where(start[:, None], points, found.points)
         found.speeds = np.where(start[:, None], 0.0, found.speeds)
         found.spread = np.where(wide, measured, found.spread)
         found.mixed = np.where(wide, 0.0, found.mixed)
-        found.speed_spread = np.where(wide, _SPEED**2 * np.eye(3), found.speed_spread)
+        found.speed_spread = np.where(wide, _SPEED**2 * _EYE, found.speed_spread)
         return found

@@ -41,6 +41,7 @@ from pose_ros.core.multiview.identity import (
     Instant,
     Room,
     facing,
+    learn_sides,
     predict,
     side_cosines,
 )
@@ -266,13 +267,14 @@ class Fusion:
             smooth = motion.points.reshape(points.shape)
             points = np.where(np.isfinite(points), smooth, np.nan)
         cosines = side_cosines(crowd.skeleton, placed.points)
-        several = (rows != NO_PERSON).sum(axis=1) > 1
-        for g, (members, person) in enumerate(zip(groups, people, strict=True)):
-            # what one camera alone makes of a body is as its sides are
-            known = cosines[g] if several[g] else np.full_like(cosines[g], np.nan)
-            share = turned[members].mean(axis=0)
-            person.learn_sides(crowd.skeleton, share, known, stamp - person.seen)
-            if several[g]:
+        seen = rows != NO_PERSON
+        count = seen.sum(axis=1, keepdims=True)
+        # what one camera alone makes of a body is as its sides are
+        known = np.where(count > 1, cosines, np.nan)
+        share = (turned[rows] & seen[..., None]).sum(axis=1) / count
+        learn_sides(people, crowd.skeleton, share, known, stamp)
+        for person, cameras in zip(people, count[:, 0].tolist(), strict=True):
+            if cameras > 1:
                 person.fused = stamp
             person.seen = stamp
         self._watch_clocks(crowd, rows, motion, step)

@@ -8,7 +8,7 @@ by the same prediction; of a person newly seen, by what most cameras say and whe
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,31 +78,40 @@ class FusedPerson:
         """Return whether bones and scales are to be learned."""
         return stamp - self.learned >= WATCH_SECONDS
 
-    def learn_sides(
-        self, skeleton: Skeleton, swaps: Float64Array, cosines: Float64Array, elapsed: float
-    ) -> None:
-        """Learn on which side the parts of the body are; mirror those that are on the wrong one.
 
-        Args:
-            skeleton: Of the person, with S parts.
-            swaps: (S,) share of the cameras that have to be swapped to fit to the person.
-            cosines: (S,) of ``side_cosines``; NaN unknown.
-            elapsed: Seconds.
-        """
-        known = np.where(np.isfinite(cosines), np.clip(cosines, -1.0, 1.0), 0.0)
-        step = min(max(elapsed, 0.0), _LONGEST_STEP)
-        wrong = 2.0 * swaps - 1.0 - _SIDE_WEIGHT * known
-        self.sides = np.maximum(self.sides + step * wrong, -_SIDE_SECONDS)
-        turned = self.sides > _SIDE_SECONDS
-        if not turned.any():
-            return
-        if turned[0]:  # and what agreed with the chest
-            turned |= ~(cosines < 0.0)
+def learn_sides(
+    people: Sequence[FusedPerson],
+    skeleton: Skeleton,
+    swaps: Float64Array,
+    cosines: Float64Array,
+    stamp: float,
+) -> None:
+    """Learn on which side the parts of bodies are; mirror those that are on the wrong one.
+
+    Args:
+        people: G of them.
+        skeleton: Theirs, with S parts.
+        swaps: (G, S) share of the cameras that have to be swapped to fit to the person.
+        cosines: (G, S) of ``side_cosines``; NaN unknown.
+        stamp: Seconds.
+    """
+    known = np.where(np.isfinite(cosines), np.minimum(np.maximum(cosines, -1.0), 1.0), 0.0)
+    steps = [min(max(stamp - person.seen, 0.0), _LONGEST_STEP) for person in people]
+    wrong = 2.0 * swaps - 1.0 - _SIDE_WEIGHT * known
+    sides = np.array([person.sides for person in people]) + np.array(steps)[:, None] * wrong
+    sides = np.maximum(sides, -_SIDE_SECONDS)
+    turned = sides > _SIDE_SECONDS
+    for person, own in zip(people, np.where(turned, 0.0, sides), strict=True):
+        person.sides = own
+    for g in np.flatnonzero(turned.any(axis=1)).tolist():
+        which = turned[g]
+        if which[0]:  # and what agreed with the chest
+            which = which | ~(cosines[g] < 0.0)
+        people[g].sides = np.where(which, 0.0, people[g].sides)
         parts = parts_of(skeleton)
         own = np.arange(len(skeleton))
-        mirror = turned[parts.parts] & (parts.parts >= 0)
-        self.motion = self.motion.of(np.where(mirror, parts.mirrored, own))
-        self.sides = np.where(turned, 0.0, self.sides)
+        mirror = which[parts.parts] & (parts.parts >= 0)
+        people[g].motion = people[g].motion.of(np.where(mirror, parts.mirrored, own))
 
 
 class Room:
@@ -135,6 +144,9 @@ class Room:
         """Learn which ids cameras give a person; one of another person only if it stays so."""
         for v, id_ in ids:
             own = (v, id_)
+            if person.is_of(v, id_):  # and no one else's: an id has one owner
+                self._moving.pop(own, None)
+                continue
             other = next((p for p in self.people if p is not person and p.is_of(v, id_)), None)
             if other is None:
                 person.camera_ids[v] = id_
@@ -197,10 +209,7 @@ class Instant:
         before = np.full(len(crowd), NO_PERSON)
         costs = self.costs.copy()
         owners = {own: p.id for p in room.people for own in p.camera_ids.items()}
-        owner = [
-            owners.get(own, NO_PERSON)
-            for own in zip(crowd.views.tolist(), crowd.ids.tolist(), strict=True)
-        ]
+        owner = [owners.get(own, NO_PERSON) for own in crowd.keys]
         names = np.array([person.id for person in self.followed], np.intp)
         costs -= _SAME_ID * np.equal(np.array(owner)[:, None], names)
         for v in range(len(self.centers)):
@@ -225,9 +234,7 @@ class Instant:
         places = {person.id: t for t, person in enumerate(self.followed)}
         found: dict[int, list[int]] = {}
         crowd = self.crowd
-        for i, (id_, v, own) in enumerate(
-            zip(before.tolist(), crowd.views.tolist(), crowd.ids.tolist(), strict=True)
-        ):
+        for i, (id_, (v, own)) in enumerate(zip(before.tolist(), crowd.keys, strict=True)):
             t = places.get(id_)
             if t is None or not self.followed[t].is_of(v, own) or self.costs[i, t] > _STEADY_COST:
                 return None
@@ -268,7 +275,7 @@ class Instant:
             if len(members) > 1:
                 break
             (i,) = members
-            own = int(crowd.views[i]), int(crowd.ids[i])
+            own = crowd.keys[i]
             others = [
                 group
                 for group in kept
@@ -290,10 +297,8 @@ class Instant:
 
         Where the ids of cameras contradict each other, those of the ``reference`` count most.
         """
-        ids = [
-            [(int(self.crowd.views[i]), int(self.crowd.ids[i])) for i in members]
-            for members in groups
-        ]
+        keys = self.crowd.keys
+        ids = [[keys[i] for i in members] for members in groups]
         costs = self._group_costs(room, groups, ids, reference)
         named = {
             int(g): self.followed[t]
@@ -322,24 +327,27 @@ class Instant:
         places = {person.id: t for t, person in enumerate(self.followed)}
         owners = {own: p.id for p in self.followed for own in p.camera_ids.items()}
         claims = self._claims(room, ids)
+        means = np.array([self.costs[members].mean(axis=0) for members in groups])
+        most, same = np.full_like(costs, _MAIN_COST), np.zeros_like(costs)
         for g, members in enumerate(groups):
-            back = claims[g]
-            if back is not None and back.id not in places:
-                continue  # who was out of sight is there again: their camera knows their clothes
-            own = self.costs[members]
-            means, most = own.mean(axis=0), np.full(len(places), _MAIN_COST)
-            same = np.zeros(len(places))
             contradict = len({owners[key] for key in ids[g] if key in owners}) > 1
             for view, id_ in ids[g]:
                 t = places.get(owners.get((view, id_), NO_PERSON))
                 if t is not None:
                     # of cameras that contradict each other, the reference is as good as two
-                    same[t] += 1.0 / len(members) + (contradict and view == reference)
-                    most[t] = _FOLLOWED_COST
-            costs[g] = np.where(means <= most, means - _SAME_ID * same, costs[g])
+                    same[g, t] += 1.0 / len(members) + (contradict and view == reference)
+                    most[g, t] = _FOLLOWED_COST
+        near = np.where(means <= most, means - _SAME_ID * same, costs)
+        for g, members in enumerate(groups):
+            back = claims[g]
+            if back is not None and back.id not in places:
+                continue  # who was out of sight is there again: their camera knows their clothes
+            costs[g] = near[g]
             # all cameras that know them agree, and one has them about where they should be
-            if back is not None and own[:, places[back.id]].min() <= _FOLLOWED_COST:
-                costs[g, places[back.id]] = -_BOUND
+            if back is not None:
+                t = places[back.id]
+                if self.costs[members, t].min() <= _FOLLOWED_COST:
+                    costs[g, t] = -_BOUND
         return costs
 
     def _claims(self, room: Room, ids: list[list[tuple[int, int]]]) -> list[FusedPerson | None]:
@@ -348,13 +356,16 @@ class Instant:
         Of groups that are the same person by that, the one of more cameras is.
         """
         owners = {own: person for person in room.people for own in person.camera_ids.items()}
-        votes = [Counter(owners[own].id for own in group if own in owners) for group in ids]
-        people = {person.id: person for person in room.people}
+        votes = [[owners[own] for own in group if own in owners] for group in ids]
+        counts: dict[int, list[int]] = {}  # by person, of each group
+        for g, own in enumerate(votes):
+            for person in own:
+                counts.setdefault(person.id, [0] * len(ids))[g] += 1
         found: list[FusedPerson | None] = []
         for g, own in enumerate(votes):
-            id_, count = next(iter(own.items()), (NO_PERSON, 0))
-            most = max((other[id_] for h, other in enumerate(votes) if h != g), default=0)
-            found.append(people[id_] if len(own) == 1 and count > most else None)
+            alike = bool(own) and all(person is own[0] for person in own)
+            others = [n for h, n in enumerate(counts[own[0].id]) if h != g] if alike else []
+            found.append(own[0] if alike and len(own) > max(others, default=0) else None)
         return found
 
     def wrong(
@@ -404,16 +415,14 @@ class Instant:
         crowd, parts = self.crowd, parts_of(self.crowd.skeleton)
         offsets = self.predicted[people] - self.centers[crowd.views[rows]][:, None]
         rays, sigmas, scores = crowd.rays[rows], crowd.sigmas[rows], crowd.scores[rows]
-        squares = _squares(offsets, rays, sigmas, 0.0)
-        swaps = np.zeros((len(rows), max(1, parts.count)), bool)
+        squares, other = _squares(offsets, rays, sigmas, parts.mirrored, 0.0)
         if not parts.count:
-            return swaps, squares
-        turned = parts.mirrored
-        other = _squares(offsets, rays[:, turned], sigmas[:, turned], 0.0)
-        for part in range(parts.count):
-            of = np.flatnonzero(parts.parts == part)
-            as_is = _mean(squares[:, of], scores[:, of])
-            swaps[:, part] = _mean(other[:, of], scores[:, turned][:, of]) + SWAP_GAIN < as_is
+            return np.zeros((len(rows), 1), bool), squares
+        as_is, weights = _bounded(squares, scores)
+        swapped, other_weights = _bounded(other, scores[:, parts.mirrored])
+        sums = np.stack([as_is, weights, swapped, other_weights]) @ parts.members
+        sums[1::2] += sums[1::2] <= 0.0  # without a weight the mean is 0
+        swaps: BoolArray = sums[2] / sums[3] + SWAP_GAIN < sums[0] / sums[1]
         return swaps, np.where(swaps[:, parts.parts] & (parts.parts >= 0), other, squares)
 
 
@@ -484,39 +493,49 @@ def _costs(
     rays, sigmas = crowd.rays[:, None, main], crowd.sigmas[:, None, main]
     wide = spread[None, :, main]
     # left and right may be swapped in this camera
-    squares = np.fmin(
-        _squares(offsets, rays, sigmas, wide),
-        _squares(offsets, rays[:, :, turned], sigmas[:, :, turned], wide),
-    )
-    scores = np.broadcast_to(crowd.scores[:, None, main], squares.shape)
-    shape = squares.shape[:2]
-    costs = _mean(squares.reshape(-1, len(main)), scores.reshape(-1, len(main)))
-    known = np.isfinite(squares).any(axis=2)
-    return np.where(known, costs.reshape(shape), _BOUND)
+    squares = np.fmin(*_squares(offsets, rays, sigmas, turned, wide))
+    values, weights = _bounded(squares, crowd.scores[:, None, main])
+    total = weights.sum(axis=2)
+    costs = values.sum(axis=2) / np.where(total > 0, total, 1.0)
+    return np.where(np.isfinite(squares).any(axis=2), costs, _BOUND)
 
 
 def _squares(
-    offsets: Float64Array, rays: Float64Array, sigmas: Float64Array, spread: Float64Array | float
-) -> Float64Array:
+    offsets: Float64Array,
+    rays: Float64Array,
+    sigmas: Float64Array,
+    mirrored: NDArray[np.intp],
+    spread: Float64Array | float,
+) -> tuple[Float64Array, Float64Array]:
     """Return squared distances of points to rays in sigmas, NaN where unknown.
 
     Args:
-        offsets: (..., 3) from the camera to the points.
-        rays: (..., 3) of a depth of one meter.
-        sigmas: (...) radians.
-        spread: (...) square meters, of where the points are along one axis.
+        offsets: (..., K, 3) from the camera to the points.
+        rays: (..., K, 3) of a depth of one meter.
+        sigmas: (..., K) radians.
+        mirrored: (K,) the keypoint of the other side of each.
+        spread: (..., K) square meters, of where the points are along one axis.
+
+    Returns:
+        (..., K) of each ray, and of that of the other side.
     """
-    square = dot(rays, rays)
-    depth = dot(offsets, rays) / square
-    off = dot(offsets, offsets) - depth**2 * square
-    found: Float64Array = np.maximum(off, 0.0) / (sigmas**2 * depth**2 + spread + _PREDICTED**2)
-    return np.where(depth > 0, found, np.where(np.isfinite(off), _BOUND, np.nan))
+    wide, length = dot(rays, rays), dot(offsets, offsets)
+    variance, base = sigmas**2, spread + _PREDICTED**2
+
+    def of(rays: Float64Array, wide: Float64Array, variance: Float64Array) -> Float64Array:
+        depth = dot(offsets, rays) / wide
+        squared = depth**2
+        off = np.maximum(length - squared * wide, 0.0)
+        found: Float64Array = off / (variance * squared + base)
+        return np.where(depth <= 0.0, _BOUND, found)
+
+    return of(rays, wide, variance), of(
+        rays[..., mirrored, :], wide[..., mirrored], variance[..., mirrored]
+    )
 
 
-def _mean(squares: Float64Array, weights: Float64Array) -> Float64Array:
-    """Return (n,) weighted means of bounded squares; 0 where nothing is known."""
-    weights = np.where(np.isfinite(squares), weights, 0.0)
-    total = weights.sum(axis=1)
-    bounded = np.minimum(np.where(weights > 0, squares, 0.0), _BOUND)
-    found: Float64Array = (bounded * weights).sum(axis=1) / np.where(total > 0, total, 1.0)
-    return found
+def _bounded(squares: Float64Array, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return weighted, bounded squares and their weights; both are 0 where nothing is known."""
+    known = np.isfinite(squares)
+    weights = np.where(known, weights, 0.0)
+    return np.minimum(np.where(known, squares, 0.0), _BOUND) * weights, weights

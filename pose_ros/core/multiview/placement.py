@@ -25,6 +25,7 @@ from pose_ros.core.multiview.triangulation import (
     Prior,
     RayBundle,
     Triangulated,
+    diagonals,
     dot,
     share_of_own,
     unit,
@@ -79,12 +80,13 @@ def place(
     if not len(some):
         return found
     # what the cameras make of the body's shape is not independent: the mean of them
-    known = (np.einsum("vgkii->vgk", information[:, some]) > 0.0).sum(axis=0)
-    count = np.maximum(known, 1)[..., None]
-    lifted = np.where(np.isfinite(points[:, some]), points[:, some], 0.0)
+    information, lifted = information[:, some], points[:, some]
+    fine = np.isfinite(lifted[..., 0])
+    count = np.maximum(fine.sum(axis=0), 1)[..., None]
+    lifted = np.where(fine[..., None], lifted, 0.0)
     prior = Prior(
-        (information[:, some].sum(axis=0) / count[..., None]).reshape(-1, 3, 3),
-        (np.einsum("vgkij,vgkj->gki", information[:, some], lifted) / count).reshape(-1, 3),
+        (information.sum(axis=0) / count[..., None]).reshape(-1, 3, 3),
+        (np.einsum("vgkij,vgkj->vgki", information, lifted).sum(axis=0) / count).reshape(-1, 3),
     )
     met = rays_of(views, crowd, rows[some], prior).solve()
     shape = found.points[some].shape[:2]
@@ -223,12 +225,13 @@ def _lifted(
         (V, G, K, 3) meters, (V, G, K, 3, 3) information along the rays, and covariances.
     """
     index = rows.T
-    lines = (crowd.lifted[index] - centers[:, None, None]) * np.exp(scales)[..., None, None]
+    lines = crowd.lifted[index] - centers[:, None, None]
+    lines *= np.exp(scales)[..., None, None]
     ranges = np.sqrt(dot(lines, lines))
     across = crowd.sigmas[index] * ranges
     stated = np.sqrt(np.maximum(crowd.lifted_sigmas[index] ** 2 - 2.0 * across**2, 0.0))
     # the part of it that all joints have in common is what the scale mends
-    common = np.min(np.where(np.isfinite(stated), stated, np.inf), axis=2, keepdims=True)
+    common = np.fmin.reduce(stated, axis=2, keepdims=True, initial=np.inf)
     off = (scale_sigmas[..., None] * ranges) ** 2 + _LEAST_ALONG**2
     along = np.sqrt(np.maximum(stated**2 - (_TRUNK_SHARE * common) ** 2, 0.0) + off)
     known = scale_sigmas[..., None] < 0.9 * _LIFTED_SPREAD
@@ -236,9 +239,9 @@ def _lifted(
     fine: BoolArray = (index != NO_PERSON)[..., None] & np.isfinite(along) & (ranges > 0)
     units = np.where(fine[..., None], lines / np.where(fine, ranges, 1.0)[..., None], 0.0)
     outer = units[..., :, None] * units[..., None, :]
-    along, across = np.where(fine, along, 1.0), np.where(fine, across, np.nan)
-    information = np.where(fine, along**-2.0, 0.0)[..., None, None] * outer
-    covariances = (along**2 - across**2)[..., None, None] * outer
-    covariances[..., (0, 1, 2), (0, 1, 2)] += across[..., None] ** 2
+    along, across = np.where(fine, along, 1.0) ** 2, np.where(fine, across, np.nan) ** 2
+    information = np.where(fine, 1.0 / along, 0.0)[..., None, None] * outer
+    covariances = (along - across)[..., None, None] * outer
+    diagonals(covariances)[:] += across[..., None]
     points = np.where(fine[..., None], centers[:, None, None] + lines, np.nan)
     return points, information, covariances
