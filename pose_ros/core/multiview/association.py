@@ -314,9 +314,8 @@ def pair_costs(views: Sequence[CameraView], crowd: Crowd) -> Costs:
     main, count = parts.main, len(crowd)
     total = np.full((count, count), np.inf)
     swaps = np.zeros((count, count, max(1, parts.count)), bool)
-    first, second = np.triu_indices(count, 1)
-    apart = crowd.views[first] != crowd.views[second]
-    first, second = first[apart], second[apart]
+    # those of a camera follow each other
+    first, second = np.nonzero(np.less(crowd.views[:, None], crowd.views))
     if not len(first):
         return Costs(total, swaps)
     units = unit(crowd.rays[:, main])
@@ -388,13 +387,16 @@ def _distance_costs(
     wide = dot(normal, normal).sum(axis=1)
     sine = np.sqrt(wide / count)
     costs = np.zeros(len(shift))
+    aside = cross(normal, shift[:, None])
+    rays, sigmas = crowd.rays[:, main], crowd.sigmas[:, main]
+    lengths = dot(rays, rays)
     for who, other in zip(pairs, (b, a), strict=True):
         # the one length along all rays of a person that brings them nearest to the other's
-        met = np.where(good[..., None], other, 0.0)
-        along = dot(cross(shift[:, None], met), normal).sum(axis=1) / np.where(wide > 0, wide, 1)
-        rays = np.where(good[..., None], crowd.rays[who][:, main], 0.0)
-        depth = along / np.sqrt(np.maximum(dot(rays, rays).sum(axis=1) / count, 1.0))
-        sigma = np.where(good, crowd.sigmas[who][:, main], 0.0).sum(axis=1) / count
+        met = np.where(good, dot(aside, other), 0.0).sum(axis=1)
+        along = met / np.where(wide > 0, wide, 1.0)
+        length = np.where(good, lengths[who], 0.0).sum(axis=1) / count
+        depth = along / np.sqrt(np.maximum(length, 1.0))
+        sigma = np.where(good, sigmas[who], 0.0).sum(axis=1) / count
         # rays that are almost parallel meet anywhere: inverse depths have even errors
         spread = (sigma / np.maximum(sine, _LEAST_SINE)) ** 2 + SIZE_SPREAD**2
         expected = crowd.distances[who]
@@ -440,21 +442,22 @@ def group(
     groups: list[list[int]] = [[i] for i in range(count)]
     sums, sizes = costs.copy(), np.ones((count, count))
     np.fill_diagonal(sums, np.inf)
-    alive = np.ones(count, bool)
-    while True:
-        means = np.where(alive[:, None] & alive[None, :], sums / sizes, np.inf)
-        best = int(np.argmin(means)) if count else 0
-        i, j = divmod(best, max(1, count))
-        if not count or not means[i, j] <= _MOST_COST:
-            return [members for k, members in enumerate(groups) if alive[k]]
+    means = sums.copy()
+    while count:
+        i, j = divmod(int(means.argmin()), count)
+        if not means[i, j] <= _MOST_COST:
+            break
         # people of one camera in both groups make the sum infinite
         groups[i] += groups[j]
-        alive[j] = False
+        groups[j] = []
         sums[i] += sums[j]
         sums[:, i] += sums[:, j]
         sizes[i] += sizes[j]
         sizes[:, i] += sizes[:, j]
-        sums[i, i] = np.inf
+        sums[i, i] = sums[j] = sums[:, j] = np.inf
+        means[i] = means[:, i] = sums[i] / sizes[i]
+        means[j] = means[:, j] = np.inf
+    return [members for members in groups if members]
 
 
 def join_doubles(

@@ -144,9 +144,9 @@ def hold_bones(
         share = np.where(fine, 1.0 / np.where(fine, total, 1.0), 0.0)[:, None, :, None]
         gain = np.where(fine, gain, 0.0)[:, None, :, None]
         moved = np.where(fine[:, None, :, None], line.moved, 0.0)
-        points[:, joints] += _TO_ENDS * gain * moved
+        points[:, joints] = line.points + _TO_ENDS * gain * moved
         scaled = share * moved
-        covariances[:, joints] -= scaled[..., :, None] * moved[..., None, :]
+        covariances[:, joints] = line.spread - scaled[..., :, None] * moved[..., None, :]
 
 
 _TO_ENDS = np.array([-1.0, 1.0])[:, None, None]  # of a bone that is longer than it looks
@@ -192,11 +192,19 @@ def learn_bones(
 
 
 class _Bones(NamedTuple):
-    """Bones as lines: (G, b) lengths; (G, 2, b, 3) of both ends C u, and (G, 2, b) uᵀ C u.
+    """Bones as lines, with unit vectors u and covariances C of their ends.
 
-    ``whole`` are (G, b) the traces of both ends' covariances C, ``u`` the unit vector of a bone.
+    Attributes:
+        points: (G, 2, b, 3) meters, both ends.
+        spread: (G, 2, b, 3, 3) C.
+        long: (G, b) meters.
+        moved: (G, 2, b, 3) C u.
+        along: (G, 2, b) uᵀ C u.
+        whole: (G, b) the traces of C, of both ends together.
     """
 
+    points: Float64Array
+    spread: Float64Array
     long: Float64Array
     moved: Float64Array
     along: Float64Array
@@ -209,9 +217,9 @@ def _along(points: Float64Array, covariances: Float64Array, joints: NDArray[np.i
     line = at[:, 1] - at[:, 0]
     long = np.sqrt(dot(line, line))
     unit = line / np.where(long > 0, long, np.nan)[..., None]
-    moved = np.einsum("gebij,gbj->gebi", spread, unit)
+    moved = (spread @ unit[:, None, ..., None])[..., 0]
     along = np.einsum("gebi,gbi->geb", moved, unit)
-    return _Bones(long, moved, along, diagonals(spread).sum(axis=-1).sum(axis=1))
+    return _Bones(at, spread, long, moved, along, np.einsum("gebii->gb", spread))
 
 
 @dataclass(eq=False)

@@ -42,7 +42,6 @@ from pose_ros.core.multiview.identity import (
     Room,
     facing,
     learn_sides,
-    predict,
     side_cosines,
 )
 from pose_ros.core.multiview.placement import place, rays_of
@@ -155,6 +154,7 @@ class Fusion:
         self._reference = 0 if reference is None else self._index(reference)
         self._centers = np.array([view.extrinsics.center for view in views])
         self._focals = np.array([view.focal for view in views])
+        self._pairs = np.triu_indices(len(views), 1)
         self._stream = Stream(Room)
         self._samples = tuple(CameraSamples() for _ in views)
         self._clocks = ClockOffsets(len(views))
@@ -261,7 +261,7 @@ class Fusion:
             crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
             crowd.lifted_sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
         placed = place(self._views, crowd, rows, people, stamp)
-        motion = _follow(people, placed, stamp)
+        motion = _follow(instant, people, placed)
         points = placed.points
         if self.options.smoothing:
             smooth = motion.points.reshape(points.shape)
@@ -365,7 +365,7 @@ class Fusion:
         elapsed, self._unwatched = self._unwatched, 0.0
         self._clocks.fade(elapsed)
         seen = rows != NO_PERSON
-        v, w = np.triu_indices(len(self._views), 1)
+        v, w = self._pairs
         people, pair = np.nonzero(seen[:, v] & seen[:, w])
         if not len(people):
             return
@@ -419,9 +419,10 @@ class Fusion:
             pixels = placed.errors_px[v][sure[v]]
             sigmas = pixels / (stated[index[v]][sure[v]] * view.focal)
             middle = len(pixels) // 2
-            now = np.array([np.partition(values, middle)[middle] for values in (pixels, sigmas)])
-            before = self._errors[:, v]
-            self._errors[:, v] = np.where(np.isnan(before), now, before + share * (now - before))
+            for known, values in zip(self._errors, (pixels, sigmas), strict=True):
+                values.partition(middle)
+                before, now = float(known[v]), float(values[middle])
+                known[v] = now if math.isnan(before) else before + share * (now - before)
 
     def _poses(
         self,
@@ -504,11 +505,11 @@ def common_stamp(stamps: Sequence[float], max_skew: float) -> float:
     return min(stamp for stamp in stamps if stamp >= newest - 2.0 * max_skew)
 
 
-def _follow(people: list[FusedPerson], placed: Triangulated, stamp: float) -> Motion:
+def _follow(instant: Instant, people: list[FusedPerson], placed: Triangulated) -> Motion:
     """Return the motion of people with what was seen, and remember it."""
-    count = placed.points.shape[1]
+    count, stamp = placed.points.shape[1], instant.stamp
     new = np.repeat([stamp - person.seen > FOLLOW_SECONDS for person in people], count)
-    motion = predict(people, stamp, count).corrected(
+    motion = instant.expect(people).corrected(
         placed.points.reshape(-1, 3), placed.covariances.reshape(-1, 3, 3), new
     )
     for g, person in enumerate(people):

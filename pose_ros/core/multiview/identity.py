@@ -181,7 +181,8 @@ class Instant:
         crowd: The people.
         centers: (V, 3) meters: where the cameras are.
         followed: Those who were seen a moment ago.
-        predicted: (T, K, 3) meters: where their joints are expected.
+        motion: Of their T * K joints, as it is expected.
+        predicted: (T, K, 3) meters: where they are by that.
         costs: (n, T) how badly people fit to them.
     """
 
@@ -189,6 +190,7 @@ class Instant:
     crowd: Crowd
     centers: Float64Array
     followed: list[FusedPerson]
+    motion: Motion
     predicted: Float64Array
     costs: Float64Array
 
@@ -197,11 +199,22 @@ class Instant:
         """Return the instant of a stamp in seconds."""
         followed = [p for p in room.people if stamp - p.seen <= FOLLOW_SECONDS]
         count = len(crowd.skeleton)
-        motion = predict(followed, stamp, count)
+        motion = _predict(followed, stamp, count)
         points = motion.points.reshape(-1, count, 3)
         spread = np.einsum("mii->m", motion.spread).reshape(-1, count) / 3.0
         costs = _costs(crowd, centers, points, spread)
-        return cls(stamp, crowd, centers, followed, points, costs)
+        return cls(stamp, crowd, centers, followed, motion, points, costs)
+
+    def expect(self, people: list[FusedPerson]) -> Motion:
+        """Return the motion of the G * K joints of people, as it is expected."""
+        if people == self.followed:
+            return self.motion
+        count = len(self.crowd.skeleton)
+        places = {person.id: t for t, person in enumerate(self.followed)}
+        if not all(person.id in places for person in people):
+            return _predict(people, self.stamp, count)
+        rows = np.array([places[person.id] for person in people], np.intp)
+        return self.motion.of((rows[:, None] * count + np.arange(count)).ravel())
 
     def before(self, room: Room) -> NDArray[np.intp]:
         """Return (n,) who each was a moment ago, by place and by their camera's id."""
@@ -327,7 +340,10 @@ class Instant:
         places = {person.id: t for t, person in enumerate(self.followed)}
         owners = {own: p.id for p in self.followed for own in p.camera_ids.items()}
         claims = self._claims(room, ids)
-        means = np.array([self.costs[members].mean(axis=0) for members in groups])
+        one = np.zeros((len(groups), len(self.crowd)))
+        for g, members in enumerate(groups):
+            one[g, members] = 1.0 / len(members)
+        means, own = one @ self.costs, self.costs.tolist()
         most, same = np.full_like(costs, _MAIN_COST), np.zeros_like(costs)
         for g, members in enumerate(groups):
             contradict = len({owners[key] for key in ids[g] if key in owners}) > 1
@@ -346,7 +362,7 @@ class Instant:
             # all cameras that know them agree, and one has them about where they should be
             if back is not None:
                 t = places[back.id]
-                if self.costs[members, t].min() <= _FOLLOWED_COST:
+                if min(own[i][t] for i in members) <= _FOLLOWED_COST:
                     costs[g, t] = -_BOUND
         return costs
 
@@ -432,7 +448,7 @@ def _of_camera(people: list[FusedPerson], ids: list[tuple[int, int]]) -> FusedPe
     return people[int(np.argmax(votes))] if max(votes, default=0) > 0 else None
 
 
-def predict(people: list[FusedPerson], stamp: float, count: int) -> Motion:
+def _predict(people: list[FusedPerson], stamp: float, count: int) -> Motion:
     """Return where the K joints of people are expected: T * K of them."""
     if not people:
         return Motion.unknown(0)
@@ -448,14 +464,16 @@ def facing(skeleton: Skeleton, points: Float64Array) -> Float64Array:
     """
     if not set(_TRUNK) <= set(skeleton.keypoints):
         return np.full(len(points), np.nan)
-    nose, left, right, left_hip, right_hip = (points[:, skeleton.index(name)] for name in _TRUNK)
-    up = (left + right - left_hip - right_hip) / 2.0
-    front = cross(left - right, up)
-    way = nose - (left + right) / 2.0
+    trunk = points[:, [skeleton.index(name) for name in _TRUNK]]
+    nose, left, right, left_hip, right_hip = trunk.swapaxes(0, 1)
+    across, middle = left - right, (left + right) / 2.0
+    up = middle - (left_hip + right_hip) / 2.0
+    front = cross(across, up)
+    way = nose - middle
     height = dot(up, up)
     way = way - (dot(way, up) / np.where(height > 0, height, np.nan))[:, None] * up
     # half a shoulder's breadth is as far before it as a nose ever is
-    size = np.sqrt(dot(front, front) * dot(left - right, left - right)) / 2.0
+    size = np.sqrt(dot(front, front) * dot(across, across)) / 2.0
     found: Float64Array = dot(front, way) / np.where(size > 0, size, np.nan)
     return found
 
@@ -469,15 +487,19 @@ def side_cosines(skeleton: Skeleton, points: Float64Array) -> Float64Array:
     found = np.full((len(points), max(1, parts_of(skeleton).count)), np.nan)
     found[:, 0] = facing(skeleton, points)
 
-    def line(joint: str) -> Float64Array:
-        left, right = (points[:, skeleton.index(f"{side}_{joint}")] for side in SIDES)
-        return unit(left - right)
-
-    for part, joint in enumerate(("hip", "ear")[: found.shape[1] - 1], 1):
-        if {f"{side}_{name}" for side in SIDES for name in (joint, "shoulder")} <= set(
-            skeleton.keypoints
-        ):
-            found[:, part] = dot(line(joint), line("shoulder"))
+    # by part of the body, after the shoulders
+    joints = ("shoulder", "hip", "ear")[: found.shape[1]]
+    known = set(skeleton.keypoints)
+    ends = [[f"{side}_{joint}" for side in SIDES] for joint in joints]
+    there = [set(pair) <= known for pair in ends]
+    rows = [
+        [skeleton.index(end) for end in pair] for pair, is_ in zip(ends, there, strict=True) if is_
+    ]
+    if not there[0] or len(rows) < 2:
+        return found
+    both = points[:, rows]  # (G, joints, 2, 3)
+    lines = unit(both[:, :, 0] - both[:, :, 1])
+    found[:, np.flatnonzero(there)[1:]] = dot(lines[:, 1:], lines[:, :1])
     return found
 
 

@@ -116,11 +116,12 @@ def pixels_per_meter(pixels: Float64Array, shape: NDArray[Any]) -> Float64Array:
     Source: scaled orthographic projection; Tomasi and Kanade, IJCV 1992.
     """
     both = np.concatenate([pixels, shape[..., :2]], axis=2)
-    known = np.isfinite(both).all(axis=2, keepdims=True)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    both = np.ascontiguousarray(both.swapaxes(1, 2))
+    known = np.isfinite(both.sum(axis=1, keepdims=True))
+    count = np.maximum(known.sum(axis=2, keepdims=True), 1)
     both = np.where(known, both, 0.0)
-    both = np.where(known, both - both.sum(axis=1, keepdims=True) / count, 0.0)
-    squares = np.einsum("nkc,nkc->nc", both, both)
+    both = np.where(known, both - both.sum(axis=2, keepdims=True) / count, 0.0)
+    squares = np.einsum("nck,nck->nc", both, both)
     wide = np.sqrt(squares[:, 2] + squares[:, 3])
     found: Float64Array = np.sqrt(squares[:, 0] + squares[:, 1]) / np.where(wide > 0, wide, np.nan)
     return found
@@ -269,11 +270,13 @@ class RayBundle:
         depths = np.ones_like(self.sigmas)
         points = covariances = np.zeros(0)
         own = own_share(self.units, used)
-        feet = np.einsum("vmi,vi->vm", self.units, self.centers)
+        units = np.ascontiguousarray(self.units.transpose(1, 0, 2))  # (M, V, 3)
+        along = np.einsum("mvi,vi->mv", units, self.centers)
+        feet = self.centers - along[..., None] * units  # of the world's origin on the rays
         for _ in range(3):
             # a ray is off by more meters the farther the joint is
             weights = used / (own * (self.sigmas * depths) ** 2)
-            information, target = self._normal(weights, feet)
+            information, target = self._normal(weights.T, units, feet)
             covariances = inverses(information)
             points = np.einsum("mij,mj->mi", covariances, target)
             ranges = dot(points[None] - self.centers[:, None], self.units)
@@ -283,17 +286,19 @@ class RayBundle:
         return points, covariances, own
 
     def _normal(
-        self, weights: Float64Array, feet: Float64Array
+        self, weights: Float64Array, units: Float64Array, feet: Float64Array
     ) -> tuple[Float64Array, Float64Array]:
-        """Return the sums of what rays of (V, M) weights say: (M, 3, 3) and (M, 3).
+        """Return the sums of what rays say: (M, 3, 3) information and (M, 3) target.
 
-        ``feet`` are (V, M) meters along the rays from the world's origin to the cameras.
+        Args:
+            weights: (M, V).
+            units: (M, V, 3) along the rays.
+            feet: (M, V, 3) meters, a point of each, the nearest to the world's origin.
         """
-        weighted = weights[..., None] * self.units
-        information = -np.einsum("vmi,vmj->mij", weighted, self.units, order="C")
-        diagonals(information)[:] += weights.sum(axis=0)[:, None]
-        target = np.einsum("vm,vi->mi", weights, self.centers)
-        target -= np.einsum("vmi,vm->mi", weighted, feet)
+        # matrix products take a third of the time of einsum here
+        information = (-weights[..., None] * units).swapaxes(1, 2) @ units
+        diagonals(information)[:] += weights.sum(axis=1)[:, None]
+        target: Float64Array = (weights[:, None] @ feet)[:, 0]
         if self.prior is not None:
             information += self.prior.information
             target += self.prior.target

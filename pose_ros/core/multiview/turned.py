@@ -68,8 +68,8 @@ class CameraTurns:
         self._total += float((weights * off**2).sum())
         for camera, ray, side in zip(pairs, units, sides, strict=True):
             slope = np.where(good[..., None], cross(ray, side), 0.0)
-            np.add.at(self._normal, camera, np.einsum("pm,pmi,pmj->pij", weights, slope, slope))
-            np.add.at(self._target, camera, -np.einsum("pm,pmi->pi", weights * off, slope))
+            np.add.at(self._normal, camera, (weights[..., None] * slope).swapaxes(1, 2) @ slope)
+            np.add.at(self._target, camera, -((weights * off)[:, None] @ slope)[:, 0])
 
     def estimate(self) -> tuple[Float64Array, Float64Array]:
         """Return (V,) radians by which each is turned, and the share of all misses it explains."""
