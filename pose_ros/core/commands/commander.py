@@ -1,5 +1,7 @@
 """From gestures to what a robot is asked to do, so that in doubt it stands still.
 
+Here the robot stops: when the operator is lost, images are missing, or it is locked.
+
 Nothing here has a clock or a queue: whoever holds a ``Commander`` tells it of each image and
 asks it, by a timer of its own, what to send next.
 """

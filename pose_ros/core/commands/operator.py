@@ -1,4 +1,7 @@
-"""The one person who commands, and who locks: who becomes it, and whether it is still the same."""
+"""The one person who commands, and who locks: who becomes it, and whether it is still the same.
+
+This module only answers. ``commander`` stops the robot when the operator is lost.
+"""
 
 from __future__ import annotations
 
