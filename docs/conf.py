@@ -29,6 +29,10 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 autoclass_content = "class"
+# the shapes stand in the text; the whole type of an array would hide them
+autodoc_type_aliases = dict.fromkeys(
+    ("BoolArray", "Float64Array", "FloatArray", "Image", "ImageLike", "NDArray[np.int64]"), "ndarray"
+)
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # an attribute in a docstring and its declaration are one entry
 toc_object_entries_show_parents = "hide"
@@ -52,7 +56,15 @@ def mark_short_code(_app: Sphinx, doctree: nodes.document) -> None:
                 code["classes"].append("short")
 
 
+def name_attributes(_app: Sphinx, doctree: nodes.document, _page: str) -> None:
+    """Call the attributes of a class so: Sphinx calls them variables."""
+    for name in doctree.findall(nodes.field_name):
+        if name.astext() == "Variables":
+            name.children = [nodes.Text("Attributes")]
+
+
 def setup(app: Sphinx) -> None:
     """Add the check to the build, and the marks."""
     app.connect("doctree-read", mark_short_code)
+    app.connect("doctree-resolved", name_attributes)
     app.connect("env-check-consistency", check_public_names)

@@ -270,7 +270,7 @@ class Calibration:
 
     @property
     def rectified(self) -> Camera:
-        """The camera of images that were rectified by this calibration: P holds, and no D."""
+        """The camera of images that were rectified by this calibration, with P and without D."""
         camera = self.camera
         matrix = np.asarray(self.projection, np.float64)[:, :3]
         return Camera(camera.width, camera.height, matrix, camera.distortion_model, np.zeros(0))

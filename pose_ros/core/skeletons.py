@@ -85,7 +85,7 @@ class Skeleton:
 
     @property
     def is_hand(self) -> bool:
-        """Whether it is of one hand: its wrist is neither left nor right."""
+        """Whether it is of one hand, whose wrist is neither left nor right."""
         return "wrist" in self.keypoints
 
     def index(self, keypoint: str) -> int:

@@ -375,7 +375,7 @@ class Poses:
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """(N, K) which keypoints were found: they have a place and ``Skeleton.least_score``."""
+        """(N, K) which keypoints have a place and at least ``Skeleton.least_score``."""
         known = np.isfinite(self.keypoints).all(axis=2) & (self.keypoint_scores > 0)
         found: NDArray[np.bool_] = known & (self.keypoint_scores >= self.skeleton.least_score)
         return found
