@@ -53,13 +53,15 @@ test-all: setup lint run-tests  ## lint, types and every test, as CI does; none 
 # A file stays in one process, which shares what it has drawn and loaded. Nodes have to be in time,
 # so no more than two processes run them.
 PARALLEL := --dist loadfile --no-loadscope-reorder
+# The tests that run beside those over ROS: all, or those that .ci/run names.
+BESIDE_ROS ?= --ignore=test/ros
 
 .PHONY: run-tests
 run-tests: setup
 ifdef PYTEST_ARGS
 	$(BIN)/pytest $(PYTEST_ARGS)
 else
-	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 4 $(PARALLEL) $(TESTS) --ignore=test/ros
+	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 4 $(PARALLEL) $(TESTS) $(BESIDE_ROS)
 	$(BIN)/pytest -n $(or $(JOBS),auto) --maxprocesses 2 $(PARALLEL) $(TESTS) test/ros
 endif
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,38 @@ def test_tests_read_no_private_attributes_of_other_modules(checkout: Path) -> No
         if found:
             counts[path.name] = len(found)
     assert {name: n for name, n in counts.items() if n > PRIVATE.get(name, 0)} == {}
+
+
+def test_check_on_another_ros_runs_each_test_that_sees_ros(checkout: Path) -> None:
+    script = (checkout / ".ci" / "run").read_text(encoding="utf-8")
+    (listed,) = re.findall(r'BESIDE_ROS="([^"]+)"', script)
+    run = [checkout / name for name in listed.replace("\\", " ").split()]
+    assert [path for path in run if not path.exists()] == []
+    run.append(checkout / "test" / "ros")
+    for path in sorted((checkout / "test").rglob("test_*.py")):
+        if not any(path.is_relative_to(listed) for listed in run):
+            assert not sees_ros(path.read_text(encoding="utf-8")), f"{path.name} is not in .ci/run"
+
+
+def sees_ros(source: str) -> bool:
+    """Return whether a module of tests imports ROS, or has a test that is marked so."""
+    nodes = list(ast.walk(ast.parse(source)))
+    imported = {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    imported |= {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    marked = any(ast.unparse(n) == "pytest.mark.ros" for n in nodes if isinstance(n, ast.Attribute))
+    return marked or any(re.match(r"rclpy|\w+_msgs\b|pose_ros\.(ros|msg)\b", m) for m in imported)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from rclpy.node import Node", True),
+        ("import sensor_msgs.msg", True),
+        ("from pose_ros.ros import qos", True),
+        ("def test_it():\n    from pose_ros.msg import Keypoint", True),
+        ("import pytest\n@pytest.mark.ros\ndef test_it(): ...", True),
+        ("from pose_ros.messages.headers import header_of", False),
+    ],
+)
+def test_test_that_sees_ros_is_noticed(source: str, expected: bool) -> None:
+    assert sees_ros(source) is expected
