@@ -14,7 +14,7 @@ class FusionOptions:
     """How people of several cameras are fused; applies from the next instant on."""
 
     max_skew: float = option(
-        0.05,
+        0.1,
         help="Time by which the nearest image of a camera may be off the common stamp.",
         minimum=0.0,
         maximum=1.0,

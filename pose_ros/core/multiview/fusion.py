@@ -60,6 +60,9 @@ _MOST_DOUBT = 16.0
 _STRAY = 4.0  # mean square in sigmas by which it has to be
 _BEHIND = 0.3  # cosine by which a face is behind the chest for sure
 _VAGUE = 0.1  # meters: a nose that is as unsure may be on either side
+# Left and right as the cameras give them are right where the joints are at most that much less sure
+# than with them swapped, and by so much more of a cosine where they belong.
+_AS_SURE, _PLAINLY = 1.5, 0.5
 _HIPS = ("left_hip", "right_hip")
 
 
@@ -254,14 +257,14 @@ class Fusion:
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
-        crowd, turned = self._with_sides(instant, groups, people, swaps)
+        crowd, turned, fresh = self._with_sides(instant, groups, people, swaps)
         stated = crowd.sigmas.copy()  # a camera that is wrong has to show as wrong
         if wrong:
             wrong = instant.wrong(wrong, groups, people)
             crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
             crowd.lifted_sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
         placed = place(self._views, crowd, rows, people, stamp)
-        motion = _follow(instant, people, placed)
+        motion = _follow(instant, people, placed, fresh)
         points = placed.points
         if self.options.smoothing:
             smooth = motion.points.reshape(points.shape)
@@ -294,8 +297,10 @@ class Fusion:
         groups: list[list[int]],
         people: list[FusedPerson],
         pair_swaps: BoolArray | None,
-    ) -> tuple[Crowd, BoolArray]:
+    ) -> tuple[Crowd, BoolArray, BoolArray]:
         """Return the crowd with left and right as they are, and (n, S) which were swapped for it.
+
+        And (G, K) joints of people that are not where they were predicted.
 
         Keypoints in doubt are less sure.
 
@@ -303,7 +308,9 @@ class Fusion:
         about them: of two, there is no other way to say which.
         """
         crowd = instant.crowd
-        swaps = np.zeros((len(crowd), max(1, parts_of(crowd.skeleton).count)), bool)
+        parts = parts_of(crowd.skeleton)
+        swaps = np.zeros((len(crowd), max(1, parts.count)), bool)
+        fresh = np.zeros((len(groups), len(crowd.skeleton)), bool)
         doubt = np.ones_like(crowd.sigmas)
         known = {person.id: t for t, person in enumerate(instant.followed)}
         followed = [
@@ -315,12 +322,44 @@ class Fusion:
         if followed:
             rows, places, which = (list(values) for values in zip(*followed, strict=True))
             swaps[rows], squares = instant.compare(rows, places)
+            for g in set(which):
+                members = groups[g]
+                if len(members) > 1 and swaps[members].any():
+                    given = self._unlikely(crowd, members, swaps)
+                    swaps[members] &= ~given
+                    fresh[g] = given[parts.parts] & (parts.parts >= 0)
+            squares[fresh[which]] = np.nan  # the prediction is wrong
             doubt[rows] = _doubt(squares, np.array(which))
         now = {g for _, _, g in followed}
         for g, members in enumerate(groups):
             if pair_swaps is not None and g not in now and len(members) > 1:
                 swaps[members] = self._first_swaps(crowd, members, pair_swaps)
-        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps), swaps
+        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps), swaps, fresh
+
+    def _unlikely(self, crowd: Crowd, members: list[int], swaps: BoolArray) -> BoolArray:
+        """Return (S,) which parts of a followed person no camera has swapped.
+
+        Who turns while images are late is not where they are predicted, and may be nearer to that
+        with left and right swapped. But keypoints as the cameras give them then meet as well, and
+        have left and right where they belong.
+        """
+        rows = np.full((1, len(self._views)), NO_PERSON)
+        rows[0, crowd.views[members]] = members
+        whole = np.zeros_like(swaps)
+        whole[members] = swaps[members]
+        parts = parts_of(crowd.skeleton)
+        given, swapped = (
+            rays_of(self._views, seen, rows).solve() for seen in (crowd, crowd.swapped(whole))
+        )
+        cosines = [side_cosines(crowd.skeleton, met.points[None])[0] for met in (given, swapped)]
+        sure = np.zeros(swaps.shape[1], bool)
+        for s in np.flatnonzero(swaps[members].any(axis=0)).tolist():
+            before, after = (
+                float(np.median(met.sigmas[parts.parts == s])) for met in (given, swapped)
+            )
+            sure[s] = before < min(_VAGUE, _AS_SURE * after)
+        found: BoolArray = sure & (cosines[0] - cosines[1] > _PLAINLY)
+        return found
 
     def _first_swaps(self, crowd: Crowd, members: list[int], pair_swaps: BoolArray) -> BoolArray:
         """Return (m, S) which parts are swapped in which camera, of a person newly seen.
@@ -505,10 +544,16 @@ def common_stamp(stamps: Sequence[float], max_skew: float) -> float:
     return min(stamp for stamp in stamps if stamp >= newest - 2.0 * max_skew)
 
 
-def _follow(instant: Instant, people: list[FusedPerson], placed: Triangulated) -> Motion:
-    """Return the motion of people with what was seen, and remember it."""
+def _follow(
+    instant: Instant, people: list[FusedPerson], placed: Triangulated, fresh: BoolArray
+) -> Motion:
+    """Return the motion of people with what was seen, and remember it.
+
+    ``fresh`` are (G, K) joints for which what was before does not count.
+    """
     count, stamp = placed.points.shape[1], instant.stamp
     new = np.repeat([stamp - person.seen > FOLLOW_SECONDS for person in people], count)
+    new |= fresh.ravel()
     motion = instant.expect(people).corrected(
         placed.points.reshape(-1, 3), placed.covariances.reshape(-1, 3, 3), new
     )

@@ -10,6 +10,7 @@ from pose_ros.core.multiview.fusion import Fusion, common_stamp
 from pose_ros.core.types import Poses, PositionSource
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.settings.multiview import FusionOptions
+from pose_ros.synthetic.scene import Actor, Path, Waypoint
 from tools.seen_bodies import SKELETON, body, looking_at, seen_by
 
 
@@ -58,7 +59,8 @@ def test_scale_is_kept_while_one_camera_is_silent_and_sigmas_grow(ring):
     fusion = Fusion(views)
     for i in range(10):
         both = fusion.update(i / 10, sample(views, i / 10, [body()], noise=1.0, depth=1.15))
-    alone = fusion.update(1.0, {"camera 0": (1.0, seen_by(views[0], [body()], depth=1.15))})
+    stamp = 1.0 + FusionOptions().max_skew
+    alone = fusion.update(stamp, {"camera 0": (stamp, seen_by(views[0], [body()], depth=1.15))})
     assert far(alone, [body()]) < 0.1  # 15% of 4 m are 0.6 m
     assert alone.poses.ids.tolist() == both.poses.ids.tolist()
     assert np.median(alone.poses.camera_sigmas) > 1.5 * np.median(both.poses.camera_sigmas)
@@ -73,6 +75,35 @@ def test_without_meters_of_single_cameras_people_are_fused_all_the_same(ring):
         0.0, {"camera 1": (0.0, seen_by(views[1], [body()], lifted=False))}
     )
     assert alone.poses.camera is None
+
+
+@pytest.mark.parametrize(("seed", "max_skew"), [(1, 0.05), (2, 0.1), (6, 0.05)])
+def test_person_who_turns_while_images_are_lost_keeps_left_and_right(ring, seed, max_skew):
+    views, random = ring(2), np.random.default_rng(seed)
+    there_and_back = (Waypoint(0.0, 5.0, -1.0), Waypoint(3.0, 6.0, 1.0), Waypoint(6.0, 5.0, -1.0))
+    actor = Actor(Path(there_and_back), height=1.75)
+
+    def joints(stamp):
+        found = actor.joints(stamp)
+        return np.array([found[name] for name in SKELETON.keypoints]) - [5.0, 0.0, 0.0]
+
+    images = []
+    for v in range(2):
+        late = random.uniform(0.0, 1 / 15)
+        images += [(late + i / 15, v) for i in range(120) if random.random() >= 0.3]
+    fusion, newest, last = Fusion(views, FusionOptions(max_skew=max_skew)), {}, -1.0
+    errors = []
+    for own, v in sorted(images):
+        newest[views[v].name] = own, seen_by(views[v], [joints(own)], lifted=False)
+        stamp = common_stamp([each for each, _ in newest.values()], max_skew)
+        if stamp <= last:
+            continue
+        last = stamp
+        people = fusion.update(stamp, newest)
+        if (people.members >= 0).all():
+            errors.append(np.median(np.linalg.norm(people.points[0] - joints(stamp), axis=1)))
+    assert len(errors) >= 30
+    assert max(errors) < 0.05
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
