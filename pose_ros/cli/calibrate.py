@@ -127,17 +127,17 @@ def run(args: argparse.Namespace) -> int:
             raise OptionError(f"--offsets takes a number for each of {len(names)} cameras")
         if args.board:
             board = CalibrationBoard.parse(args.board)
-            found, offsets = _by_board(args, board, sources)
+            found = _by_board(args, board, sources)
         else:
-            found, offsets = _by_person(args, sources, one_clock=is_bag_of(args.inputs))
+            found = _by_person(args, sources, one_clock=is_bag_of(args.inputs))
     # when each video began says nothing of the next recording
-    kept = offsets if is_bag_of(args.inputs) else None
+    kept = found.offsets if is_bag_of(args.inputs) else None
     rig = CameraRig(found.views, found.up, found.floor, kept)
     write_rig(output, rig)
     for note in found.notes:
         say(note)
     if not args.quiet:
-        for line in described(found, offsets):
+        for line in described(found):
             print(line)
         print(f"wrote {args.output}")
     return 0
@@ -148,13 +148,9 @@ def is_bag_of(inputs: Sequence[str]) -> bool:
     return len(inputs) == 1 and is_bag(user_path(inputs[0]))
 
 
-def described(found: RigCalibration, offsets: np.ndarray | None) -> list[str]:
-    """Return the lines of a table: where each camera stands and how sure that is.
-
-    Args:
-        found: The cameras.
-        offsets: Seconds to add to the stamps of each; None: none are known.
-    """
+def described(found: RigCalibration) -> list[str]:
+    """Return the lines of a table: where each camera stands and how sure that is."""
+    offsets = found.offsets
     first = found.views[0].extrinsics.center
     rows = []
     for i, (view, fit) in enumerate(zip(found.views, found.fits, strict=True)):
@@ -167,18 +163,27 @@ def described(found: RigCalibration, offsets: np.ndarray | None) -> list[str]:
             f"{fit.median_pixels:.1f} / {fit.high_pixels:.1f}",
             str(fit.frames),
             f"{100 * fit.coverage:.0f}%",
-            *([f"{offsets[i]:+.3f}"] if offsets is not None else []),
+            *([_with_sigma(f"{offsets[i]:+.3f}", f"{fit.clock_sigma:.3f}")]
+              if offsets is not None else []),
         ])  # fmt: skip
     titles = ["camera", "at x y z (m)", f"from {found.views[0].name}", "turned", "error px",
               "instants", "image", *(["clock (s)"] if offsets is not None else [])]  # fmt: skip
     lines = table(titles, rows)
     if found.up is None:
         lines.append(f"the world is the optical frame of {found.views[0].name}")
-    elif found.floor is None:
-        lines.append(f"z points up from {found.views[0].name}, which looks along x")
     else:
-        lines.append(f"z points up from the floor below {found.views[0].name}, which looks along x")
+        name = found.views[0].name
+        up = _with_sigma("up", f"{math.degrees(found.up_sigma):.1f}°")
+        if found.floor is not None:
+            floor = _with_sigma("the floor", f"{100 * found.floor_sigma:.0f} cm")
+            name = f"{floor} below {name}"
+        lines.append(f"z points {up} from {name}, which looks along x")
     return lines
+
+
+def _with_sigma(value: str, sigma: str) -> str:
+    """Return a value with its sigma behind it, where that is known."""
+    return value if sigma.startswith("nan") else f"{value} ± {sigma}"
 
 
 def _open(args: argparse.Namespace, stack: contextlib.ExitStack) -> Iterator[tuple[str, Source]]:
@@ -220,7 +225,7 @@ def _topics(path: Path) -> list[str]:
 
 def _by_person(
     args: argparse.Namespace, sources: Sequence[tuple[str, Source]], *, one_clock: bool
-) -> tuple[RigCalibration, np.ndarray | None]:
+) -> RigCalibration:
     names = camera_names([name for name, _ in sources])
     lift = LiftOptions(height=args.person_height)
     baseline = _baseline(args.baseline, names)
@@ -242,18 +247,16 @@ def _by_person(
         tracks.append(replace(track, camera=_camera(args, given[i], known, size, name)))
     assert skeleton is not None  # noqa: S101 - there are two sources or more
     if args.offsets is not None:
-        found = calibrate_from_person(
+        return calibrate_from_person(
             tracks, skeleton, height=lift.height, baseline=baseline, offsets=args.offsets
         )
-        return found, np.array(args.offsets)
-    found, offsets = calibrate_with_clocks(
+    return calibrate_with_clocks(
         tracks,
         skeleton,
         height=lift.height,
         baseline=baseline,
         max_offset=MAX_LATENCY if one_clock else MAX_OFFSET,
     )
-    return found, np.array(offsets)
 
 
 def _hands(args: argparse.Namespace) -> HandEstimator | None:
@@ -265,7 +268,7 @@ def _hands(args: argparse.Namespace) -> HandEstimator | None:
 
 def _by_board(
     args: argparse.Namespace, board: CalibrationBoard, sources: Sequence[tuple[str, Source]]
-) -> tuple[RigCalibration, np.ndarray | None]:
+) -> RigCalibration:
     for option, value in (("--person-height", args.person_height), ("--baseline", args.baseline)):
         if value is not None:
             raise OptionError(f"{option} is not of --board, which knows its size: leave it out")
@@ -282,7 +285,8 @@ def _by_board(
         if given[i] is not None or known is not None or args.hfov is not None:
             camera = _camera(args, given[i], known, track.size, name)
         tracks.append(replace(track, camera=camera, stamps=track.stamps + offsets[i]))
-    return calibrate_from_board(tracks, board), np.array(offsets) if args.offsets else None
+    found = calibrate_from_board(tracks, board)
+    return replace(found, offsets=np.array(offsets) if args.offsets else None)
 
 
 def _bar(source: Source, name: str, *, quiet: bool) -> tqdm[Any]:

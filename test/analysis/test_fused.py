@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose_ros.analysis.fused import find_offsets
 from pose_ros.cli.main import main
 from pose_ros.core.camera import Camera
+from pose_ros.core.multiview.clock_offset import offsets_by_rays
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, room_of, views_of_size
@@ -100,14 +100,14 @@ def test_offset_is_found_by_how_people_move() -> None:
     ours = [(i * 0.1, people(one.truth(i * 0.1))) for i in range(60)]
     # the second camera began to record 0.7 seconds later
     theirs = [(i * 0.1, people(two.truth(i * 0.1 + 0.7))) for i in range(60)]
-    assert find_offsets(views("walking"), [ours, theirs]) == pytest.approx([0.0, 0.7], abs=0.03)
-    assert find_offsets(views("walking"), [ours, ours[:1]]) == [0.0, 0.0]
+    assert offsets_by_rays(views("walking"), [ours, theirs]) == pytest.approx([0.0, 0.7], abs=0.03)
+    assert offsets_by_rays(views("walking"), [ours, ours[:1]]) == [0.0, 0.0]
 
 
 def test_offset_of_people_who_stand_still_is_zero() -> None:
     one, two = sources("stand")
     samples = [[(i * 0.1, people(each.truth(0.0))) for i in range(40)] for each in (one, two)]
-    assert find_offsets(views("stand"), samples) == [0.0, 0.0]
+    assert offsets_by_rays(views("stand"), samples) == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,11 @@ def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
 
     def solve(tracks, *_, **__):
         seen.extend(track.camera for track in tracks)
-        fits = tuple(CameraFit(view.name, 9, 1.0, 2.0, 0.01, 0.01, 0.5) for view in PAIR)
-        return RigCalibration(PAIR, fits, np.zeros((1, 33, 3))), [0.0, 0.35]
+        fits = tuple(CameraFit(view.name, 9, 1.0, 2.0, 0.01, 0.01, 0.5, 0.02) for view in PAIR)
+        ground = {"up": [0.0, 0.0, 1.0], "floor": 0.0, "up_sigma": 0.02, "floor_sigma": 0.07}
+        return RigCalibration(
+            PAIR, fits, np.zeros((1, 33, 3)), offsets=np.array([0.0, 0.35]), **ground
+        )
 
     body = SimpleNamespace(skeleton=skeletons.get("blazepose33"))
     monkeypatch.setattr("pose_ros.cli.calibrate.look_for_person", look)
@@ -148,7 +151,8 @@ def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
         said = "the intrinsics of left are not known: a guess of 65 degrees" in printed.err
         assert said == (not options)
         assert seen[-1].matrix[0, 0] == pytest.approx(320 / np.tan(np.radians(hfov / 2)))
-        assert "+0.350" in printed.out
+        assert "+0.350 ± 0.020" in printed.out
+        assert "z points up ± 1.1° from the floor ± 7 cm below left" in printed.out
         # when a video began says nothing of the next one
         assert read_rig(output).offsets is None
 

@@ -233,7 +233,7 @@ def calibrate_from_board(tracks: Sequence[BoardTrack], board: CalibrationBoard) 
     result = solve(bundle, state)
     errors = bundle.errors(result.state)
     groups = instants[bundle.seen.points] % 5
-    turns, shares = jackknife(bundle, result.state, groups)
+    sigmas = jackknife(bundle, result.state, groups)
     fits, notes = [], []
     for v, track in enumerate(tracks):
         own = bundle.seen.cameras == v
@@ -242,8 +242,8 @@ def calibrate_from_board(tracks: Sequence[BoardTrack], board: CalibrationBoard) 
             len(np.unique(instants[bundle.seen.points[own]])),
             float(np.median(errors[own])),
             float(np.percentile(errors[own], 90)),
-            turns[v],
-            shares[v],
+            sigmas.turns[v],
+            sigmas.shares[v],
             coverage(bundle.seen.pixels[own], track.size),
         )
         fits.append(fit)

@@ -2,7 +2,8 @@
 
 Levenberg-Marquardt on the normal equations, which SciPy's sparse LU solves, with weights that
 let wrong pixels fade out (Cauchy's loss). The points are free (a person's joints, which bones of
-constant length hold together) or rigid (the corners of a board in one picture).
+constant length hold together) or rigid (the corners of a board in one picture). Where the speeds
+of pixels are known, clocks of cameras are found too.
 """
 
 from __future__ import annotations
@@ -35,12 +36,24 @@ class Observations:
         points: (M,) index of the point.
         pixels: (M, 2) without lens distortion.
         sigmas: (M,) pixels.
+        speeds: (M, 2) pixels a second by which they move; None: clocks are known.
     """
 
     cameras: IntArray
     points: IntArray
     pixels: Float64Array
     sigmas: Float64Array
+    speeds: Float64Array | None = None
+
+    def only(self, which: NDArray[np.bool_]) -> Observations:
+        """Return some of the pixels, (M,)."""
+        return Observations(
+            self.cameras[which],
+            self.points[which],
+            self.pixels[which],
+            self.sigmas[which],
+            None if self.speeds is None else self.speeds[which],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +103,7 @@ class BundleState:
         points: (N, 3).
         log_lengths: (C,) logarithms of the bones' lengths, then of the height.
         boards: (G, 3, 3), (G, 3) turn and shift of each rigid group, None for free points.
+        offsets: (V,) seconds to add to each camera's stamps, the first 0; None: clocks are known.
     """
 
     rotations: Float64Array
@@ -97,6 +111,7 @@ class BundleState:
     points: Float64Array
     log_lengths: Float64Array
     boards: tuple[Float64Array, Float64Array] | None = None
+    offsets: Float64Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +159,18 @@ class Bundle:
         pixels = np.einsum("mij,mj->mi", k[:, :2, :2], local[:, :2] / depth[:, None]) + k[:, :2, 2]
         return pixels, local
 
+    def shown(self, state: BundleState) -> Float64Array:
+        """Return (M, 2) the pixels at the common instants, by the clocks of a state."""
+        seen = self.seen
+        if seen.speeds is None or state.offsets is None:
+            return seen.pixels
+        found: Float64Array = seen.pixels - state.offsets[seen.cameras][:, None] * seen.speeds
+        return found
+
     def errors(self, state: BundleState) -> Float64Array:
         """Return (M,) pixels between where points are seen and where they should be."""
         pixels, local = self.project(state)
-        error = np.linalg.norm(pixels - self.seen.pixels, axis=1)
+        error = np.linalg.norm(pixels - self.shown(state), axis=1)
         found: Float64Array = np.where(local[:, 2] > 1e-3, error, np.inf)
         return found
 
@@ -212,16 +235,17 @@ def _solved(
     return found if bool(np.isfinite(found).all()) else None
 
 
-def _sizes(bundle: Bundle, state: BundleState) -> tuple[int, int, int]:
-    """Return where points and lengths begin in a step, and its length."""
-    cameras = 6 * (len(bundle.matrices) - 1)
+def _sizes(bundle: Bundle, state: BundleState) -> tuple[int, int, int, int]:
+    """Return where points, lengths and offsets begin in a step, and its length."""
+    others = len(bundle.matrices) - 1
     points = 6 * len(state.boards[1]) if state.boards is not None else 3 * len(state.points)
-    lengths = cameras + points
-    return cameras, lengths, lengths + len(state.log_lengths)
+    lengths = 6 * others + points
+    offsets = lengths + len(state.log_lengths)
+    return 6 * others, lengths, offsets, offsets + (0 if state.offsets is None else others)
 
 
 def _moved(bundle: Bundle, state: BundleState, step: Float64Array) -> BundleState:
-    points_at, lengths_at, _ = _sizes(bundle, state)
+    points_at, lengths_at, offsets_at, _ = _sizes(bundle, state)
     turns = step[:points_at].reshape(-1, 6)
     turned = Rotation.from_rotvec(turns[:, :3]).as_matrix()
     rotations, translations = state.rotations.copy(), state.translations.copy()
@@ -241,8 +265,11 @@ def _moved(bundle: Bundle, state: BundleState, step: Float64Array) -> BundleStat
         rotations=rotations,
         translations=translations,
         points=points,
-        log_lengths=state.log_lengths + step[lengths_at:],
+        log_lengths=state.log_lengths + step[lengths_at:offsets_at],
         boards=boards,
+        offsets=None
+        if state.offsets is None
+        else state.offsets + np.append(0.0, step[offsets_at:]),
     )
 
 
@@ -265,7 +292,7 @@ def _whitened(
     """
     seen = bundle.seen
     pixels, local = bundle.project(state)
-    error = (pixels - seen.pixels) / seen.sigmas[:, None]
+    error = (pixels - bundle.shown(state)) / seen.sigmas[:, None]
     error[local[:, 2] <= 1e-3] = 1e3  # behind the camera
     squared = (error**2).sum(axis=1) / _CAUCHY**2
     weights = 1.0 / (1.0 + squared)
@@ -296,11 +323,15 @@ def _known_errors(bundle: Bundle, state: BundleState) -> Float64Array:
         a, b, meters = scale.baseline
         far = np.linalg.norm(_center(state, a) - _center(state, b))
         rows.append(np.array([(np.log(far + 1e-9) - np.log(meters)) / _BASELINE_SPREAD]))
+    if state.offsets is not None:
+        rows.append(state.offsets[1:] / _OFFSET_SPREAD)
     return np.concatenate(rows) if rows else np.zeros(0)
 
 
 _BASELINE_SPREAD = 1e-3
 """One sigma of a measured baseline, as a share: it fixes the size and bends nothing else."""
+_OFFSET_SPREAD = 0.05
+"""Seconds, one sigma of a clock: for about so long a joint goes on as it moves."""
 
 
 def _center(state: BundleState, camera: int) -> Float64Array:
@@ -325,7 +356,7 @@ def _pixel_jacobian(
     bundle: Bundle, state: BundleState, local: Float64Array, weights: Float64Array
 ) -> sparse.csr_matrix:
     seen = bundle.seen
-    points_at, _, width = _sizes(bundle, state)
+    points_at, _, offsets_at, width = _sizes(bundle, state)
     count = len(seen.points)
     depth = np.where(local[:, 2] > 1e-3, local[:, 2], np.inf)
     k = bundle.matrices[seen.cameras]
@@ -354,12 +385,16 @@ def _pixel_jacobian(
         lever = state.points[seen.points] - state.boards[1][group]
         both = np.concatenate([-by_point @ _cross(lever), by_point], axis=2)
         put(both, points_at + 6 * group[:, None] + np.arange(6), everywhere)
+    if state.offsets is not None and seen.speeds is not None:
+        late = seen.speeds[..., None] * weights[:, None, None]
+        put(late, offsets_at + seen.cameras[:, None] - 1, moving)
     values, tall, wide = (np.concatenate(column) for column in zip(*parts, strict=True))
     return sparse.csr_matrix((values, (tall, wide)), shape=(2 * count, width))
 
 
 def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
-    points_at, lengths_at, width = _sizes(bundle, state)
+    points_at, lengths_at, offsets_at, width = _sizes(bundle, state)
+    height_at = offsets_at - 1
     blocks = []
     bones = bundle.bones
     if bones is not None:
@@ -377,17 +412,17 @@ def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
         kinds = len(bones.lengths)
         values = np.concatenate([1.0 / bones.spreads, -1.0 / bones.spreads])
         rows = np.tile(np.arange(kinds), 2)
-        columns = np.concatenate([lengths_at + np.arange(kinds), np.full(kinds, width - 1)])
+        columns = np.concatenate([lengths_at + np.arange(kinds), np.full(kinds, height_at)])
         blocks.append(sparse.csr_matrix((values, (rows, columns)), shape=(kinds, width)))
         row = np.zeros((1, width))
         parts = np.exp(state.log_lengths[bones.stature])
         row[0, lengths_at + bones.stature] = parts / parts.sum() / bones.stature_spread
-        row[0, -1] = -1.0 / bones.stature_spread
+        row[0, height_at] = -1.0 / bones.stature_spread
         blocks.append(sparse.csr_matrix(row))
     scale = bundle.scale
     if scale.height is not None and bones is not None:
         row = np.zeros((1, width))
-        row[0, -1] = 1.0 / scale.height[1]
+        row[0, height_at] = 1.0 / scale.height[1]
         blocks.append(sparse.csr_matrix(row))
     if scale.baseline is not None:
         a, b, _ = scale.baseline
@@ -400,6 +435,12 @@ def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
                 at = 6 * (camera - 1)
                 row[0, at + 3 : at + 6] = -sign * state.rotations[camera] @ slope
         blocks.append(sparse.csr_matrix(row))
+    if state.offsets is not None:
+        others = len(state.offsets) - 1
+        values, index = np.full(others, 1.0 / _OFFSET_SPREAD), np.arange(others)
+        blocks.append(
+            sparse.csr_matrix((values, (index, offsets_at + index)), shape=(others, width))
+        )
     if not blocks:
         return sparse.csr_matrix((0, width))
     return sparse.vstack(blocks).tocsr()

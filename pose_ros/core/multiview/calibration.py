@@ -18,10 +18,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.lifting.body_model import (
@@ -67,7 +68,8 @@ _LEAST_JOINTS = 8  # in each of two views of an instant
 _THRESHOLDS = (0.01, 0.03)  # of the person's extent: error of an inlier of the five-point method
 _FAR = 0.04  # of the height: error of a joint that does not fit
 _GOOD_ANGLE = 20.0  # degrees between rays, from which on depth is well known
-_PARTS = 5  # of the body, for the jackknife
+_CLOCK_ROUNDS = 4
+_CLOCK_SETTLED = 0.004  # seconds: offsets that change by less change little else
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +112,7 @@ class CameraFit:
         rotation_sigma: Radians, against the first camera; NaN for that one.
         baseline_sigma: Of the distance to the first camera, as a share; NaN for that one.
         coverage: Share of the image that the points lie in, by cells of a 6 x 6 grid.
+        clock_sigma: Seconds, of the offset of its clock; NaN where it was not found along.
     """
 
     name: str
@@ -119,6 +122,7 @@ class CameraFit:
     rotation_sigma: float
     baseline_sigma: float
     coverage: float
+    clock_sigma: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,9 @@ class RigCalibration:
         up: (3,) against gravity, in the world; None where it is not known.
         floor: Meters along ``up`` from the world's origin to the floor; None where not known.
         notes: What is doubtful, a line each.
+        offsets: (V,) seconds to add to each camera's stamps for one clock; None: not known.
+        up_sigma: One sigma of ``up``, radians; NaN where it is not known.
+        floor_sigma: The same of the height of the first camera above the floor, meters.
     """
 
     views: tuple[CameraView, ...]
@@ -140,6 +147,9 @@ class RigCalibration:
     up: Float64Array | None = None
     floor: float | None = None
     notes: tuple[str, ...] = ()
+    offsets: Float64Array | None = None
+    up_sigma: float = math.nan
+    floor_sigma: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +160,18 @@ class _Sightings:
     names: tuple[str, ...]
     matrices: Float64Array  # (V, 3, 3)
     pixels: Float64Array  # (V, T, K, 2), lens distortion undone, NaN where unknown
+    speeds: Float64Array  # (V, T, K, 2) pixels a second, 0 where unknown
+
+    def mirrored(self, camera: int, instants: BoolArray | None = None) -> _Sightings:
+        """Return what was seen with left and right of one camera exchanged, in some instants."""
+        mirror = np.arange(len(self.skeleton))
+        for left, right in self.skeleton.left_right:
+            mirror[left], mirror[right] = right, left
+        which = slice(None) if instants is None else instants
+        pixels, speeds = self.pixels.copy(), self.speeds.copy()
+        for values in (pixels, speeds):
+            values[camera, which] = values[camera, which][:, mirror]
+        return replace(self, pixels=pixels, speeds=speeds)
 
     @property
     def known(self) -> BoolArray:
@@ -184,6 +206,7 @@ def calibrate_from_person(
     height: float | None = None,
     baseline: tuple[int, int, float] | None = None,
     offsets: Sequence[float] | None = None,
+    solve_clocks: bool = False,
 ) -> RigCalibration:
     """Find where cameras stand from one person who walks through their views.
 
@@ -193,6 +216,8 @@ def calibrate_from_person(
         height: Meters, of the person; None: unknown.
         baseline: Indices of two cameras, and meters between them; None: unknown.
         offsets: Seconds to add to each camera's stamps; None: all clocks agree.
+        solve_clocks: Whether these offsets are a guess, to about one image: the true ones are
+            found along with the places.
 
     Returns:
         The cameras. The world is the first camera's optical frame where gravity is unknown.
@@ -208,7 +233,8 @@ def calibrate_from_person(
         raise OptionError(f"the person's height must be in [0.5, 2.5] m, got {height:g}")
     if baseline is not None and not baseline[2] > 0.0:
         raise OptionError(f"a baseline must be above 0 m, got {baseline[2]:g}")
-    seen = _at_common_instants(tracks, skeleton, offsets or [0.0] * len(tracks))
+    clocks = np.zeros(len(tracks)) if offsets is None else np.array(offsets, np.float64)
+    seen = _at_common_instants(tracks, skeleton, clocks)
     notes = _shared_notes(seen)
     cameras, seen = _first_guess(seen)
     scale = _scale(height, baseline)
@@ -220,7 +246,23 @@ def calibrate_from_person(
         )
         seen = _unswapped(seen, cameras, float(np.exp(result.state.log_lengths[-1])))
     fit = _Fit.of(seen, cameras, scale)
-    result = solve(fit.bundle, fit.start)
+    start = replace(fit.start, offsets=np.zeros(len(tracks)) if solve_clocks else None)
+    result = solve(fit.bundle, start)
+    for _ in range(_CLOCK_ROUNDS):
+        gained = result.state.offsets
+        if gained is None or float(np.abs(gained).max()) < _CLOCK_SETTLED:
+            break
+        # joints move along straight lines for a moment only: look at the images of then
+        clocks = clocks + gained
+        cameras = replace(
+            cameras, rotations=result.state.rotations, translations=result.state.translations
+        )
+        seen = _at_common_instants(tracks, skeleton, clocks)
+        seen = _unswapped(seen, cameras, float(np.exp(result.state.log_lengths[-1])))
+        fit = _Fit.of(seen, cameras, scale)
+        result = solve(fit.bundle, replace(fit.start, offsets=np.zeros(len(tracks))))
+    if result.state.offsets is not None:
+        clocks = clocks + result.state.offsets
     points = fit.points(result.state)
     fits, doubts = _judged(fit, result, seen, tracks)
     if height is None and baseline is None:
@@ -235,7 +277,8 @@ def calibrate_from_person(
             tracks, result.state.rotations, result.state.translations, strict=True
         )
     )
-    return stand_up(RigCalibration(views, fits, points, notes=tuple(notes)), skeleton)
+    found = RigCalibration(views, fits, points, notes=tuple(notes), offsets=clocks)
+    return stand_up(found, skeleton)
 
 
 def _scale(height: float | None, baseline: tuple[int, int, float] | None) -> Scale:
@@ -272,7 +315,7 @@ def interpolated(track: PersonTrack, stamps: Float64Array, offset: float = 0.0) 
 
 
 def _at_common_instants(
-    tracks: Sequence[PersonTrack], skeleton: Skeleton, offsets: Sequence[float]
+    tracks: Sequence[PersonTrack], skeleton: Skeleton, offsets: Sequence[float] | Float64Array
 ) -> _Sightings:
     """Return what all cameras saw at instants that are spread over the person's path.
 
@@ -302,8 +345,21 @@ def _at_common_instants(
     )
     for found, sees in zip(undistorted, enough[:, chosen], strict=True):
         found[~sees] = np.nan
+    speeds = np.stack(
+        [_speeds(t, stamps[chosen], o, period) for t, o in zip(tracks, offsets, strict=True)]
+    )
     matrices = np.stack([t.camera.matrix for t in tracks])
-    return _Sightings(skeleton, tuple(t.name for t in tracks), matrices, undistorted)
+    return _Sightings(skeleton, tuple(t.name for t in tracks), matrices, undistorted, speeds)
+
+
+def _speeds(track: PersonTrack, stamps: Float64Array, offset: float, period: float) -> Float64Array:
+    """Return (T, K, 2) pixels a second by which keypoints move, 0 where that is not known."""
+    half = 0.5 * max(period, float(np.median(np.diff(track.stamps))))
+    after, before = (
+        track.camera.undistort(interpolated(track, stamps + step, offset)) for step in (half, -half)
+    )
+    found: Float64Array = np.nan_to_num((after - before) / (2.0 * half), nan=0.0)
+    return found
 
 
 def _along_path(
@@ -469,9 +525,6 @@ _WORTH_SWAPPING = 0.1
 
 def _unswapped(seen: _Sightings, cameras: _Cameras, height: float) -> _Sightings:
     """Return what was seen with left and right exchanged in views where that fits better."""
-    mirror = np.arange(len(seen.skeleton))
-    for left, right in seen.skeleton.left_right:
-        mirror[left], mirror[right] = right, left
     placed = np.flatnonzero(cameras.placed)
 
     def cost(trial: _Sightings) -> Float64Array:
@@ -482,12 +535,10 @@ def _unswapped(seen: _Sightings, cameras: _Cameras, height: float) -> _Sightings
         before = seen
         # two views that are both swapped agree: the first one stays as it is
         for v in placed if len(placed) > 2 else placed[1:]:
-            pixels = seen.pixels.copy()
-            pixels[v] = pixels[v][:, mirror]
-            trial = cost(replace(seen, pixels=pixels))
+            trial = cost(seen.mirrored(v))
             better = trial < best - _WORTH_SWAPPING
-            pixels[v][~better] = seen.pixels[v][~better]
-            seen, best = replace(seen, pixels=pixels), np.where(better, trial, best)
+            if better.any():
+                seen, best = seen.mirrored(v, better), np.where(better, trial, best)
         if seen is before:
             break
     return seen
@@ -653,14 +704,7 @@ def _with_next(seen: _Sightings, cameras: _Cameras) -> tuple[_Cameras, _Sighting
     counts = np.where(cameras.placed, -1, known.sum(axis=(1, 2)))
     v = int(counts.argmax())
     best: tuple[float, _Cameras, _Sightings] | None = None
-    mirror = np.arange(len(seen.skeleton))
-    for left, right in seen.skeleton.left_right:
-        mirror[left], mirror[right] = right, left
-    for mirrored in (False, True):
-        pixels = seen.pixels.copy()
-        if mirrored:
-            pixels[v] = pixels[v][:, mirror]
-        trial = replace(seen, pixels=pixels)
+    for trial in (seen, seen.mirrored(v)):
         usable = np.isfinite(points).all(axis=-1) & trial.known[v]
         if usable.sum() < 2 * _LEAST_JOINTS:
             continue
@@ -745,8 +789,10 @@ class _Fit:
         share = np.hypot(_JOINT_ERROR, _LIMB_ERROR * under_skin(seen.skeleton))[joints]
         focal = seen.matrices[placed][v, 0, 0]
         sigmas = np.hypot(_LEAST_PIXELS, focal * share * height / np.maximum(depth, 0.1))
-        observed = Observations(v, index[frames, joints], seen.pixels[placed[v], frames, joints],
-                                sigmas)  # fmt: skip
+        at_pixels = placed[v], frames, joints
+        observed = Observations(
+            v, index[frames, joints], seen.pixels[at_pixels], sigmas, seen.speeds[at_pixels]
+        )
         whole = (index[:, ends] >= 0).all(axis=-1)
         bones = EqualBones(
             index[:, ends][whole], np.broadcast_to(kinds, whole.shape)[whole], _BONE_SPREAD,
@@ -773,7 +819,7 @@ def _judged(
 ) -> tuple[tuple[CameraFit, ...], list[str]]:
     """Return how well each camera is known, and what is doubtful."""
     parts = _part_of(seen.skeleton)[fit.joints]
-    turns, shares = jackknife(fit.bundle, result.state, parts)
+    sigmas = jackknife(fit.bundle, result.state, parts)
     scale = fit.bundle.scale
     unscaled = 0.0
     if scale.baseline is None and scale.height is not None:
@@ -788,9 +834,10 @@ def _judged(
             len(np.unique(fit.frames[own])),
             float(np.median(errors[own])) if own.any() else math.nan,
             float(np.percentile(errors[own], 90)) if own.any() else math.nan,
-            turns[v],
-            math.hypot(shares[v], unscaled),
+            sigmas.turns[v],
+            math.hypot(sigmas.shares[v], unscaled),
             coverage(fit.bundle.seen.pixels[own], size),
+            sigmas.clocks[v],
         )
         fits.append(found)
         notes += doubts(found)
@@ -828,43 +875,60 @@ def coverage(pixels: Float64Array, size: tuple[int, int], cells: int = 6) -> flo
     return len(np.unique(inside[:, 0] * cells + inside[:, 1])) / cells**2
 
 
-def jackknife(
-    bundle: Bundle, state: BundleState, groups: NDArray[np.intp]
-) -> tuple[list[float], list[float]]:
+class PlaceSigmas(NamedTuple):
+    """One sigma of where each camera is against the first one; NaN for that one.
+
+    Attributes:
+        turns: Radians.
+        shares: Of the distance.
+        clocks: Seconds, of the offset; NaN where clocks were not solved for.
+    """
+
+    turns: list[float]
+    shares: list[float]
+    clocks: list[float]
+
+
+def jackknife(bundle: Bundle, state: BundleState, groups: NDArray[np.intp]) -> PlaceSigmas:
     """Return each camera's sigma by leaving out one group of pixels at a time.
 
     Args:
         bundle: The problem.
         state: Its solution.
-        groups: (M,) the group of each pixel, such as a part of the body.
-
-    Returns:
-        Radians of its turn, and shares of its distance, against the first camera; NaN for that
-        one, and for all where there are fewer than two groups.
+        groups: (M,) the group of each pixel, such as a part of the body; with fewer than two of
+            them nothing is known.
     """
     count = len(bundle.matrices)
     unknown = [math.nan] * count
     used = np.unique(groups)
     if len(used) < 2:
-        return unknown, unknown
-    turns, shares = [], []
+        return PlaceSigmas(unknown, unknown, unknown)
+    turns, shares, clocks = [], [], []
     far = np.linalg.norm(_centers(state)[1:] - _centers(state)[0], axis=1)
     for group in used:
         kept = groups != group
         seen = bundle.seen
-        part = Observations(
-            seen.cameras[kept], seen.points[kept], seen.pixels[kept], seen.sigmas[kept]
-        )
-        other = solve(replace(bundle, seen=part), state, iterations=6).state
+        other = solve(replace(bundle, seen=seen.only(kept)), state, iterations=6).state
         turns.append(
             [turned_by(a, b) for a, b in zip(other.rotations[1:], state.rotations[1:], strict=True)]
         )
         apart = np.linalg.norm(_centers(other)[1:] - _centers(other)[0], axis=1)
         shares.append(apart / far - 1.0)
-    weight = (len(used) - 1) / len(used)
-    sigma_turns = np.sqrt(weight * (np.array(turns) ** 2).sum(axis=0))
-    sigma_shares = np.sqrt(weight * (np.array(shares) ** 2).sum(axis=0))
-    return [math.nan, *sigma_turns.tolist()], [math.nan, *sigma_shares.tolist()]
+        if state.offsets is None or other.offsets is None:
+            clocks.append(np.full(count - 1, np.nan))
+        else:
+            clocks.append(other.offsets[1:] - state.offsets[1:])
+
+    def sigma(off: Sequence[ArrayLike]) -> list[float]:
+        return [math.nan, *_jackknife_sigma(np.array(off)).tolist()]
+
+    return PlaceSigmas(sigma(turns), sigma(shares), sigma(clocks))
+
+
+def _jackknife_sigma(off: Float64Array) -> Float64Array:
+    """Return one sigma by how far off (n, ...) solutions are that leave out a group each."""
+    found: Float64Array = np.sqrt((len(off) - 1) / len(off) * (off**2).sum(axis=0))
+    return found
 
 
 def _centers(state: BundleState) -> Float64Array:
@@ -917,11 +981,29 @@ _FEET_SPREAD = 0.35  # meters, in two directions, for a plane through the feet
 _FEET = ("heel", "foot_index", "big_toe", "small_toe")
 _ANKLE_ABOVE = 0.045 * DEFAULT_HEIGHT
 _FEET_ABOVE = 0.02  # meters: of the keypoints of heels and toes above the floor
+_SOLE_SIGMA = 0.02  # meters, one sigma of that
+# One sigma of up: by a body that stands (a man who balances is 3.0 degrees off), and by a plane
+# that feet stood on, which keypoints in heels and toes tilt.
+_LEAN_SIGMA, _PLANE_SIGMA = math.radians(3.0), math.radians(1.0)
 
 
-def gravity_and_floor(
-    points: Float64Array, skeleton: Skeleton
-) -> tuple[Float64Array, float | None] | None:
+class _Ground(NamedTuple):
+    """Gravity and floor.
+
+    Attributes:
+        up: (3,) unit vector.
+        floor: Meters along it from the origin to the floor; None where no feet were seen.
+        feet: (3,) where they stood in the mean; NaN likewise.
+        is_plane: Whether up is by the plane that they stood on, and not by the body.
+    """
+
+    up: Float64Array
+    floor: float | None
+    feet: Float64Array
+    is_plane: bool
+
+
+def _gravity_and_floor(points: Float64Array, skeleton: Skeleton) -> _Ground | None:
     """Return the direction up and where the floor is, by a person who stands and walks.
 
     Args:
@@ -929,8 +1011,7 @@ def gravity_and_floor(
         skeleton: Of the K joints.
 
     Returns:
-        (3,) unit vector, and meters along it from the origin to the floor, None where no feet
-        were seen; None where no one stood upright.
+        None where no one stood upright.
     """
     names = {name: i for i, name in enumerate(skeleton.keypoints)}
     if not {"left_shoulder", "left_hip", "left_ankle"} <= names.keys():
@@ -959,11 +1040,42 @@ def gravity_and_floor(
     heights = feet @ up
     known = np.isfinite(heights).any(axis=1)
     if not known.any():
-        return up, None
+        return _Ground(up, None, np.full(3, np.nan), False)
     lowest = np.where(np.isfinite(heights), heights, np.inf)[known].argmin(axis=1)
     stances = feet[known][np.arange(known.sum()), lowest]
-    up = _plane_through(stances, up)
-    return up, float(np.median(stances @ up)) - above
+    plane = _plane_through(stances, up)
+    floor = float(np.median(stances @ plane)) - above
+    return _Ground(plane, floor, stances.mean(axis=0), plane is not up)
+
+
+def _ground_sigmas(
+    points: Float64Array, skeleton: Skeleton, ground: _Ground, place: Float64Array
+) -> tuple[float, float]:
+    """Return one sigma of up, radians, and of the height of a place (3,) above the floor, meters.
+
+    By solutions that leave out a fifth of the time each, and what all of the time has in common:
+    how people lean, and where keypoints are in a foot.
+    """
+    blocks = np.array_split(np.arange(len(points)), 5)
+    turns, heights = [], []
+    for block in blocks:
+        other = _gravity_and_floor(np.delete(points, block, axis=0), skeleton)
+        if other is None:
+            continue
+        turns.append(math.acos(min(1.0, float(other.up @ ground.up))))
+        if other.floor is not None and ground.floor is not None:
+            height = float(place @ ground.up) - ground.floor
+            heights.append(float(place @ other.up) - other.floor - height)
+    if len(turns) < 2:
+        return math.nan, math.nan
+    lean = _PLANE_SIGMA if ground.is_plane else _LEAN_SIGMA
+    up_sigma = math.hypot(float(_jackknife_sigma(np.array(turns))), lean)
+    if len(heights) < 2:
+        return up_sigma, math.nan
+    way = place - ground.feet
+    far = float(np.linalg.norm(way - (way @ ground.up) * ground.up))
+    spread = float(_jackknife_sigma(np.array(heights)))
+    return up_sigma, math.hypot(spread, far * math.tan(lean), _SOLE_SIGMA)
 
 
 def _plane_through(feet: Float64Array, up: Float64Array) -> Float64Array:
@@ -989,12 +1101,13 @@ def stand_up(found: RigCalibration, skeleton: Skeleton) -> RigCalibration:
 
     Without them the world stays the first camera's optical frame, and a note says so.
     """
-    known = gravity_and_floor(found.points, skeleton)
+    known = _gravity_and_floor(found.points, skeleton)
     if known is None:
         note = "no one stood upright in full view: gravity and floor are not known"
         return replace(found, notes=(*found.notes, note))
-    up, floor = known
+    up, floor = known.up, known.floor
     first = found.views[0].extrinsics
+    sigmas = _ground_sigmas(found.points, skeleton, known, first.center)
     forward = first.rotation[2] - (first.rotation[2] @ up) * up
     if np.linalg.norm(forward) < 1e-3:  # it looks straight down
         forward = -(first.rotation[1] - (first.rotation[1] @ up) * up)
@@ -1013,10 +1126,25 @@ def stand_up(found: RigCalibration, skeleton: Skeleton) -> RigCalibration:
         )
         for view in found.views
     )
-    notes = found.notes
-    if floor is None:
-        notes = (*notes, "no feet were seen: the floor is not known")
+    notes = (*found.notes, *_ground_doubts(known, sigmas, found.views[0].name))
     return replace(
         found, views=views, points=(found.points - origin) @ turn.T,
         up=np.array([0.0, 0.0, 1.0]), floor=None if floor is None else 0.0, notes=notes,
+        up_sigma=sigmas[0], floor_sigma=sigmas[1],
     )  # fmt: skip
+
+
+_UNSURE_FLOOR = 0.05  # meters
+
+
+def _ground_doubts(ground: _Ground, sigmas: tuple[float, float], name: str) -> list[str]:
+    """Return what is doubtful about gravity and the floor, a line each."""
+    found = []
+    if sigmas[0] > math.radians(_UNSURE_DEGREES):
+        cure = "" if ground.is_plane else ": walk over more of the floor, feet in view"
+        found.append(f"up may be off by {math.degrees(sigmas[0]):.1f} degrees{cure}")
+    if ground.floor is None:
+        found.append("no feet were seen: the floor is not known")
+    elif sigmas[1] > _UNSURE_FLOOR:
+        found.append(f"the floor below {name} may be off by {100 * sigmas[1]:.0f} cm")
+    return found

@@ -1,7 +1,13 @@
-"""How far the clocks of cameras are apart, by the motion of the one person that they see."""
+"""How far the clocks of cameras are apart, by the motion of people.
+
+Where the cameras' places are known, the rays of joints that move meet at one offset only
+(``offsets_by_rays``). Where they are not, one person's joints move at the same times in all views
+(``clock_offsets``), and places and offsets are found together (``calibrate_with_clocks``).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.multiview.association import parts_of
 from pose_ros.core.multiview.calibration import (
     PersonTrack,
     RigCalibration,
@@ -18,6 +25,7 @@ from pose_ros.core.multiview.calibration import (
 )
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
 
 MAX_OFFSET = 60.0
@@ -31,8 +39,13 @@ _RATE = 30.0  # Hz of the grid on which speeds are compared
 _LEAST_SHARE = 0.5  # of the shorter recording that has to overlap
 _PEAKS = 4  # of the correlation that are tried
 _WORTH_MOVING = 0.97  # share of its joints that fit at another offset that counts
-_REFINED_WITHIN = 0.24  # seconds
-_WORTH_REPEATING = 0.004  # seconds by which a refined offset calls for another calibration
+# Of cameras in known places.
+_MOST_BY_RAYS = 10.0  # seconds
+_LEAST_OVERLAP = 1.0  # seconds
+_LEAST_GAIN = 0.8  # of the cost without an offset, where there is one
+_MOST_INSTANTS = 200
+_RAY_SIGMA = 0.01  # radians
+_BOUND = 9.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +151,10 @@ def calibrate_with_clocks(
     height: float | None = None,
     baseline: tuple[int, int, float] | None = None,
     max_offset: float = MAX_OFFSET,
-) -> tuple[RigCalibration, list[float]]:
+) -> RigCalibration:
     """Find where cameras stand and how far their clocks are apart.
+
+    Motion says about how far; that is refined along with the places.
 
     Args:
         tracks: As for ``calibrate_from_person``.
@@ -147,9 +162,6 @@ def calibrate_with_clocks(
         height: Likewise.
         baseline: Likewise.
         max_offset: Seconds, the most that clocks may differ by.
-
-    Returns:
-        The cameras, and what to add to each one's stamps for the first one's clock.
 
     Raises:
         OptionError: As ``calibrate_from_person``.
@@ -164,15 +176,9 @@ def calibrate_with_clocks(
                 f"(correlation {clock.correlation:.2f}): give its offset if it is not 0"
             )
     found = calibrate_from_person(
-        tracks, skeleton, height=height, baseline=baseline, offsets=offsets
+        tracks, skeleton, height=height, baseline=baseline, offsets=offsets, solve_clocks=True
     )
-    refined = refined_offsets(tracks, found.views, offsets)
-    if max(abs(a - b) for a, b in zip(refined, offsets, strict=True)) > _WORTH_REPEATING:
-        offsets = refined
-        found = calibrate_from_person(
-            tracks, skeleton, height=height, baseline=baseline, offsets=offsets
-        )
-    return replace(found, notes=(*notes, *found.notes)), offsets
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _clock_of(
@@ -190,62 +196,88 @@ def _clock_of(
     return best
 
 
-def refined_offsets(
-    tracks: Sequence[PersonTrack], views: Sequence[CameraView], offsets: Sequence[float]
+def offsets_by_rays(
+    views: Sequence[CameraView], samples: Sequence[Sequence[tuple[float, Poses]]]
 ) -> list[float]:
-    """Return offsets under which the rays of all cameras meet best, within 0.24 s of those given.
+    """Return what to add to each camera's stamps for the clock of the first one, in seconds.
+
+    For cameras whose places are known, and any number of people. The viewing rays of a joint that
+    moves meet at one offset only. Where people hardly move, and where no offset makes the rays meet
+    much better than none, it is 0.
 
     Args:
-        tracks: What each camera saw.
-        views: The cameras in their places.
-        offsets: Seconds for each, so far. The first one stays.
+        views: The cameras, the reference first.
+        samples: Of each, stamps in seconds and people.
     """
-    found = list(offsets)
-    steps = np.linspace(-_REFINED_WITHIN, _REFINED_WITHIN, 25)
-    for v in range(1, len(tracks)):
-        distances = []
-        for step in steps:
-            trial = found.copy()
-            trial[v] += step
-            distances.append(_ray_error(tracks, views, trial, v))
-        errors = np.array(distances)
-        if not np.isfinite(errors).all():
-            continue
-        best = int(errors.argmin())
-        if not 0 < best < len(steps) - 1:
-            continue
-        left, middle, right = errors[best - 1 : best + 2]
-        bend = left - 2.0 * middle + right
-        shift = 0.5 * (left - right) / bend if bend > 0 else 0.0
-        # where no one moves quickly all offsets fit equally well
-        if errors[len(steps) // 2] > 1.02 * middle:
-            found[v] += float(steps[best] + shift * (steps[1] - steps[0]))
-    return found
+    return [0.0, *(_offset(views[0], view, samples[0], each)
+                   for view, each in zip(views[1:], samples[1:], strict=True))]  # fmt: skip
 
 
-_INSTANTS = 150
-
-
-def _ray_error(
-    tracks: Sequence[PersonTrack],
-    views: Sequence[CameraView],
-    offsets: Sequence[float],
-    camera: int,
+def _offset(
+    first: CameraView,
+    second: CameraView,
+    ours: Sequence[tuple[float, Poses]],
+    theirs: Sequence[tuple[float, Poses]],
 ) -> float:
-    """Return the median distance, in meters, of one camera's rays to those of the others."""
-    own = tracks[camera]
-    stamps = own.stamps + offsets[camera]
-    stamps = stamps[np.unique(np.linspace(0, len(stamps) - 1, _INSTANTS).astype(int))]
-    ray = views[camera].rays(interpolated(own, stamps, offsets[camera]))
-    errors = []
-    for v, (track, view) in enumerate(zip(tracks, views, strict=True)):
-        if v == camera:
-            continue
-        other = view.rays(interpolated(track, stamps, offsets[v]))
-        normal = np.cross(ray, other)
-        length = np.linalg.norm(normal, axis=-1)
-        between = view.extrinsics.center - views[camera].extrinsics.center
-        apart = np.abs(normal @ between) / np.where(length > 1e-6, length, np.nan)
-        errors.append(apart[np.isfinite(apart)])
-    every = np.concatenate(errors)
-    return float(np.median(every)) if len(every) else float("nan")
+    if len(ours) < 2 or len(theirs) < 2:
+        return 0.0
+    stamps = np.array([stamp for stamp, _ in ours])
+    others = np.array([stamp for stamp, _ in theirs])
+    period = float(np.median(np.diff(others)))
+    a, b = _unit_rays(first, ours), _unit_rays(second, theirs)
+    base = second.extrinsics.center - first.extrinsics.center
+    length = math.sqrt(float(base @ base))
+    if length < 1e-6 or not a.size or not b.size or period <= 0:
+        return 0.0
+    across = np.cross(a, base / length)
+
+    def cost(offset: float) -> float:
+        """Return the mean square by which rays miss each other, NaN where too few are together."""
+        there = np.flatnonzero((stamps >= others[0] + offset) & (stamps <= others[-1] + offset))
+        if len(there) < 2 or stamps[there[-1]] - stamps[there[0]] < least:
+            return math.nan
+        there = there[:: max(1, len(there) // _MOST_INSTANTS)]
+        after = np.clip(np.searchsorted(others, stamps[there] - offset), 1, len(others) - 1)
+        share = (stamps[there] - offset - others[after - 1]) / (others[after] - others[after - 1])
+        share = np.clip(share, 0.0, 1.0)[:, None, None, None]
+        between = (1.0 - share) * b[after - 1] + share * b[after]  # NaN where one is unknown
+        nearest = np.where(share < 0.5, b[after - 1], b[after])
+        rays = np.where(np.isfinite(between), between, nearest)
+        # people of one camera by those of the other: each has the one who fits best
+        normal = across[there][:, :, None]  # (n, P, 1, K, 3)
+        wide = np.sqrt((normal**2).sum(axis=-1))
+        off = (normal * rays[:, None]).sum(axis=-1) / np.maximum(wide, 1e-9)
+        squares = np.minimum((off / _RAY_SIGMA) ** 2, _BOUND)
+        known = np.isfinite(squares)
+        count = known.sum(axis=-1)
+        means = np.where(known, squares, 0.0).sum(axis=-1) / np.maximum(count, 1)
+        best = np.where(count > 0, means, np.inf).min(axis=2)
+        return float(best[np.isfinite(best)].mean()) if np.isfinite(best).any() else math.nan
+
+    span = min(stamps[-1] - stamps[0], others[-1] - others[0])
+    least = min(_LEAST_OVERLAP, 0.5 * span)
+    steps = np.arange(1, int(2.0 * _MOST_BY_RAYS / period) + 1) * (period / 2.0)
+    offsets = np.concatenate([[0.0], steps, -steps])
+    costs = np.array([cost(float(offset)) for offset in offsets])
+    if not np.isfinite(costs).any():
+        return 0.0
+    best = int(np.nanargmin(costs))
+    if math.isfinite(costs[0]) and not costs[best] < _LEAST_GAIN * costs[0]:
+        return 0.0
+    fine = offsets[best] + np.linspace(-0.5, 0.5, 11) * period
+    costs = np.array([cost(float(offset)) for offset in fine])
+    return round(float(fine[int(np.nanargmin(costs))]), 4)
+
+
+def _unit_rays(view: CameraView, samples: Sequence[tuple[float, Poses]]) -> Float64Array:
+    """Return (F, P, K, 3) unit vectors of the joints of up to P people; NaN where there is none."""
+    most = max((len(poses) for _, poses in samples), default=0)
+    skeleton = samples[0][1].skeleton
+    main: NDArray[np.intp] = parts_of(skeleton).main
+    pixels = np.full((len(samples), most, len(main), 2), np.nan)
+    for i, (_, poses) in enumerate(samples):
+        sure = poses.keypoint_scores[:, main] >= 0.5
+        pixels[i, : len(poses)] = np.where(sure[..., None], poses.keypoints[:, main], np.nan)
+    rays = view.rays(pixels.reshape(-1, 2)).reshape(*pixels.shape[:3], 3)
+    found: Float64Array = rays / np.sqrt((rays * rays).sum(axis=-1, keepdims=True))
+    return found

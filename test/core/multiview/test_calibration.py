@@ -114,7 +114,11 @@ def test_height_gives_the_scale_and_feet_give_floor_and_gravity():
     assert share < 0.04  # the drawn person's bones are not quite those of the body model
     assert found.floor == 0.0
     up = views[0].extrinsics.rotation @ [0.0, 0.0, 1.0]
-    assert math.degrees(math.acos(up @ found.views[0].extrinsics.rotation @ found.up)) < 1.0
+    off = math.acos(up @ found.views[0].extrinsics.rotation @ found.up)
+    assert math.degrees(off) < 1.0
+    assert off < 2.0 * found.up_sigma < math.radians(6.0)
+    height = found.views[0].extrinsics.center[2] - ROOM["a"][2]
+    assert abs(height) < 3.0 * found.floor_sigma < 0.6
     for view in found.views:
         assert view.extrinsics.center[2] == pytest.approx(ROOM[view.name][2], rel=0.05)
     assert not any("not known" in note for note in found.notes)
@@ -136,17 +140,34 @@ def test_clock_that_is_late_is_found_by_motion():
     tracks = [seen(views[0], STAMPS), seen(views[1], np.arange(0.03, 12.0, 0.08), 2.0, 1, 1.73)]
     near = [clock.seconds for clock in clock_offsets(*tracks)]
     assert min(abs(seconds + 1.73) for seconds in near) < 0.06
-    found, offsets = calibrate_with_clocks(tracks, SKELETON, height=1.75)
-    assert offsets[0] == 0.0
-    assert offsets[1] == pytest.approx(-1.73, abs=0.015)
+    found = calibrate_with_clocks(tracks, SKELETON, height=1.75)
+    assert found.offsets[0] == 0.0
+    assert found.offsets[1] == pytest.approx(-1.73, abs=0.01)
+    assert abs(found.offsets[1] + 1.73) < 3.0 * found.fits[1].clock_sigma < 0.1
     assert errors(found, views)[0] < 0.7
 
 
 def test_equal_clocks_stay_equal():
     views = [looking(name) for name in "ab"]
     tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
-    _, offsets = calibrate_with_clocks(tracks, SKELETON, height=1.78)
-    assert np.abs(offsets).max() < 0.01
+    found = calibrate_with_clocks(tracks, SKELETON, height=1.78)
+    assert np.abs(found.offsets).max() < 0.01
+
+
+def test_late_images_are_found_along_with_the_places():
+    views = [looking(name) for name in "abc"]
+    tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
+    late = seen(views[1], STAMPS, seed=1, late=0.12)
+    options = {"baseline": (0, 2, math.dist(*map(ROOM.get, "ac")))}
+    found = calibrate_from_person(
+        [tracks[0], late, tracks[2]], SKELETON, **options, solve_clocks=True
+    )
+    assert found.offsets == pytest.approx([0.0, -0.12, 0.0], abs=0.01)
+    assert errors(found, views)[0] < 0.5
+    # clocks that are given are not touched
+    given = calibrate_from_person(tracks, SKELETON, **options, offsets=[0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(given.offsets, np.zeros(3))
+    assert math.isnan(given.fits[1].clock_sigma)
 
 
 def test_person_who_stands_still_is_not_enough_and_a_note_says_so():
