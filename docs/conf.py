@@ -31,8 +31,7 @@ autodoc_member_order = "bysource"
 autoclass_content = "class"
 # the shapes stand in the text; the whole type of an array would hide them
 autodoc_type_aliases = dict.fromkeys(
-    ("BoolArray", "Float64Array", "FloatArray", "Image", "ImageLike", "NDArray[np.int64]"),
-    "ndarray",
+    ("ArrayLike", "Float64Array", "FloatArray", "Image", "ImageLike"), "ndarray"
 )
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # an attribute in a docstring and its declaration are one entry

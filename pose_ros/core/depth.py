@@ -1,4 +1,4 @@
-"""Depth images that are registered to a camera's: meters at keypoints."""
+"""Depth images that are registered to a camera's: meters at keypoints, and points of people."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_ros.core.camera import Float64Array
-from pose_ros.core.types import Say
+from pose_ros.core.camera import Camera, Float64Array
+from pose_ros.core.types import FloatArray, Poses, Say
 from pose_ros.errors import ImageError
 
 # REP-118: 16UC1 holds millimeters and 0 for what was not measured, 32FC1 meters and NaN.
@@ -25,6 +25,9 @@ _ENCODINGS: dict[str, tuple[type[np.generic], float]] = {
 _LEAST_VALID = 0.2  # share of a patch
 _TWO_SURFACES = 0.15  # meters between the nearer and the farther part of a patch
 _ROUNDING = 1e-6  # seconds; a float holds Unix time to a quarter of that
+
+LEAST_MASK = 0.5
+"""How sure a pixel has to be a person's."""
 
 Message = TypeVar("Message")
 
@@ -178,3 +181,38 @@ class DepthMatcher(Generic[Message]):
             f"{width}x{height}, and it is not used: give the depth that is registered to them",
         )
         return None
+
+
+class PersonCloud(NamedTuple):
+    """Points of all people of an image.
+
+    Attributes:
+        points: (N, 3) float32 meters in the camera's optical frame.
+        ids: (N,) uint32, whose point each is.
+    """
+
+    points: FloatArray
+    ids: NDArray[np.uint32]
+
+
+def person_cloud(poses: Poses, camera: Camera, depth: DepthImage) -> PersonCloud:
+    """Return the points of people; a pixel that two masks hold is of the surer one.
+
+    Pixels at the edge of a mask may lie on what is behind the person.
+
+    Args:
+        poses: With ``masks``; without them or without people there are no points.
+        camera: Of the images, with its distortion.
+        depth: Registered to the image.
+    """
+    if poses.masks is None or not len(poses):
+        return PersonCloud(np.zeros((0, 3), np.float32), np.zeros(0, np.uint32))
+    whose = poses.masks.argmax(axis=0)
+    meters = depth.meters()
+    known = (poses.masks.max(axis=0) > LEAST_MASK) & np.isfinite(meters) & (meters > 0)
+    rows, columns = np.nonzero(known)
+    pixels = camera.undistort(np.stack([columns, rows], axis=1).astype(np.float64))
+    points = camera.pinhole.rays(pixels) * meters[known][:, np.newaxis]
+    ids = poses.ids[whose[known]].astype(np.uint32)
+    seen = np.isfinite(points).all(axis=1)  # beyond what the distortion can be solved for
+    return PersonCloud(points[seen].astype(np.float32), ids[seen])

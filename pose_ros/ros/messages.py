@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pose_ros.core.camera import Calibration
+from pose_ros.core.depth import PersonCloud
 from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
-from pose_ros.core.person_cloud import PersonCloud
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Image, Poses
 from pose_ros.messages import (
@@ -26,7 +26,6 @@ from pose_ros.messages import (
     gestures,
     headers,
     images,
-    person_cloud,
     poses,
     transforms,
 )
@@ -136,12 +135,12 @@ def mask_to_msg(
     people: Poses, header: std_msgs.msg.Header, width: int, height: int
 ) -> sensor_msgs.msg.Image:
     """Return the masks of people as one image, mono8: 255 where a pixel surely is a person's."""
-    return person_cloud.mask_to_msg(types, people, header, width, height)
+    return messages_of_people.mask_to_msg(types, people, header, width, height)
 
 
 def cloud_to_msg(cloud: PersonCloud, header: std_msgs.msg.Header) -> sensor_msgs.msg.PointCloud2:
     """Return the points of people, with x, y and z in meters and whose each is."""
-    return person_cloud.cloud_to_msg(types, cloud, header)
+    return messages_of_people.cloud_to_msg(types, cloud, header)
 
 
 def people_to_msg(placed: Iterable[PlacedPerson], header: std_msgs.msg.Header) -> Any:

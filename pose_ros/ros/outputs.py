@@ -14,9 +14,8 @@ from visualization_msgs.msg import MarkerArray
 from pose_ros.core import skeletons
 from pose_ros.core.anatomical_angles import anatomical_angles, anatomical_names
 from pose_ros.core.camera import Camera
-from pose_ros.core.depth import DepthImage
+from pose_ros.core.depth import DepthImage, person_cloud
 from pose_ros.core.joint_angles import JointMotion
-from pose_ros.core.person_cloud import person_cloud
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, FloatArray, Pose, Poses
 from pose_ros.core.types import Image as ImageArray

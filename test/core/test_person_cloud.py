@@ -6,10 +6,9 @@ import pytest
 from pose_ros.bags.message_types import types
 from pose_ros.core import skeletons
 from pose_ros.core.camera import Camera
-from pose_ros.core.depth import DepthImage
-from pose_ros.core.person_cloud import person_cloud
+from pose_ros.core.depth import DepthImage, person_cloud
 from pose_ros.core.types import Poses
-from pose_ros.messages.person_cloud import cloud_to_msg, mask_to_msg
+from pose_ros.messages.people import cloud_to_msg, mask_to_msg
 from tools.bags import header
 
 CAMERA = Camera.from_hfov(8, 6, 60.0)
