@@ -105,6 +105,10 @@ _LONGEST_STEP = 0.5  # seconds between two images that say something of a speed
 
 _BODY_SECONDS = 0.4  # over which a body's velocity is: lifted places tremble
 
+_WALK_SECONDS = 0.6  # over which a walking speed is
+_LEAST_WALK_SECONDS = 0.2
+_FORGET_SECONDS = 2.0
+
 
 class Slopes:
     """How fast W values change: slopes of straight lines through the last moments.
@@ -182,3 +186,27 @@ class BodyVelocities:
         self._slopes = {i: self._slopes.get(i) or Slopes(_BODY_SECONDS) for i in ids}
         found = [self._slopes[i].add(stamp, place)[1] for i, place in zip(ids, places, strict=True)]
         return poses.replace(velocities=np.array(found, np.float32))
+
+
+class WalkingSpeeds:
+    """How fast people walk: slopes of where their hips are, in a frame that stands still."""
+
+    def __init__(self) -> None:
+        self._slopes: dict[int, tuple[float, Slopes]] = {}
+
+    def update(self, person: int, place: Float64Array, stamp: float) -> Float64Array:
+        """Take in where a person is.
+
+        Args:
+            person: Their id.
+            place: (3,) meters, in the same frame each time.
+            stamp: Of the image, seconds; where it goes back, all is forgotten.
+
+        Returns:
+            (3,) meters a second; NaN while the person was seen for less than 0.2 s.
+        """
+        known = {i: at for i, at in self._slopes.items() if 0 <= stamp - at[0] <= _FORGET_SECONDS}
+        _, slopes = known.get(person, (stamp, Slopes(_WALK_SECONDS)))
+        self._slopes = known | {person: (stamp, slopes)}
+        middle, speed, _ = slopes.add(stamp, place)
+        return speed if 2 * (stamp - middle) >= _LEAST_WALK_SECONDS - 1e-6 else np.full(3, np.nan)

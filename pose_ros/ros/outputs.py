@@ -17,9 +17,9 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.depth import DepthImage, person_cloud
 from pose_ros.core.joint_angles import JointMotion
 from pose_ros.core.skeletons import Skeleton
+from pose_ros.core.smoothing import WalkingSpeeds
 from pose_ros.core.types import Channels, FloatArray, Pose, Poses
 from pose_ros.core.types import Image as ImageArray
-from pose_ros.core.walking import WalkingSpeeds
 from pose_ros.errors import OptionError, TransformError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.people import PlacedPerson
