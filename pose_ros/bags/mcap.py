@@ -238,7 +238,7 @@ class McapFile:
             with path.open("rb", buffering=0) as file:
                 at = _reader(file)
                 if at(0, len(MCAP_MAGIC)) != MCAP_MAGIC:
-                    raise SourceError(f"{name} is no MCAP file")
+                    raise SourceError(f"{name} is not an MCAP file")
                 self._open(at, os.fstat(file.fileno()).st_size)
         except OSError as error:
             raise SourceError(f"{name} cannot be read: {error.strerror}") from None

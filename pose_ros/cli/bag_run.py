@@ -147,7 +147,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         if value and value != "-":
             check_suffix(option, value, suffixes)
     if args.copy_images and not args.out:
-        raise OptionError("--copy-images is of --out OUT_BAG: give both or neither")
+        raise OptionError("--copy-images works only with --out OUT_BAG: give both or neither")
     camera_info, calibration = args.camera_info or "", ""
     if camera_info.endswith((".yaml", ".yml")):
         calibration, camera_info = _read(camera_info), ""
@@ -284,7 +284,9 @@ def run_fleet(args: argparse.Namespace, template: BagTask) -> int:
         PoseRosError: Nothing can be begun at all.
     """
     if args.workers is not None and args.scheduler:
-        raise OptionError("--workers are of this machine, --scheduler has its own: give one")
+        raise OptionError(
+            "--workers run on this machine, and --scheduler has its own: give one of them"
+        )
     if not args.out:
         raise OptionError("many recordings need a folder for their results: --out OUT_DIR")
     template = replace(template, outputs=replace(template.outputs, bag=RESULTS))

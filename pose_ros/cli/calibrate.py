@@ -197,7 +197,7 @@ def _open(args: argparse.Namespace, stack: contextlib.ExitStack) -> Iterator[tup
             yield topic, source
         return
     if args.topics:
-        raise OptionError("--topics is of a bag: leave it out for videos")
+        raise OptionError("--topics is for a bag: leave it out for videos")
     stereo = from_args(StereoOptions, args).is_stereo
     if stereo and len(args.inputs) != 1:
         raise OptionError("--stereo takes one input with both halves")

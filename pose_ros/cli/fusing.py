@@ -78,7 +78,7 @@ def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) ->
     if not args.fuse:
         for name in ("calibration", "offset"):
             if given[name]:
-                raise OptionError(f"--{name} is of --fuse: give both or neither")
+                raise OptionError(f"--{name} works only with --fuse: give both or neither")
         return
     if len(inputs) < 2 and not stereo:
         raise OptionError("--fuse takes two or more inputs, one of each camera")
@@ -87,13 +87,13 @@ def check_fusion_arguments(args: argparse.Namespace, inputs: Sequence[Input]) ->
     for name in ("camera_info", "hfov"):
         if given[name]:
             flag = name.replace("_", "-")
-            raise OptionError(f"--{flag} is of one camera: --calibration says it of all")
+            raise OptionError(f"--{flag} is for one camera: --calibration has it for all")
     _check_recordings(args, inputs)
 
 
 def _check_stereo(args: argparse.Namespace, inputs: Sequence[Input]) -> None:
     if not args.fuse:
-        raise OptionError("--stereo is of --fuse: give both or neither")
+        raise OptionError("--stereo works only with --fuse: give both or neither")
     if len(inputs) != 1 or args.offset is not None:
         raise OptionError("--stereo takes one input with both halves, and no --offset")
 
@@ -115,12 +115,14 @@ def fused_settings(args: argparse.Namespace, settings: Settings) -> Settings:
     if not args.topics:
         for name in ("calibration", "offset"):
             if getattr(args, name) is not None:
-                raise OptionError(f"--{name} is of --topics, several cameras: give both or neither")
+                raise OptionError(
+                    f"--{name} works only with --topics, several cameras: give both or neither"
+                )
         return settings
     for name in ("topic", "camera_info", "hfov", "depth"):
         if getattr(args, name):
             flag = name.replace("_", "-")
-            raise OptionError(f"--{flag} is of one camera, and --topics of several: leave it out")
+            raise OptionError(f"--{flag} is for one camera, and --topics for several: leave it out")
     if len(args.topics) < 2:
         raise OptionError("--topics takes the images of two or more cameras; --topic takes one")
     if args.static:

@@ -147,7 +147,9 @@ def _poses(args: argparse.Namespace, taught: TaughtGestures) -> Iterator[tuple[s
     kind = "hand" if taught.skeleton.is_hand else "body"
     estimator = create_estimator(args.network or NETWORKS[kind])
     if estimator.skeleton.is_hand != taught.skeleton.is_hand:
-        raise OptionError(f"{estimator.network} finds no {kind}, of which {args.file} is")
+        raise OptionError(
+            f"{args.file} holds gestures of a {kind}, and {estimator.network} finds none"
+        )
     for source in expand_inputs(args.inputs, topic=args.topic):
         with closing(source):
             estimator.reset()

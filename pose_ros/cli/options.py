@@ -59,7 +59,7 @@ def hand_options(args: argparse.Namespace) -> HandOptions:
     hands = from_args(HandOptions, args)
     for flag in ("--hand-network", "--detect-palms"):
         if not hands.enabled and getattr(args, flag[2:].replace("-", "_")):
-            raise OptionError(f"{flag} is of --hands: give both or neither")
+            raise OptionError(f"{flag} works only with --hands: give both or neither")
     return hands
 
 
@@ -125,7 +125,7 @@ def mount_options(args: argparse.Namespace) -> MountOptions:
         for name in ("camera_pitch", "camera_roll"):
             if getattr(mount, name):
                 flag = name.replace("_", "-")
-                raise OptionError(f"--{flag} is of --camera-height: give both or neither")
+                raise OptionError(f"--{flag} works only with --camera-height: give both or neither")
     return mount
 
 

@@ -141,7 +141,7 @@ class FusionNode(ManagedNode[FusionParameters]):
         if self._rig is not None:
             choose_views(self._rig, [_last(name) for name in names])
         elif parameters.publish_cameras:
-            raise OptionError("publish_cameras is of a calibration: name its file too")
+            raise OptionError("publish_cameras needs a calibration: name its file too")
         self._poses = make(PoseArray, "~/poses", RESULT_QOS)
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
         self._markers = make(MarkerArray, "~/markers", RESULT_QOS)

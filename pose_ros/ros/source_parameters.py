@@ -153,7 +153,7 @@ def refuse_sources(
     if stereo:
         if len(sources) != 1 or any(drawn):
             lines.append(
-                f"stereo is of one device or video, got {', '.join(sources) or 'none'}: name one"
+                f"stereo is for one device or video, got {', '.join(sources) or 'none'}: name one"
             )
     elif len(sources) < 2:
         lines.append(f"cameras: expected two or more sources, got {', '.join(sources) or 'none'}")

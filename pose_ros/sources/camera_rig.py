@@ -83,7 +83,7 @@ def _parsed(data: bytes, path: str) -> CameraRig:
     if any(isinstance(v, dict) and "intrinsics" in v for v in found.values()):
         return _from_camchain(found)
     if "camera_matrix" in found:
-        raise OptionError("this is the calibration of one camera, and says not where it stands")
+        raise OptionError("this is the calibration of one camera, and does not say where it stands")
     if _first(found, "R") is not None:
         return _from_stereo(found)
     raise OptionError(

@@ -114,13 +114,13 @@ def test_offset_of_people_who_stand_still_is_zero() -> None:
     ("options", "reason"),
     [
         (["--fuse"], "needs --calibration"),
-        (["--calibration", "room.yaml"], "of --fuse"),
-        (["--offset", "1"], "of --fuse"),
-        (["--fuse", "--calibration", "r", "--hfov", "60"], "--hfov is of one camera"),
+        (["--calibration", "room.yaml"], "only with --fuse"),
+        (["--offset", "1"], "only with --fuse"),
+        (["--fuse", "--calibration", "r", "--hfov", "60"], "--hfov is for one camera"),
         (["--fuse", "--calibration", "r", "--offset", "1", "2"], "each camera but the first"),
         (["--fuse", "--calibration", "r", "--static"], "leave out --static"),
         (["--fuse", "--calibration", "r", "--stereo", "side_by_side"], "takes one input"),
-        (["--stereo", "side_by_side"], "--stereo is of --fuse"),
+        (["--stereo", "side_by_side"], "--stereo works only with --fuse"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

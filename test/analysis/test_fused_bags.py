@@ -244,9 +244,9 @@ def test_many_bags_of_several_cameras_are_done_once(
     ("options", "reason"),
     [
         (["--topics", "/cam_left/image"], "--topic takes one"),
-        ([*TOPICS, "--topic", "/a"], "--topic is of one camera"),
+        ([*TOPICS, "--topic", "/a"], "--topic is for one camera"),
         ([*TOPICS, "--offset", "1", "2"], "each camera but the first"),
-        (["--offset", "1"], "--offset is of --topics"),
+        (["--offset", "1"], "--offset works only with --topics"),
         ([*TOPICS, "--static"], "leave out --static"),
         (["--topics", "/cam_left/image", "/nothing"], "has no topic /nothing"),
     ],

@@ -51,11 +51,14 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
     ("words", "printed"),
     [
         ([], "nothing would be written"),
-        (["--json", "x", "--copy-images"], "--copy-images is of --out"),
-        (["--out", "x", "--camera-pitch", "3"], "--camera-pitch is of --camera-height"),
-        (["--out", "x", "--camera-roll", "3"], "--camera-roll is of --camera-height"),
+        (["--json", "x", "--copy-images"], "--copy-images works only with --out"),
+        (["--out", "x", "--camera-pitch", "3"], "--camera-pitch works only with --camera-height"),
+        (["--out", "x", "--camera-roll", "3"], "--camera-roll works only with --camera-height"),
         (["--out", "x", "--camera-info", "no.yaml"], "calibration: cannot read no.yaml"),
-        (["--out", "x", "--hand-network", "blazehand-full"], "--hand-network is of --hands"),
+        (
+            ["--out", "x", "--hand-network", "blazehand-full"],
+            "--hand-network works only with --hands",
+        ),
         (["--out", "x", "--topic", "/nope"], "has no topic /nope"),
         (["--out", "x", "--every", "0"], "every must be 1 or more"),
         (["--out", "x", "--person-height", "5"], "height"),

@@ -190,7 +190,7 @@ def test_intrinsics_of_another_shape_are_one_line(videos, tmp_path, capsys):
         (["--offsets", "0", "1", "2"], "--offsets takes a number for each of 2 cameras"),
         (["--baseline", "left", "rihgt", "2"], "there is no camera rihgt (did you mean 'right'?)"),
         (["--baseline", "left", "left", "2"], "takes two different cameras"),
-        (["--topics", "/a"], "--topics is of a bag"),
+        (["--topics", "/a"], "--topics is for a bag"),
         (["--person-height", "17"], "must be in [0.5, 2.5]"),
     ],
 )

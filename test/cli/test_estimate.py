@@ -143,7 +143,7 @@ def test_broken_picture_is_reported_and_the_others_are_estimated(pictures, tmp_p
         (["--network", "nothing"], "blazepose-full"),
         (["--network", "blazehand-full", "--hands"], "blazehand21 has no left_wrist"),
         (["--hands", "--hand-network", "blazepose-full"], "finds no hands at the wrists"),
-        (["--hand-network", "blazehand-lite"], "--hand-network is of --hands"),
+        (["--hand-network", "blazehand-lite"], "--hand-network works only with --hands"),
         (["--overlay", "bones"], "box,links,keypoints"),
         (["--keypoint-scale", "0"], "keypoint_scale must be in [0.0001, 1]"),
         (["--link-scale", "2"], "link_scale must be in [0.0001, 1] of the image's longer side"),

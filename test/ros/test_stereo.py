@@ -98,8 +98,8 @@ def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[
     ("options", "line"),
     [
         (["--camera", "0"], "stereo needs calibration"),
-        (["--camera", "0", "--camera", "1", "--calibration", "r"], "stereo is of one device"),
-        (["--camera", "synthetic", "--calibration", "r"], "stereo is of one device"),
+        (["--camera", "0", "--camera", "1", "--calibration", "r"], "stereo is for one device"),
+        (["--camera", "synthetic", "--calibration", "r"], "stereo is for one device"),
     ],
 )
 def test_what_does_not_go_with_stereo_is_one_line(options: list[str], line: str) -> None:

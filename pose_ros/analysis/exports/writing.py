@@ -145,7 +145,7 @@ def check_exports(
         ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),
     ):
         if given and not of & options.files.keys():
-            raise OptionError(f"{option} is of --{min(of)} FILE: give both or neither")
+            raise OptionError(f"{option} works only with --{min(of)} FILE: give both or neither")
     for key, file in options.files.items():
         if Path(file).name in ("", "-") or Path(file).is_dir():
             raise OptionError(f"--{key.replace('_', '-')} takes the name of a file, got {file!r}")

@@ -417,7 +417,7 @@ def _body_bones(
     """Return ends (B, 2), kinds (B,), lengths and spreads (C,), and the stature's kinds.
 
     Raises:
-        OptionError: The skeleton has not the joints of a body.
+        OptionError: The skeleton lacks the joints of a body.
     """
     names = {name: i for i, name in enumerate(skeleton.keypoints)}
     rows = [
@@ -440,7 +440,7 @@ def _body_bones(
     rows = [row for row in rows if row[0] in names and row[1] in names]
     kinds = {row[2]: row for row in rows}
     if not {"trunk", "upper_arm", "forearm"} <= kinds.keys():
-        raise OptionError(f"{skeleton.name} has not the joints of a body: shoulders, elbows, ...")
+        raise OptionError(f"{skeleton.name} lacks the joints of a body: shoulders, elbows, ...")
     order = list(kinds)
     return (
         np.array([(names[row[0]], names[row[1]]) for row in rows]),

@@ -170,9 +170,9 @@ def test_impossible_options_are_refused_before_anything_runs(options, names, exp
 @pytest.mark.parametrize(
     ("options", "files", "expected"),
     [
-        ({"person": 0}, {"csv": "a.csv"}, "--person is of --bvh FILE"),
-        ({"coco17": True}, {"coco_results": "a.json"}, "--coco17 is of --coco FILE"),
-        ({"coco_ids": "name"}, {"bvh": "a.bvh"}, "--coco-ids is of --coco FILE"),
+        ({"person": 0}, {"csv": "a.csv"}, "--person works only with --bvh FILE"),
+        ({"coco17": True}, {"coco_results": "a.json"}, "--coco17 works only with --coco FILE"),
+        ({"coco_ids": "name"}, {"bvh": "a.bvh"}, "--coco-ids works only with --coco FILE"),
     ],
 )
 def test_options_of_a_format_not_written_are_refused(options, files, expected):
