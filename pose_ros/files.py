@@ -129,11 +129,12 @@ def read_file(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
             names the file.
     """
     with open_file(path) as stream:
+        size = os.fstat(stream.fileno()).st_size  # 0 in /proc, whatever is in it
         try:
-            data = stream.read(max_bytes + 1)
+            data = stream.read(max_bytes + 1) if size <= max_bytes else b""
         except OSError as error:
             raise DocumentError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(data) > max_bytes:
+    if max(size, len(data)) > max_bytes:
         raise DocumentError(f"{path} is larger than {size_text(max_bytes)}")
     return data
 

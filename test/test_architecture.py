@@ -1,6 +1,7 @@
 """Imports point one way: errors <- settings <- core <- networks, ... <- build <- ros."""
 
 import ast
+import functools
 
 import pytest
 
@@ -59,6 +60,12 @@ ENCLOSED = {
 }
 
 
+@functools.cache
+def nodes(source):
+    """Return the nodes of a module's syntax: several tests look at each."""
+    return list(ast.walk(ast.parse(source)))
+
+
 def is_ros(module):
     """Whether a module comes with ROS or is one of the generated messages."""
     top = module.split(".")[0]
@@ -68,7 +75,7 @@ def is_ros(module):
 
 def imported(source, module, is_package=False):
     """Yield (line, dotted name) for each import of a module's source, wherever it stands in it."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -98,7 +105,7 @@ def edges(checkout):
     graph = {}
     for module, path in known.items():
         names = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path.read_text(encoding="utf-8")):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -188,7 +195,7 @@ def test_a_cycle_of_imports_is_found():
 def test_no_class_name_is_defined_twice(checkout):
     homes: dict[str, list[str]] = {}
     for module, path in modules(checkout):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path.read_text(encoding="utf-8")):
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(module)
     assert len(homes) > 200, "the classes were not found"

@@ -5,12 +5,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -397,40 +395,3 @@ def test_odd_views_are_drawn_too(camera: dict[str, Any]) -> None:
     for frame in frames(source, 4):
         assert frame.image.shape == (camera.get("height", 480), camera.get("width", 640), 3)
         assert 40 < frame.image.mean() < 240
-
-
-def test_speed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints; the clock of a shared machine is no judge."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-
-    def per_second(count: int, work: Callable[[], object]) -> float:
-        work()  # the room, once
-        begin = time.process_time()
-        for _ in range(count):
-            work()
-        return count / (time.process_time() - begin)
-
-    def with_depth(source: SyntheticSource) -> None:
-        (frame,) = frames(source, 1)
-        source.measured_depth(frame.stamp)
-
-    try:
-        drawn = SyntheticSource(live=False)
-        deep = SyntheticSource(live=False)
-        three = open_synthetic("synthetic:crossing_three", live=False)
-        held = SyntheticSource("stand", live=False, width=1280, height=720)
-        rates = (
-            per_second(12, lambda: frames(drawn, 1)),
-            per_second(8, lambda: with_depth(deep)),
-            per_second(6, lambda: with_depth(three)),
-            per_second(20, lambda: frames(held, 1)),
-        )
-    finally:
-        cv2.setNumThreads(threads)
-    with capsys.disabled():
-        print(
-            "\nsynthetic, new frames a second at 640x480 on one core: {:.0f}, {:.0f} with a "
-            "measured depth image, {:.0f} so with three actors; replayed at 1280x720: "
-            "{:.0f}".format(*rates)
-        )

@@ -92,7 +92,7 @@ UP = ArmAngles(upper_elevation=150.0, fore_elevation=170.0)
 STAMPS = np.arange(0.0, 12.0, 0.1)
 
 
-@pytest.mark.parametrize("names", ["ab", "ac", "abc", "abcd"])
+@pytest.mark.parametrize("names", ["ab", "ac", "abcd"])  # abc: with the height, below
 def test_cameras_around_a_person_who_walks_are_found(names):
     views = [looking(name) for name in names]
     tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
