@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # What is installed from this checkout; folders count too, for a deleted file changes theirs.
 SOURCES := $(wildcard CMakeLists.txt package.xml pyproject.toml setup.py README.md) \
-  $(shell find config launch models msg packaging pose_ros scripts -not -name '*.pyc' -not -name __pycache__)
+  $(shell find config launch models msg packaging pose_ros scripts srv -not -name '*.pyc' -not -name __pycache__)
 
 # The environment is made anew for another ROS, another Python or another folder.
 MADE_FOR := $(ROS_DISTRO) $(CURDIR)

@@ -23,7 +23,7 @@ from setuptools.command.build_ext import build_ext
 
 NAME = "pose_ros"
 ROOT = Path(__file__).resolve().parent
-SHARED = ("config", "launch", "models", "msg")
+SHARED = ("config", "launch", "models", "msg", "srv")
 TF_MESSAGES = "tf2_msgs"
 # Of the install tree: what only a sourced workspace reads, or what names the build's own folders.
 LEFT_OUT = (
@@ -134,7 +134,7 @@ class CMakeBuild(build_ext):
         shutil.rmtree(stage, ignore_errors=True)
         cmake_install(ROOT, folder, stage, prefix)
         library = Path(self.build_lib).resolve()
-        copy_python(stage / "python" / NAME, library / NAME, ("msg",))
+        copy_python(stage / "python" / NAME, library / NAME, ("msg", "srv"))
         if lacks_tf_messages(prefix):
             cmake_install(ROOT / "packaging" / TF_MESSAGES, folder / TF_MESSAGES, stage, prefix)
             kinds = ("", "msg", "srv", "action")

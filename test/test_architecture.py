@@ -70,7 +70,7 @@ def is_ros(module):
     """Whether a module comes with ROS or is one of the generated messages."""
     top = module.split(".")[0]
     messages = top.endswith(("_msgs", "_srvs", "_interfaces"))
-    return messages or top in ROS_PACKAGES or module.startswith("pose_ros.msg")
+    return messages or top in ROS_PACKAGES or module.startswith(("pose_ros.msg", "pose_ros.srv"))
 
 
 def imported(source, module, is_package=False):

@@ -18,7 +18,7 @@ from pose_ros.core import skeletons
 from pose_ros.core.gestures.recognizer import Gesture, Ray
 from pose_ros.core.types import Poses
 from pose_ros.msg import PoseArray
-from pose_ros.ros.gesture_node import GestureNode
+from pose_ros.ros.gesture_node import GestureNode, MakeRecognizer
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -69,7 +69,9 @@ def one_person(person: int = 7) -> Poses:
 class Stage:
     """A gesture node, a person before a camera, and a robot that listens."""
 
-    def __init__(self, ros: Any, **parameters: Any) -> None:
+    def __init__(
+        self, ros: Any, *, make_recognizer: MakeRecognizer | None = None, **parameters: Any
+    ) -> None:
         self.ros = ros
         self.seen = FakeRecognizer()
         given = {
@@ -83,7 +85,10 @@ class Stage:
         overrides = [Parameter(name, value=value) for name, value in given.items()]
         overrides.append(Parameter("use_sim_time", value=simulated))
         self.node: GestureNode = ros.add(
-            GestureNode(make_recognizer=lambda _p: self.seen, parameter_overrides=overrides)
+            GestureNode(
+                make_recognizer=make_recognizer or (lambda _p: self.seen),
+                parameter_overrides=overrides,
+            )
         )
         kind = TwistStamped if parameters.get("stamped", True) else Twist
         self.speeds = ros.collect(kind, "cmd_vel", 1000)

@@ -10,8 +10,8 @@ from contextlib import closing
 from pose_ros.build import create_estimator
 from pose_ros.cli.terminal import say
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.gestures.recognizer import NAMES
 from pose_ros.core.gestures.taught import TaughtGestures, landmarks_of
+from pose_ros.core.gestures.teaching import EVERY_SECONDS, MOST_EXAMPLES, Teaching
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Pose
 from pose_ros.errors import OptionError, printable
@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     teach.add_argument("--side", choices=SIDES, help="take examples of this hand alone")
     teach.add_argument(
-        "--examples", type=int, default=20, metavar="N", help="most examples to take (default 20)"
-    )
+        "--examples", type=int, default=MOST_EXAMPLES, metavar="N",
+        help=f"most examples to take (default {MOST_EXAMPLES})",
+    )  # fmt: skip
     _add_inputs(actions.add_parser("test", help="say what pictures, a video or a camera show"))
     remove = actions.add_parser("remove", help="forget a gesture")
     remove.add_argument("name", metavar="NAME", help="which one")
@@ -59,8 +60,9 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", help="network that finds the hands or bodies")
     parser.add_argument("--topic", help="of the images in a bag")
     parser.add_argument(
-        "--every", type=float, default=0.3, metavar="SECONDS",
-        help="time between two images of a video or camera that are looked at (default 0.3)",
+        "--every", type=float, default=EVERY_SECONDS, metavar="SECONDS",
+        help="time between two images of a video or camera that are looked at (default "
+        f"{EVERY_SECONDS})",
     )  # fmt: skip
 
 
@@ -86,43 +88,23 @@ def _load(args: argparse.Namespace) -> TaughtGestures:
     return TaughtGestures.load(args.file)
 
 
-def _check_teaching(args: argparse.Namespace, taught: TaughtGestures) -> None:
-    """Refuse what cannot be taught."""
-    if args.name in NAMES:
-        raise OptionError(f"{args.name} is the name of a gesture that is built in")
-    if args.examples < 1:
-        raise OptionError(f"--examples must be at least 1, got {args.examples}")
-    if taught.skeleton.is_hand != (args.kind == "hand"):
-        raise OptionError(
-            f"{args.file} holds gestures of {taught.skeleton.name}: give another --file for those "
-            f"of a {args.kind}"
-        )
-    if args.side and args.kind == "body":
-        raise OptionError("--side is for hands: a body is taught whole, with its left and right")
-
-
 def _teach(args: argparse.Namespace, taught: TaughtGestures) -> int:
-    _check_teaching(args, taught)
-    taken, unusable, without = 0, 0, 0
+    teaching = Teaching(
+        taught,
+        args.name,
+        is_hand=args.kind == "hand",
+        side=args.side or "",
+        most=args.examples,
+        min_score=GestureOptions().min_score,
+    )
     for _, pose in _poses(args, taught):
-        without += pose is None
-        if args.side and pose is not None and pose.label != args.side:
-            continue
-        landmarks = None if pose is None else _landmarks(pose, taught)
-        try:
-            if landmarks is not None:
-                taught.add(args.name, landmarks)
-                taken += 1
-        except OptionError:
-            unusable += 1
-        if taken == args.examples:
+        teaching.take(pose)
+        if teaching.is_over:
             break
-    if taken:
+    if teaching.taken:
         taught.save(args.file)
-    lost = f"; {unusable} lacked joints" if unusable else ""
-    lost += f"; nothing was found in {without} images" if without else ""
-    say(f"{args.name}: {taken} examples taken, {taught.counts.get(args.name, 0)} in all{lost}")
-    return 0 if taken else 1
+    say(teaching.summary())
+    return 0 if teaching.taken else 1
 
 
 def _test(args: argparse.Namespace, taught: TaughtGestures) -> int:

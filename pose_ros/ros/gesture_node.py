@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,7 @@ from pose_ros.errors import (
     printable,
     short,
 )
+from pose_ros.files import user_path
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import FoundGestures, GestureStage, Recognizer
@@ -51,7 +53,9 @@ from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS, SWITCH_QOS
 from pose_ros.ros.robot import Robot
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
+from pose_ros.ros.teaching import Teacher
 from pose_ros.ros.threads import Ticker
+from pose_ros.settings.gestures import GestureOptions
 from pose_ros.settings.nodes import GestureParameters
 
 try:
@@ -110,7 +114,7 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     Raises:
         OptionError: Two parameters do not go together.
     """
-    taught = read_taught(parameters.gestures.taught)
+    taught = read_taught(gesture_options_from(parameters).taught)
     own = () if taught is None else (*taught.counts, *movements(taught.counts))
     names = (*_BUILT_IN, *own)
     return CommandConfig(
@@ -121,9 +125,23 @@ def command_config_from(parameters: GestureParameters, *, compare_clock: bool) -
     )
 
 
+def gesture_options_from(parameters: GestureParameters) -> GestureOptions:
+    """Return how gestures are recognized; a file of taught ones that is yet to be made is none.
+
+    Raises:
+        OptionError: Gestures are to be taught, and no file is named.
+    """
+    options = parameters.gestures
+    if not parameters.teach:
+        return options
+    if not options.taught:
+        raise OptionError("teach needs taught: the file that examples go to")
+    return options if user_path(options.taught).exists() else replace(options, taught="")
+
+
 def recognizer_from(parameters: GestureParameters) -> Recognizer:
     """Return the recognizer that the parameters ask for."""
-    return GestureRecognizer(parameters.gestures)
+    return GestureRecognizer(gesture_options_from(parameters))
 
 
 class Targeting:
@@ -209,6 +227,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._stage: GestureStage | None = None
         self._input: PoseInput | None = None
         self._targeting: Targeting | None = None
+        self._teacher: Teacher | None = None
         self._ticker: Ticker | None = None
         self._switches: list[SenderSubscription] = []
         self._locks = Locks()
@@ -236,6 +255,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
+        if self.parameters.teach:
+            self._teacher = Teacher(self, self._restage)
         self._watch = GestureNeighbors(self, actions)
         self._locks = Locks()
         self._notices = Notices(self.get_logger())
@@ -264,6 +285,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._rewinds.reset()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
         self._sources, self._logged_at = 0, {}
+        if self._teacher is not None:
+            self._teacher.start()
         self._input = PoseInput(
             self,
             self._take,
@@ -277,6 +300,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         if self._input is not None:
             self._input.close()
             self._input = None
+        if self._teacher is not None:
+            self._teacher.stop()
         if self._ticker is not None:
             if not self._ticker.stop():
                 self.get_logger().error("sending commands does not end; it is left behind")
@@ -295,6 +320,9 @@ class GestureNode(ManagedNode[GestureParameters]):
         if self._targeting is not None:
             self._targeting.close()
             self._targeting = None
+        if self._teacher is not None:
+            self._teacher.close()
+            self._teacher = None
         if self._robot is not None:
             self._robot.close()
             self._robot = None
@@ -343,6 +371,10 @@ class GestureNode(ManagedNode[GestureParameters]):
         recognizer = self._make_recognizer(parameters)
         return GestureStage(recognizer, parameters.targets, parameters.targets.target_frame)
 
+    def _restage(self) -> None:
+        """Recognize what the file of taught gestures holds now."""
+        self._stage = self._make_stage()
+
     def _take(self, header: Any, poses: Poses, hands: Poses | None) -> None:
         commander, targeting = self._commander, self._targeting
         if commander is None or targeting is None:
@@ -352,6 +384,8 @@ class GestureNode(ManagedNode[GestureParameters]):
             self._check_source(commander)
             if self._rewinds.stamp(stamp):
                 self._log_rewind()
+            if self._teacher is not None:
+                self._teacher.take(poses, hands, stamp)
             stage = self._stage
             if stage is None:
                 return
@@ -382,7 +416,7 @@ class GestureNode(ManagedNode[GestureParameters]):
             self._sources = changes
             with self._mutex:
                 commander.stop("poses come from another node than before")
-            self._stage = self._make_stage()
+            self._restage()
             self._rewinds.reset()
 
     def _tick(self) -> None:
@@ -406,7 +440,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         """Bar what is not the real robot's time, and notice a clock that stands still."""
         barred = self.simulated and not self.parameters.allow_replay
         reason = "the time is a simulation's or a bag's: set allow_replay" if barred else ""
-        commander.bar("the process ends" if self._ends else reason or self._unheard)
+        teaching = "" if self._teacher is None else self._teacher.reason
+        commander.bar("the process ends" if self._ends else reason or self._unheard or teaching)
         if self._moving_clock.stands() > self.parameters.command.timeout and not barred:
             commander.stop("the clock stands still")
 

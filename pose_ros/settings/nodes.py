@@ -307,6 +307,12 @@ class GestureParameters:
         section="What is a gesture.",
     )
     gestures: GestureOptions = group(GestureOptions)
+    teach: bool = option(
+        False,
+        help="Offer the services teach and remove, for gestures that go to the file of taught, "
+        "which need not exist yet. While one is taught no command is given.",
+        flag="",
+    )
     autostart: bool = _autostart()
 
 

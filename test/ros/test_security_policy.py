@@ -31,7 +31,7 @@ OPTIONAL = {
         "/tf_static",
     },
     "fusion": {"/tf_static", "~/get_type_description"},
-    "gesture": {"~/get_type_description"},
+    "gesture": {"~/get_type_description", "~/taught", "~/teach", "~/remove"},
 }
 ACTION = {"navigate_to_pose/_action/cancel_goal"}
 

@@ -137,7 +137,7 @@ class TaughtGestures:
             OptionError: The name is no name, or the landmarks have another shape, are missing or
                 lie on one point.
         """
-        _check_name(name)
+        check_name(name)
         points = self._checked(landmarks)
         shape = self._metric(points[None])[0]
         if not (np.isfinite(shape).all() if self._skeleton.is_hand else np.isfinite(shape).any()):
@@ -375,7 +375,8 @@ def _number(x: float) -> str:
     return "nan" if math.isnan(x) else f"{x:.4f}"
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Raise OptionError for what cannot be a gesture's name."""
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or printable(name) != name:
         raise OptionError(
             f"expected a gesture's name of 1 to {MAX_NAME} printable letters, got {short(name)}"
