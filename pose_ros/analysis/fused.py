@@ -19,7 +19,7 @@ from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures.recognizer import GestureRecognizer
 from pose_ros.core.multiview.association import NO_PERSON
-from pose_ros.core.multiview.clock_offset import offsets_by_rays
+from pose_ros.core.multiview.clocks import offsets_by_rays
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.fusion import FusedPeople, Fusion
 from pose_ros.core.multiview.rig import CameraRig

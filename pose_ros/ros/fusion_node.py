@@ -20,6 +20,7 @@ from visualization_msgs.msg import MarkerArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import CameraReport, FusedPeople, Fusion, common_stamp
+from pose_ros.core.multiview.hands import HandFusion
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, views_of_size
 from pose_ros.core.skeletons import Skeleton
@@ -87,6 +88,8 @@ class _FusedInput:
         heard: Monotonic seconds of the last message.
         shift: Seconds to add to its stamps for the clock of the first camera.
         skeletons: By name.
+        hands: The stamp of the newest hands, as ``stamp``, and these; None before the first.
+        hand_skeletons: By name.
         watch: Of its camera_info; None where a calibration says it.
     """
 
@@ -99,6 +102,13 @@ class _FusedInput:
     heard: float = -math.inf
     shift: float = 0.0
     skeletons: dict[str, Skeleton] = field(default_factory=dict)
+    hands: tuple[float, Poses] | None = None
+    hand_skeletons: dict[str, Skeleton] = field(default_factory=dict)
+
+    @property
+    def has_hands(self) -> bool:
+        """Whether the hands of the newest image have come."""
+        return self.hands is not None and step_from(self.hands[0], self.stamp) is StampStep.SAME
 
     @property
     def frame_id(self) -> str:
@@ -106,11 +116,21 @@ class _FusedInput:
         return "" if self.message is None else str(self.message.header.frame_id).removeprefix("/")
 
 
+@dataclass(frozen=True, eq=False)
+class _Published:
+    """People that left, and whose hands may come: header and place are those of their message."""
+
+    people: FusedPeople
+    header: Header
+    place: Float64Array | None
+
+
 class FusionNode(ManagedNode[FusionParameters]):
     """Publishes the people that several cameras see, once, in meters.
 
     Poses wait for those of the other cameras, but for cameras that are late by more than twice
-    ``max_skew``. The stamp of what leaves is the common one, made from the images' own.
+    ``max_skew``. The stamp of what leaves is the common one, made from the images' own. Hands
+    follow their people when those of all cameras have come, or before the next people.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -128,6 +148,9 @@ class FusionNode(ManagedNode[FusionParameters]):
         self._stamp = -math.inf
         self._reports: dict[str, CameraReport] = {}
         self._sent_skeleton: Skeleton | None = None
+        self._sent_hand_skeleton: Skeleton | None = None
+        self._hand_fusion: HandFusion | None = None
+        self._without_hands: _Published | None = None
         self._silent: set[str] = set()
         self._apart_since = math.inf  # stamp from which on no person was seen by two cameras
         self._made_markers = SkeletonMarkers()
@@ -145,6 +168,9 @@ class FusionNode(ManagedNode[FusionParameters]):
         self._poses = make(PoseArray, "~/poses", RESULT_QOS)
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
         self._markers = make(MarkerArray, "~/markers", RESULT_QOS)
+        if parameters.hands:
+            self._hands = make(PoseArray, "~/hands", RESULT_QOS)
+            self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
         self._send_frames = make_broadcaster(self) if parameters.publish_tf else None
         self._static = None
         if parameters.publish_cameras:
@@ -158,6 +184,7 @@ class FusionNode(ManagedNode[FusionParameters]):
         self._notices.clear()
         self._health.restart()
         self._fusion, self._reports, self._sent_skeleton = None, {}, None
+        self._hand_fusion = self._sent_hand_skeleton = self._without_hands = None
         self._stamp, self._silent, self._sizes = -math.inf, set(), []
         self._apart_since = math.inf
         if self._rig is None or parameters.target_frame not in ("", parameters.world_frame):
@@ -268,21 +295,40 @@ class FusionNode(ManagedNode[FusionParameters]):
         make = self.create_subscription
         skeleton = f"{topic.rpartition('/')[0]}/skeleton"
         self._subscriptions_made += [
-            make(SkeletonMsg, skeleton, partial(self._on_skeleton, each), LATCHED_QOS),
+            make(SkeletonMsg, skeleton, partial(self._on_skeleton, each.skeletons), LATCHED_QOS),
             make(PoseArray, topic, partial(self._on_poses, each), NEWEST_QOS),
         ]
+        if self.parameters.hands:
+            hands = f"{topic.rpartition('/')[0]}/hands"
+            learn = partial(self._on_skeleton, each.hand_skeletons)
+            self._subscriptions_made += [
+                make(SkeletonMsg, f"{hands}/skeleton", learn, LATCHED_QOS),
+                make(PoseArray, hands, partial(self._on_hands, each), NEWEST_QOS),
+            ]
         if self._rig is None:
             info = self._topic(each, "camera_info")
             each.watch = CameraWatch(info, False, self.get_logger().warning)
             self._subscriptions_made.append(make(CameraInfo, info, each.watch.take, ANY_NEWEST_QOS))
 
-    def _on_skeleton(self, each: _FusedInput, msg: Any) -> None:
+    def _on_skeleton(self, known: dict[str, Skeleton], msg: Any) -> None:
         try:
             skeleton = skeleton_from_msg(msg)
         except PoseRosError as error:
-            self._notices.note(f"the skeleton of {each.name} cannot be read: {error}")
+            self._notices.note(f"a skeleton cannot be read: {error}")
             return
-        each.skeletons[skeleton.name] = skeleton
+        known[skeleton.name] = skeleton
+
+    def _on_hands(self, each: _FusedInput, msg: Any) -> None:
+        stamp = stamp_from_msg(msg.header.stamp)
+        try:
+            if stamp == 0.0:
+                raise ImageError(f"the hands of {each.name} have no stamp (0.0)")
+            hands = poses_from_msg(msg, each.hand_skeletons.get(msg.skeleton))
+        except PoseRosError as error:
+            self._refuse(str(error))
+            return
+        each.hands = stamp + each.shift, hands
+        self._publish_hands()
 
     def _on_poses(self, each: _FusedInput, msg: Any) -> None:
         began = time.perf_counter()
@@ -303,6 +349,7 @@ class FusionNode(ManagedNode[FusionParameters]):
             self.get_logger().info(f"time went back by {each.stamp - stamp:.1f} s: all starts over")
             for other in self._inputs:
                 other.stamp, other.poses, other.is_new = -math.inf, None, False
+                other.hands = None
             self._stamp = -math.inf
         elif step_from(each.stamp, stamp) in (StampStep.SAME, StampStep.BACK):
             self._health.dropped()
@@ -368,6 +415,7 @@ class FusionNode(ManagedNode[FusionParameters]):
                 return None
             self._waiting_for = ""
             self._fusion, self._sizes = Fusion(self._views, self.parameters.fusion), sizes
+            self._hand_fusion = HandFusion(self._views)
             if self._static is not None:
                 self._static.publish(self._places_to_msg())
         self._fusion.options = self.parameters.fusion
@@ -452,6 +500,7 @@ class FusionNode(ManagedNode[FusionParameters]):
         except TransformError as error:
             self._refuse(f"their place in {parameters.target_frame} is not known: {error}")
             return
+        self._publish_hands(at_once=True)  # those of the people before go before these people
         poses = people.poses
         if place is not None:
             header.frame_id = parameters.target_frame
@@ -473,6 +522,40 @@ class FusionNode(ManagedNode[FusionParameters]):
             markers = self._made_markers.clear()
         if markers.markers:
             self._markers.publish(markers)
+        if parameters.hands:
+            self._without_hands = _Published(people, header, place)
+            self._publish_hands()
+
+    def _publish_hands(self, *, at_once: bool = False) -> None:
+        """Publish the hands of the people that left last, once, when all cameras' have come.
+
+        Args:
+            at_once: Do not wait for those that have not.
+        """
+        published, fusion = self._without_hands, self._hand_fusion
+        used = [e for e in self._inputs if published and published.people.cameras[e.name].used]
+        if published is None or fusion is None:
+            return
+        if not at_once and not all(each.has_hands for each in used):
+            return
+        self._without_hands = None
+        given = {each.name: each.hands for each in self._inputs if each.hands is not None}
+        try:
+            hands = fusion.update(published.people, given, self.parameters.fusion.max_skew)
+        except PoseRosError as error:
+            self._refuse(str(error))
+            return
+        if hands is None:
+            return
+        if published.place is not None:
+            hands = moved(hands, published.place)
+        if hands.skeleton != self._sent_hand_skeleton:
+            self._sent_hand_skeleton = hands.skeleton
+            self._hand_skeleton.publish(skeleton_to_msg(hands.skeleton))
+        width, height = self._sizes[0]
+        self._hands.publish(
+            poses_to_msg(hands, published.header, NETWORK, width=width, height=height)
+        )
 
 
 class _UnknownYetError(PoseRosError):
@@ -489,7 +572,8 @@ def moved(poses: Poses, place: Float64Array) -> Poses:
     turn, shift = place[:3, :3], place[:3, 3]
     camera = None if poses.camera is None else poses.camera @ turn.T + shift
     world = None if poses.world is None else poses.world @ turn.T
-    return poses.replace(camera=camera, world=world)
+    velocities = None if poses.velocities is None else poses.velocities @ turn.T
+    return poses.replace(camera=camera, world=world, velocities=velocities)
 
 
 def knocked(reports: Mapping[str, CameraReport]) -> str:

@@ -558,6 +558,7 @@ def _plan_of_several(
     for name in ("smoothing", "id_prefix"):  # what leaves is smoothed and named once
         if name in asked["pose"]:
             asked["fusion"][name] = asked["pose"].pop(name)
+    asked["fusion"] |= {name: asked["pose"][name] for name in ("hands",) if name in asked["pose"]}
     asked["fusion"] |= several.fusion
 
     def node(

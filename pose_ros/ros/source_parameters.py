@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 Value = bool | int | float | str
 
-OF_ONE_CAMERA = ("hfov", "frame_id", "image_topic", "depth_topic", "hands", "detect_palms")
+OF_ONE_CAMERA = ("hfov", "frame_id", "image_topic", "depth_topic", "detect_palms")
 """Arguments that say something of one camera, or that the fusion node does not take."""
-FUSED_TOPICS = (("pose/poses", "fusion/poses"), ("pose/skeleton", "fusion/skeleton"))
+FUSED_TOPICS = tuple(
+    (f"pose/{topic}", f"fusion/{topic}")
+    for topic in ("poses", "skeleton", "hands", "hands/skeleton")
+)
 """Remappings of a gesture node that takes the fused people."""
 SCENE_TIMEOUT = 1.0
 """Seconds, the gesture node's ``timeout`` for a drawn scene."""

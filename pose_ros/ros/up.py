@@ -160,10 +160,12 @@ def _nodes_of_several(
     captured.pop("camera_info_url", None)  # which is of one camera
     to_fusion = ("smoothing", "id_prefix")  # what leaves is smoothed and named once
     fused: dict[str, Any] = {name: asked.pop(name) for name in to_fusion if name in asked}
-    fusion = _parameters({**fused, **several.fusion})
+    hands = {name: asked[name] for name in ("hands",) if name in asked}
+    fusion = _parameters({**fused, **hands, **several.fusion})
     nodes: list[ManagedNode[Any]] = [FusionNode(parameter_overrides=fusion)]
     if options.gesture:
-        nodes.insert(0, GestureNode(cli_args=_remappings(FUSED_TOPICS)))
+        heard = _remappings(FUSED_TOPICS)
+        nodes.insert(0, GestureNode(cli_args=heard, parameter_overrides=_parameters(hands)))
     poses: list[ManagedNode[Any]] = []
     cameras: list[ManagedNode[Any]] = []
     if several.is_stereo:

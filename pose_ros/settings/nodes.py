@@ -353,6 +353,12 @@ class FusionParameters:
     )
     world_frame: str = option("world", help="Frame of the calibration's world.", flag="")
     fusion: FusionOptions = group(FusionOptions, "How people are fused.")
+    hands: bool = option(
+        False,
+        help="Fuse the hands of these people too, from the topic hands beside a camera's poses; "
+        "the pose nodes have to give them.",
+        flag="",
+    )
     silent_after: float = option(
         1.0,
         help="Time without poses after which a camera is said to be silent.",

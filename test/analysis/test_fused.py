@@ -13,7 +13,7 @@ import pytest
 
 from pose_ros.cli.main import main
 from pose_ros.core.camera import Camera
-from pose_ros.core.multiview.clock_offset import offsets_by_rays
+from pose_ros.core.multiview.clocks import offsets_by_rays
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, room_of, views_of_size

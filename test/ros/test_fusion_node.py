@@ -16,11 +16,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
+from pose_ros.core import skeletons
 from pose_ros.core.camera import Calibration
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import CameraReport
 from pose_ros.core.multiview.rig import CameraRig
-from pose_ros.core.types import Poses, PositionSource
+from pose_ros.core.types import Poses, PositionSource, hand_id
 from pose_ros.errors import OptionError
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.poses import poses_from_msg
@@ -41,6 +42,9 @@ from pose_ros.synthetic.source import SyntheticSource, open_synthetic
 
 NAMES = ("left", "right")
 PLACES = {"left": "camera_y=0.7&yaw=-12", "right": "camera_y=-0.7&yaw=12"}
+HAND = skeletons.get("blazehand21")
+HAND_SHAPE = np.random.default_rng(2).normal(0.0, 0.03, (len(HAND), 3))  # meters from the wrist
+HAND_SHAPE[HAND.index("wrist")] = 0.0
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 PATIENCE_SECONDS = 240.0
 PERIOD = 0.05  # seconds between the stamps of two images
@@ -78,6 +82,8 @@ class Room:
         self.begin = float(round(time.time()))
         self.count = 0
         self.late = 0.0  # seconds, of the stamps of right
+        self.hands = {name: make(PoseArray, f"/{name}/pose/hands", RELIABLE) for name in NAMES}
+        self.clothes = np.full(6, 0.25, np.float32)
 
     def views(self) -> list[CameraView]:
         return [
@@ -106,12 +112,32 @@ class Room:
         """Send the next image's people of some cameras, one of them off by some pixels."""
         self.count += 1
         for name in names or NAMES:
-            poses = self._true([self.truths[name]])
+            poses = self._true([self.truths[name]]).replace(clothes=self.clothes[None])
             if name == "left" and pixels:
                 poses = poses.replace(keypoints=poses.keypoints + np.array([0.0, pixels]))
             stamp = self.stamp + (self.late if name == "right" else 0.0)
             header = header_to_msg(stamp, f"{name}_optical")
             self.poses[name].publish(poses_to_msg(poses, header, "fake", width=640, height=480))
+            hand = self.true_hand(name)
+            self.hands[name].publish(poses_to_msg(hand, header, "fake", width=640, height=480))
+
+    def true_hand(self, name: str) -> Poses:
+        """Return the right hand of the person as a camera sees it."""
+        left, own = self.views()[0], self.views()[NAMES.index(name)]
+        wrist = self.truths["left"].camera[skeletons.get("blazepose33").index("right_wrist")]
+        points = own.extrinsics.to_camera(left.extrinsics.to_world(wrist + HAND_SHAPE))
+        pixels = own.camera.project(points)
+        return Poses(
+            skeleton=HAND,
+            ids=np.array([hand_id(0, 1)]),
+            scores=np.ones(1, np.float32),
+            boxes=np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])[None],
+            keypoints=pixels[None],
+            keypoint_scores=np.ones((1, len(HAND)), np.float32),
+            world=(points - points.mean(axis=0))[None],
+            labels=("right",),
+            label_scores=np.ones(1, np.float32),
+        )
 
     def until(self, condition: Callable[[], Any], *names: str, pixels: float = 0.0) -> bool:
         """Send images until the condition holds."""
@@ -156,6 +182,23 @@ def test_people_of_two_cameras_are_one_in_meters_with_a_stamp_of_an_image(room: 
     assert room.error(msg) < 0.03
     assert any(t.child_frame_id.startswith("body_p") for t in frames[-1].transforms)
     assert len({stamp_from_msg(each.header.stamp) for each in room.fused}) == len(room.fused)
+
+
+def test_fused_people_have_a_velocity_clothes_and_hands(room: Room) -> None:
+    room.up(hands=True)
+    hands = room.ros.collect(PoseArray, "fusion/hands")
+    assert room.until(lambda: any(is_by_several(msg) for msg in hands) and len(room.fused) > 3)
+    people = poses_from_msg(room.fused[-1])
+    np.testing.assert_allclose(people.clothes, room.clothes[None], atol=1e-6)
+    assert people.velocities is not None
+    assert np.abs(people.velocities).max() < 0.05  # the person stands
+    stamps = {stamp_from_msg(msg.header.stamp) for msg in room.fused}
+    assert {stamp_from_msg(msg.header.stamp) for msg in hands} <= stamps
+    found = poses_from_msg([msg for msg in hands if is_by_several(msg)][-1])
+    assert found.ids.tolist() == [hand_id(int(people.ids[0]), 1)]
+    assert found.labels == ("right",)
+    wrist = room.truths["left"].camera[people.skeleton.index("right_wrist")]
+    np.testing.assert_allclose(found.camera[0], wrist + HAND_SHAPE, atol=0.01)
 
 
 def test_target_frame_of_the_calibration_needs_no_tf(room: Room) -> None:

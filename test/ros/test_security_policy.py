@@ -86,7 +86,7 @@ def parameters(**values: Any) -> list[Parameter]:
     [
         (CameraNode, {"source": "synthetic:gestures"}),
         (PoseNode, {"hands": True, "use_depth": True, "masks": True, "publish_cloud": True}),
-        (FusionNode, {"cameras": "left, right"}),
+        (FusionNode, {"cameras": "left, right", "hands": True}),
         (GestureNode, {"hands": True}),
     ],
     ids=["camera", "pose", "fusion", "gesture"],

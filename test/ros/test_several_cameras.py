@@ -83,9 +83,14 @@ def test_gestures_of_several_cameras_are_of_the_fused_people(room: str) -> None:
     assert dict(gesture.remappings) == {
         "pose/poses": "fusion/poses",
         "pose/skeleton": "fusion/skeleton",
+        "pose/hands": "fusion/hands",
+        "pose/hands/skeleton": "fusion/hands/skeleton",
         "cmd_vel": "/base",
     }
     assert merged(gesture) == {}
+    found = nodes(**given, hands="true")
+    for path in ("left/pose", "right/pose", "fusion", "gesture"):
+        assert merged(found[path])["hands"] is True
 
 
 def test_arguments_of_several_cameras_reach_all_of_a_kind_and_the_fusion(room: str) -> None:
@@ -155,7 +160,7 @@ def test_drawn_cameras_that_are_placed_stay_there() -> None:
         ({"frame_id": "lens"}, "frame_id is not for several cameras: leave it out"),
         ({"image_topic": "/a/image"}, "image_topic is not for several cameras: leave it out"),
         ({"depth_topic": "/a/depth"}, "depth_topic is not for several cameras: leave it out"),
-        ({"hands": "true"}, "hands is not for several cameras: leave it out"),
+        ({"detect_palms": "true"}, "detect_palms is not for several cameras: leave it out"),
         ({"calibration": "/no/such.yaml"}, "cameras: .*/no/such.yaml.*"),
         ({"cameras": "[0, 1, 2]"}, "cameras: it is not clear which cameras of the .*"),
     ],

@@ -55,7 +55,8 @@ DRAWN = ("--camera", "synthetic", "--camera", "synthetic")
 
 
 def test_two_cameras_have_nodes_of_their_own_and_one_fusion(ros: Any) -> None:
-    options = parser().parse_args([*DRAWN, "--max-people", "2", "--id-prefix", "f", "--gesture"])
+    asked = ["--max-people", "2", "--id-prefix", "f", "--gesture", "--hands"]
+    options = parser().parse_args([*DRAWN, *asked])
     made = [ros.add(node) for node in make_nodes(options, find_cameras(options))]
     found = {node.get_fully_qualified_name(): node for node in made}
     names = ("camera_0", "camera_1")
@@ -67,6 +68,8 @@ def test_two_cameras_have_nodes_of_their_own_and_one_fusion(ros: Any) -> None:
     ]
     fusion = found["/fusion"].parameters
     assert (fusion.cameras, fusion.id_prefix) == ("camera_0, camera_1", "f")
+    assert fusion.hands
+    assert found["/gesture"].parameters.hands
     sources = []
     for name in names:
         pose, camera = (found[f"/{name}/{kind}"].parameters for kind in ("pose", "camera"))
@@ -84,7 +87,7 @@ def test_two_cameras_have_nodes_of_their_own_and_one_fusion(ros: Any) -> None:
         (["--camera", "0", "--camera", "1"], "cameras need calibration"),
         ([*DRAWN, "--hfov", "60"], "hfov is not for several cameras"),
         ([*DRAWN, "--image-topic", "/a/image"], "image_topic is not for several cameras"),
-        ([*DRAWN, "--hands"], "hands is not for several cameras"),
+        ([*DRAWN, "--detect-palms"], "detect_palms is not for several cameras"),
         ([*DRAWN, "--camera", "0"], "cameras: 0 does not see the people of a drawn scene"),
     ],
 )

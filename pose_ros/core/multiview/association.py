@@ -135,6 +135,7 @@ class Crowd:
         lifted: (n, K, 3) meters in the world that the camera alone gives, NaN unknown.
         lifted_sigmas: (n, K) meters, of them.
         sources: (n, K) of ``PositionSource``, of them.
+        clothes: (n, 6) as in ``Poses``, NaN unknown.
     """
 
     skeleton: Skeleton
@@ -151,6 +152,7 @@ class Crowd:
     lifted: Float64Array
     lifted_sigmas: Float64Array
     sources: NDArray[np.uint8]
+    clothes: Float64Array
 
     def __len__(self) -> int:
         return len(self.views)
@@ -254,6 +256,12 @@ class Crowd:
                     for poses in all_poses
                 ]
             ),
+            clothes=np.concatenate(
+                [
+                    np.full((len(poses), 6), np.nan) if poses.clothes is None else poses.clothes
+                    for poses in all_poses
+                ]
+            ).astype(np.float64),
         )
 
 

@@ -104,9 +104,12 @@ class FusedPeople:
             optical frame, ``world`` in its axes from the mid-hips. ``keypoints`` are in its image:
             its own, and elsewhere where the joint would be in it; NaN behind it. Scores are the
             best of any camera. Sources are MULTIVIEW where two or more cameras saw a joint.
+            ``clothes`` are the mean of what the cameras see. ``velocities`` are those of the filter
+            in that frame, unknown in the first image of a person.
         points: (N, K, 3) meters in the common world, NaN where unknown.
         members: (N, V) index of each person among those of each camera, ``NO_PERSON`` where it
             does not see them.
+        camera_ids: (N, V) their ids as each camera has them; ``NO_PERSON`` likewise.
         cameras: By name.
     """
 
@@ -115,6 +118,7 @@ class FusedPeople:
     poses: Poses
     points: Float64Array
     members: NDArray[np.intp]
+    camera_ids: NDArray[np.int64]
     cameras: Mapping[str, CameraReport]
 
 
@@ -222,6 +226,7 @@ class Fusion:
                 poses=Poses.empty(self._skeleton),
                 points=np.zeros((0, len(self._skeleton), 3)),
                 members=np.zeros((0, len(self._views)), np.intp),
+                camera_ids=np.zeros((0, len(self._views)), np.int64),
                 cameras=self._report(crowd),
             )
         return self._fuse(room, crowd, min(max(step, 0.0), FOLLOW_SECONDS))
@@ -285,9 +290,10 @@ class Fusion:
         return FusedPeople(
             stamp=stamp,
             reference=self.reference,
-            poses=self._poses(crowd, rows, people, replace(placed, points=points)),
+            poses=self._poses(crowd, rows, people, replace(placed, points=points), motion),
             points=points,
-            members=np.where(rows != NO_PERSON, crowd.rows[rows], NO_PERSON),
+            members=np.where(seen, crowd.rows[rows], NO_PERSON),
+            camera_ids=np.where(seen, crowd.ids[rows], NO_PERSON),
             cameras=self._report(crowd),
         )
 
@@ -469,6 +475,7 @@ class Fusion:
         rows: NDArray[np.intp],
         people: list[FusedPerson],
         placed: Triangulated,
+        motion: Motion,
     ) -> Poses:
         """Return the people as the reference camera has them."""
         view = self._views[self._reference]
@@ -506,7 +513,22 @@ class Fusion:
             camera=small(camera),
             camera_sources=np.where(known, sources, PositionSource.NONE).astype(np.uint8),
             camera_sigmas=small(np.where(known, sigmas, np.nan)),
+            clothes=small(_mean_clothes(crowd, rows)),
+            velocities=small(self._velocities(people, motion, hips)),
         )
+
+    def _velocities(
+        self, people: list[FusedPerson], motion: Motion, hips: list[int]
+    ) -> Float64Array:
+        """Return (G, 3) meters a second of the mid-hips in the frame of the reference camera."""
+        if not hips:
+            return np.full((len(people), 3), np.nan)
+        joints = len(motion.points) // len(people)
+        known = np.isfinite(motion.points.reshape(-1, joints, 3)[:, hips]).all(axis=(1, 2))
+        known &= np.array([self._stamp - person.entered > 0.0 for person in people])
+        speeds = motion.speeds.reshape(-1, joints, 3)[:, hips].mean(axis=1)
+        turned = speeds @ self._views[self._reference].extrinsics.rotation.T
+        return np.where(known[:, None], turned, np.nan)
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
         offsets, sigmas = self._offsets
@@ -542,6 +564,15 @@ def common_stamp(stamps: Sequence[float], max_skew: float) -> float:
     """
     newest = max(stamps)
     return min(stamp for stamp in stamps if stamp >= newest - 2.0 * max_skew)
+
+
+def _mean_clothes(crowd: Crowd, rows: NDArray[np.intp]) -> Float64Array:
+    """Return (G, 6) the mean colors that cameras (G, V) see, NaN where none sees a part."""
+    seen = crowd.clothes[rows]  # (G, V, 6)
+    known = (rows != NO_PERSON)[..., None] & np.isfinite(seen)
+    count = known.sum(axis=1)
+    total = np.where(known, seen, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _follow(

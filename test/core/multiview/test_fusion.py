@@ -497,3 +497,33 @@ def test_camera_that_was_turned_is_named_within_seconds_and_no_other(ring, turne
         people = fusion.update(stamp, sample(views, stamp, [where], noise=4.0))
     off = [people.cameras[view.name].error_sigmas >= 3.0 for view in views]
     assert off == [v == turned for v in range(3)]
+
+
+def test_velocity_of_a_person_who_walks_is_in_the_frame_of_the_reference(ring):
+    views = ring(3)
+    fusion = Fusion(views, reference="camera 1")
+    for i in range(31):
+        stamp = i / 15
+        people = fusion.update(
+            stamp, sample(views, stamp, [body(-1.0 + 0.9 * stamp), body(0.0, 1.5)], noise=2.0)
+        )
+        if i == 0:
+            assert people.poses.velocities is None
+    order = np.argsort(people.poses.ids)
+    walks, stands = people.poses.velocities[order] @ views[1].extrinsics.rotation
+    np.testing.assert_allclose(walks, [0.9, 0.0, 0.0], atol=0.2)
+    assert np.linalg.norm(stands) < 0.2
+
+
+def test_clothes_of_a_fused_person_are_the_mean_of_what_the_cameras_see(ring):
+    views = ring(3)
+    chest = {"camera 0": 0.2, "camera 1": 0.4, "camera 2": np.nan}
+    seen = {
+        view.name: seen_by(view, [body()]).replace(clothes=[[chest[view.name]] * 3 + [np.nan] * 3])
+        for view in views
+    }
+    people = Fusion(views).update(0.0, {name: (0.0, poses) for name, poses in seen.items()})
+    np.testing.assert_allclose(people.poses.clothes, [[0.3] * 3 + [np.nan] * 3], atol=1e-6)
+    # a camera that says nothing of clothes, alone
+    bare = Fusion(views).update(0.0, {"camera 2": (0.0, seen["camera 2"])})
+    assert bare.poses.clothes is None
