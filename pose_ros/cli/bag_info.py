@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "bag", metavar="BAG", help="a rosbag2: its folder, or one of its .mcap or .db3 files"
     )
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON for a program to read")
 
 
 def run(args: argparse.Namespace) -> int:

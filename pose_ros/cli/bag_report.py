@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "bag", nargs="?", metavar="BAG",
         help="results: what `pose-ros bag run` wrote, or a recording of the live nodes",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="report.html")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE", help="the page, such as report.html"
+    )
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="BAG",
         help="a second set of results of the same images beside BAG; or two of them, without BAG",
@@ -39,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", metavar="BAG",
         help="what holds the images, for pictures of moments, where BAG does not hold them",
     )  # fmt: skip
-    parser.add_argument("--topic", metavar="T", help="of the images, where there are several")
-    parser.add_argument("--poses", metavar="T", help="of the people, where there are several")
+    parser.add_argument("--topic", metavar="T", help="topic of the images, where there are several")
+    parser.add_argument("--poses", metavar="T", help="topic of the people, where there are several")
     add_to_parser(ReportOptions, parser.add_argument_group("report"))
     parser.add_argument("--force", action="store_true", help="replace FILE")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")

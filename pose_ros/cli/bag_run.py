@@ -61,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group = parser.add_argument_group("what is analyzed")
     add_to_parser(ImageOptions, group)
-    group.add_argument("--depth", metavar="TOPIC", help="of depth images, registered to the images")
+    group.add_argument(
+        "--depth", metavar="TOPIC", help="topic of depth images that are registered to the images"
+    )
     add_to_parser(LiftOptions, group, leave_out=("height", "smoothing"))
     group.add_argument(
         "--every", type=int, default=1, metavar="N", help="one image of N, from the first one on"
@@ -72,21 +74,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_hand_arguments(parser)
     add_meter_arguments(
         parser,
-        camera_info="topic of its CameraInfo, or a calibration file, .yaml (the topic beside the "
-        "images')",
+        camera_info="topic of its CameraInfo, or a calibration file, .yaml (default: the "
+        "topic beside the images')",
     )
     add_gesture_arguments(parser, wanted=True)
     add_fusion_arguments(parser, of_bags=True)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--out", metavar="OUT_BAG",
-        help="folder of the bag with the results; of many recordings: of a folder for each",
+        help="folder of the bag with the results; for many recordings, it holds a folder for each",
     )  # fmt: skip
     group.add_argument(
         "--storage",
         choices=sorted(STORAGES),
         default=TaskOutputs.storage,
-        help="of it (%(default)s)",
+        help="format of that bag (default: %(default)s)",
     )
     group.add_argument(
         "--copy-images", action="store_true",
@@ -97,7 +99,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
     group.add_argument("--overlay", metavar="VIDEO", help="the images with the people drawn in")
     group.add_argument(
-        "--overlay-parts", default=OverlayOptions.overlay, metavar="PARTS", help="(%(default)s)"
+        "--overlay-parts",
+        default=OverlayOptions.overlay,
+        metavar="PARTS",
+        help="what to draw of people (default: %(default)s)",
     )
     group.add_argument("--report", metavar="FILE", help="a page about the recording, .html")
     group.add_argument(
@@ -244,11 +249,11 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("many recordings")
     group.add_argument(
         "--workers", type=int, metavar="N",
-        help="processes of one thread, each at a recording or slice (one a core)",
+        help="processes, each of which works on one recording or slice (default: one a core)",
     )  # fmt: skip
     group.add_argument(
         "--scheduler", metavar="tcp://HOST:8786",
-        help="of a Dask cluster that works in place of this machine's processes",
+        help="address of a Dask cluster that works in place of this machine's processes",
     )  # fmt: skip
     group.add_argument(
         "--slice", type=float, metavar="SECONDS",

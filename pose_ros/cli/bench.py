@@ -28,13 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "--against", action="append", default=[], metavar="NETWORK",
-        help="in turns with this network too, in fp32; may be repeated",
+        help="measure this network too, in fp32 and in turns; may be given more than once",
     )  # fmt: skip
     add_frame_arguments(parser)
     parser.add_argument(
-        "--rounds", type=int, default=5, metavar="N", help="times through them (%(default)s)"
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how often they are run (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="for a program")
+    parser.add_argument("--json", action="store_true", help="print JSON for a program to read")
     add_network_arguments(parser)
 
 
@@ -42,9 +46,11 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read_frames``."""
     parser.add_argument(
         "input", nargs="?", default="synthetic", metavar="INPUT",
-        help="a video, pictures of one size, or synthetic (%(default)s)",
+        help="a video, pictures of one size, or synthetic (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--frames", type=int, default=100, metavar="N", help="%(default)s")
+    parser.add_argument(
+        "--frames", type=int, default=100, metavar="N", help="frames to take (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

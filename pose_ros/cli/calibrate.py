@@ -68,11 +68,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a video of each camera, or one bag with a topic of each",
     )  # fmt: skip
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="of the calibration, such as room.yaml"
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="where the calibration goes, such as room.yaml",
     )
     parser.add_argument("--force", action="store_true", help="replace that file")
     parser.add_argument(
-        "--topics", nargs="+", metavar="TOPIC", help="of the images in the bag (all of them)"
+        "--topics",
+        nargs="+",
+        metavar="TOPIC",
+        help="topics of the images in the bag (default: all of them)",
     )
     parser.add_argument(
         "--board", metavar="BOARD",
@@ -91,8 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--hfov", type=float, metavar="DEGREES",
-        help=f"horizontal field of view of cameras without intrinsics (a guess of "
-        f"{GUESSED_HFOV:g})",
+        help=f"horizontal field of view of cameras without intrinsics (default: a "
+        f"guess of {GUESSED_HFOV:g})",
     )  # fmt: skip
     parser.add_argument(
         "--offsets", nargs="+", type=float, metavar="S",

@@ -29,19 +29,22 @@ Check = Callable[[argparse.Namespace], Iterable[Finding]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="for a program")
+    parser.add_argument("--json", action="store_true", help="print JSON for a program to read")
     parser.add_argument("--models-dir", metavar="DIR", help="where model files are kept")
     graph = parser.add_argument_group("the running nodes", "looked at where ROS 2 is installed")
     graph.add_argument("--no-graph", action="store_true", help="look at this machine alone")
     graph.add_argument(
-        "--seconds", type=float, default=4.0, help="how long to listen to them (%(default)g)"
+        "--seconds",
+        type=float,
+        default=4.0,
+        help="how long to listen to them (default: %(default)g)",
     )
     graph.add_argument(
         "--wait",
         metavar="SECONDS",
         type=float,
         default=5.0,
-        help="how long to wait until there are nodes and all are known (%(default)g)",
+        help="how long to wait until there are nodes and all are known (default: %(default)g)",
     )
     graph.add_argument(
         "--tf",

@@ -32,10 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind = teach.add_mutually_exclusive_group()
     kind.add_argument(
         "--hand", dest="kind", action="store_const", const="hand", default="hand",
-        help="it is one of a hand (the default)",
+        help="the gesture is one of a hand (the default)",
     )  # fmt: skip
     kind.add_argument(
-        "--body", dest="kind", action="store_const", const="body", help="it is one of a body"
+        "--body",
+        dest="kind",
+        action="store_const",
+        const="body",
+        help="the gesture is a posture of a whole body",
     )
     teach.add_argument("--side", choices=SIDES, help="take examples of this hand alone")
     teach.add_argument(
@@ -44,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_inputs(actions.add_parser("test", help="say what pictures, a video or a camera show"))
     remove = actions.add_parser("remove", help="forget a gesture")
-    remove.add_argument("name", metavar="NAME", help="which one")
+    remove.add_argument("name", metavar="NAME", help="name of the gesture")
     actions.add_parser("list", help="say what is taught")
     for action in actions.choices.values():
         action.add_argument(
@@ -58,7 +62,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         help="pictures, folders, videos, bags, a camera (/dev/video0) or synthetic",
     )  # fmt: skip
     parser.add_argument("--network", help="network that finds the hands or bodies")
-    parser.add_argument("--topic", help="of the images in a bag")
+    parser.add_argument("--topic", help="topic of the images in a bag")
     parser.add_argument(
         "--every", type=float, default=EVERY_SECONDS, metavar="SECONDS",
         help="time between two images of a video or camera that are looked at (default "

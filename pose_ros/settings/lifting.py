@@ -24,15 +24,15 @@ class MountOptions:
     )
     camera_pitch: float = option(
         0.0,
-        help="Angle by which that camera looks down; it counts with camera_height alone.",
+        help="Angle by which the camera looks down; used only with camera_height.",
         minimum=-80.0,
         maximum=80.0,
         unit="degrees",
     )
     camera_roll: float = option(
         0.0,
-        help="Angle by which that camera is turned clockwise, seen from behind it; it counts with "
-        "camera_height alone.",
+        help="Angle by which the camera is turned clockwise, seen from behind it; used only with "
+        "camera_height.",
         minimum=-80.0,
         maximum=80.0,
         unit="degrees",

@@ -335,7 +335,7 @@ class FusionParameters:
     )
     camera_info_topic: str = option(
         "{camera}/camera_info",
-        help="Topic of the camera_info of a camera; it counts without a calibration alone.",
+        help="Topic of the camera_info of a camera; used only without a calibration.",
         flag="",
     )
     calibration: str = option(
