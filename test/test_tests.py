@@ -10,28 +10,6 @@ from pathlib import Path
 
 import pytest
 
-# Private attributes of other objects that tests still read, by file. No more may come: mend one,
-# and lower its count.
-PRIVATE = {
-    "test_operator.py": 1,
-    "test_frames.py": 3,
-    "test_blazehand.py": 1,
-    "test_blazepose.py": 1,
-    "test_series.py": 2,
-    "test_gesture_action.py": 2,
-    "test_gesture_goals.py": 2,
-    "test_gesture_node.py": 5,
-    "test_gesture_safety.py": 13,
-    "test_launch_plan.py": 1,
-    "test_camera_and_depth.py": 1,
-    "test_middleware.py": 2,
-    "test_pointing_markers.py": 3,
-    "test_replay.py": 5,
-    "test_quantization.py": 3,
-    "test_session.py": 6,
-    "test_cameras.py": 1,
-    "test_source.py": 4,
-}
 # what a library calls so, and means for all
 PUBLIC = {"_replace", "_perform_substitutions"}
 
@@ -107,12 +85,12 @@ def is_self(node: ast.expr) -> bool:
 
 
 def test_tests_read_no_private_attributes_of_other_modules(checkout: Path) -> None:
-    counts = {}
-    for path in sorted((checkout / "test").rglob("*.py")):
-        found = private_names(ast.parse(path.read_text(encoding="utf-8")))
-        if found:
-            counts[path.name] = len(found)
-    assert {name: n for name, n in counts.items() if n > PRIVATE.get(name, 0)} == {}
+    found = {
+        path.name: names
+        for path in sorted((checkout / "test").rglob("*.py"))
+        if (names := private_names(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
 
 
 def test_check_on_another_ros_runs_each_test_that_sees_ros(checkout: Path) -> None:

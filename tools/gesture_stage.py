@@ -66,6 +66,12 @@ def one_person(person: int = 7) -> Poses:
     )
 
 
+def client_of(node: GestureNode, service: str) -> Any:
+    """Return the node's client of a service, by the end of its name."""
+    (found,) = (client for client in node.clients if client.srv_name.endswith(service))
+    return found
+
+
 class Stage:
     """A gesture node, a person before a camera, and a robot that listens."""
 

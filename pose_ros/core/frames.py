@@ -80,6 +80,11 @@ class FrameTree:
     def __len__(self) -> int:
         return len(self._links)
 
+    @property
+    def places(self) -> int:
+        """How many places of all frames it remembers, counted one frame after the other."""
+        return sum(len(link.places) for link in self._links.values())
+
     def add(
         self,
         parent: str,

@@ -52,7 +52,7 @@ BODY_SIZE = 6.0
 """Size of a person, in which tracker and filters measure ways, in sides of a hand's region."""
 
 
-_ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 16, 16))
+ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 16, 16))
 SKELETON = skeletons.get("blazehand21")
 _WRIST = 0
 _PALM_WRIST, _PALM_MIDDLE_MCP = 0, 2  # of the detector's seven points
@@ -90,7 +90,7 @@ def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> s
     Returns:
         Detections, best first, in the unit square around the letterboxed image.
     """
-    return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
+    return ssd.decode(raw_boxes, raw_scores, ANCHORS, DETECTOR_SIZE, threshold)
 
 
 def decode(

@@ -166,7 +166,7 @@ SEARCH_PERIOD = 0.5
 LOSS_PERIOD = 0.1
 """Least seconds from one search to the next, however often people are lost."""
 
-_ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
+ANCHORS = ssd.anchors(DETECTOR_SIZE, strides=(8, 16, 32, 32, 32))
 
 
 def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> ssd.Detections:
@@ -181,7 +181,7 @@ def detect(raw_boxes: FloatArray, raw_scores: FloatArray, threshold: float) -> s
     Returns:
         Detections, best first, in the unit square around the letterboxed image.
     """
-    return ssd.decode(raw_boxes, raw_scores, _ANCHORS, DETECTOR_SIZE, threshold)
+    return ssd.decode(raw_boxes, raw_scores, ANCHORS, DETECTOR_SIZE, threshold)
 
 
 def person_detector(session: Session) -> ssd.Detector:

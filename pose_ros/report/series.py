@@ -41,6 +41,11 @@ class Series:
     def __len__(self) -> int:
         return self._rows
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that it keeps of the samples."""
+        return self._times.nbytes + self._values.nbytes
+
     def add(self, time: float, values: ArrayLike) -> None:
         """Take in a sample: seconds, not before the last one's, and (W,) values; NaN is unknown."""
         if self._rows and self._in_row < self.stride:

@@ -240,6 +240,7 @@ class DepthBuffer:
         self._apart = self._skipped = 0
         self.used_total = 0
         self.missed_total = 0
+        self.received_total = 0
 
     def take(self, message: bytes) -> float:
         """Take a serialized sensor_msgs/Image; return its stamp in seconds, NaN for a bad one."""
@@ -250,6 +251,7 @@ class DepthBuffer:
             return math.nan
         with self._arrived:
             self._matcher.put(depth.stamp, depth)
+            self.received_total += 1
             self._arrived.notify_all()
         return depth.stamp
 
@@ -291,7 +293,10 @@ class DepthBuffer:
 
     def describe(self) -> str:
         """Return one line for the diagnostics."""
-        return f"{self._topic}: for {self.used_total} images, not for {self.missed_total}"
+        return (
+            f"{self._topic}: {self.received_total} received, for {self.used_total} images, "
+            f"not for {self.missed_total}"
+        )
 
     def _wait_for_own(self, stamp: float) -> None:
         """Wait for the depth image of an image's own stamp, where there is hope for one."""

@@ -23,6 +23,8 @@ FLOOD_RATIO = 4.0
 
 MAX_NOTICES = 200
 """Causes that are kept at most: a sender of ever new ones must not fill log and memory."""
+SAME_STATE_SECONDS = 10.0
+"""A state that comes and goes is logged no more often."""
 RECENT_SECONDS = 2.5
 """A notice of this time still holds: a node looks once a second."""
 AGAIN_SECONDS = 60.0
@@ -257,6 +259,32 @@ class Notices:
         """Note that all causes are gone, as when a node is activated."""
         with self._lock:
             self._given.clear()
+
+
+class StateLog:
+    """Logs states; one that comes and goes with other numbers is logged every few seconds.
+
+    Args:
+        logger: Of a node.
+    """
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        self._logged_at: dict[str, float] = {}  # seconds
+
+    def log(self, text: str) -> None:
+        """Log a state, unless it was logged a moment ago."""
+        kind = re.sub(r"[\d.]+", "", text)
+        now = time.monotonic()
+        if now - self._logged_at.get(kind, -math.inf) >= SAME_STATE_SECONDS:
+            if len(self._logged_at) >= MAX_NOTICES:
+                self._logged_at.clear()
+            self._logged_at[kind] = now
+            self._logger.info(printable(text))
+
+    def clear(self) -> None:
+        """Log each state at once again, as when a node is activated."""
+        self._logged_at.clear()
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str, str], None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 import sys
 import threading
 import time
@@ -42,8 +40,8 @@ from pose_ros.files import user_path
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray
 from pose_ros.pipeline import FoundGestures, GestureStage, Recognizer
-from pose_ros.ros.diagnostics import MAX_NOTICES, Level, Notices, Report
-from pose_ros.ros.frames import listen
+from pose_ros.ros.diagnostics import Level, Notices, Report, StateLog
+from pose_ros.ros.frames import FrameLookup, listen
 from pose_ros.ros.markers import PointingMarkers
 from pose_ros.ros.messages import gestures_to_msg, target_to_msg
 from pose_ros.ros.neighbors import GestureNeighbors, Trouble
@@ -63,7 +61,6 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-SAME_STATE_SECONDS = 10.0
 LOCK, STOP = "~/lock", "~/stop"
 
 
@@ -153,14 +150,14 @@ class Targeting:
 
     def __init__(self, node: ManagedNode[GestureParameters]) -> None:
         self._frame = node.parameters.targets.target_frame
-        self._frames = listen(node)
+        self.frames = listen(node)
         self._targets = node.make_publisher(PointStamped, "~/target", RESULT_QOS)
         self._markers = node.make_publisher(MarkerArray, "~/markers", RESULT_QOS)
         self._made_markers = PointingMarkers()
 
     def close(self) -> None:
         """End the subscriptions."""
-        self._frames.close()
+        self.frames.close()
 
     def place(self, header: Any, frame: str = "") -> Float64Array | str:
         """Return (4, 4) that takes meters of an image's frame to the target frame.
@@ -172,7 +169,7 @@ class Targeting:
             frame: Another frame than the target frame.
         """
         try:
-            return self._frames.lookup(frame or self._frame, header)
+            return self.frames.lookup(frame or self._frame, header)
         except TransformError as error:
             return str(error)
 
@@ -236,7 +233,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._states: Any = None
         self._gestures: Any = None
         self._published_state: tuple[State, str] | None = None
-        self._logged_at: dict[str, float] = {}  # when each kind of state was logged, seconds
+        self._state_log = StateLog(self.get_logger())
         self._sources = 0  # how often poses have begun to come from another node
         self._ends = False  # the process does
         self._unheard = ""  # why a lock or stop button cannot be heard
@@ -284,7 +281,8 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._moving_clock.restart()
         self._rewinds.reset()
         self._ticker = Ticker(self._tick, 1.0 / self.parameters.rate, "gesture commands")
-        self._sources, self._logged_at = 0, {}
+        self._sources = 0
+        self._state_log.clear()
         if self._teacher is not None:
             self._teacher.start()
         self._input = PoseInput(
@@ -356,6 +354,23 @@ class GestureNode(ManagedNode[GestureParameters]):
                 level, message = Level.ERROR, self._defect
             self._defect = self._refusal = ""
             return Report(level, message, values, logged=True)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a publisher of the lock topic locks the robot; also before activation."""
+        with self._mutex:
+            return bool(self._locks.holders)
+
+    @property
+    def frames(self) -> FrameLookup:
+        """Where frames are, by what it heard on /tf.
+
+        Raises:
+            RuntimeError: The node is not configured.
+        """
+        if self._targeting is None:
+            raise RuntimeError("the node is not configured")
+        return self._targeting.frames
 
     def hardware_id(self) -> str:
         """Return the topic of the speeds."""
@@ -543,18 +558,8 @@ class GestureNode(ManagedNode[GestureParameters]):
             before = self._published_state
             self._publish_state(command.state, command.reason)
             if (before is None or before[0] is not command.state) and not self._rewound:
-                self._log_state(f"{command.state.value}: {command.reason}")
+                self._state_log.log(f"{command.state.value}: {command.reason}")
         self._rewound = False
-
-    def _log_state(self, text: str) -> None:
-        """Log a state; one that comes and goes with other numbers is logged every few seconds."""
-        kind = re.sub(r"[\d.]+", "", text)
-        now = time.monotonic()
-        if now - self._logged_at.get(kind, -math.inf) >= SAME_STATE_SECONDS:
-            if len(self._logged_at) >= MAX_NOTICES:
-                self._logged_at.clear()
-            self._logged_at[kind] = now
-            self.get_logger().info(printable(text))
 
     def _log_rewind(self) -> None:
         """Log that time went back; the state that follows from it is not logged too."""

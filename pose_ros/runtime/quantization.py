@@ -78,7 +78,7 @@ def quantize(path: Path, plan: Int8Plan, samples: Sequence[FloatArray]) -> bytes
 
     model = onnx.load(path)
     chosen = _chosen(model, plan, path)
-    _equalize(model, samples)
+    equalize(model, samples)
     _correct_biases(model, samples, chosen)
     # it would ask for its own preparation, which this file does not need
     add_pre_process_metadata(model)
@@ -159,7 +159,7 @@ def _linear_groups(model: Model, users: Mapping[str, list[Node]]) -> list[list[s
     return [group for group in groups if all(is_linear(name, group) for name in group)]
 
 
-def _equalize(model: Model, samples: Sequence[FloatArray]) -> None:
+def equalize(model: Model, samples: Sequence[FloatArray]) -> None:
     """Scale channels of tensors that go from convolution to convolution to more alike ranges.
 
     What the network computes stays the same.

@@ -39,7 +39,8 @@ _LOG = logging.getLogger(__name__)
 ort.disable_telemetry_events()
 
 _SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
-_MAX_BINDINGS = 32
+MAX_SHAPES = 32
+"""Shapes of inputs whose buffers on a device are kept at most."""
 
 # A network in half or double precision takes and gives float32 here: `run` converts.
 _CONVERTED = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -119,6 +120,11 @@ class OrtSession:
         """What really runs the network, after any fallback: ``cpu``, ``cuda`` or ``tensorrt``."""
         return self._provider
 
+    @property
+    def kept_shapes(self) -> int:
+        """For how many shapes of inputs buffers are kept."""
+        return len(self._bindings)
+
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
         """Run the network; inputs and outputs in the order of the file, or of ``select``.
 
@@ -172,7 +178,7 @@ class OrtSession:
         """Return the buffers for inputs of these shapes; the number of people changes them."""
         shapes = tuple(array.shape for array in inputs.values())
         if shapes not in self._bindings:
-            if len(self._bindings) == _MAX_BINDINGS:
+            if len(self._bindings) == MAX_SHAPES:
                 self._bindings.clear()
             self._bindings[shapes] = _Binding(self._session, inputs, self._outputs, device)
         return self._bindings[shapes]
@@ -241,7 +247,7 @@ def open_session(
     EngineOptions(threads=threads)  # refuses a number out of its range
     check_precision(precision, provider)
     check_external_data(path)
-    _warn_of_conflict()
+    warn_of_conflict()
     chain = choose_providers(provider, require_gpu, ort.get_available_providers())
     asked = _SHORT_NAMES[chain[0]]
     reason = ""
@@ -275,7 +281,7 @@ def open_session(
 
 
 @functools.cache
-def _warn_of_conflict() -> None:
+def warn_of_conflict() -> None:
     """Say once in a process that two distributions of onnxruntime are installed."""
     if conflict := engine_conflict(installed_engines()):
         _LOG.warning("%s: %s", conflict, ENGINE_CURE)

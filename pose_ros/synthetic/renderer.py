@@ -48,6 +48,11 @@ class Renderer:
         self._kept_bytes = 0
         self._nearest: tuple[float, Box, FloatArray] | None = None
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the drawn people that are kept, to show them again."""
+        return self._kept_bytes
+
     def frame(self, seconds: float, key: int, number: int) -> Image:
         """Return a (height, width, 3) BGR frame of the scene.
 

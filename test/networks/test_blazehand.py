@@ -53,7 +53,7 @@ class Detector:
         corner = np.array([square.x, square.y]) - square.size / 2
         for i, hand in enumerate(self.scene):
             anchor = 100 + 300 * i
-            center = blazehand._ANCHORS[anchor]
+            center = blazehand.ANCHORS[anchor]
             points = np.array([hand.x, hand.y]) + HAND[[0, 5, 9, 13, 17, 1, 2]]
             middle = (np.array([hand.x, hand.y]) - corner) / square.size
             boxes[0, anchor, :2] = 192 * (middle - center)

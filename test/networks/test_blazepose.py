@@ -42,7 +42,7 @@ class Detector:
         square = Region.letterbox(WIDTH, HEIGHT)
         for i, (x, y) in enumerate(self.scene):
             anchor = 100 + 300 * i
-            center = search._ANCHORS[anchor]
+            center = search.ANCHORS[anchor]
             points = np.array([[x, y], [x, y - RADIUS], [x, y - 90], [x, y - 140]], np.float32)
             corner = np.array([square.x, square.y]) - square.size / 2
             points = (points - corner) / square.size

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseStamped, TransformStamped
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from tf2_msgs.msg import TFMessage
@@ -81,7 +81,7 @@ def stage(ros: Any, navigator: Navigator) -> Stage:
     frames.publish(TFMessage(transforms=[mounting]))
     down = np.array([0.0, 0.0, 1.0])
     made.seen.ray = Ray(np.array([1.0, 0.0, 1.5]), down, 0.05, metric=True, origin_sigma=0.05)
-    action = made.node._robot._action
+    (action,) = (each for each in made.node.waitables if isinstance(each, ActionClient))
     assert ros.spin_until(action.server_is_ready)
     made.engage()
     return made

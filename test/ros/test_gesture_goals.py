@@ -14,7 +14,7 @@ from tf2_msgs.msg import TFMessage
 
 from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.messages.headers import stamp_from_msg
-from tools.gesture_stage import LATCHED, Stage
+from tools.gesture_stage import LATCHED, Stage, client_of
 
 pytestmark = pytest.mark.safety
 
@@ -60,7 +60,7 @@ def test_a_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any)
     goals = ros.collect(PoseStamped, "goal_pose")
     targets = ros.collect(PointStamped, "gesture/target")
     stage.up()
-    assert ros.spin_until(stage.node._robot._cancel.service_is_ready)
+    assert ros.spin_until(client_of(stage.node, "cancel_goal").service_is_ready)
     stage.engage()
     stage.seen.ray = ray_to(2.0, 1.0)
     # without a frame there is no goal, and it is said why

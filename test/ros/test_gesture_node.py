@@ -19,11 +19,12 @@ from std_msgs.msg import Bool, Empty, String
 from std_srvs.srv import Trigger
 
 from pose_ros.core import skeletons
+from pose_ros.core.commands.commander import Commander
 from pose_ros.core.types import Poses
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.messages import header_to_msg, poses_to_msg, stamp_to_msg
-from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, one_person
+from tools.gesture_stage import LATCHED, SUCCESS, TIMEOUT, Stage, client_of, one_person
 
 pytestmark = pytest.mark.safety
 
@@ -117,7 +118,7 @@ def test_zero_when_a_callback_hangs(make: Any) -> None:
     def hang() -> None:
         if not let_go.is_set():
             # no thread spins now: the state is read where it is made
-            while stage.node._commander.state.value == "commanding":
+            while dict(stage.node.report().values)["command state"] == "commanding":
                 assert time.monotonic() < ends[0]
                 time.sleep(0.01)
             stopped.append(True)
@@ -160,10 +161,10 @@ def test_zero_when_the_commander_fails(make: Any, monkeypatch: Any) -> None:
     stage.up()
     stage.drive()
 
-    def fail(_now: float) -> None:
+    def fail(_commander: Commander, _now: float) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr(stage.node._commander, "tick", fail)
+    monkeypatch.setattr(Commander, "tick", fail)
     assert stage.until(lambda: stage.linear() == 0.0, "come_here")
 
 
@@ -223,7 +224,7 @@ def test_latched_lock_published_before_start_locks(make: Any) -> None:
     lock = stage.ros.node.create_publisher(Bool, "gesture/lock", LATCHED)
     lock.publish(Bool(data=True))
     assert stage.node.trigger_configure() == SUCCESS
-    assert stage.ros.spin_until(lambda: stage.node._locks.holders)
+    assert stage.ros.spin_until(lambda: stage.node.locked)
     assert stage.node.trigger_activate() == SUCCESS
     assert stage.until(lambda: len(stage.seen.stamps) > 20, "raise_hand")
     assert stage.states[-1].value == "locked"
@@ -257,7 +258,7 @@ def test_event_is_published_and_its_service_called(make: Any) -> None:
     stage.ros.node.create_service(Trigger, "greet", answer)
     events = stage.ros.collect(String, "gesture/event")
     stage.up()
-    client = stage.node._robot._triggers["greet"]
+    client = client_of(stage.node, "greet")
     assert stage.ros.spin_until(client.service_is_ready)
     stage.engage()
     assert stage.until(lambda: events and calls, "wave")

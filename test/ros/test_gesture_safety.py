@@ -33,8 +33,10 @@ from tf2_msgs.msg import TFMessage
 from pose_ros.core.gestures.recognizer import Ray
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.msg import PoseArray
+from pose_ros.ros.diagnostics import StateLog
 from pose_ros.ros.gesture_node import GestureNode
 from pose_ros.ros.messages import header_to_msg, image_to_msg, poses_to_msg
+from pose_ros.ros.neighbors import GestureNeighbors
 from pose_ros.ros.pose_node import PoseNode
 from pose_ros.synthetic.source import open_synthetic
 from tools.gesture_stage import COMMANDS, LATCHED, TIMEOUT, FakeRecognizer, Stage, one_person
@@ -153,17 +155,17 @@ def test_a_lock_outlives_its_publisher_until_a_new_one_undoes_it(
     for publisher in (panel, dock):
         heard(stage, publisher)
     panel.publish(Bool(data=True))
-    assert stage.ros.spin_until(lambda: stage.node._locks.holders)
+    assert stage.ros.spin_until(lambda: stage.node.locked)
     node.destroy_publisher(panel)
     assert stage.ros.spin_until(lambda: stage.node.count_publishers("gesture/lock") == 1)
     for _ in range(5):
         dock.publish(Bool(data=False))
         stage.ros.spin_for(0.05)
-    assert stage.node._locks.holders
+    assert stage.node.locked
     successor = lock_of("panel_again")
     heard(stage, successor)
     successor.publish(Bool(data=False))
-    assert stage.ros.spin_until(lambda: not stage.node._locks.holders)
+    assert stage.ros.spin_until(lambda: not stage.node.locked)
 
 
 def test_lock_topic_of_another_type_locks_and_is_named(make: Any, elsewhere: Any) -> None:
@@ -269,7 +271,7 @@ def test_two_unidentified_senders_are_both_refused(
     for _ in range(3):
         dock.publish(Bool(data=False))
         stage.show()
-    assert stage.node._locks.holders
+    assert stage.node.locked
     panel.destroy_publisher(dock)
     assert stage.ros.spin_until(lambda: stage.node.count_publishers("gesture/lock") == 1)
     lock.publish(Bool(data=False))
@@ -337,7 +339,7 @@ def test_a_second_gesture_node_is_named(ros: Any) -> None:
         GestureNode(namespace="/other", cli_args=["--ros-args", "-r", "cmd_vel:=/cmd_vel"])
     )
     assert second.autostart()
-    watch = first._watch
+    watch = GestureNeighbors(first, ())
     texts = lambda: [trouble.text for trouble in watch.look()[0]]  # noqa: E731
     assert ros.spin_until(lambda: any("/other/gesture commands by gestures" in t for t in texts()))
     third = ros.add(GestureNode())
@@ -380,7 +382,7 @@ def test_invalid_transforms_do_not_stop_the_robot_and_are_named_once(
         sender.publish(TFMessage(transforms=[*bad, good]))
         stage.show()
     assert stage.linear() > 0.0
-    frames = stage.node._targeting._frames
+    frames = stage.node.frames
     header = header_to_msg(0.0, "lens")
     header.stamp = good.header.stamp
     assert stage.ros.spin_until(lambda: np.allclose(frames.lookup("base_link", header), np.eye(4)))
@@ -435,18 +437,18 @@ def test_mutated_messages_end_no_node_and_move_no_robot(ros: Any, true_poses: An
                 ros.spin_for(0.001)
 
     attack(1500, others[:2])
-    assert node._images > 50, "they do not get through"
+    assert int(dict(node.report().values)["images"]) > 50, "they do not get through"
     attack(500, others)
     ros.spin_for(0.2)
     assert node.state == "active"
     assert not moves()
     # and it is as ready as before: with messages as they should be, it drives
     others[3][0].publish(Bool(data=False))
-    assert ros.spin_until(lambda: not node._locks.holders)
+    assert ros.spin_until(lambda: not node.locked)
     others[1][0].publish(mounting)  # a rotation that was damaged to another one turned the world
     began = time.monotonic()
     while not moves():
-        assert time.monotonic() < began + 60.0, (node._commander.state, node._commander.reason)
+        assert time.monotonic() < began + 60.0, node.report()
         gesture = "raise_hand" if (time.monotonic() - began) % 1.5 < 0.6 else "t_pose"
         poses.publish(image(gesture))
         ros.spin_for(0.03)
@@ -552,9 +554,9 @@ def test_zero_when_the_camera_freezes_though_its_stamps_rise(ros: Any, fake: Any
 
 def test_a_state_that_comes_and_goes_is_logged_once(ros: Any, capfd: Any) -> None:
     """As where poses take a hair too long: 47 times in 45 s it would be."""
-    node = ros.add(GestureNode())
+    states = StateLog(ros.node.get_logger())
     for i in range(47):
-        node._log_state(f"stopped: poses are 0.{310 + i} s old; timeout is 0.3 s")
-        node._log_state("engaged: operator 7")
+        states.log(f"stopped: poses are 0.{310 + i} s old; timeout is 0.3 s")
+        states.log("engaged: operator 7")
     said = capfd.readouterr().err
     assert said.count("stopped: poses are") == said.count("engaged: operator") == 1

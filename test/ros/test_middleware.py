@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -17,7 +18,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pose_ros.errors import OptionError
 from pose_ros.ros import middleware
 from pose_ros.ros.middleware import PROFILE_VARIABLES, SHARED_MEMORY, sweep
 
@@ -174,30 +174,30 @@ def test_processes_that_run_at_once_claim_different_domains() -> None:
     assert len(set(found)) == 3
     assert all(1 <= number <= middleware.LAST_DOMAIN for number in found)
     # what has ended has given its domain back
-    again = subprocess.run(
-        [sys.executable, "-c", f"{CLAIM}print(claim_domain())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert int(again.stdout) == min(found)
+    assert claimed_by_a_process() == min(found)
 
 
-def test_domain_in_which_a_participant_listens_is_left_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(middleware, "_claims", [])
-    middleware.claim_domain.cache_clear()
-    free = middleware.claim_domain()
-    middleware._claims.pop().close()
-    middleware.claim_domain.cache_clear()
+def claimed_by_a_process() -> int:
+    """Return the domain that a process claims; it has ended, so that the domain is free."""
+    command = [sys.executable, "-c", f"{CLAIM}print(claim_domain())"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout)
+
+
+def test_domain_in_which_a_participant_listens_is_left_alone() -> None:
+    free = claimed_by_a_process()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
         participant.bind(("", 7400 + 250 * free + 10))
-        assert middleware.claim_domain() != free
-    monkeypatch.setattr(middleware, "_in_use", lambda _domain: True)
-    middleware.claim_domain.cache_clear()
-    with pytest.raises(OptionError, match="ROS_DOMAIN_ID"):
-        middleware.claim_domain()
-    for claim in middleware._claims:
-        claim.close()
+        assert claimed_by_a_process() != free
+
+
+def test_error_says_what_to_set_when_no_domain_is_free() -> None:
+    with contextlib.ExitStack() as stack:
+        for domain in range(1, middleware.LAST_DOMAIN + 1):
+            participant = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):  # some other participant listens
+                participant.bind(("", 7400 + 250 * domain + 10))
+        command = [sys.executable, "-c", f"{CLAIM}claim_domain()"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "OptionError: the ROS domains 1 to 101 are all in use" in ended.stderr
+    assert "set ROS_DOMAIN_ID" in ended.stderr

@@ -12,7 +12,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.gestures.recognizer import Ray
-from pose_ros.ros.markers import OPEN_METERS
+from pose_ros.ros.markers import OPEN_METERS, PointingMarkers
 from tools.gesture_stage import LATCHED, SUCCESS, Stage
 
 pytestmark = pytest.mark.safety
@@ -52,13 +52,23 @@ def actions(array: MarkerArray) -> dict[str, int]:
     return {marker.ns: marker.action for marker in array.markers}
 
 
-def test_line_cone_and_target_are_shown_and_deleted(ros: Any) -> None:
+def test_line_cone_and_target_are_shown_and_deleted(
+    ros: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[MarkerArray] = []
+    update = PointingMarkers.update
+
+    def noted(*arguments: Any) -> MarkerArray:
+        made.append(update(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(PointingMarkers, "update", noted)
     stage = Stage(ros, commands=COMMANDS)
     stage.up()
     stage.seen.ray = ray()
     # no one subscribes: nothing is made
     assert stage.until(lambda: len(stage.seen.stamps) > 5, "point")
-    assert stage.node._targeting._made_markers._shown == set()
+    assert made == []
     found = ros.collect(MarkerArray, "gesture/markers")
     # no frame yet: where the arm leads, and no target
     assert stage.until(lambda: found, "point")

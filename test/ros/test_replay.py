@@ -156,9 +156,13 @@ class Stage:
         assert ros.spin_until(lambda: ros.node.count_subscribers("/pose/poses") == 2)
         # a machine that stops for a moment may let an image overtake where the camera is
         self.player.send_first("/tf_static")
-        frames = self.nodes[0]._targeting._frames
+        frames = self.nodes[0].frames
         optical = Header(frame_id="camera_optical_frame")
         assert ros.spin_until(lambda: knows(frames, "base_link", optical))
+
+    def depth_received(self) -> bool:
+        """Return whether the pose node has a depth image."""
+        return ": 0 received" not in dict(self.nodes[1].report().values)["depth"]
 
     def _take(self, topic: str) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
@@ -219,7 +223,7 @@ def test_rounds_of_a_replay_give_the_results_of_the_pipeline(
     )
     assert played.ros.spin_until(lambda: played.player.subscribers(DEPTH))
     played.player.send_first(DEPTH)
-    assert played.ros.spin_until(lambda: played.nodes[1]._camera_and_depth._depth._matcher.stamps)
+    assert played.ros.spin_until(played.depth_received)
     options = PipelineOptions(lift=LiftOptions(height=1.8))
     hands = create_body_hands(threads=1, detect_palms=with_finder)
     pipeline = Pipeline(create_estimator(threads=1, **people), hands, options)

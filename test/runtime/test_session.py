@@ -50,11 +50,13 @@ class Gpu:
         broken: Providers that cannot be had, by what they do about it: raise, or be
             silently left out, as onnxruntime does with both.
         loads: Model and providers of each try.
+        loaded: What came of them.
     """
 
     def __init__(self, broken):
         self.broken = broken
         self.loads = []
+        self.loaded = []
 
     def __call__(self, model, options, *, providers, **keywords):
         names = [p if isinstance(p, str) else p[0] for p in providers]
@@ -63,6 +65,7 @@ class Gpu:
             if self.broken.get(name) == "raise":
                 raise RuntimeError(f"{name}:\n  no such library")
         loaded = LOADING(model, options, providers=[CPU], **keywords)
+        self.loaded.append(loaded)
         present = [name for name in names if name not in self.broken]
         loaded.get_providers = lambda: present
         if present[0] != CPU:
@@ -165,20 +168,20 @@ def test_inputs_of_another_shape_are_refused(sums, device):
 
 def test_more_shapes_than_are_kept(sums):
     session = OrtSession(LOADING(str(sums), providers=[CPU]), "cpu")
-    for count in range(1, 2 * sessions._MAX_BINDINGS):
+    for count in range(1, 2 * sessions.MAX_SHAPES):
         a, b = arrays(count)
         assert np.array_equal(session.run(a, b)[1], a + b)
-    assert len(session._bindings) < sessions._MAX_BINDINGS
+    assert session.kept_shapes < sessions.MAX_SHAPES
 
 
 def test_a_gpu_that_breaks_down_is_one_clear_error(sums, gpu, monkeypatch):
-    gpu()
+    fake = gpu()
     session = open_session(sums, "cuda")
 
     def out_of_memory(binding, options):
         raise Fail("CUDA failure 2:\nout of memory")
 
-    monkeypatch.setattr(session._session, "run_with_iobinding", out_of_memory)
+    monkeypatch.setattr(fake.loaded[-1], "run_with_iobinding", out_of_memory)
     with pytest.raises(
         RuntimeUnavailableError, match="cuda cannot run the network: CUDA fail"
     ) as e:
@@ -328,10 +331,10 @@ def test_two_distributions_of_onnxruntime_are_logged_once_with_the_cure(
         "Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.20.1\n"
     )
     monkeypatch.syspath_prepend(str(written.parent))
-    sessions._warn_of_conflict.cache_clear()
+    sessions.warn_of_conflict.cache_clear()
     open_session(sums)
     open_session(sums)
-    sessions._warn_of_conflict.cache_clear()
+    sessions.warn_of_conflict.cache_clear()
     (record,) = caplog.records
     assert "and onnxruntime-gpu 1.20.1 are both installed" in record.getMessage()
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in record.getMessage()

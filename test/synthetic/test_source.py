@@ -18,6 +18,7 @@ from pose_ros.errors import OptionError, SourceError
 from pose_ros.sources.opening import open_source
 from pose_ros.synthetic.actor import Step, hold
 from pose_ros.synthetic.figure import Look
+from pose_ros.synthetic.renderer import Renderer
 from pose_ros.synthetic.scene import Actor, Path, Scene
 from pose_ros.synthetic.scenes import crossing
 from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic
@@ -267,14 +268,15 @@ def test_a_late_reader_of_a_live_source_gets_the_present() -> None:
 
 
 class DrawnClock:
-    """A clock that only drawing and waiting move."""
+    """A clock that only drawing and waiting move, for sources that are made after it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, source: SyntheticSource) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self._drawing = 0.0
         fake = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
         monkeypatch.setattr("pose_ros.synthetic.source.time", fake)
-        monkeypatch.setattr(source._closed, "wait", self._pass)
+        event = SimpleNamespace(wait=self._pass, is_set=lambda: False)
+        monkeypatch.setattr("pose_ros.synthetic.source.Event", lambda: event)
         monkeypatch.setattr("pose_ros.synthetic.renderer.Renderer.frame", self._draw)
 
     def read(self, source: SyntheticSource, drawing: float) -> Frame:
@@ -294,8 +296,8 @@ class DrawnClock:
 
 
 def test_live_frame_is_drawn_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = DrawnClock(monkeypatch)
     source = SyntheticSource("walk", fps=10, width=64, height=48)
-    clock = DrawnClock(monkeypatch, source)
     clock.read(source, 0.04)  # it is not known yet how long that takes
     ages = []
     for _ in range(10):
@@ -307,8 +309,8 @@ def test_live_frame_is_drawn_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -
 def test_live_frames_that_take_longer_than_their_spacing_are_fewer_and_fresh(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    clock = DrawnClock(monkeypatch)
     source = SyntheticSource("walk", fps=30, width=64, height=48)
-    clock = DrawnClock(monkeypatch, source)
     found = [(clock.read(source, 0.05), clock.now) for _ in range(20)]
     # the estimate of the time of drawing has to settle
     assert all(now - frame.stamp < 0.01 for frame, now in found[8:])
@@ -317,8 +319,8 @@ def test_live_frames_that_take_longer_than_their_spacing_are_fewer_and_fresh(
 
 def test_live_scene_begins_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = "synthetic:directing?fps=10&width=64&height=48"
+    clock = DrawnClock(monkeypatch)
     source = open_synthetic(f"{spec}&begin=1002.5")
-    clock = DrawnClock(monkeypatch, source)
     assert clock.read(source, 0.01).stamp == pytest.approx(1002.5)
     recording = open_synthetic(spec, live=False)
     for seconds in (0.0, 2.0, 7.3):
@@ -343,10 +345,17 @@ def test_close_ends_a_read_in_another_thread() -> None:
 
 def test_kept_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pose_ros.synthetic.renderer._CACHE_BYTES", 1_500_000)
+    made: list[Renderer] = []
+
+    def make(*arguments: Any) -> Renderer:
+        made.append(Renderer(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("pose_ros.synthetic.source.Renderer", make)
     source = SyntheticSource("walk", live=False, loop=True, fps=5)
     found = frames(source, 29)
-    assert source._renderer is not None
-    assert 0 < source._renderer._kept_bytes <= 1_500_000
+    (renderer,) = made
+    assert 0 < renderer.kept_bytes <= 1_500_000
     np.testing.assert_array_equal(found[0].image, found[20].image)
     np.testing.assert_array_equal(found[8].image, found[28].image)
 

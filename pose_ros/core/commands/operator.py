@@ -236,6 +236,11 @@ class Locks:
         self._voices: dict[bytes, _Voice] = {}
 
     @property
+    def remembered(self) -> int:
+        """How many publishers it remembers: those that have said something."""
+        return len(self._voices)
+
+    @property
     def holders(self) -> tuple[bytes, ...]:
         """Ids of the publishers that lock; empty where the robot is not locked."""
         return tuple(self._locks)

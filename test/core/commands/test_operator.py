@@ -180,4 +180,4 @@ def test_endless_publishers_lock_and_use_bounded_memory(scene: Scene) -> None:
     for i in range(5 * MAX_SENDERS):
         assert scene.says(b"%d" % i, True)
     assert len(scene.locks.holders) <= MAX_SENDERS + 1
-    assert len(scene.locks._voices) <= MAX_SENDERS + 1
+    assert scene.locks.remembered <= MAX_SENDERS + 1
