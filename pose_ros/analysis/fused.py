@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,15 +17,15 @@ from pose_ros.bags.images import RecordedImage
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures.recognizer import GestureRecognizer
-from pose_ros.core.multiview.association import NO_PERSON
 from pose_ros.core.multiview.clocks import offsets_by_rays
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.fusion import FusedPeople, Fusion
+from pose_ros.core.multiview.hands import HandFusion
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import room_of
 from pose_ros.core.results import Result
 from pose_ros.core.timeline import StampOrder
-from pose_ros.core.types import Poses, hand_id, person_of_hand
+from pose_ros.core.types import Poses
 from pose_ros.errors import ImageError, OptionError
 from pose_ros.pipeline import FoundGestures, FoundPeople, GestureStage, PeopleStage, PipelineOptions
 from pose_ros.report import FusedCameraFacts
@@ -158,21 +157,28 @@ class FusedRecording:
             _Stream(self._samples(camera, known, refused), offset)
             for camera, known, offset in zip(self.cameras, begun, self.offsets, strict=True)
         ]
-        fusion = Fusion(self.views, self.fusion)
+        fusion, hand_fusion = Fusion(self.views, self.fusion), HandFusion(self.views)
         gestures = self._gestures()
         self._watched = {view.name: _Watched() for view in self.views}
         for sample in streams[0]:
-            newest = {self.cameras[0].view.name: (sample.stamp, sample.found.poses)}
+            newest = {self.cameras[0].view.name: sample}
             self.seen = {self.cameras[0].view.name: sample.image}
             for camera, stream in zip(self.cameras[1:], streams[1:], strict=True):
                 other = stream.reach(sample.stamp)
                 if other is not None:
-                    newest[camera.view.name] = (other.stamp, other.found.poses)
+                    newest[camera.view.name] = other
                     self.seen[camera.view.name] = stream.nearest(sample.stamp)
-            people = fusion.update(sample.stamp, newest)
+            people = fusion.update(
+                sample.stamp, {name: (s.stamp, s.found.poses) for name, s in newest.items()}
+            )
             self._watch(people)
             image = sample.image
-            hands = _renamed(sample.found.hands, sample.found.poses, people)
+            of_each = {
+                name: (s.stamp, s.found.hands)
+                for name, s in newest.items()
+                if s.found.hands is not None
+            }
+            hands = hand_fusion.update(people, of_each, self.fusion.max_skew)
             held = FoundGestures((), {}, {})
             if gestures is not None:
                 held = gestures.run(people.poses, hands, sample.stamp, image.place)
@@ -306,34 +312,6 @@ class _Stream:
         """Return the image nearest to a stamp that was reached."""
         there = [each for each in (self._before, self._newest) if each is not None]
         return min(there, key=lambda each: abs(each.stamp - stamp)).image
-
-
-def _renamed(hands: Poses | None, own: Poses, people: FusedPeople) -> Poses | None:
-    """Return the hands that the reference sees, by the ids of the fused people.
-
-    Args:
-        hands: By the ids of the reference's people.
-        own: These people.
-        people: The fused ones; hands of who is not among them are left out.
-    """
-    if hands is None:
-        return None
-    rows = people.members[:, 0].tolist()
-    ids = {
-        int(own.ids[row]): int(fused)
-        for row, fused in zip(rows, people.poses.ids, strict=True)
-        if row != NO_PERSON
-    }
-    numbers = hands.ids.tolist()
-    kept = [i for i, hand in enumerate(numbers) if person_of_hand(hand) in ids]
-    new = [hand_id(ids[person_of_hand(numbers[i])], numbers[i] % 2) for i in kept]
-    values = {each.name: getattr(hands, each.name) for each in fields(Poses)}
-    changes: dict[str, Any] = {
-        name: value[kept] for name, value in values.items() if isinstance(value, np.ndarray)
-    }
-    if hands.labels is not None:
-        changes["labels"] = tuple(hands.labels[i] for i in kept)
-    return hands.replace(**changes | {"ids": np.array(new, np.int64)})
 
 
 def camera_lines(facts: Sequence[FusedCameraFacts]) -> list[str]:

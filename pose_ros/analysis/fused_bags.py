@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,10 +17,12 @@ from pose_ros.bags.reader import Bag
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.multiview.views import choose_views, views_of_size
+from pose_ros.core.skeletons import SIDES
 from pose_ros.errors import SourceError, TransformError
 from pose_ros.messages.transforms import FrameTracker
 from pose_ros.pipeline import PeopleStage, PipelineOptions
 from pose_ros.sources.camera_rig import parse_rig
+from pose_ros.sources.stereo import half_of
 
 _CURE = "or give --calibration, the file that says where the cameras stand"
 
@@ -27,20 +31,22 @@ def fuse_bags(
     recordings: Sequence[BagImages],
     settings: Settings,
     options: PipelineOptions,
-    make_stage: Callable[[int], PeopleStage],
+    make_stage: Callable[[], PeopleStage],
 ) -> FusedRecording:
     """Return what runs the cameras of one event, with their places.
 
     Args:
-        recordings: Images of each camera, the reference first.
+        recordings: Images of each camera, the reference first; of two lenses in one image, these.
         settings: What the results follow from.
         options: The same, as the pipeline takes it.
-        make_stage: Makes what finds the people of a camera, by its number.
+        make_stage: Makes what finds the people of a camera.
 
     Raises:
         SourceError: A topic has no image, or it is not known how a camera sees or where it is.
         OptionError: The calibration is of other cameras.
     """
+    if settings.two_lenses.is_stereo:
+        return _fuse_halves(recordings[0], settings, options, make_stage)
     topics = [images.topic for images in recordings]
     names = camera_names(topics if len(set(topics)) > 1 else [r.name for r in recordings])
     firsts = [_first(images) for images in recordings]
@@ -59,10 +65,46 @@ def fuse_bags(
     if settings.offsets is not None:
         offsets = [0.0, *settings.offsets]
     cameras = [
-        FusedCamera(view, images.__iter__, make_stage(number), first.frame_id)
-        for number, (view, images, first) in enumerate(zip(views, recordings, firsts, strict=True))
+        FusedCamera(view, images.__iter__, make_stage(), first.frame_id)
+        for view, images, first in zip(views, recordings, firsts, strict=True)
     ]
     return FusedRecording(cameras, rig, options, settings.fusion, offsets)
+
+
+def _fuse_halves(
+    recording: BagImages,
+    settings: Settings,
+    options: PipelineOptions,
+    make_stage: Callable[[], PeopleStage],
+) -> FusedRecording:
+    """Return what runs both lenses of one device.
+
+    Raises:
+        SourceError: The topic has no image.
+        ImageError: An image has no two halves.
+        OptionError: The calibration is of other cameras.
+    """
+    rig = parse_rig(settings.calibration.encode(), "--calibration")
+    first = _first(recording)
+    frames = [half_of(first.frame, side) for side in SIDES]
+    sizes = [(frame.width, frame.height) for frame in frames]
+    cameras = [
+        FusedCamera(view, partial(_halves, recording, side), make_stage(), frame_id)
+        for side, view, frame_id in zip(
+            SIDES,
+            views_of_size(choose_views(rig, SIDES), sizes),
+            (first.frame_id, ""),  # /tf knows the device, which stands where its left lens is
+            strict=True,
+        )
+    ]
+    return FusedRecording(cameras, rig, options, settings.fusion, [0.0, 0.0])
+
+
+def _halves(recording: BagImages, side: str) -> Iterator[RecordedImage]:
+    """Yield one half of each image."""
+    for image in recording:
+        frame_id = image.frame_id if side == SIDES[0] else ""
+        yield replace(image, frame=half_of(image.frame, side), frame_id=frame_id)
 
 
 def _first(images: BagImages) -> RecordedImage:

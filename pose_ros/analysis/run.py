@@ -70,7 +70,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         if outputs.plots:
             plots = place_plots(outputs.plots, places, force=outputs.force)
         fused: FusedRecording | None = None
-        if task.settings.topics:
+        if task.settings.is_fused:
             fused, pipeline = make_fused(task, recordings)
             results = fused.run_all(counts.refuse)
         else:
@@ -131,11 +131,10 @@ def make_fused(task: BagTask, recordings: Sequence[BagImages]) -> tuple[FusedRec
     settings = task.settings
     options = _pipeline_options(settings)
 
-    def make_stage(number: int) -> PeopleStage:
+    def make_stage() -> PeopleStage:
         # filtered keypoints lag where a network swaps left and right; the fusion filters in meters
         estimator = replace(settings.estimator, smoothing=False)
-        hands = settings.hands if number == 0 else replace(settings.hands, enabled=False)
-        own = replace(task, settings=replace(settings, estimator=estimator, hands=hands))
+        own = replace(task, settings=replace(settings, estimator=estimator))
         return PeopleStage(*_networks(own), options.lift, is_alone=False)
 
     fused = fuse_bags(recordings, settings, options, make_stage)
@@ -202,10 +201,11 @@ def recorded_options(task: BagTask, images: BagImages) -> dict[str, Any]:
     options["detect_palms"] = task.settings.hands.detect_palms
     options |= {"precision": task.engine.precision, "require_gpu": task.engine.require_gpu}
     options |= {"topic": images.topic, "camera_info": images.camera_info, "depth": images.depth}
+    options |= options.pop("two_lenses")
     if task.settings.topics:
         options |= {"topic": "", "camera_info": "", "others": list(task.others)}
-    else:
-        del options["topics"], options["fusion"], options["offsets"]
+    elif not task.settings.is_fused:
+        del options["topics"], options["fusion"], options["offsets"], options["stereo"]
     return options | {"start": task.start, "end": task.end}
 
 

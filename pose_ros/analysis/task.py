@@ -17,7 +17,7 @@ from pose_ros.core.results import Result
 from pose_ros.errors import ImageError
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions, HandOptions
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
-from pose_ros.settings.images import ImageOptions, LensOptions
+from pose_ros.settings.images import ImageOptions, LensOptions, StereoOptions
 from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.settings.multiview import FusionOptions
 from pose_ros.settings.outputs import ExportOptions, OverlayOptions, ReportOptions
@@ -52,6 +52,7 @@ class Settings:
         fusion: How people of several cameras are fused.
         offsets: Seconds to add to the stamps of each camera but the first; None: the
             calibration's, or 0.
+        two_lenses: Whether the images of ``topic`` hold those of two lenses.
     """
 
     topic: str = ""
@@ -71,6 +72,12 @@ class Settings:
     targets: TargetOptions = field(default_factory=TargetOptions)
     fusion: FusionOptions = field(default_factory=FusionOptions)
     offsets: tuple[float, ...] | None = None
+    two_lenses: StereoOptions = field(default_factory=StereoOptions)
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether the people of several cameras are fused."""
+        return bool(self.topics) or self.two_lenses.is_stereo
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def add_fusion_arguments(parser: argparse.ArgumentParser, *, of_bags: bool = Fal
         of_bags: Whether cameras are topics of bags; they are inputs otherwise.
     """
     group = parser.add_argument_group("several cameras")
+    add_to_parser(StereoOptions, group)
     if of_bags:
         group.add_argument(
             "--topics", nargs="+", metavar="TOPIC",
@@ -45,7 +46,6 @@ def add_fusion_arguments(parser: argparse.ArgumentParser, *, of_bags: bool = Fal
             "skeleton, by camera_info and /tf or by --calibration",
         )  # fmt: skip
     else:
-        add_to_parser(StereoOptions, group)
         group.add_argument(
             "--fuse", action="store_true",
             help="the inputs are one event seen by several cameras: give each person one skeleton",
@@ -112,11 +112,21 @@ def fused_settings(args: argparse.Namespace, settings: Settings) -> Settings:
     Raises:
         OptionError: They do not fit each other, or the bags.
     """
+    two_lenses = from_args(StereoOptions, args)
+    if two_lenses.is_stereo:
+        _check_stereo_bag(args)
+        return replace(
+            settings,
+            calibration=rig_text(read_rig(args.calibration)),
+            fusion=from_args(FusionOptions, args),
+            two_lenses=two_lenses,
+        )
     if not args.topics:
         for name in ("calibration", "offset"):
             if getattr(args, name) is not None:
                 raise OptionError(
-                    f"--{name} works only with --topics, several cameras: give both or neither"
+                    f"--{name} works only with --topics, several cameras, or --stereo: give both "
+                    "or neither"
                 )
         return settings
     for name in ("topic", "camera_info", "hfov", "depth"):
@@ -135,6 +145,21 @@ def fused_settings(args: argparse.Namespace, settings: Settings) -> Settings:
         fusion=from_args(FusionOptions, args),
         offsets=None if args.offset is None else tuple(args.offset),
     )
+
+
+def _check_stereo_bag(args: argparse.Namespace) -> None:
+    """Refuse what does not go with one topic whose images hold those of two lenses."""
+    for name in ("topics", "offset", "camera_info", "hfov", "depth"):
+        if getattr(args, name):
+            flag = name.replace("_", "-")
+            raise OptionError(
+                f"--{flag} does not go with --stereo: one --topic has both halves, and "
+                "--calibration says how they see"
+            )
+    if args.calibration is None:
+        raise OptionError("--stereo needs --calibration, the file that says where the lenses are")
+    if args.static:
+        raise OptionError("--stereo is for images over time: leave out --static")
 
 
 def further_bags(args: argparse.Namespace) -> tuple[str, ...]:
@@ -185,8 +210,7 @@ def open_fused(
     cameras: list[FusedCamera] = []
     for view, open_ in zip(views, opened, strict=True):
         estimator = build_estimator(unfiltered)
-        hands = build_hands(args, estimator) if not cameras else None
-        stage = PeopleStage(estimator, hands, options.lift, is_alone=False)
+        stage = PeopleStage(estimator, build_hands(args, estimator), options.lift, is_alone=False)
         cameras.append(FusedCamera(view, _images(open_, args.frames), stage))
     offsets: tuple[float, ...] | None = None
     if args.offset is not None:

@@ -271,3 +271,56 @@ def test_what_a_bag_does_not_say_of_the_cameras_is_one_line(
     bags = [str(bag)] * 3
     assert main(["bag", "run", *bags, *TOPICS, "--json", "-"]) == 1
     assert "3 bags and 2 topics" in capsys.readouterr().err
+
+
+def write_pair(path: Path) -> Path:
+    """Write a bag whose one topic has both cameras' images side by side."""
+    pair, topic = [camera(number) for number in (0, 1)], "/pair/image"
+    with open_bag_writer(path, "mcap") as writer:
+        connection = add_topic(writer, topic, KINDS["image"])
+        for number in range(IMAGES):
+            frames = [frame for source in pair if (frame := source.read()) is not None]
+            image = np.hstack([frame.image for frame in frames])
+            now = START + number * 10**9 // FPS
+            header = header_of(types, now, "left_lens")
+            message = image_to_msg(types, image, frames[0].channels, header)
+            writer.write(connection, now, typestore().serialize_cdr(message, KINDS["image"]))
+    return path
+
+
+def test_halves_of_one_topic_are_two_cameras(tmp_path: Path) -> None:
+    bag, room = write_pair(tmp_path / "pair"), write_room(tmp_path / "pair.yaml")
+    out, results = tmp_path / "a.jsonl", tmp_path / "results"
+    given = ["--stereo", "side_by_side", "--calibration", room, "--hands", "--quiet"]
+    outputs = ["--json", str(out), "--out", str(results), "--overlay", str(tmp_path / "a.mp4")]
+    assert main(["bag", "run", str(bag), *given, *outputs]) == 0
+    lines = lines_of(out)
+    assert [(line["width"], line["height"]) for line in lines] == [(320, 240)] * IMAGES
+    off = off_meters(lines)
+    assert len(off) > 150
+    assert np.median(off) < 0.08
+    with ResultsBag(results) as found:
+        assert found.poses_topic == "/fusion/poses"
+        last = list(found.results())[-1].result
+        assert last.frame_id == "left_lens"
+        assert last.poses.camera_sources is not None
+        assert (last.poses.camera_sources == PositionSource.MULTIVIEW).mean() > 0.7
+    frame = VideoSource(tmp_path / "a.mp4").read()
+    assert frame is not None
+    assert (frame.width, frame.height) == (640, 240)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "--stereo needs --calibration"),
+        (["--calibration", "x.yaml", "--topics", "/a", "/b"], "--topics does not go with --stereo"),
+        (["--calibration", "x.yaml", "--offset", "0.1"], "--offset does not go with --stereo"),
+    ],
+)
+def test_what_does_not_go_with_the_halves_of_a_topic_is_one_line(
+    event: SimpleNamespace, options: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--stereo", "side_by_side", "--json", "-", *options]
+    assert main(["bag", "run", str(event.bag), *given]) == 1
+    assert line in capsys.readouterr().err

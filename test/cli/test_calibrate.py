@@ -123,6 +123,28 @@ def test_two_cameras_are_calibrated_by_a_checkerboard_and_their_field_of_view(tm
     np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
 
 
+def test_halves_of_one_video_are_calibrated_as_two_cameras(tmp_path, capsys):
+    halves: dict[int, dict[str, np.ndarray]] = {}
+    for view, number, image in drawn_board():
+        halves.setdefault(number, {})[view.name] = image
+    video, output = tmp_path / "pair.mp4", tmp_path / "pair.yaml"
+    with contextlib.closing(VideoWriter(video, 10.0)) as writer:
+        for number, both in sorted(halves.items()):
+            writer.write(np.hstack([both["left"], both["right"]]), number / 10.0)
+    write_rig(tmp_path / "known.yaml", CameraRig(PAIR))
+    arguments = [
+        *("calibrate", str(video), "--stereo", "side_by_side", "--board", BOARD),
+        *("--intrinsics", str(tmp_path / "known.yaml"), "--output", str(output)),
+    ]
+    assert main(arguments) == 0
+    found = read_rig(output)
+    assert [view.name for view in found.views] == ["left", "right"]
+    assert found.views[0].camera.width == 640
+    np.testing.assert_allclose(found.views[1].extrinsics.center, [0.30, 0.0, 0.05], atol=0.003)
+    assert main(["calibrate", str(video), *arguments[1:], "--force"]) == 1
+    assert "--stereo takes one input with both halves" in capsys.readouterr().err
+
+
 def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
     videos, tmp_path, capsys, monkeypatch
 ):
