@@ -20,7 +20,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from pose_ros.core.types import PositionSource
+from pose_ros.core.types import Frame, PositionSource
 from pose_ros.files import node_executable
 from pose_ros.messages.headers import stamp_from_msg
 from pose_ros.messages.images import image_from_msg
@@ -294,13 +294,17 @@ def test_demo_writes_a_video_and_ends_by_itself(start: Start, tmp_path: Path) ->
     assert program.process.wait(START_SECONDS) == 0, program.said
     assert re.search(r"fps; image -> poses: median \d+ ms, .*of which the network", program.said)
     assert str(video) in program.said
-    with_overlay = open_source(str(video))
-    frames = [frame for frame in iter(with_overlay.read, None) if frame is not None]
-    with_overlay.close()
-    assert frames[-1].stamp > 0.0  # a busy machine has few of them in three seconds
+    frames = frames_of(video)
     plain = open_synthetic("synthetic:gestures")
     difference = cv2.absdiff(frames[-1].image, (plain.read() or frames[0]).image)
     assert difference.max() > 100, "nothing is drawn"
+
+
+def frames_of(video: Path) -> list[Frame]:
+    source = open_source(str(video))
+    frames = [frame for frame in iter(source.read, None) if frame is not None]
+    source.close()
+    return frames
 
 
 @pytest.mark.safety
@@ -330,16 +334,16 @@ def test_demo_drives_no_robot_before_a_real_camera(start: Start, tmp_path: Path)
 
 def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
     clip = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    # slow: an image is dropped only where this machine stops for longer than 0.4 s
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 2.5, (320, 240))
     for _ in range(10):
         writer.write(np.full((240, 320, 3), 128, np.uint8))
     writer.release()
     program = start("demo", "--clip", str(clip), "--out", str(tmp_path / "o.avi"), "--no-live")
     assert program.process.wait(START_SECONDS) == 0, program.said
-    # all of them, unless this machine is too busy for ten a second
     frames = re.search(r"(\d+) frames in", program.said)
     assert frames is not None
-    assert 1 <= int(frames[1]) <= 10, program.said
+    assert 5 <= int(frames[1]) <= 10, program.said
     assert "a person in 0% of the frames" in program.said
 
 
@@ -402,9 +406,16 @@ def test_demo_takes_its_nodes_along_even_when_it_is_killed(start: Start, tmp_pat
 def test_demo_stopped_by_hand_keeps_its_video(start: Start, tmp_path: Path) -> None:
     video = tmp_path / "o.mp4"
     program = start("demo", "--seconds", "300", "--scene", "walking", "--out", str(video))
-    # the third line: by then an image with its overlay has come
     end = time.monotonic() + START_SECONDS
-    while program.said.count(" fps ") < 3 and time.monotonic() < end:
+    while seconds_shown(program) < 3.0 and time.monotonic() < end:
         time.sleep(0.05)
+    assert seconds_shown(program) >= 3.0, program.said
     assert program.end() == 0, program.said
-    assert video.stat().st_size > 1000
+    # an overlay comes after its poses, and a busy machine has few of both in a second
+    assert frames_of(video)[-1].stamp > 1.5
+
+
+def seconds_shown(program: Program) -> float:
+    """Return the seconds between the first and the last poses that the demo has counted."""
+    lines = re.findall(r"([\d.]+) s +[\d.]+ fps ", program.said)
+    return float(lines[-1]) if lines else 0.0
