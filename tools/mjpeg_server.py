@@ -14,7 +14,7 @@ class MjpegServer:
     """Sends one picture, 50 times a second, to whoever asks."""
 
     def __init__(self, port: int, image: Image) -> None:
-        """``port``: of the loopback; ``image``: (H, W, 3) uint8 BGR."""
+        """``port``: of the loopback, 0 for one that is free; ``image``: (H, W, 3) uint8 BGR."""
         _, data = cv2.imencode(".jpg", image)
         ended = self.ended = threading.Event()
 
@@ -38,6 +38,7 @@ class MjpegServer:
             daemon_threads = True
 
         self._server = Server(("127.0.0.1", port), Handler)
+        self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 

@@ -5,11 +5,10 @@ import json
 import os
 import resource
 import signal
-import socket
 import sys
 import threading
 import time
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import cv2
@@ -145,12 +144,14 @@ def test_a_run_in_which_no_image_could_be_read_writes_nothing(folder, capsys):
 def test_a_run_that_is_stopped_leaves_nothing(folder, capsys, number):
     before = contents(folder)
     words = ["--json", "x.json", "--csv", "x.csv", "--coco", "c.json", "--report", "r.html"]
-    stop = threading.Thread(target=signal_once, args=(folder / "x.json.partial" / "x.json", number))
-    stop.start()
     ended = pytest.raises(SystemExit, match=str(128 + number))
-    with nullcontext() if number == signal.SIGINT else ended:
-        assert estimate("synthetic:crossing", "--out", "v.mp4", *words) == 130
-    stop.join()
+    # so many images that the run is not over before the signal comes
+    source = "synthetic:crossing?width=320&height=240&fps=200"
+    with (
+        signal_once(folder / "x.json.partial" / "x.json", number),
+        nullcontext() if number == signal.SIGINT else ended,
+    ):
+        assert estimate(source, "--out", "v.mp4", *words) == 130
     assert capsys.readouterr().err == (
         "pose-ros estimate: stopped before the end; nothing was written\n"
     )
@@ -159,28 +160,34 @@ def test_a_run_that_is_stopped_leaves_nothing(folder, capsys, number):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@contextmanager
 def signal_once(path, number):
-    """Send this process a signal once a file has something in it."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not path.exists():
-        time.sleep(0.02)
-    os.kill(os.getpid(), number)
+    """Send this process a signal when a file is there, and never after the block has ended."""
+    ended = threading.Event()
+
+    def send():
+        end = time.monotonic() + 60.0
+        while not ended.wait(0.02):
+            if path.exists() or time.monotonic() > end:
+                os.kill(os.getpid(), number)
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        sender.join()
 
 
 def test_ctrl_c_ends_a_camera_and_its_results_are_kept(folder, capsys):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = MjpegServer(port, np.full((96, 128, 3), 90, np.uint8))
+    server = MjpegServer(0, np.full((96, 128, 3), 90, np.uint8))
     words = ["--json", "x.json", "--out", "v.avi"]
-    stop = threading.Thread(
-        target=signal_once, args=(folder / "v.avi.partial" / "v.avi", signal.SIGINT)
-    )
-    stop.start()
     try:
-        assert estimate(f"http://127.0.0.1:{port}/", *words) == 0
+        with signal_once(folder / "v.avi.partial" / "v.avi", signal.SIGINT):
+            assert estimate(f"http://127.0.0.1:{server.port}/", *words) == 0
     finally:
-        stop.join()
         server.stop()
     records = (folder / "x.json").read_text().splitlines()
     assert len(records) > 0
@@ -221,10 +228,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder, capsys, words):
 def test_pipes_and_devices_are_written_as_they_are(folder, capsys):
     os.mkfifo("pipe")
     read = []
-    reader = threading.Thread(target=lambda: read.append((folder / "pipe").read_text()))
+    # a thread that waits for a writer which never comes must not hold up the end of the tests
+    reader = threading.Thread(
+        target=lambda: read.append((folder / "pipe").read_text()), daemon=True
+    )
     reader.start()
     assert estimate("me.jpg", "--json", "pipe") == 0
-    reader.join()
+    reader.join(60.0)
     assert json.loads(read[0])["source"] == "me.jpg"
     assert estimate("me.jpg", "--json", "/dev/null", "--force", "--quiet") == 0
     assert not Path("/dev/null").is_file()

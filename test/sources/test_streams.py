@@ -81,9 +81,9 @@ def test_stream_is_read_again_after_a_loss(
             source.close()
 
 
-def test_open_source_takes_the_address(port: int, servers: list[MjpegServer]) -> None:
-    servers.append(MjpegServer(port, gray(30)))
-    source = open_source(f"http://127.0.0.1:{port}/")
+def test_open_source_takes_the_address(servers: list[MjpegServer]) -> None:
+    servers.append(MjpegServer(0, gray(30)))
+    source = open_source(f"http://127.0.0.1:{servers[0].port}/")
     try:
         assert isinstance(source, CameraSource)
         assert read_level(source, 30).channels == "bgr"
@@ -96,7 +96,7 @@ def test_address_without_a_server_is_one_line(port: int) -> None:
         open_source(f"http://name:secret@127.0.0.1:{port}/x")
 
 
-def test_stream_of_large_images_is_refused(port: int, servers: list[MjpegServer]) -> None:
-    servers.append(MjpegServer(port, gray(30)))
+def test_stream_of_large_images_is_refused(servers: list[MjpegServer]) -> None:
+    servers.append(MjpegServer(0, gray(30)))
     with pytest.raises(SourceError, match="64x48 has .* megapixels, more than"):
-        open_source(f"http://127.0.0.1:{port}/", max_pixels=1000)
+        open_source(f"http://127.0.0.1:{servers[0].port}/", max_pixels=1000)
