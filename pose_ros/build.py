@@ -103,7 +103,8 @@ def create_estimator(
     if family.takes_finder:
         helper = finder_card(options, engine.models_dir)
         if helper is not None:
-            cast("BlazePose | TopDown", estimator).finder = _open_finder(helper, engine)
+            search = cast("BlazePose | TopDown", estimator).search
+            search.finder = _open_finder(helper, engine)
         name = helper.name if helper else OWN_FINDER
         estimator.options = dataclasses.replace(options, finder=name)
     if family.finds_everybody and options.detect_tiles > 1:

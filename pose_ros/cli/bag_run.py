@@ -40,7 +40,7 @@ from pose_ros.cli.options import (
     mount_options,
 )
 from pose_ros.cli.terminal import nothing_is_kept, say
-from pose_ros.errors import DocumentError, OptionError
+from pose_ros.errors import DocumentError, OptionError, printable
 from pose_ros.files import read_file, user_path
 from pose_ros.settings.command_line import add_to_parser, from_args
 from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
@@ -132,6 +132,9 @@ def run(args: argparse.Namespace) -> int:
     say_losses(report)
     if not args.quiet:
         say(summary(report, time.monotonic() - began))
+        files = (*task.outputs.paths(), *task.outputs.exports.files.values(), task.outputs.plots)
+        if written := [path for path in files if path]:
+            say(f"written: {', '.join(printable(path) for path in written)}")
     return report.exit_code
 
 
@@ -228,8 +231,10 @@ def summary(report: TaskReport, seconds: float) -> str:
     """Return one line for a person."""
     if not report.images:
         return f"{report.bag}: no image was analyzed"
+    images = "image" if report.images == 1 else "images"
+    ids = "id" if report.people == 1 else "ids"
     return (
-        f"{report.images} images, {report.with_people} with people ({report.people} ids), "
+        f"{report.images} {images}, {report.with_people} with people ({report.people} {ids}), "
         f"{report.images / max(seconds, 1e-3):.1f} images/s"
     )
 

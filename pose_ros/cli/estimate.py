@@ -474,7 +474,8 @@ class EstimateSummary:
         frames = self.counts.images
         if not frames:
             return "no frame was read"
-        count, networks = f"{self.people} in all", pipeline.estimator.network
+        count = f"{self.people} {'pose' if self.people == 1 else 'poses'} in all"
+        networks = pipeline.estimator.network
         if pipeline.hands:
             count += f", {self.hands} hands"
             networks += f" and {pipeline.hands.network}"

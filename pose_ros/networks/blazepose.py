@@ -43,7 +43,6 @@ from pose_ros.networks.people import (
     without_parts,
 )
 from pose_ros.networks.search import (
-    Finder,
     PeopleSearch,
     SearchMemory,
     detect_people,
@@ -208,22 +207,13 @@ class BlazePose:
         """
         self.network = contract.network
         self.options = options
-        self._search = PeopleSearch(person_detector(sessions["detector"]), contract.threshold)
+        self.search = PeopleSearch(person_detector(sessions["detector"]), contract.threshold)
         self._landmarks = sessions["landmarks"]
         self.provider = self._landmarks.provider
         # memory that is never written to is not taken: only as many people as there are count
         self._crops = np.empty((MAX_PEOPLE, 3, LANDMARK_SIZE, LANDMARK_SIZE), np.float32)
         self._stream = Stream(_BlazePoseMemory)
         self._memory = _BlazePoseMemory()  # of the image in work
-
-    @property
-    def finder(self) -> Finder | None:
-        """What looks for people beside BlazePose's own detector."""
-        return self._search.finder
-
-    @finder.setter
-    def finder(self, finder: Finder | None) -> None:
-        self._search.finder = finder
 
     @property
     def skeleton(self) -> Skeleton:
@@ -245,7 +235,7 @@ class BlazePose:
         memory.search.take(stamp)
         followed = list(memory.tracks.items())[: options.max_people]
         targets = [SearchRegion(track.region, frozenset({id_})) for id_, track in followed]
-        seen = self._search.look(image, channels, memory.search, options, len(targets))
+        seen = self.search.look(image, channels, memory.search, options, len(targets))
         targets += _new(seen, targets)
         if options.max_people > 1:
             targets = self._with_missing(stamp, targets)
@@ -255,7 +245,7 @@ class BlazePose:
         lost = {id_ for id_, _ in followed}.difference(*(p.target.origins for p in people))
         if lost:  # a robot should not miss an image
             there = [person.target for person in people]
-            seen = self._search.look_again(image, channels, memory.search, options, len(people))
+            seen = self.search.look_again(image, channels, memory.search, options, len(people))
             new = _new(seen, there)[: options.max_people - len(people)]
             if new:
                 found = [*found, *self._look(image, channels, new)]
@@ -266,7 +256,7 @@ class BlazePose:
         self, image: Image, channels: Channels, threshold: float, tiles: int = 1
     ) -> list[Region]:
         """Find people with the detector; see ``detect_people``."""
-        return detect_people(self._search.detector, image, channels, threshold, tiles)
+        return detect_people(self.search.detector, image, channels, threshold, tiles)
 
     def find_landmarks(
         self, image: Image, channels: Channels, regions: Sequence[Region]

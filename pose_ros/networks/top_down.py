@@ -31,7 +31,7 @@ from pose_ros.errors import ModelError
 from pose_ros.networks.family import Family
 from pose_ros.networks.one_shot import LEAST_COMMON, ROLE, DecodedPeople, Follower, skeleton_of
 from pose_ros.networks.people import REGION_SCALE, WHOLE_REACH, bones, without_parts
-from pose_ros.networks.search import Finder, PeopleSearch, SearchMemory, person_detector
+from pose_ros.networks.search import PeopleSearch, SearchMemory, person_detector
 from pose_ros.settings.estimation import EstimatorOptions
 
 DETECTOR_ROLE = "detector"
@@ -173,22 +173,13 @@ class TopDown:
         self._threshold = contract.threshold
         self._session = sessions[ROLE]
         self.provider = self._session.provider
-        self._search = PeopleSearch(person_detector(sessions[DETECTOR_ROLE]), DEFAULT_THRESHOLD)
+        self.search = PeopleSearch(person_detector(sessions[DETECTOR_ROLE]), DEFAULT_THRESHOLD)
         self._decode = decode
         self._settings = settings
         self._skeleton = contract.skeleton
         self._bones = bones(contract.skeleton)
         self._stream = Stream(lambda: _TopDownMemory(contract.skeleton))
         self._memory = _TopDownMemory(contract.skeleton)  # of the image in work
-
-    @property
-    def finder(self) -> Finder | None:
-        """What looks for people beside BlazePose's own detector."""
-        return self._search.finder
-
-    @finder.setter
-    def finder(self, finder: Finder | None) -> None:
-        self._search.finder = finder
 
     @property
     def skeleton(self) -> Skeleton:
@@ -209,12 +200,12 @@ class TopDown:
         memory = self._memory
         memory.search.take(stamp)
         followed = memory.boxes[: options.max_people]
-        seen = self._search.look(image, channels, memory.search, options, len(followed))
+        seen = self.search.look(image, channels, memory.search, options, len(followed))
         new = _new_boxes(seen, followed)[: options.max_people - len(followed)]
         people = self._look(image, channels, [*followed, *new], known=len(followed))
         kept = sum(one.followed for one in people)
         if kept < len(followed):  # a robot should not miss an image
-            seen = self._search.look_again(image, channels, memory.search, options, kept)
+            seen = self.search.look_again(image, channels, memory.search, options, kept)
             there = [one.next_box for one in people]
             new = _new_boxes(seen, there)[: options.max_people - len(people)]
             people += self._look(image, channels, new, beside=people)

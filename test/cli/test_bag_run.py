@@ -22,7 +22,8 @@ def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):
     words = ["--out", str(out), "--end", "0.35", "--storage", "sqlite3", "--person-height", "1.8"]
     assert main(["bag", "run", str(scene_bag), *words, "--no-gestures"]) == 0
     printed = capsys.readouterr().err
-    assert "4 images, 4 with people (1 ids)" in printed
+    assert "4 images, 4 with people (1 id)" in printed
+    assert f"written: {out}" in printed
     with open_bag(out) as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         assert bag.storage == "sqlite3"

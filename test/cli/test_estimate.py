@@ -121,7 +121,7 @@ def test_hands_are_written_and_drawn_at_the_wrists_of_their_people(data, tmp_pat
         tip = hand["keypoints"][12]
         blue, _, red = (int(v) for v in image[round(tip["y"]), round(tip["x"])])
         assert (red > blue) == (hand["label"] == "left")
-    assert "1 with people (1 in all, 2 hands)" in capsys.readouterr().err
+    assert "1 with people (1 pose in all, 2 hands)" in capsys.readouterr().err
 
 
 def test_broken_picture_is_reported_and_the_others_are_estimated(pictures, tmp_path, capsys):

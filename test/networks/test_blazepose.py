@@ -191,7 +191,7 @@ def test_people_keep_their_ids_where_the_finder_disagrees_with_blazepose():
         beside = (-1) ** len(looks) * 70
         return [Region(x + beside, y - 20, 2.0 * RADIUS) for x, y in scene]
 
-    estimator.finder = cast("Any", ScriptedFinder(finder))
+    estimator.search.finder = cast("Any", ScriptedFinder(finder))
     for i in range(40):
         poses = estimator.estimate(IMAGE, i / 20)
         assert poses.ids.tolist() == [0, 1]
@@ -204,7 +204,7 @@ def test_finder_supplies_people_that_the_detector_misses():
     detector.scene = []
     assert len(estimator.estimate(IMAGE, 0.0)) == 0
     finder = ScriptedFinder(lambda least: [Region(300, 250, 300.0)] if least == 0.6 else [])
-    estimator.finder = cast("Any", finder)
+    estimator.search.finder = cast("Any", finder)
     assert len(estimator.estimate(IMAGE, 0.1)) == 1
 
 

@@ -63,8 +63,8 @@ def moved(image, pixels):
 
 def test_ids_stay_when_finder_and_blazepose_disagree(estimator, picture):
     image = picture("images/humans_2.jpg")
-    finder = Disagreeing(estimator.finder, 0.15)
-    estimator.finder = cast("Any", finder)
+    finder = Disagreeing(estimator.search.finder, 0.15)
+    estimator.search.finder = cast("Any", finder)
     ids = [
         estimator.estimate(moved(image, 3 * i), i / FPS, channels="bgr").ids.tolist()
         for i in range(30)

@@ -163,7 +163,7 @@ def test_people_are_searched_where_the_finder_sees_them(networks, detector):
         tiles=lambda width, height, tiles: tiles,
         look=lambda *_: [Sighting(True, 0.9, 0, region)],
     )
-    cast("Any", estimator).finder = finder
+    cast("Any", estimator).search.finder = finder
     (pose,) = estimator.estimate(dark)
     assert np.hypot(*(pose.keypoints - points)[seen].T).max() < 2.0
 
