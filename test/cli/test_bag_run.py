@@ -13,6 +13,7 @@ import pytest
 from pose_ros.bags.reader import open_bag
 from pose_ros.cli.main import main
 from pose_ros.cli.options import add_gesture_arguments, gesture_options
+from pose_ros.messages.gestures import gestures_from_msg
 from pose_ros.settings.command_line import from_args
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 
@@ -61,7 +62,7 @@ def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys
             "--hand-network works only with --hands",
         ),
         (["--out", "x", "--topic", "/nope"], "has no topic /nope"),
-        (["--out", "x", "--every", "0"], "every must be 1 or more"),
+        (["--out", "x", "--every", "0.1"], "every must be 1 or more"),
         (["--out", "x", "--person-height", "5"], "height"),
         (["--out", "x", "--hfov", "200"], "hfov"),
         (["--out", "/proc/x"], "cannot write /proc/x"),
@@ -119,3 +120,27 @@ def test_gestures_are_recognized_as_in_the_node(scene_bag):
         assert gesture_options(parser.parse_args(words)) == GestureOptions()
         assert from_args(TargetOptions, parser.parse_args(words)) == TargetOptions()
         assert from_args(TargetOptions, parser.parse_args(["--max-range", "3"])).max_range == 3.0
+
+
+def test_taught_gesture_is_found_in_a_recording_and_a_damaged_file_is_refused(
+    scene_bag, tmp_path, capsys
+):
+    file = tmp_path / "gestures.yaml"
+    teach = ["gesture", "teach", "salute", "--body", "--from", str(scene_bag), "--every", "0.1"]
+    assert main([*teach, "--examples", "5", "--file", str(file)]) == 0
+    words = ["bag", "run", str(scene_bag), "--quiet", "--hold-time", "0.1", "--taught", str(file)]
+    assert main([*words, "--out", str(tmp_path / "results")]) == 0
+    with open_bag(tmp_path / "results") as bag:
+        found = [
+            gesture.name
+            for message in bag.messages(["/gesture/gestures"])
+            for gesture in gestures_from_msg(message.read())
+        ]
+    assert "salute" in found
+    assert "raise_hand" in found
+    file.write_text("salute", encoding="utf-8")
+    capsys.readouterr()
+    assert main([*words, "--out", str(tmp_path / "more")]) == 1
+    error = capsys.readouterr().err
+    assert str(file) in error
+    assert error.count("\n") == 1
