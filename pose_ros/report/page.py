@@ -92,7 +92,12 @@ class ReportBuilder:
         self.options = options or ReportOptions()
         self._title = self.options.title or (info.source if info else "") or name or "Results"
         joints = parse_joints(self.options.joints)
-        self.statistics = Statistics(joints, scale_known=scale_known(info), others=others)
+        self.statistics = Statistics(
+            joints,
+            scale_known=scale_known(info),
+            others=others,
+            camera_names=info.cameras if info else (),
+        )
         self.moments = Moments()
 
     def add(

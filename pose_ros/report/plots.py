@@ -370,8 +370,9 @@ def floor_plan(
         x, y = camera[-1]
         axes.plot(y, x, marker="^", color=INK, markersize=10)
         axes.annotate(
-            "camera", (y, x), xytext=(9, -4), textcoords="offset points", color=MUTED, fontsize=10
-        )
+            statistics.camera_name, (y, x), xytext=(9, -4), textcoords="offset points",
+            color=MUTED, fontsize=10,
+        )  # fmt: skip
         for name, (ahead, left) in others.items():
             axes.plot(left, ahead, marker="^", color=MUTED, markersize=10)
             axes.annotate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -277,6 +277,7 @@ class Statistics:
         joints: Whose angles are measured, as in ``ReportOptions``.
         scale_known: Whether meters of the model follow from more than an assumed height.
         others: Further cameras, by name, as ``ReportBuilder`` takes them.
+        camera_names: Of those whose people are fused, the reference first; empty of one camera.
     """
 
     def __init__(
@@ -285,8 +286,10 @@ class Statistics:
         *,
         scale_known: bool = False,
         others: Mapping[str, Float64Array] | None = None,
+        camera_names: Sequence[str] = (),
     ) -> None:
         self._joints, self._scale_known = joints, scale_known
+        self.camera_name = camera_names[0] if camera_names else "camera"
         self.others = dict(others or {})
         self.clock = Clock()
         self.counts = Counts()

@@ -188,6 +188,9 @@ def test_report_has_the_cameras_and_how_far_they_are_off(event: SimpleNamespace)
     page = event.report.read_text(encoding="utf-8")
     assert 'id="cameras"' in page
     assert "0.00, -0.70, 1.10" in page
+    # on the map
+    assert "camera</text>" not in page
+    assert all(f"{name}</text>" in page for name in ("cam_left", "cam_right"))
     assert "base_link" in page
 
 
