@@ -7,7 +7,7 @@ say, so that the same recording gives the same people.
 
 BlazePose's own detector sees the image at 224 pixels and was made for one person who fills it: in
 a crowd it finds one in three. A ``Finder`` is a network that finds everybody in one look: any
-``OneShot`` with shoulders and hips.
+``OneShot`` with shoulders and hips. ``finder_card`` in ``build.py`` decides which one it is.
 """
 
 from __future__ import annotations
