@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="topics of images that are copied as they are, whatever they show",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
-    add_network_arguments(parser)
+    add_network_arguments(parser, leave_out=("masks",))
     # all who are there, where they are in this image and not smoothed
     parser.set_defaults(max_people=MAX_PEOPLE, threshold=0.3, detect_tiles=2, smoothing=False)
 

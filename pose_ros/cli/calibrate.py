@@ -109,7 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_to_parser(StereoOptions, parser)
     add_to_parser(ImageOptions, parser, leave_out=("topic",))
-    add_network_arguments(parser)
+    add_network_arguments(parser, leave_out=("smoothing", "upper_body_only", "masks"))
     parser.set_defaults(network=NETWORK)
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 
 from pose_ros.analysis.exports.writing import FORMATS
 from pose_ros.analysis.outputs import check_suffix
@@ -23,11 +24,18 @@ from pose_ros.settings.lifting import LiftOptions, MountOptions
 from pose_ros.settings.outputs import ExportOptions
 
 
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``build_estimator`` to a parser."""
+def add_network_arguments(
+    parser: argparse.ArgumentParser, *, leave_out: Collection[str] = ()
+) -> None:
+    """Add the options of ``build_estimator`` to a parser.
+
+    Args:
+        parser: Of a command.
+        leave_out: Options that would change nothing in this command.
+    """
     group = parser.add_argument_group("network")
     for options in (NetworkOptions, EstimatorOptions, EngineOptions):
-        add_to_parser(options, group)
+        add_to_parser(options, group, leave_out=leave_out)
 
 
 def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
