@@ -49,6 +49,7 @@ from pose_ros.ros.node import WARN_EVERY_SECONDS, ManagedNode, run
 from pose_ros.ros.parameters import Checks
 from pose_ros.ros.pose_input import PoseInput
 from pose_ros.ros.qos import LATCHED_QOS, RESULT_QOS, SWITCH_QOS
+from pose_ros.ros.rep155 import HumanGestures
 from pose_ros.ros.robot import Robot
 from pose_ros.ros.senders import Sender, SenderSubscription, publishers
 from pose_ros.ros.teaching import Teacher
@@ -225,6 +226,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._input: PoseInput | None = None
         self._targeting: Targeting | None = None
         self._teacher: Teacher | None = None
+        self._humans: HumanGestures | None = None
         self._ticker: Ticker | None = None
         self._switches: list[SenderSubscription] = []
         self._locks = Locks()
@@ -252,6 +254,13 @@ class GestureNode(ManagedNode[GestureParameters]):
         self._targeting = Targeting(self)
         self._states = self.make_publisher(KeyValue, "~/state", LATCHED_QOS)
         self._gestures = self.make_publisher(GestureArray, "~/gestures", RESULT_QOS)
+        if self.parameters.rep155:
+            self._humans = HumanGestures(
+                self,
+                self.parameters.id_prefix,
+                engage=config.engage,
+                sees_looks=self.parameters.gestures.postures,
+            )
         if self.parameters.teach:
             self._teacher = Teacher(self, self._restage)
         self._watch = GestureNeighbors(self, actions)
@@ -300,6 +309,8 @@ class GestureNode(ManagedNode[GestureParameters]):
             self._input = None
         if self._teacher is not None:
             self._teacher.stop()
+        if self._humans is not None:
+            self._humans.stop()
         if self._ticker is not None:
             if not self._ticker.stop():
                 self.get_logger().error("sending commands does not end; it is left behind")
@@ -321,6 +332,7 @@ class GestureNode(ManagedNode[GestureParameters]):
         if self._teacher is not None:
             self._teacher.close()
             self._teacher = None
+        self._humans = None
         if self._robot is not None:
             self._robot.close()
             self._robot = None
@@ -421,6 +433,8 @@ class GestureNode(ManagedNode[GestureParameters]):
             targeting.show(found, operator, header)
             targeting.mark(found, header)
             self._gestures.publish(gestures_to_msg(found.gestures, header))
+            if self._humans is not None:
+                self._humans.publish(poses.ids.tolist(), found.gestures, operator, header)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
 

@@ -182,7 +182,7 @@ ARGUMENTS = (
     _sets("pose", "detect_palms"),
     _sets("pose", "smoothing"),
     _sets("pose", "person_height"),
-    _sets("pose", "id_prefix", empty=", and after namespace:=front front_"),
+    _sets("pose gesture", "id_prefix", empty=", and after namespace:=front front_"),
     LaunchArgument(
         "params_file",
         "Parameter file of the pose node, such as your copy of config/pose.yaml; the arguments "
@@ -652,14 +652,16 @@ def _names_after(
     if found is None:
         return defaults, []
     fuses = given["cameras"] or _is_stereo(given)
-    named = {"id_prefix": ("fusion" if fuses else "pose", f"{found[1]}_")}
+    prefixed = ("fusion" if fuses else "pose", "gesture")
+    named: dict[str, tuple[tuple[str, ...], str]] = {"id_prefix": (prefixed, f"{found[1]}_")}
     if given["camera"]:
-        named["frame_id"] = ("camera", optical_frame(own))
+        named["frame_id"] = (("camera",), optical_frame(own))
     notes = []
-    for name, (node, value) in named.items():
+    for name, (which, value) in named.items():
         if not given[name] and _not_set_outside({name: value}, machine):
-            defaults[node][name] = value
-            if not given[_PARAMS_FILES[node]]:
+            for node in which:
+                defaults[node][name] = value
+            if not given[_PARAMS_FILES[which[0]]]:
                 notes.append(f"{name} is {value}, after the namespace; {name}:=... sets another")
     return defaults, notes
 

@@ -20,6 +20,7 @@ from pose_ros.core.gestures.recognizer import Gesture
 from pose_ros.core.gestures.targets import Goal
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Channels, Image, Poses
+from pose_ros.errors import OptionError
 from pose_ros.messages import (
     cameras,
     cdr,
@@ -52,6 +53,26 @@ def types(kind: str) -> Callable[..., Any]:
         if isinstance(getattr(cls(), field), array.array)
     ]
     return partial(_make, cls, numbers) if numbers else cls
+
+
+def optional_messages(package: str, otherwise: str) -> Any:
+    """Return the messages of a package of ROS that may be missing.
+
+    Args:
+        package: Its name.
+        otherwise: The parameter that is then to be set, and to what.
+
+    Raises:
+        OptionError: It is not installed.
+    """
+    try:
+        return import_module(f"{package}.msg")
+    except ImportError:
+        parameter = otherwise.partition(" ")[0]
+        raise OptionError(
+            f"{parameter} needs ROS's package {package}, which is not installed: install it "
+            f"(apt install ros-$ROS_DISTRO-{package.replace('_', '-')}), or set {otherwise}"
+        ) from None
 
 
 def _make(cls: type, numbers: list[str], **fields: Any) -> Any:

@@ -81,6 +81,21 @@ def parse_prefix(text: str) -> str:
     return text
 
 
+def _id_prefix(which: str) -> str:
+    field: str = option(
+        "p",
+        help="Text before the number of a person in the names of frames and of the topics of "
+        f"REP-155; {which}",
+        parse=parse_prefix,
+    )
+    return field
+
+
+def _rep155(what: str) -> bool:
+    field: bool = option(False, help=f"{what}, as REP-155 asks; needs hri_msgs.", flag="")
+    return field
+
+
 def _publish_markers() -> bool:
     field: bool = option(
         True,
@@ -191,17 +206,8 @@ class PoseParameters:
         "masks and use_depth.",
         flag="",
     )
-    id_prefix: str = option(
-        "p",
-        help="Text before the number of a person in the names of frames and of the topics of "
-        "REP-155; where several nodes run, give each its own.",
-        parse=parse_prefix,
-    )
-    rep155: bool = option(
-        False,
-        help="Publish people on /humans/bodies too, as REP-155 asks; needs hri_msgs.",
-        flag="",
-    )
+    id_prefix: str = _id_prefix("where several nodes run, give each its own.")
+    rep155: bool = _rep155("Publish people on /humans/bodies too")
     autostart: bool = _autostart()
 
 
@@ -307,6 +313,8 @@ class GestureParameters:
         section="What is a gesture.",
     )
     gestures: GestureOptions = group(GestureOptions)
+    id_prefix: str = _id_prefix("as that of the pose node.")
+    rep155: bool = _rep155("Publish gestures, postures and engagement of people below /humans too")
     teach: bool = option(
         False,
         help="Offer the services teach and remove, for gestures that go to the file of taught, "

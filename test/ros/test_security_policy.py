@@ -31,7 +31,14 @@ OPTIONAL = {
         "/tf_static",
     },
     "fusion": {"/tf_static", "~/get_type_description"},
-    "gesture": {"~/get_type_description", "~/taught", "~/teach", "~/remove"},
+    "gesture": {
+        "~/get_type_description",
+        "~/taught",
+        "~/teach",
+        "~/remove",
+        "/humans/bodies/*",
+        "/humans/persons/*",
+    },
 }
 ACTION = {"navigate_to_pose/_action/cancel_goal"}
 
