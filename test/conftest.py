@@ -177,18 +177,22 @@ def lite_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model cache with posenet-mobilenet from the test data: nothing is fetched."""
+def models_from(source: Path, network: str, folder: Path) -> Path:
+    """Return a model cache with one network, made from a file of the test data."""
     from pose_ros.models import store
     from pose_ros.models.card import load_card
 
-    source = data / "posenet" / "posenet_mobilenet_v1_075_353_481_quant.tflite"
     if not source.is_file():
         pytest.skip(f"no test data: {source} is missing")
-    folder = tmp_path_factory.mktemp("posenet")
-    store.get(load_card("posenet-mobilenet"), folder, sources=[source])
+    store.get(load_card(network), folder, sources=[source])
     return folder
+
+
+@pytest.fixture(scope="session")
+def posenet_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model cache with posenet-mobilenet from the test data: nothing is fetched."""
+    source = data / "posenet" / "posenet_mobilenet_v1_075_353_481_quant.tflite"
+    return models_from(source, "posenet-mobilenet", tmp_path_factory.mktemp("posenet"))
 
 
 @pytest.fixture(scope="session")
@@ -206,15 +210,8 @@ def finder_models(posenet_models: Path) -> Path:
 @pytest.fixture(scope="session")
 def openpose_models(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model cache with openpose-mobilenet from the test data: nothing is fetched."""
-    from pose_ros.models import store
-    from pose_ros.models.card import load_card
-
     source = data / "openpose" / "mobilenet_v2_small.onnx"
-    if not source.is_file():
-        pytest.skip(f"no test data: {source} is missing")
-    folder = tmp_path_factory.mktemp("openpose")
-    store.get(load_card("openpose-mobilenet"), folder, sources=[source])
-    return folder
+    return models_from(source, "openpose-mobilenet", tmp_path_factory.mktemp("openpose"))
 
 
 @pytest.fixture(scope="session")
