@@ -321,7 +321,10 @@ class Poses:
             if array.shape != shape:
                 raise OptionError(f"Poses.{name}: expected shape {shape}, got {array.shape}")
             array.flags.writeable = False
-            missing = name in _OPTIONAL and bool(np.isnan(array).all())
+            # one number that is there, and the rest need no look
+            missing = name in _OPTIONAL and (
+                not array.size or bool(np.isnan(array.flat[0]) and np.isnan(array).all())
+            )
             object.__setattr__(self, name, None if missing else array)
         if len(set(self.ids.tolist())) != people:
             raise OptionError(f"Poses.ids: expected distinct ids, got {self.ids.tolist()}")

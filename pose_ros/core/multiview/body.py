@@ -138,14 +138,13 @@ def hold_bones(
         bend = (line.whole - along) / (2.0 * np.maximum(line.long, usual))
         total = along + usual**2 * expected[:, kind] + 2.0 * bend**2
         total /= weights[:, step]
-        off = usual - line.long
-        gain = off / total
-        fine = np.isfinite(gain) & (off**2 <= _MOST_OFF**2 * total)
-        share = np.where(fine, 1.0 / np.where(fine, total, 1.0), 0.0)[:, None, :, None]
-        gain = np.where(fine, gain, 0.0)[:, None, :, None]
-        moved = np.where(fine[:, None, :, None], line.moved, 0.0)
-        points[:, joints] = line.points + _TO_ENDS * gain * moved
-        scaled = share * moved
+        off, moved = usual - line.long, line.moved
+        fine = off**2 <= _MOST_OFF**2 * total  # not where one of them is NaN
+        if not fine.all():
+            off, total = np.where(fine, off, 0.0), np.where(fine, total, np.inf)
+            moved = np.where(fine[:, None, :, None], moved, 0.0)
+        points[:, joints] = line.points + _TO_ENDS * (off / total)[:, None, :, None] * moved
+        scaled = moved / total[:, None, :, None]
         covariances[:, joints] = line.spread - scaled[..., :, None] * moved[..., None, :]
 
 
