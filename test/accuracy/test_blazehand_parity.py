@@ -140,7 +140,7 @@ def test_hands_at_wrists_match_mediapipe(data):
     assert np.mean(away) < 0.005
 
 
-def test_rgb_and_bgr_give_the_same(data):
+def test_rgb_and_bgr_images_give_the_same_hands(data):
     image = picture(data, "00000355.jpg")
     estimator = make("blazehand-lite")
     bgr = estimator.estimate(image, channels="bgr")
@@ -148,7 +148,7 @@ def test_rgb_and_bgr_give_the_same(data):
     assert np.allclose(bgr.keypoints, rgb.keypoints, atol=1e-3)
 
 
-def test_a_mirror_swaps_the_sides(data):
+def test_mirrored_image_swaps_left_and_right_hands(data):
     image = picture(data, "00000355.jpg")
     estimator = make("blazehand-full")
     (hand,) = estimator.estimate(image, channels="bgr")
@@ -177,6 +177,6 @@ def test_moving_hand_is_tracked(data):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2)])
-def test_an_image_without_content_has_no_hand_and_no_error(shape):
+def test_uniform_image_has_no_hands_and_no_error(shape):
     estimator = make("blazehand-lite")
     assert len(estimator.estimate(np.full((*shape, 3), 127, np.uint8))) == 0

@@ -92,7 +92,7 @@ def test_pictures_match_mediapipe(size, reference, data, request):
     assert joined["world"].mean() < 0.005
 
 
-def test_rgb_and_bgr_give_the_same(estimator, data):
+def test_rgb_and_bgr_images_give_the_same_people(estimator, data):
     image = cv2.imread(str(data / "images" / "humans_2.jpg"))
     bgr = estimator.estimate(image, channels="bgr")
     rgb = estimator.estimate(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), channels="rgb")
@@ -174,5 +174,5 @@ def best_oks(found, people):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2)])
-def test_image_without_content_has_no_people_and_no_error(estimator, shape):
+def test_uniform_image_has_no_people_and_no_error(estimator, shape):
     assert len(estimator.estimate(np.full((*shape, 3), 127, np.uint8))) == 0

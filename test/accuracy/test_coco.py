@@ -122,7 +122,7 @@ def measure(estimator, photos, name):
 
 
 @pytest.mark.parametrize("tiles", [1, 3])
-def test_coco_people_are_found_by_own_networks(annotated, tiles):
+def test_coco_people_are_found_by_networks_of_the_user(annotated, tiles):
     networks = os.environ.get("POSE_ROS_OWN_NETWORKS", "")
     if not networks:
         pytest.skip("POSE_ROS_OWN_NETWORKS names none, as paths with : between them")

@@ -175,7 +175,7 @@ def test_every_posture_of_the_actor_and_every_gesture_of_arms_is_counted():
     assert set(CALLED.values()) == {*tables.TWO_ARMED, *tables.ONE_ARMED}
 
 
-def test_all_gestures_of_true_joints_with_noise(say):
+def test_gestures_of_noisy_true_joints_are_recognized(say):
     steps, near = script(), DISTANCES[0]
     joints = true_joints(scene(near), 15.0, sum(step.seconds for step in steps))
     table = Table()
@@ -190,7 +190,7 @@ def test_all_gestures_of_true_joints_with_noise(say):
 
 
 @pytest.mark.parametrize("space", ["camera", "image"])
-def test_a_walker_makes_no_gesture_in_ten_minutes(space):
+def test_walking_person_makes_no_gesture_in_ten_minutes(space):
     for seed, pitch in enumerate((-14.0, 12.0)):
         joints = true_joints(walking(seed), 15.0, 300.0)
         recognizer = GestureRecognizer()
@@ -205,7 +205,7 @@ def test_a_walker_makes_no_gesture_in_ten_minutes(space):
     # turned away, 16 or 17 of 19 are found: which ones depends on the last bit of a float
     [(1.5, 0.0, 0.95), (4.0, 0.0, 0.95), (2.7, 45.0, 15 / 19)],
 )
-def test_all_gestures_through_blazepose(distance, turned_degrees, least, say):
+def test_gestures_are_recognized_through_blazepose(distance, turned_degrees, least, say):
     steps, table = script(), Table()
     seconds = sum(step.seconds for step in steps)
     drawn = scene(distance, turned_degrees)
@@ -216,7 +216,7 @@ def test_all_gestures_through_blazepose(distance, turned_degrees, least, say):
     assert sum(table.others.values()) <= 1
 
 
-def test_a_walker_makes_no_gesture_through_blazepose():
+def test_walking_person_makes_no_gesture_through_blazepose():
     recognizer = GestureRecognizer()
     events: list[Gesture] = []
     for stamp, poses in found(walking(3), 10.0, pitch=2.0, hfov=69.0, seconds=40.0):

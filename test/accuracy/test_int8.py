@@ -6,7 +6,7 @@ import numpy as np
 import pose_ros
 
 
-def test_hands_in_whole_numbers_stay_near(data, capsys):
+def test_int8_hand_landmarks_stay_near_those_in_full_precision(data, capsys):
     exact, whole = (
         pose_ros.create_estimator("blazehand-full", static=True, max_people=2, precision=precision)
         for precision in ("fp32", "int8")
@@ -32,7 +32,7 @@ def test_hands_in_whole_numbers_stay_near(data, capsys):
     assert np.mean(worlds) < 0.002
 
 
-def test_landmarks_in_whole_numbers_stay_near(data, capsys):
+def test_int8_body_landmarks_stay_near_those_in_full_precision(data, capsys):
     exact = pose_ros.create_estimator(static=True)
     whole = pose_ros.create_estimator(static=True, precision="int8")
     paths = sorted([*data.glob("images/*"), *data.glob("coco_keypoints/*.jpg")])

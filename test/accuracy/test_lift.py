@@ -59,7 +59,7 @@ def test_errors_with_known_height_stay_within_limits(frames, say):
     assert np.all(errors.sources == PositionSource.MODEL)
 
 
-def test_stated_sigmas_hold(frames):
+def test_errors_are_within_the_stated_sigmas(frames):
     for known in (True, False):
         errors = measure(frames, Setting(height=known))
         assert 0.6 <= within_one_sigma(errors, MAIN_JOINTS) <= 0.8
@@ -105,7 +105,7 @@ def test_errors_with_depth_stay_within_limits(frames, say):
         assert 0.55 <= within_one_sigma(errors, part) <= 0.8
 
 
-def test_from_steeply_above_sigmas_are_wide_and_one_warning_says_why(caplog):
+def test_camera_that_looks_steeply_down_gives_wide_sigmas_and_one_warning(caplog):
     estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)
     alone, mounted = (Lifter(LiftOptions(height=1.75)) for _ in range(2))
     floor = level_floor(3.1, 40.0)

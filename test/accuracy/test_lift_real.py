@@ -34,14 +34,14 @@ def test_arms_of_real_people_point_where_they_do(figures, capsys):
         assert row["arm 90th deg"] <= row["raw 90th deg"]
 
 
-def test_sigmas_of_real_people_hold(figures):
+def test_errors_on_real_people_are_within_the_stated_sigmas(figures):
     *sets, _mean = figures.values()
     for row in sets:
         assert 55.0 <= row["ray in sigma %"] <= 80.0
         assert 55.0 <= row["joint in sigma %"] <= 82.0
 
 
-def test_arms_of_real_people_that_are_stated_as_sure_are_better_than_others(figures):
+def test_arms_of_real_people_stated_as_sure_have_smaller_errors(figures):
     *sets, mean = figures.values()
     assert mean["sure %"] >= 15.0
     assert mean["sure median deg"] <= 10.0

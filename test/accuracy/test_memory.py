@@ -25,7 +25,7 @@ def resident_bytes():
     return 4096 * pages
 
 
-def test_no_frame_is_copied(frames):
+def test_estimating_copies_no_frame(frames):
     estimator = pose_ros.create_estimator()
     for i in range(3):
         estimator.estimate(frames[i], i / 10, channels="bgr")
@@ -42,7 +42,7 @@ def test_no_frame_is_copied(frames):
     assert peak < frames[0].nbytes / 2
 
 
-def test_memory_does_not_grow(frames):
+def test_memory_does_not_grow_over_many_frames(frames):
     people, hands = pose_ros.create_estimator(max_people=3), pose_ros.create_body_hands()
 
     def run(first, last):

@@ -39,7 +39,7 @@ def fuse(scene, places, *, fps, seconds, people):
 
 
 @pytest.mark.slow
-def test_who_points_is_read_better_with_cameras_that_are_farther_apart(capsys):
+def test_pointing_error_falls_as_cameras_are_farther_apart(capsys):
     rows = {}
     for name, places in PLACES.items():
         angles, targets, joints = [], [], []
@@ -73,7 +73,7 @@ def test_who_points_is_read_better_with_cameras_that_are_farther_apart(capsys):
 
 
 @pytest.mark.slow
-def test_five_people_before_two_cameras_are_five(capsys):
+def test_five_people_seen_by_two_cameras_are_fused_to_five(capsys):
     twice, missed, count = 0, 0, 0
     ids = set()
     places = [Placed("left"), Placed("right", y=-0.5, yaw_degrees=4.0, delay=DELAY)]

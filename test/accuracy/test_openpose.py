@@ -76,7 +76,7 @@ def test_a_mirror_image_has_the_mirrored_people(data, estimator):
         assert np.nanmedian(distance[same]) < 8.0  # pixels; a cell of the maps is 12
 
 
-def test_colors_in_either_order(data, estimator):
+def test_rgb_and_bgr_images_give_the_same_people(data, estimator):
     image = cv2.imread(str(data / "images" / "humans_4.jpg"))
     bgr = estimator.estimate(image, channels="bgr")
     rgb = estimator.estimate(np.ascontiguousarray(image[..., ::-1]), channels="rgb")
@@ -89,7 +89,7 @@ def frames_of(path):
         yield frame
 
 
-def test_a_crowd(data, openpose_models, capsys):
+def test_person_in_front_of_a_crowd_is_where_mediapipe_finds_them(data, openpose_models, capsys):
     """A clip of people in front of a crowd: no limbs across it, and the nearest is where
     MediaPipe sees her."""
     reference = data / "references" / "mediapipe_pose_dance_unsmoothed.json.gz"

@@ -56,7 +56,7 @@ def test_decoder_finds_the_same_objects_as_trt_poses_parser(scenes, more_scenes)
     print(f"{len(scenes)} scenes, largest difference {worst:.1e}")
 
 
-def test_careful_puts_no_part_far_from_its_peak(more_scenes):
+def test_careful_decoding_puts_no_part_far_from_its_peak(more_scenes):
     scene = more_scenes["scene_31_body"]
     cells = np.array(scene["cmap"].shape[:0:-1])
     theirs = scene["expected_xy"][27, 12] * cells

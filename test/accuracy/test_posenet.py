@@ -106,7 +106,7 @@ def people(maps):
     return decode(heatmaps, offsets, forward, backward, STRIDE)
 
 
-def test_network_gives_the_numbers_of_tflite(network, interpret, data):
+def test_converted_network_gives_the_same_outputs_as_tflite(network, interpret, data):
     """Whole numbers are rounded in many layers, and where two ways of rounding differ once,
     all that follows may differ: TFLite's own kernels and XNNPACK do."""
     equal, other, count = 0, 0, 0
@@ -158,7 +158,9 @@ def couple(data):
         pytest.param("kernels", 2.0, 0.05, id="TFLite's kernels"),
     ],
 )
-def test_the_couple_of_the_makers(network, interpret, couple, how, pixels, score):
+def test_two_people_are_found_as_in_the_reference_of_the_makers(
+    network, interpret, couple, how, pixels, score
+):
     image, points, scores = couple
     found = people(network(image) if how == "ours" else interpret(image, how))
     assert len(found.scores) == 2
@@ -201,7 +203,7 @@ def test_a_mirror_image_has_the_mirrored_people(data, estimator):
         assert medians.min() < 8.0  # pixels; a cell of the maps is 34
 
 
-def test_colors_in_either_order(data, estimator):
+def test_rgb_and_bgr_images_give_the_same_people(data, estimator):
     image = cv2.imread(str(data / "images" / "humans_4.jpg"))
     bgr = estimator.estimate(image, channels="bgr")
     rgb = estimator.estimate(np.ascontiguousarray(image[..., ::-1]), channels="rgb")
@@ -234,7 +236,7 @@ def joints(card, folder, photos, **options):
 
 
 @pytest.mark.parametrize("name", [NETWORK, f"{NETWORK}-641x481", f"{NETWORK}-1281x721"])
-def test_the_way_back_leaves_wrong_joints_out(request, data, name):
+def test_check_of_displacements_leaves_wrong_joints_out(request, data, name):
     card = load_card(name)
     if name == NETWORK:
         folder = request.getfixturevalue("posenet_models")

@@ -105,7 +105,7 @@ def test_hand_pictures_give_their_gesture_and_no_other(networks, data):
         assert right[name] >= 0.9 * made[name], name
 
 
-def test_a_second_look_finds_the_dark_noisy_hand_that_the_first_one_misses(networks, data):
+def test_second_search_finds_a_dark_noisy_hand_that_the_first_one_misses(networks, data):
     path = data / "hand_gestures" / "fingers" / "2_pic00600.jpg"
     if not path.is_file():
         pytest.skip(f"no test data: {path} is missing")

@@ -95,7 +95,7 @@ def anonymize(source, target, *seen, **options):
     )
 
 
-def test_every_drawn_head_is_covered_and_all_else_is_kept(tmp_path):
+def test_every_drawn_head_is_covered_and_the_rest_is_unchanged(tmp_path):
     """The real network, on a drawn person whose true nose is known."""
     spec = "come_here?width=320&height=240"
     source = open_synthetic(spec, fps=10, loop=True, live=False)
@@ -276,7 +276,7 @@ def test_network_without_faces_is_refused(tmp_path):
         anonymize_bag(bag, tmp_path / "out", lambda: estimators(Hands()), AnonymizeOptions())
 
 
-def test_command_says_in_how_many_images_no_person_was(tmp_path, capsys):
+def test_command_prints_the_number_of_images_without_people(tmp_path, capsys):
     source = open_synthetic("stand?width=320&height=240", fps=5, live=False)
     write_scene_bag(tmp_path / "bag", source, BagOptions(depth="none", seconds=0.4))
     command = ["bag", "anonymize", str(tmp_path / "bag"), str(tmp_path / "out")]

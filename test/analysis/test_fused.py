@@ -131,7 +131,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert reason in capsys.readouterr().err
 
 
-def test_cameras_are_found_by_name_then_by_order() -> None:
+def test_cameras_are_matched_by_name_then_by_order() -> None:
     rig = CameraRig(tuple(views(names=("cam_01", "cam_02"))))
     assert [v.name for v in choose_views(rig, ["cam02", "cam01"])] == ["cam_02", "cam_01"]
     assert [v.name for v in choose_views(rig, ["a", "b"])] == ["cam_01", "cam_02"]

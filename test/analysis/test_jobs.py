@@ -135,7 +135,7 @@ def job(bag, tmp_path):
     return Job("a", str(tmp_path / "out" / "a"), task, origin_of(task), recording="a")
 
 
-def test_a_task_that_fails_leaves_nothing(job, tmp_path):
+def test_task_that_fails_leaves_no_files(job, tmp_path):
     report = run_job(job)  # ten digits are no MCAP
     assert report.exit_code == 1
     assert "bag_0.mcap" in report.error

@@ -174,7 +174,7 @@ def test_gestures_without_poses_are_left_out_and_reported(recorder) -> None:
     assert "twice" in lost
 
 
-def test_own_skeleton_is_read(recorder) -> None:
+def test_skeleton_recorded_in_the_bag_is_used(recorder) -> None:
     own = skeletons.Skeleton("robot", ("head", "foot"), ((0, 1),))
     recorder.add(START, "/pose/skeleton", "pose_ros/msg/Skeleton", skeleton_to_msg(types, own))
     recorder.poses(START, poses_of(2, own))

@@ -118,7 +118,7 @@ def read_images(path):
         ]
 
 
-def test_the_bag_tells_how_it_was_made_and_what_is_latched(results, scene_bag):
+def test_bag_records_its_options_and_which_topics_are_latched(results, scene_bag):
     folder, _, _ = results
     with open_bag(folder / "results") as bag:
         reported = json.loads(bag.custom["pose_ros"])
@@ -189,7 +189,7 @@ def test_copied_messages_are_unchanged(results, scene_bag):
     assert [m for m in raw(folder / "results", "/tf") if m in robot] == robot
 
 
-def test_the_video_and_the_lines_have_every_image(results):
+def test_video_and_json_lines_have_every_image(results):
     folder, _, _ = results
     video = cv2.VideoCapture(str(folder / "people.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 12
@@ -222,7 +222,7 @@ def test_the_same_run_writes_the_same_bytes(scene_bag, tmp_path, storage):
     assert first == second
 
 
-def test_a_part_is_analyzed_with_what_was_known_before_it(scene_bag, tmp_path):
+def test_part_of_a_recording_is_analyzed_with_camera_and_frames_from_before_it(scene_bag, tmp_path):
     outputs = TaskOutputs(str(tmp_path / "part"), json=str(tmp_path / "part.jsonl"))
     report = run_task(BagTask(str(scene_bag), Settings(every=2), outputs, start=0.55, end=1.0))
     lines = [json.loads(line) for line in (tmp_path / "part.jsonl").read_text().splitlines()]

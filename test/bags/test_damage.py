@@ -430,7 +430,7 @@ def test_rows_still_in_the_write_ahead_log_are_read(unclosed: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [4, 20, 33, 40, 5_000, 0.3, 0.5, 0.7, 0.9, 0.97])
-def test_a_damaged_log_counts_as_far_as_sqlite_itself_replays_it(
+def test_damaged_write_ahead_log_is_read_as_far_as_sqlite_replays_it(
     unclosed: Path, tmp_path: Path, at: float
 ) -> None:
     log = unclosed.with_name("bag.db3-wal")
@@ -446,7 +446,7 @@ def test_a_damaged_log_counts_as_far_as_sqlite_itself_replays_it(
     assert (unclosed.read_bytes(), log.read_bytes()) == (before, bytes(data))
 
 
-def test_messages_of_unknown_types_are_copied_unread(tmp_path: Path) -> None:
+def test_messages_of_unknown_types_are_copied_unchanged(tmp_path: Path) -> None:
     file = write(tmp_path / "bag", "sqlite3")
     connection = sqlite3.connect(file)
     connection.execute("UPDATE topics SET type = 'foo_msgs/msg/Foo' WHERE name = '/b'")

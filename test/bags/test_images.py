@@ -43,7 +43,7 @@ def values(found: list[RecordedImage]) -> list[int]:
     return [int(each.frame.image[0, 0, 0]) for each in found]
 
 
-def test_all_images_in_the_order_of_their_records(tmp_path: Path) -> None:
+def test_images_come_in_the_order_in_which_they_were_recorded(tmp_path: Path) -> None:
     # the stamps go back in between: that is for who takes them to heed
     messages = [image(0), image(10, head=header(40)), image(20), image(30)]
     found, images = recorded_images(write_bag(tmp_path / "bag", messages))
@@ -129,7 +129,7 @@ def test_camera_info_sent_once_long_before_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
-def test_depth_is_the_nearest_in_time_before_or_after(tmp_path: Path, storage: str) -> None:
+def test_nearest_depth_image_before_or_after_is_used(tmp_path: Path, storage: str) -> None:
     messages = [
         depth(3), image(0), depth(70), image(100), depth(110), image(200), image(300), image(400),
         depth(405, head=header(301)),
@@ -220,7 +220,7 @@ def test_compressed_pictures_have_the_camera_of_the_raw_ones(tmp_path: Path) -> 
     assert all(each.camera is not None for each in found)
 
 
-def test_every_nth_of_some_time(tmp_path: Path) -> None:
+def test_start_end_and_every_select_images(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", [image(10 * i) for i in range(25)])
     for start, end, every, expected in [
         (None, None, 10, [0, 10, 20]),
@@ -245,7 +245,7 @@ def test_many_large_images_wait_in_little_memory(
     assert all(each.up is not None for each in found)
 
 
-def test_bags_are_inputs_like_others(tmp_path: Path) -> None:
+def test_bag_is_an_input_like_other_files(tmp_path: Path) -> None:
     for i in range(2):
         write_bag(tmp_path / f"run{i}", [image(10 * i)])
     sources = list(expand_inputs([str(tmp_path / "run*")]))
@@ -278,7 +278,7 @@ def test_reader_that_stops_early_leaves_no_thread(tmp_path: Path) -> None:
     assert not set(threading.enumerate()) - before
 
 
-def test_other_thread_can_close_a_waiting_reader() -> None:
+def test_another_thread_can_close_a_waiting_reader() -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def slow() -> Iterator[int]:
@@ -313,7 +313,7 @@ def test_error_is_raised_after_the_images_before_it() -> None:
     prefetcher.close()
 
 
-def test_plain_picture_is_unchanged(tmp_path: Path) -> None:
+def test_raw_image_is_read_unchanged(tmp_path: Path) -> None:
     found, _ = recorded_images(write_bag(tmp_path / "bag", [image(7), compressed(7)]))
     np.testing.assert_array_equal(found[0].frame.image, picture(7))
     assert (found[0].frame.width, found[0].frame.height) == (WIDTH, HEIGHT)

@@ -69,7 +69,7 @@ def test_time_range_and_topics_select_messages(bag: Path) -> None:
         assert {m.size for m in heads} == {len(expected[0][3])}
 
 
-def test_messages_have_their_fields(bag: Path) -> None:
+def test_message_is_read_with_its_fields(bag: Path) -> None:
     with open_bag(bag) as opened:
         poses: Any = next(opened.messages(["/truth/poses"])).read()
         assert poses.skeleton == "blazepose33"
@@ -143,6 +143,8 @@ def test_bag_opens_as_a_source(bag: Path) -> None:
         ({"start": 2.0, "end": 1.0}, OptionError, "after start"),
     ],
 )
-def test_refuses(bag: Path, options: dict[str, Any], error: type[Exception], text: str) -> None:
+def test_impossible_option_is_refused_with_what_there_is(
+    bag: Path, options: dict[str, Any], error: type[Exception], text: str
+) -> None:
     with open_bag(bag) as opened, pytest.raises(error, match=text):
         BagImages(opened, **options)

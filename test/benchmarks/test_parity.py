@@ -16,7 +16,7 @@ from pose_ros.errors import RuntimeUnavailableError
 from pose_ros.models.card import load_card
 
 
-def test_pictures_are_compared_one_by_one(tmp_path, monkeypatch):
+def test_landmarks_of_each_picture_are_compared(tmp_path, monkeypatch):
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 90, np.uint8))
     asked = []
@@ -44,7 +44,7 @@ def test_pictures_are_compared_one_by_one(tmp_path, monkeypatch):
     assert asked == [("pose", 1)]
 
 
-def test_a_difference_is_measured_over_the_box():
+def test_difference_is_relative_to_the_size_of_the_box():
     skeleton = skeletons.get("blazepose33")
     landmarks = np.zeros((33, 4))
     landmarks[0, :2] = (30, 40)  # a diagonal of 50 pixels

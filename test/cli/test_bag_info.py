@@ -49,7 +49,9 @@ def test_scene_lists_its_topics_and_counts(
     assert "/truth/poses: people found by truth, as blazepose33" in text
 
 
-def test_stamps_gaps_and_latency(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gaps_latency_and_wrong_stamps_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stamps = [0, 100, 200, 360, 460, 760, 760, 860, 500, 600, None]
     messages = [image(100 * i + 500, head=header(stamp)) for i, stamp in enumerate(stamps)]
     messages[3] = image(800, head=header(360, frame=""))
@@ -89,7 +91,9 @@ def test_faults_of_images_are_listed(
     assert text in capsys.readouterr().out
 
 
-def test_depth_that_is_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_share_of_images_with_near_depth_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     late = [depth(10, "/cam/aligned"), depth(220, "/cam/aligned")]
     messages = [image(0), late[0], image(100), image(200), late[1]]
     found = {
@@ -99,7 +103,9 @@ def test_depth_that_is_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["/cam/image"]["depth_topics"] == {"/cam/aligned": pytest.approx(2 / 3)}
 
 
-def test_compressed_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compressed_images_are_described(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     messages = [compressed(late) for late in (0, 50, 100)]
     (found,) = reported(write_bag(tmp_path / "bag", [info(0), *messages]), capsys)["images"]
     assert (found["width"], found["height"], found["encoding"]) == (16, 12, "bgr8; png")
@@ -120,14 +126,16 @@ def test_lost_messages_are_counted_in_the_report(
     assert "bag.db3 is missing: 40 messages are lost" in capsys.readouterr().err
 
 
-def test_an_empty_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_recording_has_no_topics_and_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = reported(write_bag(tmp_path / "bag", []), capsys)
     assert (found["topics"], found["images"], found["seconds"]) == ([], [], 0)
     assert main(["bag", "info", str(tmp_path / "bag")]) == 0
     assert "0 messages" in capsys.readouterr().out
 
 
-def test_tables_fit_their_width() -> None:
+def test_table_columns_are_shortened_to_its_width() -> None:
     rows = [("/a/rather/long/name/of/a/topic", "1"), ("/b", "23")]
     assert table(("NAME", "N"), rows) == [
         "NAME                             N",

@@ -53,7 +53,7 @@ def report(*arguments) -> int:
     return main(["bag", "report", "--joints", "elbow", *map(str, arguments), "--quiet"])
 
 
-def test_a_report(tmp_path) -> None:
+def test_report_of_a_bag_has_title_people_and_pictures(tmp_path) -> None:
     bag, out = write(tmp_path / "bag", images=True), tmp_path / "report.html"
     assert report(bag, "--out", out) == 0
     text = out.read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_existing_report_stays_without_force(tmp_path, capsys) -> None:
     assert "<title>A &amp; B</title>" in out.read_text(encoding="utf-8")
 
 
-def test_pictures_of_another_bag(tmp_path) -> None:
+def test_report_takes_pictures_from_another_bag(tmp_path) -> None:
     bag, images = write(tmp_path / "bag"), write(tmp_path / "images", images=True)
     out = tmp_path / "report.html"
     assert report(bag, "--out", out, "--images", images, "--topic", "/image_raw") == 0
@@ -84,7 +84,7 @@ def test_pictures_of_another_bag(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("words", ["{a} --compare {b}", "--compare {a} {b}"])
-def test_two_side_by_side(tmp_path, words) -> None:
+def test_report_compares_two_bags_side_by_side(tmp_path, words) -> None:
     a = write(tmp_path / "one", images=True)
     b = write(tmp_path / "two", moved=4.0, count=15)
     out = tmp_path / "report.html"
@@ -100,7 +100,7 @@ def test_two_side_by_side(tmp_path, words) -> None:
 
 
 @pytest.mark.parametrize("words", ["", "{a} --compare {a} {a}", "--compare {a}"])
-def test_bags_that_are_missing_or_too_many(tmp_path, capsys, words) -> None:
+def test_wrong_number_of_bags_is_one_line(tmp_path, capsys, words) -> None:
     a = write(tmp_path / "one", count=1)
     assert report(*words.format(a=a).split(), "--out", tmp_path / "report.html") == 1
     assert "--compare BAG OTHER_BAG" in capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_impossible_arguments_are_one_line(tmp_path, capsys) -> None:
     assert not out.exists()
 
 
-def test_a_bag_that_is_cut_off(tmp_path, capsys) -> None:
+def test_report_of_a_truncated_bag_names_the_damaged_file(tmp_path, capsys) -> None:
     folder, out = tmp_path / "bag", tmp_path / "report.html"
     write(folder, count=200)
     (file,) = folder.glob("*.mcap")

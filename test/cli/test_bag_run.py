@@ -18,7 +18,7 @@ from pose_ros.settings.command_line import from_args
 from pose_ros.settings.gestures import GestureOptions, TargetOptions
 
 
-def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):
+def test_results_of_a_bag_are_written_to_a_bag(scene_bag, tmp_path, capsys):
     out = tmp_path / "results"
     words = ["--out", str(out), "--end", "0.35", "--storage", "sqlite3", "--person-height", "1.8"]
     assert main(["bag", "run", str(scene_bag), *words, "--no-gestures"]) == 0
@@ -41,7 +41,7 @@ def test_a_bag_to_a_bag(scene_bag, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_losses_are_said_with_counts_and_exit_code_2(scene_bag, tmp_path, capsys):
+def test_truncated_bag_is_reported_with_exit_code_2(scene_bag, tmp_path, capsys):
     cut = tmp_path / "cut.mcap"
     whole = next(scene_bag.glob("*.mcap")).read_bytes()
     cut.write_bytes(whole[: len(whole) // 3])
@@ -91,7 +91,7 @@ def test_path_without_a_recording_is_one_line(tmp_path, monkeypatch, capsys, nam
     assert error.count("\n") == 1
 
 
-def test_a_killed_run_is_begun_again(scene_bag, tmp_path, monkeypatch, caplog):
+def test_run_after_a_killed_run_starts_from_the_beginning(scene_bag, tmp_path, monkeypatch, caplog):
     out = tmp_path / "results"
     command = [sys.executable, "-m", "pose_ros.cli.main", "bag", "run", str(scene_bag)]
     command += ["--out", str(out), "--json", "-"]

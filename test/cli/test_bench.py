@@ -10,7 +10,7 @@ from pose_ros.cli import bench
 from pose_ros.cli.main import main
 
 
-def test_everything_is_timed_in_turns(capsys):
+def test_whole_chain_and_its_networks_are_timed_in_turns(capsys):
     arguments = ["bench", "synthetic:stand", "--frames", "10", "--rounds", "1", "--json"]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
@@ -23,7 +23,7 @@ def test_everything_is_timed_in_turns(capsys):
     assert set(found["ratios"]) == set(list(found["ms"])[1:])
 
 
-def test_other_networks_take_turns(lite_models, capsys):
+def test_two_networks_are_timed_in_turns(lite_models, capsys):
     arguments = ["synthetic:stand", "--frames", "10", "--rounds", "1", "--json"]
     arguments += ["--network", "blazepose-lite", "--models-dir", str(lite_models)]
     assert main(["bench", *arguments, "--against", "blazepose-lite"]) == 0
@@ -33,7 +33,7 @@ def test_other_networks_take_turns(lite_models, capsys):
     assert next(iter(found["ratios"])) == other
 
 
-def test_few_pictures_and_other_names_will_do(tmp_path, capsys, monkeypatch):
+def test_bench_accepts_few_pictures_and_any_spelling_of_a_network(tmp_path, capsys, monkeypatch):
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 90, np.uint8))
     arguments = ["bench", str(tmp_path), "--rounds", "1", "--network", "BlazePose_full"]
@@ -56,7 +56,7 @@ def test_impossible_arguments_are_one_line(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_contenders_take_turns_and_none_always_begins():
+def test_contenders_take_turns_to_begin():
     order = []
 
     def contender(name):

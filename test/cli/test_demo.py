@@ -21,7 +21,9 @@ def test_scene_is_written_as_a_bag(tmp_path: Path, capsys: pytest.CaptureFixture
     assert counts["/camera/depth/image_raw"] == 3
 
 
-def test_quiet_and_without_depth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_bag_without_depth_prints_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bag"
     arguments = [f"--write-bag={path}", "--seconds=0.2", "--depth=none", "--quiet"]
     assert main(["demo", f"--scene=box?{SMALL}", *arguments]) == 0

@@ -37,7 +37,7 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_pictures_to_json_and_overlays(pictures, tmp_path, capsys):
+def test_pictures_give_json_lines_and_overlays(pictures, tmp_path, capsys):
     out, lines = tmp_path / "out" / "%s.jpg", tmp_path / "deep" / "out.jsonl"
     assert main(["estimate", str(pictures), "--json", str(lines), "--out", str(out)]) == 0
     records = read_lines(lines)
@@ -57,7 +57,7 @@ def test_pictures_to_json_and_overlays(pictures, tmp_path, capsys):
     assert "3 frames, 3 with people" in capsys.readouterr().err
 
 
-def test_a_video_to_a_video(actor_frames, tmp_path):
+def test_video_gives_a_video_and_json_with_its_stamps(actor_frames, tmp_path):
     clip, out, lines = (tmp_path / name for name in ("in.avi", "out.mp4", "out.jsonl"))
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
     for image in actor_frames:
@@ -72,7 +72,7 @@ def test_a_video_to_a_video(actor_frames, tmp_path):
     assert [r["poses"][0]["id"] for r in read_lines(lines)] == [0, 0, 0]
 
 
-def test_json_to_stdout_and_upper_body_only(capsys):
+def test_upper_body_is_written_as_json_to_stdout(capsys):
     arguments = ["estimate", "synthetic:wave", "--frames", "2", "--json", "-", "--quiet"]
     assert main([*arguments, "--upper-body-only"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -82,7 +82,7 @@ def test_json_to_stdout_and_upper_body_only(capsys):
     assert records[0]["poses"][0]["keypoints"][0]["z"] is None
 
 
-def test_another_network_tells_and_draws_the_same_way(data, posenet_models, tmp_path):
+def test_another_network_gives_json_and_overlays_too(data, posenet_models, tmp_path):
     picture, lines = data / "images" / "humans_4.jpg", tmp_path / "out.jsonl"
     words = ["--network", "posenet-mobilenet", "--models-dir", str(posenet_models), "--quiet"]
     words += ["--max-people", "10", "--json", str(lines), "--out", str(tmp_path / "%s.jpg")]
@@ -184,11 +184,13 @@ def _providers():
         ("100%.png", "100%.png"),
     ],
 )
-def test_patterns(pattern, name):
+def test_output_pattern_is_filled_with_name_and_number(pattern, name):
     assert fill_pattern(pattern, "folder/a b.png", 7) == name
 
 
-def test_advice_for_pictures_of_one_name_works(pictures, tmp_path, monkeypatch, capsys):
+def test_pattern_advised_for_pictures_with_the_same_name_works(
+    pictures, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     twice = ["estimate", *[str(pictures / "b.png")] * 2, "--quiet", "--out"]
     assert main([*twice, "out/%s.jpg"]) == 1
@@ -207,7 +209,7 @@ def test_pictures_are_numbered_through_all_inputs(pictures, tmp_path):
         assert np.mean(np.abs(drawn - plain).max(axis=2) > 60) < 0.1
 
 
-def test_sizes_of_what_is_drawn(pictures, tmp_path):
+def test_scales_change_the_size_of_keypoints_and_links(pictures, tmp_path):
     changed = []
     for scale in ("0.002", "0.02"):
         out = tmp_path / f"{scale}.png"
@@ -239,7 +241,7 @@ def test_camera_of_a_bag_is_used(scene_bag, tmp_path, capsys):
     assert "is there already" in capsys.readouterr().err
 
 
-def test_a_bag_that_is_damaged_is_exit_code_2(scene_bag, tmp_path, capsys):
+def test_damaged_bag_ends_with_exit_code_2(scene_bag, tmp_path, capsys):
     whole = next(scene_bag.glob("*.mcap")).read_bytes()
     (tmp_path / "cut.mcap").write_bytes(whole[: len(whole) // 3])
     words = ["--json", str(tmp_path / "out.jsonl"), "--quiet"]
@@ -272,7 +274,7 @@ def test_camera_option_gives_meters(pictures, tmp_path, caplog):
         assert "no meters" in caplog.text
 
 
-def test_names_that_are_no_utf8_go_in_and_out(pictures, tmp_path, capsys):
+def test_file_names_that_are_not_utf8_are_read_and_written(pictures, tmp_path, capsys):
     odd = os.fsdecode(b"caf\xe9")
     (pictures / "b.png").rename(tmp_path / f"{odd}.png")
     outputs = [f"--{kind}={tmp_path / odd}.{kind}" for kind in ("csv", "report", "json")]
@@ -305,7 +307,7 @@ def test_overlay_of_uneven_frames_lasts_as_long_as_they_do(actor_frames, tmp_pat
     np.testing.assert_allclose(stamps, times, atol=1.1e-3)
 
 
-def test_part_of_a_video_that_is_lost_shows_in_the_exit_code(actor_frames, tmp_path, caplog):
+def test_truncated_video_ends_with_exit_code_2(actor_frames, tmp_path, caplog):
     writer = VideoWriter(tmp_path / "clip.avi")
     for i in range(6):
         writer.write(actor_frames[i % 3], i / 30)

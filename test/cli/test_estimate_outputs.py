@@ -100,7 +100,7 @@ def test_output_that_would_lose_results_is_refused_before_a_network_is_loaded(
         ("x.images.csv", ["me.jpg", "--csv", "x.csv"]),
     ],
 )
-def test_an_older_result_is_replaced_only_with_force(folder, capsys, there, words):
+def test_existing_output_is_replaced_only_with_force(folder, capsys, there, words):
     path = folder / there
     path.parent.mkdir(exist_ok=True)
     path.write_text("older")
@@ -124,7 +124,7 @@ def test_pictures_of_one_name_get_an_output_each_and_all_are_listed(folder, caps
     )
 
 
-def test_a_run_without_an_output_says_that_nothing_was_written(folder, capsys):
+def test_run_without_an_output_prints_that_nothing_was_written(folder, capsys):
     before = contents(folder)
     assert estimate("me.jpg") == 0
     assert "nothing was written: name an output, such as --json" in capsys.readouterr().err
@@ -250,7 +250,7 @@ def test_home_of_an_unknown_user_is_part_of_a_file_name(folder):
 
 
 @pytest.mark.parametrize("words", [["estimate", "me.jpg", "--json", "-", "--quiet"], ["doctor"]])
-def test_a_standard_output_that_is_full_is_one_line(folder, capsys, monkeypatch, words):
+def test_full_standard_output_is_one_line(folder, capsys, monkeypatch, words):
     full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails
     monkeypatch.setattr(sys, "stdout", full)
     assert main(words) == 1
@@ -301,7 +301,7 @@ def test_plots_are_pictures_in_a_folder_and_need_the_extra(folder, capsys, monke
     assert not (folder / "other").exists()
 
 
-def test_closed_pipe_ends_a_run_quietly_unless_results_are_lost(folder, capsys, monkeypatch):
+def test_closed_pipe_is_an_error_only_if_results_are_lost(folder, capsys, monkeypatch):
     for words, code, lost in (([], 0, ""), (["--csv", "x.csv"], 1, "nothing was written")):
         reading, writing = os.pipe()
         os.close(reading)

@@ -16,7 +16,7 @@ def file(tmp_path):
     return tmp_path / "gestures.yaml"
 
 
-def test_a_gesture_of_a_body_is_taught_tested_and_removed(file, capsys):
+def test_body_gesture_is_taught_tested_listed_and_removed(file, capsys):
     source = "synthetic:t_pose"
     assert (
         gesture("teach", "airplane", "--body", "--from", source, "--examples", 4, "--file", file)
@@ -45,7 +45,7 @@ def test_a_gesture_of_a_body_is_taught_tested_and_removed(file, capsys):
         (("list",), "cannot read"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(file, capsys, arguments, message):
+def test_impossible_gesture_command_is_one_line(file, capsys, arguments, message):
     assert gesture(*arguments, "--file", file) == 1
     said = capsys.readouterr().err
     assert message in said

@@ -30,7 +30,7 @@ def test_every_command_has_help(command, capsys):
     assert "usage: pose-ros " + command in capsys.readouterr().out
 
 
-def test_the_version(capsys):
+def test_version_option_prints_the_version(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
     assert __version__ in capsys.readouterr().out
@@ -66,7 +66,7 @@ def test_doctor_names_the_engine_and_the_models(capsys):
     assert "blazepose-full" in found["models"]
 
 
-def test_doctor_says_what_really_runs_a_network(capsys, tmp_path):
+def test_doctor_reports_the_provider_in_use(capsys, tmp_path):
     pose_ros.create_estimator()  # so that a network is there
     assert main(["doctor", "--json", "--no-graph"]) == 0
     assert json.loads(capsys.readouterr().out)["engine"]["runs on"] in ("cpu", "cuda")
@@ -94,7 +94,7 @@ def test_doctor_says_what_really_runs_a_network(capsys, tmp_path):
         (["bag", "info", "photo.jpg"], 1, "is a picture and no bag: pose-ros estimate finds"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line_that_says_what_was_meant(
+def test_misspelled_word_is_one_line_with_the_nearest_known_one(
     tmp_path, monkeypatch, capsys, words, code, message
 ):
     monkeypatch.chdir(tmp_path)

@@ -69,7 +69,9 @@ def test_get_prints_where_the_files_are(cache: Path, capsys: pytest.CaptureFixtu
     assert err == ""
 
 
-def test_get_from_files(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_get_converts_files_of_the_user_without_a_network(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sources = [word for name in FILES for word in ("--from", cache / f"{name}.tflite")]
     assert run("get", NAME, *sources, "--models-dir", tmp_path / "new") == 0
     for name in FILES:
@@ -78,7 +80,7 @@ def test_get_from_files(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "converting blazepose-detector" in capsys.readouterr().err
 
 
-def test_get_a_file_that_only_the_user_has(
+def test_get_takes_a_file_that_is_not_published(
     cache: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = data / "blazepose" / "pose_landmark_lite.tflite"
@@ -94,7 +96,7 @@ def test_get_a_file_that_only_the_user_has(
         run("get", "blazepose-heavy", "--from", source, "--models-dir", cache)
 
 
-def test_get_without_a_network(tmp_path: Path) -> None:
+def test_get_without_a_connection_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"mediapipe-0\.10\.21-cp311.*\.whl.*--from FILE"):
         run("get", NAME, "--models-dir", tmp_path)
     with pytest.raises(ModelError, match=r"pip could not fetch mediapipe==0\.10\.21"):
@@ -108,12 +110,14 @@ def test_only_onnx_files_are_inspected(tmp_path: Path) -> None:
         run("inspect", card)
 
 
-def test_get_of_an_unknown_network(tmp_path: Path) -> None:
+def test_get_of_an_unknown_network_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="unknown network 'blazepose-huge'"):
         run("get", "blazepose-huge", "--models-dir", tmp_path)
 
 
-def test_check_of_what_is_sound(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_undamaged_files_reports_ok(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("check", "--models-dir", cache) == 0
     assert run("check", NAME, "--models-dir", cache) == 0
     rows = capsys.readouterr().out.splitlines()
@@ -122,7 +126,7 @@ def test_check_of_what_is_sound(cache: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
-def test_check_of_a_truncated_file(
+def test_check_reports_a_truncated_file_as_damaged(
     cache: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     path = cache / f"blazepose-detector{suffix}"
@@ -138,7 +142,7 @@ def test_check_of_a_truncated_file(
     assert rows[0]["role"] == "detector"
 
 
-def test_check_of_what_was_never_fetched(
+def test_check_of_a_file_never_fetched_fails_only_if_asked_for_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("check", "--models-dir", tmp_path) == 0  # not fetched is no damage

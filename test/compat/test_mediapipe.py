@@ -51,7 +51,7 @@ def in_meters(landmarks) -> np.ndarray:
     return np.array([[p.x, p.y, p.z] for p in landmarks.landmark])
 
 
-def test_bodies_in_pictures_are_mediapipes(data):
+def test_body_landmarks_match_those_of_mediapipe(data):
     """Within the limits of the parity tests, through the landmarks as a program reads them."""
     expected = reference(data, "mediapipe_pose_images")
     names = [name for name, found in expected.items() if found is None][:1]
@@ -83,7 +83,7 @@ def test_bodies_in_pictures_are_mediapipes(data):
     assert meters.mean() < 0.005
 
 
-def test_hands_in_pictures_are_mediapipes_and_named_as_in_a_mirror(data):
+def test_hand_landmarks_match_mediapipe_with_mirrored_handedness(data):
     expected = reference(data, "mediapipe_hands_images")
     distances = []
     with hands.Hands(static_image_mode=True) as solution:
@@ -129,7 +129,7 @@ def test_video_is_tracked_and_smoothed_unless_static(actor):
     assert 0.3 < followed < static - 0.2
 
 
-def test_complexities_are_networks_of_three_sizes(lite_models, actor):
+def test_each_model_complexity_is_a_network_of_its_size(lite_models, actor):
     with pose.Pose(True, 0, models_dir=lite_models) as solution:
         lite = in_pixels(solution.process(actor).pose_landmarks, actor)
     with pose.Pose(True, 1) as solution:
@@ -190,7 +190,7 @@ def test_names_of_landmarks_are_in_the_order_of_the_networks():
     assert len(hands.HAND_CONNECTIONS) == 21
 
 
-def test_landmarks_can_be_made_extended_and_printed():
+def test_landmark_lists_can_be_built_extended_and_printed():
     made = landmark_pb2.NormalizedLandmarkList()
     made.landmark.extend([landmark_pb2.NormalizedLandmark(x=0.25, y=0.5)])
     made.landmark[0].z = -1.0
@@ -204,7 +204,7 @@ def landmarks_at(*points) -> landmark_pb2.NormalizedLandmarkList:
     )
 
 
-def test_drawn_are_visible_landmarks_and_the_connections_between_them():
+def test_visible_landmarks_and_their_connections_are_drawn():
     image = np.zeros((100, 200, 3), np.uint8)
     one = landmarks_at((0.25, 0.5, 0, 0.9), (0.75, 0.5, 0, 0.9), (0.5, 0.1, 0, 0.4), (1.5, 0, 0, 1))
     drawing_utils.draw_landmarks(image, one, [(0, 1), (1, 2), (2, 3)])

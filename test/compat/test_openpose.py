@@ -77,7 +77,7 @@ def test_image_without_people_has_no_keypoints() -> None:
     assert np.array_equal(datum.cvOutputData, datum.cvInputData)
 
 
-def test_coco_is_openposes_own_kind_of_network(openpose_models, data) -> None:
+def test_coco_model_uses_openpose_mobilenet(openpose_models, data) -> None:
     found = wrapper({"model_pose": "COCO"}, models_dir=openpose_models)
     datums = [
         datum_of(cv2.imread(path)) for path in op.get_images_on_directory(str(data / "images"))[:2]
@@ -138,7 +138,7 @@ def test_parameter_without_meaning_or_out_of_range_is_refused(params, message) -
         wrapper(params)
 
 
-def test_images_come_after_start_and_are_images(tmp_path: Path) -> None:
+def test_images_are_returned_once_the_wrapper_is_started(tmp_path: Path) -> None:
     idle = op.WrapperPython()
     with pytest.raises(OptionError, match=r"call start\(\) before"):
         idle.emplaceAndPop([datum_of(np.zeros((9, 9, 3), np.uint8))])

@@ -42,7 +42,7 @@ def test_single_pose_is_a_score_and_17_keypoints(net, photo, posenet_models) -> 
         )
 
 
-def test_several_poses_come_with_the_surest_first(net, photo) -> None:
+def test_several_poses_are_sorted_by_score(net, photo) -> None:
     poses = net.estimateMultiplePoses(photo, {"maxDetections": 10})
     surest = [max(point["score"] for point in pose["keypoints"]) for pose in poses]
     assert len(poses) >= 5
@@ -62,7 +62,7 @@ def test_flipped_poses_count_x_from_the_right(net, photo) -> None:
         )
 
 
-def test_picture_without_people_has_one_pose_of_score_0_and_no_several(net) -> None:
+def test_picture_without_people_gives_one_single_pose_of_score_0_and_no_multiple_poses(net) -> None:
     blank = np.full((200, 300, 3), 255, np.uint8)
     pose = net.estimateSinglePose(blank)
     assert pose["score"] == 0.0
@@ -81,7 +81,7 @@ def test_picture_without_people_has_one_pose_of_score_0_and_no_several(net) -> N
         ({"outputStrid": 16}, r"unknown outputStrid \(did you mean 'outputStride'\?\)"),
     ],
 )
-def test_network_that_is_not_here_is_refused(config, message) -> None:
+def test_unsupported_architecture_is_refused(config, message) -> None:
     with pytest.raises(OptionError, match=message):
         posenet.load(config)
 
@@ -95,7 +95,7 @@ def test_network_that_is_not_here_is_refused(config, message) -> None:
         ({"minScore": 0.1}, "unknown minScore"),
     ],
 )
-def test_setting_that_is_not_here_is_refused(net, photo, config, message) -> None:
+def test_unsupported_setting_is_refused(net, photo, config, message) -> None:
     with pytest.raises(OptionError, match=message):
         net.estimateMultiplePoses(photo, config)
     with pytest.raises(ImageError):

@@ -82,13 +82,13 @@ def test_toes_that_rise_are_dorsiflexion(ankle):
     assert found["left_ankle_dorsiflexion"] == pytest.approx(ankle)
 
 
-def test_shoulders_turn_against_hips():
+def test_trunk_rotation_is_that_of_shoulders_against_hips():
     found = measured(body(trunk=25.0))
     assert found["trunk_rotation"] == pytest.approx(25.0)
     assert found["trunk_bending"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_straight_limbs_do_not_say_how_they_are_turned():
+def test_straight_limb_has_no_rotation_angle():
     found = measured(body(thigh=(10, 0, 0), knee=5.0, arm=(0, 2, 0), elbow=5.0))
     unknown = {name for name, value in found.items() if np.isnan(value)}
     parts = ("hip_rotation", "shoulder_plane", "shoulder_rotation")

@@ -33,7 +33,7 @@ def test_invalid_camera_is_refused(arguments: dict[str, Any], text: str) -> None
         Camera(**{**good, **arguments})
 
 
-def test_camera_is_frozen_and_keeps_its_own_copy() -> None:
+def test_camera_is_read_only_and_copies_its_arrays() -> None:
     matrix = K.copy()
     camera = Camera(640, 480, matrix)
     matrix[0, 0] = 1.0
@@ -66,14 +66,14 @@ def test_project_undoes_rays() -> None:
     np.testing.assert_allclose(camera.project(rays * 3.7), pixels)
 
 
-def test_point_not_in_front_has_no_pixel() -> None:
+def test_point_behind_the_camera_has_no_pixel() -> None:
     found = Camera(640, 480, K).project([[0, 0, 2.0], [0, 0, 0], [0, 0, -1], [np.nan, 0, 1]])
     np.testing.assert_array_equal(found[0], [320, 240])
     assert np.all(np.isnan(found[1:3]))
     assert np.isnan(found[3, 0])
 
 
-def test_distortion_is_refused_and_not_ignored() -> None:
+def test_projection_with_unhandled_distortion_is_refused() -> None:
     camera = Camera(640, 480, K, "plumb_bob", np.array([0.1, 0, 0, 0, 0]))
     assert camera.distorted
     assert not Camera(640, 480, K).distorted

@@ -85,7 +85,7 @@ def test_mean_and_deviation_apply_to_each_channel():
     assert np.allclose(tensor[0, 2, 2], [20, 7.5, 4])
 
 
-def test_a_quantized_network_gets_the_pixels_as_they_are():
+def test_quantized_network_gets_unscaled_pixels():
     network = ImageInput(8, 8, (128, 128, 128), (128, 128, 128), dtype="uint8")
     tensor = network.tensor(np.full((4, 8, 3), 200, np.uint8), "rgb")
     assert tensor.dtype == np.uint8

@@ -35,7 +35,7 @@ def person():
     )
 
 
-def test_face_is_what_its_keypoints_are_called():
+def test_face_keypoints_are_found_by_their_names():
     assert [BLAZEPOSE.keypoints[i] for i in face_keypoints(BLAZEPOSE)] == list(
         BLAZEPOSE.keypoints[:11]
     )
@@ -90,7 +90,7 @@ def test_without_hold_only_images_with_the_person_are_covered():
     assert [len(boxes) for boxes in held] == [0, 1, 0]
 
 
-def test_people_are_held_each_by_themselves_in_any_order_of_stamps():
+def test_each_person_stays_covered_whatever_the_order_of_stamps():
     held = hold_regions([2.0, 0.0, 1.0], [{1: BOX, 2: BOX}, {1: BOX}, {}], 1.0)
     assert [len(boxes) for boxes in held] == [2, 1, 2]
 
@@ -101,7 +101,7 @@ def noise(height, width, size):
 
 @pytest.mark.parametrize("fill", [True, False])
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_what_is_covered_is_gone_and_the_rest_stays(size, fill):
+def test_covered_pixels_are_replaced_and_others_unchanged(size, fill):
     pixels = noise(80, 60, size)
     before = pixels.copy()
     assert cover(pixels, [BOX], fill=fill)
@@ -130,7 +130,7 @@ def test_blur_keeps_the_colors_of_an_encoding(encoding):
     np.testing.assert_allclose(cv2.cvtColor(pixels, code), before, atol=2)
 
 
-def test_planes_of_color_are_covered_too():
+def test_color_planes_of_yuv_images_are_covered_too():
     data = noise(120, 60, 1)[..., 0]  # 80 rows of brightness
     before = data.copy()
     assert cover_planes(data, 80, [BOX])

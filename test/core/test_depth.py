@@ -31,13 +31,13 @@ def test_zero_nan_and_infinity_are_missing():
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(3.0)
 
 
-def test_median_ignores_single_wrong_values():
+def test_single_wrong_values_do_not_change_the_depth_of_a_patch():
     values = np.full((20, 30), 3.0, np.float32)
     values[10, 10] = 3.1
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(3.0)
 
 
-def test_patch_on_two_surfaces_gives_the_nearer_one():
+def test_patch_on_two_surfaces_gives_the_depth_of_the_nearer_one():
     values = np.full((20, 30), 3.0, np.float32)
     values[:, :10] = 2.0
     assert one(DepthImage(values, "32FC1", 0.0), 10, 10) == pytest.approx(2.0)

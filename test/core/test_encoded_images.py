@@ -100,13 +100,13 @@ def test_orientation_is_applied_only_on_request() -> None:
 
 @pytest.mark.parametrize("name", LIVE | FILES)
 @pytest.mark.parametrize("share", [0.03, 0.3, 0.7, 0.96])
-def test_cut_picture_is_refused_and_not_filled_with_gray(name: str, share: float) -> None:
+def test_truncated_picture_is_refused_and_not_filled_with_gray(name: str, share: float) -> None:
     data, _ = (LIVE | FILES)[name]
     with pytest.raises(ImageError):
         decode_image(data[: int(share * len(data))], formats=FILE_FORMATS)
 
 
-def test_jpeg_cut_behind_its_thumbnail_is_refused() -> None:
+def test_jpeg_truncated_after_its_thumbnail_is_refused() -> None:
     small = encoded("JPEG")
     exif = b"Exif\0\0" + small  # a thumbnail ends with an end of image of its own
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
@@ -167,7 +167,7 @@ def test_pixel_limit_of_the_caller_applies() -> None:
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "WEBP", "BMP", "PPM", "TIFF"])
-def test_sizes_of_other_formats_are_limited_too(format_name: str) -> None:
+def test_pixel_limit_applies_to_each_format(format_name: str) -> None:
     with pytest.raises(ImageError, match="megapixels"):
         decode_image(encoded(format_name), formats=FILE_FORMATS, max_pixels=5_000)
 

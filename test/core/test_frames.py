@@ -33,7 +33,7 @@ def at(transform: np.ndarray, *point: float) -> list[float]:
     return list((transform @ [*point, 1.0])[:3].round(6).tolist())
 
 
-def test_fixed_frame_has_one_place_at_all_stamps(tree: FrameTree) -> None:
+def test_static_frame_has_the_same_transform_at_all_stamps(tree: FrameTree) -> None:
     assert at(tree.lookup("base", "camera", 3.0), 1.0, 0.0, 0.0) == [1.5, 0.0, 1.0]
     assert at(tree.lookup("camera", "base", 3.0), 1.5, 0.0, 1.0) == [1.0, 0.0, 0.0]
     assert np.array_equal(tree.lookup("camera", "camera", math.nan), np.eye(4))
@@ -170,7 +170,7 @@ def test_frame_gets_a_new_parent_once_the_old_one_is_silent(tree: FrameTree) -> 
     assert at(tree.lookup("mast", "camera", 0.0), 0.0, 0.0, 0.0) == [0.0, 0.0, 2.0]
 
 
-def test_endless_frames_use_bounded_memory_and_needed_ones_stay(
+def test_endless_frames_use_bounded_memory_and_looked_up_ones_stay(
     tree: FrameTree,
 ) -> None:
     before = tree.lookup("map", "camera", 10.5)

@@ -23,7 +23,7 @@ from pose_ros.errors import ImageError
 from pose_ros.synthetic.source import SyntheticSource
 
 
-def test_angles_of_parallel_vectors_are_exact_whatever_the_rounding():
+def test_angle_between_parallel_vectors_is_exactly_zero():
     vectors = (
         np.random.default_rng(0).normal(size=(2000, 3))
         * 10.0 ** np.arange(-5, 5).repeat(200)[:, None]
@@ -36,7 +36,7 @@ def test_angles_of_parallel_vectors_are_exact_whatever_the_rounding():
     assert ((vectors * vectors).sum(axis=1) / lengths / lengths > 1.0).any()
 
 
-def test_angles_between_vectors():
+def test_angle_between_vectors_is_between_0_and_180_degrees():
     a, b = (
         np.array([[1.0, 0, 0], [1, 0, 0], [1, 0, 0]]),
         np.array([[1.0, 1, 0], [0, 5, 0], [0, 0, 0]]),
@@ -66,7 +66,7 @@ def test_an_upright_region_has_its_top_point_straight_above_its_center(angle):
 
 
 @pytest.mark.parametrize("top", [(200, 150), (np.nan, 150), (np.inf, 0)])
-def test_points_that_give_no_direction_give_no_region(top):
+def test_coinciding_points_give_no_region(top):
     assert Region.upright(np.array([200, 150]), np.array(top), scale=1.0) is None
 
 
@@ -89,7 +89,7 @@ def test_a_box_without_extent_gives_no_region(center, size):
     assert found is None
 
 
-def test_a_crop_at_the_images_own_scale_is_a_copy():
+def test_crop_at_scale_one_is_a_copy():
     image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
     crop = Region(x=40, y=30, size=20).crop(image, 20)
     assert np.array_equal(crop, image[20:40, 30:50])
@@ -137,7 +137,7 @@ def test_a_batch_holds_each_region_and_leaves_the_rest_of_the_memory():
 
 
 @pytest.mark.parametrize("rotation", [0.0, 0.4, np.pi])
-def test_pasting_is_the_way_back_of_cropping(rotation):
+def test_pasting_a_crop_restores_the_image(rotation):
     y, x = np.mgrid[:90, :120]
     image = np.repeat((x + y).astype(np.uint8)[..., None], 3, axis=2)
     region = Region(x=50, y=40, size=50, rotation=rotation)
@@ -147,13 +147,13 @@ def test_pasting_is_the_way_back_of_cropping(rotation):
     assert pasted[distance > 37].max() == 0
 
 
-def test_region_beside_the_image_pastes_nothing():
+def test_region_outside_the_image_pastes_nothing():
     values = np.ones((8, 8), np.float32)
     assert Region(x=-90, y=40, size=50).paste(values, 120, 90).max() == 0
     assert Region(x=0, y=0, size=50).paste(values, 120, 90)[:15, :15].min() == 1
 
 
-def test_extent_leaves_missing_points_out():
+def test_extent_ignores_missing_points():
     points = np.array([[1, 5], [np.nan, np.nan], [3, 2]], np.float32)
     assert extent(points).tolist() == [1, 2, 3, 5]
 

@@ -45,7 +45,7 @@ def orientations(yaw=0.0, **moved):
 
 
 @pytest.mark.parametrize("yaw", [0.0, 60.0, 180.0])
-def test_standing_body_has_its_own_axes_wherever_it_faces(yaw):
+def test_standing_body_has_rep155_axes_in_any_heading(yaw):
     found = orientations(yaw)
     for joint in ("shoulder", "hip", "knee", "ankle"):
         for side in ("left", "right"):
@@ -53,21 +53,21 @@ def test_standing_body_has_its_own_axes_wherever_it_faces(yaw):
     np.testing.assert_allclose(found["nose"], np.eye(3), atol=1e-5)
 
 
-def test_forearm_that_points_forward_is_turned_about_the_left():
+def test_forearm_that_points_forward_is_rotated_about_the_left_axis():
     found = orientations()
     for name in ("left_elbow", "right_elbow", "left_wrist", "right_wrist"):
         np.testing.assert_allclose(found[name][:, 2], (-1.0, 0.0, 0.0), atol=1e-5)
         np.testing.assert_allclose(found[name][:, 1], (0.0, 1.0, 0.0), atol=1e-5)
 
 
-def test_raised_knee_turns_thigh_and_leaves_the_shank_hanging():
+def test_raised_knee_rotates_the_thigh_and_not_the_shank():
     found = orientations(left_knee=(0.5, 0.1, 1.0), left_ankle=(0.5, 0.1, 0.6))
     np.testing.assert_allclose(found["left_hip"][:, 2], (-1.0, 0.0, 0.0), atol=1e-5)
     np.testing.assert_allclose(found["left_hip"][:, 0], (0.0, 0.0, 1.0), atol=1e-5)
     np.testing.assert_allclose(found["left_knee"], np.eye(3), atol=1e-5)
 
 
-def test_what_is_not_known_has_no_orientation():
+def test_unknown_bone_has_no_orientation():
     found = orientations(left_elbow=(np.nan, np.nan, np.nan))
     assert not {"left_shoulder", "left_elbow", "left_wrist", "left_eye"} & found.keys()
     assert {"right_shoulder", "right_elbow", "left_hip"} <= found.keys()

@@ -64,7 +64,7 @@ def test_distortion_of_the_lens_is_taken_out(poses):
     np.testing.assert_allclose(pixels, pixels.round(), atol=1e-3)
 
 
-def test_messages_hold_the_mask_and_the_points(poses):
+def test_mask_and_points_are_put_into_messages(poses):
     cloud = person_cloud(poses, CAMERA, depths())
     msg = cloud_to_msg(types, cloud, header(0))
     assert (msg.width, msg.height, msg.point_step, msg.row_step) == (24, 1, 16, 384)

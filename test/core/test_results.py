@@ -63,7 +63,7 @@ def test_labels_have_their_score():
     assert (hand["label"], hand["label_score"]) == (None, None)
 
 
-def test_hands_name_their_person_when_hands_are_searched():
+def test_hands_have_the_id_of_their_person():
     hands = Poses(
         skeletons.get("blazehand21"), [6, 7, 9], [0.5] * 3, np.zeros((3, 4)),
         np.zeros((3, 21, 2)), np.ones((3, 21)), labels=("left", "right", "right"),

@@ -24,7 +24,7 @@ def test_constant_signal_is_unchanged():
     assert np.allclose(run(np.full(50, 3.5), 30.0), 3.5)
 
 
-def test_noise_at_rest_is_damped():
+def test_noise_of_a_resting_joint_is_damped():
     noise = np.random.default_rng(0).normal(0, 1e-4, 300)
     assert run(noise, 30.0)[50:].std() < 0.3 * noise.std()
 
@@ -34,7 +34,7 @@ def test_smoothed_joint_reaches_a_fast_move_within_a_tenth_of_a_second():
     assert run(step, 30.0)[33] > 0.9
 
 
-def test_without_beta_it_is_a_low_pass_of_that_cutoff_at_any_rate():
+def test_filter_without_beta_is_a_low_pass_at_any_rate():
     settings = OneEuroSettings(min_cutoff=1.0, beta=0.0)
     for rate in (15.0, 240.0):
         step = np.r_[0.0, np.ones(int(rate))]
@@ -42,13 +42,13 @@ def test_without_beta_it_is_a_low_pass_of_that_cutoff_at_any_rate():
         assert run(step, rate, settings)[-1] == pytest.approx(1.0, abs=0.01)
 
 
-def test_speed_is_measured_in_sizes_of_the_object():
+def test_speed_is_relative_to_the_size_of_the_object():
     small = run(np.linspace(0, 1, 30), 30.0, scale=1.0)
     large = run(np.linspace(0, 100, 30), 30.0, scale=100.0)
     assert np.allclose(100 * small, large)
 
 
-def test_a_stamp_that_does_not_rise_leaves_the_filter_alone():
+def test_stamp_that_does_not_rise_leaves_the_filter_unchanged():
     smooth = OneEuroFilter(SETTINGS)
     smooth(np.array([0.0]), 1.0)
     smooth(np.array([1.0]), 1.1)
@@ -100,7 +100,7 @@ def test_each_person_has_their_own_walking_speed_and_noise_is_averaged():
     assert moves[0] == pytest.approx(0.8, abs=0.05)
 
 
-def test_after_a_long_absence_or_a_jump_back_the_walking_speed_is_unknown():
+def test_walking_speed_is_unknown_after_a_long_absence_or_a_jump_back():
     speeds = WalkingSpeeds()
     walk(speeds, 1, (0, 0, 0), (1, 0, 0), [0.0, 0.3])
     assert np.isnan(speeds.update(1, np.array([9.0, 0, 0]), 5.0)).all()

@@ -41,14 +41,14 @@ N, L, R = Order.NEXT, Order.LATE, Order.REWIND
         ([10.0, 10.0 - REWIND_SECONDS, 9.0], [N, L, R]),
     ],
 )
-def test_order_of_each_stamp_follows_from_those_before(
+def test_stamp_is_new_late_or_a_jump_back_by_the_stamps_before(
     stamps: list[float], expected: list[Order]
 ) -> None:
     order = StampOrder()
     assert [order.take(stamp) for stamp in stamps] == expected
 
 
-def test_jump_back_has_its_length_in_seconds() -> None:
+def test_length_of_a_jump_back_is_reported_in_seconds() -> None:
     order = StampOrder()
     order.take(5.0)
     assert order.back == 0.0
@@ -68,7 +68,7 @@ def test_late_stamp_is_refused() -> None:
     assert [order.check(stamp) for stamp in (1.3, 0.2)] == [N, R]
 
 
-def test_jitter_is_not_a_jump_back() -> None:
+def test_jitter_of_stamps_is_no_jump_back() -> None:
     random = np.random.default_rng(0)
     order = StampOrder()
     taken = 1000.0 + np.arange(3000) / 30
@@ -99,7 +99,7 @@ def test_jump_in_clock_and_stamps_is_reported_once() -> None:
     assert not rewinds.clock(97.0)
 
 
-def test_stamps_alone_show_each_jump() -> None:
+def test_each_jump_back_of_stamps_is_reported_once() -> None:
     rewinds = Rewinds()
     reported = [rewinds.stamp(stamp) for stamp in (1.0, 3.0, 1.0, 3.0, 2.9, 1.0)]
     assert reported == [False, False, True, False, False, True]
@@ -128,7 +128,7 @@ class Remembered:
         ([10.0, 1.0, 5.0], ["forgot", "lost"]),
     ],
 )
-def test_stamps_decide_whether_a_stream_continues_or_resets(
+def test_gap_or_jump_back_of_stamps_resets_a_stream(
     stamps: list[float], expected: list[str]
 ) -> None:
     stream = Stream(Remembered)
@@ -198,7 +198,7 @@ def test_how_a_stamp_follows_the_one_before_it(before, stamp, expected):
     assert step_from(before, stamp, 0.5) is expected
 
 
-def test_order_and_rewinds_that_are_reset_know_nothing_of_before():
+def test_reset_forgets_earlier_stamps():
     order, rewinds = StampOrder(), Rewinds()
     for part in (order.take, rewinds.stamp):
         part(100.0)
@@ -220,12 +220,12 @@ def test_order_and_rewinds_that_are_reset_know_nothing_of_before():
         ([1.0, math.nan, 1.1], [Arrival.NEXT, Arrival.JUMP, Arrival.NEXT]),
     ],
 )
-def test_freshness_by_stamps_alone(stamps, expected):
+def test_freshness_is_judged_by_stamps_alone(stamps, expected):
     fresh = Freshness(0.3, compare_clock=False)
     assert [fresh.take(stamp, 50.0)[0] for stamp in stamps] == expected
 
 
-def test_stamp_ahead_of_the_clock_is_a_jump_where_both_are_of_one_clock():
+def test_stamp_ahead_of_its_own_clock_is_a_jump():
     fresh = Freshness(0.3)
     assert fresh.take(51.0, 50.0)[0] is Arrival.JUMP
     fresh.reset()
@@ -244,7 +244,7 @@ def noisy(shape: tuple[int, int, int] = (72, 128, 3)) -> np.ndarray:
     return RANDOM.integers(80, 90, shape, np.uint8)
 
 
-def test_repeated_picture_is_still_and_a_noisy_one_is_not() -> None:
+def test_repeated_picture_is_frozen_and_a_noisy_one_is_not() -> None:
     watch = StillWatch()
     picture = noisy()
     assert [watch.repeats(noisy(), stamp) for stamp in (1.0, 1.1, 1.2)] == [False] * 3
@@ -256,7 +256,7 @@ def test_repeated_picture_is_still_and_a_noisy_one_is_not() -> None:
     assert watch.seconds == 0.0
 
 
-def test_one_changed_pixel_off_the_grid_is_a_new_picture() -> None:
+def test_picture_with_one_changed_pixel_is_new() -> None:
     watch = StillWatch()
     picture = noisy()
     watch.repeats(picture, 1.0)
@@ -266,7 +266,7 @@ def test_one_changed_pixel_off_the_grid_is_a_new_picture() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 50, 3), (50, 1, 3)])
-def test_other_sizes_are_compared_too(shape: tuple[int, int, int]) -> None:
+def test_repeated_picture_of_any_size_is_noticed(shape: tuple[int, int, int]) -> None:
     watch = StillWatch()
     picture = noisy(shape)
     assert not watch.repeats(np.zeros((2, 2, 3), np.uint8), 0.9)
@@ -308,7 +308,7 @@ def test_stamp_of_the_previous_image_is_refused() -> None:
     assert timeline.check(100.1, "camera", 0.1, 2.0).camera_before == ""
 
 
-def test_losses_by_number_are_exact_and_a_restarted_driver_loses_nothing() -> None:
+def test_losses_by_sequence_number_are_exact_and_a_restart_counts_none() -> None:
     losses = LossCounter()
     numbers = [7, 8, 11, *range(12, 40), 1, 2, 3, 5]
     for index, number in enumerate(numbers):
@@ -331,7 +331,7 @@ def test_losses_by_stamps_are_near_the_truth(arrive: float) -> None:
     assert losses.share == pytest.approx(1.0 - arrive, abs=0.1)
 
 
-def test_a_driver_that_pauses_loses_nothing() -> None:
+def test_pause_of_a_driver_counts_no_losses() -> None:
     losses = LossCounter()
     for number in range(60):
         losses.take(0.1 * number + (30.0 if number > 40 else 0.0), None)

@@ -14,7 +14,7 @@ def body(x, y=200.0, size=300.0, look=None, origins=()):
     return Body(np.array([x, y]), size, look, frozenset(origins))
 
 
-def test_each_new_body_gets_a_new_id():
+def test_new_person_gets_a_new_id():
     tracker = Tracker()
     assert tracker.update([body(100), body(400)], 0.0, 1.0) == [0, 1]
     assert tracker.update([], 0.1, 1.0) == []
@@ -79,7 +79,7 @@ def test_clothes_restore_ids_when_regions_swap():
     assert tracker.update(found, 0.1, 1.0) == [1, 0]
 
 
-def test_mixture_of_two_people_gets_no_id_yet():
+def test_region_between_two_people_gets_no_id():
     """Half of each: with neither's clothes it would be a new person."""
     tracker = Tracker()
     tracker.update([body(200, look=RED), body(400, look=BLUE)], 0.0, 2.0)
@@ -163,14 +163,14 @@ def test_people_who_cross_with_occlusion_keep_both_ids(looks):
             assert ids.setdefault(name, number) == number, f"{name} at {stamp} s"
 
 
-def test_forget_never_reuses_an_id():
+def test_forgotten_id_is_never_used_again():
     tracker = Tracker()
     tracker.update([body(100)], 0.0, 1.0)
     tracker.forget()
     assert tracker.update([body(100)], 0.1, 1.0) == [1]
 
 
-def test_appearance_is_the_color_of_trunk_and_thighs():
+def test_appearance_is_from_the_colors_of_trunk_and_thighs():
     image = np.zeros((200, 100, 3), np.uint8)
     image[:100] = (255, 0, 0)
     image[100:] = (0, 0, 255)
@@ -199,7 +199,7 @@ def test_unknown_appearance_has_distance_zero():
 
 @pytest.mark.parametrize("maximize", [False, True])
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 4), (4, 1), (3, 3), (2, 5)])
-def test_the_best_pairs_are_those_of_the_hungarian_method(shape, maximize) -> None:
+def test_pairs_have_the_least_total_cost(shape, maximize) -> None:
     values = np.random.default_rng(4).normal(size=shape)
     rows, columns = best_pairs(values, maximize=maximize)
     expected = linear_sum_assignment(values, maximize=maximize)

@@ -72,7 +72,7 @@ def test_poses_refuse_arrays_that_do_not_fit(changes, message):
         make_poses(**changes)
 
 
-def test_poses_cannot_be_written_to_but_their_maker_keeps_the_array():
+def test_poses_are_read_only_and_the_given_array_stays_writable():
     keypoints = np.zeros((2, 33, 2), np.float32)
     poses = make_poses(keypoints=keypoints)
     with pytest.raises(ValueError, match="read-only"):
@@ -155,7 +155,7 @@ def test_sources_and_sigmas_that_contradict_meters_are_refused(changes, message)
         make_poses(**known_camera(**changes))
 
 
-def test_fields_that_are_missing_for_everybody_are_none():
+def test_field_that_no_person_has_is_none():
     nowhere = np.full((2, len(SKELETON)), np.nan)
     poses = make_poses(
         depths=nowhere,
@@ -170,7 +170,7 @@ def test_fields_that_are_missing_for_everybody_are_none():
     assert {getattr(poses, name) for name in (*fields, "label_scores")} == {None}
 
 
-def test_meters_without_a_source_are_of_the_model():
+def test_meters_without_a_source_count_as_from_the_model():
     camera = np.ones((1, len(SKELETON), 3))
     camera[0, 3] = np.nan
     sources = make_poses(1, camera=camera).camera_sources

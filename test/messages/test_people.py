@@ -34,7 +34,7 @@ def types(kind):
     return make
 
 
-def test_speed_that_is_unknown_is_0_and_tagged():
+def test_unknown_speed_is_0_with_a_tag_that_says_so():
     walks = PlacedPerson("p1", np.array([1.0, 2, 0.9]), np.array([0.5, 0, 0]), 0.8)
     new = PlacedPerson("p2", np.array([3.0, 2, 0.9]), np.full(3, np.nan), 0.7)
     msg = people_to_msg(types, [walks, new], HEADER)
@@ -52,7 +52,7 @@ def test_speed_that_is_unknown_is_0_and_tagged():
     assert other.tags == ["unknown"]
 
 
-def test_detections_are_the_boxes_that_are_known():
+def test_detections_are_the_known_boxes():
     poses = Poses(
         skeletons.get("coco17"),
         ids=np.array([3, 4]),

@@ -76,7 +76,7 @@ def depth(value: float, width: int = 8) -> DepthImage:
     return DepthImage(np.full((6, width), value, np.float32), "32FC1", 0.0)
 
 
-def test_depth_is_matched_up_to_the_greatest_skew_whatever_floats_round_to(say: Any) -> None:
+def test_depth_is_matched_up_to_max_skew_despite_rounding(say: Any) -> None:
     matcher = DepthMatcher("/depth", 4, depth, say)
     assert matcher.nearest(seconds_of(START), 0.05, 8, 6) is None
     for milliseconds in (0, 33, 67, 100):
@@ -108,7 +108,7 @@ def test_damaged_depth_or_depth_of_another_size_is_reported(say: Any, said: list
     assert "4x6 pixels, the images have 8x6" in said[1][1]
 
 
-def test_frames_are_known_by_their_messages_but_for_those_without_sense(
+def test_frames_follow_messages_and_invalid_transforms_are_ignored(
     say: Any, said: list[Any]
 ) -> None:
     def frame(child: str, turn: list[float]) -> Any:

@@ -17,7 +17,7 @@ from pose_ros.models.fetch import original_path
 from pose_ros.networks.registry import FAMILIES
 
 
-def test_the_package_brings_cards() -> None:
+def test_package_has_cards() -> None:
     cards = {card.name: card for card in list_cards()}
     assert set(cards["blazepose-full"].files) == {"detector", "landmarks"}
     assert load_card("blazepose-full") == cards["blazepose-full"]
@@ -30,13 +30,13 @@ def test_cards_that_share_a_file_agree_on_it() -> None:
             assert seen.setdefault(file.file, file) == file, f"{card.name}: {file.file}"
 
 
-def test_card_is_called_as_its_file() -> None:
+def test_card_has_the_name_of_its_file() -> None:
     for card in list_cards():
         assert load_card(card.name) == card
 
 
 @pytest.mark.parametrize("size", ["lite", "heavy"])
-def test_cards_of_the_other_sizes_have_a_package_and_addresses(size: str) -> None:
+def test_cards_of_lite_and_heavy_have_a_package_and_addresses(size: str) -> None:
     full, card = load_card("blazepose-full"), load_card(f"blazepose-{size}")
     assert card.file("detector") == full.file("detector")
     landmarks = card.file("landmarks")
@@ -53,14 +53,14 @@ def test_cards_of_the_other_sizes_have_a_package_and_addresses(size: str) -> Non
         assert origin.file_name == f"pose_landmark_{size}.tflite"
 
 
-def test_lite_is_the_file_that_its_card_names(data: Path) -> None:
+def test_lite_file_has_the_hash_on_its_card(data: Path) -> None:
     checksum = load_card("blazepose-lite").file("landmarks").checksum
     assert checksum.sha256
     assert checksum.git_blob
     assert checksum.fits(data / "blazepose" / "pose_landmark_lite.tflite")
 
 
-def test_contracts_of_jetson_inferences_networks() -> None:
+def test_cards_describe_the_networks_of_jetson_inference() -> None:
     """Inputs: ``poseNet.cpp`` and ``onnx_export.py``; maps: a quarter of the input's size."""
     sizes = {
         "resnet18-body": (224, 18, 42),
@@ -117,7 +117,7 @@ def test_wrong_colors_are_refused(shop: Any, colors: str, message: str) -> None:
         load_card(path)
 
 
-def test_own_card_is_loaded(shop: Any) -> None:
+def test_card_of_the_user_is_loaded(shop: Any) -> None:
     card = load_card(shop.card_path)
     assert card.file("landmarks").outputs[0].shape == (1, 5, 4, 4)
     assert card.file("detector").inputs[0].range == (0.0, 1.0)
@@ -203,7 +203,7 @@ def test_wrong_card_is_refused(shop: Any, edit: Callable[[str], str], message: s
     assert len(str(caught.value)) < 600
 
 
-def test_file_with_mask_is_one_more_file_of_the_same_original() -> None:
+def test_file_with_mask_shares_the_original_of_the_one_without() -> None:
     plain, masked = load_card("blazepose-full"), load_card("blazepose-full").with_masks()
     assert masked.file("detector") == plain.file("detector")
     file, other = plain.file("landmarks"), masked.file("landmarks")
@@ -223,7 +223,7 @@ def test_mask_of_a_file_that_is_not_converted_is_refused(shop: Any) -> None:
         load_card(shop.write_card(replaced("    sha256: ", mask)))
 
 
-def test_values_of_one_name_are_refused(shop: Any) -> None:
+def test_two_outputs_with_one_name_are_refused(shop: Any) -> None:
     def twice(text: str) -> str:
         line = next(line for line in text.splitlines() if "name: maps" in line)
         return text.replace(line, f"{line}\n{line}", 1)

@@ -31,7 +31,7 @@ def test_converted_network_is_accepted_by_its_contract(data, tmp_path):
         assert [file.state for file in status(CARD, folder)] == ["ok"]
 
 
-def test_another_network_is_refused(tmp_path):
+def test_file_of_another_network_is_refused(tmp_path):
     other = tmp_path / "other.onnx"
     other.write_bytes(b"no network")
     with pytest.raises(ModelError, match=r"other.onnx holds none of the files of openpose"):

@@ -132,7 +132,7 @@ def _without_converter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tflite, "require_packages", missing)
 
 
-def test_on_the_command_line(
+def test_models_get_fetches_and_check_reports_ok(
     card: Make, web: Web, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     web.answers = [whole(ARCHIVE[:-50], keep=20), whole(ARCHIVE)]
@@ -148,7 +148,9 @@ def test_on_the_command_line(
 
 @pytest.mark.usefixtures("_without_converter")
 @pytest.mark.parametrize("pause", [0.0, 0.002], ids=["quick", "slow"])
-def test_out_of_an_archive(card: Make, web: Web, cache: Path, pause: float) -> None:
+def test_network_is_fetched_out_of_an_archive(
+    card: Make, web: Web, cache: Path, pause: float
+) -> None:
     web.answers = [redirect("/elsewhere?token=1"), whole(ARCHIVE, pause)]
     fetch(card(in_archive(web)), cache)
     assert [path for path, _ in web.asked] == ["/some/net.tflite", "/elsewhere?token=1"]
@@ -186,7 +188,7 @@ def test_partial_file_of_another_archive_is_dropped(card: Make, web: Web, cache:
     ],
     ids=["another network", "no such member", "no archive", "damaged"],
 )
-def test_wrong_archive_is_named_with_its_address(
+def test_error_for_a_wrong_archive_has_its_address(
     card: Make, web: Web, cache: Path, content: bytes, message: str
 ) -> None:
     web.answers = [whole(content)]
@@ -230,7 +232,7 @@ def test_mirror_resumes_where_the_first_server_stopped(card: Make, web: Web, cac
 
 
 @pytest.mark.parametrize("kind", ["the file", "a tar", "a zip", "a tar of other folders"])
-def test_from_what_the_user_has(
+def test_file_or_archive_of_the_user_is_used(
     card: Make, web: Web, cache: Path, tmp_path: Path, kind: str
 ) -> None:
     source = tmp_path / "download"
@@ -249,7 +251,9 @@ def test_from_what_the_user_has(
     assert web.asked == []
 
 
-def test_from_another_file(card: Make, web: Web, cache: Path, tmp_path: Path) -> None:
+def test_file_of_the_user_with_another_network_is_refused(
+    card: Make, web: Web, cache: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "mine.onnx"
     for content in (OTHER, tar_gz((MEMBER, OTHER)), tar_gz(("x.onnx", NETWORK)), b""):
         source.write_bytes(content)
@@ -274,7 +278,7 @@ def test_a_damaged_file_is_fetched_again(card: Make, web: Web, cache: Path) -> N
     assert len(web.asked) == asked
 
 
-def test_put_in_place_by_hand(card: Make, web: Web, cache: Path) -> None:
+def test_file_put_into_the_cache_by_hand_is_used(card: Make, web: Web, cache: Path) -> None:
     cache.mkdir()
     (cache / "pose-net.onnx").write_bytes(NETWORK)
     fetch(card(in_archive(web)), cache)
@@ -311,7 +315,9 @@ class TestWithoutAHash:
     def made(self, card: Make, web: Web) -> Card:
         return card(in_archive(web), {"url": web.url}, drop=("sha256",), known_by="contract")
 
-    def test_out_of_an_archive(self, made: Card, web: Web, cache: Path) -> None:
+    def test_network_in_an_archive_is_known_by_its_contract(
+        self, made: Card, web: Web, cache: Path
+    ) -> None:
         web.answers = [whole(ARCHIVE)]
         digest = hashlib.sha256(NETWORK).hexdigest()
         line = f"pose-net: its hash was not known; this one has {digest}"
@@ -320,24 +326,30 @@ class TestWithoutAHash:
         assert [file.state for file in status(made, cache)] == ["damaged"]
         fetch(made, cache)
 
-    def test_as_it_is(self, made: Card, web: Web, cache: Path) -> None:
+    def test_file_that_is_no_archive_is_known_by_its_contract(
+        self, made: Card, web: Web, cache: Path
+    ) -> None:
         web.answers = [http_status(404), whole(NETWORK, keep=300), whole(NETWORK)]
         fetch(made, cache)
         assert web.asked[-1][1] == "bytes=300-"
 
-    def test_another_network(self, made: Card, web: Web, cache: Path) -> None:
+    def test_network_unlike_the_contract_is_refused(
+        self, made: Card, web: Web, cache: Path
+    ) -> None:
         web.answers = [whole(tar_gz((MEMBER, OTHER))), whole(OTHER)]
         line = failure(made, cache)
         expected = "expected the outputs cmap [1, 2, 4, 4], paf [1, 4, 4, 4], got cmap [1, 2, 4, 4]"
         assert line.count(f"gives another network: which does not fit its card: {expected}") == 2
 
     @pytest.mark.parametrize("content", [b"no network", NETWORK[:-100]])
-    def test_no_network(self, made: Card, web: Web, cache: Path, content: bytes) -> None:
+    def test_damaged_network_is_refused(
+        self, made: Card, web: Web, cache: Path, content: bytes
+    ) -> None:
         web.answers = [http_status(404), whole(content)]
         assert "gives another network: cannot load it" in failure(made, cache)
 
     @pytest.mark.parametrize("content", [NETWORK, ARCHIVE])
-    def test_from_what_the_user_has(
+    def test_file_of_the_user_is_accepted_by_its_contract(
         self, made: Card, web: Web, cache: Path, tmp_path: Path, content: bytes
     ) -> None:
         source = tmp_path / "download"
@@ -347,7 +359,9 @@ class TestWithoutAHash:
         with pytest.raises(ModelError, match="holds none of the files"):
             get(made, cache, sources=[source])
 
-    def test_is_not_for_what_is_converted(self, card: Make, web: Web) -> None:
+    def test_contract_instead_of_a_hash_is_refused_for_a_converted_file(
+        self, card: Make, web: Web
+    ) -> None:
         with pytest.raises(ModelError, match="known_by: expected a hash, for what is converted"):
             card({"url": web.url}, drop=("sha256",), known_by="contract", format="tflite")
 

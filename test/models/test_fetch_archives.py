@@ -78,7 +78,7 @@ def test_file_that_is_not_an_archive_has_no_members(tmp_path: Path, content: byt
 
 @pytest.mark.parametrize("name", ["/etc/net.onnx", "../../net.onnx", "./a/../../net.onnx"])
 @pytest.mark.parametrize("write", [tar_of, zip_of])
-def test_path_of_a_member_is_only_a_name(
+def test_member_with_a_path_is_written_nowhere(
     tmp_path: Path, name: str, write: Callable[..., Path]
 ) -> None:
     folder = tmp_path / "folder"

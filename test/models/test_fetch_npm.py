@@ -194,7 +194,7 @@ def test_missing_npm_is_one_line(
     assert f"there is no npm to fetch {REQUIREMENT} with" in line
 
 
-def test_tarball_of_the_user(card: Any, cache: Path, shop: Any, tmp_path: Path) -> None:
+def test_tarball_of_the_user_is_used(card: Any, cache: Path, shop: Any, tmp_path: Path) -> None:
     tarball = pack({f"{role}.tflite": data for role, data in shop.networks.items()})
     source = tmp_path / "tiny-net-1.0.0.tgz"
     source.write_bytes(tarball)

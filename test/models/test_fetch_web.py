@@ -106,7 +106,9 @@ def test_complete_file_is_not_requested(web: Web, path: Path) -> None:
 @pytest.mark.parametrize(
     "answer", [whole(CONTENT, pause=0.002), without_length], ids=["slow", "no length"]
 )
-def test_odd_but_sound_answers(web: Web, path: Path, answer: Answer) -> None:
+def test_slow_answer_or_one_without_length_is_accepted(
+    web: Web, path: Path, answer: Answer
+) -> None:
     web.answers = [answer]
     fetch(web, path)
     assert len(web.asked) == 1
@@ -164,7 +166,9 @@ def test_refusal_is_not_retried(web: Web, path: Path, code: int) -> None:
 
 
 @pytest.mark.parametrize("answer", [other_part, unclear_part])
-def test_part_that_was_not_asked_for(web: Web, path: Path, answer: Answer) -> None:
+def test_wrong_part_in_an_answer_restarts_the_download(
+    web: Web, path: Path, answer: Answer
+) -> None:
     path.write_bytes(CONTENT[:1000])
     web.answers = [answer, whole(CONTENT)]
     fetch(web, path)
@@ -229,14 +233,16 @@ def test_server_that_does_not_answer_is_one_line(path: Path, web: Web) -> None:
         fetch(web, path)
 
 
-def test_proxy_of_the_environment(web: Web, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_of_the_environment_is_used(
+    web: Web, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{web.server_port}")
     download("http://models.invalid/net.tflite", path, CHECKSUM.problem, lambda line: None)
     assert web.asked == [("http://models.invalid/net.tflite", None)]
     assert path.read_bytes() == CONTENT
 
 
-def test_certificates_of_the_environment(
+def test_certificates_of_the_environment_are_used(
     web: Web, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shutil.which("openssl"):
@@ -302,7 +308,9 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_file_with_an_address(card: Any, web: Web, shop: Any, cache: Path) -> None:
+def test_file_is_fetched_from_the_address_on_its_card(
+    card: Any, web: Web, shop: Any, cache: Path
+) -> None:
     lines: list[str] = []
     made = card(web.url)
     get(made, cache, progress=lines.append)
@@ -327,7 +335,7 @@ def test_origins_are_tried_in_their_order(card: Any, web: Web, shop: Any, cache:
     assert sum("tinynet==1.0 with pip" in line for line in lines) == 1  # both files in one go
 
 
-def test_one_line_says_all_that_was_tried(card: Any, web: Web, shop: Any, cache: Path) -> None:
+def test_error_has_each_address_that_was_tried(card: Any, web: Web, shop: Any, cache: Path) -> None:
     made = card(web.url, web.url.replace("net", "other"))
     web.answers = [whole(b"not the file"), status(404)]
     with pytest.raises(ModelError) as caught:
@@ -361,7 +369,7 @@ def test_next_call_resumes_the_download(card: Any, web: Web, shop: Any, cache: P
     assert states(made, cache) == ["ok", "ok"]
 
 
-def test_own_file_in_place_of_a_broken_download(
+def test_file_of_the_user_replaces_an_interrupted_download(
     card: Any, web: Web, shop: Any, cache: Path, tmp_path: Path
 ) -> None:
     made = card(web.url)

@@ -124,19 +124,23 @@ def check(path: Path, original: bytes, outputs: dict[str, str], inputs: list[Flo
         assert error < TOLERANCE, f"{name} differs by {error:.1e} of its range"
 
 
-def test_random_and_drawn_inputs(network: tuple[ModelFile, Path, bytes]) -> None:
+def test_outputs_equal_those_of_tflite_for_random_and_drawn_inputs(
+    network: tuple[ModelFile, Path, bytes],
+) -> None:
     file, path, original = network
     inputs = [*random_inputs(file.inputs[0]), *drawn_inputs(file.inputs[0])]
     check(path, original, {value.tensor: value.name for value in file.outputs}, inputs)
 
 
-def test_pictures(network: tuple[ModelFile, Path, bytes], data: Path) -> None:
+def test_outputs_equal_those_of_tflite_for_pictures(
+    network: tuple[ModelFile, Path, bytes], data: Path
+) -> None:
     file, path, original = network
     inputs = list(photographed_inputs(file.inputs[0], data))
     check(path, original, {value.tensor: value.name for value in file.outputs}, inputs)
 
 
-def test_card_tells_the_file_s_own_names_and_shapes(
+def test_card_has_the_names_and_shapes_of_the_file(
     network: tuple[ModelFile, Path, bytes],
 ) -> None:
     onnx = importlib.import_module("onnx")

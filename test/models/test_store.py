@@ -134,7 +134,7 @@ def test_damaged_original_is_fetched_again(card: Card, filled: Path, shop: Any, 
     assert original.read_bytes() == shop.networks["detector"]
 
 
-def test_lost_original_does_not_matter_once_converted(card: Card, filled: Path, log: Log) -> None:
+def test_converted_file_works_without_its_original(card: Card, filled: Path, log: Log) -> None:
     (filled / "tiny-detector.tflite").unlink()
     get(card, filled, progress=log)
     assert log == []
@@ -151,7 +151,9 @@ def test_newer_converter_converts_again_without_a_network(
     assert states(card, filled) == ["ok", "ok"]
 
 
-def test_other_outputs_convert_again(card: Card, filled: Path, shop: Any, log: Log) -> None:
+def test_card_with_other_outputs_converts_again(
+    card: Card, filled: Path, shop: Any, log: Log
+) -> None:
     other = load_card(shop.write_card(lambda text: text.replace("name: maps", "name: heat")))
     assert states(other, filled) == ["outdated", "outdated"]
     get(other, filled, progress=log)
@@ -193,7 +195,9 @@ def test_file_put_in_place_by_hand_is_used(card: Card, cache: Path, shop: Any, l
     assert log.fetches == 0
 
 
-def test_from_a_wheel(card: Card, cache: Path, shop: Any, tmp_path: Path, log: Log) -> None:
+def test_wheel_of_the_user_is_used_without_a_connection(
+    card: Card, cache: Path, shop: Any, tmp_path: Path, log: Log
+) -> None:
     copy = shutil.copy(shop.wheel, tmp_path / "any-name.bin")
     close(shop)
     paths = get(card, cache, sources=[copy], progress=log)
@@ -201,7 +205,9 @@ def test_from_a_wheel(card: Card, cache: Path, shop: Any, tmp_path: Path, log: L
     assert states(card, cache) == ["ok", "ok"]
 
 
-def test_from_single_files(card: Card, cache: Path, shop: Any, tmp_path: Path, log: Log) -> None:
+def test_single_files_of_the_user_are_used_without_a_connection(
+    card: Card, cache: Path, shop: Any, tmp_path: Path, log: Log
+) -> None:
     files = []
     for role, data in shop.networks.items():
         files.append(tmp_path / f"{role}.tflite")
@@ -215,7 +221,7 @@ def test_from_single_files(card: Card, cache: Path, shop: Any, tmp_path: Path, l
 
 
 @pytest.mark.parametrize("kind", ["other file", "other wheel", "cut wheel", "missing", "folder"])
-def test_from_a_wrong_file(
+def test_wrong_file_of_the_user_is_refused(
     card: Card, cache: Path, shop: Any, tmp_path: Path, log: Log, kind: str
 ) -> None:
     source = tmp_path / "source"
@@ -320,7 +326,9 @@ def test_cache_below_a_file_is_one_clear_line(card: Card, tmp_path: Path, log: L
         model_path(card, "detector", tmp_path / "file" / "cache", log)
 
 
-def test_read_only_folder(card: Card, filled: Path, tmp_path: Path, log: Log) -> None:
+def test_read_only_cache_is_read_and_not_mended(
+    card: Card, filled: Path, tmp_path: Path, log: Log
+) -> None:
     filled.chmod(0o555)
     if os.access(filled, os.W_OK):
         pytest.skip("root may write everywhere")
@@ -382,7 +390,7 @@ def test_missing_extra_does_not_matter_for_cached_files(
         ("/x/y", "", "/x/y/pose_ros"),
     ],
 )
-def test_cache_dir(
+def test_cache_folder_follows_option_and_environment(
     monkeypatch: pytest.MonkeyPatch, xdg: str, models_dir: str | None, expected: str
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")

@@ -86,7 +86,7 @@ def convolution(w: Any, source: int, shape: tuple[int, ...], kernel: NDArray[Any
     ],
 )
 @pytest.mark.parametrize("activation", [NONE, RELU, RELU6])
-def test_convolution(
+def test_convolution_gives_the_outputs_of_tflite(
     writer: Any,
     tmp_path: Path,
     size: tuple[int, int],
@@ -116,7 +116,7 @@ def test_convolution(
 
 @pytest.mark.parametrize("multiplier", [1, 2])
 @pytest.mark.parametrize(("padding", "out"), [(SAME, (4, 3)), (VALID, (3, 2))])
-def test_depthwise_convolution(
+def test_depthwise_convolution_gives_the_outputs_of_tflite(
     writer: Any, tmp_path: Path, multiplier: int, padding: int, out: tuple[int, int]
 ) -> None:
     image = writer.value((1, 8, 6, 3))
@@ -149,7 +149,7 @@ def test_padding_becomes_part_of_all_its_convolutions(writer: Any, tmp_path: Pat
 @pytest.mark.parametrize(
     "amounts", [[[0, 0], [1, 2], [0, 3], [0, 0]], [[0, 0], [0, 0], [0, 0], [0, 4]]]
 )
-def test_padding_of_what_no_convolution_reads(
+def test_padding_read_by_no_convolution_stays_a_node(
     writer: Any, tmp_path: Path, amounts: list[list[int]]
 ) -> None:
     image = writer.value((1, 4, 5, 3))
@@ -161,7 +161,7 @@ def test_padding_of_what_no_convolution_reads(
 
 @pytest.mark.parametrize(("half_pixel", "align"), [(True, False), (False, True), (False, False)])
 @pytest.mark.parametrize("out", [(8, 12), (9, 8), (2, 2)])
-def test_resize_bilinear(
+def test_bilinear_resize_gives_the_outputs_of_tflite(
     writer: Any, tmp_path: Path, half_pixel: bool, align: bool, out: tuple[int, int]
 ) -> None:
     image = writer.value((1, 4, 4, 2))
@@ -196,7 +196,9 @@ def test_pointwise_convolution_goes_before_an_enlargement(
 
 @pytest.mark.parametrize("kind", ["ADD", "MUL"])
 @pytest.mark.parametrize("activation", [NONE, RELU6])
-def test_two_values(writer: Any, tmp_path: Path, kind: str, activation: int) -> None:
+def test_sum_and_product_of_two_inputs_give_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path, kind: str, activation: int
+) -> None:
     shape = (1, 3, 4, 5)
     a, b = writer.value(shape), writer.value(shape)
     options = f"{kind.title()}Options"
@@ -206,7 +208,7 @@ def test_two_values(writer: Any, tmp_path: Path, kind: str, activation: int) -> 
 
 @pytest.mark.parametrize("kind", ["ADD", "MUL"])
 @pytest.mark.parametrize("constant_shape", [(5,), (1, 1, 5), (1, 3, 4, 5), (1, 3, 1, 1)])
-def test_value_and_constant(
+def test_sum_and_product_with_a_constant_give_the_outputs_of_tflite(
     writer: Any, tmp_path: Path, kind: str, constant_shape: tuple[int, ...]
 ) -> None:
     a = writer.value((1, 3, 4, 5))
@@ -216,7 +218,9 @@ def test_value_and_constant(
 
 
 @pytest.mark.parametrize("slope_shape", [(1, 1, 5), (3, 4, 5)])
-def test_prelu(writer: Any, tmp_path: Path, slope_shape: tuple[int, ...]) -> None:
+def test_prelu_gives_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path, slope_shape: tuple[int, ...]
+) -> None:
     image = writer.value((1, 3, 4, 5))
     slope = writer.constant(2 * normal(*slope_shape))  # slopes beyond 1 and below 0 occur
     result = writer.operator("PRELU", [image, slope], (1, 3, 4, 5))
@@ -224,14 +228,18 @@ def test_prelu(writer: Any, tmp_path: Path, slope_shape: tuple[int, ...]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["RELU", "RELU6", "LOGISTIC"])
-def test_function(writer: Any, tmp_path: Path, kind: str) -> None:
+def test_relu_and_logistic_give_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path, kind: str
+) -> None:
     image = writer.value((1, 3, 4, 5))
     result = writer.operator(kind, [image], (1, 3, 4, 5))
     compare(writer.finish([image], [result]), [(1, 3, 4, 5)], tmp_path)
 
 
 @pytest.mark.parametrize(("padding", "out"), [(SAME, (4, 3)), (VALID, (3, 2))])
-def test_max_pool(writer: Any, tmp_path: Path, padding: int, out: tuple[int, int]) -> None:
+def test_max_pool_gives_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path, padding: int, out: tuple[int, int]
+) -> None:
     image = writer.value((1, 7, 5, 3))
     result = writer.operator(
         "MAX_POOL_2D", [image], (1, *out, 3), "Pool2DOptions", Padding=padding,
@@ -241,7 +249,7 @@ def test_max_pool(writer: Any, tmp_path: Path, padding: int, out: tuple[int, int
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_mean(writer: Any, tmp_path: Path, keep: bool) -> None:
+def test_mean_gives_the_outputs_of_tflite(writer: Any, tmp_path: Path, keep: bool) -> None:
     image = writer.value((1, 7, 5, 3))
     axes = writer.constant(np.array([1, 2], np.int32))
     shape = (1, 1, 1, 3) if keep else (1, 3)
@@ -249,7 +257,7 @@ def test_mean(writer: Any, tmp_path: Path, keep: bool) -> None:
     compare(writer.finish([image], [result]), [(1, 7, 5, 3)], tmp_path)
 
 
-def test_fully_connected(writer: Any, tmp_path: Path) -> None:
+def test_fully_connected_layer_gives_the_outputs_of_tflite(writer: Any, tmp_path: Path) -> None:
     row = writer.value((1, 6))
     inputs = [row, writer.constant(normal(4, 6)), writer.constant(normal(4))]
     result = writer.operator(
@@ -283,7 +291,7 @@ def test_reshape_transposes_only_what_it_must(
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3, -1])
-def test_concatenation(writer: Any, tmp_path: Path, axis: int) -> None:
+def test_concatenation_gives_the_outputs_of_tflite(writer: Any, tmp_path: Path, axis: int) -> None:
     shape = [1, 3, 4, 5]
     a, b = writer.value(shape), writer.value(shape)
     out = list(shape)
@@ -299,7 +307,7 @@ def test_concatenation(writer: Any, tmp_path: Path, axis: int) -> None:
         ((0, 1, 2, 3), (1, 4, 6, 5), (1, 2, 3, 1), (1, 2, 2, 2)),
     ],
 )
-def test_strided_slice(
+def test_strided_slice_gives_the_outputs_of_tflite(
     writer: Any,
     tmp_path: Path,
     begin: tuple[int, ...],
@@ -313,7 +321,7 @@ def test_strided_slice(
     assert compare(writer.finish([image], [result]), [(1, 4, 6, 5)], tmp_path) == ["Slice"]
 
 
-def test_slices_in_other_ways_are_refused(writer: Any) -> None:
+def test_unsupported_strided_slice_is_refused(writer: Any) -> None:
     image = writer.value((1, 4, 6, 5))
     values = ((0, 0, 0, -2), (1, 4, 6, 5), (1, 1, 1, 1))
     parts = [writer.constant(np.array(part, np.int32)) for part in values]
@@ -322,7 +330,7 @@ def test_slices_in_other_ways_are_refused(writer: Any) -> None:
         convert(writer.finish([image], [result]))
 
 
-def test_depth_to_space(writer: Any, tmp_path: Path) -> None:
+def test_depth_to_space_gives_the_outputs_of_tflite(writer: Any, tmp_path: Path) -> None:
     image = writer.value((1, 3, 4, 8))
     result = writer.operator(
         "DEPTH_TO_SPACE", [image], (1, 6, 8, 2), "DepthToSpaceOptions", BlockSize=2
@@ -408,7 +416,7 @@ def test_sparse_weights_are_made_dense(writer: Any, tmp_path: Path, dtype: str) 
         ),
     ],
 )
-def test_densify(
+def test_sparse_tensor_is_made_dense_by_its_format(
     writer: Any,
     order: list[int],
     levels: list[Any],
@@ -502,7 +510,7 @@ def _batch_of_two(w: Any) -> bytes:
         (_batch_of_two, r"shape \(1, ...\), got \(2, 3, 4, 4\)"),
     ],
 )
-def test_what_cannot_be_converted_is_named(
+def test_unsupported_operator_is_named(
     writer: Any, make: Callable[[Any], bytes], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
@@ -521,14 +529,14 @@ def test_wrong_names_and_shapes_are_refused(writer: Any) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 4, 8, 100, 400])
-def test_truncated_file(writer: Any, length: int) -> None:
+def test_truncated_file_is_refused(writer: Any, length: int) -> None:
     data = _two_heads(writer)
     assert length < len(data)
     with pytest.raises(ModelError, match=r"thing is (not a|a damaged) TFLite model"):
         convert(data[:length], name="thing")
 
 
-def test_damaged_offset(writer: Any) -> None:
+def test_file_with_a_damaged_offset_is_refused(writer: Any) -> None:
     data = bytearray(_two_heads(writer))
     data[:4] = struct.pack("<I", 0xFFFFFF)
     with pytest.raises(ModelError, match="thing is a damaged TFLite model"):

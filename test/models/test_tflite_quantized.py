@@ -100,7 +100,7 @@ def convolution(
         pytest.param(0.03, 100, id="clamped to less than its type"),
     ],
 )
-def test_uint8_convolution(
+def test_uint8_convolution_gives_the_outputs_of_tflite(
     writer: Any, tmp_path: Path, depthwise: bool, activation: int, scale: float, zero_point: int
 ) -> None:
     image = writer.value((1, 9, 8, 4), **INPUT)
@@ -116,7 +116,7 @@ def test_uint8_convolution(
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_int8_convolution_with_a_scale_a_channel(
+def test_int8_convolution_with_scales_by_channel_gives_the_outputs_of_tflite(
     writer: Any, tmp_path: Path, depthwise: bool
 ) -> None:
     image = writer.value((1, 8, 8, 4), **SIGNED_INPUT)
@@ -148,7 +148,7 @@ def test_stored_weights_stay_small_and_int8(writer: Any) -> None:
     assert constants[f"w{weights}_zero"] == 117 - 128
 
 
-def test_half_precision_leaves_whole_numbers_whole(writer: Any, tmp_path: Path) -> None:
+def test_half_precision_leaves_int8_weights_unchanged(writer: Any, tmp_path: Path) -> None:
     image = writer.value((1, 8, 8, 4), **INPUT)
     stored = whole(0, 255, (5, 3, 3, 4), "uint8")
     weights = writer.value(stored.shape, stored, scale=0.012, zero_point=117)
@@ -169,7 +169,9 @@ def convert_graph(data: bytes) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["ADD", "MUL"])
-def test_two_values(writer: Any, tmp_path: Path, kind: str) -> None:
+def test_quantized_sum_and_product_give_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path, kind: str
+) -> None:
     shape = (1, 3, 4, 5)
     a = writer.value(shape, **SIGNED_INPUT)
     b = writer.value(shape, scale=0.02, zero_point=3, dtype="int8")
@@ -179,7 +181,9 @@ def test_two_values(writer: Any, tmp_path: Path, kind: str) -> None:
     compare(writer.finish([a, b], [result]), tmp_path, steps=1)  # TFLite rounds in fixed point
 
 
-def test_fully_connected(writer: Any, tmp_path: Path) -> None:
+def test_quantized_fully_connected_layer_gives_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path
+) -> None:
     row = writer.value((1, 12), **SIGNED_INPUT)
     weights = writer.value((6, 12), whole(-127, 127, (6, 12), "int8"), scale=0.01)
     bias = writer.value((6,), whole(-3000, 3000, (6,), "int32"), scale=0.01 / 128)
@@ -225,7 +229,9 @@ def test_pointwise_convolution_stays_behind_a_rounded_enlargement(
     assert nodes.index("Resize") < nodes.index("Conv")
 
 
-def test_into_whole_numbers_and_back(writer: Any, tmp_path: Path) -> None:
+def test_quantizing_and_dequantizing_give_the_outputs_of_tflite(
+    writer: Any, tmp_path: Path
+) -> None:
     image = writer.value((1, 3, 4, 5), **INPUT)
     real_image = writer.operator("DEQUANTIZE", [image], (1, 3, 4, 5))
     sigmoid = writer.operator("LOGISTIC", [real_image], (1, 3, 4, 5))
@@ -235,7 +241,7 @@ def test_into_whole_numbers_and_back(writer: Any, tmp_path: Path) -> None:
     compare(writer.finish([image], [result]), tmp_path, steps=1)
 
 
-def test_cut_before_a_custom_operator(writer: Any) -> None:
+def test_network_with_a_custom_operator_is_cut_before_it(writer: Any) -> None:
     image = writer.value((1, 4, 4, 3), name="image", **INPUT)
     maps = writer.operator("LOGISTIC", [image], (1, 4, 4, 3), name="maps", scale=1 / 256,
                            zero_point=0, dtype="uint8")  # fmt: skip
@@ -247,7 +253,7 @@ def test_cut_before_a_custom_operator(writer: Any) -> None:
     assert [value.name for value in graph.output] == ["heatmaps"]
 
 
-def test_names_within_a_file_must_be_clear(writer: Any) -> None:
+def test_name_of_two_tensors_is_refused_as_an_output(writer: Any) -> None:
     image = writer.value((1, 4, 4, 3))
     a = writer.operator("LOGISTIC", [image], (1, 4, 4, 3), name="twice")
     b = writer.operator("LOGISTIC", [a], (1, 4, 4, 3), name="twice")
@@ -256,7 +262,7 @@ def test_names_within_a_file_must_be_clear(writer: Any) -> None:
         convert(writer.finish([image], [end]), outputs={"twice": "maps"})
 
 
-def test_sixteen_bits_are_refused(writer: Any) -> None:
+def test_int16_tensors_are_refused(writer: Any) -> None:
     image = writer.value((1, 4, 4, 3), name="image", scale=0.01, dtype="int16")
     with pytest.raises(ModelError, match="'image' is of type INT16; only float, integer and 8-bit"):
         convert(writer.finish([image], [writer.operator("LOGISTIC", [image], (1, 4, 4, 3))]))

@@ -110,7 +110,7 @@ def make(scene, **options):
     return estimator, sessions["detector"], sessions["landmarks"]
 
 
-def test_hand_is_found_at_its_true_place():
+def test_hand_is_found_where_it_is_drawn():
     estimator, _, _ = make([Drawn(300, 250)])
     poses = estimator.estimate(IMAGE, 0.0)
     (hand,) = poses
@@ -166,7 +166,7 @@ def test_lost_hand_is_searched_at_once():
     assert detector.runs == 3  # once for the loss; then the search period counts
 
 
-def test_a_hand_that_comes_later_is_found_within_the_search_period():
+def test_hand_that_appears_later_is_found_within_the_search_period():
     scene = [Drawn(150, 250)]
     estimator, detector, _ = make(scene, max_people=2)
     estimator.estimate(IMAGE, 0.0)
@@ -253,7 +253,7 @@ def test_smoothing_lags_behind_a_move_and_can_be_turned_off():
         assert (0.05 < lag < 9) if smoothing else lag == pytest.approx(0, abs=0.01)
 
 
-def test_a_hand_belongs_to_the_upper_body_whole():
+def test_upper_body_option_leaves_all_keypoints_of_a_hand():
     estimator, _, _ = make([Drawn(300, 250)], upper_body_only=True)
     assert estimator.estimate(IMAGE, 0.0).keypoints.shape == (1, 21, 2)
 
@@ -275,7 +275,7 @@ def test_invalid_image_is_refused_and_leaves_the_tracks(image):
     assert estimator.estimate(IMAGE, 0.2).ids.tolist() == [0]
 
 
-def test_tiles_are_more_views_of_one_run():
+def test_tiles_are_searched_in_one_run_of_the_network():
     estimator, detector, _ = make([Drawn(300, 250)], detect_tiles=2)
     assert len(estimator.estimate(IMAGE, 0.0)) == 1  # in the first view, the whole image
     assert detector.runs == 1

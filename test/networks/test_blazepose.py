@@ -170,7 +170,7 @@ def test_two_people_keep_their_ids():
         assert poses[0].keypoints[16, 0] < poses[1].keypoints[16, 0]
 
 
-def test_a_second_person_who_comes_later_is_found_within_the_search_period():
+def test_person_who_appears_later_is_found_within_the_search_period():
     scene = [(150, 250)]
     estimator, detector, _ = make(scene, max_people=2)
     estimator.estimate(IMAGE, 0.0)

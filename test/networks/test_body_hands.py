@@ -186,7 +186,7 @@ def test_tracked_hands_are_not_searched_again():
     assert recrop.counts == [2]
 
 
-def test_a_hand_lost_is_searched_for_in_the_same_frame():
+def test_lost_hand_is_searched_in_the_same_frame():
     scene = [Drawn(400, 200, left=0.9), Drawn(200, 200, left=0.1)]
     estimator, recrop, _ = make(scene, smoothing=False)
     estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)]), 0.0)
@@ -227,7 +227,7 @@ def test_wrist_that_appears_again_is_searched_at_once():
     assert recrop.counts == [2, 2]
 
 
-def test_static_looks_at_every_wrist_of_every_image():
+def test_static_searches_each_wrist_in_each_image():
     estimator, recrop, _ = make([], static=True)
     for i in range(3):
         estimator.estimate(IMAGE, make_bodies([(400, 200), (200, 200)]), i / 32)
@@ -242,7 +242,7 @@ def test_track_ends_on_a_hand_of_another_body():
     assert len(hands) == 0
 
 
-def test_two_wrists_at_one_hand_give_one_hand():
+def test_two_wrists_at_the_same_hand_give_one_hand():
     """It goes to the side that it looks like."""
     for left, label in ((0.8, "left"), (0.2, "right")):
         estimator, _, _ = make([Drawn(300, 200, left=left)])

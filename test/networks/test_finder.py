@@ -61,7 +61,7 @@ def test_the_square_turns_with_the_body(boy):
     assert turned.rotation == pytest.approx(upright.rotation + np.pi / 2, abs=1e-5)
 
 
-def test_half_a_body_gets_about_the_same_square(boy):
+def test_body_without_legs_gets_about_the_same_square(boy):
     points, circle = boy
     for parts in (("knee", "ankle"), ("left",), ("hip", "knee", "ankle")):
         region = region_of(without(points, *parts), SKELETON)
@@ -105,7 +105,7 @@ def test_auto_uses_the_cached_finder_and_logs_it(finder_models, lite_models, cap
         ("nonsense", "nonsense"),
     ],
 )
-def test_impossible_finder_is_an_error(finder, line):
+def test_invalid_finder_is_an_error(finder, line):
     with pytest.raises(ModelError, match=line):
         pose_ros.create_estimator(finder=finder)
 

@@ -38,7 +38,7 @@ def test_peaks_at_the_edge_stay_in_their_cell(refine, center):
 
 
 @pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
-def test_maps_without_a_peak_have_score_zero(refine):
+def test_map_without_a_peak_has_score_zero(refine):
     maps = np.stack([np.zeros((HEIGHT, WIDTH)), np.full((HEIGHT, WIDTH), -3.0)])
     cells, scores = heatmap.decode(maps.astype(np.float32)[None], refine)
     assert np.isfinite(cells).all()
@@ -52,6 +52,6 @@ def test_each_person_has_their_own_maps():
     assert np.allclose(scores, [[1, 1], [0.5, 0.5]])
 
 
-def test_scores_beyond_one_are_cut():
+def test_score_above_one_is_limited_to_one():
     _, scores = heatmap.decode(gaussians([(10, 20)], height=1.3))
     assert scores[0, 0] == 1.0

@@ -140,7 +140,7 @@ def test_values_that_are_not_finite_are_ignored(value):
     decode(np.full_like(cmap, value), np.full_like(fields, value), CHAIN)
 
 
-def test_careful_keeps_a_peak_in_its_window_where_the_map_is_below_zero():
+def test_careful_decoding_keeps_a_peak_in_its_window_in_a_negative_map():
     cmap = np.full((1, 12, 12), -0.04, np.float32)
     cmap[0, 6, 6] = 0.9
     cmap[0, 6, 5] = 0.05
@@ -156,7 +156,7 @@ def test_careful_keeps_a_peak_in_its_window_where_the_map_is_below_zero():
     assert np.isfinite(find_peaks(nothing, 0.1, 5, 100).x).all()
 
 
-def test_a_part_that_lies_outside_the_map_has_no_field_there():
+def test_part_outside_the_map_has_no_field():
     cmap = np.full((2, 12, 12), -0.04, np.float32)
     cmap[0, 6, 6], cmap[0, 6, 5] = 0.88, 0.05  # its center of mass is at x = -2.5
     cmap[1] = 0.0
@@ -170,7 +170,7 @@ def test_a_part_that_lies_outside_the_map_has_no_field_there():
     assert score_links(fields, peaks, pair, 7) == pytest.approx([6 / 7], rel=1e-3)
 
 
-def test_two_people_with_one_wrong_link_stay_two_when_careful():
+def test_careful_decoding_keeps_two_people_with_one_wrong_link_apart():
     """Of one the third part is hidden, of the other the second; a field runs between the two."""
     ring = Topology(4, ((0, 1), (1, 2), (2, 3), (0, 3)), ((0, 1), (2, 3), (4, 5), (6, 7)))
     people = np.array([[(x, y) for y in (8.5, 18.5, 28.5, 38.5)] for x in (8.5, 45.5)], np.float32)
@@ -186,7 +186,7 @@ def test_two_people_with_one_wrong_link_stay_two_when_careful():
     assert np.nanmax(np.abs(apart - people)) < 0.35
 
 
-def test_careful_needs_the_field_on_most_of_the_link():
+def test_careful_decoding_needs_the_field_along_most_of_a_link():
     pair = Topology(2, ((0, 1),), ((0, 1),))
     cmap = np.zeros((2, 20, 40), np.float32)
     cmap[0, 10, 5] = cmap[1, 10, 35] = 0.9
@@ -198,7 +198,7 @@ def test_careful_needs_the_field_on_most_of_the_link():
     assert len(decode(cmap, fields, pair, careful=True)) == 1
 
 
-def test_careful_never_gives_an_object_a_part_twice():
+def test_careful_decoding_gives_a_person_each_part_once():
     """A neck that two heads are linked to: the weaker head is of another person."""
     layout = Topology(3, ((0, 1), (2, 1)), ((0, 1), (2, 3)))
     cmap = np.zeros((3, 20, 40), np.float32)
@@ -212,7 +212,7 @@ def test_careful_never_gives_an_object_a_part_twice():
     assert strongest.scores[1].tolist() == [0.5, 0, 0]
 
 
-def test_few_parts_and_faint_ones_can_be_left_out():
+def test_people_with_few_or_faint_parts_can_be_left_out():
     people = scatter(3, 3, seed=5)
     people[0, 1:] = np.nan
     cmap, fields = draw(CHAIN, people)

@@ -97,7 +97,7 @@ def test_the_maps_of_scenes_give_the_people_of_the_decoder(data: Path, tmp_path:
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS)
-def test_names_of_an_export_are_those_of_the_card(skeleton: str, tmp_path: Path) -> None:
+def test_exported_network_has_the_names_of_its_card(skeleton: str, tmp_path: Path) -> None:
     oracle = paf_oracle.write(tmp_path, skeleton, EXPORTED)
     people = [oracle.place(0.5, 0.5, 0.4)]
     (person,) = pose_ros.create_estimator(str(oracle.card)).estimate(oracle.picture(people))
@@ -113,9 +113,7 @@ def test_names_of_an_export_are_those_of_the_card(skeleton: str, tmp_path: Path)
         pose_ros.create_estimator(str(oracle.card))
 
 
-def test_the_command_line_writes_the_same_json_and_overlay_for_it(
-    oracle: PafOracle, tmp_path: Path
-) -> None:
+def test_command_line_writes_json_and_overlay_for_it(oracle: PafOracle, tmp_path: Path) -> None:
     people = [oracle.place(0.25, 0.5, 0.35), oracle.place(0.7, 0.5, 0.35)]
     picture = tmp_path / "picture.png"
     cv2.imwrite(str(picture), oracle.picture(people)[..., ::-1])

@@ -112,7 +112,7 @@ def test_hand_of_another_person_beside_a_body_does_not_belong_to_it(people, pict
     assert owners[False].box[0] > person.shape[1]
 
 
-def test_false_body_in_a_hand_owns_no_hand(people, picture):
+def test_false_body_found_on_a_hand_has_no_hands(people, picture):
     height, width = (2 * side for side in picture(BODY_IN_A_HAND).shape[:2])
     image = on_gray(picture(BODY_IN_A_HAND), width // 4, height // 4, (height, width))
     poses = people.estimate(image, channels="bgr")

@@ -87,7 +87,7 @@ def test_each_person_is_returned_once():
     assert doubts == []
 
 
-def test_region_better_placed_on_a_shared_body_takes_both_origins():
+def test_better_placed_region_of_one_body_keeps_both_origins():
     targets = [target(150, origins=[3]), target(204, origins=[5])]
     people, doubts = merge(targets, [landmarks(202), landmarks(200)], 0.5)
     (one,) = people
@@ -138,7 +138,7 @@ def test_faint_person_is_searched_again_in_a_wider_and_a_narrower_region():
     assert settle(people, doubts, [faint, faint], 0.5) == []
 
 
-def test_narrower_search_finds_person_that_a_wider_one_confuses_with_a_neighbor():
+def test_narrower_search_finds_a_person_confused_with_a_neighbor():
     people, doubts = merge(
         [target(300), target(200)], [landmarks(300), landmarks(200, presence=0.2)], 0.5
     )
@@ -206,7 +206,7 @@ def test_a_small_person_before_or_behind_another_stays(standing, share, keypoint
     assert without_parts(bodies, bones(BLAZEPOSE)) == [0, 1]
 
 
-def test_bodies_without_keypoints_or_bones_stay(standing):
+def test_bodies_without_keypoints_or_links_are_kept(standing):
     nothing = np.full((33, 2), np.nan, np.float32)
     half = standing[0].copy()
     half[11:] = np.nan

@@ -96,7 +96,7 @@ def test_twelve_people_are_all_found():
 
 
 @pytest.mark.parametrize("root", range(17))
-def test_displacements_lead_from_each_part_to_all_others(root):
+def test_each_part_is_reached_from_any_other_by_displacements(root):
     heatmaps, *rest = draw([person(240, 180)], 481, 353, 16)
     heatmaps[np.arange(17) != root] = -1.0  # a person is found by this part alone
     found = find([heatmaps, *rest], 16, threshold=0.1)
@@ -129,7 +129,7 @@ def test_two_people_of_which_one_hides_the_other_are_both_found():
     assert np.abs(by_left[1] - back)[apart].size == 0 or np.abs(by_left[1] - back)[apart].max() < 8
 
 
-def test_part_that_two_people_share_belongs_to_the_better_one():
+def test_part_shared_by_two_people_belongs_to_the_one_with_the_better_score():
     first, second = person(160, 180), person(320, 180)
     wrist, other = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
     second[other] = second[wrist] = first[wrist] = (235, 190)  # they shake hands, as it were
@@ -226,13 +226,13 @@ def test_values_that_are_not_finite_leave_other_people_intact(which, value):
     assert np.nanmin(np.abs(found.keypoints - people[1]).max(axis=(1, 2))) < 0.01
 
 
-def test_flat_maps_are_decoded_all_the_same():
+def test_flat_maps_are_decoded_without_error():
     flat = [np.zeros((c, 46, 81), np.float32) for c in (17, 34, 32, 32)]
     assert len(find(flat, 16, threshold=0.4).scores) > 10
     assert len(find(flat, 16, threshold=0.6).scores) == 0
 
 
-def test_one_person_without_displacements():
+def test_single_person_is_decoded_without_displacements():
     points = person(240, 180)
     heatmaps, offsets, *_ = maps = draw([points], 481, 353, 16)
     single = decode_single(heatmaps, offsets, 16)
@@ -244,7 +244,7 @@ def test_one_person_without_displacements():
     assert nobody.scores[0] < 0.01
 
 
-def test_order_of_memory_does_not_matter():
+def test_memory_layout_of_maps_does_not_change_the_result():
     maps = draw([person(240, 180)], 481, 353, 16)
     other = [np.ascontiguousarray(m.transpose(1, 2, 0)).transpose(2, 0, 1) for m in maps]
     np.testing.assert_array_equal(find(other, 16).keypoints, find(maps, 16).keypoints)
@@ -331,7 +331,7 @@ def test_estimator_returns_the_people_of_the_maps(outputs, scores):
         assert distance.min() < 0.05
 
 
-def test_unlikely_parts_are_missing():
+def test_parts_below_the_threshold_are_missing():
     contract = CONTRACT
     maps = draw([person(240, 320)], 481, 353, 16)
     people = decoder(contract)(as_outputs(maps, SEPARATE), 0.3)

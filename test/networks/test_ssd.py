@@ -24,7 +24,7 @@ def decode(people, centers, threshold=0.5, size=224):
     return ssd.decode(boxes * size, scores, centers, size, threshold)
 
 
-def test_anchors_are_two_a_cell_and_layer_row_by_row():
+def test_anchors_are_two_for_each_cell_and_layer_in_rows():
     centers = ssd.anchors(224, STRIDES)
     assert centers.shape == (28 * 28 * 2 + 14 * 14 * 2 + 7 * 7 * 6, 2)
     assert np.allclose(centers[0], 0.5 / 28)
@@ -70,7 +70,7 @@ def test_boxes_without_area_are_not_merged():
     assert len(ssd.merge_overlapping(found).scores) == 2
 
 
-def test_most_confident_detections_stay_above_the_limit():
+def test_most_confident_detections_are_kept_above_the_limit():
     count = 4 * ssd.MOST
     scores = np.linspace(0.9, 0.1, count, dtype=np.float32)
     corners = np.arange(count, dtype=np.float32)[:, None].repeat(2, axis=1)
@@ -88,5 +88,5 @@ def test_scores_of_zero_are_averaged_without_error():
     assert np.allclose(found.points, [[[0.3, 0.4]]])
 
 
-def test_sigmoid_of_extremes_gives_no_warning():
+def test_sigmoid_of_extreme_values_gives_no_warning():
     assert ssd.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]

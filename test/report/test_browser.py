@@ -115,7 +115,7 @@ def requests(browser: Any) -> tuple[set[str], list[str]]:
     return asked, failed
 
 
-def test_pages_in_a_browser(browser, pages) -> None:
+def test_page_shows_in_a_browser_without_errors_or_requests(browser, pages) -> None:
     for page in pages:
         for width, height in SIZES.values():
             look(browser, page, width, height)
@@ -169,7 +169,7 @@ def look(browser: Any, page: Path, width: int, height: int) -> None:
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
 
-def test_dark_and_light_can_both_be_read(browser, pages) -> None:
+def test_text_is_readable_in_dark_and_light_mode(browser, pages) -> None:
     """Text stands out from what is behind it by at least 4.5 to 1, as WCAG 2.1 asks."""
     seen = set()
     for scheme in ("light", "dark"):

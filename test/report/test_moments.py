@@ -28,7 +28,7 @@ def look(moments: Moments, time: float, people: dict[int, float], new=(), starte
     )
 
 
-def test_pictures_are_small_and_in_their_own_colors() -> None:
+def test_pictures_are_small_with_unchanged_colors() -> None:
     moments = Moments()
     look(moments, 0.0, {0: 0.9}, new=[0])
     (moment,) = moments.chosen("first", [(1, 0)])
@@ -59,7 +59,7 @@ def test_every_gesture_is_shown_once_before_any_is_shown_twice() -> None:
     assert [m.time for m in chosen if m.gesture[0] == "stop"] == [50]
 
 
-def test_the_least_sure_are_apart() -> None:
+def test_least_certain_pictures_are_at_least_a_second_apart() -> None:
     moments = Moments()
     scores = np.full(400, 0.85)
     scores[100:105] = (0.5, 0.4, 0.3, 0.4, 0.5)

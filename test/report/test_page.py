@@ -141,7 +141,7 @@ def test_page_is_valid_and_needs_no_other_file() -> None:
     assert all(v for tag, name, v in page.attributes if (tag, name) == ("img", "alt"))
 
 
-def test_the_same_results_make_the_same_bytes() -> None:
+def test_same_results_give_the_same_bytes() -> None:
     assert walk(ReportBuilder(INFO, FEW)).html() == walk(ReportBuilder(INFO, FEW)).html()
 
 
@@ -198,7 +198,7 @@ def test_text_of_a_comparison_is_escaped() -> None:
     assert "<script" not in text
 
 
-def test_drawings_are_pictures_too(tmp_path) -> None:
+def test_plots_are_written_as_pictures(tmp_path) -> None:
     """The page's own drawings, in its light colors, whatever names are in them."""
     evil_builder().write_plots(tmp_path)
     files = {path.name: cv2.imread(str(path)) for path in tmp_path.iterdir()}
@@ -214,7 +214,7 @@ def test_drawings_are_pictures_too(tmp_path) -> None:
         assert any(fnmatch(name, f"{pattern}.png") for pattern in PLOTS)
 
 
-def test_empty_results() -> None:
+def test_page_of_empty_results_says_so() -> None:
     assert "nothing was looked at" in check(ReportBuilder(INFO).html()).text
 
 
@@ -227,13 +227,13 @@ def test_images_without_people_give_a_page_that_says_so() -> None:
     assert "does not say" in page.text
 
 
-def test_one_image() -> None:
+def test_page_of_one_image_has_no_error() -> None:
     builder = ReportBuilder(INFO, FEW)
     builder.add(result(0, person(0.0)), np.zeros((480, 640, 3), np.uint8))
     check(builder.html())
 
 
-def test_without_meters_there_is_no_floor() -> None:
+def test_page_without_meters_has_no_floor_plan() -> None:
     builder = ReportBuilder(INFO, FEW)
     for i in range(20):
         builder.add(result(i, person(i / 10, meters=False)))

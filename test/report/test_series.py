@@ -19,7 +19,7 @@ def test_short_series_keeps_each_sample() -> None:
 
 
 @pytest.mark.parametrize("count", [8, 9, 17, 1000, 4096])
-def test_long_series_is_merged(count) -> None:
+def test_long_series_merges_neighboring_samples(count) -> None:
     series = Series(1, capacity=8)
     values = np.sin(np.arange(count))
     for i, value in enumerate(values):
@@ -43,14 +43,14 @@ def test_value_never_known_stays_missing() -> None:
     assert np.isnan([series.low, series.mean, series.high]).all()
 
 
-def test_memory_is_bounded() -> None:
+def test_series_uses_bounded_memory() -> None:
     series = Series(8, capacity=64)
     for i in range(5000):
         series.add(i / 30, np.arange(8))
     assert series.nbytes < 64 * (8 * 4 + 2) * 8 + 1
 
 
-def test_quantiles() -> None:
+def test_histogram_gives_quantiles_and_ignores_nan() -> None:
     histogram = Histogram(np.linspace(0.0, 1.0, 101), 2)
     for value in np.random.default_rng(1).permutation(1000) / 1000:
         histogram.add([value, np.nan])
@@ -60,7 +60,7 @@ def test_quantiles() -> None:
     assert histogram.counts.tolist() == [1000, 0]
 
 
-def test_one_value_and_values_beyond() -> None:
+def test_values_outside_the_bins_count_in_the_outer_ones() -> None:
     histogram = Histogram([0.0, 1.0, 2.0, 3.0])
     histogram.add(1.5)
     assert histogram.quantiles(0.0, 0.5, 1.0)[:, 0].tolist() == [1.0, 1.5, 2.0]

@@ -74,7 +74,7 @@ def standing(x: float, z: float, height: float = 1.7, source=PositionSource.DEPT
 
 
 class TestTime:
-    def test_detection_and_rate(self) -> None:
+    def test_images_people_and_rate_are_counted(self) -> None:
         statistics = Statistics()
         for i in range(10):
             statistics.add(result(100 + i / 5, people(COCO, somewhere(i % 3)), index=i))
@@ -92,7 +92,7 @@ class TestTime:
         assert statistics.clock.rounds == 2
         assert statistics.clock.now == pytest.approx(1.9, abs=0.01)
 
-    def test_pictures_have_no_time(self) -> None:
+    def test_pictures_without_stamps_have_no_rate(self) -> None:
         statistics = Statistics()
         for name in "abc":
             statistics.add(result(0.0, people(COCO, somewhere(1)), source=name))
@@ -100,7 +100,7 @@ class TestTime:
         # the same id in another picture is another person
         assert statistics.tracks.people == 3
 
-    def test_every_third_image_and_one_that_is_missing(self) -> None:
+    def test_image_rate_is_known_when_every_third_image_is_taken(self) -> None:
         statistics = Statistics()
         for i in (0, 3, 6, 12, 15):
             statistics.add(result(i / 30, Poses.empty(COCO), index=i))
@@ -108,7 +108,7 @@ class TestTime:
 
 
 class TestTracks:
-    def test_spans(self) -> None:
+    def test_track_has_the_spans_in_which_the_person_was_seen(self) -> None:
         statistics = Statistics()
         there = [True, True, False, False, True, True, True, False]
         for i, seen in enumerate(there):
@@ -131,7 +131,7 @@ class TestTracks:
         assert tracks.longest(1)[0].key == (1, 0)
         assert tracks.forgotten == 48
 
-    def test_spans_are_bounded(self) -> None:
+    def test_number_of_spans_is_bounded(self) -> None:
         tracks = Tracks()
         (pose,) = people(COCO, somewhere(1))
         for image in range(0, 1000, 2):
@@ -141,7 +141,7 @@ class TestTracks:
 
 
 class TestJoints:
-    def test_rates(self) -> None:
+    def test_detection_rates_of_keypoints_are_counted(self) -> None:
         statistics = Statistics()
         points = somewhere(1)
         points[0, 3] = np.nan
@@ -154,7 +154,7 @@ class TestJoints:
         assert rates.rates[4] == 1.0
         assert rates.score_quantiles(1.0)[0, 4] == pytest.approx(0.6, abs=0.011)
 
-    def test_blazepose_guesses_below_a_score(self) -> None:
+    def test_blazepose_keypoint_below_its_least_score_is_not_detected(self) -> None:
         statistics = Statistics()
         scores = np.full((1, 33), 0.9)
         scores[0, 15] = 0.4
@@ -162,7 +162,7 @@ class TestJoints:
         assert statistics.main_rates.rates[15] == 0.0
         assert statistics.main_rates.rates[16] == 1.0
 
-    def test_beyond_the_image(self) -> None:
+    def test_keypoints_outside_the_image_are_counted(self) -> None:
         statistics = Statistics()
         points = somewhere(1)
         points[0, 0], points[0, 1] = (-3, 10), (10, 480)
@@ -171,7 +171,7 @@ class TestJoints:
 
 
 class TestAngles:
-    def test_by_hand(self) -> None:
+    def test_joint_angles_equal_those_worked_out_by_hand(self) -> None:
         points = np.full((1, 17, 2), np.nan)
         place = {
             "left_shoulder": (0, 0), "left_elbow": (0, 10), "left_wrist": (10, 10),
@@ -215,7 +215,7 @@ class TestAngles:
         _, speed, _ = slopes.add(5.0, np.array([0.0, 0.0]))  # after a gap it is unknown
         assert np.isnan(speed).all()
 
-    def test_lines(self) -> None:
+    def test_slopes_of_fitted_lines_have_their_sigmas(self) -> None:
         times = np.array([0.0, 1.0, 2.0, 3.0])
         table = np.array([[0.0, 1.0], [1.2, np.nan], [1.8, 5.0], [3.0, np.nan]])
         slopes, sigmas = fit_lines(times, table)
@@ -226,7 +226,7 @@ class TestAngles:
 
 
 class TestPlaces:
-    def test_height(self) -> None:
+    def test_body_height_needs_meters_of_known_scale(self) -> None:
         assert pytest.approx(0.775) == CHAIN_SHARE
         (pose,) = standing(0.0, 3.0, 1.62)
         known = np.ones(33, bool)
@@ -237,7 +237,7 @@ class TestPlaces:
         known[[BLAZE.index("left_knee"), BLAZE.index("right_ankle")]] = False
         assert math.isnan(body_height(pose, known, scale_known=True))
 
-    def test_a_known_scale(self) -> None:
+    def test_scale_is_known_where_the_camera_height_is_given(self) -> None:
         def reported(**options):
             return scale_known(RunInfo("a", "n", "cpu", options=options))
 
@@ -246,7 +246,7 @@ class TestPlaces:
         assert not reported(camera_height=None)
         assert not scale_known(None)
 
-    def test_walking(self) -> None:
+    def test_walking_speed_distance_and_height_are_measured(self) -> None:
         statistics = Statistics()
         for i in range(60):  # 0.9 m/s to the left for 4 s, then nothing
             x = 2.0 - 0.09 * min(i, 40)
@@ -287,7 +287,7 @@ class TestPlaces:
         (motion,) = still.motions.values()
         assert motion.walk.speed is None
 
-    def test_the_floor_below_a_camera(self) -> None:
+    def test_floor_is_below_the_camera_by_its_height(self) -> None:
         level = floor_axes(None).transform[:3, :3]
         assert level @ (0, 0, 1) == pytest.approx([1, 0, 0])  # ahead
         assert level @ (1, 0, 0) == pytest.approx([0, -1, 0])  # right
@@ -305,7 +305,7 @@ class TestPlaces:
 
 
 class TestGestures:
-    def test_from_start_to_the_last_image(self) -> None:
+    def test_gesture_lasts_from_its_start_to_its_last_image(self) -> None:
         log = GestureLog()
 
         def tell(time: float, event: str, confidence: float = 0.5) -> None:
@@ -322,7 +322,7 @@ class TestGestures:
         assert other.start == 2.0
         assert log.counts["wave", "left"] == 2
 
-    def test_many_are_counted(self) -> None:
+    def test_number_of_kept_gestures_is_bounded_and_all_are_counted(self) -> None:
         log = GestureLog(most=5)
         for i in range(20):
             for event in ("started", "ended"):
@@ -332,7 +332,7 @@ class TestGestures:
 
 
 class TestAgreement:
-    def test_the_same(self) -> None:
+    def test_equal_people_agree_completely(self) -> None:
         agreement = Agreement(("elbow",))
         poses = people(COCO, somewhere(2))
         assert agreement.add(0.0, poses, poses) == pytest.approx(1.0)
@@ -355,7 +355,7 @@ class TestAgreement:
         assert agreement.add(0.0, a, b) == pytest.approx(1.0)
         assert set(agreement.joints) == set(COCO.keypoints)
 
-    def test_similarity_is_cocos(self) -> None:
+    def test_similarity_equals_cocos_oks(self) -> None:
         """All joints of an (s, s) box off by d: exp of -d^2 over 2 area (2 sigma)^2."""
         names = ["left_shoulder", "right_shoulder", "left_hip"]
         a = np.array([(0.0, 0.0), (100.0, 0.0), (0.0, 100.0)])
@@ -365,14 +365,14 @@ class TestAgreement:
         assert similarity(names, a, a + off, np.ones(3, bool)) == pytest.approx(expected)
         assert similarity(names, a, a, np.array([True, True, False])) == 0.0
 
-    def test_images_without_people_agree(self) -> None:
+    def test_images_without_people_count_as_agreement(self) -> None:
         agreement = Agreement(("elbow",))
         nobody = Poses.empty(COCO)
         assert agreement.add(0.0, nobody, nobody) == 1.0
         assert agreement.add(0.1, nobody, people(COCO, somewhere(1))) == 0.0
         assert (agreement.images, agreement.same_count, agreement.only_b) == (2, 1, 1)
 
-    def test_gestures(self) -> None:
+    def test_gestures_that_overlap_are_matched(self) -> None:
         def held(name: str, start: float, end: float) -> GestureSpan:
             return GestureSpan((1, 0), name, "left", start, end, 0.5)
 
@@ -401,7 +401,7 @@ def test_memory_is_bounded() -> None:
     assert sizes[1] < min(1.1 * sizes[0], 8e6)
 
 
-def test_words() -> None:
+def test_numbers_are_printed_as_percent_time_and_flat_options() -> None:
     shares = {0.0: "0%", 1.0: "100%", 0.5: "50%", 0.9999: "99.9%", 0.0001: "0.1%", 0.004: "0.4%"}
     assert {share: percent(share) for share in shares} == shares
     assert percent(math.nan) == "\N{EN DASH}"

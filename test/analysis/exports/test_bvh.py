@@ -200,7 +200,7 @@ def test_person_with_their_back_to_the_camera_has_exact_joints(tmp_path):
     assert steps.max() < 20.0
 
 
-def test_angles_do_not_jump(tmp_path):
+def test_rotations_do_not_jump_between_frames(tmp_path):
     path, _ = write(tmp_path, drawn_results("gestures", 600))
     steps = np.abs(np.diff(read_bvh(path).motion[:, 3:], axis=0))
     assert steps.max() < 90.0
@@ -255,7 +255,7 @@ def test_missing_joint_holds_its_rotation(tmp_path):
     assert np.array_equal(held, held[[0] * 40])
 
 
-def test_person_seen_most_is_written_unless_another_is_chosen(tmp_path):
+def test_person_seen_in_most_images_is_written_unless_another_is_chosen(tmp_path):
     results = list(drawn_results("crossing", 40))
     results[30:] = [
         replace(r, poses=Poses.empty(r.poses.skeleton)) if i % 2 else r
@@ -301,7 +301,7 @@ def test_images_after_a_time_jump_back_are_left_out_and_reported(tmp_path):
         ("openpose_body25", {"Head end", "LeftForeArm end", "LeftFoot end"}),
     ],
 )
-def test_other_skeletons_keep_their_joints(tmp_path, skeleton, ends):
+def test_bvh_of_another_skeleton_has_its_joints(tmp_path, skeleton, ends):
     kind = skeletons.get(skeleton)
     alias = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
     results = []
@@ -329,13 +329,13 @@ def test_other_skeletons_keep_their_joints(tmp_path, skeleton, ends):
             assert np.linalg.norm(found[name] - true[name], axis=1).max() < 1.0
 
 
-def test_person_seen_once_gives_one_frame(tmp_path):
+def test_person_in_one_image_gives_one_frame(tmp_path):
     path, _ = write(tmp_path, drawn_results("gestures", 1))
     assert len(read_bvh(path).motion) == 1
 
 
 @pytest.mark.parametrize("options", [{}, {"person": 5}])
-def test_results_without_meters_write_no_file(tmp_path, options):
+def test_results_without_meters_give_no_file(tmp_path, options):
     results = list(drawn_results("gestures", 3, camera=bool(options), world=bool(options)))
     path, said = write(tmp_path, results, **options)
     assert "not written: no" in said
@@ -344,7 +344,7 @@ def test_results_without_meters_write_no_file(tmp_path, options):
 
 
 @pytest.mark.parametrize("unit", [1, 1_000_000])
-def test_the_rate_is_that_of_the_images(tmp_path, unit):
+def test_frame_rate_is_that_of_the_images(tmp_path, unit):
     """No round number, and Unix time, in whole milliseconds too: no frame too few or too many."""
     period = 33_366_700
     results = [

@@ -84,7 +84,7 @@ def test_unsure_keypoints_are_labeled_as_hidden(tmp_path):
     ["blazepose33", "blazepose33_upper_body", "openpose_body25", "openpose_coco18", "trt_body18"],
 )
 @pytest.mark.parametrize("kind", ["coco", "coco_results"])
-def test_other_skeletons_as_coco_s_17_keypoints(tmp_path, skeleton, kind):
+def test_other_skeletons_are_exported_as_17_coco_keypoints(tmp_path, skeleton, kind):
     names = skeletons.get(skeleton).keypoints
     points = np.stack([np.arange(1.0, len(names) + 1)] * 2, axis=1)[None]
     ones = np.ones((1, len(names)))
@@ -102,7 +102,7 @@ def test_other_skeletons_as_coco_s_17_keypoints(tmp_path, skeleton, kind):
     assert triples(found[0]).tolist() == expected
 
 
-def test_results_for_the_evaluation(tmp_path, varied):
+def test_results_have_the_form_of_cocos_evaluation(tmp_path, varied):
     """People only, one category, in order, and with boxes: without, they come from the zeros."""
     found = write(tmp_path, varied, "coco_results")
     assert [entry["image_id"] for entry in found] == [0, 0, 2, 2, 5, 5]

@@ -36,7 +36,7 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_all_formats_at_once(tmp_path):
+def test_all_formats_are_written_in_one_run(tmp_path):
     """They appear together, at the end, and a second close changes nothing."""
     exports = open_exports(all_formats(tmp_path), INFO)
     for result in drawn_results("gestures", 3):
@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_line(tmp_path, kind):
         run()
 
 
-def test_folders_are_made_and_patterns_filled(tmp_path):
+def test_missing_folders_are_made_and_patterns_in_names_are_filled(tmp_path):
     options = ExportOptions({"csv": str(tmp_path / "out" / "%s.csv")})
     with open_exports(options, INFO):
         pass
@@ -144,7 +144,7 @@ def test_name_of_a_recording_follows_its_path(source, name):
     assert recording_name(source) == name
 
 
-def test_export_options_are_plain_data(tmp_path):
+def test_export_options_can_be_pickled(tmp_path):
     options = ExportOptions({"csv": "%s.csv"}, person=3, coco17=True, coco_ids="name")
     assert pickle.loads(pickle.dumps(options)) == options
 

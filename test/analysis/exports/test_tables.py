@@ -133,7 +133,7 @@ def test_images_without_people_are_in_the_table_of_images(tmp_path, varied, kind
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_gestures(tmp_path, varied, kind):
+def test_table_of_gestures_equals_the_results(tmp_path, varied, kind):
     _, _, _, (point, stop) = read(tmp_path, kind, varied)
     assert [*point] == [*TABLES["gestures"]]
     assert (point["index"], point["stamp_ns"], point["person"]) == (0, START, 0)
@@ -171,7 +171,7 @@ def test_seconds_are_exact_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_words_of_all_kinds(tmp_path, kind):
+def test_names_with_commas_quotes_and_other_letters_are_read_back_unchanged(tmp_path, kind):
     """Names with what has a meaning in CSV, with other letters, and with nan in them."""
     odd = Skeleton('nan, "odd"', ("banana", 'a "b"', "c,d", "手"), ())
     points = np.full((1, 4, 2), np.nan, np.float32)

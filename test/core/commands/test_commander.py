@@ -72,14 +72,14 @@ def test_hand_lowered_in_between_restarts_engaging(scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_two_people_who_hold_in_turn_do_not_engage(scene: Any) -> None:
+def test_two_people_who_raise_a_hand_in_turn_do_not_engage(scene: Any) -> None:
     for _ in range(10):
         for person in (3, 8):
             scene.show(gesture("raise_hand", person), seconds=0.5, people=(HERE, OTHER))
     assert scene.commander.operator is None
 
 
-def test_gesture_begun_before_engaging_commands_nothing(scene: Any) -> None:
+def test_gesture_started_before_engaging_commands_nothing(scene: Any) -> None:
     scene.show("come_here", "raise_hand", "wave", seconds=2.0)
     scene.show("come_here", "wave", seconds=2.0)
     assert scene.commander.state is State.ENGAGED
@@ -131,7 +131,7 @@ def test_stop_gesture_overrides_the_others(scene: Any) -> None:
     assert scene.show("come_here", seconds=1.0).linear > 0.0
 
 
-def test_two_commands_at_once_command_nothing(scene: Any) -> None:
+def test_two_different_commands_at_once_command_nothing(scene: Any) -> None:
     scene.drive()
     assert is_zero(scene.show("come_here", point(-1.0)))
     assert "at once" in scene.commander.reason
@@ -202,12 +202,12 @@ def test_event_is_sent_once_per_gesture(scene: Any) -> None:
     assert sent == [EventAction("hello")] * 3
 
 
-def test_an_event_does_not_end_a_movement(scene: Any) -> None:
+def test_event_does_not_end_a_running_movement(scene: Any) -> None:
     scene.drive()
     assert scene.show("come_here", "wave").linear == pytest.approx(0.2)
 
 
-def test_zero_is_sent_for_a_while_and_then_nothing(scene: Any) -> None:
+def test_zero_speed_is_sent_for_a_while_and_then_nothing(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     scene.commands.clear()
@@ -217,7 +217,7 @@ def test_zero_is_sent_for_a_while_and_then_nothing(scene: Any) -> None:
     assert kinds[-15:] == ["none"] * 15
 
 
-def test_stop_is_sent_however_late_the_next_tick(scene: Any) -> None:
+def test_stop_is_sent_even_after_a_late_tick(scene: Any) -> None:
     scene.drive()
     scene.commander.stop("stop topic")
     scene.now += 60.0

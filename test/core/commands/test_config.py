@@ -74,7 +74,7 @@ def test_every_kind_of_command_is_read() -> None:
         ({"point": {"do": "follow", "mode": "fly"}}, "mode must be one of twist, goal; got 'fly'"),
     ],
 )
-def test_wrong_value_is_named(commands: Any, words: str) -> None:
+def test_invalid_value_is_named_in_the_error(commands: Any, words: str) -> None:
     with pytest.raises(OptionError, match="^commands") as caught:
         read_bindings(commands, GESTURES)
     assert words in str(caught.value)

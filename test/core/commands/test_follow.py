@@ -58,7 +58,7 @@ def test_robot_drives_on_after_the_gesture_is_let_go(make_scene: Any) -> None:
 
 
 @pytest.mark.parametrize("by", [3, 8])
-def test_stop_gesture_of_any_person_ends_it(make_scene: Any, by: int) -> None:
+def test_stop_gesture_of_any_person_ends_following(make_scene: Any, by: int) -> None:
     scene = follow(make_scene)
     stop = Gesture("stop", "left", by, "held", 0.9, 0.0)
     assert is_zero(scene.show(stop, people=(HERE, OTHER)))
@@ -67,20 +67,20 @@ def test_stop_gesture_of_any_person_ends_it(make_scene: Any, by: int) -> None:
 
 
 @pytest.mark.parametrize("by", [3, 8])
-def test_stop_gesture_while_the_person_is_lost_ends_it(make_scene: Any, by: int) -> None:
+def test_stop_gesture_while_the_person_is_lost_ends_following(make_scene: Any, by: int) -> None:
     scene = follow(make_scene)
     scene.show(people=())
     scene.show(Gesture("stop", "left", by, "held", 0.9, 0.0), people=(OTHER,))
     assert is_zero(scene.show(seconds=1.0))
 
 
-def test_another_command_replaces_it(make_scene: Any) -> None:
+def test_another_command_ends_following(make_scene: Any) -> None:
     scene = follow(make_scene)
     assert scene.show("come_here", seconds=2.0).linear == pytest.approx(0.2)
     assert is_zero(scene.show(seconds=1.0))
 
 
-def test_lock_and_release_end_it(make_scene: Any) -> None:
+def test_lock_and_release_end_following(make_scene: Any) -> None:
     scene = follow(make_scene)
     scene.commander.lock(True, scene.now)
     assert is_zero(scene.show())
@@ -92,7 +92,9 @@ def test_lock_and_release_end_it(make_scene: Any) -> None:
     assert scene.commander.operator is None
 
 
-def test_lost_person_means_zero_at_once_and_disengaged_after_lost_time(make_scene: Any) -> None:
+def test_lost_person_gives_zero_speed_at_once_and_disengages_after_lost_time(
+    make_scene: Any,
+) -> None:
     scene = follow(make_scene, FollowAction(lost_time=3.0))
     assert is_zero(scene.show(people=()))
     assert scene.commander.reason == "operator 3 is out of sight: looking for them"
@@ -103,7 +105,7 @@ def test_lost_person_means_zero_at_once_and_disengaged_after_lost_time(make_scen
     assert not any(c.linear or c.angular for c in scene.commands[-60:])
 
 
-def test_images_that_stop_mean_zero_within_timeout(make_scene: Any) -> None:
+def test_missing_images_give_zero_speed_within_timeout(make_scene: Any) -> None:
     scene = follow(make_scene)
     taken = scene.now + scene.stamp_offset
     while not is_zero(scene.wait()):
@@ -113,7 +115,7 @@ def test_images_that_stop_mean_zero_within_timeout(make_scene: Any) -> None:
     assert scene.show(seconds=1.0).linear > 0.0
 
 
-def test_person_who_comes_back_in_the_same_clothes_is_followed_on(make_scene: Any) -> None:
+def test_person_who_returns_in_the_same_clothes_is_followed_again(make_scene: Any) -> None:
     scene = follow(make_scene)
     scene.show(people=(ACROSS,), seconds=1.0)
     near = dataclasses.replace(HERE, center=(340.0, 200.0))
@@ -149,7 +151,7 @@ def test_id_that_goes_to_other_clothes_is_not_followed(make_scene: Any) -> None:
     assert "wears other clothes" in scene.commander.reason
 
 
-def test_clothes_that_change_in_sight_end_it(make_scene: Any) -> None:
+def test_change_of_clothes_in_sight_ends_following(make_scene: Any) -> None:
     """Two people who pass each other so fast that no image shows them near."""
     scene = follow(make_scene)
     swapped = dataclasses.replace(HERE, clothes=RED)
@@ -157,7 +159,7 @@ def test_clothes_that_change_in_sight_end_it(make_scene: Any) -> None:
     assert is_zero(scene.show(people=(swapped,), seconds=1.0))
 
 
-def test_two_people_in_the_same_clothes_end_it(make_scene: Any) -> None:
+def test_two_people_in_the_same_clothes_end_following(make_scene: Any) -> None:
     scene = follow(make_scene)
     alike = dataclasses.replace(OTHER, clothes=BLUE)
     scene.show(people=(dataclasses.replace(ACROSS, clothes=BLUE),), seconds=0.5)
@@ -167,7 +169,7 @@ def test_two_people_in_the_same_clothes_end_it(make_scene: Any) -> None:
 
 
 @pytest.mark.parametrize(("hidden", "goes_on"), [(0.3, True), (1.0, False)])
-def test_without_clothes_only_a_blink_is_bridged(
+def test_without_clothes_only_a_short_absence_is_bridged(
     make_scene: Any, hidden: float, goes_on: bool
 ) -> None:
     scene = follow(make_scene)
@@ -187,7 +189,7 @@ def test_person_whose_clothes_are_unknown_is_not_followed(make_scene: Any) -> No
     assert scene.commander.reason == "the colors of operator 3's clothes are not known"
 
 
-def test_unknown_place_is_a_reason_and_zero(make_scene: Any) -> None:
+def test_unknown_place_gives_zero_speed_and_a_reason(make_scene: Any) -> None:
     scene = follow(make_scene)
     scene.spots = {3: "it is not known in meters where the person is"}
     assert is_zero(scene.show())
@@ -196,7 +198,7 @@ def test_unknown_place_is_a_reason_and_zero(make_scene: Any) -> None:
     assert scene.show(seconds=0.5).linear > 0.0
 
 
-def test_goals_follow_the_person_in_steps(make_scene: Any) -> None:
+def test_new_goal_is_sent_when_the_person_has_moved_far_enough(make_scene: Any) -> None:
     scene = follow(make_scene, FollowAction(distance=1.0, mode="goal"))
     goals = [c.goal for c in scene.commands if c.kind == "goal"]
     assert len(goals) == 1

@@ -60,7 +60,7 @@ def test_speed_rises_and_falls_within_limits(make_scene: Any) -> None:
         before = command
 
 
-def test_late_tick_keeps_acceleration_limit(scene: Any) -> None:
+def test_acceleration_limit_holds_after_a_late_tick(scene: Any) -> None:
     scene.engage()
     scene.show("come_here")
     slow = scene.commands[-1].linear

@@ -92,7 +92,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_false_from_another_publisher_does_not_unlock(scene: Scene) -> None:
+def test_false_from_another_publisher_does_not_release_the_lock(scene: Scene) -> None:
     assert scene.says(PANEL, True)
     assert scene.says(DOCK, False, False)
     assert scene.locks.holders == (PANEL,)

@@ -165,7 +165,7 @@ def test_a_hand_with_a_missing_joint_makes_no_gesture():
         )
 
 
-def test_hands_that_are_gone_end_their_gestures():
+def test_gesture_ends_when_the_hand_is_gone():
     random, nobody = np.random.default_rng(0), Poses.empty(skeletons.get("blazepose33"))
     skeleton = skeletons.get("blazehand21")
     fist = seen("fist", skeleton, random, Rotation.identity(), space="world")
@@ -189,7 +189,7 @@ def test_gestures_of_hands_alone_have_their_own_person_ids():
     assert {(g.name, g.side, g.person) for g in reported} == {("fist", "", hand_id(4, 1))}
 
 
-def test_real_hands_around_something_make_no_gesture(data):
+def test_real_hands_that_hold_something_make_no_gesture(data):
     path = data / "references" / "mediapipe_hands_images.json"
     skeleton = skeletons.get("blazehand21")
     images = json.loads(path.read_text(encoding="utf-8"))["images"]

@@ -92,7 +92,7 @@ def test_posture_of_the_body_from_each_side(
 @pytest.mark.parametrize(
     ("turn", "faces"), [(0.0, True), (20.0, True), (60.0, False), (180.0, False)]
 )
-def test_who_faces_the_camera(turn: float, faces: bool) -> None:
+def test_person_turned_by_at_most_20_degrees_faces_the_camera(turn: float, faces: bool) -> None:
     last = watch(still(STAND, turn=turn))[-1]
     assert ({"facing", "looking"} <= last) == faces
     assert faces or not {"facing", "looking"} & last
@@ -103,7 +103,7 @@ def test_head_turned_away_does_not_look() -> None:
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.7), (-0.7, 0.0)])
-def test_person_who_goes_somewhere_walks(x: float, y: float) -> None:
+def test_person_who_moves_in_any_direction_is_walking(x: float, y: float) -> None:
     frames = (
         seen(stride(6.0 * i / FPS), x=4.0 + x * i / FPS, y=-1.0 + y * i / FPS) for i in range(20)
     )
@@ -139,7 +139,7 @@ def blend(a: Posture, b: Posture, share: float) -> Posture:
     return STAND._replace(**numbers)
 
 
-def test_ten_minutes_of_walking_sitting_down_and_picking_things_up_are_no_fall() -> None:
+def test_ten_minutes_of_walking_sitting_and_picking_up_give_no_fall() -> None:
     rng = np.random.default_rng(5)
 
     def frames() -> Iterator[Poses]:

@@ -56,7 +56,7 @@ def play(recognizer, seconds, make, start=0.0):
 
 @pytest.mark.parametrize("space", ["camera", "world", "image"])
 @pytest.mark.parametrize("arm", ["left", "right"])
-def test_a_pointing_arm_starts_is_held_and_ends(arm, space):
+def test_pointing_arm_gives_started_held_and_ended_events(arm, space):
     recognizer = GestureRecognizer()
     gesture = f"point_{arm}"
     reported = play(recognizer, 1.0, lambda _: person(gesture, arm, score=0.8, space=space))
@@ -73,7 +73,7 @@ def test_a_pointing_arm_starts_is_held_and_ends(arm, space):
     assert reported[-1][1].ray is None
 
 
-def test_a_ray_points_from_the_body_outwards():
+def test_ray_points_away_from_the_body():
     reported = play(GestureRecognizer(), 1.0, lambda _: person("point_left", "left"))
     ray = reported[0][1].ray
     assert ray.metric
@@ -103,13 +103,13 @@ def test_gesture_without_a_needed_joint_does_not_start(gesture, joint):
     assert [g for _, g in reported if g.side != "right"] == []
 
 
-def test_joints_without_a_sure_score_are_missing():
+def test_joints_below_the_score_threshold_count_as_missing():
     make = lambda _: person("point_left", "left", score=0.4)  # noqa: E731
     assert play(GestureRecognizer(), 1.0, make) == []
     assert play(GestureRecognizer(GestureOptions(min_score=0.3)), 1.0, make) != []
 
 
-def test_a_joint_may_be_missing_for_a_moment_only():
+def test_joint_may_be_missing_only_for_a_short_time():
     recognizer = GestureRecognizer()
     assert play(recognizer, 1.0, lambda _: person("point_left", "left"))
     gone = person("point_left", "left", missing=["left_wrist"])
@@ -144,7 +144,7 @@ def test_raised_hand_follows_gravity_and_not_the_image():
         recognizer.update(person("stand"), 1.0, up=[0.0, 0.0, 0.0])
 
 
-def test_both_hands_up_follow_the_option():
+def test_two_raised_hands_mean_what_the_option_says():
     def reported(stop, gesture):
         found = play(GestureRecognizer(GestureOptions(stop=stop)), 1.0, lambda _: person(gesture))
         return {(g.name, g.side) for _, g in found}
@@ -181,7 +181,7 @@ def test_hold_bridges_contradiction_but_not_missing_joints():
     assert math.isnan(hold.since)
 
 
-def test_only_movements_that_return_are_swings():
+def test_movement_that_does_not_return_is_no_wave():
     stamps = [0.1 * i for i in range(9)]
     values = [0, 10, 20, 18, 30, 10, 0, 12, 25]
     found = swings(stamps, values, 10.0)
@@ -194,7 +194,7 @@ def test_only_movements_that_return_are_swings():
     assert swings([], [], 1.0) == []
 
 
-def test_a_missing_joint_moves_along_with_the_body():
+def test_missing_joint_is_assumed_to_move_with_the_body():
     memory = JointMemory()
     points, values = np.array([[0.0, 0.0, 3.0], [1.0, 0.0, 3.0]]), np.ones((2, 1))
     memory.fill(points, values, 0.0, 0.2)
@@ -298,7 +298,7 @@ def seen_to_lift(shape: float, meters: float) -> set[str]:
     return {gesture.name for _, gesture in play(GestureRecognizer(), 1.5, lambda _: poses)}
 
 
-def test_an_arm_points_by_the_lift_of_its_meters_where_they_are_known():
+def test_pointing_direction_is_from_meters_where_they_are_known():
     assert seen_to_lift(40.0, 40.0) == {"point"}
     assert seen_to_lift(24.0, 30.0) == {"point"}
     assert seen_to_lift(30.0, 18.0) == set()

@@ -22,7 +22,7 @@ def counted(names: list[str | None]) -> list[tuple[int, float]]:
     return [(i, begun) for i, begun in found if begun is not None]
 
 
-def test_movements_have_two_poses() -> None:
+def test_movement_needs_two_taught_poses() -> None:
     names = ["squat_up", "squat_down", "jack_up", "_up", "_down", "wave"]
     assert movements(names) == ("squat",)
 
@@ -33,7 +33,7 @@ def test_up_down_and_up_again_is_one_repetition() -> None:
     assert len(counted((up + down) * 5 + up)) == 5
 
 
-def test_half_a_repetition_is_not_counted() -> None:
+def test_half_of_a_repetition_is_not_counted() -> None:
     up, down = ["squat_up"] * 3, ["squat_down"] * 3
     assert counted([*down, *up]) == []  # begins below
     assert counted([*up, *down]) == []  # stays below

@@ -105,7 +105,7 @@ def test_covariance_matches_that_of_perturbed_rays(target):
         (lambda: find_target(ray_to((1.5, 1.0, 0.0)), np.diag([2.0, 2, 2, 1])), "stretch"),
     ],
 )
-def test_bad_input_is_refused(make, expected):
+def test_invalid_option_plane_or_transform_is_refused(make, expected):
     with pytest.raises(OptionError, match=expected):
         make()
 

@@ -104,7 +104,7 @@ def test_real_hands_that_were_not_taught_are_refused(real_hands):
     assert np.mean(kept) >= 0.97
 
 
-def test_place_size_unit_and_side_do_not_matter(taught, rng):
+def test_position_size_unit_and_side_do_not_change_the_name(taught, rng):
     hand = seen("victory", rng)
     name, confidence = taught.classify(hand)
     for same in (hand * 0.01 - 5.0, hand * (-1, 1), np.c_[hand, rng.normal(size=21)]):
@@ -113,7 +113,7 @@ def test_place_size_unit_and_side_do_not_matter(taught, rng):
         assert sure == pytest.approx(confidence, abs=1e-6)
 
 
-def test_a_small_tilt_does_not_matter_but_thumb_up_is_not_thumb_down(rng):
+def test_small_tilt_keeps_the_name_and_thumb_up_is_not_thumb_down(rng):
     gestures = pose_ros.TaughtGestures()
     for roll in (-8, -4, 0, 4, 8):
         gestures.add("up", seen("thumb_up", rng, roll=roll - 90))
@@ -124,7 +124,7 @@ def test_a_small_tilt_does_not_matter_but_thumb_up_is_not_thumb_down(rng):
     assert confidence == pytest.approx(0.0, abs=0.3)
 
 
-def test_examples_that_point_everywhere_free_the_direction(rng):
+def test_examples_in_all_directions_make_direction_irrelevant(rng):
     gestures = pose_ros.TaughtGestures()
     for roll in range(0, 360, 72):
         gestures.add("fist", seen("fist", rng, roll=roll))
@@ -132,7 +132,7 @@ def test_examples_that_point_everywhere_free_the_direction(rng):
         assert gestures.classify(seen("fist", rng, roll=roll))[0] == "fist"
 
 
-def test_a_wrong_example_among_many_decides_nothing(rng):
+def test_one_wrong_example_among_many_changes_no_name(rng):
     gestures = pose_ros.TaughtGestures()
     for _ in range(19):
         gestures.add("fist", seen("fist", rng))
@@ -141,7 +141,7 @@ def test_a_wrong_example_among_many_decides_nothing(rng):
     assert gestures.classify(seen("fist", rng))[0] == "fist"
 
 
-def test_missing_landmarks_are_nothing(taught, rng):
+def test_hand_with_missing_landmarks_has_no_name(taught, rng):
     hand = seen("fist", rng)
     hand[7] = np.nan
     assert taught.classify(hand) == (None, 0.0)
@@ -149,7 +149,7 @@ def test_missing_landmarks_are_nothing(taught, rng):
     assert pose_ros.TaughtGestures().classify(seen("fist", rng)) == (None, 0.0)
 
 
-def test_what_was_saved_is_loaded(taught, rng, tmp_path):
+def test_saved_gestures_are_loaded_unchanged(taught, rng, tmp_path):
     path = tmp_path / "mine.yaml"
     taught.save(path)
     loaded = pose_ros.TaughtGestures.load(path)
@@ -203,7 +203,7 @@ def test_a_file_that_is_wrong_is_refused_in_one_line(tmp_path, content, message)
         ("mine", np.zeros((21, 2)), "joints are NaN, or all are one point"),
     ],
 )
-def test_an_example_that_cannot_be_is_refused(name, landmarks, message):
+def test_invalid_example_is_refused(name, landmarks, message):
     with pytest.raises(OptionError, match=message):
         pose_ros.TaughtGestures().add(name, landmarks)
 
@@ -226,7 +226,7 @@ def body(rng, arms, missing=()):
     return points
 
 
-def test_bodies_keep_left_and_right_and_may_lack_what_their_examples_lack(rng):
+def test_body_keeps_left_and_right_and_may_lack_joints_that_examples_lack(rng):
     legs = ("left_knee", "right_knee", "left_ankle", "right_ankle")
     gestures = pose_ros.TaughtGestures(joints="coco17")
     for _ in range(5):
@@ -272,7 +272,7 @@ def test_a_recognizer_holds_and_releases_a_taught_gesture(rng, tmp_path):
     assert events[-1] == (21, "ended", "right", 7)
 
 
-def test_a_taught_gesture_may_not_be_called_as_a_built_in_one(rng, tmp_path):
+def test_taught_gesture_may_not_have_the_name_of_a_built_in_one(rng, tmp_path):
     gestures = pose_ros.TaughtGestures()
     gestures.add("fist", seen("three", rng))
     gestures.save(tmp_path / "mine.yaml")

@@ -158,7 +158,7 @@ def test_arm_that_points_forward_is_lifted_from_its_shortened_length(arm):
 
 
 @pytest.mark.parametrize("away", [-1, 1])
-def test_gaze_along_an_arm_decides_its_direction_in_depth(away):
+def test_arm_points_to_the_side_that_the_person_looks_at(away):
     arm = np.array([0.75, 0.0, 0.66 * away])
     facing = -75.0  # the chest faces the image's right edge
     turn = np.radians(-facing)
@@ -302,7 +302,7 @@ def test_depth_places_joints_where_they_were_measured(encoding):
     assert points[23:25, 2].mean() == pytest.approx(3.0, abs=0.05)
 
 
-def test_wrist_behind_an_object_comes_from_the_model():
+def test_wrist_hidden_from_the_depth_camera_is_placed_by_the_model():
     body = person(arm=(1.0, 0.0, -0.3))
     poses = poses_of(body)
     meters = depth_of(body, poses)
@@ -317,7 +317,7 @@ def test_wrist_behind_an_object_comes_from_the_model():
     assert abs(points[15, 2] - body[15, 2]) < 0.25
 
 
-def test_a_hole_in_the_depth_image_is_filled_by_the_model():
+def test_joint_without_measured_depth_is_placed_by_the_model():
     body = person()
     poses = poses_of(body)
     meters = depth_of(body, poses)
@@ -386,7 +386,7 @@ def test_missing_keypoints_are_missing_and_the_others_are_placed():
         assert np.linalg.norm(points[rest] - body[rest], axis=1).max() < 0.2, gone
 
 
-def test_without_a_trunk_there_is_no_model():
+def test_person_without_a_trunk_has_no_meters_from_the_model():
     poses = poses_of(person())
     keypoints, scores = np.array(poses.keypoints), np.array(poses.keypoint_scores)
     keypoints[0, [11, 23]], scores[0, [11, 23]] = np.nan, 0.0
@@ -404,7 +404,7 @@ def test_upper_body_alone_is_lifted():
     assert lifted[23:25, 2].mean() == pytest.approx(2.0, rel=0.05)
 
 
-def test_person_half_outside_image_has_larger_sigmas():
+def test_person_cut_by_the_image_has_larger_sigmas():
     body = person(1.7, (0.3, 0.6, 1.3))  # knees are below the image's edge
     whole = Lifter(LiftOptions(height=1.7)).lift(poses_of(body), CAMERA)
     scores = np.ones(33, np.float32)
@@ -415,7 +415,7 @@ def test_person_half_outside_image_has_larger_sigmas():
     assert np.all(half.camera_sigmas[0, 25:29] > 1.5 * whole.camera_sigmas[0, 25:29])
 
 
-def test_each_point_is_known_in_all_coordinates_or_none():
+def test_point_has_all_coordinates_or_none():
     generator = np.random.default_rng(0)
     lifter = Lifter()
     for step in range(60):
@@ -483,7 +483,7 @@ def test_bones_are_learned_over_time():
     assert error(hurried, 0.01) > error(known, 20.1) + 1.0
 
 
-def test_size_stays_constant_without_known_meters():
+def test_body_size_stays_constant_without_known_scale():
     generator = np.random.default_rng(3)
     lifter = Lifter(LiftOptions(smoothing=False))
     hips = []
@@ -522,7 +522,7 @@ def test_time_jump_back_resets_all_people():
     np.testing.assert_array_equal(lifter.lift(aside, CAMERA, 4.0).camera, first.camera)
 
 
-def test_joint_that_comes_and_goes_leaves_the_others_filtered():
+def test_joint_that_flickers_does_not_reset_the_filters_of_others():
     depths = np.full((480, 640), 3.0, np.float32)
     body, coco = person(), skeletons.get("coco17")
     rows = [BLAZEPOSE.index(name) for name in coco.keypoints]
@@ -608,7 +608,7 @@ def test_bad_heights_and_depth_of_another_size_are_refused():
         Lifter().lift(poses, CAMERA, depth=small)
 
 
-def test_hands_and_other_skeletons_have_no_body_model():
+def test_hand_skeleton_has_no_body_model():
     assert body_model(skeletons.get("blazehand21")) is None
     assert body_model(BLAZEPOSE) is not None
 
@@ -631,7 +631,7 @@ def test_arm_length_is_learned_equally_at_the_edge_of_a_wide_image(x):
     assert np.linalg.norm(points[13] - points[11]) == pytest.approx(1.7 * UPPER_ARM, rel=0.08)
 
 
-def test_arm_once_misplaced_is_placed_again():
+def test_arm_misplaced_in_one_image_is_placed_right_in_later_ones():
     poses = poses_of(person())
     keypoints = np.array(poses.keypoints)
     keypoints[0, 13:17] += 5000.0
@@ -642,7 +642,7 @@ def test_arm_once_misplaced_is_placed_again():
     np.testing.assert_allclose(after, before, atol=0.02)
 
 
-def test_without_a_face_arms_are_placed():
+def test_arms_are_placed_without_a_visible_face():
     body = person()
     poses = poses_of(body)
     keypoints, scores = np.array(poses.keypoints), np.array(poses.keypoint_scores)

@@ -38,7 +38,7 @@ def test_people_are_found_again_in_each_camera(ring, people, cameras):
 
 
 @pytest.mark.parametrize("baseline", [0.12, 0.5, 2.0])
-def test_people_of_one_height_side_by_side_are_kept_apart_by_their_distance(baseline):
+def test_people_of_one_height_side_by_side_are_kept_apart(baseline):
     """Their joints lie on the same epipolar lines of cameras beside each other."""
     views = [
         looking_at("a", (-4.0, 0.0, 1.2), (0, 0, 1.2)),
@@ -60,7 +60,7 @@ def test_person_that_one_camera_misses_is_a_group_of_the_others(ring):
     }
 
 
-def test_two_people_each_seen_by_another_camera_are_two(ring):
+def test_two_people_each_seen_by_a_different_camera_are_two(ring):
     views = ring(2)
     seen = {
         "camera 0": seen_by(views[0], [body(-1.0, -0.8)]),
@@ -69,7 +69,7 @@ def test_two_people_each_seen_by_another_camera_are_two(ring):
     assert len(associate(views, seen)) == 2
 
 
-def test_left_and_right_swapped_in_one_camera_are_one_person_still(ring):
+def test_left_and_right_swapped_in_one_camera_do_not_split_the_person(ring):
     views = ring(2)
     seen = {
         "camera 0": seen_by(views[0], [body()]),
@@ -97,7 +97,7 @@ def test_unknown_camera_is_refused(ring):
         associate(ring(2), {"attic": Poses.empty(SKELETON)})
 
 
-def test_parts_hold_each_pair_and_leave_the_nose_alone():
+def test_body_parts_pair_left_with_right_and_omit_the_nose():
     parts = parts_of(SKELETON)
     assert parts.parts[SKELETON.index("nose")] == -1
     assert parts.mirrored[SKELETON.index("left_wrist")] == SKELETON.index("right_wrist")

@@ -124,7 +124,7 @@ def test_height_gives_the_scale_and_feet_give_floor_and_gravity():
     assert not any("not known" in note for note in found.notes)
 
 
-def test_left_and_right_exchanged_in_a_third_of_one_view_do_no_harm():
+def test_left_and_right_swapped_in_a_third_of_one_view_keep_the_calibration_right():
     views = [looking(name) for name in "ac"]
     tracks = [seen(views[0], STAMPS), seen(views[1], STAMPS, seed=1, swapped=0.35)]
     found = calibrate_from_person(
@@ -135,7 +135,7 @@ def test_left_and_right_exchanged_in_a_third_of_one_view_do_no_harm():
     assert share < 0.01
 
 
-def test_clock_that_is_late_is_found_by_motion():
+def test_clock_offset_is_found_by_motion():
     views = [looking(name) for name in "ab"]
     tracks = [seen(views[0], STAMPS), seen(views[1], np.arange(0.03, 12.0, 0.08), 2.0, 1, 1.73)]
     near = [clock.seconds for clock in clock_offsets(*tracks)]
@@ -147,7 +147,7 @@ def test_clock_that_is_late_is_found_by_motion():
     assert errors(found, views)[0] < 0.7
 
 
-def test_equal_clocks_stay_equal():
+def test_equal_clocks_get_no_offset():
     views = [looking(name) for name in "ab"]
     tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
     found = calibrate_with_clocks(tracks, SKELETON, height=1.78)
@@ -279,7 +279,7 @@ def test_drawn_board_is_found_where_it_is(text):
     ["", "charuco", "charuco:5x7:0.04", "checkerboard:8x6", "checkerboard:8:0.02", "disc:8x6:0.02",
      "charuco:5x7:0.04:0.05", "checkerboard:8x6:-1", "charuco:5x7:0.04:0.03:DICT_NONE"],
 )  # fmt: skip
-def test_board_that_cannot_be_is_refused_in_one_line(text):
+def test_invalid_board_is_refused_in_one_line(text):
     with pytest.raises(OptionError) as error:
         CalibrationBoard.parse(text)
     assert "\n" not in str(error.value)

@@ -44,7 +44,7 @@ def test_people_are_placed_in_the_frame_of_the_reference_camera(ring):
     assert people.cameras["camera 1"].people == 2
 
 
-def test_person_of_one_camera_keeps_its_meters(ring):
+def test_person_seen_by_one_camera_keeps_its_meters(ring):
     views = ring(2)
     seen = seen_by(views[0], [body()], depth=1.1)
     people = Fusion(views).update(0.0, {"camera 0": (0.0, seen)})
@@ -67,7 +67,7 @@ def test_scale_is_kept_while_one_camera_is_silent_and_sigmas_grow(ring):
     assert not alone.cameras["camera 1"].used
 
 
-def test_without_meters_of_single_cameras_people_are_fused_all_the_same(ring):
+def test_people_are_fused_without_meters_of_single_cameras(ring):
     views = ring(2)
     people = Fusion(views).update(0.0, sample(views, 0.0, [body()], noise=1.0, lifted=False))
     assert far(people, [body()]) < 0.03
@@ -128,7 +128,7 @@ def test_swap_from_the_first_image_on_is_undone_by_where_the_face_is(ring, wrong
     assert far(Fusion(views).update(0.0, seen), [body()]) < 0.05
 
 
-def test_camera_that_is_wrong_does_not_move_the_body(ring):
+def test_camera_with_wrong_keypoints_does_not_move_the_body(ring):
     views = ring(4)
     fusion = Fusion(views)
     for i in range(5):
@@ -167,7 +167,7 @@ def test_ids_of_a_camera_that_change_do_not_change_the_persons(ring):
         assert (far(people, bodies) < 0.05).all()
 
 
-def test_person_out_of_sight_is_known_again_by_the_cameras_id(ring):
+def test_person_who_returns_is_recognized_by_the_id_of_a_camera(ring):
     views = ring(2)
     fusion = Fusion(views)
     fusion.update(0.0, sample(views, 0.0, [body()]))
@@ -262,7 +262,7 @@ def test_keypoints_that_are_missing_stay_missing(ring):
     assert np.isfinite(np.delete(people.points[0], 15, axis=0)).all()
 
 
-def test_instant_without_people_or_cameras_is_empty(ring):
+def test_instant_without_people_has_none_and_no_error(ring):
     views = ring(2)
     fusion = Fusion(views)
     assert len(fusion.update(0.0, {}).poses) == 0
@@ -272,7 +272,7 @@ def test_instant_without_people_or_cameras_is_empty(ring):
     )
 
 
-def test_sigmas_hold_for_errors_as_large_as_those_of_keypoints(ring):
+def test_errors_are_within_the_stated_sigmas(ring):
     views = ring(3)
     errors = []
     for seed in range(40):
@@ -329,7 +329,7 @@ def lost(view, joints, *, seed=0):
 
 @pytest.mark.parametrize("before", [0, 5])
 @pytest.mark.parametrize("count", [2, 4])
-def test_camera_that_loses_a_body_shows_no_second_person(ring, count, before):
+def test_camera_that_loses_a_person_adds_no_second_one(ring, count, before):
     views = ring(count)
     fusion = Fusion(views)
     for i in range(before + 5):
@@ -343,7 +343,7 @@ def test_camera_that_loses_a_body_shows_no_second_person(ring, count, before):
         assert far(people, [body()]) < 0.06
 
 
-def test_two_people_stay_two_while_each_camera_misses_one_of_them(ring):
+def test_two_people_stay_two_while_each_camera_sees_one_of_them(ring):
     """They were two before; each camera now misses the one behind."""
     views = [
         looking_at("a", (-4.0, 0.0, 1.2), (0, 0, 1.2)),
@@ -375,7 +375,7 @@ def test_tracker_of_one_camera_that_swaps_two_people_does_not_swap_them(ring, sw
         assert (far(people, bodies) < 0.05).all(), i
 
 
-def test_id_of_a_camera_for_a_moment_at_another_person_comes_back(ring):
+def test_camera_id_on_another_person_for_a_moment_returns_to_its_own(ring):
     """As where two people cross: what a camera calls them counts again when they part."""
     views = ring(2)
     fusion = Fusion(views)
@@ -402,7 +402,7 @@ def legs_swapped(poses):
     return poses.replace(**changes)
 
 
-def test_legs_that_all_cameras_swapped_for_a_moment_come_back(ring):
+def test_legs_swapped_in_all_cameras_for_a_moment_are_corrected(ring):
     views = ring(3)
     fusion = Fusion(views)
     for i in range(15):
@@ -413,7 +413,7 @@ def test_legs_that_all_cameras_swapped_for_a_moment_come_back(ring):
     assert far(people, [body()]) < 0.03
 
 
-def test_body_that_one_camera_has_elsewhere_is_a_second_person_only_if_it_stays(ring):
+def test_body_misplaced_by_one_camera_is_a_second_person_only_if_it_lasts(ring):
     views = ring(4)
     fusion = Fusion(views)
     counts = []
@@ -432,7 +432,7 @@ def test_body_that_one_camera_has_elsewhere_is_a_second_person_only_if_it_stays(
     assert counts[-5:] == [2] * 5
 
 
-def test_three_people_before_five_cameras_are_three_with_the_same_ids():
+def test_three_people_seen_by_five_cameras_keep_three_ids():
     """They walk; cameras are not synchronized, miss people, and swap left and right."""
     angles = np.arange(5) * 2.0 * np.pi / 5 + 0.2
     views = [
@@ -477,7 +477,7 @@ def test_three_people_before_five_cameras_are_three_with_the_same_ids():
 
 
 @pytest.mark.parametrize("turned", [None, 1])
-def test_camera_that_was_turned_is_named_within_seconds_and_no_other(ring, turned):
+def test_turned_camera_alone_is_named_within_seconds(ring, turned):
     views = ring(3)
     given = list(views)
     if turned is not None:

@@ -89,7 +89,7 @@ def test_hands_of_a_camera_that_swapped_left_and_right_are_on_their_side(ring):
         np.testing.assert_allclose(hands.camera[i], true, atol=0.002)
 
 
-def test_hands_of_who_is_not_fused_and_old_ones_are_left_out(ring):
+def test_hands_of_people_who_are_not_fused_and_old_hands_are_left_out(ring):
     views = ring(2)
     fusion, people = HandFusion(views), fused(views, PEOPLE[:1])
     assert fusion.update(people, {}, SKEW) is None

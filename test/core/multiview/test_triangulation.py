@@ -35,7 +35,7 @@ def test_points_without_noise_are_found_exactly(distortion):
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_covariances_hold_for_errors_as_large_as_stated(count):
+def test_errors_are_within_the_stated_covariances(count):
     views = ring(count)
     generator = np.random.default_rng(1)
     points = np.tile(POINTS, (300, 1))
@@ -49,7 +49,7 @@ def test_covariances_hold_for_errors_as_large_as_stated(count):
 
 
 @pytest.mark.parametrize("count", [3, 4])
-def test_camera_that_is_wrong_about_a_joint_is_left_out_of_it(count):
+def test_camera_with_a_wrong_joint_is_left_out_for_that_joint(count):
     views = ring(count)
     pixels = pixels_of(views)
     pixels[1, 2] += (90.0, 60.0)
@@ -60,7 +60,7 @@ def test_camera_that_is_wrong_about_a_joint_is_left_out_of_it(count):
     assert found.errors_px[1, 2] > 80.0
 
 
-def test_two_wrong_cameras_of_five_are_left_out():
+def test_two_of_five_cameras_with_wrong_joints_are_left_out():
     views = ring(5)
     pixels = pixels_of(views)
     pixels[0, 1] += (70.0, -90.0)
@@ -70,7 +70,7 @@ def test_two_wrong_cameras_of_five_are_left_out():
     assert found.used[:, 1].tolist() == [False, True, True, False, True]
 
 
-def test_two_cameras_that_disagree_are_less_sure():
+def test_disagreement_of_two_cameras_gives_larger_sigmas():
     views = ring(2)
     pixels = pixels_of(views)
     agreed = triangulate(views, pixels, np.ones((2, 4)), 4.0)
@@ -112,7 +112,7 @@ def test_point_behind_a_camera_is_missing():
     assert np.isnan(triangulate(views, pixels, np.ones((2, 1)), 4.0).points).all()
 
 
-def test_close_cameras_are_unsure_of_depth_and_not_of_direction():
+def test_close_cameras_have_large_sigmas_in_depth_only():
     views = [looking_at("a", (0, 0, 1), (0, 5, 1)), looking_at("b", (0.1, 0, 1), (0.1, 5, 1))]
     point = np.array([[0.0, 3.0, 1.0]])
     found = triangulate(views, pixels_of(views, point), np.ones((2, 1)), 4.0)
