@@ -326,7 +326,7 @@ class TestWithoutAHash:
         assert [file.state for file in status(made, cache)] == ["damaged"]
         fetch(made, cache)
 
-    def test_file_that_is_no_archive_is_known_by_its_contract(
+    def test_file_that_is_not_an_archive_is_known_by_its_contract(
         self, made: Card, web: Web, cache: Path
     ) -> None:
         web.answers = [http_status(404), whole(NETWORK, keep=300), whole(NETWORK)]
