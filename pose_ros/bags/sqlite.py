@@ -45,6 +45,14 @@ _Row: TypeAlias = tuple[int, int, int]
 """When it was recorded, in nanoseconds; its number; its topic's."""
 
 
+# What SQLite answers from the index of the stamps, which holds each row's stamp and number.
+_LOW = 0xFFFFFF
+_INDEX_CHECK = (
+    f"SELECT count(*), coalesce(sum((timestamp & {_LOW}) + (timestamp >> 24 & {_LOW}) "  # noqa: S608  numbers
+    f"+ (timestamp >> 48 & {_LOW}) + 7 * (id & {_LOW})), 0) FROM messages"
+)
+
+
 class SqliteFile:
     """One ``.db3`` file.
 
@@ -186,11 +194,17 @@ class SqliteFile:
         if not self._vfs and self._path.stat().st_size < _size_by_header(self._path):
             raise apsw.CorruptError("it is cut off")
         first = last = None
-        for stamp, _, key in _walk(connection, 1):
+        rows = check = 0
+        for stamp, row, key in _walk(connection, 1):
+            rows += 1
+            check += (stamp & _LOW) + (stamp >> 24 & _LOW) + (stamp >> 48 & _LOW) + 7 * (row & _LOW)
             if key in self._topics:
                 self._topics[key].count += 1
                 first = stamp if first is None else min(first, stamp)
                 last = stamp if last is None else max(last, stamp)
+        # messages are read by the index, which may be broken where the table is whole
+        if (rows, check) != next(_select(connection, _INDEX_CHECK)):
+            raise apsw.CorruptError("malformed")
         self.span = None if first is None or last is None else (first, last)
 
     def _find_rows(self, connection: apsw.Connection, trouble: str) -> list[_Row]:

@@ -237,11 +237,29 @@ def test_random_bytes_end_in_messages_or_one_clear_error(file: Path) -> None:
             with open_bag(file.parent) as bag:
                 found = [message.data for message in bag.messages()]
                 assert len(found) <= COUNT
-                assert [m.data for m in bag.messages(head=9)] == [data[:9] for data in found]
+                heads = [message.data for message in bag.messages(head=9)]
+                assert set(heads) >= {data[:9] for data in found}  # more where an end is broken
                 assert bag.count("/a") <= COUNT
                 assert isinstance(bag.damage, tuple)
         except SourceError:
             continue
+
+
+@pytest.mark.parametrize("number", [3, 100, 298])
+def test_broken_index_of_stamps_loses_no_message_of_a_whole_table(
+    tmp_path: Path, number: int
+) -> None:
+    file = write(tmp_path / "bag", "sqlite3")
+    data = bytearray(file.read_bytes())
+    stamps = [(START + i * PERIOD).to_bytes(8, "big") for i in (number, number + 1)]
+    places = [i for i in range(len(data)) if data[i : i + 8] == stamps[0]]
+    # rows of the table are far apart, entries of the index close together
+    (place,) = (i for i in places if stamps[1] in data[i - 24 : i + 24])
+    data[place + 1] ^= 0x40
+    file.write_bytes(data)
+    numbers, damage = read(tmp_path / "bag")
+    assert numbers == list(range(COUNT))
+    assert damage == ("bag.db3 is damaged (parts of it are broken): 0 of 300 messages are lost",)
 
 
 def split(folder: Path, storage: str) -> list[Path]:
