@@ -154,6 +154,7 @@ def test_build_beside_ros_requires_the_ros_of_its_messages(checkout, tmp_path):
     assert "ros-rclpy" in required_of_a_build(checkout, tmp_path)
 
 
+@pytest.mark.ros
 def test_what_the_metadata_requires_is_installed(distribution):
     wanted = [Requirement(line) for line in distribution.requires or ()]
     assert {"numpy", "onnxruntime", "ros-rclpy"} <= {r.name for r in wanted}
@@ -191,6 +192,7 @@ def test_launch_file_compiles():
 
 
 @of_pip
+@pytest.mark.ros
 @pytest.mark.parametrize("node", ["camera_node", "gesture_node", "pose_node"])
 def test_node_is_where_ros2_run_looks(node):
     path = Path(sys.prefix) / "lib" / "pose_ros" / node

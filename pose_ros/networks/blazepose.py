@@ -195,6 +195,9 @@ class _BlazePoseMemory:
 class BlazePose:
     """An ``Estimator`` (see ``pose_ros.core.types``) for one stream of images."""
 
+    search: PeopleSearch
+    """Looks for people; it may have a ``finder``."""
+
     def __init__(
         self, contract: Contract, sessions: Mapping[str, Session], options: EstimatorOptions
     ) -> None:

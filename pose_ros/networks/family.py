@@ -22,8 +22,8 @@ class Family:
         make: Builds an estimator of a card's contract, its sessions by role, and options.
         needs_people: Whether the network sees one person at a time: beside its own sessions
             ``make`` takes the one that finds people, as ``detector``.
-        takes_finder: Whether another network can find the people for it: the estimator has an
-            attribute ``finder``.
+        takes_finder: Whether another network can find the people for it: the estimator has a
+            ``search``, which has a ``finder``.
         finds_everybody: Whether one look at the whole image finds all people: such a network is
             a ``OneShot``. It can be the finder of others, and it looks at no tiles.
     """

@@ -141,6 +141,9 @@ class _TopDownMemory:
 class TopDown:
     """An ``Estimator`` (see ``pose_ros.core.types``): one run for the boxes of an image."""
 
+    search: PeopleSearch
+    """Looks for people; it may have a ``finder``."""
+
     def __init__(
         self,
         contract: Contract,
