@@ -37,7 +37,7 @@ from pose_ros.report.tables import (
 )
 from pose_ros.settings.outputs import ReportOptions, parse_joints
 
-PLOTS = ("people", "gestures", "floor", "latency", "angles_*")
+PLOTS = ("people", "gestures", "floor", "latency", "angles_*", "isb_*")
 """Names, as patterns, of the files that ``ReportBuilder.write_plots`` may write."""
 
 _NEEDED = ("jinja2", "matplotlib")
@@ -403,6 +403,9 @@ def drawings(statistics: Statistics) -> list[tuple[str, Drawing]]:
             name = names[track.key]
             motion = plots.joint_motion(statistics, track, name, i)
             named.append((f"angles_{name.replace(' ', '_')}", motion))
+            if np.isfinite(statistics.motions[track.key].anatomical.mean).any():
+                motion = plots.anatomical_motion(statistics, track, name, i)
+                named.append((f"isb_{name.replace(' ', '_')}", motion))
     return named
 
 
@@ -419,11 +422,13 @@ def _moving(statistics: Statistics, tracks: Sequence[Track]) -> list[Track]:
 def _markup(statistics: Statistics) -> dict[str, Any]:
     """Return the drawings as safe markup, by name; empty where there is nothing to show."""
     found: dict[str, Any] = dict.fromkeys(("people", "gestures", "floor", "latency"), "")
-    found["motions"] = []
+    found["motions"], found["anatomical"] = [], []
     for name, drawing in drawings(statistics):
         svg = drawing.markup()
         if drawing.name in found:
             found[drawing.name] = svg
         else:
-            found["motions"].append((name.removeprefix("angles_").replace("_", " "), svg))
+            kind, _, who = name.partition("_")
+            group = "motions" if kind == "angles" else "anatomical"
+            found[group].append((who.replace("_", " "), svg))
     return found

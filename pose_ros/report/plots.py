@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pose_ros.core.anatomical_angles import NAMES as ANATOMICAL_NAMES
 from pose_ros.core.camera import Float64Array
 from pose_ros.errors import printable
 from pose_ros.report.series import Series
@@ -71,6 +72,12 @@ _STYLE: dict[str, Any] = {
 }
 WIDTH = 960.0  # pixels
 _ROW = 22.0  # pixels of one person or gesture in a timeline
+_ANATOMICAL_ROWS = (
+    ("hip_flexion", "hip_adduction", "hip_rotation"),
+    ("knee_flexion", "ankle_dorsiflexion", "elbow_flexion"),
+    ("shoulder_plane", "shoulder_elevation", "shoulder_rotation"),
+    ("trunk_bending", "trunk_rotation"),
+)
 _MOST_ROWS = 24  # of a timeline of gestures
 _MOST_NAMES = 10  # on a map
 _LEAST_BAR = 0.002  # of the recording: what is shorter is drawn as long
@@ -321,6 +328,38 @@ def joint_motion(statistics: Statistics, track: Track, name: str, number: int) -
     label = f"Angles of the {', '.join(kinds)} of {name} over time, and their speed, left and right"
     title = f"Joint angles of {name}: left orange, right teal"
     return Drawing(f"angles-{number}", label, (WIDTH, 40 + 100.0 * len(kinds)), paint, title)
+
+
+def anatomical_motion(statistics: Statistics, track: Track, name: str, number: int) -> Drawing:
+    """Draw the ISB's angles of one person over time, left and right in one plot each."""
+    motion, clock = statistics.motions[track.key], statistics.clock
+    columns = max(map(len, _ANATOMICAL_ROWS))
+
+    def paint(figure: Figure) -> None:
+        grid = figure.subplots(len(_ANATOMICAL_ROWS), columns, sharex=True)
+        for row, kinds in zip(grid, _ANATOMICAL_ROWS, strict=True):
+            for axes, kind in zip(row, kinds, strict=False):
+                for angle, color in ((f"left_{kind}", LEFT), (f"right_{kind}", RIGHT), (kind, INK)):
+                    if angle in ANATOMICAL_NAMES:
+                        column = ANATOMICAL_NAMES.index(angle)
+                        _band(axes, motion.anatomical, column, color, clock.hole)
+                axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 3, 5, 10]))
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}°"))
+                axes.set_title(kind.replace("_", " ").capitalize())
+                time_axis(axes, track.last, start=track.first, pictures=clock.pictures)
+                axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+                axes.tick_params(labelbottom=True)
+            for axes in row[len(kinds) :]:
+                axes.remove()
+        for row, below in zip(grid[:-1], _ANATOMICAL_ROWS[1:], strict=True):
+            hide_time_labels(row[: len(below)])
+
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    label = f"Angles of {name} by the definitions of the ISB over time, left and right"
+    title = f"Angles of {name} by the ISB: left orange, right teal"
+    size = (WIDTH, 40 + 110.0 * len(_ANATOMICAL_ROWS))
+    return Drawing(f"isb-{number}", label, size, paint, title)
 
 
 def floor_plan(

@@ -10,9 +10,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_ros.core.anatomical_angles import NAMES as ANATOMICAL_NAMES
+from pose_ros.core.anatomical_angles import anatomical_angles, anatomical_names
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.core.joint_angles import Basis, JointMotion, joint_angles, triples
+from pose_ros.core.joint_angles import Basis, JointMotion, continued, joint_angles, triples
 from pose_ros.core.results import Result
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.types import Pose, Poses
@@ -235,8 +237,16 @@ class PersonMotion:
         self.angles = Series(width, _ANGLE_ROWS)
         self.speeds = Series(width, _ANGLE_ROWS)
         self.joints = JointMotion(partial(joint_angles, corners=corners))
+        self.anatomical = Series(len(ANATOMICAL_NAMES), _ANGLE_ROWS)
+        self._last_anatomical = np.zeros(0)
         self.walk = Walk()
         self.images = 0
+
+    def add_anatomical(self, now: float, pose: Pose, found: NDArray[np.bool_]) -> None:
+        """Take in the ISB's angles, which go on without jumps of whole turns."""
+        degrees, _ = anatomical_angles(pose, found)
+        rows, self._last_anatomical = continued(degrees[None], self._last_anatomical)
+        self.anatomical.add(now, rows[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -383,6 +393,8 @@ class Statistics:
             self._degrees.add(angles.degrees)
             self._speeds.add(np.abs(angles.speeds))
             self.counts.bases.update(basis for basis in angles.bases if basis)
+        if anatomical_names(pose.skeleton):
+            motion.add_anatomical(now, pose, found)
         if pose.camera is not None and self.placement is not None:
             motion.walk.add(now, pose, self.placement)
             motion.walk.add_height(body_height(pose, found, scale_known=self._scale_known))

@@ -204,6 +204,7 @@ def test_plots_are_written_as_pictures(tmp_path) -> None:
     files = {path.name: cv2.imread(str(path)) for path in tmp_path.iterdir()}
     assert set(files) == {
         "people.png", "gestures.png", "floor.png", "latency.png", "angles_id_0.png",
+        "isb_id_0.png",
     }  # fmt: skip
     for name, image in files.items():
         assert image is not None, name
@@ -240,6 +241,19 @@ def test_page_without_meters_has_no_floor_plan() -> None:
     page = check(builder.html())
     assert "floor" not in page.ids
     assert "angles" in page.ids
+
+
+def test_page_shows_angles_of_the_isb_where_people_have_a_shape() -> None:
+    """Per person, from keypoints of the network's shape; the image alone has none."""
+    for meters in (True, False):
+        builder = ReportBuilder(INFO, FEW)
+        for i in range(20):
+            builder.add(result(i, person(i / 10, meters=meters)))
+        page = check(builder.html())
+        assert ("By the definitions of the ISB" in page.text) is meters
+        assert ("Hip flexion" in page.text) is meters
+        motion = builder.statistics.motions[1, 0]
+        assert np.isfinite(motion.anatomical.mean).any() == meters
 
 
 def test_page_is_written_completely_or_not_at_all(tmp_path) -> None:
