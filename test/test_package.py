@@ -96,7 +96,7 @@ def test_installation_equals_the_sources(checkout):
         assert installed.read_bytes() == source.read_bytes(), f"{installed} is old: make setup"
 
 
-def test_versions_agree(checkout, distribution):
+def test_package_manifest_and_changelog_have_one_version(checkout, distribution):
     version = distribution.version
     assert pose_ros.__version__ == version
     manifest = ElementTree.parse(checkout / "package.xml").getroot()
@@ -301,7 +301,7 @@ def test_command_is_installed(distribution):
 class TestWithRos:
     """The half of the package that needs ROS."""
 
-    def test_index_entry(self):
+    def test_package_is_in_the_index_of_ros(self):
         from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
         prefix = Path(get_package_prefix("pose_ros")).resolve()
@@ -310,13 +310,13 @@ class TestWithRos:
         assert (Path(get_package_share_directory("pose_ros")) / "package.xml").is_file()
 
     @pytest.mark.parametrize("name", MESSAGES)
-    def test_message_fields(self, name):
+    def test_messages_have_the_fields_of_the_reference(self, name):
         import pose_ros.msg
 
         fields = getattr(pose_ros.msg, name).get_fields_and_field_types()
         assert fields == MESSAGES[name]
 
-    def test_position_sources(self):
+    def test_position_sources_have_their_numbers(self):
         from pose_ros.msg import Keypoint
 
         known = (

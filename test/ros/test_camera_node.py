@@ -255,7 +255,7 @@ def test_frames_in_memory_are_not_copied(ros: Any) -> None:
         ("package://robot/camera.yaml", None),
     ],
 )
-def test_calibration_path(url: str, path: str | None) -> None:
+def test_address_of_a_calibration_becomes_a_path_or_one_line(url: str, path: str | None) -> None:
     if path is None:
         with pytest.raises(OptionError, match="package://"):
             calibration_path(url)

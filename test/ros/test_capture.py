@@ -26,7 +26,9 @@ WAIT_SECONDS = 60.0
         (30, float("nan"), list(range(60))),
     ],
 )
-def test_thinning(rate: float, fps: float, expected: list[int]) -> None:
+def test_limiter_keeps_images_at_the_rate_that_is_asked_for(
+    rate: float, fps: float, expected: list[int]
+) -> None:
     limiter = RateLimiter(rate, fps)
     assert [i for i in range(60) if limiter.keep(100 + i / 30)] == expected
 
@@ -36,7 +38,7 @@ def test_thinning_to_an_uneven_rate_keeps_the_rate() -> None:
     assert sum(limiter.keep(i / 30) for i in range(300)) == pytest.approx(200, abs=2)
 
 
-def test_thinning_bears_jitter() -> None:
+def test_limiter_keeps_the_rate_of_images_that_jitter() -> None:
     random = np.random.default_rng(0)
     limiter = RateLimiter(30, 30)
     stamps = np.arange(300) / 30 + random.uniform(-0.012, 0.012, 300)

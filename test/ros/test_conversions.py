@@ -196,14 +196,14 @@ def test_skeleton_there_and_back(name: str) -> None:
         (-0.25, -1, 750_000_000),
     ],
 )
-def test_stamps(seconds: float, sec: int, nanosec: int) -> None:
+def test_stamp_survives_a_message_to_the_nanosecond(seconds: float, sec: int, nanosec: int) -> None:
     stamp = stamp_to_msg(seconds)
     assert (stamp.sec, stamp.nanosec) == (sec, nanosec)
     assert stamp_from_msg(stamp) == pytest.approx(seconds, abs=1e-9)
     assert header_to_msg(seconds, "camera").frame_id == "camera"
 
 
-def test_camera_info() -> None:
+def test_calibration_survives_a_camera_info() -> None:
     camera = Camera(
         640, 480, np.array([[500.0, 0, 319], [0, 510, 239], [0, 0, 1]]),
         "plumb_bob", np.array([0.1, -0.2, 0.001, 0.002, 0.05]),

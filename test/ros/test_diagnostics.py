@@ -123,7 +123,7 @@ def test_the_end_of_a_file_is_no_alarm() -> None:
     assert dict(report.values)["ended"] == "yes"
 
 
-def test_message() -> None:
+def test_report_becomes_a_diagnostics_message() -> None:
     health = StreamHealth(Clock())
     health.failed("broken")
     msg = report_to_msg(health.report(), "pose: pose", "/image", Time(sec=3))

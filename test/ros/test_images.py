@@ -120,7 +120,7 @@ def test_every_encoding_has_a_picture() -> None:
 
 @pytest.mark.parametrize("padding", [0, 4, 3])
 @pytest.mark.parametrize("encoding", ENCODERS)
-def test_colors(encoding: str, padding: int) -> None:
+def test_each_encoding_gives_the_colors_of_its_picture(encoding: str, padding: int) -> None:
     image, channels = image_from_msg(message(encoding, ENCODERS[encoding](picture()), padding))
     assert image.shape == (HEIGHT, WIDTH, 3)
     assert image.dtype == np.uint8
@@ -133,7 +133,7 @@ def test_colors(encoding: str, padding: int) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["mono16", "bayer_grbg16"])
-def test_big_endian(encoding: str) -> None:
+def test_big_endian_depth_of_color_is_read_as_little_endian(encoding: str) -> None:
     little = message(encoding, ENCODERS[encoding](picture()))
     big = message(encoding, ENCODERS[encoding](picture()).astype(">u2"))
     big.is_bigendian = 1
@@ -200,7 +200,7 @@ def compressed(suffix: str, data: bytes | None = None) -> CompressedImage:
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [(".png", 0), (".jpg", 6)])
-def test_compressed(suffix: str, tolerance: int) -> None:
+def test_compressed_image_has_the_colors_of_its_picture(suffix: str, tolerance: int) -> None:
     image, channels = image_from_compressed(compressed(suffix))
     assert channels == "bgr"
     assert np.abs(centers(image, channels) - COLORS.astype(int)).max() <= tolerance
@@ -218,7 +218,7 @@ def test_compressed(suffix: str, tolerance: int) -> None:
         (CompressedImage(format="16UC1; compressedDepth png"), "compressedDepth"),
     ],
 )
-def test_bad_compressed(msg: CompressedImage, word: str) -> None:
+def test_damaged_compressed_image_is_refused(msg: CompressedImage, word: str) -> None:
     with pytest.raises(ImageError, match=word):
         image_from_compressed(msg)
 

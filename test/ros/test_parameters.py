@@ -117,7 +117,9 @@ def test_the_hand_network_is_the_one_that_is_named() -> None:
         (CameraParameters, "width", -1, "width must be in [1, 16384] pixels, or 0 for its own"),
     ],
 )
-def test_check(table: type, name: str, value: Any, expected: Any) -> None:
+def test_value_of_a_parameter_is_checked_and_converted(
+    table: type, name: str, value: Any, expected: Any
+) -> None:
     parameter = parameters_of(table)[name]
     checks = CHECKS if table is GestureParameters else {}
     if isinstance(expected, str) and expected.startswith(name):

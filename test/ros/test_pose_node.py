@@ -529,7 +529,7 @@ def test_network_finds_all_people_alone_or_with_cached_finder(
     assert (found.world is None) == (skeleton == "coco17")
 
 
-def test_compressed_images(ros: Any, make: Make, fake: Any) -> None:
+def test_poses_of_compressed_images_have_their_stamps(ros: Any, make: Make, fake: Any) -> None:
 
     node = make(image_transport="compressed")
     assert node.autostart()

@@ -40,7 +40,7 @@ ENGINES = Path("/cache/tensorrt/net-fp16")
         ("gpu", False, [CPU], OptionError),
     ],
 )
-def test_providers(provider, require_gpu, available, expected):
+def test_providers_are_chosen_from_what_is_available(provider, require_gpu, available, expected):
     if isinstance(expected, list):
         assert choose_providers(provider, require_gpu, available) == expected
     else:
@@ -71,7 +71,7 @@ def test_cpu_has_no_options():
     assert provider_options([CPU], "fp32", IMAGE, ENGINES) == [(CPU, {})]
 
 
-def test_cuda():
+def test_cuda_provider_has_its_options():
     (cuda, options), cpu = provider_options([CUDA, CPU], "fp32", (), ENGINES)
     assert (cuda, cpu) == (CUDA, (CPU, {}))
     assert options == {
@@ -83,7 +83,7 @@ def test_cuda():
 
 
 @pytest.mark.parametrize(("precision", "half"), [("fp32", "False"), ("fp16", "True")])
-def test_tensorrt(precision, half):
+def test_tensorrt_provider_has_its_options_and_falls_back(precision, half):
     (tensorrt, options), cuda, cpu = provider_options([RT, CUDA, CPU], precision, IMAGE, ENGINES)
     assert (tensorrt, cuda[0], cpu[0]) == (RT, CUDA, CPU)
     assert options == {

@@ -94,7 +94,9 @@ def test_projection_defaults_to_the_camera_matrix() -> None:
         (TEXT, "", "no list of keys"),
     ],
 )
-def test_refuses(tmp_path: Path, old: str, new: str, text: str) -> None:
+def test_wrong_calibration_is_one_line_with_its_path(
+    tmp_path: Path, old: str, new: str, text: str
+) -> None:
     path = tmp_path / "camera.yaml"
     assert old in TEXT
     path.write_text(TEXT.replace(old, new))

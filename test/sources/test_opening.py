@@ -44,7 +44,9 @@ def folder(tmp_path: Path) -> Path:
         ("*.avi", VideoSource, 4),
     ],
 )
-def test_files(folder: Path, spec: str, kind: type[Source], length: int) -> None:
+def test_file_opens_as_the_source_of_its_kind(
+    folder: Path, spec: str, kind: type[Source], length: int
+) -> None:
     source = open_source(str(folder / spec))
     assert type(source) is kind
     assert source.length == length
@@ -80,7 +82,9 @@ def test_options_reach_the_sources(folder: Path) -> None:
                                                            "height=240&hfov=90"}),
     ],
 )  # fmt: skip
-def test_synthetic_specs(spec: str, expected: dict[str, object]) -> None:
+def test_synthetic_address_sets_options_of_the_source(
+    spec: str, expected: dict[str, object]
+) -> None:
     source = open_source(spec)
     assert isinstance(source, SyntheticSource)
     assert {name: getattr(source, name) for name in expected} == expected
@@ -111,7 +115,9 @@ def test_synthetic_view_is_in_the_spec() -> None:
         ("{folder}/[on]*", SourceError, "several kinds"),
     ],
 )
-def test_refuses(folder: Path, spec: str, error: type[PoseRosError], text: str) -> None:
+def test_address_that_is_no_source_is_refused(
+    folder: Path, spec: str, error: type[PoseRosError], text: str
+) -> None:
     with pytest.raises(error, match=text):
         open_source(spec.format(folder=folder))
 

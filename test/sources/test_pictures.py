@@ -77,7 +77,7 @@ def test_png_of_every_kind(
 
 
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".webp", ".ppm"])
-def test_other_formats(tmp_path: Path, suffix: str) -> None:
+def test_bmp_and_other_formats_are_read(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", np.full((20, 30, 3), (40, 120, 200), np.uint8))
     assert np.abs(read_picture(path).astype(int) - (40, 120, 200)).max() < 6
 
@@ -104,7 +104,7 @@ def test_broken_pictures_are_errors_that_name_the_file(tmp_path: Path) -> None:
         (["a", "1a", "a1"], ["1a", "a", "a1"]),
     ],
 )
-def test_natural_order(mixed: list[str], ordered: list[str]) -> None:
+def test_numbers_in_names_sort_by_value(mixed: list[str], ordered: list[str]) -> None:
     assert sorted(mixed, key=natural_key) == ordered
 
 
@@ -126,7 +126,7 @@ def paths(tmp_path: Path) -> list[Path]:
     ]
 
 
-def test_sequence(paths: list[Path]) -> None:
+def test_pictures_are_frames_at_the_given_rate(paths: list[Path]) -> None:
     source = PictureSource(paths, name="frames", fps=10)
     assert (source.live, source.fps, source.length, source.name) == (False, 10.0, 3, "frames")
     found = [source.read() for _ in range(3)]
@@ -136,7 +136,7 @@ def test_sequence(paths: list[Path]) -> None:
     ]  # fmt: skip
 
 
-def test_loop(paths: list[Path]) -> None:
+def test_looped_pictures_go_on_with_rising_stamps(paths: list[Path]) -> None:
     source = PictureSource(paths, name="frames", fps=10, loop=True)
     assert source.length is None
     found = [source.read() for _ in range(7)]
@@ -166,7 +166,7 @@ def test_folder_of_broken_pictures_is_an_error(paths: list[Path]) -> None:
         PictureSource(paths[:1], name="frames").read()
 
 
-def test_refuses(paths: list[Path]) -> None:
+def test_pictures_need_a_rate_and_a_file(paths: list[Path]) -> None:
     with pytest.raises(OptionError, match="fps"):
         PictureSource(paths, name="x", fps=0.0)
     with pytest.raises(SourceError, match="no pictures"):

@@ -164,7 +164,7 @@ def test_stamps_rise_even_where_the_container_has_no_times(tmp_path: Path) -> No
     assert np.all(np.diff(stamps) > 0)
 
 
-def test_dance_clip(data: Path) -> None:
+def test_each_frame_of_a_real_clip_has_its_time(data: Path) -> None:
     source = VideoSource(data / "video" / "dance.avi")
     assert (source.fps, source.length) == (50.0, 205)
     stamps = [frame.stamp for frame in read_all(source)]

@@ -155,7 +155,7 @@ def test_walk_takes_steps_toward_the_camera_and_back() -> None:
     ("gesture", "arm", "text"),
     [("jump", "left", "known: stand"), ("wave", "both", "left or right")],
 )
-def test_unknown_names(gesture: str, arm: Side, text: str) -> None:
+def test_unknown_gesture_or_arm_is_refused(gesture: str, arm: Side, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         hold(gesture, arm)
 

@@ -144,7 +144,7 @@ def test_measurement_repeats_at_the_same_stamp_and_differs_at_another() -> None:
     assert np.median(np.abs(found - true)[known]) < 0.1
 
 
-def test_millimeters() -> None:
+def test_depth_that_millimeters_cannot_hold_is_0() -> None:
     depth = np.array([[1.2345, np.nan, 0.0, 70.0, np.inf, -1.0, 0.0004, 65.535]], np.float32)
     found = to_millimeters(depth)
     assert found.dtype == np.uint16
@@ -163,6 +163,6 @@ def test_millimeters() -> None:
         {"grazing_degrees": float("nan")},
     ],
 )
-def test_refuses(options: dict[str, float]) -> None:
+def test_impossible_depth_sensor_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="expected"):
         DepthSensor(**options)

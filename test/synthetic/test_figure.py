@@ -151,6 +151,6 @@ def test_an_arm_moves_to_its_target_smoothly() -> None:
         (lambda: Step("jump"), "known: stand"),
     ],
 )
-def test_refuses(make, text: str) -> None:
+def test_impossible_build_is_refused(make, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         make()

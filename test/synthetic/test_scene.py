@@ -132,7 +132,7 @@ def test_the_crossing_is_one() -> None:
     assert crossing(speed=1.8).seconds < scene.seconds
 
 
-def test_of_one() -> None:
+def test_scene_of_one_lasts_as_long_as_its_script() -> None:
     scene = Scene.of_one(SCRIPT, 3.0)
     assert scene.seconds == pytest.approx(12.0)
     assert not scene.still
@@ -156,6 +156,6 @@ def test_of_one() -> None:
         (lambda: Actor(Path.standing(3.0), (Step("dance"),)), "dance"),
     ],
 )
-def test_refuses(make, text: str) -> None:
+def test_impossible_scene_is_refused(make, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         make()

@@ -239,6 +239,6 @@ def test_our_messages_are_those_of_the_msg_files() -> None:
         (lambda: write_scene_bag(Path("x"), open_synthetic("synthetic:box")), "live=0"),
     ],
 )
-def test_refuses(make, text: str) -> None:
+def test_impossible_scene_bag_is_refused(make, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         make()

@@ -113,6 +113,6 @@ def test_furniture_throws_a_shadow() -> None:
         (lambda: Pillar(1.0, float("inf")), "finite"),
     ],
 )
-def test_refuses(make, text: str) -> None:
+def test_impossible_furniture_is_refused(make, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         make()

@@ -171,7 +171,7 @@ def test_truth_is_read_only() -> None:
             array[0] = 0
 
 
-def test_scene_spec() -> None:
+def test_address_of_a_scene_has_its_options() -> None:
     assert scene_spec("pointing?seed=3&distance=2.5") == "synthetic:pointing?seed=3&distance=2.5"
 
 
@@ -198,6 +198,6 @@ def test_scene_spec() -> None:
         (lambda: View(SyntheticSource().camera, 0.0, 0.0), "camera height"),
     ],
 )
-def test_refuses(make, text: str) -> None:
+def test_unknown_scene_or_option_is_refused(make, text: str) -> None:
     with pytest.raises(OptionError, match=text):
         make()

@@ -384,7 +384,7 @@ def test_kept_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_refuses(arguments: dict[str, Any], text: str) -> None:
+def test_impossible_source_is_refused(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(OptionError, match=text):
         SyntheticSource(**arguments)
 
