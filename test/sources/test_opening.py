@@ -115,7 +115,7 @@ def test_synthetic_view_is_in_the_spec() -> None:
         ("{folder}/[on]*", SourceError, "several kinds"),
     ],
 )
-def test_address_that_is_no_source_is_refused(
+def test_unknown_address_is_refused(
     folder: Path, spec: str, error: type[PoseRosError], text: str
 ) -> None:
     with pytest.raises(error, match=text):
