@@ -203,7 +203,8 @@ def test_video_and_json_lines_have_every_image(results):
 @pytest.mark.parametrize("storage", STORAGES)
 def test_the_same_run_writes_the_same_bytes(scene_bag, tmp_path, storage):
     def run(folder):
-        formats = FORMATS if storage == "mcap" else ()
+        # an .rrd is another one each time: its rows have random numbers
+        formats = FORMATS.keys() - {"rrd"} if storage == "mcap" else ()
         exports = {name: str(folder / f"%s.{name}") for name in formats}
         outputs = TaskOutputs(
             str(folder / "bag"),

@@ -16,6 +16,7 @@ from pose_ros.analysis.exports.coco import CocoDataset, CocoResults
 from pose_ros.analysis.exports.coordinates import write_mot
 from pose_ros.analysis.exports.markers import write_c3d, write_trc
 from pose_ros.analysis.exports.motion import MotionFile
+from pose_ros.analysis.exports.rerun import RerunFile
 from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
 from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.core.results import Result, RunInfo
@@ -103,6 +104,13 @@ FORMATS: dict[str, Format] = {
         needs="c3d",
         extra="motion",
         suffixes=(".c3d",),
+    ),
+    "rrd": Format(
+        "people, hands and gestures over time for Rerun",
+        RerunFile,
+        needs="rerun",
+        extra="rerun",
+        suffixes=(".rrd",),
     ),
 }
 """Formats by name."""
