@@ -5,10 +5,13 @@ The file has no images, whose faces a file that is passed on should not hold una
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +49,15 @@ class RerunFile:
 
         (path,) = paths
         self._rerun = rerun
-        self._stream = rerun.RecordingStream("pose_ros", recording_id=info.source or "results")
+        # the viewer takes files of one id for one recording; the properties have the time of day
+        self._stream = rerun.RecordingStream(
+            "pose_ros", recording_id=_run_id(info), send_properties=False
+        )
         self._stream.set_log_time_enabled(False)
         self._stream.set_log_tick_enabled(False)
         with _system_errors():
             self._stream.save(path)
+        self._stream.send_recording_name(f"{info.source}, {info.network}")
         self._log("camera", rerun.ViewCoordinates.RDF, static=True)
         self._classes: dict[Skeleton, int] = {}
         self._shown: set[str] = set()
@@ -141,6 +148,12 @@ class RerunFile:
             found = self._rerun.Pinhole(image_from_camera=matrix, resolution=size)
             self._log(IMAGE, found, static=True)
             self._pinhole_known = True
+
+
+def _run_id(info: RunInfo) -> str:
+    """Return an id that another network or other options change."""
+    text = json.dumps(asdict(info), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 @contextmanager

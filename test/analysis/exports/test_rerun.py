@@ -71,6 +71,19 @@ def test_who_left_is_cleared_and_gestures_are_words(tmp_path):
     assert words == ["id 0: wave left started", "id 0: wave left ended"]
 
 
+def test_runs_of_two_networks_over_one_source_are_two_recordings(tmp_path):
+    """The viewer takes those of one id together."""
+    chunks = pytest.importorskip("rerun.chunk", reason="rerun-sdk is not installed")
+    ids = {}
+    for name, info in {"a": INFO, "b": INFO, "c": replace(INFO, network="other")}.items():
+        path = tmp_path / f"{name}.rrd"
+        with open_exports(ExportOptions({"rrd": str(path)}), info):
+            pass
+        (recording,) = chunks.RrdReader(path).recordings()
+        ids[name] = recording.recording_id
+    assert ids["a"] == ids["b"] != ids["c"]
+
+
 def test_a_full_disk_is_one_line(tmp_path):
     pytest.importorskip("rerun", reason="rerun-sdk is not installed")
 
