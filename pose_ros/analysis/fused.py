@@ -1,7 +1,9 @@
 """Recordings of one event by several calibrated cameras: their people become one skeleton each.
 
 The first camera is the reference: each of its images is a common stamp. Every other camera gives
-the image at that stamp or the next one, and ``Fusion`` interpolates in between.
+the image at that stamp or the next one, and ``Fusion`` interpolates in between. Where a camera
+beside the reference takes its images at the same time, as that of a stereo camera does, both images
+are matched, and the reference has a depth image (``disparity``).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.gestures.recognizer import GestureRecognizer
 from pose_ros.core.multiview.clocks import offsets_by_rays
+from pose_ros.core.multiview.disparity import NearPair
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.fusion import FusedPeople, Fusion
 from pose_ros.core.multiview.hands import HandFusion
@@ -148,14 +151,18 @@ class FusedRecording:
             refused: Takes each image that is left out, with what is wrong with it.
         """
         begun: list[list[tuple[float, FoundPeople]]] = [[] for _ in self.cameras]
+        beside = None if self.offsets is None else self._beside(self.offsets)
         if self.offsets is None:
             begun = [self._begin(camera) for camera in self.cameras]
             self.offsets = offsets_by_rays(
                 self.views, [[(stamp, found.poses) for stamp, found in each] for each in begun]
             )
+        besides = [beside, *(None for _ in self.cameras[1:])]
         streams = [
-            _Stream(self._samples(camera, known, refused), offset)
-            for camera, known, offset in zip(self.cameras, begun, self.offsets, strict=True)
+            _Stream(self._samples(camera, known, refused, other), offset)
+            for camera, known, offset, other in zip(
+                self.cameras, begun, self.offsets, besides, strict=True
+            )
         ]
         fusion, hand_fusion = Fusion(self.views, self.fusion), HandFusion(self.views)
         gestures = self._gestures()
@@ -201,6 +208,14 @@ class FusedRecording:
                 ),
             )
 
+    def _beside(self, offsets: Sequence[float]) -> _Beside | None:
+        """Return the camera beside the reference; None where none is near enough."""
+        for camera, offset in zip(self.cameras[1:], offsets[1:], strict=True):
+            pair = NearPair(self.views[0], camera.view)
+            if pair.usable:
+                return _Beside(pair, camera.images(), offset - offsets[0])
+        return None
+
     def _watch(self, people: FusedPeople) -> None:
         """Remember how the cameras do at one instant."""
         for name, report in people.cameras.items():
@@ -237,7 +252,11 @@ class FusedRecording:
         return found
 
     def _samples(
-        self, camera: FusedCamera, known: list[tuple[float, FoundPeople]], refused: Refuse
+        self,
+        camera: FusedCamera,
+        known: list[tuple[float, FoundPeople]],
+        refused: Refuse,
+        beside: _Beside | None = None,
     ) -> Iterator[_Sample]:
         """Yield a camera's images with their people; ``known`` are those of the first images."""
         order = StampOrder()
@@ -264,7 +283,10 @@ class FusedRecording:
                     found = known[count][1]
                 else:
                     found = camera.stage.run(
-                        frame.image, frame.stamp, _ViewInputs(camera.view), channels=frame.channels
+                        frame.image,
+                        frame.stamp,
+                        _ViewInputs(camera.view, beside, image),
+                        channels=frame.channels,
                     )
             except ImageError as error:
                 refused(image, error)
@@ -273,17 +295,42 @@ class FusedRecording:
             yield _Sample(frame.stamp, image, found)
 
 
-class _ViewInputs:
-    """The camera of a calibration."""
+class _Beside:
+    """The images of a camera beside the reference, which measure distances together.
 
-    def __init__(self, view: CameraView) -> None:
-        self._view = view
+    Args:
+        pair: Both cameras.
+        images: Of the other one.
+        offset: Seconds by which its stamps are earlier.
+    """
+
+    def __init__(self, pair: NearPair, images: Iterator[RecordedImage], offset: float) -> None:
+        self._pair, self._images, self._offset = pair, images, offset
+        self._last: RecordedImage | None = None
+
+    def depth(self, image: RecordedImage) -> DepthImage | None:
+        """Return the depth image of an image of the reference; None without one of its time."""
+        stamp, most = image.frame.stamp - self._offset, self._pair.max_skew
+        while self._last is None or self._last.frame.stamp < stamp - most:
+            self._last = next(self._images, None)
+            if self._last is None:
+                return None
+        if self._last.frame.stamp > stamp + most:
+            return None
+        return self._pair.measure(image.frame.image, self._last.frame.image, image.frame.stamp)
+
+
+class _ViewInputs:
+    """The camera of a calibration, and what the camera beside it helps to measure."""
+
+    def __init__(self, view: CameraView, beside: _Beside | None, image: RecordedImage) -> None:
+        self._view, self._beside, self._image = view, beside, image
 
     def camera_for(self, width: int, height: int) -> Camera | None:  # noqa: ARG002
         return self._view.camera
 
     def depth_for(self, stamp: float, width: int, height: int) -> DepthImage | None:  # noqa: ARG002
-        return None
+        return None if self._beside is None else self._beside.depth(self._image)
 
 
 class _Stream:

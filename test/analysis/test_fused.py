@@ -89,6 +89,33 @@ def test_halves_of_one_video_are_two_cameras(rig: Path, tmp_path: Path) -> None:
     assert len(known) > 20
 
 
+def test_images_of_cameras_side_by_side_are_matched_only_where_taken_at_once(
+    tmp_path: Path,
+) -> None:
+    given = "distance=2.2&fps=10&width=640&height=480"
+    specs = [f"synthetic:raise_hand?camera_y={y}&{given}" for y in (0.06, -0.06)]
+    pair = [open_synthetic(spec, live=False) for spec in specs]
+    seen = [
+        CameraView(name, source.camera, Extrinsics.from_pose(source.view.transform))
+        for name, source in zip(("left", "right"), pair, strict=True)
+    ]
+    write_rig(tmp_path / "near.yaml", CameraRig(tuple(seen)))
+    options = ["--fuse", "--calibration", str(tmp_path / "near.yaml"), "--frames", "3", "--quiet"]
+    truth = pair[0].truth(0.2)
+    off = {}
+    for late in ("0", "0.05"):
+        out = tmp_path / f"{late}.jsonl"
+        assert main(["estimate", *specs, *options, "--offset", late, "--json", str(out)]) == 0
+        last = json.loads(out.read_text(encoding="utf-8").splitlines()[-1])
+        points = {p["name"]: np.array(p["fused"]) for p in last["poses"][0]["keypoints"]}
+        names = [f"{truth.arm}_{joint}" for joint in ("shoulder", "elbow", "wrist")]
+        found = np.stack([points[name] for name in names])
+        true = truth.world[[truth.skeleton.index(name) for name in names]]
+        off[late] = np.linalg.norm(found - true, axis=1).max()
+    assert off["0"] < 0.06
+    assert off["0"] < 0.7 * off["0.05"]
+
+
 def test_fusing_twice_gives_the_same_bytes(rig: Path, tmp_path: Path) -> None:
     estimate(rig, tmp_path / "a.jsonl")
     estimate(rig, tmp_path / "b.jsonl")

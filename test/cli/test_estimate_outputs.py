@@ -286,7 +286,7 @@ def test_plots_are_pictures_in_a_folder_and_need_the_extra(folder, capsys, monke
     (folder / "plots" / "mine.png").write_text("mine")
     words = ["synthetic:wave", "--frames", "4", "--plots", "plots", "--quiet"]
     assert estimate(*words) == 0
-    names = ["angles_id_0.png", "floor.png", "mine.png", "people.png"]
+    names = ["angles_id_0.png", "floor.png", "isb_id_0.png", "mine.png", "people.png"]
     assert sorted(path.name for path in (folder / "plots").iterdir()) == names
     assert estimate(*words) == 1
     assert "angles_id_0.png is there already; --force" in capsys.readouterr().err

@@ -30,6 +30,7 @@ from pose_ros.core.multiview.triangulation import (
     share_of_own,
     unit,
 )
+from pose_ros.core.types import PositionSource
 
 # Of the distance at which a camera alone puts a person: one sigma, as a share, before others say it
 # and at best, and how much of it is lost in a second.
@@ -42,6 +43,7 @@ _NEAREST = 0.3  # meters from a camera
 # Meters, of a joint along the ray of a camera alone, once its distance is known at all; and how
 # much of what it states as its least is common to all joints.
 _LEAST_ALONG, _TRUNK_SHARE = 0.06, 0.9
+_LEAST_MEASURED = 0.02  # meters, of a joint of which a depth image has the skin
 
 
 def place(
@@ -82,6 +84,10 @@ def place(
     # what the cameras make of the body's shape is not independent: the mean of them
     information, lifted = information[:, some], points[:, some]
     fine = np.isfinite(lifted[..., 0])
+    # what is measured needs no shape
+    measured = fine & _measured(crowd, rows[some])
+    fine &= measured | ~measured.any(axis=0)
+    information = np.where(fine[..., None, None], information, 0.0)
     count = np.maximum(fine.sum(axis=0), 1)[..., None]
     lifted = np.where(fine[..., None], lifted, 0.0)
     prior = Prior(
@@ -225,8 +231,9 @@ def _lifted(
         (V, G, K, 3) meters, (V, G, K, 3, 3) information along the rays, and covariances.
     """
     index = rows.T
+    measured = _measured(crowd, rows)
     lines = crowd.lifted[index] - centers[:, None, None]
-    lines *= np.exp(scales)[..., None, None]
+    lines *= np.where(measured, 1.0, np.exp(scales)[..., None])[..., None]
     ranges = np.sqrt(dot(lines, lines))
     across = crowd.sigmas[index] * ranges
     stated = np.sqrt(np.maximum(crowd.lifted_sigmas[index] ** 2 - 2.0 * across**2, 0.0))
@@ -235,7 +242,8 @@ def _lifted(
     off = (scale_sigmas[..., None] * ranges) ** 2 + _LEAST_ALONG**2
     along = np.sqrt(np.maximum(stated**2 - (_TRUNK_SHARE * common) ** 2, 0.0) + off)
     known = scale_sigmas[..., None] < 0.9 * _LIFTED_SPREAD
-    along = np.where(known, along, np.maximum(stated, _LEAST_ALONG))
+    along = np.where(known & ~measured, along, np.maximum(stated, _LEAST_ALONG))
+    along = np.where(measured, np.maximum(stated, _LEAST_MEASURED), along)
     fine: BoolArray = (index != NO_PERSON)[..., None] & np.isfinite(along) & (ranges > 0)
     units = np.where(fine[..., None], lines / np.where(fine, ranges, 1.0)[..., None], 0.0)
     outer = units[..., :, None] * units[..., None, :]
@@ -245,3 +253,10 @@ def _lifted(
     diagonals(covariances)[:] += across[..., None]
     points = np.where(fine[..., None], centers[:, None, None] + lines, np.nan)
     return points, information, covariances
+
+
+def _measured(crowd: Crowd, rows: NDArray[np.intp]) -> BoolArray:
+    """Return (V, G, K) whether a camera's depth image has a joint."""
+    found: BoolArray = np.equal(crowd.sources[rows.T], PositionSource.DEPTH)
+    found &= (rows.T != NO_PERSON)[..., None]
+    return found
