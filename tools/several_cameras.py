@@ -1,6 +1,7 @@
 """How well several cameras do on drawn and real people: the figures of the measurements' page.
 
     python -m tools.several_cameras pointing --distances 1.8 2.5 4
+    python -m tools.several_cameras matched --distances 2.5
     python -m tools.several_cameras people --scenes crossing five walking_4.5 walking_7
     python -m tools.several_cameras turned --real ../shared/data/real3d
 
@@ -14,7 +15,7 @@ import argparse
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
@@ -26,10 +27,12 @@ import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.geometry import angle_between
 from pose_ros.core.multiview.association import NO_PERSON
+from pose_ros.core.multiview.disparity import NearPair
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import FusedPeople, Fusion, common_stamp
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.tracking import best_pairs
+from pose_ros.core.types import Image
 from pose_ros.synthetic import scenes
 from pose_ros.synthetic.scene import Actor, Path, Scene, Waypoint
 from pose_ros.synthetic.source import Truth
@@ -78,7 +81,7 @@ class Watched:
     kept: dict[Placed, Samples] = field(default_factory=dict, repr=False, compare=False)
 
     def see(self, place: Placed) -> Samples:
-        """Return whom a camera sees."""
+        """Return the people that a camera sees."""
         if place in self.kept:
             return self.kept[place]
         cameras = DrawnCameras(self.scene, [place])
@@ -110,6 +113,34 @@ class Watched:
             seen = {view.name: image for view, image in zip(views, images, strict=True)}
             yield fusion.update(stamp, seen), cameras.truths(stamp)
 
+    def match(self, places: Sequence[Placed]) -> Iterator[tuple[FusedPeople, tuple[Truth, ...]]]:
+        """Yield the same for two cameras beside each other, whose pixels are matched."""
+        cameras = DrawnCameras(self.scene, places)
+        pair, fusion = NearPair(*cameras.views), Fusion(cameras.views)
+        options = pose_ros.EstimatorOptions(max_people=self.people, smoothing=False)
+        estimators = [pose_ros.create_estimator("blazepose-full", options=options) for _ in places]
+        lifters, images = [pose_ros.Lifter() for _ in places], list[Image]()
+        for i, stamp, image in cameras.frames(self.fps, self.seconds):
+            images.append(image)
+            if i == 0:
+                continue
+            depths = [pair.measure(images[0], images[1], stamp), None]
+            parts = zip(cameras.views, estimators, lifters, images, depths, strict=True)
+            seen = {
+                view.name: (
+                    stamp,
+                    lifter.lift(
+                        estimator.estimate(own, stamp, channels="bgr"),
+                        view.camera,
+                        stamp,
+                        depth=depth,
+                    ),
+                )
+                for view, estimator, lifter, own, depth in parts
+            }
+            images = []
+            yield fusion.update(stamp, seen), cameras.truths(stamp)
+
 
 def pointing(distance: float) -> Watched:
     """Return one person who points at six targets on the floor, at a distance in meters."""
@@ -118,7 +149,7 @@ def pointing(distance: float) -> Watched:
 
 
 def crossing() -> Watched:
-    """Return three people of whom two walk past each other."""
+    """Return three people, two of which walk past each other."""
     scene = scenes.crossing(looks=(scenes.BLUE, scenes.RED, scenes.GREEN))
     return Watched("crossing", scene, 10.0, 8.0, 3)
 
@@ -171,10 +202,12 @@ def places_of(scene: Watched) -> dict[str, list[Placed]]:
     }
 
 
-def pointing_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, float]:
+def pointing_figures(
+    watched: Iterable[tuple[FusedPeople, tuple[Truth, ...]]],
+) -> dict[str, float]:
     """Return how far joints, arms and targets are off while one person points."""
     angles, targets, joints, sigmas = [], [], [], []
-    for people, (truth,) in watched.fuse(places):
+    for people, (truth,) in watched:
         if len(people.poses) != 1 or truth.gesture != "point_at" or not truth.held:
             continue
         if people.poses.camera_sigmas is None or truth.target is None:
@@ -203,7 +236,7 @@ def pointing_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, fl
 
 
 def people_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, float]:
-    """Return how several people are told apart and how far their joints are off."""
+    """Return how several people are kept apart and how far their joints are off."""
     cameras = DrawnCameras(watched.scene, places)
     samples = [dict(watched.see(place)) for place in places]
     joints, sigmas = [], []
@@ -275,7 +308,7 @@ def whose(
 
 @dataclass
 class Clip:
-    """Whom the network finds in each camera's video, lifted, and the true joints.
+    """The people that the network finds in each camera's video, lifted, and the true joints.
 
     Attributes:
         fps: Images a second.
@@ -339,14 +372,22 @@ def named(people: FusedPeople) -> str | None:
 
 
 def _show(name: str, row: Mapping[str, float]) -> None:
-    print(f"{name:28s}" + ", ".join(f"{key} {value:.1f}" for key, value in row.items()), flush=True)
+    print(f"{name:34s}" + ", ".join(f"{key} {value:.1f}" for key, value in row.items()), flush=True)
 
 
 def _pointing(args: argparse.Namespace) -> None:
     for distance in args.distances:
         watched = pointing(distance)
         for name, places in places_of(watched).items():
-            _show(f"{distance:g} m, {name}", pointing_figures(watched, places))
+            _show(f"{distance:g} m, {name}", pointing_figures(watched.fuse(places)))
+
+
+def _matched(args: argparse.Namespace) -> None:
+    for distance, base in itertools.product(args.distances, (0.06, 0.12)):
+        watched, places = pointing(distance), [LEFT, Placed("right", y=-base)]
+        name = f"{distance:g} m, {100 * base:g} cm"
+        _show(f"{name}, keypoints alone", pointing_figures(watched.fuse(places)))
+        _show(f"{name}, matched", pointing_figures(watched.match(places)))
 
 
 def _scene(name: str) -> Watched:
@@ -419,6 +460,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     one = kinds.add_parser("pointing", help="one person who points, before one and two cameras")
     one.add_argument("--distances", nargs="+", type=float, default=[1.8, 2.5, 4.0])
     one.set_defaults(run=_pointing)
+    near = kinds.add_parser("matched", help="the same, of two cameras side by side, taken at once")
+    near.add_argument("--distances", nargs="+", type=float, default=[1.8, 2.5])
+    near.set_defaults(run=_matched)
     names = ["crossing", "five", "walking_4.5", "walking_7"]
     several = kinds.add_parser("people", help="several people: who is who")
     several.add_argument("--scenes", nargs="+", choices=names, default=names)

@@ -11,6 +11,7 @@ from pose_ros.core.geometry import angle_between
 from pose_ros.core.multiview.fusion import Fusion, common_stamp
 from pose_ros.synthetic import scenes
 from tools.drawn_cameras import DrawnCameras, Placed
+from tools.several_cameras import pointing, pointing_figures
 
 SKELETON = skeletons.get("blazepose33")
 HIPS = [SKELETON.index("left_hip"), SKELETON.index("right_hip")]
@@ -70,6 +71,17 @@ def test_pointing_error_falls_as_cameras_are_farther_apart(capsys):
     assert rows["2 m"]["joint median cm"] <= 4.0
     # of 12 cm the distance of the body is known, and not yet which way an arm points
     assert rows["12 cm"]["joint median cm"] <= rows["one"]["joint median cm"]
+
+
+@pytest.mark.slow
+def test_arms_before_a_stereo_camera_are_read_within_8_degrees(capsys):
+    places = [Placed("left"), Placed("right", y=-0.12)]
+    row = pointing_figures(pointing(2.5).match(places))
+    with capsys.disabled():
+        print("\n12 cm, matched: " + ", ".join(f"{k} {v:.1f}" for k, v in row.items()), end="")
+    assert row["n"] > 20
+    assert row["arm 90th deg"] <= 8.0
+    assert row["target median %"] <= 8.0
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ from pose_ros.ros.rep155 import (
 from pose_ros.synthetic.source import SyntheticSource
 from tools.gesture_stage import LATCHED, SUCCESS, Stage
 
+pytestmark = pytest.mark.safety
+
 TruePoses = Callable[..., Poses]
 needs_messages = pytest.mark.skipif(find_spec("hri_msgs") is None, reason="no hri_msgs")
 
@@ -169,7 +171,6 @@ def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, pose
     assert node.count_publishers("/humans/bodies/tracked") == 0
 
 
-@pytest.mark.safety
 @pytest.mark.skipif(find_spec("hri_msgs") is not None, reason="hri_msgs is installed")
 def test_gesture_node_without_the_messages_is_refused(ros: Any, capfd: Any) -> None:
     stage = Stage(ros, rep155=True)
@@ -177,7 +178,6 @@ def test_gesture_node_without_the_messages_is_refused(ros: Any, capfd: Any) -> N
     assert "rep155 needs ROS's package hri_msgs" in capfd.readouterr().err
 
 
-@pytest.mark.safety
 @needs_messages
 def test_people_have_gesture_posture_and_engagement(ros: Any) -> None:
     from hri_msgs.msg import BodyPosture, EngagementLevel, IdsList
