@@ -428,11 +428,9 @@ def _turned(args: argparse.Namespace) -> None:
             fusion = Fusion(rig)
             for frame in range(len(clip.truth)):
                 stamp = frame / fps
-                seen = {
-                    v.name: (stamp, own[frame]) for v, own in zip(views, clip.poses, strict=True)
-                }
+                seen = {v.name: (stamp, own[frame]) for v, own in zip(rig, clip.poses, strict=True)}
                 people = fusion.update(stamp, seen)
-            answers.append((None if choice is None else views[choice[0]].name, named(people)))
+            answers.append((None if choice is None else rig[choice[0]].name, named(people)))
         _show_turned(name, answers)
 
 
