@@ -145,7 +145,7 @@ class Driven:
     """Programs with a gesture node each, in namespaces, that all see the same people."""
 
     def __init__(self, ros: Any, poses_of: Callable[[str], Any], logs: Path) -> None:
-        self.ros, self._poses_of = ros, poses_of
+        self.ros, self._poses_of, self._logs = ros, poses_of, logs
         self._poses = ros.node.create_publisher(PoseArray, "pose/poses", 10)
         self.speeds: list[list[TwistStamped]] = []
         self.programs: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
@@ -185,9 +185,14 @@ class Driven:
         moving = lambda: all(sent and sent[-1].twist.linear.x > 0.1 for sent in self.speeds)  # noqa: E731
         end = time.monotonic() + START_SECONDS
         while not moving():
-            assert time.monotonic() < end, [len(reported) for reported in self.speeds]
+            assert time.monotonic() < end, [
+                self._log(i) for i, sent in enumerate(self.speeds) if not sent
+            ] or [len(sent) for sent in self.speeds]
             self.show("raise_hand", 12)
             self.show("t_pose", 20)
+
+    def _log(self, program: int) -> str:
+        return (self._logs / f"robot_{program}.log").read_text("utf-8", "replace")[-2000:]
 
     def stand(self) -> bool:
         """Return whether zero is the last that each robot has heard."""
