@@ -185,9 +185,8 @@ class Driven:
         moving = lambda: all(sent and sent[-1].twist.linear.x > 0.1 for sent in self.speeds)  # noqa: E731
         end = time.monotonic() + START_SECONDS
         while not moving():
-            assert time.monotonic() < end, [
-                self._log(i) for i, sent in enumerate(self.speeds) if not sent
-            ] or [len(sent) for sent in self.speeds]
+            silent = [self._log(i) for i, sent in enumerate(self.speeds) if not sent]
+            assert time.monotonic() < end, silent or [str(len(sent)) for sent in self.speeds]
             self.show("raise_hand", 12)
             self.show("t_pose", 20)
 
