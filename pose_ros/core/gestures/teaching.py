@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import NAMES
+from pose_ros.core.gestures.repetitions import movements
 from pose_ros.core.gestures.taught import TaughtGestures, check_name, landmarks_of
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import Pose
@@ -41,8 +42,9 @@ class Teaching:
         min_score: float,
     ) -> None:
         check_name(name)
-        if name in (*NAMES, *POSTURE_NAMES):
-            raise OptionError(f"{name} is the name of a gesture that is built in")
+        for own in (name, *movements((*taught.counts, name))):
+            if own in (*NAMES, *POSTURE_NAMES):
+                raise OptionError(f"{own} is the name of a gesture that is built in")
         if most < 1:
             raise OptionError(f"at least 1 example is needed, got {most}")
         if taught.skeleton.is_hand != is_hand:
