@@ -17,7 +17,7 @@ ELSEWHERE = {
     *("Lifter.lift", "_Images.take_result", "common_stamp"),
     *("DepthBuffer._wait_for_own.decided", "PoseInput._on_hands", "FusionNode._fuse"),
     # which images of several recordings belong together
-    *("_instants", "_Stream.reach", "_offset.cost"),
+    *("_instants", "_Stream.reach", "_offset.cost", "_Beside.depth"),
     # when a message was recorded
     *("McapFile._read_block", "_messages"),
     # stamps are made here: they have to rise
