@@ -58,7 +58,7 @@ def test_a_network_of_bodies_finds_no_hands():
         pose_ros.create_body_hands("blazepose-lite")
 
 
-def test_option_that_a_network_lacks_is_one_line(openpose_models, caplog):
+def test_option_that_a_network_lacks_gives_a_one_line_error(openpose_models, caplog):
     def warnings(**options):
         caplog.clear()
         build.create_estimator("openpose-mobilenet", models_dir=openpose_models, **options)

@@ -55,7 +55,7 @@ def test_the_site_lists_each_page(checkout: Path) -> None:
     assert found - {"index"} == set(listed) - {"changelog"}
 
 
-def test_prose_is_wrapped(pages: dict[Path, str]) -> None:
+def test_prose_is_wrapped_at_100_columns(pages: dict[Path, str]) -> None:
     """A line may be longer where it cannot break: a table, a link, a code; make format wraps."""
     long = [
         f"{page.name}:{number}"
@@ -80,6 +80,6 @@ def test_prose_is_wrapped(pages: dict[Path, str]) -> None:
         ("x" * 96 + " 43 6. A", ["x" * 96, "43 6. A"]),
     ],
 )
-def test_wrapping_keeps_what_must_not_break(text: str, lines: list[str]) -> None:
+def test_wrapping_breaks_no_code_link_or_table(text: str, lines: list[str]) -> None:
     assert wrap(text).splitlines() == lines
     assert wrap(wrap(text)) == wrap(text)

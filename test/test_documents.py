@@ -30,7 +30,7 @@ def alias_bomb() -> str:
         ("[[[[[[[[1]]]]]]]]", [[[[[[[[1]]]]]]]]),
     ],
 )
-def test_plain_data_is_returned_as_it_stands(text, data):
+def test_plain_data_is_returned_unchanged(text, data):
     assert parse_yaml(text, "card") == data
 
 
@@ -65,7 +65,7 @@ def test_plain_data_is_returned_as_it_stands(text, data):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_anything_else_is_one_line_that_begins_with_the_name(text, problem):
+def test_unsupported_document_gives_a_one_line_error_that_begins_with_its_name(text, problem):
     with pytest.raises(DocumentError) as caught:
         parse_yaml(text, "commands", max_bytes=1 << 16)
     line = str(caught.value)
@@ -87,7 +87,7 @@ def test_anything_else_is_one_line_that_begins_with_the_name(text, problem):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_damaged_json_is_one_line(text, problem):
+def test_damaged_json_gives_a_one_line_error(text, problem):
     with pytest.raises(DocumentError, match=problem):
         parse_json(text, "note")
 
@@ -110,7 +110,7 @@ def test_only_regular_files_are_read(tmp_path):
                 read_file(path)
 
 
-def test_missing_and_large_files_are_one_line(tmp_path):
+def test_missing_and_large_files_give_a_one_line_error(tmp_path):
     with pytest.raises(DocumentError, match="No such file"):
         read_file(tmp_path / "missing")
     with pytest.raises(DocumentError, match="null"):

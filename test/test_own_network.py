@@ -76,7 +76,7 @@ def marked(names: tuple[str, ...], radius: int = 4) -> tuple[Array, Array]:
     return image, points
 
 
-def test_the_page_has_a_card_for_each_decoder(checkout: Path) -> None:
+def test_docs_page_has_a_card_for_each_decoder(checkout: Path) -> None:
     families = [yaml.safe_load(text)["family"] for text in blocks(checkout).values()]
     assert sorted(families) == ["heatmap", "keypoints", "keypoints-top-down", "simcc", "yolo-pose"]
 
@@ -90,7 +90,7 @@ def test_the_page_has_a_card_for_each_decoder(checkout: Path) -> None:
         ("movenet-lightning", 2.0),
     ],
 )
-def test_cards_of_the_page_find_people(
+def test_cards_of_the_docs_page_find_people(
     name: str, worst: float, checkout: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "card.yaml"
@@ -112,7 +112,7 @@ def test_cards_of_the_page_find_people(
 
 
 @pytest.mark.parametrize("name", ["hrnet-w32", "rtmpose-m"])
-def test_network_in_half_precision_finds_what_it_finds_in_single(
+def test_network_in_half_precision_finds_the_same_people_as_in_single_precision(
     name: str, checkout: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "card.yaml"
@@ -155,7 +155,9 @@ def rows() -> Array:
 
 
 @pytest.mark.parametrize("units", ["pixels", "normalized"])
-def test_the_card_of_rows_finds_people(units: str, checkout: Path, tmp_path: Path) -> None:
+def test_card_of_the_keypoint_rows_example_finds_people(
+    units: str, checkout: Path, tmp_path: Path
+) -> None:
     content = yaml.safe_load(blocks(checkout)["yolo11n-pose"])
     content["decoder"]["units"] = units
     path = tmp_path / "card.yaml"
@@ -300,7 +302,7 @@ def test_file_with_unknown_inputs_or_outputs_is_one_error(
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_whose_input_is_huge_is_one_line(tmp_path: Path) -> None:
+def test_a_file_whose_input_is_huge_gives_a_one_line_error(tmp_path: Path) -> None:
     w = Writer()
     w.input("image", (1, 3, 51200, 38400))
     w.convolution("image", 17, 3, 4, name="maps")
@@ -325,7 +327,7 @@ def test_network_of_hands_is_refused_as_a_network_of_bodies(tmp_path: Path) -> N
         pose_ros.create_estimator(str(card))
 
 
-def test_missing_file_is_one_line(tmp_path: Path) -> None:
+def test_missing_file_gives_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no file .*nothing\.onnx"):
         pose_ros.create_estimator(str(tmp_path / "nothing.onnx"))
 
@@ -406,7 +408,7 @@ def test_a_card_that_does_not_fit_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_an_own_skeleton(checkout: Path, tmp_path: Path) -> None:
+def test_skeleton_on_a_card_is_used(checkout: Path, tmp_path: Path) -> None:
     path = tmp_path / "card.yaml"
     path.write_text(blocks(checkout)["deeppose-upper"], encoding="utf-8")
     skeleton = load_card(path).skeleton

@@ -129,7 +129,7 @@ def required_of_a_build(checkout, folder, *packages, **environment):
 
 
 @of_pip
-def test_plain_build_requires_no_ros_whatever_the_shell_has_sourced(checkout, tmp_path):
+def test_plain_build_requires_no_ros_even_if_the_shell_has_sourced_one(checkout, tmp_path):
     packages = tmp_path / "site-packages"
     packages.mkdir()
     installed = Path(importlib.metadata.distribution("setuptools").locate_file(""))
@@ -268,7 +268,7 @@ def test_nodes_import_no_module_of_rclpy_that_humble_lacks(checkout):
         assert not newer or "qos_event" in used, path
 
 
-def test_robot_has_every_requirement_that_a_wheel_has(checkout, distribution):
+def test_robot_requirements_include_every_requirement_of_the_wheel(checkout, distribution):
     lines = (checkout / "requirements/robot.txt").read_text(encoding="utf-8").splitlines()
     robot = {r.name: r for r in map(Requirement, (x for x in lines if x and x[0] != "#"))}
     for wanted in map(Requirement, distribution.requires or ()):
@@ -360,7 +360,7 @@ class TestWithRos:
         assert FrameGraph.Response.get_fields_and_field_types() == {"frame_yaml": "string"}
         assert (TF2Error.EXTRAPOLATION_ERROR, TF2Error.TRANSFORM_ERROR) == (3, 6)
 
-    def test_the_message_of_tf_is_in_the_index(self):
+    def test_tf2_message_is_in_the_ament_index(self):
         from ament_index_python.packages import get_package_prefix
 
         prefix = Path(get_package_prefix("tf2_msgs")).resolve()

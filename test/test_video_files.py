@@ -73,7 +73,7 @@ def test_uneven_times_are_read_and_no_loss_is_reported(
     assert loss == ""
 
 
-def test_webm_of_a_browser_is_whole(tmp_path: Path) -> None:
+def test_webm_of_a_browser_is_read_to_its_end(tmp_path: Path) -> None:
     """MediaRecorder writes neither a duration nor sizes, since it does not know the end."""
     path = write_at(tmp_path / "live.webm", UNEVEN, codec="libvpx", options={"live": "1"})
     assert b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" in path.read_bytes()
@@ -106,7 +106,7 @@ def test_recordings_follow_each_other_in_one_video(tmp_path: Path) -> None:
     np.testing.assert_allclose([f.seconds for f in frames], np.arange(8) / 10, atol=1e-3)
 
 
-def test_video_of_odd_size_is_written_whole(tmp_path: Path) -> None:
+def test_video_of_odd_size_is_written_without_cropping(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "out.mp4")
     writer.write(gray(50, (63, 47)), 0.0)
     writer.close()
@@ -114,7 +114,7 @@ def test_video_of_odd_size_is_written_whole(tmp_path: Path) -> None:
     assert frames[0].image.shape == (47, 63, 3)
 
 
-def test_unwritable_video_is_one_line(tmp_path: Path) -> None:
+def test_unwritable_video_gives_a_one_line_error(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "no" / "out.mp4")
     with pytest.raises(OutputError, match=r"cannot write the video .*no/out\.mp4: no such file"):
         writer.write(gray(0), 0.0)
@@ -221,11 +221,11 @@ def test_animations_have_the_durations_of_their_frames(tmp_path: Path) -> None:
         (b"", "", ""),
     ],
 )
-def test_container_by_first_bytes(head: bytes, name: str, container: str) -> None:
+def test_container_is_recognized_by_its_first_bytes(head: bytes, name: str, container: str) -> None:
     assert video_container(head, name) == container
 
 
-def test_playlist_with_the_name_of_a_video_opens_nothing_else(tmp_path: Path) -> None:
+def test_playlist_with_the_name_of_a_video_opens_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n")
     with pytest.raises(SourceError, match="no video that can be read"):
         read(tmp_path / "a.mp4")

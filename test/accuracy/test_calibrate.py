@@ -58,7 +58,7 @@ def calibrate(data, tmp_path, clip, capsys, *options):
     return turn, share
 
 
-def test_two_cameras_that_face_each_other_are_found_by_a_man_of_known_height(
+def test_two_cameras_that_face_each_other_are_calibrated_with_a_man_of_known_height(
     data, tmp_path, capsys
 ):
     turn, share = calibrate(data, tmp_path, "pose2sim", capsys, "--person-height", "1.72")
@@ -67,7 +67,7 @@ def test_two_cameras_that_face_each_other_are_found_by_a_man_of_known_height(
 
 
 @pytest.mark.slow
-def test_four_cameras_around_a_desk_are_found_by_a_man_who_sits(data, tmp_path, capsys):
+def test_four_cameras_around_a_desk_are_calibrated_with_a_man_who_sits(data, tmp_path, capsys):
     places = {view.name: view.extrinsics.center for view in truth(data / "real3d/caliscope").views}
     meters = math.dist(places["cam_1"], places["cam_3"])
     turn, share = calibrate(

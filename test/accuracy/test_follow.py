@@ -25,7 +25,7 @@ def settled_ranges(moments: Sequence[Moment]) -> list[float]:
     return ranges
 
 
-def test_never_another_person_in_20_rounds_in_which_ids_may_be_swapped() -> None:
+def test_no_other_person_is_followed_in_20_rounds_where_ids_may_swap() -> None:
     followed = came_back = 0
     for number in range(20):
         actors, seconds = scene_of(number)
@@ -39,7 +39,7 @@ def test_never_another_person_in_20_rounds_in_which_ids_may_be_swapped() -> None
     assert came_back >= 3  # where ids are not swapped, it goes on
 
 
-def test_person_is_followed_by_what_blazepose_finds() -> None:
+def test_robot_follows_a_person_found_by_blazepose() -> None:
     number = 1  # the other person stands in front for 2 s
     actors, seconds = scene_of(number)
     options = EstimatorOptions(max_people=3)

@@ -170,7 +170,7 @@ def view_from(pitch: float, distance: float = 2.7) -> View:
     return View(Camera.from_hfov(640, 480, LENSES[distance]), 1.1, pitch)
 
 
-def test_every_posture_of_the_actor_and_every_gesture_of_arms_is_counted():
+def test_table_covers_every_posture_of_the_actor_and_every_gesture_of_arms():
     assert set(GESTURES) == set(CALLED) | NO_GESTURE
     assert set(CALLED.values()) == {*tables.TWO_ARMED, *tables.ONE_ARMED}
 

@@ -68,14 +68,14 @@ def test_errors_are_within_the_stated_sigmas(frames):
         assert 0.6 <= np.mean(wrists) <= 0.8
 
 
-def test_an_arm_across_the_view_is_stated_as_unsure(frames):
+def test_arm_across_the_view_has_large_sigmas(frames):
     errors = measure(frames, Setting(height=True))
     arm = errors.arms()
     across, nearer = np.abs(errors.views) < 0.2, errors.views < -0.7
     assert np.median(arm[across]) >= 1.3 * np.median(arm[nearer])
 
 
-def test_an_arm_that_is_stated_as_sure_points_where_it_is_said_to(frames):
+def test_arm_with_small_sigmas_points_in_the_true_direction(frames):
     errors = measure(frames, Setting(height=True))
     sure = errors.arms() < 0.08
     assert np.mean(sure) >= 0.25

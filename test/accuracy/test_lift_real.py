@@ -22,7 +22,7 @@ def figures(pictures):
     return real_people.report(pictures)
 
 
-def test_arms_of_real_people_point_where_they_do(figures, capsys):
+def test_arms_of_real_people_point_in_their_true_directions(figures, capsys):
     with capsys.disabled():
         print(f"\n{lifting.table(figures)}")
     *sets, mean = figures.values()
@@ -41,7 +41,7 @@ def test_errors_on_real_people_are_within_the_stated_sigmas(figures):
         assert 55.0 <= row["joint in sigma %"] <= 82.0
 
 
-def test_arms_of_real_people_stated_as_sure_have_smaller_errors(figures):
+def test_arms_of_real_people_with_small_sigmas_have_smaller_errors(figures):
     *sets, mean = figures.values()
     assert mean["sure %"] >= 15.0
     assert mean["sure median deg"] <= 10.0
@@ -50,7 +50,7 @@ def test_arms_of_real_people_stated_as_sure_have_smaller_errors(figures):
         assert row["sure median deg"] <= row["arm median deg"] + 1.0
 
 
-def test_arms_are_unsure_where_the_network_swaps_left_and_right(pictures):
+def test_arms_have_large_sigmas_where_the_network_swaps_left_and_right(pictures):
     swapped: list[float] = []
     others: list[float] = []
     for seen in pictures:

@@ -174,7 +174,7 @@ def test_three_people_with_two_hidden_at_once_rarely_switch_ids(capsys):
         ("peds_3.jpg", (1, 3, 4)),
     ],
 )
-def test_each_person_of_a_picture_is_found_with_more_tiles_too(data, name, counts):
+def test_each_person_of_a_picture_is_also_found_with_more_tiles(data, name, counts):
     """As many as the table in docs/measurements/people.md says; more tiles lose no person."""
     image = cv2.imread(str(data / "images" / name))
     estimator = pose_ros.create_estimator("blazepose-full", static=True, max_people=10)

@@ -90,7 +90,7 @@ def test_person_who_talks_with_their_hands_neither_engages_nor_stops(data):
     assert not {name for name, _, _ in starts(clip.watch())} & {"raise_hand", "stop"}
 
 
-def test_hand_pictures_give_their_gesture_and_no_other(networks, data):
+def test_hand_pictures_give_only_their_own_gesture(networks, data):
     made, right = collections.Counter[str](), collections.Counter[str]()
     wrong = []
     for kind, shown, path in hand_pictures(data):

@@ -85,7 +85,7 @@ def test_slices_cover_each_image_exactly_once(recordings):
         (["a", "b", "--out", "/proc/nope"], "cannot write into /proc/nope"),
     ],
 )
-def test_impossible_arguments_are_one_line(words, said, tmp_path, monkeypatch, capsys):
+def test_impossible_arguments_give_a_one_line_error(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if said.startswith("cannot write"):
         touch(tmp_path, "a/metadata.yaml", "b/metadata.yaml")

@@ -208,7 +208,7 @@ def test_a_bag_for_each_camera_and_a_calibration_give_the_same(
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_bags_are_inputs_of_estimate_and_their_clocks_are_taken_as_one(
+def test_estimate_accepts_bags_and_assumes_a_common_clock(
     event: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bags = [str(write_bag(tmp_path / NAMES[i], (i,), tf=False)) for i in (0, 1)]
@@ -254,7 +254,7 @@ def test_many_bags_of_several_cameras_are_done_once(
         (["--topics", "/cam_left/image", "/nothing"], "has no topic /nothing"),
     ],
 )
-def test_options_of_several_cameras_that_cannot_be_obeyed_are_one_line(
+def test_impossible_options_of_several_cameras_give_a_one_line_error(
     event: SimpleNamespace, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bag", "run", str(event.bag), *options, "--json", "-"]) == 1
@@ -263,7 +263,7 @@ def test_options_of_several_cameras_that_cannot_be_obeyed_are_one_line(
     assert "\n" not in error
 
 
-def test_what_a_bag_does_not_say_of_the_cameras_is_one_line(
+def test_camera_data_missing_in_a_bag_gives_a_one_line_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bag = write_bag(tmp_path / "bare", (0, 1), tf=False)
@@ -321,7 +321,7 @@ def test_halves_of_one_topic_are_two_cameras(tmp_path: Path) -> None:
         (["--calibration", "x.yaml", "--offset", "0.1"], "--offset does not go with --stereo"),
     ],
 )
-def test_what_does_not_go_with_the_halves_of_a_topic_is_one_line(
+def test_options_that_conflict_with_halves_of_a_topic_give_a_one_line_error(
     event: SimpleNamespace, options: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ["--stereo", "side_by_side", "--json", "-", *options]

@@ -91,7 +91,7 @@ def test_error_or_interruption_leaves_the_old_output(tmp_path):
         assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_place_that_cannot_be_written_is_one_line(tmp_path):
+def test_place_that_cannot_be_written_gives_a_one_line_error(tmp_path):
     write(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot write"), OutputPlaces() as places:
         places.place(tmp_path / "file" / "t.csv")

@@ -153,7 +153,7 @@ def test_a_recording_of_a_replay_has_no_latency(recorder) -> None:
     assert found.latency is None
 
 
-def test_gestures_that_never_came_do_not_hold_results_back(recorder) -> None:
+def test_missing_gestures_do_not_delay_results(recorder) -> None:
     for i in range(20):
         recorder.poses(START + i * STEP, poses_of(1))
         if i != 5:

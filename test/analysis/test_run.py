@@ -336,7 +336,9 @@ def test_run_that_fails_leaves_no_files(scene_bag, tmp_path):
 )
 # rosbags leaves a database that it cannot write to the garbage collector, which closes it
 @pytest.mark.filterwarnings("ignore:.*sqlite3.Connection:pytest.PytestUnraisableExceptionWarning")
-def test_a_full_disk_is_one_line_and_leaves_nothing(scene_bag, tmp_path, monkeypatch, outputs):
+def test_a_full_disk_gives_a_one_line_error_and_leaves_nothing(
+    scene_bag, tmp_path, monkeypatch, outputs
+):
     monkeypatch.chdir(tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))

@@ -54,6 +54,6 @@ def test_real_people_whose_truth_cannot_be_read_are_named(tmp_path, capsys):
         (lifting, ["--frames", "10", "--plot", "/no/such/folder.jpg"], "no such folder"),
     ],
 )
-def test_impossible_arguments_are_one_line(program, arguments, message, capsys):
+def test_impossible_arguments_give_a_one_line_error(program, arguments, message, capsys):
     assert program.main(arguments) == 1
     assert message in capsys.readouterr().err

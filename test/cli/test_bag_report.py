@@ -100,13 +100,13 @@ def test_report_compares_two_bags_side_by_side(tmp_path, words) -> None:
 
 
 @pytest.mark.parametrize("words", ["", "{a} --compare {a} {a}", "--compare {a}"])
-def test_wrong_number_of_bags_is_one_line(tmp_path, capsys, words) -> None:
+def test_wrong_number_of_bags_gives_a_one_line_error(tmp_path, capsys, words) -> None:
     a = write(tmp_path / "one", count=1)
     assert report(*words.format(a=a).split(), "--out", tmp_path / "report.html") == 1
     assert "--compare BAG OTHER_BAG" in capsys.readouterr().err
 
 
-def test_impossible_arguments_are_one_line(tmp_path, capsys) -> None:
+def test_impossible_arguments_give_a_one_line_error(tmp_path, capsys) -> None:
     bag, out = write(tmp_path / "one", count=1), tmp_path / "report.html"
     assert report(bag, "--out", out, "--joints", "elbow,nose") == 1
     assert "'nose'" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_truncated_bag_is_reported_with_exit_code_2(scene_bag, tmp_path, capsys)
         (["--out", "x", "--start", "9"], "holds no image of /camera/image_raw in that time"),
     ],
 )
-def test_impossible_arguments_are_one_line(
+def test_impossible_arguments_give_a_one_line_error(
     scene_bag, tmp_path, monkeypatch, capsys, words, printed
 ):
     monkeypatch.chdir(tmp_path)
@@ -81,7 +81,7 @@ def test_impossible_arguments_are_one_line(
 
 
 @pytest.mark.parametrize("name", ["nope", "nope/*", "text.txt", "empty"])
-def test_path_without_a_recording_is_one_line(tmp_path, monkeypatch, capsys, name):
+def test_path_without_a_recording_gives_a_one_line_error(tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("words")
     (tmp_path / "empty").mkdir()
@@ -112,7 +112,7 @@ def test_run_after_a_killed_run_starts_from_the_beginning(scene_bag, tmp_path, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "x"]
 
 
-def test_gestures_are_recognized_as_in_the_node(scene_bag):
+def test_gestures_equal_those_of_the_node(scene_bag):
     for wanted in (True, False):
         parser = argparse.ArgumentParser()
         add_gesture_arguments(parser, wanted=wanted)

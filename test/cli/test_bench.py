@@ -51,7 +51,7 @@ def test_bench_accepts_few_pictures_and_any_spelling_of_a_network(tmp_path, caps
         (["no_such_clip.mp4"], "no_such_clip.mp4"),
     ],
 )
-def test_impossible_arguments_are_one_line(arguments, message, capsys):
+def test_impossible_arguments_give_a_one_line_error(arguments, message, capsys):
     assert main(["bench", *arguments]) == 1
     assert message in capsys.readouterr().err
 

@@ -193,7 +193,7 @@ def test_two_topics_of_a_bag_are_calibrated_by_a_board_and_their_camera_info(tmp
     assert "two or more cameras are needed" in capsys.readouterr().err
 
 
-def test_intrinsics_of_another_shape_are_one_line(videos, tmp_path, capsys):
+def test_intrinsics_of_another_shape_give_a_one_line_error(videos, tmp_path, capsys):
     square = Camera.from_hfov(480, 480, hfov_degrees=60.0)
     rig = CameraRig(tuple(replace(view, camera=square) for view in PAIR))
     write_rig(tmp_path / "known.yaml", rig)
@@ -216,7 +216,7 @@ def test_intrinsics_of_another_shape_are_one_line(videos, tmp_path, capsys):
         (["--person-height", "17"], "must be in [0.5, 2.5]"),
     ],
 )
-def test_options_that_do_not_fit_are_one_line(videos, tmp_path, capsys, options, expected):
+def test_options_that_do_not_fit_give_a_one_line_error(videos, tmp_path, capsys, options, expected):
     code = main(
         ["calibrate", *videos[: 2 if options else 1], *options]
         + ["--output", str(tmp_path / "room.yaml")]

@@ -45,7 +45,7 @@ def test_quiet_bag_without_depth_prints_nothing(
         (["--storage", "zip"], "storage must be sqlite3 or mcap"),
     ],
 )
-def test_errors_are_one_line(
+def test_errors_are_printed_in_one_line(
     tmp_path: Path, arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--write-bag", str(tmp_path / "bag"), *arguments]) == 1

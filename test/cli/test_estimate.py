@@ -156,7 +156,7 @@ def test_broken_picture_is_reported_and_the_others_are_estimated(pictures, tmp_p
         (["--json", "/dev/null/x"], "/dev/null"),
     ],
 )
-def test_impossible_arguments_are_one_line(
+def test_impossible_arguments_give_a_one_line_error(
     pictures, tmp_path, monkeypatch, capsys, options, message
 ):
     monkeypatch.chdir(tmp_path)

@@ -201,7 +201,7 @@ def test_ctrl_c_ends_a_camera_and_its_results_are_kept(folder, capsys):
      ["--coco-results", "x.json"], ["--bvh", "x.bvh"], ["--report", "x.html"], ["--out", "o/"],
      ["--out", "v.avi"], ["--out", "v.mp4"], ["--plots", "p"]],
 )  # fmt: skip
-def test_a_full_disk_is_one_line_and_leaves_nothing(folder, capsys, words):
+def test_a_full_disk_gives_a_one_line_error_and_leaves_nothing(folder, capsys, words):
     """A limit on the size of files stands for the disk: the system refuses the same writes."""
     source = ["synthetic:wave", "--frames", "4"]
     before = contents(folder)
@@ -250,7 +250,7 @@ def test_home_of_an_unknown_user_is_part_of_a_file_name(folder):
 
 
 @pytest.mark.parametrize("words", [["estimate", "me.jpg", "--json", "-", "--quiet"], ["doctor"]])
-def test_full_standard_output_is_one_line(folder, capsys, monkeypatch, words):
+def test_full_standard_output_gives_a_one_line_error(folder, capsys, monkeypatch, words):
     full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails
     monkeypatch.setattr(sys, "stdout", full)
     assert main(words) == 1

@@ -45,7 +45,7 @@ def test_body_gesture_is_taught_tested_listed_and_removed(file, capsys):
         (("list",), "cannot read"),
     ],
 )
-def test_impossible_gesture_command_is_one_line(file, capsys, arguments, message):
+def test_impossible_gesture_command_gives_a_one_line_error(file, capsys, arguments, message):
     assert gesture(*arguments, "--file", file) == 1
     said = capsys.readouterr().err
     assert message in said
@@ -53,7 +53,7 @@ def test_impossible_gesture_command_is_one_line(file, capsys, arguments, message
     assert not file.exists()
 
 
-def test_movement_that_was_not_taught_is_one_line(tmp_path, capsys) -> None:
+def test_movement_that_was_not_taught_gives_a_one_line_error(tmp_path, capsys) -> None:
     made = pose_ros.TaughtGestures("blazepose33")
     made.add("hop_up", np.random.default_rng(0).normal(size=(33, 3)))
     made.save(tmp_path / "body.yaml")

@@ -36,7 +36,7 @@ def test_version_option_prints_the_version(capsys):
     assert __version__ in capsys.readouterr().out
 
 
-def test_a_known_error_is_one_line_and_exit_code_1():
+def test_known_error_is_printed_in_one_line_with_exit_code_1():
     done = run("estimate", "no_such_file.jpg")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -94,7 +94,7 @@ def test_doctor_reports_the_provider_in_use(capsys, tmp_path):
         (["bag", "info", "photo.jpg"], 1, "is a picture and no bag: pose-ros estimate finds"),
     ],
 )  # fmt: skip
-def test_misspelled_word_is_one_line_with_the_nearest_known_one(
+def test_misspelled_word_gives_a_one_line_error_with_the_nearest_known_one(
     tmp_path, monkeypatch, capsys, words, code, message
 ):
     monkeypatch.chdir(tmp_path)

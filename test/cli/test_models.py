@@ -80,7 +80,7 @@ def test_get_converts_files_of_the_user_without_a_network(
     assert "converting blazepose-detector" in capsys.readouterr().err
 
 
-def test_get_takes_a_file_that_is_not_published(
+def test_get_accepts_a_file_of_the_user_for_an_unpublished_network(
     cache: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = data / "blazepose" / "pose_landmark_lite.tflite"
@@ -150,7 +150,7 @@ def test_check_of_a_file_never_fetched_fails_only_if_asked_for_by_name(
     assert f"missing   {NAME} detector:" in capsys.readouterr().out
 
 
-def test_missing_action_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_action_gives_a_one_line_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run()
     assert "ACTION" in capsys.readouterr().err

@@ -23,7 +23,9 @@ def blocks(text: str) -> list[str]:
     return [block for block in found if "pose_ros.compat" in block]
 
 
-def test_samples_of_the_page_run(checkout, data, posenet_models, tmp_path, monkeypatch, capsys):
+def test_samples_of_the_page_run_unchanged(
+    checkout, data, posenet_models, tmp_path, monkeypatch, capsys
+):
     shutil.copy(data / "images" / "humans_0.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     clip, scene = jetson_utils.videoOutput("clip.mp4"), open_source("synthetic:wave", live=False)
@@ -57,7 +59,7 @@ def test_examples_of_a_module_run(name, posenet_models, monkeypatch):
     assert result.failed == 0
 
 
-def test_imports_of_the_page_are_there(checkout):
+def test_imports_of_the_page_work(checkout):
     text = (checkout / PAGE).read_text(encoding="utf-8")
     imports = re.findall(r"`((?:import|from) pose_ros\.compat[^`]*)`", text)
     assert len(imports) == 7

@@ -9,13 +9,13 @@ TRUTH = np.random.default_rng(0).uniform(0, 100, (17, 2))
 ALL = np.ones(17, bool)
 
 
-def test_oks_of_the_truth_is_one_and_of_nothing_zero():
+def test_oks_of_the_truth_is_one_and_of_a_missing_person_zero():
     assert oks(TRUTH, TRUTH, ALL, 1000.0) == 1.0
     assert oks(TRUTH * np.nan, TRUTH, ALL, 1000.0) == 0.0
     assert np.isnan(oks(TRUTH, TRUTH, ~ALL, 1000.0))
 
 
-def test_oks_at_one_deviation_is_exp_of_minus_half():
+def test_oks_at_one_standard_deviation_is_exp_of_minus_one_half():
     # at a distance of k * s with k = 2 sigma and s = sqrt(area), exp(-1/2) is left
     area = 400.0
     off = TRUTH + np.stack([2 * COCO_SIGMAS * np.sqrt(area), np.zeros(17)], axis=1)

@@ -30,7 +30,7 @@ def test_the_upper_body_is_the_first_25_landmarks():
     assert upper.keypoints[-1] == "right_hip"
 
 
-def test_only_skeletons_of_networks_that_guess_have_a_least_score():
+def test_only_skeletons_of_networks_that_guess_hidden_joints_have_a_minimum_score():
     guessed = {name for name, skeleton in SKELETONS.items() if skeleton.least_score > 0}
     assert guessed == {"blazepose33", "blazepose33_upper_body", "blazehand21"}
 

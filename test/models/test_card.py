@@ -243,7 +243,7 @@ def test_file_of_another_kind_is_refused_with_the_accepted_kinds(tmp_path: Path)
         load_card(tmp_path / "net.tflite")
 
 
-def test_missing_card_is_one_line(tmp_path: Path) -> None:
+def test_missing_card_gives_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model card: cannot read .*none.yaml: No such file"):
         load_card(tmp_path / "none.yaml")
 

@@ -384,7 +384,7 @@ class TestWithoutAHash:
     ],
     ids=["another name", "another output", "another input"],
 )
-def test_a_wrong_card_is_one_line_that_names_both_sides(
+def test_a_wrong_card_gives_a_one_line_error_that_names_both_sides(
     card: Make, web: Web, cache: Path, fields: dict[str, Any], message: str
 ) -> None:
     web.answers = [whole(NETWORK)]
@@ -428,7 +428,7 @@ class TestTheUsersOwnFile:
         own.write_bytes(OTHER)
         assert model_path(made, "network", cache).read_bytes() == OTHER
 
-    def test_missing_file_of_the_user_is_one_line(
+    def test_missing_file_of_the_user_gives_a_one_line_error(
         self, made: Card, cache: Path, tmp_path: Path
     ) -> None:
         message = f"pose-net: there is no file {tmp_path}/net.onnx, which its card names"

@@ -167,7 +167,7 @@ def test_sparse_file_without_content_is_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
-def test_truncated_archive_is_one_line(tmp_path: Path, kind: str) -> None:
+def test_truncated_archive_gives_a_one_line_error(tmp_path: Path, kind: str) -> None:
     path = WRITERS[kind](tmp_path / "cut")
     path.write_bytes(path.read_bytes()[:-30_000])
     with pytest.raises(ModelError, match=f"^{path} is a damaged archive: ") as caught:
@@ -176,14 +176,16 @@ def test_truncated_archive_is_one_line(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\x00"])
-def test_garbage_with_the_magic_of_an_archive_is_one_line(tmp_path: Path, start: bytes) -> None:
+def test_garbage_with_the_magic_of_an_archive_gives_a_one_line_error(
+    tmp_path: Path, start: bytes
+) -> None:
     path = tmp_path / "nonsense"
     path.write_bytes(start + b"nonsense" * 100)
     with pytest.raises(ModelError, match=f"^{path} is a damaged archive: "):
         read(path)
 
 
-def test_missing_archive_stays_a_system_error(tmp_path: Path) -> None:
+def test_missing_archive_raises_the_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "nothing.tar")
 

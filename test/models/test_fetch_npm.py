@@ -176,7 +176,7 @@ def test_registry_without_the_package_leaves_the_wheel(
 
 
 @needs_npm
-def test_unreachable_registry_is_one_line(
+def test_unreachable_registry_gives_a_one_line_error(
     card: Any, registry: Registry, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # nothing listens there
@@ -186,7 +186,7 @@ def test_unreachable_registry_is_one_line(
     assert "ECONNREFUSED" in line
 
 
-def test_missing_npm_is_one_line(
+def test_missing_npm_gives_a_one_line_error(
     card: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -148,7 +148,7 @@ def test_busy_server_is_retried(web: Web, path: Path, code: int) -> None:
     assert any(f"the server said HTTP {code}" in line for line in fetch(web, path))
 
 
-def test_server_that_stays_busy_is_one_line(web: Web, path: Path) -> None:
+def test_server_that_stays_busy_gives_a_one_line_error(web: Web, path: Path) -> None:
     web.answers = [status(503)]
     with pytest.raises(ModelError, match="the server said HTTP 503 Service Unavailable, 4 times"):
         fetch(web, path)
@@ -220,14 +220,16 @@ def test_redirect_is_followed_with_the_range(web: Web, path: Path) -> None:
     ("target", "message"),
     [("/some/net.tflite", "infinite loop"), ("file:///etc/passwd", "not allowed")],
 )
-def test_unusable_redirect_is_one_line(web: Web, path: Path, target: str, message: str) -> None:
+def test_unusable_redirect_gives_a_one_line_error(
+    web: Web, path: Path, target: str, message: str
+) -> None:
     web.answers = [redirect(target)]
     with pytest.raises(ModelError, match=f"HTTP 302 .*{message}") as caught:
         fetch(web, path)
     assert "\n" not in str(caught.value)
 
 
-def test_server_that_does_not_answer_is_one_line(path: Path, web: Web) -> None:
+def test_server_that_does_not_answer_gives_a_one_line_error(path: Path, web: Web) -> None:
     web.server_close()
     with pytest.raises(ModelError, match=r"net\.tflite: .*refused"):
         fetch(web, path)
@@ -272,7 +274,7 @@ def test_certificates_of_the_environment_are_used(
         fetch(web, path)
 
 
-def test_folder_that_cannot_be_written_is_one_line(web: Web, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_gives_a_one_line_error(web: Web, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):  # the store says what to do about it
         fetch(web, tmp_path / "none" / "part")
 

@@ -307,7 +307,7 @@ def test_killed_process_leaves_nothing_behind(card: Card, cache: Path, shop: Any
     assert not list(cache.glob(".new-*"))
 
 
-def test_full_disk_is_one_clear_line(card: Card, cache: Path, shop: Any) -> None:
+def test_full_disk_gives_a_one_line_error(card: Card, cache: Path, shop: Any) -> None:
     def limit() -> None:
         # the kernel refuses what would grow a file beyond this, as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
@@ -320,13 +320,15 @@ def test_full_disk_is_one_clear_line(card: Card, cache: Path, shop: Any) -> None
     assert not list(cache.glob(".new-*"))
 
 
-def test_cache_below_a_file_is_one_clear_line(card: Card, tmp_path: Path, log: Log) -> None:
+def test_cache_folder_below_a_file_gives_a_one_line_error(
+    card: Card, tmp_path: Path, log: Log
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match=f"cannot write the model cache {tmp_path}/file/cache"):
         model_path(card, "detector", tmp_path / "file" / "cache", log)
 
 
-def test_read_only_cache_is_read_and_not_mended(
+def test_read_only_cache_is_read_and_not_repaired(
     card: Card, filled: Path, tmp_path: Path, log: Log
 ) -> None:
     filled.chmod(0o555)
@@ -342,7 +344,7 @@ def test_read_only_cache_is_read_and_not_mended(
         filled.chmod(0o755)
 
 
-def test_missing_pip_is_one_line(
+def test_missing_pip_gives_a_one_line_error(
     card: Card, cache: Path, tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
@@ -353,7 +355,7 @@ def test_missing_pip_is_one_line(
         get(card, cache, progress=log)
 
 
-def test_missing_python_is_one_line(
+def test_missing_python_gives_a_one_line_error(
     card: Card, cache: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # what an embedded interpreter has

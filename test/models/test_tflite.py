@@ -544,7 +544,7 @@ def test_file_with_a_damaged_offset_is_refused(writer: Any) -> None:
 
 
 @pytest.mark.parametrize("package", ["tflite", "onnx"])
-def test_missing_package_is_one_clear_line(
+def test_missing_package_gives_a_one_line_error(
     writer: Any, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     image = writer.value((1, 4, 4, 3))

@@ -153,7 +153,7 @@ def test_person_absent_or_only_tracked_gets_no_second_search():
     assert merge([target(200, detected=False)], faint, 0.5) == ([], [])
 
 
-def test_second_look_returns_no_person_twice():
+def test_second_search_returns_no_person_twice():
     targets = [target(400), target(200), target(220)]
     people, doubts = merge(targets, [landmarks(400), landmarks(210), landmarks(211)], 0.5)
     assert len(people) == 2

@@ -104,7 +104,7 @@ def test_each_part_is_reached_from_any_other_by_displacements(root):
     assert found.keypoint_scores[0].argmax() == root
 
 
-def test_person_cut_by_the_border_has_exact_seen_and_unsure_hidden_parts():
+def test_person_cut_by_the_border_has_exact_visible_and_unsure_hidden_parts():
     points = person(240, 320)  # the hips are the last that is in the image
     found = find(draw([points], 481, 353, 16), 16)
     seen = points[:, 1] < 353
@@ -260,7 +260,7 @@ def test_memory_layout_of_maps_does_not_change_the_result():
         (3, (32, 23, 30), r"need backward displacements of shape \(32, 23, 31\), got \(32, 23, 30"),
     ],
 )
-def test_shapes_that_do_not_fit_are_one_error(which, shape, message):
+def test_shapes_that_do_not_fit_give_one_error(which, shape, message):
     maps = draw([person(240, 180)], 481, 353, 16)
     maps[which] = np.zeros(shape, np.float32)
     with pytest.raises(ModelError, match=message):
@@ -381,6 +381,6 @@ def draw_outputs(people, outputs):
         ({"settings": {"radius": 9}}, "decoder.radius: no such setting; known: stride, scores,"),
     ],
 )
-def test_wrong_card_is_one_error(changes, message):
+def test_wrong_card_gives_one_error(changes, message):
     with pytest.raises(ModelError, match=f"oracle: .*{message}|{message}"):
         decoder(dataclasses.replace(CONTRACT, **changes))

@@ -21,7 +21,7 @@ def measured(poses: Poses) -> Poses:
     return poses.replace(camera_sources=sources)
 
 
-def test_angles_of_people_have_names_radians_and_speeds(true_poses: TruePoses) -> None:
+def test_angles_message_has_names_radians_and_speeds(true_poses: TruePoses) -> None:
     source, motions = SyntheticSource("wave", live=False), Motions("p")
     messages = [
         motions.angles(
@@ -43,7 +43,7 @@ def test_angles_of_people_have_names_radians_and_speeds(true_poses: TruePoses) -
     assert np.isnan(messages[0].velocity).all()
 
 
-def test_missing_joint_leaves_its_angles_out(true_poses: TruePoses) -> None:
+def test_angles_of_a_missing_joint_are_left_out(true_poses: TruePoses) -> None:
     poses = measured(true_poses([SyntheticSource("stand", live=False).truth(0.0)], [7]))
     scores = poses.keypoint_scores.copy()
     scores[0, poses.skeleton.index("left_wrist")] = 0.1
@@ -52,7 +52,7 @@ def test_missing_joint_leaves_its_angles_out(true_poses: TruePoses) -> None:
     assert "p7/right_elbow_flexion" in names
 
 
-def test_keypoints_say_how_bones_are_turned_and_people_how_fast_they_go(
+def test_keypoints_have_bone_orientations_and_people_have_velocities(
     true_poses: TruePoses,
 ) -> None:
     poses = true_poses([SyntheticSource("stand", live=False).truth(0.0)], [7])

@@ -123,7 +123,7 @@ def joints(msg: Any) -> dict[str, np.ndarray[Any, Any]]:
     return found
 
 
-def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
+def test_wrist_of_the_actor_is_found_at_its_true_place(ros: Any, make: Any) -> None:
     """The whole chain with the real network: image and camera_info in, frames on /tf out."""
     source = SyntheticSource("point_left", distance=3.0, live=False, fps=15.0)
     node = make("-r", "image:=/front/image", person_height=1.75)
@@ -145,7 +145,7 @@ def test_the_actors_wrist_is_found_where_it_is(ros: Any, make: Any) -> None:
         assert all(0 < point.position_sigma < 2 for point in person.keypoints)
 
 
-def test_mask_and_points_of_a_person_are_published_when_asked_for(
+def test_mask_and_points_of_a_person_are_published_if_enabled(
     ros: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.camera_and_depth._WAIT_SECONDS", 60.0)
@@ -175,7 +175,7 @@ def test_cloud_without_masks_is_refused(make: Any, capfd: Any) -> None:
     assert "publish_cloud needs masks and use_depth" in capfd.readouterr().err
 
 
-def test_meters_are_measured_if_there_is_depth(
+def test_meters_come_from_depth_where_it_is_available(
     ros: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # so long does an image wait for its depth: here for as long as it takes
@@ -199,7 +199,7 @@ def test_meters_are_measured_if_there_is_depth(
     assert values["camera"].startswith("640x480, 63 degrees wide")
 
 
-def test_a_source_of_its_own_knows_its_camera(ros: Any, make: Any) -> None:
+def test_node_with_its_own_source_uses_the_camera_of_the_source(ros: Any, make: Any) -> None:
     node = make(source="synthetic:stand?fps=10")
     frames = ros.collect(TFMessage, "/tf", 100)
     assert node.autostart()
@@ -264,7 +264,7 @@ def test_camera_info_of_another_size_is_logged_once_and_gives_no_meters(
     assert reported.count("/camera_info is for 640x480 pixels, the images have 320x240") == 1
 
 
-def test_known_floor_or_height_gives_distance_of_person(
+def test_known_floor_or_height_gives_the_distance_of_a_person(
     ros: Any, make: Any, fake: Any, true_poses: TruePoses
 ) -> None:
     """A small person looks far away, unless the floor under their feet or their height is known."""
@@ -295,7 +295,7 @@ def test_known_floor_or_height_gives_distance_of_person(
     assert errors["height"] < 0.15
 
 
-def test_lens_distortion_is_undone(
+def test_lens_distortion_is_corrected(
     ros: Any, make: Any, fake: Any, seen: Any, true_poses: TruePoses
 ) -> None:
     """The same person through a fisheye's eye is in the same place."""
@@ -337,14 +337,14 @@ def test_time_jump_back_repeats_the_same_results(ros: Any, make: Any, fake: Any,
         assert before == after
 
 
-def test_a_calibration_that_is_not_there_is_refused(make: Any, capfd: Any) -> None:
+def test_missing_calibration_file_is_refused(make: Any, capfd: Any) -> None:
     node = make(source="synthetic:stand", camera_info_url="/no/such.yaml")
     node.trigger_configure()
     assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
     assert "/no/such.yaml" in capfd.readouterr().err
 
 
-def test_depth_with_a_source_of_its_own_is_refused(make: Any, capfd: Any) -> None:
+def test_depth_topic_with_an_own_source_is_refused(make: Any, capfd: Any) -> None:
     node = make(source="synthetic:stand", use_depth=True)
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.FAILURE

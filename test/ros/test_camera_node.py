@@ -93,7 +93,9 @@ def _never_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_never_behind")
-def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, log: Any) -> None:
+def test_stamps_of_a_file_start_now_and_keep_its_frame_spacing(
+    ros: Any, clip: Path, log: Any
+) -> None:
     node = camera(ros, source=str(clip))
     health = ros.collect(DiagnosticArray, "/diagnostics")
     images = ros.collect(Image, "image", 20)
@@ -117,7 +119,9 @@ def test_a_file_starts_now_and_keeps_its_spacing(ros: Any, clip: Path, log: Any)
     assert ros.spin_until(lambda: len(images) >= 20)
 
 
-def test_topic_chooses_among_the_images_of_a_bag(ros: Any, tmp_path: Path, capfd: Any) -> None:
+def test_topic_option_chooses_among_the_image_topics_of_a_bag(
+    ros: Any, tmp_path: Path, capfd: Any
+) -> None:
     reported = [image(50 * i, name) for i in range(3) for name in ("/left/image", "/right/image")]
     path = write_bag(tmp_path / "bag", reported)
     node = camera(ros, source=str(path))
@@ -156,7 +160,7 @@ def test_file_in_a_loop_repeats_with_rising_stamps(ros: Any, clip: Path) -> None
     np.testing.assert_allclose(np.diff(stamps), 1 / CLIP_FPS, atol=1e-3)
 
 
-def test_rate_thins_a_file_out(ros: Any, clip: Path) -> None:
+def test_rate_option_drops_frames_of_a_file(ros: Any, clip: Path) -> None:
     node = camera(ros, source=str(clip), rate=5.0)
     images = ros.collect(Image, "image", 20)
     activate(ros, node)
@@ -172,7 +176,7 @@ def calibration(tmp_path: Path, width: int) -> str:
     return path.as_uri()
 
 
-def test_camera_info_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
+def test_camera_info_is_published_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64), loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
     ros.collect(Image, "image")  # a file waits for whoever looks at it
@@ -255,7 +259,7 @@ def test_frames_in_memory_are_not_copied(ros: Any) -> None:
         ("package://robot/camera.yaml", None),
     ],
 )
-def test_address_of_a_calibration_becomes_a_path_or_one_line(url: str, path: str | None) -> None:
+def test_calibration_url_becomes_a_path_or_a_one_line_error(url: str, path: str | None) -> None:
     if path is None:
         with pytest.raises(OptionError, match="package://"):
             calibration_path(url)
@@ -263,7 +267,7 @@ def test_address_of_a_calibration_becomes_a_path_or_one_line(url: str, path: str
         assert calibration_path(url) == path
 
 
-def test_a_drawn_scene_has_depth_and_a_place_for_its_camera(ros: Any) -> None:
+def test_drawn_scene_publishes_depth_and_the_pose_of_its_camera(ros: Any) -> None:
     node = camera(ros, source=f"{ACTOR}&camera_height=1.2", frame_id="eye")
     mountings = ros.collect(TFMessage, "/tf_static", LATCHED_QOS)
     depths = ros.collect(Image, "depth", qos_profile_sensor_data)
@@ -316,7 +320,7 @@ def test_node_waits_for_missing_camera_and_starts_when_it_comes(
         server.stop()
 
 
-def test_two_cameras_with_one_frame_id_are_logged_once(ros: Any, log: Any) -> None:
+def test_two_cameras_with_the_same_frame_id_are_logged_once(ros: Any, log: Any) -> None:
     for name, frame_id in (("left", "eye"), ("right", "eye"), ("back", "back_eye")):
         overrides = [
             Parameter("source", value=ACTOR),

@@ -56,7 +56,9 @@ def test_camera_info_topic_is_sibling_of_image_topic(image: str, expected: str) 
         ("rectified", "/front/image", True),
     ],
 )
-def test_rectified_images_are_known_by_their_topic(kind: str, topic: str, expected: bool) -> None:
+def test_rectified_images_are_recognized_by_their_topic(
+    kind: str, topic: str, expected: bool
+) -> None:
     assert is_rectified(kind, topic) == expected
 
 
@@ -138,7 +140,7 @@ def test_missing_camera_info_is_logged_once(watch: CameraWatch, warnings: list[s
     assert warnings == ["nothing on /front/camera_info yet: no meters and no /tf"]
 
 
-def test_a_source_that_knows_its_camera(warnings: list[str]) -> None:
+def test_source_with_a_known_camera_is_calibrated_without_a_warning(warnings: list[str]) -> None:
     source = SyntheticSource("stand", width=320, height=240)
     own = OwnCamera(source, None, None, warnings.append)
     assert own.camera_for(320, 240) is source.camera
@@ -147,7 +149,9 @@ def test_a_source_that_knows_its_camera(warnings: list[str]) -> None:
     assert warnings == []
 
 
-def test_a_source_that_does_not(warnings: list[str], data: Any) -> None:
+def test_source_without_a_camera_gives_one_warning_and_hfov_replaces_it(
+    warnings: list[str], data: Any
+) -> None:
     source = PictureSource([data / "images" / "peds_3.jpg"], name="a picture")
     own = OwnCamera(source, None, None, warnings.append)
     for _ in range(2):

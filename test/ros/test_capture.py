@@ -26,14 +26,14 @@ WAIT_SECONDS = 60.0
         (30, float("nan"), list(range(60))),
     ],
 )
-def test_limiter_keeps_images_at_the_rate_that_is_asked_for(
+def test_limiter_passes_images_at_the_requested_rate(
     rate: float, fps: float, expected: list[int]
 ) -> None:
     limiter = RateLimiter(rate, fps)
     assert [i for i in range(60) if limiter.keep(100 + i / 30)] == expected
 
 
-def test_thinning_to_an_uneven_rate_keeps_the_rate() -> None:
+def test_limiter_keeps_a_rate_that_does_not_divide_the_input_rate() -> None:
     limiter = RateLimiter(20, 30)
     assert sum(limiter.keep(i / 30) for i in range(300)) == pytest.approx(200, abs=2)
 
@@ -45,7 +45,7 @@ def test_limiter_keeps_the_rate_of_images_that_jitter() -> None:
     assert sum(limiter.keep(stamp) for stamp in stamps) > 290
 
 
-def test_a_recording_starts_now_and_keeps_its_spacing() -> None:
+def test_stamps_of_a_recording_start_now_and_keep_its_frame_spacing() -> None:
     now = [1000.0]
     pacer = Pacer(lambda: now[0])
     assert pacer.due(0.5) == 1000.0
@@ -113,7 +113,7 @@ class SeenEvents:
         (True, [5.0, ValueError("a defect")], [5.0], ["broke: a defect"]),
     ],
 )
-def test_stamps_and_ends(
+def test_stamps_are_passed_on_and_each_end_of_a_source_is_reported(
     live: bool, stamps: list[float | Exception], expected: list[float], said: list[str]
 ) -> None:
     reported, source = SeenEvents(), ListSource(list(stamps), live)
@@ -155,7 +155,7 @@ def test_live_source_does_not_wait_for_its_reader() -> None:
     assert capture.stop()
 
 
-def test_stop_does_not_wait_for_a_frame_that_is_not_due() -> None:
+def test_stop_does_not_wait_for_a_frame_that_is_not_yet_due() -> None:
     reported, source = SeenEvents(), ListSource([0.0, 3600.0, 3601.0], live=False)
     capture = CaptureThread(source, reported.events, 0.0, lambda: 1000.0)
     assert capture.stop()

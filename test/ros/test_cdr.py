@@ -25,7 +25,7 @@ def message(frame_id: str = "camera", encoding: str = "bgr8", size: int = 12) ->
 @pytest.mark.parametrize("frame_id", ["", "a", "ab", "abc", "abcd", "kämera", "x" * 300])
 @pytest.mark.parametrize("encoding", ["rgb8", "bayer_rggb16", "mono8", ""])
 @pytest.mark.parametrize("size", [0, 1, 12, 5000])
-def test_reader_gives_the_same_as_rclpy(frame_id: str, encoding: str, size: int) -> None:
+def test_reader_gives_the_same_messages_as_rclpy(frame_id: str, encoding: str, size: int) -> None:
     serialized = serialize_message(message(frame_id, encoding, size))
     expected = deserialize_message(serialized, Image)
     found = read_image(serialized)
@@ -43,7 +43,7 @@ def test_the_pixels_are_not_copied() -> None:
     assert np.shares_memory(array, np.frombuffer(serialized, np.uint8))
 
 
-def test_other_byte_order_is_read() -> None:
+def test_big_endian_message_is_read() -> None:
     body = struct.pack(">iI", 5, 6) + struct.pack(">I", 2) + b"f\0" + b"\0\0"
     body += struct.pack(">II", 1, 2) + struct.pack(">I", 6) + b"mono8\0" + b"\1" + b"\0"
     body += struct.pack(">I", 2) + struct.pack(">I", 2) + b"\x07\x08"
@@ -63,6 +63,6 @@ def test_truncated_message_is_refused() -> None:
 
 
 @pytest.mark.parametrize("message", [b"", b"\x00\x03" + bytes(99), b"\x01\x00" + bytes(99)])
-def test_another_encapsulation_is_refused(message: bytes) -> None:
+def test_unknown_encapsulation_is_refused(message: bytes) -> None:
     with pytest.raises(ImageError, match="plain CDR"):
         read_image(message)

@@ -58,7 +58,7 @@ def some_poses(people: int = 2, *, full: bool = True) -> Poses:
 
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("people", [0, 1, 2])
-def test_poses_there_and_back(people: int, full: bool) -> None:
+def test_poses_are_unchanged_after_a_round_trip_through_a_message(people: int, full: bool) -> None:
     poses = some_poses(people, full=full)
     header = Header(frame_id="camera_optical_frame")
     msg = poses_to_msg(poses, header, "blazepose-full", width=640, height=480)
@@ -74,7 +74,7 @@ def test_poses_there_and_back(people: int, full: bool) -> None:
             assert getattr(back, name) is None
 
 
-def test_labels_there_and_back() -> None:
+def test_labels_are_unchanged_after_a_round_trip_through_a_message() -> None:
     poses = some_poses().replace(labels=("left", "right"), label_scores=[0.5, 0.75])
     msg = poses_to_msg(poses, Header(), "n", width=1, height=1)
     assert [(person.label, person.label_score) for person in msg.poses] == [
@@ -90,7 +90,7 @@ def test_labels_there_and_back() -> None:
     assert (poses_from_msg(msg).labels, poses_from_msg(msg).label_scores) == (None, None)
 
 
-def test_clothes_there_and_back() -> None:
+def test_clothes_are_unchanged_after_a_round_trip_through_a_message() -> None:
     poses = some_poses().replace(clothes=[[0.5] * 6, [0.25] * 3 + [math.nan] * 3])
     msg = poses_to_msg(poses, Header(), "n", width=1, height=1)
     np.testing.assert_array_equal(poses_from_msg(msg).clothes, poses.clothes)
@@ -101,7 +101,7 @@ def test_clothes_there_and_back() -> None:
     assert poses_from_msg(msg).clothes is None
 
 
-def test_missing_is_nan_and_never_zero() -> None:
+def test_missing_values_are_nan_and_never_zero() -> None:
     missing = poses_to_msg(some_poses(), Header(), "n", width=1, height=1).poses[0].keypoints[3]
     values = (missing.x, missing.y, missing.world.x, missing.position.z)
     assert all(math.isnan(value) for value in values)
@@ -139,7 +139,7 @@ def test_positions_without_source_or_sigma_are_unknown() -> None:
     assert back.camera_sigmas is None
 
 
-def test_poses_of_an_unknown_skeleton() -> None:
+def test_poses_of_an_unknown_skeleton_are_refused_unless_it_is_given() -> None:
     msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     msg.skeleton = "octopus8"
     with pytest.raises(OptionError, match="octopus8"):
@@ -155,14 +155,14 @@ def test_poses_of_an_unknown_skeleton() -> None:
         lambda person: person.keypoints.reverse(),
     ],
 )
-def test_keypoints_of_another_skeleton(spoil: Callable[[Any], None]) -> None:
+def test_keypoints_that_do_not_match_the_skeleton_are_refused(spoil: Callable[[Any], None]) -> None:
     msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     spoil(msg.poses[1])
     with pytest.raises(OptionError, match="33 keypoints of blazepose33"):
         poses_from_msg(msg)
 
 
-def test_meters_without_a_source_are_the_model_s() -> None:
+def test_meters_without_a_source_count_as_from_the_model() -> None:
     msg = poses_to_msg(some_poses(), Header(), "n", width=1, height=1)
     msg.poses[0].keypoints[5].position_source = Keypoint.SOURCE_NONE
     sources = poses_from_msg(msg).camera_sources
@@ -170,7 +170,7 @@ def test_meters_without_a_source_are_the_model_s() -> None:
     assert sources[0, 5] == Keypoint.SOURCE_MODEL
 
 
-def test_a_skeleton_of_half_a_link() -> None:
+def test_skeleton_with_half_a_link_is_refused() -> None:
     msg = skeleton_to_msg(BLAZEPOSE)
     msg.links.pop()
     with pytest.raises(OptionError, match="pairs of indices"):
@@ -178,7 +178,7 @@ def test_a_skeleton_of_half_a_link() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(skeletons.SKELETONS))
-def test_skeleton_there_and_back(name: str) -> None:
+def test_skeleton_is_unchanged_after_a_round_trip_through_a_message(name: str) -> None:
     skeleton = skeletons.get(name)
     back = skeleton_from_msg(skeleton_to_msg(skeleton))
     assert (back.name, back.keypoints) == (skeleton.name, skeleton.keypoints)
@@ -219,14 +219,14 @@ def test_calibration_survives_a_camera_info() -> None:
     np.testing.assert_array_equal(back.distortion, camera.distortion)
 
 
-def test_an_uncalibrated_camera_info_is_no_camera() -> None:
+def test_uncalibrated_camera_info_gives_no_camera() -> None:
     from sensor_msgs.msg import CameraInfo
 
     with pytest.raises(OptionError, match="not calibrated"):
         camera_from_info(CameraInfo(width=640, height=480))
 
 
-def test_binning_and_a_region_belong_to_the_intrinsics() -> None:
+def test_binning_and_region_of_interest_change_the_intrinsics() -> None:
     from sensor_msgs.msg import CameraInfo
 
     info = CameraInfo(width=640, height=480, binning_x=2, binning_y=2)
@@ -240,7 +240,7 @@ def test_binning_and_a_region_belong_to_the_intrinsics() -> None:
     np.testing.assert_allclose(camera.project(point), expected)
 
 
-def test_rectified_images_have_another_matrix_and_no_distortion() -> None:
+def test_rectified_images_use_the_projection_matrix_and_no_distortion() -> None:
     from sensor_msgs.msg import CameraInfo
 
     info = CameraInfo(width=640, height=480, distortion_model="plumb_bob", d=[0.1, 0, 0, 0, 0])

@@ -58,7 +58,7 @@ def test_demo_robot_follows_goals_and_speeds_and_stops_at_their_end(ros: Any) ->
     assert len(robot.errands) == 1
 
 
-def test_demo_ends_when_operator_lets_go_and_not_when_images_are_late(ros: Any) -> None:
+def test_demo_ends_when_operator_releases_and_not_when_images_are_late(ros: Any) -> None:
     robot = DemoRobot(ros.node, open_synthetic(SCENE, live=False))
     goals = ros.node.create_publisher(PoseStamped, "goal_pose", 10)
     states = ros.node.create_publisher(KeyValue, "gesture/state", LATCHED_QOS)
@@ -75,12 +75,12 @@ def test_demo_ends_when_operator_lets_go_and_not_when_images_are_late(ros: Any) 
         assert robot.let_go == ends
 
 
-def test_meters_of_a_scene_are_its_actor_and_camera() -> None:
+def test_parameters_for_meters_come_from_the_actor_and_camera_of_a_scene() -> None:
     meters = scene_meters(open_synthetic(SCENE))
     assert meters["camera_height"] == pytest.approx(1.1)
     assert meters["camera_pitch"] == pytest.approx(7.0)
     assert 1.6 < meters["person_height"] < 1.9
 
 
-def test_meters_of_a_scene_of_several_heights_leave_the_height_out() -> None:
+def test_person_height_is_not_set_for_a_scene_with_several_heights() -> None:
     assert "person_height" not in scene_meters(open_synthetic("synthetic:people"))

@@ -32,7 +32,7 @@ def buffer(warnings: list[str]) -> DepthBuffer:
     return DepthBuffer("/depth", warnings.append)
 
 
-def test_the_nearest_in_time_is_taken(buffer: DepthBuffer, warnings: list[str]) -> None:
+def test_depth_nearest_in_time_is_used(buffer: DepthBuffer, warnings: list[str]) -> None:
     for stamp in (10.0, 10.033, 10.066):
         buffer.take(depth_message(stamp, round(stamp * 100)))
     for asked, expected in ((10.03, 10.033), (10.0, 10.0), (10.09, 10.066), (9.99, 10.0)):
@@ -70,7 +70,7 @@ def test_depth_of_another_size_is_not_used_and_logged_once(
     assert "8x6 pixels, the images have 16x12" in warnings[0]
 
 
-def test_message_that_is_not_depth_is_logged_once(buffer: DepthBuffer, warnings: list[str]) -> None:
+def test_image_that_is_not_depth_is_logged_once(buffer: DepthBuffer, warnings: list[str]) -> None:
     picture = Image(header=header_to_msg(10.0, "camera"), encoding="rgb8", width=1, height=1)
     picture.step = 3
     picture.data.frombytes(b"123")
@@ -82,7 +82,7 @@ def test_message_that_is_not_depth_is_logged_once(buffer: DepthBuffer, warnings:
     assert "unknown depth encoding 'rgb8'" in warnings[0]
 
 
-def test_few_are_kept_and_time_may_jump_back(buffer: DepthBuffer) -> None:
+def test_few_depth_images_are_kept_and_time_may_jump_back(buffer: DepthBuffer) -> None:
     for stamp in np.arange(10.0, 20.0, 0.1):
         buffer.take(depth_message(float(stamp)))
     assert buffer.nearest(10.0, 0.05, 8, 6) is None
@@ -139,7 +139,7 @@ def test_wait_for_depth_ends_after_its_limit(
         assert found[-1].stamp == stamp
 
 
-def test_the_own_depth_is_waited_for_though_the_one_before_would_do(
+def test_buffer_waits_for_depth_of_the_same_stamp_although_the_one_before_would_fit(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a camera of 30 Hz that gives both: what is 33 ms old is within the skew."""
@@ -160,7 +160,7 @@ def test_the_own_depth_is_waited_for_though_the_one_before_would_do(
     assert got.stamp == pytest.approx(10.167, abs=1e-6)
 
 
-def test_depth_that_is_never_of_an_image_is_not_waited_for(
+def test_buffer_does_not_wait_for_depth_whose_stamps_never_match(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []

@@ -22,7 +22,7 @@ class Clock:
         return self.now
 
 
-def test_a_healthy_stream() -> None:
+def test_healthy_stream_reports_ok_with_its_rate() -> None:
     clock = Clock()
     health = StreamHealth(clock)
     for _ in range(20):
@@ -41,7 +41,7 @@ def test_a_healthy_stream() -> None:
     assert values["last error"] == ""
 
 
-def test_an_interval_starts_with_each_report_and_totals_go_on() -> None:
+def test_each_report_starts_a_new_interval_and_totals_continue() -> None:
     clock = Clock()
     health = StreamHealth(clock)
     health.arrived()
@@ -55,7 +55,7 @@ def test_an_interval_starts_with_each_report_and_totals_go_on() -> None:
     assert values["results"] == "1"
 
 
-def test_silence_is_a_warning_and_then_an_error() -> None:
+def test_missing_images_are_a_warning_and_then_an_error() -> None:
     clock = Clock()
     health = StreamHealth(clock)
     clock.now += STALE_WARN_SECONDS + 0.1
@@ -68,7 +68,7 @@ def test_silence_is_a_warning_and_then_an_error() -> None:
     assert health.report().level == Level.OK
 
 
-def test_a_replay_that_is_paused_is_no_error() -> None:
+def test_paused_replay_is_not_an_error() -> None:
     clock = Clock()
     health = StreamHealth(clock)
     clock.now += STALE_ERROR_SECONDS + 2
@@ -79,7 +79,7 @@ def test_a_replay_that_is_paused_is_no_error() -> None:
     assert health.report("/clock stands still").level == Level.ERROR
 
 
-def test_latency_without_a_common_clock_is_none() -> None:
+def test_latency_is_none_without_a_common_clock() -> None:
     health = StreamHealth(Clock())
     health.done(math.nan, 0.1)
     health.done(0.2, 0.1)
@@ -87,7 +87,7 @@ def test_latency_without_a_common_clock_is_none() -> None:
 
 
 @pytest.mark.parametrize("shown", [0.0, 5.0])
-def test_a_clock_that_stands_still(shown: float) -> None:
+def test_clock_that_stands_still_is_measured_in_wall_seconds(shown: float) -> None:
     times = [shown, 0.0]
     watch = ClockWatch(lambda: times[0], lambda: times[1])
     times[1] = 3.0
@@ -113,7 +113,7 @@ def test_error_is_reported_once_and_kept_as_last_error() -> None:
     assert dict(report.values)["last error"] == "bad step"
 
 
-def test_the_end_of_a_file_is_no_alarm() -> None:
+def test_end_of_a_file_is_not_an_error() -> None:
     clock = Clock()
     health = StreamHealth(clock)
     health.ended("clip.mp4 has ended")
@@ -123,7 +123,7 @@ def test_the_end_of_a_file_is_no_alarm() -> None:
     assert dict(report.values)["ended"] == "yes"
 
 
-def test_report_becomes_a_diagnostics_message() -> None:
+def test_report_is_converted_to_a_diagnostics_message() -> None:
     health = StreamHealth(Clock())
     health.failed("broken")
     msg = report_to_msg(health.report(), "pose: pose", "/image", Time(sec=3))

@@ -23,7 +23,7 @@ def _domain(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(get_default_context().get_domain_id()))
 
 
-def test_error_in_the_graph_is_a_line_and_code_1(
+def test_error_in_the_graph_is_printed_in_a_line_and_gives_exit_code_1(
     ros: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ros.node.create_publisher(Image, "image", BEST_EFFORT)
@@ -41,14 +41,14 @@ def test_error_in_the_graph_is_a_line_and_code_1(
     ("option", "value", "range_"),
     [("--seconds", "nan", "[0.5, 600]"), ("--wait", "-1", "[0, 600]")],
 )
-def test_times_out_of_range_are_one_line(
+def test_times_out_of_range_give_a_one_line_error(
     capsys: pytest.CaptureFixture[str], option: str, value: str, range_: str
 ) -> None:
     assert main(["doctor", f"{option}={value}"]) == 1
     assert f"{option} must be in {range_}, got {value}" in capsys.readouterr().err
 
 
-def test_graph_that_cannot_be_looked_at_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_graph_that_cannot_be_read_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "words")
     parser = argparse.ArgumentParser()
     doctor.add_arguments(parser)

@@ -231,7 +231,7 @@ def findings(seen: tuple[list[Finding], str]) -> list[Finding]:
         ("warning", "/clock", "/simulated use sim time, and /driver_future", "alike in all nodes"),
     ],
 )
-def test_each_fault_of_a_graph_is_found_with_its_cure(
+def test_each_fault_of_a_graph_is_found_with_its_fix(
     findings: list[Finding], severity: str, subject: str, message: str, cure: str
 ) -> None:
     about = [f for f in findings if (f.severity, f.subject) == (severity, subject)]
@@ -241,18 +241,18 @@ def test_each_fault_of_a_graph_is_found_with_its_cure(
     assert all("\n" not in f.line() for f in findings)
 
 
-def test_lock_that_is_subscribed_to_twice_is_no_fault(findings: list[Finding]) -> None:
+def test_lock_with_two_subscriptions_is_not_a_fault(findings: list[Finding]) -> None:
     assert not [f for f in findings if f.subject in ("/gesture/lock", "/gesture/stop")]
 
 
-def test_errors_come_first_and_have_a_cure_where_there_is_one(findings: list[Finding]) -> None:
+def test_errors_come_first_and_name_a_fix_where_there_is_one(findings: list[Finding]) -> None:
     severities = [finding.severity for finding in findings]
     assert severities == sorted(severities, key=("error", "warning", "ok").index)
 
 
-def test_live_line_names_people_state_and_speed(seen: tuple[list[Finding], str]) -> None:
+def test_status_line_names_people_state_and_speed(seen: tuple[list[Finding], str]) -> None:
     assert [word for word in LIVE_WORDS if word not in seen[1]] == []
 
 
-def test_live_line_without_a_pose_node_says_so() -> None:
+def test_status_line_says_when_there_is_no_pose_node() -> None:
     assert describe(None, find_chain([])) == NOTHING_RUNS

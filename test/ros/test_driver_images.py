@@ -113,7 +113,7 @@ def test_every_image_of_a_reliable_driver_arrives(ros: Any, make: Make, driver: 
     assert node.images.losses.lost_total == 0
 
 
-def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
+def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_a_fix(
     ros: Any, make: Make, driver: Any, log: Any
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -134,7 +134,7 @@ def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_cure(
     assert "fastdds.xml" in log
 
 
-def test_losses_of_a_driver_that_has_ended_stay_until_the_next_one(ros: Any, make: Make) -> None:
+def test_losses_of_an_ended_driver_are_kept_until_the_next_one_starts(ros: Any, make: Make) -> None:
     node = make()
     first = publisher(ros, node, BEST_EFFORT)
     images = node.images
@@ -151,7 +151,7 @@ def test_losses_of_a_driver_that_has_ended_stay_until_the_next_one(ros: Any, mak
     assert images.losses.lost_total == 29
 
 
-def test_the_subscription_follows_the_publishers(ros: Any, make: Make) -> None:
+def test_subscription_adapts_its_qos_to_the_publishers(ros: Any, make: Make) -> None:
     node = make()
     first = publisher(ros, node, RELIABLE)
     show(ros, node, first, [image(100.0), image(100.1)])
@@ -190,7 +190,7 @@ def test_qos_overrides_force_the_reliability(ros: Any, make: Make, forced: Any, 
         show(ros, node, made, [image(100.0)])
 
 
-def test_invalid_qos_override_is_one_line(ros: Any, fake: Any, capfd: Any) -> None:
+def test_invalid_qos_override_gives_a_one_line_error(ros: Any, fake: Any, capfd: Any) -> None:
     name = "qos_overrides./image.subscription.reliability"
     override = Parameter(name, value="surely")
     node = ros.add(PoseNode(make_estimator=lambda _p: fake, parameter_overrides=[override]))
@@ -228,7 +228,7 @@ def test_frozen_camera_gives_no_poses_and_is_logged_once(
     assert ros.spin_until(lambda: len(poses) == 3)
 
 
-def test_images_that_may_repeat_give_poses(ros: Any, make: Make, fake: Any) -> None:
+def test_repeated_images_give_poses_where_they_are_allowed(ros: Any, make: Make, fake: Any) -> None:
     node = make(allow_still_images=True)
     send = publisher(ros, node)
     still = [image(100.0) for _ in range(3)]
@@ -239,7 +239,7 @@ def test_images_that_may_repeat_give_poses(ros: Any, make: Make, fake: Any) -> N
     assert len(fake.stamps) == 3
 
 
-def test_two_cameras_on_one_topic_are_never_mixed(
+def test_images_of_two_cameras_on_one_topic_are_never_mixed(
     ros: Any, make: Make, fake: Any, capfd: Any
 ) -> None:
     node = make()
@@ -298,7 +298,7 @@ def test_images_of_any_size_follow_each_other(ros: Any, make: Make, fake: Any) -
         (Image, "front/image_raw", "remap image to it (-r image:=/front/image_raw)"),
     ],
 )
-def test_images_that_are_elsewhere_are_pointed_to(
+def test_log_names_the_topic_that_has_images_when_ours_has_none(
     ros: Any, make: Make, capfd: Any, kind: type, topic: str, words: str
 ) -> None:
     ros.node.create_publisher(kind, topic, 10)
@@ -310,7 +310,7 @@ def test_images_that_are_elsewhere_are_pointed_to(
     assert node.state == "active"
 
 
-def test_a_publisher_that_has_just_come_is_not_missing(ros: Any) -> None:
+def test_new_publisher_is_not_reported_as_missing(ros: Any) -> None:
     other = rclpy.create_node("camera_driver")
     for topic in ("/front/depth", "/front/image"):
         other.create_publisher(Image, topic, 10)
@@ -320,7 +320,7 @@ def test_a_publisher_that_has_just_come_is_not_missing(ros: Any) -> None:
     other.destroy_node()
 
 
-def test_a_topic_of_another_type_is_named(ros: Any, make: Make, log: Any) -> None:
+def test_topic_of_another_type_is_named_in_the_log(ros: Any, make: Make, log: Any) -> None:
     # as of another process: one process knows a topic by one type alone
     context = rclpy.Context()
     rclpy.init(args=[], context=context, domain_id=int(os.environ["ROS_DOMAIN_ID"]))
@@ -351,7 +351,7 @@ def test_frame_id_with_a_slash_is_logged_once_and_frames_omit_it(
     ("field", "words"),
     [("k", "the camera is not calibrated (K is zero)"), ("p", "P is zero")],
 )
-def test_camera_infos_with_zeros_are_one_line(
+def test_camera_infos_with_zeros_are_logged_in_one_line(
     ros: Any, make: Make, log: Any, field: str, words: str
 ) -> None:
     make(image_kind="rectified")
@@ -369,7 +369,9 @@ def test_camera_infos_with_zeros_are_one_line(
     assert "Traceback" not in log
 
 
-def test_two_pose_nodes_with_the_same_names_are_logged_once(ros: Any, make: Make, log: Any) -> None:
+def test_two_pose_nodes_with_the_same_frame_names_are_logged_once(
+    ros: Any, make: Make, log: Any
+) -> None:
     make("left")
     make("right", id_prefix="q")
     make("back")
@@ -384,7 +386,7 @@ def test_two_pose_nodes_with_the_same_names_are_logged_once(ros: Any, make: Make
     assert "body_q0" not in log
 
 
-def test_two_nodes_of_one_name_are_logged_once_they_persist(
+def test_two_nodes_of_one_name_are_logged_only_if_both_stay(
     ros: Any, make: Make, log: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.neighbors.GONE_SECONDS", 0.0)

@@ -35,7 +35,7 @@ def person(*meters: float) -> HumanPose:
     return HumanPose(keypoints=joints)
 
 
-def test_nearest_person_is_published_and_nan_while_meters_are_unknown(
+def test_nearest_person_is_published_as_nan_while_meters_are_unknown(
     ros: Any, example: Any
 ) -> None:
     ros.executor.add_node(node := example.NearestPerson())

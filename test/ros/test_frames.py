@@ -54,7 +54,7 @@ def look_up(frames: Sequence[Any], name: str) -> Matrix:
     return found
 
 
-def test_every_joint_is_where_it_is(true_poses: TruePoses) -> None:
+def test_frame_of_every_joint_is_at_its_true_place(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
     frames = transforms_to_msg(true_poses(truths), HEADER, "p", 0.5)
     assert len({frame.child_frame_id for frame in frames}) == 2 * 34
@@ -64,7 +64,7 @@ def test_every_joint_is_where_it_is(true_poses: TruePoses) -> None:
             np.testing.assert_allclose(there, truth.joint(joint), atol=1e-5)
 
 
-def test_the_root_and_what_hangs_on_it(true_poses: TruePoses) -> None:
+def test_root_is_at_the_hips_and_is_the_parent_of_all_other_frames(true_poses: TruePoses) -> None:
     (truth,) = SyntheticSource("stand", live=False, camera_pitch_degrees=0.0).truths(0.0)
     frames = transforms_to_msg(true_poses([truth], [7]), HEADER, "front_", 0.5)
     root = look_up(frames, "body_front_7")
@@ -76,7 +76,7 @@ def test_the_root_and_what_hangs_on_it(true_poses: TruePoses) -> None:
     assert all(frame.header.stamp == HEADER.stamp for frame in frames)
 
 
-def test_invalid_joints_are_not_sent(true_poses: TruePoses) -> None:
+def test_invalid_joints_have_no_frame(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
     whole = true_poses(truths)
     index = whole.skeleton.index
@@ -95,7 +95,7 @@ def test_invalid_joints_are_not_sent(true_poses: TruePoses) -> None:
     assert not [name for name in names if name.endswith("_p1")]
 
 
-def test_without_meters_or_a_frame_there_are_none(true_poses: TruePoses) -> None:
+def test_no_frames_are_sent_without_meters_or_a_frame_id(true_poses: TruePoses) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
     assert transforms_to_msg(true_poses(truths, meters=False), HEADER, "p", 0.5) == []
     assert transforms_to_msg(true_poses(truths), header_to_msg(100.25, ""), "p", 0.5) == []
@@ -133,7 +133,7 @@ def stamps(messages: Sequence[Any]) -> list[float]:
     return [stamp_from_msg(msg.transforms[0].header.stamp) for msg in messages]
 
 
-def test_frames_come_with_their_poses_and_stop_with_them(
+def test_frames_are_sent_with_their_poses_and_end_with_them(
     ros: Any, make: Any, fake: Any, true_poses: TruePoses
 ) -> None:
     truths = SyntheticSource(scene=TWO, live=False).truths(0.0)
@@ -188,7 +188,7 @@ def test_joints_of_low_score_are_guesses_of_some_networks_only(
     assert len(frames[0].transforms) == 1 + joints
 
 
-def test_the_topic_comes_and_goes_with_the_node(ros: Any, make: Any) -> None:
+def test_tf_topic_exists_only_while_the_node_is_active(ros: Any, make: Any) -> None:
     node = make()
     node.trigger_configure()
     assert node.count_publishers("/tf") == 1
@@ -196,18 +196,18 @@ def test_the_topic_comes_and_goes_with_the_node(ros: Any, make: Any) -> None:
     assert node.count_publishers("/tf") == 0
 
 
-def test_transforms_can_be_turned_off(make: Any) -> None:
+def test_tf_topic_does_not_exist_if_publish_tf_is_false(make: Any) -> None:
     node = make(publish_tf=False)
     assert node.autostart()
     assert node.count_publishers("/tf") == 0
 
 
-def test_an_id_that_makes_no_name_is_refused(make: Any) -> None:
+def test_id_prefix_that_gives_no_valid_frame_name_is_refused(make: Any) -> None:
     with pytest.raises(Exception, match="id_prefix must be a lower-case letter"):
         make(id_prefix="1")
 
 
-def test_without_the_message_it_is_refused(
+def test_publish_tf_without_tf2_msgs_is_refused(
     make: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("tf2_ros", "tf2_msgs.msg"):
@@ -217,7 +217,7 @@ def test_without_the_message_it_is_refused(
     assert "publish_tf needs the message of /tf" in capfd.readouterr().err
 
 
-def test_tf2_ros_sends_them_where_it_is_installed(
+def test_tf2_ros_sends_the_frames_where_it_is_installed(
     ros: Any, make: Any, fake: Any, true_poses: TruePoses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By what every tf2_ros has: TransformBroadcaster(node, qos), sendTransform, pub_tf."""

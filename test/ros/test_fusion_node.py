@@ -171,7 +171,7 @@ def room(ros: Any, true_poses: Callable[..., Poses], tmp_path: Path) -> Room:
     return Room(ros, true_poses, tmp_path)
 
 
-def test_people_of_two_cameras_are_one_in_meters_with_a_stamp_of_an_image(room: Room) -> None:
+def test_people_of_two_cameras_are_fused_in_meters_with_the_stamp_of_an_image(room: Room) -> None:
     room.up()
     frames = room.ros.collect(TFMessage, "/tf")
     assert room.until(lambda: len(room.fused) > 3 and is_by_several(room.fused[-1]) and frames)
@@ -214,7 +214,7 @@ def test_target_frame_of_the_calibration_needs_no_tf(room: Room) -> None:
     assert named == {"left_optical": "world", "right_optical": "world"}
 
 
-def test_silent_camera_is_said_once_and_the_other_goes_on_less_surely(
+def test_silent_camera_is_reported_and_the_other_continues_with_larger_sigmas(
     room: Room, capfd: Any
 ) -> None:
     room.up(silent_after=3.0)
@@ -234,7 +234,7 @@ def test_silent_camera_is_said_once_and_the_other_goes_on_less_surely(
     assert capfd.readouterr().err.count("right is silent") == 1
 
 
-def test_camera_that_has_not_begun_to_send_is_not_silent_at_once(
+def test_camera_that_has_not_started_is_not_reported_as_silent_at_once(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = room.up(silent_after=0.1)
@@ -268,7 +268,7 @@ def test_camera_that_was_moved_is_named_in_the_diagnostics(room: Room) -> None:
     assert "left and right do not agree by" in said()[-1]
 
 
-def test_cameras_by_camera_info_and_tf(room: Room) -> None:
+def test_cameras_without_a_calibration_are_placed_by_camera_info_and_tf(room: Room) -> None:
     from scipy.spatial.transform import Rotation
 
     from pose_ros.messages.transforms import transform_to_msg
@@ -335,7 +335,7 @@ def test_camera_that_was_moved_a_little_is_named_among_three() -> None:
     ("text", "reason"),
     [("", "two or more"), ("left", "two or more"), ("left, left", "two"), ("a, b c!", "no part")],
 )
-def test_names_of_cameras_that_cannot_be_are_refused(text: str, reason: str) -> None:
+def test_impossible_camera_names_are_refused(text: str, reason: str) -> None:
     with pytest.raises(OptionError, match=reason):
         camera_names(text)
 

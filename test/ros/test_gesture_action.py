@@ -87,7 +87,7 @@ def stage(ros: Any, navigator: Navigator) -> Stage:
     return made
 
 
-def test_goal_is_sent_and_canceled_when_gesture_ends(
+def test_goal_is_canceled_when_the_gesture_ends(
     ros: Any, stage: Stage, navigator: Navigator
 ) -> None:
     topic = ros.collect(PoseStamped, "goal_pose")
@@ -107,7 +107,7 @@ def test_goal_is_canceled_on_deactivation(stage: Stage, navigator: Navigator) ->
     assert navigator.ends == ["canceled"]
 
 
-def test_a_goal_that_is_reached_ends_the_command(stage: Stage, navigator: Navigator) -> None:
+def test_reached_goal_ends_the_command(stage: Stage, navigator: Navigator) -> None:
     assert stage.until(lambda: navigator.goals, "point")
     navigator.there = True
     over = lambda: "make it again" in stage.states[-1].value  # noqa: E731

@@ -27,7 +27,7 @@ def a_gesture(ray: Ray | None = None) -> Gesture:
 
 
 @pytest.mark.parametrize("kind", RAYS)
-def test_gestures_there_and_back(kind: str) -> None:
+def test_gestures_are_unchanged_after_a_round_trip_through_a_message(kind: str) -> None:
     ray = RAYS[kind]
     header = Header(frame_id="camera_optical_frame")
     sent = gestures_to_msg([a_gesture(ray), Gesture("ok", "", 3, "ended", 0.5, 2.0)], header)
@@ -48,7 +48,7 @@ def test_gestures_there_and_back(kind: str) -> None:
     assert (first.ray.sigma, first.ray.metric) == (ray.sigma, ray.metric)
 
 
-def test_a_hand_without_a_body_goes_through_messages_with_its_numbers() -> None:
+def test_hand_without_a_body_keeps_its_ids_in_messages() -> None:
     of_hand = Gesture("fist", "right", NO_BODY + 3, "held", 0.5, 2.0)
     msg = serialize_message(gestures_to_msg([of_hand], Header()))
     assert gestures_from_msg(deserialize_message(msg, GestureArray)) == (of_hand,)

@@ -45,9 +45,7 @@ def mount(ros: Any) -> None:
     )
 
 
-def test_robot_follows_at_a_distance_and_stands_when_the_person_is_lost(
-    ros: Any, make: Any
-) -> None:
+def test_robot_follows_at_a_distance_and_stops_when_the_person_is_lost(ros: Any, make: Any) -> None:
     stage = make(commands="thumb_up: {do: follow, distance: 1.0}", lost_time=1.0)
     stage.people = lambda: standing(3.0, 1.0)
     stage.up()
@@ -75,7 +73,7 @@ def test_robot_follows_at_a_distance_and_stands_when_the_person_is_lost(
     assert stage.until(lambda: stage.states[-1].key in ("stopped", "disengaged"))
 
 
-def test_goals_go_to_the_target_frame(ros: Any, make: Any) -> None:
+def test_goals_are_in_the_target_frame(ros: Any, make: Any) -> None:
     stage = make(commands="thumb_up: {do: follow, mode: goal}")
     goals = ros.collect(PoseStamped, "goal_pose")
     stage.people = lambda: standing(4.0)
@@ -92,7 +90,7 @@ def test_goals_go_to_the_target_frame(ros: Any, make: Any) -> None:
     assert goals[0].pose.position.x == pytest.approx(2.5, abs=1e-5)
 
 
-def test_without_meters_the_state_has_the_reason(ros: Any, make: Any) -> None:
+def test_state_names_the_reason_when_meters_are_missing(ros: Any, make: Any) -> None:
     stage = make(commands="thumb_up: {do: follow}")
     stage.people = lambda: one_person().replace(clothes=CLOTHES)
     stage.up()

@@ -48,7 +48,7 @@ def ray_to(x: float, y: float) -> Ray:
     return Ray(origin, direction, 0.05, metric=True, origin_sigma=0.05)
 
 
-def test_a_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any) -> None:
+def test_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any) -> None:
     stage = make(commands="point: {do: goal}")
     calls: list[Any] = []
 

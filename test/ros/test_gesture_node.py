@@ -34,7 +34,7 @@ def make(ros: Any) -> Callable[..., Stage]:
     return lambda **parameters: Stage(ros, **parameters)
 
 
-def test_gesture_starts_speed_and_its_end_gives_zero(make: Any) -> None:
+def test_gesture_starts_a_speed_and_its_end_gives_zero(make: Any) -> None:
     stage = make()
     gestures = stage.ros.collect(GestureArray, "gesture/gestures")
     stage.up()
@@ -49,7 +49,7 @@ def test_gesture_starts_speed_and_its_end_gives_zero(make: Any) -> None:
     assert stage.until(stage.is_in("engaged"))
 
 
-def test_a_plain_twist_where_it_is_asked_for(make: Any) -> None:
+def test_twist_without_a_stamp_is_sent_if_configured(make: Any) -> None:
     stage = make(stamped=False)
     stage.up()
     stage.drive()
@@ -81,7 +81,7 @@ def test_zero_when_the_images_stop(make: Any) -> None:
     assert "timeout is 1 s" in stage.states[-1].value
 
 
-def test_messages_that_are_dropped_for_a_while_end_the_command(make: Any) -> None:
+def test_messages_dropped_for_a_while_end_the_command(make: Any) -> None:
     stage = make()
     stage.up()
     stage.drive()
@@ -246,7 +246,7 @@ def test_stop_topic_overrides_commands(make: Any) -> None:
     stage.drive()
 
 
-def test_event_is_published_and_its_service_called(make: Any) -> None:
+def test_event_is_published_and_its_service_is_called(make: Any) -> None:
     stage = make()
     calls: list[Any] = []
 

@@ -60,7 +60,7 @@ def names(found: list[Any]) -> set[str]:
     return {gesture.name for array in found for gesture in array.gestures}
 
 
-def test_gesture_is_taught_recognized_and_removed(ros: Any, make: Any, file: Path) -> None:
+def test_taught_gesture_is_recognized_until_it_is_removed(ros: Any, make: Any, file: Path) -> None:
     stage = make()
     taught = ros.collect(GestureExamples, "gesture/taught", LATCHED)
     gestures = ros.collect(GestureArray, "gesture/gestures")
@@ -84,7 +84,7 @@ def test_gesture_is_taught_recognized_and_removed(ros: Any, make: Any, file: Pat
     assert pose_ros.TaughtGestures.load(file).counts == {}
 
 
-def test_robot_stands_while_a_gesture_is_taught(ros: Any, make: Any, file: Path) -> None:
+def test_robot_does_not_move_while_a_gesture_is_taught(ros: Any, make: Any, file: Path) -> None:
     stage = make()
     taught = ros.collect(GestureExamples, "gesture/taught", LATCHED)
     stage.up()
@@ -99,7 +99,7 @@ def test_robot_stands_while_a_gesture_is_taught(ros: Any, make: Any, file: Path)
     assert stage.until(lambda: "being taught" not in stage.states[-1].value)
 
 
-def test_teaching_ends_by_itself_where_nothing_is_seen(ros: Any, make: Any, file: Path) -> None:
+def test_teaching_ends_by_itself_when_no_person_is_seen(ros: Any, make: Any, file: Path) -> None:
     stage = make()
     stage.people = lambda: Poses.empty(one_person().skeleton)
     taught = ros.collect(GestureExamples, "gesture/taught", LATCHED)
@@ -111,7 +111,9 @@ def test_teaching_ends_by_itself_where_nothing_is_seen(ros: Any, make: Any, file
     assert not file.exists()
 
 
-def test_what_cannot_be_taught_is_refused_in_one_line(ros: Any, make: Any, file: Path) -> None:
+def test_impossible_teaching_request_is_refused_in_one_line(
+    ros: Any, make: Any, file: Path
+) -> None:
     kept = pose_ros.TaughtGestures("blazepose33")
     kept.add("at_ease", standing().world[0])
     kept.save(file)
@@ -142,7 +144,7 @@ def test_what_cannot_be_taught_is_refused_in_one_line(ros: Any, make: Any, file:
     assert response.message == "the node is not active"
 
 
-def test_teaching_needs_a_file(ros: Any, make: Any, log: Any) -> None:
+def test_teaching_without_a_file_is_refused(ros: Any, make: Any, log: Any) -> None:
     stage = make(taught="")
     assert stage.node.trigger_configure() != SUCCESS
     assert "teach needs taught: the file that examples go to" in log

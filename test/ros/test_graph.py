@@ -67,7 +67,7 @@ def camera(topic: str = "/image", **more: Any) -> Observation:
     return Observation(endpoints=found, nodes=["/driver", "/pose"], **more)
 
 
-def test_of_several_cameras_the_chain_is_that_of_the_fused_people() -> None:
+def test_chain_of_several_cameras_is_that_of_the_fused_people() -> None:
     found = [
         endpoint("/a/pose/poses", POSES, "/a/pose", "publisher"),
         endpoint("/b/pose/poses", POSES, "/b/pose", "publisher"),
@@ -87,7 +87,7 @@ def test_stamps_are_read_from_the_serialized_message() -> None:
     assert (traffic.message.width, traffic.message.height) == (64, 48)
 
 
-def test_messages_without_a_header_are_counted_alone() -> None:
+def test_messages_without_a_header_are_counted_without_stamps() -> None:
     traffic = Traffic("std_msgs/msg/String")
     traffic.take(serialize_message(String(data="hello")), NOW)
     assert (traffic.count, traffic.stamped, traffic.rate) == (1, 0, 0.0)
@@ -102,7 +102,9 @@ def test_messages_without_a_header_are_counted_alone() -> None:
         ([LATCHED_QOS, RELIABLE], ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
     ],
 )
-def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durability: Any) -> None:
+def test_subscription_qos_matches_all_publishers(
+    qos: list[QoSProfile], reliability: Any, durability: Any
+) -> None:
     sources = [endpoint("/a", IMAGE, f"/n{i}", "publisher", q) for i, q in enumerate(qos)]
     found = hearing_qos(sources)
     assert (found.reliability, found.durability) == (reliability, durability)
@@ -118,7 +120,7 @@ def test_all_publishers_are_heard(qos: list[QoSProfile], reliability: Any, durab
         ((NOW - 0.2, NOW - 0.1), "their stamps in order"),
     ],
 )
-def test_stamps_that_no_camera_gives(stamps: tuple[float, ...], words: str) -> None:
+def test_impossible_stamps_are_reported(stamps: tuple[float, ...], words: str) -> None:
     seen = camera(traffic={"/image": images(*stamps)})
     assert any(words in finding.message for finding in doctor.check_images(seen))
 
@@ -140,7 +142,7 @@ def test_images_that_are_too_slow_for_gestures_are_a_warning(
     assert [f.severity for f in slow] == (["warning"] if is_slow else [])
 
 
-def test_images_that_are_only_compressed_say_which_parameter() -> None:
+def test_finding_for_compressed_images_names_the_parameter() -> None:
     found = [
         endpoint("/image/compressed", COMPRESSED, "/driver", "publisher"),
         endpoint("/image", IMAGE, "/pose", "subscriber"),
@@ -178,7 +180,7 @@ def test_network_on_a_cpu_beside_a_gpu_is_reported(
     assert "onnxruntime-gpu" in finding.cure
 
 
-def test_clock_that_stands_still_and_nodes_that_do_not_use_it() -> None:
+def test_stopped_clock_and_nodes_that_do_not_use_it_are_reported() -> None:
     clock = endpoint("/clock", "rosgraph_msgs/msg/Clock", "/player", "publisher")
     seen = Observation(endpoints=[clock], sim_time={"/pose": True, "/driver": False, "/old": None})
     still, mixed = doctor.check_clock(seen)
@@ -196,7 +198,7 @@ def alone() -> Iterator[SingleThreadedExecutor]:
     rclpy.shutdown()
 
 
-def test_nodes_that_come_late_are_waited_for(
+def test_doctor_waits_for_nodes_that_start_late(
     alone: SingleThreadedExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pose_ros.ros.doctor.DISCOVERY_SECONDS", 0.2)
@@ -216,7 +218,7 @@ def test_nodes_that_come_late_are_waited_for(
     late[0].destroy_node()
 
 
-def test_frames_that_hang_together_are_found_so(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connected_frames_are_found_connected(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pose_ros.ros.doctor.ANSWER_SECONDS", WAIT_SECONDS)
     mounting = TransformStamped(child_frame_id="camera_optical_frame")
     mounting.header.frame_id = "base_link"

@@ -114,7 +114,7 @@ def centers(image: np.ndarray[Any, Any], channels: str) -> np.ndarray[Any, Any]:
     return rgb[HEIGHT // 4 :: HEIGHT // 2, WIDTH // 4 :: WIDTH // 2].astype(int)
 
 
-def test_every_encoding_has_a_picture() -> None:
+def test_every_encoding_has_a_test_picture() -> None:
     assert ENCODERS.keys() == ENCODINGS.keys()
 
 
@@ -142,7 +142,7 @@ def test_big_endian_depth_of_color_is_read_as_little_endian(encoding: str) -> No
 
 @pytest.mark.parametrize("padding", [0, 5])
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
-def test_plain_color_is_not_copied(encoding: str, padding: int) -> None:
+def test_image_in_rgb_or_bgr_is_not_copied(encoding: str, padding: int) -> None:
     msg = message(encoding, ENCODERS[encoding](picture()), padding)
     image, channels = image_from_msg(msg)
     assert np.shares_memory(image, np.frombuffer(msg.data, np.uint8))
@@ -184,7 +184,7 @@ def spoil(**changes: Any) -> Image:
         (spoil(encoding="mono16", step=63), ["mono16", "step is 63", "64"]),
     ],
 )
-def test_a_bad_image_is_named(msg: Image, words: list[str]) -> None:
+def test_each_fault_of_an_image_is_named_in_one_line(msg: Image, words: list[str]) -> None:
     with pytest.raises(ImageError) as found:
         image_from_msg(msg)
     assert all(word in str(found.value) for word in words), str(found.value)
@@ -224,7 +224,7 @@ def test_damaged_compressed_image_is_refused(msg: CompressedImage, word: str) ->
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
-def test_there_and_back(channels: Any) -> None:
+def test_image_is_unchanged_after_a_round_trip_through_a_message(channels: Any) -> None:
     header = Header(frame_id="camera")
     sent = picture()[:, ::2]  # not contiguous
     msg = image_to_msg(sent, channels, header)
@@ -234,7 +234,7 @@ def test_there_and_back(channels: Any) -> None:
     np.testing.assert_array_equal(received, sent)
 
 
-def test_only_a_picture_becomes_a_message() -> None:
+def test_array_that_is_not_a_picture_is_refused() -> None:
     with pytest.raises(ImageError):
         image_to_msg(np.zeros((4, 4), np.uint8), "rgb", Header())
 
@@ -248,7 +248,9 @@ def middle(depth: DepthImage) -> float:
 @pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
 @pytest.mark.parametrize("big_endian", [False, True])
 @pytest.mark.parametrize("padding", [0, 5])
-def test_depth_in_millimeters(encoding: str, big_endian: bool, padding: int) -> None:
+def test_depth_in_millimeters_is_converted_to_meters(
+    encoding: str, big_endian: bool, padding: int
+) -> None:
     millimeters = np.full((HEIGHT, WIDTH), 1500, ">u2" if big_endian else "<u2")
     msg = message(encoding, millimeters, padding)
     msg.is_bigendian = int(big_endian)
@@ -260,7 +262,7 @@ def test_depth_in_millimeters(encoding: str, big_endian: bool, padding: int) -> 
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_depth_in_meters(big_endian: bool) -> None:
+def test_depth_in_meters_is_read_unchanged(big_endian: bool) -> None:
     meters = np.full((HEIGHT, WIDTH), 2.25, ">f4" if big_endian else "<f4")
     msg = message("32FC1", meters)
     msg.is_bigendian = int(big_endian)
@@ -268,7 +270,7 @@ def test_depth_in_meters(big_endian: bool) -> None:
     assert np.isnan(middle(depth_from_msg(message("32FC1", (meters * np.nan).astype("<f4")))))
 
 
-def test_a_picture_is_no_depth() -> None:
+def test_color_picture_is_refused_as_depth() -> None:
     with pytest.raises(ImageError, match="32FC1"):
         depth_from_msg(image_to_msg(picture(), "rgb", Header()))
     short = message("16UC1", np.zeros((HEIGHT, WIDTH), "<u2"))

@@ -63,7 +63,7 @@ def test_notes_of_the_plan_are_logged(module: Any) -> None:
     assert not any(type(each).__name__ == "LogInfo" for each in actions(module, camera="0"))
 
 
-def test_errors_of_the_plan_are_one_line(module: Any) -> None:
+def test_errors_of_the_plan_are_printed_in_one_line(module: Any) -> None:
     with pytest.raises(RuntimeError, match="^threshold must be a number, got 'x'; hfov is for the"):
         actions(module, threshold="x", hfov="60")
 
@@ -76,7 +76,7 @@ def test_errors_of_the_plan_are_one_line(module: Any) -> None:
         ([("id_prefix", "x"), "/my/file.yaml"], None),
     ],
 )
-def test_parameters_of_an_outer_launch_file_are_known(
+def test_parameters_of_an_outer_launch_file_are_read(
     module: Any, outside: list[Any], expected: frozenset[str] | None
 ) -> None:
     context = launch.LaunchContext()
@@ -88,7 +88,7 @@ def test_parameters_of_an_outer_launch_file_are_known(
     ("ends_launch", "code", "expected"),
     [(True, 0, "TimerAction"), (False, 0, "LogInfo"), (False, 1, "Shutdown")],
 )
-def test_when_the_bag_has_ended(
+def test_launch_ends_with_its_bag_unless_rviz_is_open(
     module: Any, monkeypatch: pytest.MonkeyPatch, ends_launch: bool, code: int, expected: str
 ) -> None:
     """Without RViz it ends; with it, it stays for whoever looks."""
@@ -105,7 +105,7 @@ def test_when_the_bag_has_ended(
     assert type(action).__name__ == expected
 
 
-def test_the_player_starts_with_the_last_node_that_is_active(
+def test_bag_player_starts_when_the_last_node_is_active(
     module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ def test_the_player_starts_with_the_last_node_that_is_active(
     assert gesture.execute(context) == [action]
 
 
-def test_the_player_is_none_of_what_starts_at_once(module: Any) -> None:
+def test_bag_player_does_not_start_together_with_the_nodes(module: Any) -> None:
     player = PlayerPlan(("ros2", "bag"), {}, ("pose",), ends_launch=True)
     plan = LaunchPlan(nodes=(NodePlan("pose_ros", "pose_node", "pose"),), player=player)
     found = module.actions_of(plan)

@@ -81,13 +81,13 @@ def merged(node: NodePlan) -> dict[str, Any]:
     return found
 
 
-def test_each_argument_is_described_and_unlike_the_others() -> None:
+def test_each_argument_has_a_description_of_its_own() -> None:
     assert len(BY_NAME) == len(ARGUMENTS) == 34
     assert all(len(each.description) > 20 for each in ARGUMENTS)
 
 
 @pytest.mark.parametrize(("argument", "node"), SETS_A_PARAMETER)
-def test_argument_is_of_the_kind_of_its_parameter(argument: LaunchArgument, node: str) -> None:
+def test_argument_has_the_type_of_its_parameter(argument: LaunchArgument, node: str) -> None:
     default = parameters_of(TABLES[node])[argument.parameter or argument.name].default
     assert type(default) is argument.kind
 
@@ -307,7 +307,7 @@ def check_player(given: dict[str, str], plan: LaunchPlan, managed: dict[str, Nod
         ({"bag": "b", "bag_rate": "inf"}, "bag_rate must be a number above 0, got 'inf'"),
     ],
 )
-def test_wrong_argument_is_one_line_and_starts_nothing(
+def test_wrong_argument_gives_a_one_line_error_and_starts_nothing(
     arguments: dict[str, str], line: str
 ) -> None:
     assert launch_plan(arguments, HERE) == LaunchPlan(errors=(line,))
@@ -339,7 +339,7 @@ def test_all_wrong_arguments_are_named_at_once() -> None:
     assert [line.split()[0] for line in found] == ["threshold", "rviz", "hfov"]
 
 
-def test_a_bag_is_played_once_the_nodes_are_active_by_its_own_time(
+def test_bag_is_played_with_its_own_time_once_the_nodes_are_active(
     scene_bag: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in USER_VARIABLES:
@@ -423,7 +423,7 @@ def test_without_setpriv_programs_start_with_no_prefix() -> None:
         ("synthetic?fps=10&begin=5", "synthetic:commanding?fps=10&begin=5"),
     ],
 )
-def test_drawn_scene_with_gestures_is_one_that_can_engage(camera: str, shown: str) -> None:
+def test_default_drawn_scene_with_gestures_raises_a_hand_to_engage(camera: str, shown: str) -> None:
     found = nodes(camera=camera, gesture="true")
     source = merged(found["camera"])["source"]
     assert source.startswith(shown)
@@ -437,19 +437,19 @@ def test_drawn_scene_with_gestures_is_one_that_can_engage(camera: str, shown: st
     assert merged(own)["person_height"] == 1.9
 
 
-def test_drawn_scene_without_gestures_is_as_named() -> None:
+def test_drawn_scene_without_gestures_is_opened_as_given() -> None:
     found = nodes(camera="synthetic")
     assert merged(found["camera"]) == {"source": "synthetic"}
     assert merged(found["pose"]) == {"allow_still_images": True}
 
 
-def test_unknown_scene_with_gestures_is_one_line() -> None:
+def test_unknown_scene_with_gestures_gives_a_one_line_error() -> None:
     (line,) = launch_plan({"camera": "synthetic:jump", "gesture": "true"}, HERE).errors
     assert line.startswith("camera: synthetic:jump")
     assert "unknown gesture or scene 'jump'" in line
 
 
-def test_python_without_opencv_still_shows_a_scene_that_can_engage(
+def test_default_scene_is_chosen_without_opencv(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing(_spec: str) -> Any:
@@ -474,12 +474,12 @@ def test_two_cameras_in_two_namespaces_share_no_name_on_tf() -> None:
 
 
 @pytest.mark.parametrize("namespace", ["", "front", "/Robot1/", "_hidden"])
-def test_names_after_a_namespace_are_ones_that_the_node_accepts(namespace: str) -> None:
+def test_names_made_from_a_namespace_are_valid_for_the_node(namespace: str) -> None:
     prefix = merged(nodes(camera="0", namespace=namespace)["pose"]).get("id_prefix", "p")
     assert parameters_of(PoseParameters)["id_prefix"].check(prefix) == prefix
 
 
-def test_names_of_the_user_are_kept_in_a_namespace() -> None:
+def test_names_that_the_user_set_are_kept_in_a_namespace() -> None:
     given = {"camera": "0", "namespace": "front", "frame_id": "lens", "id_prefix": "f"}
     plan = planned(HERE, **given)
     found = {node.name: merged(node) for node in plan.nodes}

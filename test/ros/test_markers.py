@@ -41,7 +41,7 @@ def actions(array: Any) -> dict[tuple[str, int], int]:
     return {(marker.ns, marker.id): marker.action for marker in array.markers}
 
 
-def test_lines_and_spheres_are_where_the_joints_are(truth: Any, true_poses: TruePoses) -> None:
+def test_lines_and_spheres_are_at_the_joints(truth: Any, true_poses: TruePoses) -> None:
     poses = true_poses([truth], [7])
     lines, spheres = SkeletonMarkers().update(poses, HEADER, 0.5).markers
     assert (lines.type, spheres.type) == (Marker.LINE_LIST, Marker.SPHERE_LIST)
@@ -90,7 +90,7 @@ def test_markers_of_a_person_who_is_gone_are_deleted_once(
     assert not markers.clear().markers
 
 
-def test_without_meters_there_are_none(truth: Any, true_poses: TruePoses) -> None:
+def test_no_markers_without_meters(truth: Any, true_poses: TruePoses) -> None:
     markers = SkeletonMarkers()
     assert not markers.update(true_poses([truth], meters=False), HEADER, 0.5).markers
     markers.update(true_poses([truth]), HEADER, 0.5)
@@ -98,7 +98,7 @@ def test_without_meters_there_are_none(truth: Any, true_poses: TruePoses) -> Non
     assert set(actions(gone).values()) == {Marker.DELETE}
 
 
-def test_joints_without_a_link_have_no_empty_list(truth: Any, true_poses: TruePoses) -> None:
+def test_joints_without_a_link_give_no_empty_line_marker(truth: Any, true_poses: TruePoses) -> None:
     whole = true_poses([truth])
     scores = np.zeros_like(whole.keypoint_scores)
     scores[0, whole.skeleton.index("nose")] = 1.0
@@ -151,7 +151,7 @@ def topics(tree: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["pose.rviz", "foxglove.json"])
-def test_viewers_are_set_to_what_the_nodes_publish(ros: Any, fake: Any, name: str) -> None:
+def test_viewer_configurations_name_the_topics_of_the_nodes(ros: Any, fake: Any, name: str) -> None:
     camera = ros.add(CameraNode())
     pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
     gesture = ros.add(GestureNode())

@@ -93,7 +93,7 @@ def serialized(kind: str) -> tuple[bytes, Any]:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_both_read_the_same(kind: str) -> None:
+def test_messages_of_bags_and_of_rclpy_serialize_alike(kind: str) -> None:
     name = f"{PACKAGES.get(kind, 'pose_ros')}/msg/{kind}"
     ours = bytes(message_types.typestore().serialize_cdr(MAKERS[kind](message_types.types), name))
     theirs, cls = serialized(kind)
@@ -108,7 +108,7 @@ def from_bag(kind: str, name: str) -> Any:
     return message_types.typestore().deserialize_cdr(data, name)
 
 
-def test_a_bags_messages_there_and_back() -> None:
+def test_messages_of_a_bag_are_converted_without_loss() -> None:
     found = poses_from_msg(from_bag("PoseArray", "pose_ros/msg/PoseArray"))
     expected = one_person()
     for field in ("ids", "scores", "boxes", "keypoints", "keypoint_scores", "depths", "world"):
@@ -128,7 +128,7 @@ def test_a_bags_messages_there_and_back() -> None:
     assert channels == "rgb"
 
 
-def test_a_stamp_is_exact() -> None:
+def test_stamp_is_exact_to_the_nanosecond() -> None:
     for types in (messages.types, message_types.types):
         assert nanoseconds_of(header(types).stamp) == NANOSECONDS
 
@@ -142,7 +142,7 @@ def test_an_image_of_a_bag_is_read_without_a_copy() -> None:
     assert (view.width, view.height, view.encoding, len(view.data)) == (3, 2, "16UC1", 12)
 
 
-def test_frames_are_the_same() -> None:
+def test_frames_for_bags_and_for_rclpy_are_equal() -> None:
     ours, theirs = (
         transforms(types, one_person(), header(types), "p", 0.5)
         for types in (message_types.types, messages.types)

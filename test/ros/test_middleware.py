@@ -36,7 +36,7 @@ CLAIM = "import os; os.getpid = lambda: 7\nfrom pose_ros.ros.middleware import c
     ("rclpy", "name"),
     [("7.1.5", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("9.1.2", "FASTDDS_DEFAULT_PROFILES_FILE")],
 )
-def test_the_profile_is_named_as_this_fast_dds_reads_it(
+def test_profile_is_set_under_the_variable_that_this_fast_dds_reads(
     rclpy: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _: rclpy)
@@ -53,13 +53,13 @@ def test_the_profile_is_named_as_this_fast_dds_reads_it(
 
 
 @pytest.mark.parametrize("name", middleware.USER_VARIABLES)
-def test_variable_set_by_the_user_stays(name: str) -> None:
+def test_variable_set_by_the_user_is_kept(name: str) -> None:
     environment = {name: "own"}
     middleware.prepare(environment)
     assert environment == {name: "own"}
 
 
-def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_shared_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SEGMENT_BYTES", 1 << 60)
     environment: dict[str, str] = {}
     middleware.prepare(environment)
@@ -76,7 +76,7 @@ def segment(folder: Path, name: str, age_seconds: float = 60.0) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["fastrtps", "fastdds"])
-def test_segments_without_an_owner_go_and_nothing_else(tmp_path: Path, kind: str) -> None:
+def test_only_segments_without_an_owner_are_removed(tmp_path: Path, kind: str) -> None:
     dead = segment(tmp_path, f"{kind}_0123456789abcdef")
     owned = segment(tmp_path, f"{kind}_fedcba9876543210")
     young = segment(tmp_path, f"{kind}_00000000000000aa", age_seconds=0.0)

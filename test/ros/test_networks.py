@@ -29,7 +29,7 @@ WIDE, HIGH = 3 * paf_oracle.SIZE, paf_oracle.SIZE
 
 
 @pytest.mark.parametrize("name", ["trt_body18", "trt_hand21"])
-def test_people_or_hands_of_a_picture_become_messages(ros: Any, tmp_path: Path, name: str) -> None:
+def test_people_or_hands_of_a_picture_are_published(ros: Any, tmp_path: Path, name: str) -> None:
     oracle = paf_oracle.write(tmp_path, name)
     places = [oracle.place(x, 0.5, size) for x, size in ((0.2, 0.22), (0.5, 0.2), (0.8, 0.24))]
     # three times as wide as the network's input: the node stretches it, and its results back
@@ -68,7 +68,7 @@ def test_people_or_hands_of_a_picture_become_messages(ros: Any, tmp_path: Path, 
     assert np.count_nonzero(difference.max(axis=2) > 60) > 500
 
 
-def test_a_network_and_a_skeleton_of_ones_own(ros: Any, tmp_path: Path) -> None:
+def test_network_and_skeleton_of_the_user_are_published(ros: Any, tmp_path: Path) -> None:
     card = tmp_path / "seen.yaml"
     card.write_text(markers.CARD, encoding="utf-8")
     names = ("left_shoulder", "right_shoulder", "left_wrist", "right_wrist")

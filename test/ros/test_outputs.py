@@ -17,7 +17,7 @@ from pose_ros.ros.pose_node import PoseNode
     ("parameter", "value", "package"),
     [("people_frame", "odom", "people_msgs"), ("publish_detections", True, "vision_msgs")],
 )
-def test_output_without_its_package_is_refused(
+def test_output_whose_package_is_missing_is_refused(
     ros: Any, fake: Any, capfd: Any, parameter: str, value: Any, package: str
 ) -> None:
     asked = [Parameter(parameter, value=value)]

@@ -32,7 +32,7 @@ def written(path: Path) -> list[tuple[float, int]]:
     return [(frame.stamp, round(float(frame.image.mean()))) for frame in frames]
 
 
-def test_every_image_is_at_its_time(tmp_path: Path) -> None:
+def test_every_image_is_written_at_its_time(tmp_path: Path) -> None:
     with VideoRecorder(tmp_path / "new" / "o.mp4") as recorder:
         for stamp, value in ((100.0, 20), (100.25, 90), (100.2, 0), (100.5, 160), (160.5, 230)):
             recorder.add(gray(value), "bgr", stamp)
@@ -57,11 +57,11 @@ def test_image_of_another_size_is_scaled(tmp_path: Path) -> None:
     assert len(written(tmp_path / "o.avi")) == 2
 
 
-def test_suffix_of_no_video_becomes_mp4(tmp_path: Path) -> None:
+def test_file_without_a_video_suffix_becomes_mp4(tmp_path: Path) -> None:
     assert VideoRecorder(tmp_path / "o.txt").path == tmp_path / "o.mp4"
 
 
-def test_file_that_cannot_be_written_is_an_error_of_add(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_an_error_with_the_first_image(tmp_path: Path) -> None:
     (tmp_path / "o.mp4").mkdir()
     recorder = VideoRecorder(tmp_path / "o.mp4")
     with pytest.raises(OutputError, match=r"o\.mp4"):
@@ -75,7 +75,7 @@ def add_many(recorder: VideoRecorder) -> None:
         recorder.add(gray(0), "bgr", float(i))
 
 
-def test_nothing_added_writes_nothing(tmp_path: Path) -> None:
+def test_overlay_without_images_writes_no_file(tmp_path: Path) -> None:
     with VideoRecorder(tmp_path / "o.mp4"):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -113,7 +113,7 @@ def test_overlay_waits_for_the_gestures_of_its_image(ros: Any, fake: Any) -> Non
     given.close()
 
 
-def test_picture_file_is_always_the_last_picture(tmp_path: Path) -> None:
+def test_picture_file_holds_the_latest_picture(tmp_path: Path) -> None:
     path = tmp_path / "now.png"
     view, _ = overlay.open_view(str(path))
     for value in (50, 200):
@@ -133,12 +133,12 @@ def test_video_file_is_finished_on_close(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["film", "now.txt", ""])
-def test_unknown_overlay_target_is_one_line(where: str) -> None:
+def test_unknown_overlay_target_gives_a_one_line_error(where: str) -> None:
     with pytest.raises(OptionError, match="--overlay must be window, browser, a video"):
         overlay.open_view(where)
 
 
-def test_window_that_cannot_be_had_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_window_that_cannot_open_names_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(OptionError, match="^no window: .*--overlay browser"):

@@ -27,7 +27,7 @@ ALL = [(table, name) for table in TABLES for name in parameters_of(table)]
 
 
 @pytest.mark.parametrize(("table", "name"), ALL)
-def test_every_parameter_is_described_and_its_default_allowed(table: type, name: str) -> None:
+def test_every_parameter_has_a_description_and_a_valid_default(table: type, name: str) -> None:
     parameter = parameters_of(table)[name]
     default = parameter.default
     assert parameter.description.endswith(".")
@@ -48,7 +48,7 @@ def test_every_parameter_is_described_and_its_default_allowed(table: type, name:
     )
 
 
-def test_defaults_are_those_of_the_library() -> None:
+def test_defaults_equal_those_of_the_library() -> None:
     found = table_from(
         PoseParameters, {name: p.default for name, p in parameters_of(PoseParameters).items()}
     )
@@ -58,7 +58,7 @@ def test_defaults_are_those_of_the_library() -> None:
     assert found.lift == LiftOptions()
 
 
-def test_the_hand_network_is_the_one_that_is_named() -> None:
+def test_hand_network_is_the_one_in_the_parameter() -> None:
     with pytest.raises(ModelError, match="blazepose-full finds no hands at the wrists"):
         hands_from(PoseParameters(hands=HandOptions(network="blazepose-full")))
 
@@ -135,7 +135,9 @@ def test_value_of_a_parameter_is_checked_and_converted(
 
 @pytest.mark.parametrize("configured", [False, True])
 @pytest.mark.parametrize(("table", "name"), ALL)
-def test_only_live_ones_change_while_configured(table: type, name: str, configured: bool) -> None:
+def test_only_live_parameters_change_while_configured(
+    table: type, name: str, configured: bool
+) -> None:
     parameter = parameters_of(table)[name]
     judge = parameters.on_set(table, lambda: configured)
     result = judge([Parameter(name, value=parameter.default)])
@@ -155,7 +157,7 @@ def test_exactly_these_parameters_are_live() -> None:
     }
 
 
-def test_parameters_of_others_pass() -> None:
+def test_parameters_of_other_owners_are_accepted() -> None:
     judge = parameters.on_set(PoseParameters, lambda: True)
     assert judge([Parameter("use_sim_time", value=True)]).successful
 
@@ -171,7 +173,7 @@ def declare(ros: Any, table: type, *overrides: Parameter) -> Any:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_declared_on_a_node(ros: Any, table: type) -> None:
+def test_parameters_are_declared_with_defaults_and_descriptions(ros: Any, table: type) -> None:
     values, described = declare(ros, table)
     assert values == table()
     assert [d.name for d in described] == list(parameters_of(table))
@@ -202,14 +204,14 @@ def test_an_added_option_is_declared_with_its_range(ros: Any) -> None:
     assert (limits.from_value, limits.to_value) == (0.0, 9.0)
 
 
-def test_declared_with_values_from_outside(ros: Any) -> None:
+def test_overrides_are_converted_to_the_declared_type(ros: Any) -> None:
     values, _ = declare(
         ros, CameraParameters, Parameter("source", value=0), Parameter("rate", value=15)
     )
     assert values == CameraParameters(source="0", rate=15.0)
 
 
-def test_a_bad_value_from_outside_is_named_with_its_range(ros: Any) -> None:
+def test_bad_override_is_named_with_its_range(ros: Any) -> None:
     with pytest.raises(OptionError, match=r"^threshold must be in \[0, 1\], got 2.0$"):
         declare(ros, PoseParameters, Parameter("threshold", value=2.0))
 
@@ -252,7 +254,7 @@ COMMANDS_THAT_CANNOT_BE = {
 
 
 @pytest.mark.parametrize("name", COMMANDS_THAT_CANNOT_BE)
-def test_impossible_commands_are_one_short_line(name: str) -> None:
+def test_impossible_commands_give_a_short_one_line_error(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         parse_commands(COMMANDS_THAT_CANNOT_BE[name])
     said = str(caught.value)
@@ -270,7 +272,7 @@ ODD_VALUES: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
+def test_no_value_of_a_parameter_terminates_a_node(ros: Any, table: type) -> None:
     """Whatever is set is taken or refused in a line, and the table can be read afterwards."""
     node = {
         PoseParameters: PoseNode,
@@ -294,7 +296,7 @@ def test_no_value_of_a_parameter_ends_a_node(ros: Any, table: type) -> None:
     assert isinstance(parameters.read(node, table), table)
 
 
-def test_impossible_commands_are_answered_with_the_reason(ros: Any) -> None:
+def test_impossible_commands_are_refused_with_the_reason(ros: Any) -> None:
     """As ``ros2 param set gesture commands`` asks for it, over the service."""
     ros.add(GestureNode())
     client = ros.node.create_client(SetParameters, "gesture/set_parameters")

@@ -123,7 +123,7 @@ def test_line_cone_and_target_are_shown_and_deleted(
         {"origin": np.full(3, np.nan)},
     ],
 )
-def test_a_ray_without_a_place_is_not_shown(ros: Any, unplaced: dict[str, Any]) -> None:
+def test_ray_without_an_origin_is_not_shown(ros: Any, unplaced: dict[str, Any]) -> None:
     stage = Stage(ros, commands=COMMANDS)
     found = ros.collect(MarkerArray, "gesture/markers")
     stage.up()

@@ -78,7 +78,7 @@ def send(ros: Any, node: PoseNode, kind: type = Image, topic: str = "image") -> 
     return publisher.publish  # type: ignore[no-any-return]
 
 
-def test_every_transition_twice(ros: Any, make: Make, fake: Any) -> None:
+def test_every_transition_works_twice(ros: Any, make: Make, fake: Any) -> None:
     node = make()
     poses = ros.collect(PoseArray, "pose/poses")
     stamps = iter(range(100, 10_000))
@@ -109,7 +109,7 @@ def test_inactive_node_publishes_nothing(ros: Any, make: Make, fake: Any) -> Non
     assert (poses, fake.stamps) == ([], [])
 
 
-def test_an_impossible_request_is_refused_and_harmless(ros: Any, make: Make) -> None:
+def test_impossible_transition_is_refused_and_changes_nothing(ros: Any, make: Make) -> None:
     node = make()
     client = ros.node.create_client(ChangeState, "pose/change_state")
     assert ros.spin_until(client.service_is_ready)
@@ -136,7 +136,7 @@ def fail(error: Exception) -> Callable[[Any], Any]:
         (ValueError("a defect"), TransitionCallbackReturn.ERROR),
     ],
 )
-def test_a_model_that_fails_leaves_it_unconfigured_with_the_reason(
+def test_model_that_fails_to_load_leaves_the_node_unconfigured_with_the_reason(
     ros: Any, make: Make, capfd: Any, error: Exception, result: Any
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
@@ -152,7 +152,7 @@ def test_a_model_that_fails_leaves_it_unconfigured_with_the_reason(
     assert node.trigger_configure() == result
 
 
-def test_a_bad_model_folder_or_network_is_named(ros: Any, capfd: Any) -> None:
+def test_bad_model_folder_or_network_is_named_in_the_log(ros: Any, capfd: Any) -> None:
     node = ros.add(PoseNode(parameter_overrides=[Parameter("network", value="no-such-net")]))
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert node.state == "unconfigured"
@@ -219,7 +219,9 @@ def test_node_survives_an_estimator_that_fails(ros: Any, make: Make, fake: Any) 
     assert ros.spin_until(lambda: publish(image(101)) or poses)
 
 
-def test_no_frame_id_is_warned_about_once_and_passed_on(ros: Any, make: Make, capfd: Any) -> None:
+def test_missing_frame_id_is_warned_about_once_and_passed_on(
+    ros: Any, make: Make, capfd: Any
+) -> None:
     node = make()
     assert node.autostart()
     poses = ros.collect(PoseArray, "pose/poses")
@@ -337,7 +339,7 @@ def test_live_parameters_apply_to_the_next_frame(ros: Any, make: Make, fake: Any
     assert ros.spin_until(lambda: publish(image(101)) or applied())
 
 
-def test_live_parameter_applies_where_rclpy_is_that_of_humble(
+def test_live_parameter_applies_with_the_rclpy_of_humble(
     ros: Any, make: Make, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the callbacks that are younger, through the service that ros2 param calls."""
@@ -393,7 +395,7 @@ def test_a_parameter_set_while_unconfigured_counts_when_configured(ros: Any, mak
     assert asked[0].engine.threads == 5
 
 
-def test_the_skeleton_is_latched_and_sent_again_when_it_changes(ros: Any, make: Make) -> None:
+def test_skeleton_is_latched_and_published_again_when_it_changes(ros: Any, make: Make) -> None:
     node = make()
     assert node.autostart()
     found = ros.collect(Skeleton, "pose/skeleton", LATCHED)  # a late subscriber
@@ -467,7 +469,7 @@ def test_hands_follow_their_people_under_the_same_header(
     assert fake_hands.stamps[-1] >= 200.0
 
 
-def test_hands_are_not_looked_for_unless_asked(ros: Any, make: Make, fake_hands: Any) -> None:
+def test_hands_are_not_searched_unless_enabled(ros: Any, make: Make, fake_hands: Any) -> None:
     node = make()
     assert node.autostart()
     poses = ros.collect(PoseArray, "pose/poses")
@@ -486,7 +488,7 @@ def test_hands_of_a_network_without_bodies_are_refused(
     assert not node.count_publishers("pose/hands")
 
 
-def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
+def test_networks_find_people_and_hands(ros: Any, data: Any) -> None:
     """A woman with a suitcase, whose hands are both in sight."""
 
     node = ros.add(PoseNode(parameter_overrides=[Parameter("hands", value=True)]))
@@ -513,7 +515,7 @@ def test_the_networks_find_people_and_hands(ros: Any, data: Any) -> None:
     ("network", "skeleton"),
     [("posenet-mobilenet", "coco17"), ("blazepose-full", "blazepose33")],
 )
-def test_network_finds_all_people_alone_or_with_cached_finder(
+def test_network_finds_all_people_alone_or_with_a_cached_finder(
     ros: Any, data: Any, finder_models: Any, network: str, skeleton: str
 ) -> None:
     overrides = {"network": network, "models_dir": str(finder_models), "max_people": 10}
@@ -587,7 +589,7 @@ def test_node_with_a_source_captures_by_itself(ros: Any, make: Make, fake: Any) 
     assert node.trigger_activate() == SUCCESS
 
 
-def test_a_source_that_is_not_there_leaves_it_inactive(make: Make, capfd: Any) -> None:
+def test_missing_source_leaves_the_node_inactive(make: Make, capfd: Any) -> None:
     node = make(source="/no/such/clip.mp4")
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
@@ -595,7 +597,7 @@ def test_a_source_that_is_not_there_leaves_it_inactive(make: Make, capfd: Any) -
     assert "/no/such/clip.mp4" in capfd.readouterr().err
 
 
-def test_diagnostics_tell_what_runs(ros: Any, make: Make) -> None:
+def test_diagnostics_name_the_network_and_the_provider(ros: Any, make: Make) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
     node = make()
     assert node.autostart()

@@ -188,7 +188,7 @@ ACTOR = "synthetic:stand"
         ("up", ["depth_topic:=/a/depth", "person_height:=1.8"], "from /a/depth", signal.SIGINT),
     ],
 )
-def test_a_signal_ends_it_cleanly(
+def test_signal_ends_a_node_cleanly(
     start: Start, name: str, arguments: list[str], ready: str, number: signal.Signals
 ) -> None:
     program = start(name, *arguments)
@@ -197,7 +197,7 @@ def test_a_signal_ends_it_cleanly(
     assert "Traceback" not in program.said
 
 
-def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None:
+def test_repeated_ctrl_c_does_not_change_the_exit_code(start: Start) -> None:
     """A terminal and ros2 launch each send one; what comes late must not kill."""
     program = start("pose_node", *parameters(source=ACTOR, autostart="true"))
     assert program.wait_for("]: active"), program.said
@@ -220,7 +220,7 @@ def test_an_impatient_ctrl_c_does_not_change_the_exit_code(start: Start) -> None
         ("up", ["--camera", "0", "--camera", "1"], "pose-ros up: cameras need calibration"),
     ],
 )
-def test_program_that_cannot_start_exits_with_code_1_and_one_line(
+def test_program_that_cannot_start_exits_with_code_1_and_a_one_line_error(
     start: Start, name: str, arguments: list[str], words: str
 ) -> None:
     program = start(name, *arguments)
@@ -229,7 +229,7 @@ def test_program_that_cannot_start_exits_with_code_1_and_one_line(
     assert "Traceback" not in program.said
 
 
-def test_up_hands_poses_out(ros: Any, start: Start) -> None:
+def test_up_publishes_poses(ros: Any, start: Start) -> None:
     poses = ros.collect(PoseArray, "pose/poses")
     images = ros.collect(Image, "image")
     hands = ros.collect(PoseArray, "pose/hands")
@@ -332,7 +332,7 @@ def test_demo_drives_no_robot_before_a_real_camera(start: Start, tmp_path: Path)
     assert "--robot needs a drawn scene" in program.said
 
 
-def test_demo_of_a_clip_ends_with_it(start: Start, tmp_path: Path) -> None:
+def test_demo_of_a_clip_ends_when_the_clip_ends(start: Start, tmp_path: Path) -> None:
     clip = tmp_path / "clip.avi"
     # slow: an image is dropped only where this machine stops for longer than 0.4 s
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 2.5, (320, 240))
@@ -361,7 +361,7 @@ def test_demo_refuses_an_unknown_scene(start: Start, tmp_path: Path, scene: str,
     assert "Traceback" not in program.said
 
 
-def test_demo_says_what_is_missing(start: Start, tmp_path: Path) -> None:
+def test_demo_names_the_missing_camera(start: Start, tmp_path: Path) -> None:
     program = start("demo", "--camera", "/dev/video99", "--out", str(tmp_path / "o.mp4"))
     assert program.process.wait(START_SECONDS) == 1
     assert "/dev/video99" in program.said
@@ -390,7 +390,7 @@ def children(process: int) -> list[int]:
     return found
 
 
-def test_demo_takes_its_nodes_along_even_when_it_is_killed(start: Start, tmp_path: Path) -> None:
+def test_nodes_of_a_demo_end_even_when_the_demo_is_killed(start: Start, tmp_path: Path) -> None:
     program = start("demo", "--seconds", "300", "--out", str(tmp_path / "o.mp4"))
     assert program.wait_for(" fps "), program.said
     nodes = children(program.process.pid)

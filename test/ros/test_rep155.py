@@ -36,7 +36,7 @@ def poses(true_poses: TruePoses) -> Poses:
     return true_poses([SyntheticSource("point_right", live=False).truth(0.0)], [7])
 
 
-def test_the_skeleton_in_the_messages_order(poses: Poses) -> None:
+def test_keypoints_are_in_the_order_of_the_message(poses: Poses) -> None:
     found = skeleton2d(poses[0], 640, 480)
     assert found.shape == (18, 3)
     # RIGHT_WRIST=4, LEFT_WRIST=7, NECK=1 of hri_msgs/Skeleton2D
@@ -60,7 +60,7 @@ def test_joint_missing_or_outside_image_has_no_coordinates(poses: Poses) -> None
     assert np.all((rest >= 0) & (rest <= 1))
 
 
-def test_the_region_is_cut_to_the_image(poses: Poses) -> None:
+def test_region_of_a_person_is_clipped_to_the_image(poses: Poses) -> None:
     def boxed(*box: float) -> Any:
         return region(poses.replace(boxes=np.array([box], np.float32))[0], 640, 480)
 
@@ -89,14 +89,14 @@ def test_gestures_have_the_constants_of_the_messages(gestures: Any, constants: A
     assert gesture_constants(gestures) == constants
 
 
-def test_posture_is_the_lowest_that_is_seen_and_unknown_without_one() -> None:
+def test_posture_is_the_lowest_one_seen_and_unknown_without_any() -> None:
     assert posture_constant([done("wave", "left"), done("looking")]) is None
     assert posture_constant([done("walking")]) == "STANDING"
     assert posture_constant([done("sitting"), done("facing")]) == "SITTING"
     assert posture_constant([done("standing"), done("fallen"), done("lying")]) == "LAYING"
 
 
-def test_operator_is_engaged_and_who_looks_or_asks_is_engaging() -> None:
+def test_operator_is_engaged_and_person_who_looks_or_raises_a_hand_is_engaging() -> None:
     def level(*names: str, commands: bool = False, sees_looks: bool = True) -> str:
         return engagement_constant(
             [done(name) for name in names],
@@ -112,7 +112,7 @@ def test_operator_is_engaged_and_who_looks_or_asks_is_engaging() -> None:
 
 
 @pytest.mark.skipif(find_spec("hri_msgs") is not None, reason="hri_msgs is installed")
-def test_without_the_messages_it_is_refused(ros: Any, fake: Any, capfd: Any) -> None:
+def test_rep155_output_without_its_messages_is_refused(ros: Any, fake: Any, capfd: Any) -> None:
     node = ros.add(
         PoseNode(
             make_estimator=lambda _parameters: fake,

@@ -205,7 +205,7 @@ def stage(ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 @pytest.mark.parametrize("with_finder", [False, True], ids=["default", "finder and palms"])
-def test_rounds_of_a_replay_give_the_results_of_the_pipeline(
+def test_repeated_replays_give_the_results_of_the_pipeline(
     bag: Path, stage: Any, capfd: Any, request: Any, with_finder: bool
 ) -> None:
     """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is said once.
@@ -260,7 +260,7 @@ def test_rounds_of_a_replay_give_the_results_of_the_pipeline(
     assert sorted(line.split("]: ")[0].split("[")[-1] for line in back) == ["gesture", "pose"]
 
 
-def test_images_by_themselves_are_those_of_the_pipeline_whatever_is_lost(
+def test_results_of_single_images_equal_the_pipeline_although_images_are_lost(
     bag: Path, stage: Any
 ) -> None:
     """As quick as can be: the nodes see some of the images, and say the same of each."""

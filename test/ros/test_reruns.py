@@ -42,7 +42,7 @@ NO_ROBOT = {
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_failed_test_runs_again_over_a_new_ros_unless_it_is_of_safety(
+def test_failed_test_runs_again_with_a_new_ros_context_unless_marked_safety(
     tmp_path: Path, checkout: Path, workers: tuple[str, ...]
 ) -> None:
     (tmp_path / "ros").mkdir()
@@ -61,7 +61,7 @@ def test_failed_test_runs_again_over_a_new_ros_unless_it_is_of_safety(
         assert f"FAILED {name}" in done.stdout
 
 
-def test_each_test_of_a_robot_is_of_safety() -> None:
+def test_each_test_of_a_robot_is_marked_safety() -> None:
     unmarked = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         text = path.read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ started.wait()
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux has no setpriv here")
-def test_node_ends_when_what_launched_it_is_killed(ros: Any) -> None:
+def test_node_ends_when_its_launcher_is_killed(ros: Any) -> None:
     prefix = END_WITH_LAUNCH.split()
     command = [sys.executable, "-c", LAUNCHER, *prefix, str(node_executable("camera_node"))]
     with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT) as launcher:
@@ -72,7 +72,7 @@ def test_node_ends_when_what_launched_it_is_killed(ros: Any) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_launch_commands_name_arguments_that_exist(checkout: Path, page: str) -> None:
+def test_launch_commands_in_the_docs_name_existing_arguments(checkout: Path, page: str) -> None:
     lines = "".join(blocks(checkout, page, "sh")).splitlines()
     commands = [shlex.split(line, comments=True) for line in lines]
     launches = [
@@ -85,7 +85,7 @@ def test_launch_commands_name_arguments_that_exist(checkout: Path, page: str) ->
         assert set(names) <= KNOWN_ARGUMENTS
 
 
-def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
+def test_parameter_files_of_the_robot_page_are_valid(checkout: Path) -> None:
     files = {
         block.splitlines()[0]: yaml.safe_load(block)["/**"]["ros__parameters"]
         for block in blocks(checkout, "docs/tutorials/robot.md", "yaml")
@@ -99,7 +99,7 @@ def test_parameter_files_of_the_robot_page_are_accepted(checkout: Path) -> None:
     command_config_from(parameters, compare_clock=True)
 
 
-def test_python_samples_compile_and_name_arguments_that_exist(checkout: Path) -> None:
+def test_python_samples_compile_and_name_existing_arguments(checkout: Path) -> None:
     for page in ("docs/tutorials/robot.md", "docs/tutorials/next_node.md"):
         for block in blocks(checkout, page, "python"):
             ast.parse(block)
@@ -148,7 +148,7 @@ def promised(checkout: Path) -> dict[str, tuple[ReliabilityPolicy, DurabilityPol
     return found
 
 
-def test_nodes_offer_the_quality_of_service_that_the_table_promises(
+def test_nodes_have_the_qos_of_the_documented_table(
     ros: Any, checkout: Path, fake: Any, fake_hands: Any
 ) -> None:
     asked_for = ("hands", "masks", "use_depth", "publish_cloud")

@@ -36,7 +36,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_ros_reads_what_was_written(bag: Path) -> None:
+def test_rclpy_reads_a_written_scene_bag(bag: Path) -> None:
     source = open_synthetic(SPEC, live=False)
     frame = source.read()
     assert frame is not None
@@ -59,7 +59,7 @@ def test_ros_reads_what_was_written(bag: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["PoseArray", "HumanPose", "Keypoint"])
-def test_our_types_have_the_hash_that_ros_gives_them(name: str) -> None:
+def test_message_types_have_the_type_hashes_of_ros(name: str) -> None:
     """By it a player and a subscriber know that they mean the same type."""
     from pose_ros.bags.message_types import typestore
 

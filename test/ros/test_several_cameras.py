@@ -77,7 +77,7 @@ def test_several_cameras_have_namespaces_by_the_calibration_and_one_fusion(room:
 
 
 @pytest.mark.safety
-def test_gestures_of_several_cameras_are_of_the_fused_people(room: str) -> None:
+def test_gestures_of_several_cameras_come_from_the_fused_people(room: str) -> None:
     given = {"cameras": DEVICES, "calibration": room, "gesture": "true", "cmd_vel_topic": "/base"}
     gesture = nodes(**given)["gesture"]
     assert dict(gesture.remappings) == {
@@ -93,7 +93,7 @@ def test_gestures_of_several_cameras_are_of_the_fused_people(room: str) -> None:
         assert merged(found[path])["hands"] is True
 
 
-def test_arguments_of_several_cameras_reach_all_of_a_kind_and_the_fusion(room: str) -> None:
+def test_arguments_of_several_cameras_reach_all_nodes_of_a_kind_and_the_fusion(room: str) -> None:
     given = {"cameras": DEVICES, "calibration": room, "namespace": "/room/", "max_people": "3"}
     found = nodes(**given, smoothing="false", rate="15", id_prefix="f", rviz="true")
     for name in ("left", "right"):
@@ -109,7 +109,7 @@ def test_arguments_of_several_cameras_reach_all_of_a_kind_and_the_fusion(room: s
     assert rviz.arguments[-1] == "room_left_camera_optical_frame"
 
 
-def test_parameter_files_of_several_cameras_do_not_undo_what_the_fusion_needs(room: str) -> None:
+def test_parameter_files_do_not_override_what_the_fusion_needs(room: str) -> None:
     files = {"params_file": "p", "camera_params_file": "c", "fusion_params_file": "f"}
     found = nodes(cameras=DEVICES, calibration=room, **files)
     default, file, asked = found["left/camera"].parameters
@@ -138,7 +138,7 @@ def test_drawn_cameras_show_one_scene_side_by_side_without_a_calibration() -> No
     assert "publish_cameras" not in fusion
 
 
-def test_drawn_cameras_that_are_placed_stay_there() -> None:
+def test_drawn_cameras_with_a_given_place_keep_it() -> None:
     places = ["synthetic?camera_y=0.5&yaw=-8", "synthetic?camera_y=-0.5&yaw=8"]
     found = nodes(cameras=f"[{', '.join(places)}]")
     for number, place in enumerate(places):
@@ -165,7 +165,7 @@ def test_drawn_cameras_that_are_placed_stay_there() -> None:
         ({"cameras": "[0, 1, 2]"}, "cameras: it is not clear which cameras of the .*"),
     ],
 )
-def test_what_does_not_go_with_several_cameras_is_one_line(
+def test_options_that_conflict_with_several_cameras_give_a_one_line_error(
     room: str, arguments: dict[str, str], line: str
 ) -> None:
     given = {"cameras": DEVICES, "calibration": room} | arguments
@@ -178,14 +178,14 @@ def test_parameter_file_of_a_fusion_needs_several_cameras() -> None:
     assert line.startswith("fusion_params_file is for the fusion node")
 
 
-def test_names_of_a_calibration_that_can_be_no_topic_are_numbered(tmp_path: Path) -> None:
+def test_camera_names_that_are_no_topic_names_become_numbers(tmp_path: Path) -> None:
     path = write_room(tmp_path / "room.yaml", "1", "2")
     assert "camera_1/pose" in nodes(cameras=DEVICES, calibration=path)
     (line,) = launch_plan({"cameras": "[2.mp4, 1.mp4]", "calibration": path}, HERE).errors
     assert line.startswith("cameras: the names in")
 
 
-def test_python_that_cannot_read_a_calibration_is_named(
+def test_python_that_lacks_a_package_for_calibrations_is_named(
     room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_given: Any, **_more: Any) -> Any:

@@ -51,7 +51,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return str(folder / "pair.mp4"), str(folder / "pair.yaml")
 
 
-def test_halves_of_a_device_become_one_skeleton(ros: Any, pair: tuple[str, str]) -> None:
+def test_halves_of_a_stereo_image_give_one_fused_skeleton(ros: Any, pair: tuple[str, str]) -> None:
     video, rig = pair
     options = ["--camera", video, "--stereo", "side_by_side", "--calibration", rig]
     asked = parser().parse_args(options)
@@ -102,12 +102,14 @@ def test_launch_starts_one_camera_node_and_the_nodes_of_both_halves(pair: tuple[
         (["--camera", "synthetic", "--calibration", "r"], "stereo is for one device"),
     ],
 )
-def test_what_does_not_go_with_stereo_is_one_line(options: list[str], line: str) -> None:
+def test_options_that_conflict_with_stereo_give_a_one_line_error(
+    options: list[str], line: str
+) -> None:
     with pytest.raises(OptionError, match=line):
         find_cameras(parser().parse_args([*options, "--stereo", "side_by_side"]))
 
 
-def test_camera_info_is_that_of_a_camera_in_a_file_of_several(
+def test_camera_info_is_read_from_a_calibration_of_several_cameras(
     ros: Any, pair: tuple[str, str], tmp_path: Path
 ) -> None:
     bent = Camera(1280, 480, np.diag([500.0, 500.0, 1.0]), "plumb_bob", [-0.2, 0.0, 0.0, 0.0, 0.0])

@@ -53,7 +53,7 @@ def hand_of(person: int, landmarks: Any) -> Poses:
     )
 
 
-def test_gesture_of_real_hands_that_was_taught_is_published_and_no_other_hand(
+def test_taught_gesture_of_real_hands_is_published_and_other_hands_are_not(
     ros: Any, hands: dict[int, Any], file: Path
 ) -> None:
     stage = Stage(

@@ -51,7 +51,7 @@ def test_worker_survives_an_error() -> None:
     assert [str(error) for error in gate.errors] == ["-1"]
 
 
-def test_stop_waits_for_the_item_in_work_and_forgets_the_next() -> None:
+def test_stop_waits_for_the_current_item_and_drops_the_next() -> None:
     gate = Gate()
     worker = Worker(gate, gate.errors.append)
     worker.put(1)

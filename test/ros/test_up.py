@@ -19,7 +19,7 @@ def nodes(ros: Any, *options: str) -> dict[str, Any]:
     return {node.get_name(): ros.add(node) for node in made}
 
 
-def test_camera_and_people_get_what_is_asked_for(ros: Any, tmp_path: Path) -> None:
+def test_options_reach_the_camera_and_pose_nodes(ros: Any, tmp_path: Path) -> None:
     lens = str(tmp_path / "lens.yaml")
     asked = ["--hfov", "62", "--calibration", lens, "--frame-id", "front", "--rate", "15"]
     size = ["--width", "1280", "--height", "720"]
@@ -44,7 +44,7 @@ def test_each_option_with_a_flag_reaches_its_node(ros: Any) -> None:
 
 
 @pytest.mark.parametrize("table", [PoseParameters, CameraParameters, GestureParameters])
-def test_each_flag_of_a_node_is_one_of_up(table: type) -> None:
+def test_each_flag_of_a_node_is_a_flag_of_up(table: type) -> None:
     words = parser().format_help().split()
     flags = [flag_of(found) for found in options_of(table).values() if found.flag]
     assert flags
@@ -91,7 +91,9 @@ def test_two_cameras_have_nodes_of_their_own_and_one_fusion(ros: Any) -> None:
         ([*DRAWN, "--camera", "0"], "cameras: 0 does not see the people of a drawn scene"),
     ],
 )
-def test_what_does_not_go_with_several_cameras_is_refused(options: list[str], line: str) -> None:
+def test_options_that_conflict_with_several_cameras_are_refused(
+    options: list[str], line: str
+) -> None:
     with pytest.raises(OptionError, match=line):
         find_cameras(parser().parse_args(options))
 

@@ -11,7 +11,7 @@ from pose_ros.files import node_executable
 PROCESS_SECONDS = 120.0
 
 
-def test_watch_without_nodes_says_what_to_do() -> None:
+def test_watch_without_nodes_names_what_to_start() -> None:
     done = _watch("--seconds", "2.5")
     assert done.returncode == 0
     assert "no pose node found: start one" in done.stdout
@@ -26,7 +26,9 @@ def test_watch_without_nodes_says_what_to_do() -> None:
         (["--overlay", "browser", "--port", "99999"], "cannot listen on 127.0.0.1:99999"),
     ],
 )
-def test_thing_that_cannot_be_watched_is_one_line(arguments: list[str], words: str) -> None:
+def test_output_that_cannot_be_watched_gives_a_one_line_error(
+    arguments: list[str], words: str
+) -> None:
     done = _watch(*arguments)
     assert done.returncode == 1
     assert words in done.stderr

@@ -76,12 +76,12 @@ def test_missing_weights_are_named(folder: Path) -> None:
         open_session(path)
 
 
-def test_content_without_a_folder_may_name_no_file() -> None:
+def test_content_without_a_folder_that_names_a_weight_file_is_refused() -> None:
     with pytest.raises(ModelError, match="save the network as one file"):
         read_signature(adds_weights("weights.bin").SerializeToString())
 
 
-def test_damaged_files_are_left_to_the_engine(folder: Path) -> None:
+def test_damaged_file_is_passed_on_to_the_engine(folder: Path) -> None:
     whole = adds_weights("weights.bin").SerializeToString()
     rng = np.random.default_rng(0)
     path = folder / "net.onnx"
@@ -112,7 +112,7 @@ HAS = Signature(
         HAS,
     ],
 )
-def test_network_with_the_signature_of_its_card_is_accepted(wanted):
+def test_network_whose_signature_matches_its_card_is_accepted(wanted):
     HAS.require(wanted, "net.onnx")
 
 
@@ -133,6 +133,6 @@ def test_network_with_the_signature_of_its_card_is_accepted(wanted):
         (Signature(HAS.inputs, {"heat": (1, 18, 56, 56)}), "expected the outputs heat"),
     ],
 )
-def test_network_with_another_signature_is_refused(wanted, message):
+def test_network_whose_signature_differs_from_its_card_is_refused(wanted, message):
     with pytest.raises(ModelError, match=message):
         HAS.require(wanted, "net.onnx")

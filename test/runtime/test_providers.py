@@ -40,7 +40,7 @@ ENGINES = Path("/cache/tensorrt/net-fp16")
         ("gpu", False, [CPU], OptionError),
     ],
 )
-def test_providers_are_chosen_from_what_is_available(provider, require_gpu, available, expected):
+def test_provider_is_chosen_among_the_available_ones(provider, require_gpu, available, expected):
     if isinstance(expected, list):
         assert choose_providers(provider, require_gpu, available) == expected
     else:
@@ -50,7 +50,7 @@ def test_providers_are_chosen_from_what_is_available(provider, require_gpu, avai
 
 @pytest.mark.parametrize("provider", ["auto", "cuda", "tensorrt"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_precisions_of_a_gpu(precision, provider):
+def test_supported_precision_of_a_gpu_is_accepted(precision, provider):
     check_precision(precision, provider)
 
 
@@ -99,7 +99,7 @@ def test_tensorrt_provider_has_its_options_and_falls_back(precision, half):
     }
 
 
-def test_profiles_of_several_inputs():
+def test_tensorrt_profiles_name_several_inputs():
     inputs = [("image", (0, 3, 8, 6)), ("state", (0, 5))]
     (_, options), _ = provider_options([RT, CPU], "fp32", inputs, ENGINES)
     assert options["trt_profile_min_shapes"] == "image:1x3x8x6,state:1x5"
@@ -122,12 +122,12 @@ def test_profile_is_set_only_if_the_batch_alone_changes(inputs, free):
     assert ("trt_profile_min_shapes" in options) is free
 
 
-def test_options_are_strings():
+def test_options_of_a_provider_are_strings():
     for _, options in provider_options([RT, CUDA, CPU], "fp16", IMAGE, ENGINES):
         assert all(type(text) is str for item in options.items() for text in item)
 
 
-def test_threads_do_not_busy_wait():
+def test_threads_of_the_engine_do_not_busy_wait():
     assert session_entries()["session.intra_op.allow_spinning"] == "0"
 
 
@@ -141,7 +141,7 @@ def test_threads_do_not_busy_wait():
         (None, "1"),
     ],
 )
-def test_sums_of_products_do_not_overflow(tmp_path, line, entry):
+def test_sums_of_int8_products_do_not_overflow(tmp_path, line, entry):
     path = tmp_path / "cpuinfo"
     if line is not None:
         path.write_text(f"processor\t: 0\n{line}\nprocessor\t: 1\n{line}\n", encoding="utf-8")

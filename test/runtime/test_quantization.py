@@ -77,7 +77,7 @@ def run(model, sample):
 PLAN = Int8Plan(first="squeezed", last="sum")
 
 
-def test_inner_layers_are_quantized_and_the_ends_are_not(network, samples):
+def test_inner_layers_are_quantized_and_the_first_and_last_are_not(network, samples):
     data = quantize(network, PLAN, samples)
     weights = {w.name: w.data_type for w in onnx.load_from_string(data).graph.initializer}
     for name in ("stem_linear", "late_linear", "answer"):
@@ -89,7 +89,7 @@ def test_inner_layers_are_quantized_and_the_ends_are_not(network, samples):
     assert 0 < np.abs(found - exact).mean() < 0.02 * np.abs(exact).mean()
 
 
-def test_quantize_logs_nothing(network, samples, caplog):
+def test_quantizing_prints_nothing(network, samples, caplog):
     with caplog.at_level("INFO"):
         quantize(network, PLAN, samples)
     assert not caplog.records
@@ -111,7 +111,7 @@ def largest_values(model, tensor, samples):
     return np.abs(values).max(axis=(0, 2, 3))
 
 
-def test_equalizing_changes_ranges_and_not_outputs(network, samples):
+def test_equalizing_changes_weight_ranges_but_not_outputs(network, samples):
     model = onnx.load(network)
     quantization.equalize(model, samples)
     assert np.allclose(run(model, samples[0]), run(onnx.load(network), samples[0]), atol=1e-4)
@@ -145,7 +145,7 @@ def test_a_plan_for_another_network_is_refused(plan, network, samples):
         quantize(network, plan, samples)
 
 
-def test_a_missing_package_is_one_line(monkeypatch):
+def test_a_missing_package_gives_a_one_line_error(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(RuntimeUnavailableError, match=r"needs onnx once: run pip install"):
         quantization.require_packages()

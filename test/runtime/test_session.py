@@ -114,7 +114,7 @@ def test_unknown_precision_is_refused(provider, tmp_path):
 
 
 @pytest.mark.parametrize("provider", ["cpu", "tensorrt"])
-def test_file_that_is_not_a_network_is_one_clear_error(tmp_path, provider, gpu):
+def test_file_that_is_not_a_network_gives_one_clear_error(tmp_path, provider, gpu):
     gpu()
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a network")
@@ -166,7 +166,7 @@ def test_inputs_of_another_shape_are_refused(sums, device):
     assert np.array_equal(session.run(a, b)[1], a + b)  # and it goes on
 
 
-def test_more_shapes_than_are_kept(sums):
+def test_number_of_kept_shapes_is_bounded(sums):
     session = OrtSession(LOADING(str(sums), providers=[CPU]), "cpu")
     for count in range(1, 2 * sessions.MAX_SHAPES):
         a, b = arrays(count)
@@ -174,7 +174,7 @@ def test_more_shapes_than_are_kept(sums):
     assert session.kept_shapes < sessions.MAX_SHAPES
 
 
-def test_a_gpu_that_breaks_down_is_one_clear_error(sums, gpu, monkeypatch):
+def test_a_gpu_that_breaks_down_gives_one_clear_error(sums, gpu, monkeypatch):
     fake = gpu()
     session = open_session(sums, "cuda")
 
@@ -240,7 +240,7 @@ def test_provider_without_nodes_falls_back_to_cpu(sums, gpu, caplog):
     assert "cuda cannot run it" in caplog.text
 
 
-def test_no_gpu_and_half_precision(sums, caplog):
+def test_half_precision_without_a_gpu_falls_back_to_fp32_with_a_log(sums, caplog):
     if CUDA in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
     assert open_session(sums, precision="fp16").provider == "cpu"
@@ -283,7 +283,7 @@ def test_half_precision_is_nearly_the_same(sums):
     assert np.allclose(total, (a + b) / 3, rtol=2e-3)
 
 
-def test_half_precision_without_its_package_is_one_clear_error(sums, gpu, monkeypatch):
+def test_half_precision_without_its_package_gives_one_clear_error(sums, gpu, monkeypatch):
     gpu()
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(

@@ -92,7 +92,7 @@ def test_an_added_option_is_a_keyword_of_the_dataclass() -> None:
         LongerOptions(patience="3")
 
 
-def test_stand_in_for_none_is_outside_the_range_of_the_option() -> None:
+def test_value_that_means_none_is_outside_the_range_of_the_option() -> None:
     parameter = parameters_of(SampleTable)["limit"]
     assert (parameter.default, parameter.range) == (0.0, (0.0, 2.0))
     assert table_from(SampleTable, {"limit": 0.0}).people.limit is None
@@ -107,7 +107,7 @@ def test_a_misspelled_parameter_is_named_with_the_near_one() -> None:
         table_from(SampleTable, {"patienc": 1.0})
 
 
-def test_check_of_the_node_applies_to_its_value() -> None:
+def test_check_of_a_node_parameter_applies_to_its_value() -> None:
     with pytest.raises(OptionError, match="name must be letters, got '7'"):
         table_from(SampleTable, {"name": "7"})
 
@@ -129,11 +129,11 @@ def test_an_option_of_numbers_without_a_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_options_without_flags_have_the_defaults(kind: type[Any]) -> None:
+def test_options_keep_their_defaults_without_flags(kind: type[Any]) -> None:
     assert parsed(kind) == kind()
 
 
-def test_flags_set_their_options() -> None:
+def test_flags_set_their_fields_of_the_dataclass() -> None:
     found = parsed(EstimatorOptions, "--no-smoothing", "--static", "--max-people", "3")
     assert found == EstimatorOptions(smoothing=False, static=True, max_people=3)
     assert parsed(EngineOptions, "--precision", "fp16").precision == "fp16"
@@ -155,7 +155,7 @@ def test_each_flag_is_in_the_help_of_the_commands(command: list[str], capsys: An
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_no_two_parameters_of_a_node_share_a_name_by_chance(node: str) -> None:
+def test_options_with_the_same_parameter_of_a_node_are_equal(node: str) -> None:
     """Options of two groups with one name are one parameter, so they say the same."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(NODES[node]):

@@ -35,7 +35,7 @@ projection_matrix:
 """
 
 
-def test_reads_ros_form(tmp_path: Path) -> None:
+def test_calibration_file_of_ros_is_read(tmp_path: Path) -> None:
     path = tmp_path / "camera.yaml"
     path.write_text(TEXT)
     found = read_calibration(path)
@@ -47,7 +47,7 @@ def test_reads_ros_form(tmp_path: Path) -> None:
     assert found.projection[0, 0] == 393.65
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_calibration_is_read_back_unchanged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     written = Calibration(
         Camera(320, 240, np.array([[300.5, 0, 160], [0, 301, 120], [0, 0, 1]]),
@@ -94,7 +94,7 @@ def test_projection_defaults_to_the_camera_matrix() -> None:
         (TEXT, "", "no list of keys"),
     ],
 )
-def test_wrong_calibration_is_one_line_with_its_path(
+def test_wrong_calibration_gives_a_one_line_error_with_its_path(
     tmp_path: Path, old: str, new: str, text: str
 ) -> None:
     path = tmp_path / "camera.yaml"
@@ -111,7 +111,7 @@ def test_missing_calibration_file_is_one_error(tmp_path: Path) -> None:
         read_calibration(tmp_path / "x.yaml")
 
 
-def test_size_is_checked() -> None:
+def test_calibration_for_another_image_size_is_refused() -> None:
     calibration = Calibration(Camera.from_hfov(640, 480, 60), "front")
     calibration.check_size(640, 480)
     with pytest.raises(
@@ -121,6 +121,6 @@ def test_size_is_checked() -> None:
 
 
 @pytest.mark.parametrize("name", ["rectification", "projection"])
-def test_matrices_are_validated(name: str) -> None:
+def test_invalid_matrices_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match=name):
         Calibration(Camera.from_hfov(4, 3, 60), **{name: np.zeros((2, 2))})

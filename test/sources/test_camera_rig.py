@@ -33,7 +33,7 @@ def assert_is_the_pair(found, lens=LENS):
     np.testing.assert_allclose(second.extrinsics.translation, SHIFT, atol=1e-9)
 
 
-def test_our_file_gives_back_what_was_written(tmp_path):
+def test_written_camera_rig_is_read_back_unchanged(tmp_path):
     path = tmp_path / "room.yaml"
     write_rig(path, rig(up=[0.0, 0.0, 1.0], floor=-1.2, offsets=[0.0, 0.25]))
     found = read_rig(path)
@@ -142,7 +142,7 @@ OWN = "format: pose_ros camera rig\nversion: 1\ncameras:\n"
         ("a.toml", toml().decode().replace("0.5, -0.02", "nan, -0.02"), "must be finite numbers"),
     ],
 )
-def test_damage_is_one_clear_line_that_names_the_file(name, text, expected):
+def test_damaged_file_gives_a_one_line_error_that_names_it(name, text, expected):
     with pytest.raises(OptionError) as error:
         parse_rig(text.encode(), name)
     assert expected in str(error.value)
@@ -150,6 +150,6 @@ def test_damage_is_one_clear_line_that_names_the_file(name, text, expected):
     assert "\n" not in str(error.value)
 
 
-def test_file_that_is_missing_is_one_clear_line(tmp_path):
+def test_missing_file_gives_a_one_line_error(tmp_path):
     with pytest.raises(OptionError, match="cameras: cannot read"):
         read_rig(tmp_path / "none.yaml")

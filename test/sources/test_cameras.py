@@ -288,7 +288,7 @@ def test_device_that_is_not_a_camera_is_an_error() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 @pytest.mark.parametrize("name", ["width", "height", "fps"])
-def test_request_is_validated(name: str, value: float) -> None:
+def test_invalid_capture_request_is_refused(name: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"{name} must be above 0"):
         CaptureRequest("0", **{name: value})
 
@@ -297,7 +297,7 @@ def test_request_is_validated(name: str, value: float) -> None:
     ("spec", "device"),
     [("0", "/dev/video0"), ("12", "/dev/video12"), ("/dev/v4l/by-id/x", "/dev/v4l/by-id/x")],
 )
-def test_device_of_a_spec(spec: str, device: str) -> None:
+def test_source_name_is_resolved_to_its_device(spec: str, device: str) -> None:
     assert CaptureRequest(spec).device == device
 
 

@@ -36,7 +36,7 @@ def write_video(path: Path, count: int = 5) -> Path:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_names_of_any_bytes_are_opened(
+def test_file_names_of_any_bytes_are_opened(
     tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -53,7 +53,7 @@ def test_names_of_any_bytes_are_opened(
         assert np.abs(frames[0].image.astype(int) - 120).max() <= 8
 
 
-def test_errors_about_such_names_can_be_printed(tmp_path: Path) -> None:
+def test_errors_about_file_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9\x1b[31m.jpg")
     path.write_bytes(b"no picture")
     source = open_source(str(path))
@@ -83,7 +83,9 @@ ROS1 = b"#ROSBAG V2.0\nE\x00\x00\x00" + b"\xff\xd8\xff\xe0" * 400
         ("a.exr", b"v/1\x01" + bytes(99), "OpenEXR, which is not read"),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, name: str, data: bytes, text: str) -> None:
+def test_unsupported_file_is_refused_with_its_kind(
+    tmp_path: Path, name: str, data: bytes, text: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(SourceError, match=text) as error:
         open_source(str(tmp_path / name)).read()
@@ -92,7 +94,7 @@ def test_other_files_are_named(tmp_path: Path, name: str, data: bytes, text: str
         next(expand_inputs([str(tmp_path / name)])).read()
 
 
-def test_fifo_is_refused_at_once(tmp_path: Path) -> None:
+def test_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
     for name in ("pipe", "pipe.jpg", "pipe.mp4"):
         os.mkfifo(tmp_path / name)
         with pytest.raises(SourceError, match="FIFO"):
@@ -120,7 +122,7 @@ def test_folder_names_pictures_that_have_to_be_converted(tmp_path: Path) -> None
         ("b.png/c.jpg", "there is no file b.png/c.jpg"),
     ],
 )
-def test_paths_that_lead_nowhere(
+def test_path_that_leads_nowhere_is_refused_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, text: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -154,14 +156,14 @@ def locked() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.mp4", "a.mcap", "a.tif", "bag", "bag/a.jpg"])
-def test_no_permission_is_one_line(locked: Path, name: str) -> None:
+def test_file_without_read_permission_gives_a_one_line_error(locked: Path, name: str) -> None:
     with pytest.raises(SourceError, match="Permission denied") as error:
         open_source(str(locked / name)).read()
     assert name in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_huge_picture_file_is_refused_unread(tmp_path: Path) -> None:
+def test_huge_picture_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(5 << 30)
     with pytest.raises(SourceError, match="larger than"):

@@ -59,7 +59,7 @@ def test_globs_are_in_natural_order(folder: Path) -> None:
     assert [f.source for _ in range(2) if (f := source.read())] == ["p9.png", "p10.png"]
 
 
-def test_a_picture_by_its_content(folder: Path) -> None:
+def test_picture_without_a_suffix_is_recognized_by_its_content(folder: Path) -> None:
     (folder / "p9.png").rename(folder / "nameless")
     assert isinstance(open_source(str(folder / "nameless")), PictureSource)
 
@@ -122,7 +122,7 @@ def test_unknown_address_is_refused(
         open_source(spec.format(folder=folder))
 
 
-def test_a_broken_picture_is_reported_as_one(folder: Path) -> None:
+def test_broken_picture_is_reported_as_a_broken_picture(folder: Path) -> None:
     source = open_source(str(folder / "broken.jpg"))
     with pytest.raises(
         SourceError, match=r"cannot read the picture .*broken\.jpg: it is no picture"
@@ -130,7 +130,7 @@ def test_a_broken_picture_is_reported_as_one(folder: Path) -> None:
         source.read()
 
 
-def test_addresses_of_files_and_devices(folder: Path) -> None:
+def test_file_and_v4l2_urls_are_opened(folder: Path) -> None:
     """As jetson-inference writes them."""
     assert open_source(f"file://{folder}/clip.avi").length == 4
     (source,) = expand_inputs([f"file://{folder}/p9.png"])
@@ -153,7 +153,7 @@ def test_pictures_of_one_sequence_stay_together(folder: Path) -> None:
     assert [(source.length, source.fps) for source in found] == [(2, 20.0)]
 
 
-def test_input_that_does_not_open_does_not_stop_the_others(folder: Path) -> None:
+def test_input_that_cannot_be_opened_does_not_stop_the_others(folder: Path) -> None:
     specs = [str(folder / name) for name in ("p9.png", "notes.txt", "clip.avi")]
     sources = expand_inputs(specs)
     assert next(sources).length == 1
@@ -163,7 +163,7 @@ def test_input_that_does_not_open_does_not_stop_the_others(folder: Path) -> None
     assert next(sources, None) is None
 
 
-def test_names_are_looked_up_before_anything_runs(folder: Path) -> None:
+def test_missing_input_is_reported_before_any_input_is_read(folder: Path) -> None:
     with pytest.raises(SourceError, match="an input without a name"):
         expand_inputs([str(folder), ""])
     with pytest.raises(SourceError, match=r"typo\.png"):

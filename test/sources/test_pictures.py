@@ -65,7 +65,7 @@ def test_jpeg_orientation_is_applied(tmp_path: Path, orientation: int, upright: 
         ((0, 0, 0, 0), np.uint16, (255, 255, 255)),
     ],
 )
-def test_png_of_every_kind(
+def test_png_of_every_pixel_type_is_read_as_rgb(
     tmp_path: Path, pixel: tuple[int, ...] | int, kind: type, expected: tuple[int, int, int]
 ) -> None:
     depth = () if isinstance(pixel, int) else (len(pixel),)

@@ -50,7 +50,7 @@ def read_level(source: CameraSource, level: int, seconds: float = 30.0) -> Frame
     raise AssertionError("waited in vain")
 
 
-def test_stream_is_read_again_after_a_loss(
+def test_stream_reconnects_after_a_loss(
     port: int, servers: list[MjpegServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     servers.append(MjpegServer(port, gray(100)))
@@ -81,7 +81,7 @@ def test_stream_is_read_again_after_a_loss(
             source.close()
 
 
-def test_open_source_takes_the_address(servers: list[MjpegServer]) -> None:
+def test_open_source_accepts_a_stream_url(servers: list[MjpegServer]) -> None:
     servers.append(MjpegServer(0, gray(30)))
     source = open_source(f"http://127.0.0.1:{servers[0].port}/")
     try:
@@ -91,7 +91,7 @@ def test_open_source_takes_the_address(servers: list[MjpegServer]) -> None:
         source.close()
 
 
-def test_address_without_a_server_is_one_line(port: int) -> None:
+def test_stream_url_without_a_server_gives_a_one_line_error(port: int) -> None:
     with pytest.raises(SourceError, match=rf"no video comes from http://127\.0\.0\.1:{port}/x"):
         open_source(f"http://name:secret@127.0.0.1:{port}/x")
 

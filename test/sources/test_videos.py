@@ -85,7 +85,7 @@ def test_truncated_file_is_read_up_to_the_cut(
     assert said == f"{cut} is damaged or cut off: {lost}"
 
 
-def test_hole_in_a_file_is_skipped(tmp_path: Path) -> None:
+def test_damaged_part_of_a_file_is_skipped(tmp_path: Path) -> None:
     data = bytearray(write_video(tmp_path / "a.avi").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 2500] = bytes(2500)
@@ -104,7 +104,7 @@ def test_hole_in_a_file_is_skipped(tmp_path: Path) -> None:
         (None, "No such file"),
     ],
 )
-def test_file_that_is_not_a_video_is_one_line(
+def test_file_that_is_not_a_video_gives_a_one_line_error(
     tmp_path: Path, data: bytes | None, text: str
 ) -> None:
     path = tmp_path / "x.mp4"
@@ -141,7 +141,7 @@ def test_only_one_error_line_is_printed(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-def test_read_after_close_is_an_error(tmp_path: Path) -> None:
+def test_reading_after_close_is_an_error(tmp_path: Path) -> None:
     source = VideoSource(write_video(tmp_path / "a.avi", count=3))
     assert source.read() is not None
     source.close()

@@ -54,7 +54,7 @@ def on_white(image: Image.Image) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png", ".gif"])
-def test_every_frame_at_its_time(tmp_path: Path, suffix: str) -> None:
+def test_every_frame_has_its_color_and_stamp(tmp_path: Path, suffix: str) -> None:
     options = {"lossless": True} if suffix == ".webp" else {}
     found = read_all(save(tmp_path / f"a{suffix}", moving(), **options))
     stamps = np.cumsum([0, *DURATIONS[:-1]]) / 1000

@@ -46,7 +46,7 @@ def test_script_points_and_raises_hands_with_each_arm_in_8_to_12_seconds() -> No
     assert 8.0 <= PERIOD <= 12.0 + 1e-9
 
 
-def test_names_are_the_skeletons() -> None:
+def test_joints_have_the_names_of_the_skeleton() -> None:
     found = joints(posture_at(SCRIPT, 1.0))
     assert set(found) == set(skeletons.get("blazepose33").keypoints) | {"head"}
 
@@ -102,7 +102,7 @@ def test_one_arm_is_the_mirror_of_the_other(gesture: str) -> None:
         ("raise_hands", (0, 0, 1), 0.45),
     ],
 )
-def test_arm_points_where_it_should(
+def test_arm_points_in_the_requested_direction(
     gesture: str, direction: tuple[int, int, int], least: float, arm: Side
 ) -> None:
     found = held(gesture, arm)

@@ -22,7 +22,7 @@ def measured(depth: np.ndarray, sensor: DepthSensor, seed: int = 0) -> np.ndarra
 
 
 @pytest.mark.parametrize(("height", "pitch"), [(1.1, 2.0), (0.4, -10.0), (1.6, 20.0)])
-def test_true_depths_are_those_of_the_room(height: float, pitch: float) -> None:
+def test_true_depth_equals_the_geometry_of_the_room(height: float, pitch: float) -> None:
     source = SyntheticSource(
         "stand", live=False, width=160, height=120, camera_height=height, camera_pitch_degrees=pitch
     )
@@ -100,7 +100,7 @@ def test_nothing_is_measured_beyond_its_range() -> None:
     assert missing[102:].all()
 
 
-def test_the_second_eye_does_not_see_left_of_what_is_near() -> None:
+def test_region_to_the_left_of_a_near_object_has_no_depth() -> None:
     depth = flat(4.0)
     depth[:, 100:140] = 1.0
     missing = np.isnan(measured(depth, CLEAN))
@@ -125,7 +125,7 @@ def test_surfaces_at_a_grazing_angle_are_lost() -> None:
     assert missing[:70, 5:].mean() < 0.01
 
 
-def test_blots_take_their_share() -> None:
+def test_lost_regions_cover_the_configured_share_of_the_image() -> None:
     missing = np.isnan(measured(flat(2.0), DepthSensor(dropout=0.1)))
     assert 0.05 < missing.mean() < 0.15
     # in blots, not in single pixels

@@ -39,7 +39,7 @@ def test_a_build_changes_its_own_bones(build: Build, a: str, b: str, ratio: floa
 
 @pytest.mark.parametrize("build", [AVERAGE, SLIM, BROAD, LONG_ARMED, Build(legs=1.1)])
 @pytest.mark.parametrize("height", [1.5, 2.0])
-def test_every_build_is_as_tall_as_said(build: Build, height: float) -> None:
+def test_every_build_has_the_requested_height(build: Build, height: float) -> None:
     cones = Actor(Path.standing(3.0), height=height, build=build).cones(0.0)
     top = max(max(c.a[2] + c.radius_a, c.b[2] + c.radius_b) for c in cones)
     bottom = min(min(c.a[2] - c.radius_a, c.b[2] - c.radius_b) for c in cones)
@@ -95,7 +95,7 @@ SLACK = Posture(bow=8.0, lean=-4.0, twist=15.0, left_thigh=12.0, left_knee=20.0)
 
 
 @pytest.mark.parametrize("arm", ["left", "right"])
-def test_actor_at_ease_points_at_the_target(arm: Side) -> None:
+def test_actor_in_a_relaxed_pose_points_at_the_target(arm: Side) -> None:
     target = np.array([1.6, 0.7, 0.3])
     found = joints(point_at(target, arm, 15.0, AVERAGE, SLACK))
     line, to_target = (end - found[f"{arm}_shoulder"] for end in (found[f"{arm}_wrist"], target))

@@ -10,7 +10,7 @@ from pose_ros.synthetic.pointing import SEEN, draw_pointing
 DRAWN = list(draw_pointing(24, seed=5, width=160, height=120))
 
 
-def test_people_differ_and_arms_take_turns() -> None:
+def test_people_differ_and_arms_alternate() -> None:
     truths = [drawn.truth for drawn in DRAWN]
     assert [truth.arm for truth in truths] == ["left", "right"] * 12
     assert {truth.gesture for truth in truths} == {"point_at"}
@@ -71,7 +71,7 @@ def test_the_same_seed_draws_the_same() -> None:
     assert np.any(other.truth.camera != DRAWN[0].truth.camera)
 
 
-def test_slack_changes_how_they_stand_and_not_what_they_do() -> None:
+def test_slack_changes_the_posture_but_not_the_pointing() -> None:
     slack = list(draw_pointing(6, seed=5, width=160, height=120, slack=1.0))
     for loose, upright in zip(slack, DRAWN, strict=False):
         a, b = loose.truth, upright.truth
@@ -89,7 +89,7 @@ def test_slack_changes_how_they_stand_and_not_what_they_do() -> None:
         assert angle_between(line, to_target) < 1e-3
 
 
-def test_refuses_what_is_beyond_the_room() -> None:
+def test_impossible_options_are_refused() -> None:
     with pytest.raises(OptionError, match=r"within \[1, 6\]"):
         next(draw_pointing(1, distances=(2.0, 8.0)))
     with pytest.raises(OptionError, match=r"slack must be in \[0, 2\]"):

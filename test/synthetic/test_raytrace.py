@@ -40,7 +40,7 @@ CONES = [random_cone(seed) for seed in range(6)] + [
 
 
 @pytest.mark.parametrize("cone", CONES)
-def test_depth_is_where_the_ray_enters(cone: Cone) -> None:
+def test_depth_is_the_distance_at_which_the_ray_enters(cone: Cone) -> None:
     traced = Tracer(CAMERA).trace([cone])
     assert traced is not None
     (x0, y0, x1, y1), depth, index = traced
@@ -61,7 +61,7 @@ def test_depth_is_where_the_ray_enters(cone: Cone) -> None:
 
 
 @pytest.mark.parametrize("cone", CONES)
-def test_normals_climb_out_of_the_cone(cone: Cone) -> None:
+def test_normals_point_out_of_the_cone(cone: Cone) -> None:
     tracer = Tracer(CAMERA)
     traced = tracer.trace([cone])
     assert traced is not None

@@ -40,7 +40,7 @@ def test_robot_arrives_at_its_goal_and_stays(goal: tuple[float, float, float]) -
     assert (state.linear, state.angular) == pytest.approx((0.0, 0.0), abs=1e-3)
 
 
-def test_speeds_lead_along_an_arc() -> None:
+def test_constant_speeds_drive_along_an_arc() -> None:
     state = BaseState(linear=0.5, angular=0.5)
     for _ in range(round(math.tau / 0.5 / STEP)):
         state = moved(state, 0.5, 0.5, STEP)
@@ -52,7 +52,7 @@ def test_speeds_lead_along_an_arc() -> None:
     assert (quarter.x, quarter.y) == pytest.approx((1.0, 1.0), abs=0.03)
 
 
-def test_zero_speed_brakes() -> None:
+def test_zero_speed_slows_the_robot_to_a_stop() -> None:
     state = BaseState(linear=0.5)
     for _ in range(11):
         state = moved(state, 0.0, 0.0, STEP)

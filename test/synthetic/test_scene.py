@@ -32,7 +32,7 @@ def test_a_path_passes_its_waypoints_at_its_speed() -> None:
     assert corner.speed > 0.5
 
 
-def test_a_path_goes_on_for_ever_without_a_jump() -> None:
+def test_path_repeats_without_a_jump() -> None:
     places = [SQUARE.place(t) for t in np.arange(-8.0, 24.0, 0.05)]
     steps = np.hypot(np.diff([p.x for p in places]), np.diff([p.y for p in places]))
     assert steps.max() < 0.06
@@ -56,7 +56,7 @@ def test_actor_turns_towards_the_camera_first() -> None:
     assert THERE_AND_BACK.place(2.5).speed == 0.0
 
 
-def test_a_heading_may_be_fixed() -> None:
+def test_fixed_heading_is_kept_along_the_path() -> None:
     path = Path(SQUARE.waypoints, heading_degrees=180.0)
     assert {path.place(t).heading_degrees for t in range(8)} == {180.0}
     standing = Path.standing(3.0, 0.5, 90.0).place(7.0)
@@ -72,7 +72,7 @@ def test_body_has_the_heading_and_place_of_its_path() -> None:
         np.testing.assert_allclose(nose[:2] / np.linalg.norm(nose[:2]), front, atol=1e-9)
 
 
-def test_a_body_is_as_tall_as_said() -> None:
+def test_body_has_the_requested_height() -> None:
     for height in (1.2, 1.78, 2.0):
         cones = Actor(Path.standing(3.0), height=height).cones(0.0)
         top = max(max(c.a[2] + c.radius_a, c.b[2] + c.radius_b) for c in cones)
@@ -81,7 +81,7 @@ def test_a_body_is_as_tall_as_said() -> None:
         assert bottom == pytest.approx(0.0, abs=0.02)
 
 
-def test_one_foot_stays_behind_while_the_body_goes_on() -> None:
+def test_one_foot_stays_on_the_floor_while_the_body_moves_on() -> None:
     actor = Actor(SQUARE)
     track = [actor.joints(seconds) for seconds in np.arange(0.5, 1.7, 0.02)]
     ankles = np.array([[found[f"{side}_ankle"] for side in ("left", "right")] for found in track])
@@ -111,13 +111,13 @@ def test_a_walk_repeats_without_a_jump() -> None:
         np.testing.assert_allclose(point, actor.joints(8.0 + 1e-6)[name], atol=1e-4, err_msg=name)
 
 
-def test_looks_are_colors() -> None:
+def test_look_gives_the_color_of_each_part() -> None:
     look = Look(shirt=(1, 2, 3))
     assert look.color(SHIRT) == (1, 2, 3)
     assert look.color(SHOES) == SHOES.value
 
 
-def test_the_crossing_is_one() -> None:
+def test_paths_of_the_crossing_scene_cross() -> None:
     scene = crossing()
     assert scene.seconds == pytest.approx(8.0)
     near, far = scene.actors
@@ -132,7 +132,7 @@ def test_the_crossing_is_one() -> None:
     assert crossing(speed=1.8).seconds < scene.seconds
 
 
-def test_scene_of_one_lasts_as_long_as_its_script() -> None:
+def test_scene_with_one_actor_lasts_as_long_as_its_script() -> None:
     scene = Scene.of_one(SCRIPT, 3.0)
     assert scene.seconds == pytest.approx(12.0)
     assert not scene.still

@@ -157,7 +157,7 @@ def test_bag_alone_gives_the_target_of_a_pointing_person(bag: Any) -> None:
         np.testing.assert_allclose(on_floor, path[i]["target"], atol=1e-6)
 
 
-def test_meters_with_nan(tmp_path: Path) -> None:
+def test_depth_in_meters_has_nan_where_it_is_missing(tmp_path: Path) -> None:
     options = BagOptions(depth="32FC1", seconds=0.5)
     write_scene_bag(tmp_path / "scene", opened(), options)
     depth = read(tmp_path / "scene")["/camera/depth/image_raw"][1][1]
@@ -167,7 +167,7 @@ def test_meters_with_nan(tmp_path: Path) -> None:
     assert 0 < np.isnan(found).mean() < 0.6
 
 
-def test_depth_may_be_perfect_or_left_out(tmp_path: Path) -> None:
+def test_depth_is_exact_or_absent_on_request(tmp_path: Path) -> None:
     write_scene_bag(tmp_path / "a", opened(), BagOptions(depth="32FC1", sensor=None, seconds=0.25))
     found = read(tmp_path / "a")["/camera/depth/image_raw"][0][1].data.view("<f4")
     np.testing.assert_array_equal(found, opened().depth(0.0).ravel())
@@ -175,7 +175,7 @@ def test_depth_may_be_perfect_or_left_out(tmp_path: Path) -> None:
     assert not [topic for topic in read(tmp_path / "b") if "depth" in topic]
 
 
-def test_one_round_by_default_and_no_more_than_there_is(tmp_path: Path) -> None:
+def test_one_round_is_written_by_default_and_no_more_than_the_scene_has(tmp_path: Path) -> None:
     spec = "synthetic:table?width=32&height=24&fps=2"
     assert write_scene_bag(tmp_path / "a", opened(spec), BagOptions(depth="none")) == 12
     endless = BagOptions(depth="none", seconds=100.0)
@@ -223,7 +223,7 @@ def test_unfinished_bag_is_removed(tmp_path: Path) -> None:
         write_scene_bag(tmp_path / "file" / "a", opened())
 
 
-def test_our_messages_are_those_of_the_msg_files() -> None:
+def test_message_definitions_equal_those_of_the_msg_files() -> None:
     fields = typestore().fielddefs["pose_ros/msg/HumanPose"][1]
     assert [name for name, _ in fields][:3] == ["id", "score", "box"]
     text, _ = typestore().generate_msgdef("pose_ros/msg/PoseArray", ros_version=2)

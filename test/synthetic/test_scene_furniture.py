@@ -33,7 +33,7 @@ def inside(piece: Cuboid | Pillar, points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("eye", [(0.0, 0.0, 1.1), (0.0, 0.4, 2.3)])
-def test_rays_meet_a_piece_where_it_begins(
+def test_rays_hit_furniture_at_its_surface(
     piece: Cuboid | Pillar, eye: tuple[float, float, float]
 ) -> None:
     y, z = np.meshgrid(np.linspace(-0.6, 0.6, 41), np.linspace(-1.0, 0.6, 41))
@@ -77,7 +77,7 @@ def test_a_box_hides_the_legs_and_a_table_what_is_behind_its_top() -> None:
     assert tabled[29:].all()
 
 
-def test_the_picture_and_the_depth_show_what_the_truth_says() -> None:
+def test_picture_and_depth_agree_with_the_truth() -> None:
     pillar = Pillar(2.4, 0.03, 0.12, color=(40, 200, 60))
     scene = Scene((Actor(Path.standing(3.2), hold("raise_hands")),), 5.0, (pillar,))
     source = SyntheticSource(scene=scene, live=False)

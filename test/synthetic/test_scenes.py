@@ -74,7 +74,7 @@ def test_the_seed_chooses_the_targets() -> None:
     assert len({step.target for step in pointing(targets=3).actors[0].script} - {None}) == 3
 
 
-def test_actor_walks_about_and_makes_no_gesture() -> None:
+def test_actor_of_the_walking_scene_makes_no_gesture() -> None:
     truths = [found[0] for found in track("walking")]
     assert {truth.gesture for truth in truths} == {"walk", "stand"}
     assert all(truth.arm is None for truth in truths)
@@ -164,14 +164,14 @@ def test_cameras_at_two_places_see_one_actor_at_one_place_in_the_world() -> None
     np.testing.assert_allclose(left.truth(2.0).world, right.truth(2.0).world)
 
 
-def test_truth_is_read_only() -> None:
+def test_truth_arrays_are_read_only() -> None:
     truth = SyntheticSource("stand").truth(0.0)
     for array in (truth.world, truth.camera, truth.pixels, truth.visible, truth.target):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
 
-def test_address_of_a_scene_has_its_options() -> None:
+def test_scene_url_sets_its_options() -> None:
     assert scene_spec("pointing?seed=3&distance=2.5") == "synthetic:pointing?seed=3&distance=2.5"
 
 

@@ -155,7 +155,7 @@ def test_the_picture_shows_who_is_in_front(scene: str) -> None:
     assert seen["far"] > 2
 
 
-def test_truth_says_what_is_outside_of_the_image() -> None:
+def test_truth_marks_joints_outside_of_the_image() -> None:
     source = SyntheticSource("stand", live=False, distance=1.2)
     truth = source.truth(0.0)
     inside = np.all((truth.pixels > 0) & (truth.pixels < (639, 479)), axis=1)
@@ -241,7 +241,7 @@ def test_loop_goes_on_with_rising_stamps() -> None:
     np.testing.assert_allclose(stamps, np.arange(25) / 5)
 
 
-def test_live_frames_carry_the_time() -> None:
+def test_live_frames_have_the_current_time_as_stamp() -> None:
     source = SyntheticSource("stand", fps=50, width=160, height=120)
     assert source.live
     assert source.length is None
@@ -258,7 +258,7 @@ def test_live_frames_carry_the_time() -> None:
     np.testing.assert_array_equal(np.diff([frame.index for frame in found]), steps)
 
 
-def test_a_late_reader_of_a_live_source_gets_the_present() -> None:
+def test_late_reader_of_a_live_source_gets_the_current_frame() -> None:
     source = SyntheticSource("stand", fps=100, width=160, height=120)
     first = frames(source, 1)[0]
     time.sleep(0.2)
@@ -399,7 +399,7 @@ def test_impossible_source_is_refused(arguments: dict[str, Any], text: str) -> N
         {"camera_pitch_degrees": 80.0, "camera_height": 9.0},
     ],
 )
-def test_odd_views_are_drawn_too(camera: dict[str, Any]) -> None:
+def test_unusual_camera_views_are_drawn(camera: dict[str, Any]) -> None:
     source = SyntheticSource("walk", live=False, fps=2, **camera)
     for frame in frames(source, 4):
         assert frame.image.shape == (camera.get("height", 480), camera.get("width", 640), 3)

@@ -25,7 +25,7 @@ print(cv2.getCPUFeaturesLine())
 
 
 @pytest.mark.parametrize("name", environments())
-def test_wide_instructions_are_off(name: str) -> None:
+def test_wide_vector_instructions_are_disabled(name: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SHOW],
         env=os.environ | environments()[name],
@@ -59,7 +59,7 @@ def test_failed_run_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     PLAIN_KERNELS in os.environ or platform.machine() != "x86_64",
     reason="onnxruntime has its usual kernels on x86-64 alone",
 )
-def test_plain_kernels_change_the_last_bits_and_no_more(data: Path) -> None:
+def test_plain_kernels_change_only_the_last_bits(data: Path) -> None:
     image = cv2.imread(str(data / "images" / "humans_0.jpg"))
 
     def keypoints() -> FloatArray:

@@ -15,7 +15,7 @@ from tools.scores import id_switches, matched_oks
         ([{"a": 0}, {}, {"a": 5}, {"a": 5}, {"a": 0}], 2),
     ],
 )
-def test_a_change_of_id_counts_over_frames_without_the_person(frames, count):
+def test_change_of_id_is_counted_across_frames_without_the_person(frames, count):
     assert id_switches(frames) == count
 
 

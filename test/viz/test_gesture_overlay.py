@@ -75,7 +75,7 @@ def test_ray_without_a_place_is_drawn_along_the_arm(
     assert np.linalg.norm(found - (80, 120), axis=1).min() > 20  # not on the arm
 
 
-def test_gesture_without_a_ray_has_its_name_alone() -> None:
+def test_gesture_without_a_ray_is_drawn_as_its_name_only() -> None:
     image = drawn(replace(pointing(), name="raise_hand", ray=None), CAMERA)
     assert not len(pink(image))
     assert np.all(image == 255, axis=2).any()
@@ -88,7 +88,7 @@ def test_gesture_ended_or_of_a_person_outside_the_image_is_left_out(
     assert not drawn(replace(pointing(), **change), CAMERA).any()
 
 
-def test_channels_are_those_of_the_image() -> None:
+def test_colors_follow_the_channel_order_of_the_image() -> None:
     np.testing.assert_array_equal(
         drawn(pointing(), CAMERA), drawn(pointing(), CAMERA, "bgr")[..., ::-1]
     )

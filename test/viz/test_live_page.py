@@ -31,7 +31,7 @@ def ask(page: LivePage, path: str, **headers: str) -> http.client.HTTPResponse:
     return connection.getresponse()
 
 
-def test_page_is_on_this_machine_alone_and_escapes_names(page: LivePage) -> None:
+def test_page_listens_on_this_machine_only_and_escapes_names(page: LivePage) -> None:
     assert page.address == f"http://127.0.0.1:{page.port}/"
     answer = ask(page, "/")
     text = answer.read().decode()
@@ -41,7 +41,7 @@ def test_page_is_on_this_machine_alone_and_escapes_names(page: LivePage) -> None
     assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
 
 
-def test_line_is_text_and_never_html(page: LivePage) -> None:
+def test_status_line_is_text_and_never_html(page: LivePage) -> None:
     page.say("<b>people 1</b>")
     answer = ask(page, "/line")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -54,15 +54,15 @@ def test_line_is_text_and_never_html(page: LivePage) -> None:
     ("host", "status"),
     [("robot.example:80", 403), ("localhost:8642", 200), ("127.0.0.1", 200), ("[::1]:5", 200)],
 )
-def test_site_by_another_name_may_not_read_it(page: LivePage, host: str, status: int) -> None:
+def test_request_with_another_host_name_is_refused(page: LivePage, host: str, status: int) -> None:
     assert ask(page, "/", Host=host).status == status
 
 
-def test_unknown_path_is_not_found(page: LivePage) -> None:
+def test_unknown_path_gives_status_404(page: LivePage) -> None:
     assert ask(page, "/../etc/passwd").status == 404
 
 
-def test_pictures_come_as_they_are_shown(page: LivePage) -> None:
+def test_page_streams_each_picture_that_is_shown(page: LivePage) -> None:
     image = np.zeros((40, 60, 3), np.uint8)
     image[:] = (250, 10, 10)
     page.show(image, "rgb")  # no one looks: nothing is encoded
@@ -78,7 +78,7 @@ def test_pictures_come_as_they_are_shown(page: LivePage) -> None:
     np.testing.assert_allclose(shown[20, 30], (10, 10, 250), atol=6)
 
 
-def test_close_lets_viewers_go() -> None:
+def test_close_ends_the_streams_of_viewers() -> None:
     page = LivePage("pose_ros", port=0)
     answer = ask(page, "/pictures")
     rest: list[bytes] = []
@@ -89,7 +89,7 @@ def test_close_lets_viewers_go() -> None:
     assert rest == [b""]
 
 
-def test_port_that_is_taken_is_one_line() -> None:
+def test_port_in_use_gives_a_one_line_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -30,7 +30,7 @@ def drawn(parts, poses=None, channels="rgb"):
     return image
 
 
-def test_a_link_is_drawn_between_its_ends_in_the_side_s_color():
+def test_link_is_drawn_between_its_ends_in_the_color_of_its_side():
     image = drawn(["links"])
     red, _, blue = (int(v) for v in image[70, 100])
     assert red > 200
@@ -38,7 +38,7 @@ def test_a_link_is_drawn_between_its_ends_in_the_side_s_color():
     assert image[70, 110].sum() == 0
 
 
-def test_own_colors_of_a_skeleton_override_those_of_the_sides():
+def test_colors_of_a_skeleton_override_those_of_the_sides():
     colors = [(0, 0, 0)] * len(SKELETON)
     colors[SHOULDER], colors[ELBOW] = (10, 200, 30), (40, 50, 250)
     own = replace(SKELETON, colors=tuple(colors))
@@ -63,7 +63,7 @@ def test_sizes_are_fractions_of_the_longer_side_when_asked_for(scale, width):
     assert diameter == pytest.approx(2 * width, abs=1)
 
 
-def test_channels_only_swap_the_colors():
+def test_channel_order_only_swaps_the_colors():
     assert np.array_equal(drawn(PARTS, channels="bgr"), drawn(PARTS)[..., ::-1])
 
 
@@ -75,7 +75,7 @@ def test_each_part_is_drawn_alone(parts, where):
     assert not drawn(set(PARTS) - set(parts))[where].any() or parts == ["keypoints"]
 
 
-def test_nothing_is_drawn_without_people_or_parts():
+def test_image_without_people_or_parts_is_unchanged():
     assert not drawn(PARTS, Poses.empty(SKELETON)).any()
     assert not drawn(()).any()
 
@@ -85,7 +85,7 @@ def test_unsure_keypoints_and_their_links_are_left_out():
     assert not drawn(["links", "keypoints"], poses).any()
 
 
-def test_networks_that_leave_out_what_they_do_not_find_have_all_the_rest_drawn():
+def test_keypoints_of_networks_that_leave_out_missing_ones_are_all_drawn():
     skeleton = skeletons.get("trt_body18")
     points = np.full((18, 2), np.nan)
     points[[5, 7]] = (100, 50), (100, 90)
@@ -115,7 +115,7 @@ def hand(label, wrist=(60, 60)):
 
 
 @pytest.mark.parametrize("label", ["left", "right"])
-def test_hands_are_drawn_in_their_side_s_color_and_without_a_box(label):
+def test_hands_are_drawn_in_the_color_of_their_side_and_without_a_box(label):
     image = np.zeros((200, 160, 3), np.uint8)
     overlay.draw(image, Poses.empty(SKELETON), hands=hand(label))
     red, _, blue = (int(v) for v in image[70, 60])
@@ -158,7 +158,7 @@ def test_a_missing_box_is_not_drawn():
         ("links,default", ("links", "keypoints")),
     ],
 )
-def test_overlay_option_is_parsed(text, parts):
+def test_names_of_overlay_parts_are_parsed(text, parts):
     assert parse_parts(text) == parts
 
 

@@ -102,7 +102,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)
-def test_a_full_disk_is_one_line(tmp_path, kind):
+def test_a_full_disk_gives_a_one_line_error(tmp_path, kind):
     file = tmp_path / f"poses.{SUFFIXES[kind]}"
 
     def run():
@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_line(tmp_path, kind):
         run()
 
 
-def test_missing_folders_are_made_and_patterns_in_names_are_filled(tmp_path):
+def test_missing_folders_are_created_and_patterns_in_names_are_filled(tmp_path):
     options = ExportOptions({"csv": str(tmp_path / "out" / "%s.csv")})
     with open_exports(options, INFO):
         pass
@@ -189,7 +189,7 @@ def test_existing_files_stay_without_force(tmp_path):
     check_exports(options, ["b"])
 
 
-def test_parquet_without_pyarrow_is_one_line(tmp_path, monkeypatch):
+def test_parquet_without_pyarrow_gives_a_one_line_error(tmp_path, monkeypatch):
     options = ExportOptions({"parquet": str(tmp_path / "poses.parquet")})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OutputError, match=r'pip install "pose_ros\[report\]"'):

@@ -96,7 +96,7 @@ def test_fused_people_are_placed_in_the_world_of_their_cameras(tmp_path):
     np.testing.assert_allclose(found.places[1], [[-2.0, 1.7, -1.0], [-2.0, 0.1, -1.0]])
 
 
-def test_what_was_not_seen_is_an_empty_cell(tmp_path):
+def test_missing_marker_is_an_empty_cell(tmp_path):
     results = list(drawn_results("gestures", 60))
     for i in range(10, 50):
         camera = results[i].poses.camera.copy()
@@ -109,7 +109,7 @@ def test_what_was_not_seen_is_an_empty_cell(tmp_path):
     assert not np.isnan(found.places[:, found.names.index("RWrist")]).any()
 
 
-def test_images_in_which_up_was_not_known_are_left_out_where_it_mostly_was(tmp_path):
+def test_images_without_a_known_vertical_are_left_out_if_most_have_it(tmp_path):
     results = list(drawn_results("gestures", 9))
     room = level_floor(1.0, 0.0).room
     results = [
@@ -175,7 +175,7 @@ def test_mot_has_the_coordinates_of_an_opensim_model(tmp_path):
     assert (values["knee_angle_r"] > -1e-6).all()
 
 
-def test_c3d_without_its_library_is_one_line(tmp_path, monkeypatch):
+def test_c3d_without_its_library_gives_a_one_line_error(tmp_path, monkeypatch):
     monkeypatch.setattr("pose_ros.analysis.exports.writing.find_spec", lambda name: None)
     with pytest.raises(OutputError, match=r'needs c3d: pip install "pose_ros\[motion\]"'):
         check_exports(ExportOptions({"c3d": str(tmp_path / "person.c3d")}))

@@ -55,7 +55,7 @@ def test_joints_of_each_image_are_read_back_with_their_names_and_times(tmp_path)
     assert all(name in text for name in results[0].poses.skeleton.keypoints)
 
 
-def test_who_left_is_cleared_and_gestures_are_words(tmp_path):
+def test_person_who_left_is_cleared_and_gestures_are_text(tmp_path):
     results = list(drawn_results("gestures", 3))
     last = results[-1]
     events = [Gesture("wave", "left", 0, event, 0.9, 0.0) for event in ("started", "held", "ended")]
@@ -84,7 +84,7 @@ def test_runs_of_two_networks_over_one_source_are_two_recordings(tmp_path):
     assert ids["a"] == ids["b"] != ids["c"]
 
 
-def test_a_full_disk_is_one_line(tmp_path):
+def test_a_full_disk_gives_a_one_line_error(tmp_path):
     pytest.importorskip("rerun", reason="rerun-sdk is not installed")
 
     class FullDisk:
@@ -113,7 +113,7 @@ def test_camera_matrix_puts_people_in_meters_where_the_image_has_them():
     assert np.median(off) < 2.0
 
 
-def test_people_without_meters_give_no_camera_matrix():
+def test_people_without_meters_give_no_pinhole_camera():
     (result,) = drawn_results("gestures", 1)
     poses = result.poses.replace(camera=None, camera_sources=None, camera_sigmas=None)
     assert pinhole(Result(0, 0, 640, 480, poses)) is None

@@ -412,7 +412,7 @@ def number(word):
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_names_that_are_no_utf8_are_written_with_escapes(tmp_path, kind):
+def test_names_that_are_not_utf8_are_written_with_escapes(tmp_path, kind):
     (result,) = drawn_results("gestures", 1)
     source = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
     rows = read(tmp_path, kind, [replace(result, source=source)])[0]

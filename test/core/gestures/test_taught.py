@@ -124,7 +124,7 @@ def test_small_tilt_keeps_the_name_and_thumb_up_is_not_thumb_down(rng):
     assert confidence == pytest.approx(0.0, abs=0.3)
 
 
-def test_examples_in_all_directions_make_direction_irrelevant(rng):
+def test_examples_in_all_directions_make_the_direction_irrelevant(rng):
     gestures = pose_ros.TaughtGestures()
     for roll in range(0, 360, 72):
         gestures.add("fist", seen("fist", rng, roll=roll))

@@ -93,7 +93,7 @@ STAMPS = np.arange(0.0, 12.0, 0.1)
 
 
 @pytest.mark.parametrize("names", ["ab", "ac", "abcd"])  # abc: with the height, below
-def test_cameras_around_a_person_who_walks_are_found(names):
+def test_cameras_are_calibrated_with_a_person_who_walks(names):
     views = [looking(name) for name in names]
     tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
     baseline = (0, 1, float(np.linalg.norm(np.subtract(ROOM[names[0]], ROOM[names[1]]))))
@@ -154,7 +154,7 @@ def test_equal_clocks_get_no_offset():
     assert np.abs(found.offsets).max() < 0.01
 
 
-def test_late_images_are_found_along_with_the_places():
+def test_clock_offset_of_late_images_is_found_together_with_the_extrinsics():
     views = [looking(name) for name in "abc"]
     tracks = [seen(view, STAMPS, seed=i) for i, view in enumerate(views)]
     late = seen(views[1], STAMPS, seed=1, late=0.12)
@@ -229,7 +229,7 @@ def board_tracks(board, views, count=24, seed=0):
 
 
 @pytest.mark.parametrize("text", ["charuco:5x7:0.08:0.06", "checkerboard:8x6:0.06"])
-def test_cameras_are_found_by_a_board(text):
+def test_cameras_are_calibrated_with_a_board(text):
     board = CalibrationBoard.parse(text)
     views = [looking(name) for name in "ab"]
     tracks = board_tracks(board, views)
@@ -244,7 +244,7 @@ def test_cameras_are_found_by_a_board(text):
     assert found.fits[1].rotation_sigma < math.radians(0.3)
 
 
-def test_intrinsics_are_found_by_a_board_too():
+def test_intrinsics_are_calibrated_with_a_board():
     board = CalibrationBoard.parse("charuco:6x8:0.1:0.07")
     (track,) = board_tracks(board, [looking("a", at=(0.0, 0.0, 1.0))], count=30)
     unknown = BoardTrack("a", track.size, None, track.stamps, track.corners)
@@ -264,7 +264,7 @@ def test_cameras_that_never_see_the_board_together_are_refused():
 
 
 @pytest.mark.parametrize("text", ["charuco:5x7:0.08:0.06", "checkerboard:8x6:0.06"])
-def test_drawn_board_is_found_where_it_is(text):
+def test_drawn_board_is_found_at_its_true_place(text):
     board = CalibrationBoard.parse(text)
     image = board.draw(1000.0)
     found = board.find(image)

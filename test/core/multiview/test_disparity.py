@@ -66,7 +66,7 @@ def test_distances_of_a_wall_are_measured_wherever_the_second_camera_is_beside(p
 
 
 @pytest.mark.parametrize("distance", [0.65, 4.0])
-def test_what_is_too_near_or_too_far_is_left_out_and_not_mistaken(distance):
+def test_surface_too_near_or_too_far_has_no_distance(distance):
     pair = NearPair(view("first"), view("second", x=0.12))
     first, second = (look_at_wall(each, distance)[0] for each in (pair.first, pair.second))
     known = np.isfinite(pair.measure(first, second, 0.0).meters()[30:-30, 50:-50])
@@ -76,7 +76,7 @@ def test_what_is_too_near_or_too_far_is_left_out_and_not_mistaken(distance):
 @pytest.mark.parametrize(
     "place", [{"y": 0.12}, {"x": 0.12, "yaw": 40.0}, {"x": 2.0}, {"x": 0.001}, {}]
 )
-def test_cameras_that_are_not_beside_each_other_are_no_pair(place):
+def test_cameras_that_are_not_side_by_side_are_refused_as_a_pair(place):
     assert not NearPair(view("first"), view("second", **place)).usable
 
 
