@@ -6,6 +6,7 @@ camera, and ``truth.npz`` (``joints``: names; ``world``: (frames, J, 3) meters, 
 perhaps ``height_m`` of the person).
 
     python -m benchmarks.real_people FOLDER
+    python -m benchmarks.real_people FOLDER --sides    # left and right, any network
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ SURE = 0.08
 _JOINTS = [
     f"{s}_{j}" for j in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for s in SIDES
 ]
+_SIDED = {"arms": ("shoulder", "elbow", "wrist"), "legs": ("hip", "knee", "ankle")}
+_CLEARLY = 0.6  # of the distances to the truth: left and right are swapped
+_LEAST_APART = 30.0  # pixels in the mean between left and right that can be compared
 _SAME_PERSON = 0.3  # of the truth's extent in the image: mean distance of the keypoints
 
 
@@ -112,6 +116,63 @@ class RealErrors:
         }
 
 
+def side_figures(
+    raw: Estimator, steady: Estimator, folder: str | Path
+) -> dict[str, dict[str, float]]:
+    """Return in how many images of each camera left and right of arms and legs are swapped.
+
+    They are where both, exchanged, lie clearly closer to the truth, where those of the truth
+    are far enough apart.
+
+    Args:
+        raw: Gives what the network says.
+        steady: The same network with ``smoothing``.
+        folder: With sets.
+
+    Raises:
+        SourceError: The folder holds no sets, or one that cannot be read.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for path in _sets(folder):
+        world, _, cameras = _read_set(path, raw.skeleton.keypoints)
+        for name, (camera, turn, shift) in cameras.items():
+            counts = {"images": 0.0}
+            for estimator in (raw, steady):
+                estimator.reset()
+            for i, frame in _frames(_video(path, name), 1, len(world)):
+                truth = world[i] @ turn.T + shift
+                counts["images"] += 1
+                for kind, estimator in (("raw", raw), ("undone", steady)):
+                    poses = estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
+                    person = _person(poses, camera, truth)
+                    for part, joints in _SIDED.items():
+                        column = f"{part} {kind}"
+                        is_swapped = person is not None and _is_swapped(
+                            poses, person, joints, camera, truth
+                        )
+                        counts[column] = counts.get(column, 0.0) + is_swapped
+            rows[f"{path.name} {name}"] = counts
+    return rows
+
+
+def _is_swapped(
+    poses: Poses, person: int, joints: Sequence[str], camera: Camera, truth: Float64Array
+) -> bool:
+    """Return whether the sides of some joints are swapped."""
+    names = poses.skeleton.keypoints
+    pairs = [[names.index(f"{side}_{joint}") for side in SIDES] for joint in joints]
+    found = camera.undistort(poses.keypoints[person, pairs].astype(np.float64))
+    true = camera.pinhole.project(truth[pairs])
+    known = np.isfinite(found).all(axis=(1, 2)) & np.isfinite(true).all(axis=(1, 2))
+    if not known.any():
+        return False
+    kept, exchanged, apart = (
+        np.linalg.norm(a - b, axis=-1)[known].sum()
+        for a, b in ((found, true), (found, true[:, ::-1]), (true, true[:, ::-1]))
+    )
+    return bool(exchanged < _CLEARLY * kept and apart > 2 * _LEAST_APART * known.sum())
+
+
 def look(estimator: Estimator, folder: str | Path, frames: int) -> list[RealPicture]:
     """Look for the person in at most ``frames`` pictures of each video, evenly spread.
 
@@ -126,20 +187,28 @@ def look(estimator: Estimator, folder: str | Path, frames: int) -> list[RealPict
             f"lifting is measured with a BlazePose, not with {estimator.network}, "
             f"which finds {estimator.skeleton.name}"
         )
+    return [seen for path in _sets(folder) for seen in _look_at_set(estimator, path, frames)]
+
+
+def _sets(folder: str | Path) -> list[Path]:
     sets = sorted(path.parent for path in Path(folder).glob("*/truth.npz"))
     if not sets:
         raise SourceError(f"{folder}: expected folders with truth.npz, cameras.json and videos")
-    return [seen for path in sets for seen in _look_at_set(estimator, path, frames)]
+    return sets
+
+
+def _video(folder: Path, camera: str) -> Path:
+    video = next(iter(sorted(folder.glob(f"{camera}.*"))), None)
+    if video is None:
+        raise SourceError(f"{folder}: no video of the camera {camera}")
+    return video
 
 
 def _look_at_set(estimator: Estimator, folder: Path, frames: int) -> Iterator[RealPicture]:
     world, height, cameras = _read_set(folder, estimator.skeleton.keypoints)
     every = math.ceil(len(world) / frames)
     for name, (camera, turn, shift) in cameras.items():
-        video = next(iter(sorted(folder.glob(f"{name}.*"))), None)
-        if video is None:
-            raise SourceError(f"{folder}: no video of the camera {name}")
-        for i, frame in _frames(video, every, len(world)):
+        for i, frame in _frames(_video(folder, name), every, len(world)):
             truth = world[i] @ turn.T + shift
             poses = estimator.estimate(frame.image, channels=frame.channels)
             person = _person(poses, camera, truth)
@@ -307,6 +376,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames", type=int, default=100, metavar="N", help="pictures a video (%(default)s)"
     )
+    parser.add_argument(
+        "--sides", action="store_true", help="count the images with left and right swapped"
+    )
     parser.add_argument("--json", action="store_true", help="for a program")
     add_network_arguments(parser)
 
@@ -315,6 +387,14 @@ def run(args: argparse.Namespace) -> int:
     """Print how far real people are from where they are placed."""
     if args.frames < 1:
         raise OptionError(f"--frames must be at least 1, got {args.frames}")
+    if args.sides:
+        raw, steady = (
+            build_estimator(argparse.Namespace(**{**vars(args), "smoothing": smoothing}))
+            for smoothing in (False, True)
+        )
+        sides = side_figures(raw, steady, args.folder)
+        print(json.dumps({"sides": sides}) if args.json else table(sides))
+        return 0
     args.static = True
     seen = look(build_estimator(args), args.folder, args.frames)
     if not seen:

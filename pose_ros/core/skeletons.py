@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +18,12 @@ SIDES: tuple[Side, Side] = ("left", "right")
 
 FOUND_SCORE = 0.5
 """Least score of a keypoint that was found, of a network that guesses hidden ones too."""
+
+
+_HEAD = ("eye", "ear", "mouth")
+_LOWER = ("hip", "knee", "ankle", "heel", "toe", "foot")
+_LEAST_MAIN = 4
+_MAIN = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,58 @@ class Skeleton:
             colors=tuple(self.colors[i] for i in kept) if self.colors else (),
             hidden_joints_are_guessed=self.hidden_joints_are_guessed,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Which keypoints of a skeleton are swapped together: K keypoints, S parts of a body.
+
+    Attributes:
+        mirrored: (K,) the keypoint of the other side; its own index for those in the middle.
+        parts: (K,) index of the part that a keypoint belongs to; -1 for those in the middle.
+        main: (m,) indices of the keypoints by which people are compared.
+        main_mirrored: (m,) the index in ``main`` of the other side of each.
+    """
+
+    mirrored: NDArray[np.intp]
+    parts: NDArray[np.intp]
+    main: NDArray[np.intp]
+    main_mirrored: NDArray[np.intp]
+
+    @cached_property
+    def count(self) -> int:
+        """How many parts there are."""
+        return int(self.parts.max(initial=-1)) + 1
+
+    @cached_property
+    def members(self) -> NDArray[np.float64]:
+        """(K, S) 1 where a keypoint belongs to a part, else 0."""
+        return np.equal(self.parts[:, None], np.arange(self.count)).astype(np.float64)
+
+    def order(self, swapped: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return (..., K) which keypoint each one is where parts (..., S) are swapped."""
+        turned = swapped[..., self.parts] & (self.parts >= 0)
+        order: NDArray[np.intp] = np.where(turned, self.mirrored, np.arange(len(self.mirrored)))
+        return order
+
+
+@lru_cache(maxsize=16)
+def parts_of(skeleton: Skeleton) -> Parts:
+    """Return the parts of a skeleton: arms, legs and head, where it has them."""
+    mirrored = np.arange(len(skeleton))
+    parts = np.full(len(skeleton), -1)
+    for pair in skeleton.left_right:
+        name = skeleton.keypoints[pair[0]]
+        for keypoint, other in (pair, pair[::-1]):
+            mirrored[keypoint] = other
+            is_head, is_lower = (any(word in name for word in words) for words in (_HEAD, _LOWER))
+            parts[keypoint] = 2 if is_head else int(is_lower)
+    main = [i for i, name in enumerate(skeleton.keypoints) if name.split("_")[-1] in _MAIN]
+    if len(main) < _LEAST_MAIN:
+        main = list(range(len(skeleton)))
+    where = {keypoint: i for i, keypoint in enumerate(main)}
+    main_mirrored = [where.get(int(mirrored[keypoint]), i) for i, keypoint in enumerate(main)]
+    return Parts(mirrored, parts, np.array(main, np.intp), np.array(main_mirrored, np.intp))
 
 
 # Order and connections: MediaPipe, pose_landmark_topology.svg and pose_connections.

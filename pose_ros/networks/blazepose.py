@@ -18,6 +18,7 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import Region, crop_batch, extent
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import LowPassFilter, OneEuroFilter, OneEuroSettings
+from pose_ros.core.swaps import SwapUndo
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import (
@@ -156,20 +157,25 @@ class _FollowedPerson:
     alignment: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(ALIGNMENT_SMOOTHING))
     world: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(WORLD_SMOOTHING))
     scores: LowPassFilter = field(default_factory=lambda: LowPassFilter(SCORE_ALPHA))
+    swaps: SwapUndo = field(default_factory=lambda: SwapUndo(_SKELETON))
 
     def update(self, found: Landmarks, stamp: float, smoothing: bool) -> Landmarks:
-        """Filter this frame's landmarks and move the region."""
+        """Put back what the network swaps, filter this frame's landmarks and move the region."""
         scale = found.body.size
         # the region's own points are always filtered, so that it does not shake
         alignment = _narrow(self.alignment(_wide(found.alignment), stamp, scale))
         self.region = Region.upright(alignment[0], alignment[1], REGION_SCALE) or self.region
         if not smoothing:
             return found
+        points, scores, world = found.points, found.scores, found.world
+        order = self.swaps.order(points, stamp)
+        if order is not None:
+            points, scores, world = points[order], scores[order], world[order]
         return replace(
             found,
-            points=_narrow(self.points(_wide(found.points), stamp, scale)),
-            scores=_narrow(self.scores(_wide(found.scores))),
-            world=_narrow(self.world(_wide(found.world), stamp)),
+            points=_narrow(self.points(_wide(points), stamp, scale)),
+            scores=_narrow(self.scores(_wide(scores))),
+            world=_narrow(self.world(_wide(world), stamp)),
         )
 
 

@@ -12,6 +12,7 @@ from pose_ros.core.contract import Contract
 from pose_ros.core.geometry import extent
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.core.smoothing import OneEuroFilter, OneEuroSettings
+from pose_ros.core.swaps import SwapUndo
 from pose_ros.core.timeline import Stream
 from pose_ros.core.tracking import NO_ID, Body, Tracker, appearance
 from pose_ros.core.types import (
@@ -80,7 +81,25 @@ class _Followed(NamedTuple):
     id: int
     person: int
     points: FloatArray
+    scores: FloatArray
     look: FloatArray | None
+
+
+class _OverTime:
+    """What keeps one person's keypoints steady from image to image."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._swaps = SwapUndo(skeleton)
+        self._filter = OneEuroFilter(SMOOTHING)
+
+    def update(
+        self, points: FloatArray, scores: FloatArray, stamp: float, size: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the next keypoints and their scores."""
+        order = self._swaps.order(points, stamp)
+        if order is not None:
+            points, scores = points[order], scores[order]
+        return self._filter(points.astype(np.float64), stamp, size).astype(np.float32), scores
 
 
 class Follower:
@@ -98,7 +117,7 @@ class Follower:
     def lose_sight(self) -> None:
         """Follow no person into the next image; who was where stays known."""
         self._poses: dict[int, FloatArray] = {}
-        self._filters: dict[int, OneEuroFilter] = {}
+        self._filters: dict[int, _OverTime] = {}
 
     def forget(self) -> None:
         """Forget everybody; no id is used again."""
@@ -130,15 +149,16 @@ class Follower:
         for row, (id_, person) in enumerate(zip(ids, order, strict=True)):
             if id_ == NO_ID:
                 continue
-            raw = found.keypoints[person]
+            raw, scores = found.keypoints[person], found.keypoint_scores[person]
             poses[id_] = raw
-            filters[id_] = self._filters.get(id_) or OneEuroFilter(SMOOTHING)
-            smooth = filters[id_](raw.astype(np.float64), stamp, bodies[row].size)
-            points = smooth.astype(np.float32) if options.smoothing else raw
+            filters[id_] = self._filters.get(id_) or _OverTime(self._skeleton)
+            points = raw
+            if options.smoothing:
+                points, scores = filters[id_].update(raw, scores, stamp, bodies[row].size)
             look = bodies[row].look
             if look is None and self._is_body:
                 look = self._look(image, channels, raw)
-            kept.append(_Followed(id_, person, points, look))
+            kept.append(_Followed(id_, person, points, scores, look))
         self._poses, self._filters = poses, filters
         return self._to_poses(kept, found, options)
 
@@ -210,7 +230,7 @@ class Follower:
             scores=np.clip(found.scores[people], 0, 1),
             boxes=np.stack([extent(p) for p in points]),
             keypoints=points,
-            keypoint_scores=np.clip(found.keypoint_scores[people][:, columns], 0, 1),
+            keypoint_scores=np.clip(np.stack([one.scores[columns] for one in seen]), 0, 1),
             clothes=np.stack(looks) if looks else None,
         )
 

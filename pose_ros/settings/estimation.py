@@ -37,8 +37,9 @@ def smoothing_option() -> bool:
     """Return the field ``smoothing``: keypoints and distances are filtered both or neither."""
     field: bool = option(
         True,
-        help="Filter keypoints and distances over time, by stamps.",
-        off="Do not filter over time.",
+        help="Filter keypoints and distances over time, by stamps, and undo swaps of left and "
+        "right.",
+        off="Do not filter over time, nor undo swaps of left and right.",
         live=True,
     )
     return field

@@ -77,3 +77,17 @@ def test_arms_have_large_sigmas_where_the_network_swaps_left_and_right(pictures)
 
 def test_hips_of_a_real_person_of_known_height_are_in_place(figures):
     assert figures["pose2sim"]["hips median %"] <= 3.0
+
+
+def test_left_and_right_of_real_people_are_put_back(data, tmp_path):
+    """BlazePose swaps the sides of this man for some images of one camera."""
+    (tmp_path / "pose2sim").symlink_to(data / "real3d" / "pose2sim")
+    raw, steady = (
+        pose_ros.create_estimator("blazepose-full", smoothing=smoothing, threads=2)
+        for smoothing in (False, True)
+    )
+    figures = real_people.side_figures(raw, steady, tmp_path)
+    assert figures["pose2sim cam02"]["arms raw"] >= 5
+    for row in figures.values():
+        assert row["arms undone"] == 0
+        assert row["legs undone"] == 0

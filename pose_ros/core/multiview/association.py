@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -34,7 +34,7 @@ from pose_ros.core.multiview.triangulation import (
     sigmas_of_size,
     unit,
 )
-from pose_ros.core.skeletons import FOUND_SCORE, Skeleton
+from pose_ros.core.skeletons import FOUND_SCORE, Skeleton, parts_of
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
@@ -64,56 +64,6 @@ _COVERED = 0.5  # share of a body in another's box, from which on both are at on
 _WERE_ONE = 2.0  # by how much a cover counts more of people who were one
 _MOST_APART = math.exp(3.0 * math.sqrt(2.0) * SIZE_SPREAD)  # of two distances that may be one
 _UNSTATED = 0.1  # one sigma of meters without one, as a share of the distance
-
-_HEAD = ("eye", "ear", "mouth")
-_LOWER = ("hip", "knee", "ankle", "heel", "toe", "foot")
-_MAIN = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """Which keypoints of a skeleton are swapped together: K keypoints, S parts of a body.
-
-    Attributes:
-        mirrored: (K,) the keypoint of the other side; its own index for those in the middle.
-        parts: (K,) index of the part that a keypoint belongs to; -1 for those in the middle.
-        main: (m,) indices of the keypoints by which people are compared.
-        main_mirrored: (m,) the index in ``main`` of the other side of each.
-    """
-
-    mirrored: NDArray[np.intp]
-    parts: NDArray[np.intp]
-    main: NDArray[np.intp]
-    main_mirrored: NDArray[np.intp]
-
-    @cached_property
-    def count(self) -> int:
-        """How many parts there are."""
-        return int(self.parts.max(initial=-1)) + 1
-
-    @cached_property
-    def members(self) -> Float64Array:
-        """(K, S) 1 where a keypoint belongs to a part, else 0."""
-        return np.equal(self.parts[:, None], np.arange(self.count)).astype(np.float64)
-
-
-@lru_cache(maxsize=16)
-def parts_of(skeleton: Skeleton) -> Parts:
-    """Return the parts of a skeleton: arms, legs and head, where it has them."""
-    mirrored = np.arange(len(skeleton))
-    parts = np.full(len(skeleton), -1)
-    for pair in skeleton.left_right:
-        name = skeleton.keypoints[pair[0]]
-        for keypoint, other in (pair, pair[::-1]):
-            mirrored[keypoint] = other
-            is_head, is_lower = (any(word in name for word in words) for words in (_HEAD, _LOWER))
-            parts[keypoint] = 2 if is_head else int(is_lower)
-    main = [i for i, name in enumerate(skeleton.keypoints) if name.split("_")[-1] in _MAIN]
-    if len(main) < _LEAST_JOINTS:
-        main = list(range(len(skeleton)))
-    where = {keypoint: i for i, keypoint in enumerate(main)}
-    main_mirrored = [where.get(int(mirrored[keypoint]), i) for i, keypoint in enumerate(main)]
-    return Parts(mirrored, parts, np.array(main, np.intp), np.array(main_mirrored, np.intp))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +116,7 @@ class Crowd:
         """Return the people with left and right of parts of them swapped, (n, S)."""
         if not swaps.any():
             return self
-        parts = parts_of(self.skeleton)
-        own = np.arange(len(parts.mirrored))
-        turned = swaps[:, parts.parts] & (parts.parts >= 0)
-        order = np.where(turned, parts.mirrored, own)
+        order = parts_of(self.skeleton).order(swaps)
 
         def take(values: Float64Array) -> Float64Array:
             index = order if values.ndim == 2 else order[..., None]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import parts_of
 from pose_ros.core.multiview.extrinsics import CameraView
+from pose_ros.core.skeletons import parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS, StampStep, step_from, went_back
 from pose_ros.core.types import FloatArray, Poses
 

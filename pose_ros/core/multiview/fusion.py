@@ -30,7 +30,6 @@ from pose_ros.core.multiview.association import (
     group,
     join_doubles,
     pair_costs,
-    parts_of,
     strangers,
 )
 from pose_ros.core.multiview.body import Motion
@@ -47,7 +46,7 @@ from pose_ros.core.multiview.identity import (
 from pose_ros.core.multiview.placement import place, rays_of
 from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
 from pose_ros.core.multiview.turned import CameraTurns
-from pose_ros.core.skeletons import FOUND_SCORE
+from pose_ros.core.skeletons import FOUND_SCORE, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON, SIZE_SPREAD, SWAP_GAIN, Crowd, parts_of
+from pose_ros.core.multiview.association import NO_PERSON, SIZE_SPREAD, SWAP_GAIN, Crowd
 from pose_ros.core.multiview.body import Motion, bone_lengths_of
 from pose_ros.core.multiview.clocks import WATCH_SECONDS
 from pose_ros.core.multiview.triangulation import BoolArray, cross, dot, unit
-from pose_ros.core.skeletons import SIDES, Skeleton
+from pose_ros.core.skeletons import SIDES, Skeleton, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS
 from pose_ros.core.tracking import best_pairs
 
@@ -108,10 +108,7 @@ def learn_sides(
         if which[0]:  # and what agreed with the chest
             which = which | ~(cosines[g] < 0.0)
         people[g].sides = np.where(which, 0.0, people[g].sides)
-        parts = parts_of(skeleton)
-        own = np.arange(len(skeleton))
-        mirror = which[parts.parts] & (parts.parts >= 0)
-        people[g].motion = people[g].motion.of(np.where(mirror, parts.mirrored, own))
+        people[g].motion = people[g].motion.of(parts_of(skeleton).order(which))
 
 
 class Room:

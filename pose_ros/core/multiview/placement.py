@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.association import NO_PERSON, Crowd, parts_of
+from pose_ros.core.multiview.association import NO_PERSON, Crowd
 from pose_ros.core.multiview.body import bone_lengths_of, hold_bones, learn_bones
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.identity import FusedPerson
@@ -30,6 +30,7 @@ from pose_ros.core.multiview.triangulation import (
     share_of_own,
     unit,
 )
+from pose_ros.core.skeletons import parts_of
 from pose_ros.core.types import PositionSource
 
 # Of the distance at which a camera alone puts a person: one sigma, as a share, before others say it

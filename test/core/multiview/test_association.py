@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_ros.core.multiview.association import associate, parts_of
+from pose_ros.core.multiview.association import associate
+from pose_ros.core.skeletons import parts_of
 from pose_ros.core.types import Poses
 from pose_ros.errors import OptionError
 from tools.seen_bodies import SKELETON, body, looking_at, seen_by
