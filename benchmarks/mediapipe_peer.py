@@ -75,7 +75,7 @@ def place_landmarks(card: Card, environment: Path, models_dir: StrPath | None = 
 
     Raises:
         RuntimeUnavailableError: MediaPipe is not there.
-        ModelError: The file cannot be had.
+        ModelError: The file is not available.
     """
     folders = list(environment.glob("lib/python*/site-packages/mediapipe/modules/pose_landmark"))
     if not folders:

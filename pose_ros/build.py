@@ -84,7 +84,7 @@ def create_estimator(
 
     Raises:
         OptionError: An option is unknown or out of its range.
-        ModelError: The network is unknown, or its files cannot be had.
+        ModelError: The network is unknown, or its files are not available.
         RuntimeUnavailableError: The provider is not there.
     """
     options, engine = _merged(options, engine, keywords)
@@ -162,7 +162,7 @@ def _open_finder(card: Card, engine: EngineOptions) -> Finder:
     """Load the network that looks for people.
 
     Raises:
-        ModelError: It does not find everybody in one look, or its files cannot be had.
+        ModelError: It does not find everybody in one look, or its files are not available.
     """
     family = FAMILIES.get(card.family)
     if family is not None and family.finds_everybody:
@@ -260,7 +260,7 @@ def create_body_hands(
 
     Raises:
         OptionError: An argument is out of its range.
-        ModelError: The network is unknown, finds no hands at wrists, or cannot be had.
+        ModelError: The network is unknown, finds no hands at wrists, or is not available.
         RuntimeUnavailableError: The provider is not there.
     """
     options, engine = _merged(options, engine, keywords)
@@ -289,7 +289,7 @@ def open_sessions(
 
     Raises:
         OptionError: The precision is not one of the provider.
-        ModelError: A file cannot be had, or does not fit the card.
+        ModelError: A file is not available, or does not fit the card.
         RuntimeUnavailableError: The provider is not there, or ``int8`` cannot be made here.
     """
     engine = engine or EngineOptions()

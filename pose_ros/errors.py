@@ -106,7 +106,7 @@ class Finding:
     cure: str = ""
 
     def __post_init__(self) -> None:
-        # names and messages come from whoever is in the graph
+        # names and messages come from any node in the graph
         for name in ("subject", "message", "cure"):
             object.__setattr__(self, name, printable(getattr(self, name)))
 

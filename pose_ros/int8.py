@@ -85,7 +85,7 @@ def int8_path(
         progress: Called with a line for each thing that takes long, and with the loss.
 
     Raises:
-        ModelError: No file of the card has a plan, or files cannot be had or written.
+        ModelError: No file of the card has a plan, or files are not available or cannot be written.
         RuntimeUnavailableError: A package is missing, or the loss is too great here.
     """
     if card.family not in SCENES or not any(file.int8 for file in card.files.values()):
@@ -179,7 +179,9 @@ def _loss(
                 if a.world is not None and b.world is not None:
                     worlds.append(np.linalg.norm(a.world[0] - b.world[0], axis=1))
     if not distances:
-        raise ModelError(f"{card.name} finds no person in drawn scenes: it cannot be had in int8")
+        raise ModelError(
+            f"{card.name} finds no person in drawn scenes: it cannot be converted to int8"
+        )
     return QuantizationLoss(
         count=len(distances),
         mean=float(np.nanmean(distances)),

@@ -1,4 +1,4 @@
-"""What every test may lean on: the installed package, a folder of its own and the public data."""
+"""Fixtures for every test: the installed package, a temporary folder and the public data."""
 
 import contextlib
 import importlib.util

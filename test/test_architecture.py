@@ -30,9 +30,9 @@ ALLOWED = {
     "core": ROOTS,
     **dict.fromkeys(SHARED, ROOTS | {"core"}),
     **dict.fromkeys(MIDDLE - SHARED, ROOTS | {"core"} | SHARED),
-    # what a file takes and gives is asked of the engine; a card says it too
+    # the engine reads inputs and outputs of a file; a card states them too
     "models": ROOTS | {"core", "runtime"} | SHARED,
-    # scenes are written as bags; a source is named, and opened as what the name says
+    # scenes are written as bags; sources open scenes by name
     "synthetic": ROOTS | {"core", "bags"} | SHARED,
     "sources": ROOTS | {"core", "bags", "synthetic"} | SHARED,
     # a picture of its moments is drawn as any other
@@ -44,7 +44,7 @@ ALLOWED = {
     "compat": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
     "cli": ROOTS | {"core", "build", "pipeline", "analysis"} | MIDDLE,
     "ros": ROOTS | {"core", "build", "pipeline"} | MIDDLE,
-    # the package itself names what is public, and loads it on first use
+    # the package's __init__ lists the public names and loads them on first use
     "__init__": ROOTS | {"core", "build", "pipeline", "analysis"} | MIDDLE,
 }
 ROS_PACKAGES = frozenset(
@@ -99,7 +99,7 @@ def imported(source, module, is_package=False):
 def edges(checkout):
     """Return, for each module, the modules of the package that it imports, wherever it does.
 
-    The package's own file is left out: it names what is public, and loads it on first use.
+    The package's __init__ is left out: it lists the public names and loads them on first use.
     """
     known = dict(modules(checkout))
     graph = {}

@@ -43,7 +43,7 @@ def test_quantized_network_is_made_once_and_its_error_is_logged(folder):
     assert loss["count"] >= 2
     before = path.stat().st_mtime_ns
     assert make(folder) == (path, [])
-    # what is damaged is made again
+    # a damaged file is made again
     path.write_bytes(path.read_bytes()[:-1])
     assert len(make(folder)[1]) == 2
     assert path.stat().st_mtime_ns != before

@@ -1,4 +1,4 @@
-"""The list of what is installed, and that nothing in it asks more than a permissive license."""
+"""Each installed package is listed and has a permissive license."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if not any(found.read_text("RECORD") for found in metadata.distributions(name="p
 EXTRAS = ("models", "report", "motion", "cluster")
 PERMISSIVE = {
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0",
-    "any-OSI",  # apsw: whoever uses it chooses
+    "any-OSI",  # apsw: the user chooses the license
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def canonical(name: str) -> str:
 
 
 def closure(name: str, extras: tuple[str, ...] = ()) -> dict[str, metadata.Distribution]:
-    """Return what a distribution needs at run time, with what that needs; without ROS 2."""
+    """Return all run-time requirements of a distribution, also indirect ones; without ROS 2."""
     found: dict[str, metadata.Distribution] = {}
     waiting = [(name, extras)]
     while waiting:

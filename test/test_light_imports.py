@@ -1,4 +1,4 @@
-"""What the first steps load, and what they leave until it is needed."""
+"""Modules that the first steps load, and modules that are loaded only on use."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 _REPORT = "\nimport sys; print('loaded', *sorted({name.split('.')[0] for name in sys.modules}))"
-# what a picture of one person needs none of
+# not needed for a picture of one person
 _LATE = {"scipy", "rosbags", "matplotlib", "jinja2", "pyarrow", "pandas", "rclpy"}
 
 
@@ -33,7 +33,7 @@ for stamp in (0.0, 0.1):
     estimator.estimate(np.zeros((480, 640, 3), np.uint8), stamp)
 """
 
-# the Python of ros2 may lack what the nodes have in their virtual environment
+# the Python of ros2 may lack packages of the nodes' virtual environment
 _LAUNCH_PLAN = """
 from pose_ros.ros.launch_plan import launch_plan
 assert not launch_plan({"camera": "clip.mp4", "gesture": "true", "rviz": "true"}).errors

@@ -1,4 +1,4 @@
-"""Networks of one's own: the cards of docs/how-to/own_network.md, files alone, and what is refused.
+"""Networks of the user: the cards of docs/how-to/own_network.md, bare files, and refused ones.
 
 Each runs in onnxruntime, from a picture to poses. The networks find colored markers
 (``tools.markers``), or read what they answer out of the picture (``tools.oracle``).
@@ -179,7 +179,7 @@ def test_card_of_the_keypoint_rows_example_finds_people(
 
 
 def stranger(path: Path, inputs: dict[str, Any], outputs: dict[str, Any], type_: int = 1) -> Path:
-    """Write a network of any inputs and outputs, whose outputs are of no use."""
+    """Write a network of any inputs and outputs, with meaningless values."""
     w = Writer()
     for name, shape in inputs.items():
         w.input(name, shape)
@@ -256,7 +256,7 @@ def test_inspect_prints_cards_that_can_be_used(
     card = tmp_path / "card.yaml"
     card.write_text(printed, encoding="utf-8")
     assert load_card(card).name == "some-net-v2"
-    # what it takes and gives is right, whatever there is still to say
+    # inputs and outputs are right, whatever else the card lacks
     assert pose_ros.create_estimator(str(card)).network == "some-net-v2"
     for number, fit in enumerate(said["fits"]):
         assert (printed.count("you have to say") > 0) == bool(fit["questions"])

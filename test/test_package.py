@@ -1,4 +1,4 @@
-"""What an installation holds: modules, messages, share files, index entry, commands."""
+"""Content of an installation: modules, messages, share files, index entry, commands."""
 
 import ast
 import importlib.metadata
@@ -119,7 +119,7 @@ runpy.run_path("setup.py", run_name="__main__")
 
 
 def required_of_a_build(checkout, folder, *packages, **environment):
-    """Return what a wheel requires; ``packages`` is the only folder that its build sees."""
+    """Return the requirements of a wheel; ``packages`` is the only folder that its build sees."""
     command = [sys.executable, "-c", BUILD.format(folder=str(folder)), *map(str, packages)]
     environment = os.environ | environment
     subprocess.run(command, cwd=checkout, env=environment, check=True, timeout=60)
@@ -222,7 +222,7 @@ PACKAGES = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-# The node says what is missing where a parameter asks for these.
+# The node names the missing package if a parameter needs it.
 OPTIONAL = {"hri_msgs", "nav2_msgs", "people_msgs", "vision_msgs"}
 
 
@@ -281,7 +281,7 @@ def test_robot_requirements_include_every_requirement_of_the_wheel(checkout, dis
 
 @pytest.mark.parametrize("script", ["node", "pose-ros"])
 def test_program_without_its_environment_names_it_in_one_line(checkout, script):
-    """Of a colcon workspace, where the system's Python has not what the virtual one has."""
+    """In a colcon workspace, the system's Python lacks packages of the virtual environment."""
     started = [sys.executable, "-S", str(checkout / "scripts" / script)]
     ended = subprocess.run(started, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
@@ -330,7 +330,7 @@ class TestWithRos:
 
     @pytest.mark.parametrize("name", ["TF2Error", "TFMessage"])
     def test_tf2_message_has_the_type_hash_of_every_other_ros(self, name):
-        """The middleware compares types by it; rosbags knows the definitions by itself."""
+        """The middleware compares types by it; rosbags has its own definitions."""
         from rosbags.typesys import Stores, get_typestore
 
         path = ros_prefix("tf2_msgs") / "share" / "tf2_msgs" / "msg" / f"{name}.json"

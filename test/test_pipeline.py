@@ -1,4 +1,4 @@
-"""The pipeline does what the live nodes do, on what their messages can tell."""
+"""The pipeline gives the results of the live nodes, as far as messages can show."""
 
 import dataclasses
 

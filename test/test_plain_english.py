@@ -24,6 +24,9 @@ INSTEAD = {
     "him": "them",
     "his": "their",
     "himself": "themselves",
+    "whoever": "name the person or program: any person, the user, a subscriber",
+    "whomever": "any person",
+    "be had": "is available, can be read",
     "what is no": "what is not",
     "that is no": "that is not",
 }

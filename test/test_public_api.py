@@ -13,7 +13,7 @@ import pytest
 import pose_ros
 from tools.calibrations import write_calibration
 
-# what a user writes or catches, and never calls
+# types that a user annotates or catches, and never calls
 WITHOUT_EXAMPLE = {"__version__", "Estimator", "HandEstimator", "Source", "PoseRosError"}
 
 

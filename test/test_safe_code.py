@@ -14,7 +14,7 @@ READERS = {"pose_ros/documents.py", "tools/trt_pose_networks.py"}
 
 
 def unsafe(source: str) -> list[str]:
-    """Return what a module's source does that no input may reach, a line each."""
+    """Return the unsafe calls of a module's source, one line each."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -7,7 +7,7 @@ import pytest
 
 # functions, by their names with their classes
 ELSEWHERE = {
-    # how old what is remembered is: of one stream, in which no image is late
+    # the age of remembered data in one stream without late images
     *("_way", "JointMemory.fill", "GestureRecognizer._forget", "_Body.update", "Tracker.missing"),
     *("_Body._update_posture", "walks", "WalkingSpeeds.update"),
     # a place or a pose between two stamps is interpolated

@@ -1,4 +1,4 @@
-"""The tests themselves: what is skipped, and what they know of the inside of other modules."""
+"""The tests themselves: their skips, and private attributes of other modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# what a library calls so, and means for all
+# names with an underscore that a library documents as public
 PUBLIC = {"_replace", "_perform_substitutions"}
 
 CONFTEST = """
@@ -70,7 +70,7 @@ def test_unexpected_skip_of_a_module_fails_a_strict_run(
 
 
 def private_names(tree: ast.Module) -> list[str]:
-    """Return the private attributes that a module reads of what is not its own."""
+    """Return the private attributes of other modules that a module reads."""
     nodes = list(ast.walk(tree))
     own = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     of_self = [n for n in nodes if isinstance(n, ast.Attribute) and is_self(n.value)]

@@ -11,7 +11,7 @@ from pose_ros.core.types import Image
 
 
 class MjpegServer:
-    """Sends one picture, 50 times a second, to whoever asks."""
+    """Sends one picture, 50 times a second, to each client."""
 
     def __init__(self, port: int, image: Image) -> None:
         """``port``: of the loopback, 0 for one that is free; ``image``: (H, W, 3) uint8 BGR."""

@@ -139,7 +139,7 @@ def analyze(
     Raises:
         SourceError: There is nothing of that name; while iterating: it cannot be read.
         OptionError: An argument is out of its range, or the calibration is wrong.
-        ModelError: The network cannot be had.
+        ModelError: The network is not available.
     """
     given = None if calibration is None else read_calibration(os.fspath(calibration))
     camera = None

@@ -49,7 +49,7 @@ def run_task(task: BagTask, progress: TaskProgress | None = None) -> TaskReport:
         progress: Is called after each image.
 
     Raises:
-        PoseRosError: The recording cannot be read, the network cannot be had, or an output
+        PoseRosError: The recording cannot be read, the network is not available, or an output
             cannot be written.
     """
     outputs, counts = task.outputs, RunCounts()

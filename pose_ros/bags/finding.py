@@ -63,7 +63,7 @@ def is_bag(path: Path) -> bool:
     try:
         if path.is_dir():
             return bool(_storage_files(path)) or _names_bag(path / METADATA)
-    except OSError:  # whoever opens it says why it cannot be read
+    except OSError:  # opening it reports why it cannot be read
         return False
     return path.name.lower().endswith(SUFFIXES) or (path.name == METADATA and _names_bag(path))
 

@@ -241,7 +241,7 @@ HEAD_BYTES = 1024
 """Of a message of an image: its header and what else stands before the pixels."""
 
 _WAITING_BYTES = 64 << 20
-_DECODED = 3  # images that wait for whoever takes them
+_DECODED = 3  # images that wait for the consumer
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +289,7 @@ class BagImages:
     """Yields the images of a topic with what goes with them: every one, in recorded order.
 
     It is a ``Source`` as well; then only the frames are given. Images are read and decoded in a
-    thread of their own, ahead of whoever takes them. What comes out depends on the bag alone.
+    thread of their own, ahead of the consumer. What comes out depends on the bag alone.
 
     Attributes:
         bag: Where the images are.

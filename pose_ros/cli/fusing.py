@@ -195,7 +195,7 @@ def open_fused(
     """Return what runs the cameras that the options name.
 
     Raises:
-        PoseRosError: A file cannot be read, or no network be had.
+        PoseRosError: A file cannot be read, or a network is not available.
     """
     rig = read_rig(args.calibration)
     stereo = from_args(StereoOptions, args).is_stereo

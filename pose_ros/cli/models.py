@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def list_models(models_dir: Path | None = None, *, as_json: bool = False) -> int:
-    """Print the networks that can be had, with what the cache holds of each."""
+    """Print the known networks and which of their files are in the cache."""
     cards = list_cards()
     states = {card.name: _summary(store.status(card, models_dir)) for card in cards}
     if as_json:

@@ -142,7 +142,7 @@ class PoseNetwork:
 
         Raises:
             OptionError: A flag is out of its range, or has no meaning here.
-            ModelError: The network cannot be had.
+            ModelError: The network is not available.
         """
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
         parser.add_argument("--network", "--model", default=network)

@@ -155,7 +155,7 @@ class WrapperPython:
 
         Raises:
             OptionError: A parameter is out of its range.
-            ModelError: A network cannot be had.
+            ModelError: A network is not available.
         """
         settings = self._settings
         if settings["model_pose"] not in _MODELS:

@@ -73,7 +73,7 @@ def load(config: Mapping[str, Any] | None = None, **engine: Any) -> PoseNet:
 
     Raises:
         OptionError: A field is unknown, or no network is as it says.
-        ModelError: The network cannot be had.
+        ModelError: The network is not available.
     """
     given = dict(config or {})
     resolution = given.pop("inputResolution", 257)

@@ -1,6 +1,6 @@
 """Coordinate frames that hang on each other, over time: a tree built from /tf and /tf_static.
 
-Whoever can reach the network can publish a transform. So each one is checked before it enters
+Any program on the network can publish a transform. So each one is checked before it enters
 the tree, none may change what another publisher says, and the memory of the tree is bounded.
 """
 

@@ -629,7 +629,7 @@ def read_card(content: Any, path: Path) -> Card:
     own = any(isinstance(origin, PathOrigin) for origin in origins)
 
     def about(key: str, default: str) -> str:
-        # what is about a network of one's own is known without the card
+        # errors about a network of the user need no card
         return default if own and not fields.has(key) else fields.text(key)
 
     card = Card(

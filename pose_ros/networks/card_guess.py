@@ -66,7 +66,7 @@ class NetworkInput:
             made["layout"] = "nhwc"
         if self.type != "float32":
             made["type"] = self.type
-        # whole numbers are pixels as they are, whoever made the network
+        # whole numbers are unscaled pixels in every network
         return made | (scaling if self.type == "float32" else _PIXELS)
 
 

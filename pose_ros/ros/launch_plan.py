@@ -694,7 +694,7 @@ def _player(
         *("--rate", f"{values['bag_rate']:g}", "--delay", str(DISCOVERY_SECONDS)),
         *("--disable-keyboard-controls", *loop, "--topics", *topics, "/tf", "/tf_static"),
     )
-    # with RViz the rest stays for whoever looks
+    # with RViz the rest stays, for the user to look at
     return PlayerPlan(command, machine.image_environment(), after, not values["rviz"])
 
 

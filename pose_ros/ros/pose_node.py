@@ -54,7 +54,7 @@ def estimator_from(parameters: PoseParameters) -> Estimator:
     """Load the network that the parameters name.
 
     Raises:
-        PoseRosError: A model file or what is to run it cannot be had.
+        PoseRosError: A model file or the engine for it is not available.
     """
     return create_estimator(
         parameters.network, options=parameters.estimator, engine=parameters.engine
@@ -65,7 +65,7 @@ def hands_from(parameters: PoseParameters) -> HandEstimator:
     """Load the network that finds the hands of people.
 
     Raises:
-        PoseRosError: A model file or what is to run it cannot be had.
+        PoseRosError: A model file or the engine for it is not available.
     """
     return create_body_hands(
         parameters.hands.network,

@@ -365,8 +365,8 @@ def parser() -> argparse.ArgumentParser:
         "--bind",
         default=LOOPBACK,
         metavar="ADDRESS",
-        help="address of the web page (%(default)s: this machine alone). Whoever reaches another "
-        "one sees the camera: there is no password",
+        help="address of the web page (%(default)s: this machine alone). There is no password: any "
+        "host that reaches another address sees the camera",
     )
     made.add_argument("--seconds", type=float, metavar="S", help="how long; for ever if unsaid")
     return made

@@ -101,7 +101,7 @@ def unknown_kind(path: Path, name: str) -> SourceError:
 
 
 def _head(path: Path) -> bytes:
-    """Return the first bytes of a regular file; none where they cannot be had."""
+    """Return the first bytes of a regular file; none where they cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):

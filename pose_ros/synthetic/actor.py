@@ -117,7 +117,7 @@ def _cross_arms(_seconds: float, arm: Side) -> Posture:
 
 
 def _stop(_seconds: float, arm: Side) -> Posture:
-    # the twist turns the palm to whoever is in front
+    # the twist turns the palm to a person in front
     return _with_arm(arm, ArmAngles(66, 66, 160, 84, -90.0))
 
 

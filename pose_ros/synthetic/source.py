@@ -173,7 +173,7 @@ class SyntheticSource:
     """A ``Source``: an endless camera, or a recording of one run of the scene.
 
     Everything depends on the stamp alone: a frame shows the scene at its stamp
-    (less ``begin``) modulo the scene's length, so that the truth of a frame can be had in
+    (less ``begin``) modulo the scene's length, so that the truth of a frame is available in
     another process, from a source with the same arguments, by its stamp. Stamps are
     multiples of 1 / fps.
 

@@ -13,7 +13,7 @@ from pose_ros.core.types import FloatArray
 PCK_THRESHOLD = 0.2  # of the longer side of the annotated box
 
 ANATOMICAL = {"Left": "right", "Right": "left"}
-"""What a hand is that MediaPipe names, which takes the image for a mirror's."""
+"""Swap the side that MediaPipe reports: it expects mirrored images."""
 
 
 def make(network, max_people=2):

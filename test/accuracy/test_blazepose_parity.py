@@ -164,7 +164,7 @@ def test_coco_annotations_are_matched_as_well_as_by_mediapipe(estimator, data):
 
 
 def best_oks(found, people):
-    """The similarity with the annotated person that is most alike."""
+    """Return the OKS with the most similar annotated person."""
     return max(
         oks(found, truth[:, :2], truth[:, 2] > 0, person["area"])
         for person in people

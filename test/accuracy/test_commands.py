@@ -1,4 +1,4 @@
-"""From pictures to commands: an actor engages, beckons, points at the floor and lets go."""
+"""From pictures to commands: an actor engages, beckons, points at the floor and releases."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def found_poses(source: SyntheticSource) -> Iterator[tuple[float, Poses]]:
 def commands(
     source: SyntheticSource, stream: Iterator[tuple[float, Poses]]
 ) -> Iterator[tuple[float, Truth, Command]]:
-    """Yield the time, what is true then, and the command."""
+    """Yield the time, the true gesture and the command."""
     recognizer = GestureRecognizer(GestureOptions())
     commander = Commander(CommandConfig(bindings=BINDINGS))
     transform = source.view.transform
@@ -109,7 +109,7 @@ def commands(
 
 
 @pytest.mark.parametrize(
-    # what smoothing delays counts with what is found
+    # a gesture that smoothing delays counts as found
     ("poses", "tolerance", "images"),
     [(true_poses, 0.01, 2), (found_poses, 0.25, 3)],
     ids=["true", "found"],

@@ -36,7 +36,7 @@ def test_no_other_person_is_followed_in_20_rounds_where_ids_may_swap() -> None:
         followed += bool(ranges)
         came_back += moments[-1].state is State.COMMANDING
     assert followed == 20  # each until the other person comes
-    assert came_back >= 3  # where ids are not swapped, it goes on
+    assert came_back >= 3  # where ids are not swapped, following continues
 
 
 def test_robot_follows_a_person_found_by_blazepose() -> None:

@@ -30,7 +30,7 @@ from pose_ros.synthetic.scenes import walking
 from pose_ros.synthetic.source import SyntheticSource
 
 SKELETON = skeletons.get("blazepose33")
-# What the actor does, and what it is called when it is seen.
+# Each posture of the actor and the gesture that it shows.
 CALLED = {
     **dict.fromkeys(("point_left", "point_right", "point_down", "point_forward"), "point"),
     "raise_hand": "raise_hand",
@@ -64,7 +64,7 @@ def scene(distance: float, turned_degrees: float = 0.0) -> Scene:
 
 
 class Table:
-    """Counts of what was recognized while each gesture was made."""
+    """Counts of the gestures recognized while each gesture was shown."""
 
     def __init__(self) -> None:
         self.made: collections.Counter[str] = collections.Counter()

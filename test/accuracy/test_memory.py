@@ -1,4 +1,4 @@
-"""What a frame costs in memory: nothing of its own size, and nothing that stays."""
+"""Memory of an estimate: no copy of the frame, and no growth."""
 
 import os
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Drawn people before several cameras, through the real BlazePose: pointing, and who is who."""
+"""Drawn people before several cameras, through the real BlazePose: pointing and ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = {
 
 
 def fuse(scene, places, *, fps, seconds, people):
-    """Yield for each instant the fused people and what is true."""
+    """Yield for each instant the fused people and the truth."""
     cameras = DrawnCameras(scene, places)
     options = pose_ros.EstimatorOptions(max_people=people, smoothing=False)
     estimators = [pose_ros.create_estimator("blazepose-full", options=options) for _ in places]

@@ -30,7 +30,7 @@ UPPER = [
 
 @dataclass
 class Clip:
-    """What the network finds in each camera, lifted, and the true joints (frames, 33, 3)."""
+    """Return the lifted people of each camera and the true joints (frames, 33, 3)."""
 
     fps: float
     views: list[CameraView]

@@ -146,7 +146,7 @@ def check_two(result):
 def test_three_people_with_two_hidden_at_once_rarely_switch_ids(capsys):
     """The front one hides both others, who hide each other as well: much to ask.
 
-    One round in seven has a switch, and which one it is hangs on the last bit of a float:
+    One round in seven has a switch, and which one depends on the last bit of a float:
     so several rounds are judged together, each with noise of its own.
     """
     rounds = [run(film("three", 10, 1.4, seed), 1, max_people=3) for seed in range(5, 10)]

@@ -154,7 +154,7 @@ def couple(data):
     [
         # the tolerances of the makers' own test
         pytest.param("ours", 4.0, 0.1, id="converted"),
-        # the same file rounded as when the reference was made: what is left is the decoder's
+        # the file is rounded as for the reference: the remaining difference is the decoder's
         pytest.param("kernels", 2.0, 0.05, id="TFLite's kernels"),
     ],
 )

@@ -127,7 +127,7 @@ def test_palms_find_the_hands_of_close_pictures_that_show_no_body(networks, data
         right[shown] += names == {shown}
         wrong += [f"{kind} {path.name}: {name}" for name in names - {shown}]
     assert (made["fist"], made["victory"], made["open_palm"], made["ok"]) == (16, 16, 15, 5)
-    if not palms:  # what the palms are for
+    if not palms:  # palms are for pictures without a body
         assert right["victory"] <= 4
         return
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Small recordings of drawn people, for what is done with many of them."""
+"""Small recordings of drawn people, for tests of batch processing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Many recordings by processes of this machine: each done once, whatever dies when."""
+"""Many recordings by processes of this machine: each is processed once, also when processes die."""
 
 import multiprocessing
 import os
@@ -159,13 +159,13 @@ def test_recording_that_kills_workers_is_skipped_and_others_finish(
     assert reports["day1/run2"].exit_code == 1
     assert not list(tmp_path.rglob(f"*{PARTIAL}*"))
     assert not (tmp_path / "day1/run2").exists()
-    # the next run does what is left
+    # the next run processes the rest
     assert sorted(analyze(recordings, tmp_path)) == ["day1/run2"]
     assert contents(tmp_path) == contents(by_one)
 
 
 def test_ctrl_c_ends_all_workers(recordings, tmp_path):
-    # what a shell runs in the background does not hear Ctrl-C; these tests may be
+    # a background process of a shell ignores Ctrl-C; these tests may be one
     command = ["env", "--default-signal=INT", sys.executable, "-m", "pose_ros.cli.main"]
     command += ["bag", "run", str(recordings), "--out", str(tmp_path), "--workers", "2"]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The manifest: what is done is known, whatever was cut off when."""
+"""The manifest: finished work is known after an interruption at any byte."""
 
 import os
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_manifest_cut_off_anywhere_is_read_and_continued(tmp_path):
     for end in (0, 1, first - 1, first, first + 1, second - 2, second, len(text) - 1):
         (tmp_path / MANIFEST).write_bytes(text[:end])
         manifest = Manifest(tmp_path)
-        for made in records:  # their folders tell what the lines do not
+        for made in records:  # their folders show what the lines lack
             assert manifest.find(made.name, made.origin.key) == REPORT
         manifest.add(record("d", tmp_path))
         lines = (tmp_path / MANIFEST).read_bytes().splitlines()
@@ -136,7 +136,7 @@ def job(bag, tmp_path):
 
 
 def test_task_that_fails_leaves_no_files(job, tmp_path):
-    report = run_job(job)  # ten digits are no MCAP
+    report = run_job(job)  # ten digits are not an MCAP file
     assert report.exit_code == 1
     assert "bag_0.mcap" in report.error
     assert list((tmp_path / "out").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Bags that are damaged: what can be read is read, what is lost is said, and nothing is changed."""
+"""Damaged bags: all readable messages are read, losses are reported, files stay unchanged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLUGINS = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}
 
 
 def text(number: int) -> str:
-    """Return the text of a message: long ones, short ones, and what cannot be compressed."""
+    """Return the text of a message: long, short or incompressible."""
     noise = hashlib.sha256(str(number).encode()).hexdigest()
     return f"{number} {noise * (1 + 900 * (number % 5 == 0))}"
 
@@ -62,9 +62,9 @@ def write(
 
 
 def read(path: Path) -> tuple[list[int], tuple[str, ...]]:
-    """Return the numbers of the messages that can be read, and what is said to be lost.
+    """Return the numbers of the messages that can be read, and the reported loss.
 
-    Nothing of the bag is changed, and nothing is written beside it.
+    The bag stays unchanged, and no file is written beside it.
     """
     before = contents(path)
     with open_bag(path) as bag:

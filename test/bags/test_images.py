@@ -1,4 +1,4 @@
-"""Images of bags: which ones, in which order, and what goes with them."""
+"""Images of bags: which ones, in which order, with their camera, depth and up."""
 
 from __future__ import annotations
 

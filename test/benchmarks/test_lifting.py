@@ -1,4 +1,4 @@
-"""Lifting, measured on drawn people and on real ones: what is printed, and what is refused."""
+"""Lifting, measured on drawn and real people: printed tables and refused arguments."""
 
 import json
 

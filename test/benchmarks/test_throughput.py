@@ -1,4 +1,4 @@
-"""What an analysis costs beside its networks: it is counted, never asserted against a clock."""
+"""Cost of an analysis beside its networks: it is counted, never compared with a clock."""
 
 import json
 

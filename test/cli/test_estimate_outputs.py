@@ -202,7 +202,7 @@ def test_ctrl_c_ends_a_camera_and_its_results_are_kept(folder, capsys):
      ["--out", "v.avi"], ["--out", "v.mp4"], ["--plots", "p"]],
 )  # fmt: skip
 def test_a_full_disk_gives_a_one_line_error_and_leaves_nothing(folder, capsys, words):
-    """A limit on the size of files stands for the disk: the system refuses the same writes."""
+    """A limit on file sizes replaces a full disk: the system refuses the same writes."""
     source = ["synthetic:wave", "--frames", "4"]
     before = contents(folder)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -264,7 +264,7 @@ def test_full_standard_output_gives_a_one_line_error(folder, capsys, monkeypatch
 
 
 def test_names_of_files_are_escaped_in_lines_and_in_results(folder, capsys):
-    """A terminal obeys what is in a name, and a log is read by lines."""
+    """A terminal obeys control characters in a name, and a log is read by lines."""
     name = "<script>\n\x1b[31m'\"&.jpg"
     Path("me.jpg").rename(name)
     (folder / f"bad{name}").write_text("no picture")

@@ -1,4 +1,4 @@
-"""``pose-ros estimate`` over photos: each by itself, or as the images of one stream."""
+"""``pose-ros estimate`` over photos: each alone, or as the images of one stream."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ PHOTOS = ["humans_0", "humans_8", "COCO_val2014_000000000536"]
 
 
 def estimated(folder, capsys, *options):
-    """Return what one run says of each picture of a folder."""
+    """Return the results of one run for each picture of a folder."""
     assert main(["estimate", str(folder), "--json", "-", "--quiet", *options]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

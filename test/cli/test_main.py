@@ -99,7 +99,7 @@ def test_misspelled_word_gives_a_one_line_error_with_the_nearest_known_one(
 ):
     monkeypatch.chdir(tmp_path)
     for name in ("clip.mp4", "photo.jpg"):
-        (tmp_path / name).write_bytes(b"what is in it does not matter here")
+        (tmp_path / name).write_bytes(b"its content does not matter here")
     if code == 2:
         with pytest.raises(SystemExit, match="2"):
             main(words)

@@ -145,8 +145,10 @@ def test_check_reports_a_truncated_file_as_damaged(
 def test_check_of_a_file_never_fetched_fails_only_if_asked_for_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("check", "--models-dir", tmp_path) == 0  # not fetched is no damage
-    assert run("check", NAME, "--models-dir", tmp_path) == 1  # but this one was asked for
+    assert (
+        run("check", "--models-dir", tmp_path) == 0
+    )  # a file that was never fetched is not damaged
+    assert run("check", NAME, "--models-dir", tmp_path) == 1  # but this one was named
     assert f"missing   {NAME} detector:" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""What the page for those who come from elsewhere shows, and the modules' examples, run."""
+"""The samples of docs/how-to/coming_from.md and the examples of the modules run."""
 
 from __future__ import annotations
 

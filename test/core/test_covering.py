@@ -118,7 +118,7 @@ def test_covered_pixels_are_replaced_and_others_unchanged(size, fill):
 
 @pytest.mark.parametrize("encoding", ["bayer_rggb8", "yuv422_yuy2", "uyvy"])
 def test_blur_keeps_the_colors_of_an_encoding(encoding):
-    """What is two pixels apart means the same: blue stays blue."""
+    """Pixels two apart have the same color filter: blue stays blue."""
     one = {"bayer_rggb8": [[20], [60], [60], [200]]}.get(encoding)
     y, u, v = 90, 200, 100
     pair = [[y, u], [y, v]] if encoding == "yuv422_yuy2" else [[u, y], [v, y]]

@@ -43,7 +43,7 @@ def test_angle_between_vectors_is_between_0_and_180_degrees():
     )
     assert angle_between(a, b) == pytest.approx([45.0, 90.0, np.nan], nan_ok=True)
     assert angle_between(np.array([0.0, 2.0]), np.array([0.0, -1.0])) == 180.0
-    tiny = np.array([1.0, 1e-9])  # below what an arc cosine tells from 0
+    tiny = np.array([1.0, 1e-9])  # too small for an arc cosine to distinguish from 0
     assert angle_between(np.array([1.0, 0.0]), tiny) == pytest.approx(np.degrees(1e-9), rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Points of people: measured depths that their masks hold, and whose they are."""
+"""Points of people: the measured depths inside their masks, with the person's number."""
 
 import numpy as np
 import pytest

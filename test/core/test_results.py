@@ -1,4 +1,4 @@
-"""Results as plain values: valid JSON whatever is missing."""
+"""Results as plain values: valid JSON, also with missing values."""
 
 import json
 

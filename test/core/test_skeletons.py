@@ -43,7 +43,7 @@ def test_an_upper_body_reaches_down_to_the_hips():
 
 
 def test_skeletons_of_bodies_and_of_hands_name_their_joints_alike():
-    """What points, or makes a fist, is found by name whatever the network."""
+    """Joints for pointing and fists are found by name in every skeleton."""
     bodies = [s for s in SKELETONS.values() if "nose" in s.keypoints]
     joints = ("shoulder", "elbow", "wrist", "hip")
     common = {f"{side}_{joint}" for side in ("left", "right") for joint in joints}

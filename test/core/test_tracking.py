@@ -53,7 +53,7 @@ def test_person_behind_a_pillar_keeps_id_on_its_other_side():
     speed = 300.0  # one size a second
     for i in range(10):
         tracker.update([body(speed * i / 10, origins=[0] if i else [])], i / 10, 2.0)
-    # out of sight for a second; whoever stands where the person was last seen is another
+    # out of sight for a second; a person at the place where the first was last seen is another
     there, here = body(speed * 1.9), body(speed * 0.9 - 120)
     assert tracker.update([here, there], 1.9, 2.0) == [1, 0]
 

@@ -1,4 +1,4 @@
-"""Frames and Poses say at construction what is wrong with them."""
+"""Frames and Poses are validated at construction."""
 
 import numpy as np
 import pytest

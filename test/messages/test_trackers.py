@@ -1,4 +1,4 @@
-"""What goes with images, as a node and a recording follow it: camera, depth, frames."""
+"""Camera, depth and frames of an image, as nodes and recordings track them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network whose original is made into ONNX by hand."""
+"""A network whose original the user converts to ONNX."""
 
 import shutil
 

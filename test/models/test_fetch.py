@@ -49,7 +49,7 @@ Make = Callable[..., Card]
 
 @pytest.fixture
 def card(tmp_path: Path) -> Make:
-    """Make a card of one ONNX file; what is given replaces fields of the file."""
+    """Make a card of one ONNX file; arguments replace fields of the file."""
 
     def make(*origins: dict[str, Any], drop: tuple[str, ...] = (), **fields: Any) -> Card:
         file = {
@@ -124,10 +124,10 @@ def test_onnx_file_runs_without_conversion(card: Make, web: Web, cache: Path) ->
 
 @pytest.fixture
 def _without_converter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is converted, so the packages for it are not asked for."""
+    """No file is converted, so the packages for conversion are not needed."""
 
     def missing() -> None:
-        raise AssertionError("a converter was asked for")
+        raise AssertionError("the converter was used")
 
     monkeypatch.setattr(tflite, "require_packages", missing)
 
@@ -271,7 +271,7 @@ def test_a_damaged_file_is_fetched_again(card: Make, web: Web, cache: Path) -> N
     assert [file.state for file in status(made, cache)] == ["damaged"]
     model_path(made, "network", cache, lambda line: None)
     assert path.read_bytes() == NETWORK
-    # a lost note is no reason to fetch
+    # a missing note does not cause a download
     (cache / "pose-net.json").unlink()
     asked = len(web.asked)
     assert model_path(made, "network", cache, lambda line: None) == path
@@ -409,7 +409,7 @@ def test_outputs_come_in_the_order_of_the_card(card: Make, web: Web, cache: Path
 
 
 class TestTheUsersOwnFile:
-    """It is run where it lies: there is nothing to fetch and nothing to keep."""
+    """It runs from its own place: no fetch, no copy in the cache."""
 
     @pytest.fixture
     def made(self, card: Make) -> Card:

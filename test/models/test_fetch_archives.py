@@ -138,7 +138,7 @@ def test_zip_bomb_is_refused(tmp_path: Path) -> None:
     assert path.stat().st_size < 100_000
     with pytest.raises(ModelError, match="unpacks to more than 1 MiB"):
         read(path)
-    # what is not wanted is not unpacked at all
+    # other members are not unpacked
     assert read(path, "other.onnx") == []
 
 
@@ -191,7 +191,7 @@ def test_missing_archive_raises_the_error_of_the_system(tmp_path: Path) -> None:
 
 
 def outcome(path: Path) -> list[tuple[str, bytes]] | str:
-    """Return what an archive holds, or the line about what is wrong with it."""
+    """Return what an archive holds, or its error."""
     try:
         return read(path)
     except ModelError as error:

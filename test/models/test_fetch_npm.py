@@ -91,7 +91,7 @@ def registry(web: Web, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def card(shop: Any) -> Callable[..., Card]:
-    """Make a card whose files lie in the npm package, and in the wheel if that is wanted."""
+    """Make a card whose files are in the npm package, and optionally in the wheel."""
 
     def make(integrity: str, wheel: bool = False) -> Card:
         def edit(text: str) -> str:
@@ -120,7 +120,7 @@ def states(card: Card, cache: Path) -> list[str]:
 
 
 def refusal(card: Card, cache: Path) -> str:
-    """Return the one line that says why the files of a card cannot be had."""
+    """Return the one line that says why the files of a card are not available."""
     with pytest.raises(ModelError) as caught:
         get(card, cache, progress=lambda line: None)
     line = str(caught.value)
@@ -198,7 +198,7 @@ def test_tarball_of_the_user_is_used(card: Any, cache: Path, shop: Any, tmp_path
     tarball = pack({f"{role}.tflite": data for role, data in shop.networks.items()})
     source = tmp_path / "tiny-net-1.0.0.tgz"
     source.write_bytes(tarball)
-    made = card(integrity_of(b""))  # the hashes of the files tell, whatever archive they are in
+    made = card(integrity_of(b""))  # files are identified by their hashes, in any archive
     get(made, cache, sources=[source], progress=lambda line: None)
     assert states(made, cache) == ["ok", "ok"]
 

@@ -265,7 +265,7 @@ def test_certificates_of_the_environment_are_used(
         fetch(web, path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     fetch(web, path)
-    # what was asked for over https does not come over http
+    # a request over https is not redirected to http
     path.unlink()
     web.answers = [redirect(f"http://127.0.0.1:{web.server_port}/plain")]
     with pytest.raises(

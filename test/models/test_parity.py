@@ -1,4 +1,4 @@
-"""The gate: what was converted gives what the TFLite interpreter gives for the original file."""
+"""The gate: a converted network gives the outputs of the TFLite interpreter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RANDOM, REAL = 20, 5
 TOLERANCE = 1e-3  # of the range of the interpreter's output
 PICTURES = ("humans_2", "humans_4", "humans_6", "peds_2", "COCO_val2014_000000000474")
 
-# MediaPipe's, each file once, whatever the number of cards that share it
+# MediaPipe's, each file once, also if several cards share it
 CASES = {
     card.file(role).file: (card, role)
     for card in list_cards()[::-1]

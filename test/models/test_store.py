@@ -358,7 +358,7 @@ def test_missing_pip_gives_a_one_line_error(
 def test_missing_python_gives_a_one_line_error(
     card: Card, cache: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # what an embedded interpreter has
+    # as in an embedded interpreter
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ModelError, match=r"cannot run pip with '/nowhere/python': No such file"):
         get(card, cache, progress=log)

@@ -454,7 +454,7 @@ def test_outputs_are_pruned_ordered_and_named(writer: Any) -> None:
     assert [value.name for value in model.graph.output] == ["last", "first"]
     assert [node.op_type for node in model.graph.node] == ["Conv", "Conv"]
     only = onnx.load_from_string(convert(data, None, {names[0]: "first"}))
-    assert len(only.graph.initializer) == 2  # no weights of what was cut off
+    assert len(only.graph.initializer) == 2  # no weights of the removed part
 
 
 def test_same_bytes_give_same_bytes(writer: Any) -> None:

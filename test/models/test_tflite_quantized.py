@@ -67,7 +67,7 @@ def compare(data: bytes, tmp_path: Path, steps: int = 0) -> list[str]:
 
 
 def real(stored: NDArray[Any], detail: Any) -> NDArray[np.float32]:
-    """Return what an interpreter's value stands for, its axes in the order of ONNX."""
+    """Return the dequantized value of the interpreter, its axes in the order of ONNX."""
     scale, zero = detail["quantization"]
     values = (stored.astype(np.float32) - zero) * np.float32(scale) if scale else stored
     ordered: NDArray[np.float32] = values.transpose(0, 3, 1, 2) if values.ndim == 4 else values

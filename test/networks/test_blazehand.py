@@ -282,7 +282,7 @@ def test_tiles_are_searched_in_one_run_of_the_network():
 
 
 def test_landmarks_are_turned_back_into_the_image():
-    """A quarter turn of the region turns pixels and meters alike, but no depth."""
+    """A quarter turn of the region rotates pixels and meters, but not depth."""
     region = Region(x=300, y=200, size=224, rotation=np.pi / 2)
     raw = np.tile(np.float32([212, 112, 4]), 21)  # 100 to the right of the middle
     world = np.tile(np.float32([1.0, 0.0, 0.5]), 21)

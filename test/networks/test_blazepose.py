@@ -123,7 +123,7 @@ def test_empty_image_gives_no_people():
 
 
 class ScriptedFinder:
-    """Sees at the whole image what a function of the threshold says, and remembers each look."""
+    """A detector whose result is a function of the threshold; it records each search."""
 
     def __init__(self, regions):
         self.regions = regions
@@ -305,7 +305,7 @@ def test_invalid_image_is_refused_and_leaves_the_tracks(image):
 
 
 def test_landmarks_are_turned_back_into_the_image():
-    """A quarter turn of the region turns pixels and meters alike, but no depth."""
+    """A quarter turn of the region rotates pixels and meters, but not depth."""
     region = Region(x=300, y=200, size=256, rotation=np.pi / 2)
     raw = np.zeros((39, 5), np.float32)
     raw[:, :3] = (228, 128, 10)  # 100 to the right of the middle

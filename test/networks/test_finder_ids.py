@@ -1,4 +1,4 @@
-"""Who is who where a finder looks for people: real pictures that move, and people who go away."""
+"""Ids of people with a finder: real pictures that move, and people who leave."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -37,7 +37,7 @@ def estimator(finder_models):
 
 
 class Disagreeing:
-    """A finder whose squares are beside those that it found, now on this side, now on that.
+    """A finder whose squares are shifted to alternating sides.
 
     A share of 0.15 is some 35 cm of the body.
     """
@@ -57,7 +57,7 @@ class Disagreeing:
 
 
 def moved(image, pixels):
-    """What a camera sees that has turned by so many pixels to the right."""
+    """Return the view of a camera that turned right by some pixels."""
     return np.hstack([image[:, pixels:], np.full_like(image[:, :pixels], 128)])
 
 

@@ -22,7 +22,7 @@ PERSON = np.array(
 
 
 class Script:
-    """A network that is asked for what is in ``people``: x, y and score in image pixels."""
+    """A network that finds the ``people`` given: x, y and score in image pixels."""
 
     provider = "cpu"
 

@@ -113,7 +113,7 @@ def test_empty_maps_give_no_people():
 def test_peak_on_the_edge_and_flat_peak_are_found():
     cmap = np.zeros((1, 10, 12), np.float32)
     cmap[0, 0, 11] = 0.5
-    cmap[0, 5, 4:6] = 0.8  # two cells alike: both are peaks, as no other is greater
+    cmap[0, 5, 4:6] = 0.8  # two equal cells: both are peaks, since no cell is greater
     peaks = find_peaks(cmap, 0.1, 5, 100)
     assert peaks.x.tolist() == [11.5, 5.0, 5.0]
     assert peaks.y.tolist() == [0.5, 5.5, 5.5]
@@ -250,7 +250,7 @@ def test_wrong_topology_is_refused():
 
 
 class Oracle:
-    """A network that gives maps whatever it sees."""
+    """A network that gives the same maps for every image."""
 
     provider = "cpu"
 

@@ -1,4 +1,4 @@
-"""What a stamp means to each network: pictures by themselves, streams, and gaps between images."""
+"""Stamps in each network: single pictures, streams, and gaps between images."""
 
 from __future__ import annotations
 

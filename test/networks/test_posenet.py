@@ -28,7 +28,7 @@ def person(x, y, scale=1.0):
 
 
 def draw(people, width, height, stride, odds=4.0):
-    """Draw the maps of people; each cell tells of whose part is nearest.
+    """Draw the maps of people; each cell describes the nearest part.
 
     Args:
         people: (17, 2) pixels of the input each; parts beyond it leave no heat.
@@ -168,7 +168,7 @@ def test_displacement_that_leads_to_another_person_is_rejected():
     heatmaps, offsets, forward, backward = draw([left, right], 481, 353, 16, odds=[4, 3])
     knee, hip, ankle = (SKELETON.index(f"left_{name}") for name in ("knee", "hip", "ankle"))
     edge = EDGES.index((hip, knee))
-    # from the hip of the one to the knee of the other, whose own hip is where the way back leads
+    # from one person's hip to the other's knee; the way back leads to the other's hip
     near = np.hypot(*(left[hip] - np.mgrid[:23, :31][::-1].transpose(1, 2, 0) * 16).T).T < 40
     dx, dy = right[knee] - left[hip]
     forward[edge][near], forward[16 + edge][near] = dy, dx

@@ -1,4 +1,4 @@
-"""What the registry says of a family is what its estimators are."""
+"""The attributes of a family match its estimators."""
 
 import typing
 

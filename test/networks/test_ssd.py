@@ -13,7 +13,7 @@ def logit(p):
 
 
 def decode(people, centers, threshold=0.5, size=224):
-    """What is decoded of a detector that sees ``people``: (anchor, score, box, points)."""
+    """Decode the output of a detector that sees ``people``: (anchor, score, box, points)."""
     boxes = np.zeros((len(centers), 12), np.float32)
     scores = np.full(len(centers), -100, np.float32)
     for anchor, score, (x0, y0, x1, y1), points in people:

@@ -80,7 +80,7 @@ def test_overlapping_boxes_keep_the_most_confident():
 
 
 class Rows:
-    """A network that gives the same rows whatever it sees."""
+    """A network that gives the same rows for every image."""
 
     provider = "cpu"
 

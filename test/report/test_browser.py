@@ -1,6 +1,6 @@
-"""Pages as a browser shows them: nothing is fetched, nothing fails, and there is something to see.
+"""Pages in a browser: no request, no error, and visible content.
 
-One headless Chromium looks at all of them; where there is none, these tests are skipped.
+One headless Chromium opens all of them; without it, these tests are skipped.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def pages(tmp_path_factory) -> list[Path]:
 
 
 def requests(browser: Any) -> tuple[set[str], list[str]]:
-    """Return what the browser asked for since the last time, and what failed."""
+    """Return the requests and errors of the browser since the last call."""
     asked, failed = set(), []
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
@@ -122,14 +122,14 @@ def test_page_shows_in_a_browser_without_errors_or_requests(browser, pages) -> N
 
 
 def look(browser: Any, page: Path, width: int, height: int) -> None:
-    """Open a page at a size and check what is to be seen."""
+    """Open a page at a window size and check its visible content."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
     )
     requests(browser)
     browser.get(page.as_uri())
-    # a slow machine makes Chrome speak of its own new tab
+    # on a slow machine Chrome reports its own new tab
     log = browser.get_log("browser")
     assert [entry for entry in log if not entry["message"].startswith("chrome://")] == []
     asked, failed = requests(browser)
@@ -153,7 +153,7 @@ def look(browser: Any, page: Path, width: int, height: int) -> None:
     for is_wider, height_of_hint in scrolling:
         assert is_wider == (width < 600)
         assert (height_of_hint > 8) == is_wider
-    # what is too wide scrolls in itself: the page does not
+    # wide content scrolls in its own box; the page does not
     script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(script) <= 0
     loaded = "return [...document.images].every(i => i.complete && i.naturalWidth > 0)"

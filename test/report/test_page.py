@@ -79,7 +79,7 @@ def walk(builder: ReportBuilder, *, images: bool = True, count: int = 40) -> Rep
 
 
 class Page(HTMLParser):
-    """What a page holds; raises where tags do not match."""
+    """Parse a page; raises where tags do not match."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Page(HTMLParser):
 
 
 def check(text: str) -> Page:
-    """Check what holds for every page: tags, ids, drawings, and that it needs nothing else."""
+    """Check the rules for every page: tags, ids, drawings, and no other files."""
     page = Page(text)
     assert len(set(page.ids)) == len(page.ids)
     for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
@@ -199,7 +199,7 @@ def test_text_of_a_comparison_is_escaped() -> None:
 
 
 def test_plots_are_written_as_pictures(tmp_path) -> None:
-    """The page's own drawings, in its light colors, whatever names are in them."""
+    """Return the drawings of the page, in its light colors, without names."""
     evil_builder().write_plots(tmp_path)
     files = {path.name: cv2.imread(str(path)) for path in tmp_path.iterdir()}
     assert set(files) == {

@@ -1,4 +1,4 @@
-"""What a report says in numbers, against numbers worked out by hand."""
+"""Numbers of a report, compared with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ class TestPlaces:
         walk = motion.walk
         assert walk.speed is not None
         assert walk.speed.value == pytest.approx(0.9, abs=0.02)
-        # places are off by 2% of the distance, which lies in all speeds
+        # places are off by 2% of the distance, and all speeds with them
         assert 0.016 < walk.speed.sigma < 0.08
         assert walk.distance == pytest.approx(3.6, abs=0.4)
         assert walk.height is not None

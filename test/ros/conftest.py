@@ -26,7 +26,7 @@ if find_spec("rclpy") is None or find_spec("pose_ros.msg") is None:
 
 FOLDER = Path(__file__).parent
 WAIT_SECONDS = 120.0
-"""For what is sure to come: a bound for a machine that is slow or busy, and no measure of time."""
+"""Longest wait for an expected event: a bound for slow machines, not a measurement."""
 _LEAST_TURNS = 3
 
 
@@ -86,7 +86,7 @@ class FakeEstimator:
 def _true_poses(
     truths: Sequence[Truth], ids: Sequence[int] | None = None, *, meters: bool = True
 ) -> Poses:
-    """Return what an estimator without any error would find of synthetic actors."""
+    """Return the poses of an estimator without errors for synthetic actors."""
     shape = (len(truths), len(truths[0].skeleton) if truths else 33)
     return Poses(
         skeleton=truths[0].skeleton if truths else skeletons.get("blazepose33"),

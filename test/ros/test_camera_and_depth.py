@@ -47,7 +47,7 @@ def make(ros: Any) -> Callable[..., PoseNode]:
 
 
 class Robot:
-    """Publishes what a camera's driver does, and hears what comes of it."""
+    """Publishes the topics of a camera driver and collects the results."""
 
     def __init__(self, ros: Any, node: PoseNode, source: SyntheticSource, front: str = "") -> None:
         self._ros, self._source = ros, source

@@ -55,7 +55,7 @@ def camera(ros: Any, **parameters: Any) -> CameraNode:
 
 
 def activate(ros: Any, node: CameraNode) -> None:
-    """Bring it up; whoever subscribed has found it before its first frame."""
+    """Activate it after each subscriber has found it, before its first frame."""
     assert node.trigger_configure() == SUCCESS
     assert ros.spin_until_matched()
     assert node.trigger_activate() == SUCCESS
@@ -135,7 +135,7 @@ def test_topic_option_chooses_among_the_image_topics_of_a_bag(
 
 
 def test_a_bag_keeps_its_stamps_and_its_camera(ros: Any, tmp_path: Path) -> None:
-    """What was recorded long ago does not pass for the present: no robot moves by it."""
+    """Old recordings do not count as live images: no robot moves by them."""
     path, spec = tmp_path / "bag", "synthetic:stand?width=64&height=48&fps=20&hfov=60"
     write_scene_bag(path, open_synthetic(spec, live=False), BagOptions(seconds=0.5, depth="none"))
     node = camera(ros, source=str(path))
@@ -179,7 +179,7 @@ def calibration(tmp_path: Path, width: int) -> str:
 def test_camera_info_is_published_from_a_calibration(ros: Any, clip: Path, tmp_path: Path) -> None:
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 64), loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
-    ros.collect(Image, "image")  # a file waits for whoever looks at it
+    ros.collect(Image, "image")  # a file waits for a subscriber
     assert node.autostart()
     assert ros.spin_until(lambda: infos)
     assert infos[0].k.tolist() == [70, 0, 31, 0, 71, 23, 0, 0, 1]
@@ -190,7 +190,7 @@ def test_a_calibration_of_another_size_is_an_error(
 ) -> None:
     node = camera(ros, source=str(clip), camera_info_url=calibration(tmp_path, 32))
     health = ros.collect(DiagnosticArray, "/diagnostics")
-    ros.collect(Image, "image")  # a file waits for whoever looks at it
+    ros.collect(Image, "image")  # a file waits for a subscriber
     assert node.autostart()
     assert ros.spin_until(lambda: any(m.status[0].level == b"\x02" for m in health))
     reported = capfd.readouterr().err
@@ -201,7 +201,7 @@ def test_a_calibration_of_another_size_is_an_error(
 def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any) -> None:
     node = camera(ros, source=str(clip), hfov=90, loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
-    ros.collect(Image, "image")  # a file waits for whoever looks at it
+    ros.collect(Image, "image")  # a file waits for a subscriber
     assert node.autostart()
     assert ros.spin_until(lambda: len(infos) > 2)
     assert infos[0].k[0] == pytest.approx(32)
@@ -211,7 +211,7 @@ def test_camera_info_from_hfov_is_warned_about(ros: Any, clip: Path, capfd: Any)
 def test_camera_info_of_an_uncalibrated_camera(ros: Any, clip: Path) -> None:
     node = camera(ros, source=str(clip), loop=True)
     infos = ros.collect(CameraInfo, "camera_info")
-    ros.collect(Image, "image")  # a file waits for whoever looks at it
+    ros.collect(Image, "image")  # a file waits for a subscriber
     assert node.autostart()
     assert ros.spin_until(lambda: infos)
     # as CameraInfo itself says: K of zeros is an uncalibrated camera

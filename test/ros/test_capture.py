@@ -86,7 +86,7 @@ class ListSource:
 
 
 class SeenEvents:
-    """Collects what a capture tells."""
+    """Collects the events of a capture."""
 
     def __init__(self) -> None:
         self.stamps: list[float] = []

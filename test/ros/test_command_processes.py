@@ -1,4 +1,4 @@
-"""A robot that is commanded through real processes, one of which dies or hangs."""
+"""A robot commanded through real processes; one process dies or hangs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.safety]
 START_SECONDS = 240.0
 # a machine that tests runs late: its images shall be in time all the same
 TIMEOUT, RATE = 1.0, 20.0
-# what the actor's script begins with
+# the begin of the actor's script
 PARAMETERS = {
     "engage": "point",
     "engage_time": 0.0,
@@ -214,7 +214,7 @@ def driven(ros: Any, true_poses: Any, tmp_path: Path) -> Iterator[Driven]:
 
 
 def test_a_signal_that_ends_a_node_sends_zero_first(driven: Driven) -> None:
-    """Of each kind, also to `pose-ros up`, while the operator goes on to command."""
+    """Each signal, also to `pose-ros up`, while the operator keeps commanding."""
     driven.drive()
     for program, number in driven.programs:
         program.send_signal(number)

@@ -1,4 +1,4 @@
-"""Depth images are found by stamp, and what does not fit is not used."""
+"""Depth images are matched by stamp, and others are not used."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_wait_for_depth_ends_after_its_limit(
 def test_buffer_waits_for_depth_of_the_same_stamp_although_the_one_before_would_fit(
     buffer: DepthBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with a camera of 30 Hz that gives both: what is 33 ms old is within the skew."""
+    """With a camera that gives both at 30 Hz, the depth before, 33 ms old, is within the skew."""
     monkeypatch.setattr(camera_and_depth, "_WAIT_SECONDS", 60.0)
     buffer.take(depth_message(10.0))
     found: list[Any] = []

@@ -1,4 +1,4 @@
-"""What `pose-ros doctor` finds in a graph whose nodes are wrong in every way that it knows."""
+"""Findings of `pose-ros doctor` in a graph with each fault that it knows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PERIOD = 0.1
 SECONDS = 3.0
 WAIT_SECONDS = 60.0
 
-# What is quick enough on a machine of any speed; faults are as much larger.
+# Fast enough on any machine; the faults are larger by the same factor.
 THRESHOLDS = {"LATE_SECONDS": 10.0, "FUTURE_SECONDS": 1.0, "LEAST_RATE": 0.01}
 FAR_SECONDS = 30.0
 
@@ -104,7 +104,7 @@ DRIVERS = (
 def pose_node(name: str, estimator: Any) -> PoseNode:
     arguments = ["--ros-args", "-r", f"__node:=pose_{name}", "-r", f"image:=/{name}/image"]
     if name == "unheard":
-        # what a user sets who has read that images are lost
+        # a setting of users who read that images are lost
         reliability = "qos_overrides./unheard/image.subscription.reliability"
         arguments += ["-p", f"{reliability}:=reliable"]
     node = PoseNode(make_estimator=lambda _: estimator, cli_args=arguments)
@@ -114,7 +114,7 @@ def pose_node(name: str, estimator: Any) -> PoseNode:
 
 
 def rude_node() -> Node:
-    """Return a node whose words would clear a terminal."""
+    """Return a node whose text has escape codes that clear a terminal."""
     node = rclpy.create_node("rude")
     publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
     status = DiagnosticStatus(level=b"\x01", name="rude: rude", message="\x1b[2J\nerror   gone")
@@ -147,7 +147,7 @@ LIVE_WORDS = ("poses/s", "people 1", "disengaged: ", r"[/rude: \x1b[2J\nerror   
 
 @pytest.fixture(scope="module")
 def seen(make_fake: Any) -> Iterator[tuple[list[Finding], str]]:
-    """What the doctor and the live line say of a graph."""
+    """Output of the doctor and the status line for a graph."""
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     slow = make_fake(act=lambda: skip_images(DRIVERS[0]))

@@ -1,4 +1,4 @@
-"""Images of other packages' drivers: reliability, losses, and what is wrong with a stream."""
+"""Images of other packages' drivers: reliability, losses, and faults of a stream."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_losses_of_a_best_effort_driver_are_counted_and_logged_with_a_fix(
 ) -> None:
     health = ros.collect(DiagnosticArray, "/diagnostics")
     node = make()
-    # a hundred pieces, of which Fast DDS' shared memory holds eight; few or none arrive
+    # a hundred fragments; the shared memory of Fast DDS holds eight; few or none arrive
     driver("--size=1920x1080", "--count=0", "--offer=best_effort")
     some = "of the images of /image are lost on the way: let its driver publish reliable, or start"
     all_ = "nothing arrives of /image, which /driver publishes best effort"

@@ -68,7 +68,7 @@ def is_by_several(msg: Any) -> bool:
 
 
 class Room:
-    """Two cameras whose people are where they truly are, and a fusion node that hears them."""
+    """Two cameras with people at their true places, and a fusion node that subscribes to them."""
 
     def __init__(self, ros: Any, true_poses: Callable[..., Poses], folder: Path) -> None:
         self.ros, self._true = ros, true_poses
@@ -97,7 +97,7 @@ class Room:
     def up(self, *, offsets: Sequence[float] | None = None, **values: Any) -> FusionNode:
         known = None if offsets is None else np.array(offsets)
         write_rig(self.calibration, CameraRig(tuple(self.views()), offsets=known))
-        # a machine that stops for a moment makes no camera silent
+        # a machine that pauses for a moment does not make a camera silent
         patient = {"silent_after": 60.0}
         given = {"cameras": "left, right", "calibration": str(self.calibration)} | patient | values
         node: FusionNode = self.ros.add(FusionNode(parameter_overrides=parameters(**given)))

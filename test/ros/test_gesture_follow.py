@@ -50,7 +50,7 @@ def test_robot_follows_at_a_distance_and_stops_when_the_person_is_lost(ros: Any,
     stage.people = lambda: standing(3.0, 1.0)
     stage.up()
     stage.engage()
-    # without frames it stands, and the state has the reason
+    # without frames the robot stops, and the state has the reason
     why = lambda: "nothing on /tf says where camera is" in stage.states[-1].value  # noqa: E731
     assert stage.until(why, "thumb_up")
     stage.until(lambda: True)
@@ -65,7 +65,7 @@ def test_robot_follows_at_a_distance_and_stops_when_the_person_is_lost(ros: Any,
 
     assert stage.until(follows), stage.states
     assert stage.speeds[-1].twist.angular.z > 0.0
-    # the gesture is let go, and it drives on; then the person is nearer than the distance
+    # the gesture ends and the robot drives on; then the person is nearer than the distance
     stage.people = lambda: standing(0.7)
     assert stage.until(lambda: stage.linear() < 0.0), stage.states
     stage.people = lambda: Poses.empty(one_person().skeleton)

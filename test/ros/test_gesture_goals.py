@@ -63,7 +63,7 @@ def test_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any) -
     assert ros.spin_until(client_of(stage.node, "cancel_goal").service_is_ready)
     stage.engage()
     stage.seen.ray = ray_to(2.0, 1.0)
-    # without a frame there is no goal, and it is said why
+    # without a frame there is no goal, and the state has the reason
     why = lambda: "nothing on /tf says where camera is" in stage.states[-1].value  # noqa: E731
     assert stage.until(why, "point")
     assert goals == []
@@ -82,7 +82,7 @@ def test_goal_is_where_the_operator_points(ros: Any, make: Any, mounting: Any) -
     assert targets[-1].point == place
     # gravity, for the recognizer
     assert stage.seen.ups[-1] == pytest.approx([0.0, -np.cos(np.pi / 6), -np.sin(np.pi / 6)])
-    # the robot is on its way by itself: no speeds, until the arm goes down
+    # the robot navigates to its goal: no speeds, until the arm goes down
     speeds = len(stage.speeds)
     seen = len(stage.seen.stamps)
     assert stage.until(lambda: len(stage.seen.stamps) > seen + 10, "point")

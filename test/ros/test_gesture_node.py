@@ -1,4 +1,4 @@
-"""The gesture node in this process, with a recognizer that sees what a test needs."""
+"""The gesture node in this process, with a recognizer that a test controls."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def last_nonzero(stage: Stage) -> float:
 
 
 def test_zero_when_the_images_stop(make: Any) -> None:
-    """As when the camera hangs, or no message gets through any more."""
+    """The camera hangs, or no message arrives any more."""
     stage = make()
     stage.up()
     stage.drive()

@@ -488,7 +488,7 @@ def test_zero_when_a_frame_that_a_goal_needs_is_lost(ros: Any, make: Any) -> Non
     words = "the newest place of camera in base_link is"
     assert stage.until(lambda: words in stage.states[-1].value, "point")
     assert stage.is_in("engaged")()
-    # what comes now is a quaternion of norm 0: it is no place, and the goal stays away
+    # a quaternion of norm 0 is not a valid pose: there is no goal
     place.rotation = Quaternion(w=0.0)
     stage.stamp = with_frame
     seen, count = len(stage.seen.stamps), len(goals)
@@ -497,7 +497,7 @@ def test_zero_when_a_frame_that_a_goal_needs_is_lost(ros: Any, make: Any) -> Non
 
 
 def test_zero_when_the_camera_freezes_though_its_stamps_rise(ros: Any, fake: Any) -> None:
-    """The pose node takes a picture that repeats for none, and the robot stands in ``timeout``."""
+    """The pose node ignores a repeated picture, and the robot stops within ``timeout``."""
     seen = FakeRecognizer()
     settings = {"commands": COMMANDS, "engage_time": 0.1, "timeout": 1.0}
     gesture = ros.add(

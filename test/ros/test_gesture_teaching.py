@@ -92,7 +92,7 @@ def test_robot_does_not_move_while_a_gesture_is_taught(ros: Any, make: Any, file
     assert stage.until(lambda: "at_ease is being taught" in stage.states[-1].value)
     assert stage.states[-1].key == "stopped"
     assert stage.until(lambda: taught and 1 in taught[-1].counts)
-    # what was taken is kept when the node stops
+    # examples are kept when the node stops
     assert stage.node.trigger_deactivate() == SUCCESS
     assert pose_ros.TaughtGestures.load(file).counts["at_ease"] >= 1
     assert stage.node.trigger_activate() == SUCCESS

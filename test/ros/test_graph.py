@@ -1,4 +1,4 @@
-"""What is counted of a topic, and what the doctor makes of what a quick graph cannot show."""
+"""Traffic counters of a topic, and findings that need a slow or broken graph."""
 
 from __future__ import annotations
 

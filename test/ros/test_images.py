@@ -70,7 +70,7 @@ def planar_yuv(rgb: np.ndarray[Any, Any], order: str) -> np.ndarray[Any, Any]:
 
 
 def mosaic(rgb: np.ndarray[Any, Any], pattern: str) -> np.ndarray[Any, Any]:
-    """Return what a sensor with the pattern of a name such as rggb sees."""
+    """Return the raw image of a sensor whose pattern has a name such as rggb."""
     found = np.zeros((HEIGHT, WIDTH), np.uint8)
     for i, letter in enumerate(pattern):
         row, column = divmod(i, 2)

@@ -91,7 +91,7 @@ def test_parameters_of_an_outer_launch_file_are_read(
 def test_launch_ends_with_its_bag_unless_rviz_is_open(
     module: Any, monkeypatch: pytest.MonkeyPatch, ends_launch: bool, code: int, expected: str
 ) -> None:
-    """Without RViz it ends; with it, it stays for whoever looks."""
+    """Without RViz the launch ends; with it, it stays open."""
     made: dict[str, Any] = {}
     monkeypatch.setattr(module, "ExecuteProcess", lambda **given: made.update(given))
     plan = PlayerPlan(("ros2", "bag", "play"), {"PROFILE": "file"}, ("pose",), ends_launch)

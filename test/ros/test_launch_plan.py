@@ -1,4 +1,4 @@
-"""What the launch file starts: every argument, every combination, with no launch installed."""
+"""Nodes that the launch file starts, for every argument and combination, without launch."""
 
 from __future__ import annotations
 

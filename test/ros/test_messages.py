@@ -97,7 +97,7 @@ def test_messages_of_bags_and_of_rclpy_serialize_alike(kind: str) -> None:
     name = f"{PACKAGES.get(kind, 'pose_ros')}/msg/{kind}"
     ours = bytes(message_types.typestore().serialize_cdr(MAKERS[kind](message_types.types), name))
     theirs, cls = serialized(kind)
-    # not byte by byte: rclpy leaves what lies in memory between a string and a number
+    # not byte by byte: rclpy leaves padding uninitialized
     assert str(deserialize_message(ours, cls)) == str(deserialize_message(theirs, cls))
     again = message_types.typestore().deserialize_cdr(theirs, name)
     assert bytes(message_types.typestore().serialize_cdr(again, name)) == ours

@@ -1,4 +1,4 @@
-"""What a process needs of the middleware: the profile of Fast DDS, shared memory, a domain."""
+"""Middleware of a process: the profile of Fast DDS, shared memory, the domain."""
 
 from __future__ import annotations
 

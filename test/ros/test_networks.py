@@ -60,7 +60,7 @@ def test_people_or_hands_of_a_picture_are_published(ros: Any, tmp_path: Path, na
         assert tuple(point.name for point in pose.keypoints) == skeleton.keypoints
         points = np.array([(point.x, point.y) for point in pose.keypoints])
         assert np.abs((points - (place * [WIDE, HIGH] - 0.5)) / cell).max() < 0.35
-        # what this network does not tell is said to be unknown
+        # fields that this network does not give are unknown
         assert np.isnan([point.position.x for point in pose.keypoints]).all()
     overlay, channels = image_from_msg(drawn[0])
     assert overlay.shape == picture.shape

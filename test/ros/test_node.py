@@ -1,4 +1,4 @@
-"""What a managed node leaves behind once it is destroyed: nothing, and at once."""
+"""A destroyed managed node leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def participant_threads() -> int:
 
 @pytest.fixture
 def context() -> Iterator[Context]:
-    """A context of its own, and no garbage collector that could come to help."""
+    """A separate context, without the garbage collector."""
     gc.collect()
     made = Context()
     rclpy.init(args=[], context=made, signal_handler_options=SignalHandlerOptions.NO)

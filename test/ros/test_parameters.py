@@ -273,7 +273,7 @@ ODD_VALUES: tuple[Any, ...] = (
 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_value_of_a_parameter_terminates_a_node(ros: Any, table: type) -> None:
-    """Whatever is set is taken or refused in a line, and the table can be read afterwards."""
+    """Any value is accepted or refused in a line, and the table stays readable."""
     node = {
         PoseParameters: PoseNode,
         CameraParameters: CameraNode,

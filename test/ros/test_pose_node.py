@@ -1,4 +1,4 @@
-"""The pose node in this process, with an estimator that does what a test needs."""
+"""The pose node in this process, with an estimator that a test controls."""
 
 from __future__ import annotations
 
@@ -489,7 +489,7 @@ def test_hands_of_a_network_without_bodies_are_refused(
 
 
 def test_networks_find_people_and_hands(ros: Any, data: Any) -> None:
-    """A woman with a suitcase, whose hands are both in sight."""
+    """A woman with a suitcase; both hands are visible."""
 
     node = ros.add(PoseNode(parameter_overrides=[Parameter("hands", value=True)]))
     assert node.autostart()

@@ -1,4 +1,4 @@
-"""The installed nodes as processes of their own, over real ROS 2 on this machine."""
+"""The installed nodes as separate processes, over real ROS 2 on this machine."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def change(ros: Any, node: str, transition: int, state: str) -> None:
 def big_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 frames of 1280x720 at 5 Hz, each with its number as eight black or white bars.
 
-    A camera keeps five images for whoever is late, which is a second here.
+    A camera keeps five images for a late subscriber, which is one second here.
     """
     path = tmp_path_factory.mktemp("clip") / "big.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (1280, 720))
@@ -136,7 +136,7 @@ def test_every_large_image_arrives(ros: Any, start: Start, big_clip: Path, kind:
         numbers.append(int(bars @ (1 << np.arange(8))))
 
     camera = start("camera_node", *parameters(source=big_clip))
-    # deep enough for whatever else this machine does: what is counted is what was lost on the way
+    # deep enough for a busy machine: only losses on the way count
     qos = QoSProfile(depth=BIG_FRAMES, reliability=kind)
     subscription = ros.node.create_subscription(Image, "image", receive, qos)
     change(ros, "camera", Transition.TRANSITION_CONFIGURE, "inactive")
@@ -244,7 +244,7 @@ def test_up_publishes_poses(ros: Any, start: Start) -> None:
 def test_up_with_a_drawn_actor_engages_and_commands(ros: Any, start: Start, tmp_path: Path) -> None:
     states = ros.collect(KeyValue, "gesture/state", 100)
     speeds = ros.collect(TwistStamped, "cmd_vel")
-    # what is tested is that the scene suits the nodes, not how fast a busy machine is
+    # the test is about the scene and the nodes, not about the speed of the machine
     camera = "synthetic?width=320&height=240&fps=8"
     program = start("up", "--camera", camera, "--gesture", *parameters(timeout="2.0"))
 
@@ -271,7 +271,7 @@ def test_up_with_two_drawn_cameras_engages_by_the_fused_people(ros: Any, start: 
     states = ros.collect(KeyValue, "gesture/state", 100)
     fused = ros.collect(PoseArray, "fusion/poses")
     camera = ["--camera", "synthetic?width=320&height=240&fps=6"]
-    # what is tested is that the nodes suit each other, not how fast a busy machine is
+    # the test is about how the nodes fit together, not about the speed of the machine
     patient = parameters(timeout="2.0", lost_time="10.0")
     program = start("up", *camera, *camera, "--gesture", *patient)
     engaged = lambda: {msg.key for msg in states} & {"engaged", "commanding"}  # noqa: E731

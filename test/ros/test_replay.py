@@ -1,4 +1,4 @@
-"""A recording through the live nodes: played over ROS, it gives what the pipeline gives offline."""
+"""A recording played over ROS to the live nodes gives the results of the offline pipeline."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def finder_and_hand_models(finder_models: Path) -> Path:
 
 
 def analyzed(bag: Path, pipeline: Pipeline, depth: str | None = None) -> list[Result]:
-    """Return what is found offline."""
+    """Return the offline results."""
     with open_bag(bag) as opened:
         return [pipeline.run(shot) for shot in BagImages(opened, depth=depth)]
 
 
 def written(data: bytes, kind: type) -> str:
-    """Return a serialized message in words: what is NaN is equal too, and padding is left out."""
+    """Return a serialized message as text: NaN equals NaN, and padding is left out."""
     return repr(deserialize_message(data, kind))
 
 
@@ -180,7 +180,7 @@ class Stage:
         return "/pose/poses" in heard and "/gesture/gestures" in heard
 
     def round(self, expected: Messages) -> Messages:
-        """Play the bag, each image when the one before is done; return what the nodes said."""
+        """Play the bag, each image after the one before is done; return the nodes' messages."""
         self.heard.clear()
         assert len(list(self.player.play(rate=float("inf"), answered=self.answered))) > 0
         self.ros.spin_until(lambda: self.heard == expected)  # frames may come behind poses
@@ -208,7 +208,7 @@ def stage(ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 def test_repeated_replays_give_the_results_of_the_pipeline(
     bag: Path, stage: Any, capfd: Any, request: Any, with_finder: bool
 ) -> None:
-    """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is said once.
+    """To the last bit, with tracking, smoothing, depth, hands and gestures; a loop is logged once.
 
     What a loop does to tracking is the same with every network: one of them plays it twice.
     """
@@ -263,7 +263,7 @@ def test_repeated_replays_give_the_results_of_the_pipeline(
 def test_results_of_single_images_equal_the_pipeline_although_images_are_lost(
     bag: Path, stage: Any
 ) -> None:
-    """As quick as can be: the nodes see some of the images, and say the same of each."""
+    """At full speed the nodes see some of the images, with the same result for each."""
     played = stage(static_image_mode=True)
     expected = messages_of(analyzed(bag, Pipeline(create_estimator(static=True, threads=1))))
     poses = lambda: {  # noqa: E731
@@ -271,7 +271,7 @@ def test_results_of_single_images_equal_the_pipeline_although_images_are_lost(
     }
 
     def some() -> bool:
-        """Play it once more: a machine that stops for a moment sees the last image alone."""
+        """Play it once more: on a machine that pauses, only the last image may arrive."""
         assert len(list(played.player.play(rate=20.0))) == len(expected)
         return len(poses()) >= 3
 

@@ -1,4 +1,4 @@
-"""What is run once more where it fails: tests over ROS, but none of safety."""
+"""Failed tests over ROS run once more, except tests of safety."""
 
 from __future__ import annotations
 

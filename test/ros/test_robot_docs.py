@@ -44,7 +44,7 @@ def blocks(checkout: Path, page: str, language: str) -> list[str]:
 KNOWN_ARGUMENTS = {argument.name for argument in ARGUMENTS}
 
 
-# Stands for ros2 launch: starts a program, says its number, and waits for it.
+# Replaces ros2 launch: starts a program, prints its process id, and waits for it.
 LAUNCHER = """
 import subprocess, sys
 started = subprocess.Popen(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The SROS 2 policy allows what the running nodes use, and nothing else."""
+"""The SROS 2 policy allows exactly what the running nodes use."""
 
 from __future__ import annotations
 

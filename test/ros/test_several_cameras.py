@@ -1,4 +1,4 @@
-"""Several cameras of one room: what the launch file and ``pose-ros up`` start for them."""
+"""Several cameras of one room: the nodes that the launch file and ``pose-ros up`` start."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ WAIT_SECONDS = 60.0
 
 
 class Gate:
-    """A handler that stops at each item until it is let go on."""
+    """A handler that blocks at each item until the test releases it."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []

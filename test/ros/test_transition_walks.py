@@ -88,10 +88,10 @@ class Walker:
 @pytest.mark.parametrize("kind", [CameraNode, GestureNode, PoseNode])
 def test_random_transitions_leave_nothing_behind(kind: type, ros: Any, fake: Any) -> None:
     walker = Walker(fake, seed=7)
-    for _ in range(5):  # what is made once, with the first node
+    for _ in range(5):  # objects made once, with the first node
         walker.walk(ros, kind)
     gc.collect()
-    gc.disable()  # whatever only the collector frees counts as left behind
+    gc.disable()  # objects that only the garbage collector frees count as left behind
     try:
         before = threads(), open_files(), threading.active_count()
         steps = sum(walker.walk(ros, kind) for _ in range(WALKS // 3 + 1))

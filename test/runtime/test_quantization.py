@@ -1,4 +1,4 @@
-"""What is done to a network before it is computed in whole numbers, on a small one."""
+"""Preparations before quantizing, on a small network."""
 
 import numpy as np
 import onnx
@@ -42,9 +42,9 @@ def make_network(path):
     convolve("sum", "late_linear", 8, 6, size=3)
     clip("late_linear", "late")
     convolve("late", "answer", 4, 8)
-    # a channel that is all bias, of which onnxruntime's tool has something to tell
+    # a channel of bias only, about which onnxruntime's tool prints a warning
     weights["w_deep_linear"][5] = 1e-12
-    # what the last channels say counts as much
+    # the last channels have equal weight
     weights["w_wide_linear"] /= np.float32([10, 5, 1, 0.3, 0.1, 0.05]).reshape(1, 6, 1, 1)
     graph = onnx.helper.make_graph(
         nodes,

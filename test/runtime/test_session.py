@@ -1,4 +1,4 @@
-"""Sessions: what really runs a network, and what is said when it is not what was asked for."""
+"""Sessions: the provider that runs a network, and the log when it is not the requested one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Gpu:
     """In place of ``InferenceSession``: a GPU that the CPU plays.
 
     Attributes:
-        broken: Providers that cannot be had, by what they do about it: raise, or be
+        broken: Providers that do not work, with what they do: raise, or be
             silently left out, as onnxruntime does with both.
         loads: Model and providers of each try.
         loaded: What came of them.
@@ -324,7 +324,7 @@ def test_quantized_weights_shared_by_two_nodes_are_accepted(tmp_path, monkeypatc
 def test_two_distributions_of_onnxruntime_are_logged_once_with_the_cure(
     sums, tmp_path, monkeypatch, caplog
 ):
-    """Beside the one of these tests stands what pip writes down of onnxruntime-gpu."""
+    """Add the metadata that pip writes for onnxruntime-gpu beside the installed one."""
     written = tmp_path / "site" / "onnxruntime_gpu-1.20.1.dist-info"
     written.mkdir(parents=True)
     (written / "METADATA").write_text(

@@ -1,4 +1,4 @@
-"""What a user writes and what opens."""
+"""Source names of the user and the sources that they open."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pose_ros.synthetic.source import SyntheticSource
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three pictures, a broken one, a video, and what is neither."""
+    """Three pictures, a broken one, a video, and a file of another kind."""
     image = np.full((24, 32, 3), 80, np.uint8)
     for name in ("p10.png", "p9.png"):
         cv2.imwrite(str(tmp_path / name), image)

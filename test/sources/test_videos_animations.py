@@ -67,7 +67,7 @@ def test_every_frame_has_its_color_and_stamp(tmp_path: Path, suffix: str) -> Non
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 95}, {"minimize_size": True}])
 def test_webp_frames_are_those_of_pillow(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Frames that are parts of the canvas, over what is there or instead of it, or cleared."""
+    """Frames that are parts of the canvas: drawn over it, replacing it, or cleared."""
     frames = moving()
     frames[2] = Image.new("RGBA", (48, 36), (0, 0, 0, 0))
     frames[2].paste((9, 200, 90, 128), (10, 10, 30, 30))

@@ -1,4 +1,4 @@
-"""Drawn people who point: truth, framing and what is the same again."""
+"""Drawn people who point: truth, framing and repeatability."""
 
 import numpy as np
 import pytest

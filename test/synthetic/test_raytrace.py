@@ -1,4 +1,4 @@
-"""The ray-tracer against what a cone is by definition: the hull of a moving sphere."""
+"""The ray-tracer against the definition of a cone: the hull of a moving sphere."""
 
 import numpy as np
 import pytest

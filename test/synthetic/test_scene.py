@@ -1,4 +1,4 @@
-"""Scenes: ways over the floor, steps, bodies of several sizes, and what is refused."""
+"""Scenes: paths on the floor, steps, body sizes, and refused scenes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Bags of scenes: what they hold is what the source knows, in standard messages."""
+"""Bags of scenes: the data of the source, in standard messages."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Named scenes: who does what in them, in whose truth it stands, and what is refused."""
+"""Named scenes: their actors, their truth, and refused options."""
 
 import numpy as np
 import pytest

@@ -298,7 +298,7 @@ class DrawnClock:
 def test_live_frame_is_drawn_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = DrawnClock(monkeypatch)
     source = SyntheticSource("walk", fps=10, width=64, height=48)
-    clock.read(source, 0.04)  # it is not known yet how long that takes
+    clock.read(source, 0.04)  # the time to draw is not known yet
     ages = []
     for _ in range(10):
         frame = clock.read(source, 0.04)

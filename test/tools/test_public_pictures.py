@@ -1,4 +1,4 @@
-"""The list of public pictures: complete for the tests, and it says what a folder lacks."""
+"""The list of public pictures: complete for the tests, and missing sets are named."""
 
 from __future__ import annotations
 

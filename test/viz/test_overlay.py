@@ -1,4 +1,4 @@
-"""Overlays draw what they are asked to, where it is, and nothing else."""
+"""Overlays draw the requested parts at their places, and no others."""
 
 from dataclasses import replace
 
@@ -105,7 +105,7 @@ def test_points_far_outside_the_image_are_ignored(far):
 
 
 def hand(label, wrist=(60, 60)):
-    """A hand of which wrist and thumb's root are found, 20 pixels apart."""
+    """A hand with only its wrist and the root of its thumb, 20 pixels apart."""
     points = np.full((21, 2), np.nan)
     points[:2] = wrist, np.add(wrist, (0, 20))
     box = (*np.subtract(wrist, 20), *np.add(wrist, 20))
@@ -121,11 +121,11 @@ def test_hands_are_drawn_in_the_color_of_their_side_and_without_a_box(label):
     red, _, blue = (int(v) for v in image[70, 60])
     assert (red > 200, blue > 200) == (label == "left", label == "right")
     assert not image[40].any()
-    assert drawn(["box"], hand(label))[40].any(), "a hand by itself has its box"
+    assert drawn(["box"], hand(label))[40].any(), "a hand without a body has its box"
 
 
 def drawn_width(size, span):
-    """Width in pixels of what is drawn of one keypoint in the middle of a square image."""
+    """Return the drawn width in pixels of one keypoint in the middle of a square image."""
     points = np.full((33, 2), np.nan)
     points[0] = size / 2, size / 2
     box = (0, 0, span, span)

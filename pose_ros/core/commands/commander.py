@@ -2,8 +2,8 @@
 
 Here the robot stops: when the operator is lost, images are missing, or it is locked.
 
-Nothing here has a clock or a queue: whoever holds a ``Commander`` tells it of each image and
-asks it, by a timer of its own, what to send next.
+This module has no clock and no queue: the owner of a ``Commander`` passes each image on to it and
+asks it, on a timer, what to send next.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Commander:
         """Take in an image.
 
         Args:
-            gestures: Made in it, by whomever.
+            gestures: Made in it, by any person.
             people: All who are in it.
             stamp: Its own.
             now: The time.

@@ -42,7 +42,7 @@ class GoalAction:
 
 @dataclass(frozen=True)
 class StopAction:
-    """Stand still while the gesture is held; it counts whoever makes it."""
+    """Stand still while the gesture is held; any person may make it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Follow a person: how fast to drive, where to drive to, and whether it still is that person.
 
-Whoever is lost is followed no more at once. The robot goes on when the same person is seen
+The robot stops at once when the person is lost. It goes on when the same person is seen
 again, by id, place and clothes. Another person in the same clothes ends it.
 """
 

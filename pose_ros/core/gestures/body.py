@@ -357,8 +357,8 @@ _SWINGS = 3
 def points(views: Sequence[BodyView], side: Side, slack: float) -> bool:
     """Whether an arm is stretched out, neither hanging nor up, and rests.
 
-    Whoever stretches out both balances, carries or pushes something, and a hand that is up does
-    something else: that does not begin to point.
+    A person who stretches out both arms balances, carries or pushes something, and a raised hand
+    has another meaning: neither begins to point.
     """
     other = views[-1].arm(_other(side))
     busy = other is not None and (_stretched(other, 0.0) or bool(other.wrist[2] > -0.35))

@@ -24,7 +24,7 @@ ONE = {"Arm": "shoulder", "ForeArm": "elbow", "Hand": "wrist", "UpLeg": "hip", "
 
 
 class Bvh(NamedTuple):
-    """What a file says: J joints and ends of chains, F frames."""
+    """Content of a file: J joints and ends of chains, F frames."""
 
     names: list[str]
     parents: list[int]
@@ -35,7 +35,7 @@ class Bvh(NamedTuple):
 
 
 def read_bvh(path) -> Bvh:
-    """Return what a BVH says, word by word."""
+    """Parse a BVH file."""
     head, tail = path.read_text(encoding="ascii").split("MOTION\n")
     words = iter(head.split())
     assert next(words) == "HIERARCHY"
@@ -123,7 +123,7 @@ def seen(results, space="camera") -> dict[str, np.ndarray]:
 
 
 def write(tmp_path, results, **options):
-    """Write a BVH; returns its path and what was said of it."""
+    """Write a BVH; returns its path and the reported lines."""
     path = tmp_path / "person.bvh"
     with open_exports(ExportOptions({"bvh": str(path)}, **options), INFO) as exports:
         for result in results:
@@ -180,7 +180,7 @@ def test_the_body_is_upright_and_faces_the_camera(tmp_path):
     assert np.all(np.cross(left, up)[:, 2] > 0.0)
     # 3 m ahead of the camera
     assert found["Hips"][:, 2] == pytest.approx(-300.0, abs=15.0)
-    # the actor stands: next to nothing but arms is turned out of the rest pose
+    # the actor stands: only arms are rotated out of the rest pose
     columns = np.cumsum([0, *map(len, bvh.channels)])
     for name in ("Hips", "Spine", "Neck", "Head", "LeftUpLeg", "LeftLeg", "LeftFoot"):
         at = bvh.names.index(name)
@@ -222,7 +222,7 @@ def test_uneven_stamps_are_resampled_evenly(tmp_path):
     bvh = read_bvh(path)
     assert len(bvh.motion) == 120
     assert "out of sight" not in said
-    # what was dropped lies between its neighbors
+    # dropped images are between their neighbors
     assert max(np.median(d) for d in errors(path, even).values()) < 0.7
 
 

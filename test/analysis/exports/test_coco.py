@@ -1,4 +1,4 @@
-"""COCO: valid JSON by COCO's conventions, whatever is missing."""
+"""COCO: valid JSON by COCO's conventions, also with missing values."""
 
 import json
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_annotation_has_keypoints_box_and_area(tmp_path, varied):
     first = write(tmp_path, varied)["annotations"][0]
     poses = varied[0].poses
     points = triples(first)
-    assert points[15].tolist() == [0, 0, 0]  # COCO's word for what is missing
+    assert points[15].tolist() == [0, 0, 0]  # COCO's value for a missing keypoint
     seen = np.arange(33) != 15
     assert np.all(points[seen, 2] == 2)
     assert points[seen, :2] == pytest.approx(poses.keypoints[0, seen], abs=0.006)

@@ -1,4 +1,4 @@
-"""All formats: files appear whole or not at all, and what cannot be is refused at once."""
+"""All formats: files appear complete or not at all, and impossible options are refused at once."""
 
 import importlib.util
 import pickle
@@ -13,7 +13,7 @@ from pose_ros.files import recording_name
 from pose_ros.settings.outputs import ExportOptions
 from tools.drawn_results import INFO, drawn_results
 
-# Rerun's SDK is large and need not be there: its file has tests of its own
+# Rerun's SDK is large and optional: test_rerun.py tests its file
 SUFFIXES = {
     "csv": "csv",
     "parquet": "parquet",
@@ -32,7 +32,7 @@ def all_formats(folder, name="poses"):
 
 
 def files(folder):
-    """Return what is in a folder, by name."""
+    """Return the content of the files of a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -15,7 +15,7 @@ from tools.drawn_results import INFO, drawn_results, result_of
 
 
 class Trc(NamedTuple):
-    """What a file says: M markers, T frames; places (T, M, 3)."""
+    """Content of a file: M markers, T frames; places (T, M, 3)."""
 
     head: dict[str, str]
     names: list[str]
@@ -24,7 +24,7 @@ class Trc(NamedTuple):
 
 
 def read_trc(path) -> Trc:
-    """Return what a TRC says; empty cells are NaN."""
+    """Parse a TRC file; empty cells are NaN."""
     kind, keys, values, names, axes, empty, *rows = path.read_text("ascii").split("\n")[:-1]
     assert kind.startswith("PathFileType\t4\t(X/Y/Z)\t")
     assert empty == ""
@@ -40,7 +40,7 @@ def read_trc(path) -> Trc:
 
 
 def write(tmp_path, results, kind="trc", **options):
-    """Write markers; returns their path and what was said of them."""
+    """Write markers; returns their path and the reported lines."""
     path = tmp_path / f"person.{kind}"
     with open_exports(ExportOptions({kind: str(path)}, **options), INFO) as exports:
         for result in results:

@@ -1,4 +1,4 @@
-"""CSV and Parquet: read back by others, they hold what results hold, and nothing else."""
+"""CSV and Parquet: other readers find the values of the results, and no more."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ def write(tmp_path, kind, results, *, wide=False):
 
 
 def read_csv(path):
-    """Return a table's rows; what is missing is None, numbers are numbers."""
+    """Return a table's rows; missing cells are None, numbers are parsed."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     columns = dict(zip((f"{name}.csv" for name in NAMES), TABLES.values(), strict=True))[path.name]
@@ -325,7 +325,7 @@ def test_speeds_do_not_mix_what_was_measured_in_different_ways(tmp_path):
 
 @pytest.mark.parametrize("kind", READERS)
 def test_the_wide_form_has_a_row_for_each_person_and_image(tmp_path, varied, kind):
-    """It holds what the long form does, under names that say joint, quantity and unit."""
+    """It has the values of the long form, under names with joint, quantity and unit."""
     long, angles, *_ = read(tmp_path / "long", kind, varied[:1])
     write(tmp_path / "wide", kind, [*varied[:2], varied[3]], wide=True)
     people, hands, bends = (
@@ -354,7 +354,7 @@ def test_the_wide_form_has_a_row_for_each_person_and_image(tmp_path, varied, kin
 
 
 def typed(path):
-    """Return a table as a program reads it that finds out types by itself, as pandas does."""
+    """Return a table as read by a program that infers types, as pandas does."""
     return pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
 
 

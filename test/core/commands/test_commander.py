@@ -1,4 +1,4 @@
-"""Who commands a robot, and what a gesture makes of it."""
+"""Who commands a robot, and the command of each gesture."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_goal_is_sent_once_and_again_when_it_moves(scene: Any) -> None:
     scene.show("t_pose", seconds=1.0, goals={3: near})
     sent = [c.goal for c in scene.commands if c.kind == "goal"]
     assert sent == [GOAL]
-    assert {c.kind for c in scene.commands} == {"goal", "none"}  # it drives by itself
+    assert {c.kind for c in scene.commands} == {"goal", "none"}  # the robot drives to its goal
     far = dataclasses.replace(GOAL, position=(2.0, 2.0, 0.0))
     scene.show("t_pose", seconds=1.0, goals={3: far})
     assert [c.goal for c in scene.commands if c.kind == "goal"] == [GOAL, far]
@@ -171,7 +171,7 @@ def test_goal_without_hold_lasts_until_a_command_or_stop(scene: Any) -> None:
     scene.show("thumb_up", goals={3: GOAL})
     assert scene.show(seconds=5.0).kind == "none"
     assert scene.commander.state is State.COMMANDING
-    # until a command, a stop, or whatever keeps the operator from stopping it
+    # until a command, a stop, or any reason why the operator cannot stop it
     assert is_zero(scene.show("stop"))
     scene.show()
     assert scene.show("thumb_up", goals={3: GOAL}).kind == "goal"
@@ -296,7 +296,7 @@ def test_event_of_a_posture_needs_no_operator_and_moves_nothing(make_scene: Any)
     assert scene.show(begun, people=(HERE, OTHER)).events == (EventAction("help", "/call"),)
     assert scene.show(gesture("fallen", 8, side="")).events == ()
     scene.commander.lock(True, scene.now)
-    assert scene.show(begun).events == (EventAction("help", "/call"),)  # locked is no reason
+    assert scene.show(begun).events == (EventAction("help", "/call"),)  # a lock is not a reason
     scene.commander.bar("a replay")
     assert scene.show(begun).events == ()
     assert not moves(scene.commands)

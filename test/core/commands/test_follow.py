@@ -1,4 +1,4 @@
-"""A robot that follows the operator: how it drives, when it stands, and people it refuses."""
+"""A robot that follows the operator: how it drives, when it stops, and people it refuses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULT = FollowAction()
 
 
 def follow(make_scene: Any, action: FollowAction = DEFAULT, **options: Any) -> Any:
-    """Return a scene whose operator is followed; the gesture that began it is let go."""
+    """Return a scene whose operator is followed; the gesture that began it has ended."""
     bindings = (
         Binding("thumb_up", "", action),
         Binding("come_here", "", TwistAction(linear=0.2)),

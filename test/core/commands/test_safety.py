@@ -167,7 +167,7 @@ def test_zero_when_the_clock_jumps(scene: Any, jump: float) -> None:
     assert scene.commander.operator is None
     scene.now += jump if math.isfinite(jump) else 0.0
     assert not scene.show("come_here", seconds=1.0).linear
-    # and it is no dead end
+    # and the state can be left again
     scene.drive()
 
 

@@ -1,4 +1,4 @@
-"""Postures of a drawn body by its true joints, and what is never taken for a fall."""
+"""Postures of a drawn body by its true joints, and motions that are not a fall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gestures from true joints: their events, their ends, and what is unknown."""
+"""Gestures from true joints: their events, their ends, and unknown joints."""
 
 import math
 import re
@@ -281,7 +281,7 @@ def test_a_raised_hand_engages_only_while_the_other_arm_hangs():
 
 
 def seen_to_lift(shape: float, meters: float) -> set[str]:
-    """Return what an arm does whose shape is lifted by degrees, and whose meters by others."""
+    """Return the gestures of an arm whose shape and meters are raised by different degrees."""
     points = {}
     for space, lift in (("world", shape), ("camera", meters)):
         found = joints(GESTURES["stand"](0.0, "right"))

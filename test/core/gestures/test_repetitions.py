@@ -43,7 +43,7 @@ def test_half_of_a_repetition_is_not_counted() -> None:
 
 
 def people(exercise: str, turn: float, held: float | None = None, repetitions: int = 6):
-    """Yield what is true of a drawn person, with the errors of a network."""
+    """Yield the truth of a drawn person, with the errors of a network."""
     source = exercising(exercise, turn, repetitions=repetitions, held=held)
     rng = np.random.default_rng(3)
     for number in range(round((repetitions * PERIOD + 0.4) * FPS)):

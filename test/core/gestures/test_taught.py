@@ -16,7 +16,7 @@ HAND = skeletons.get("blazehand21")
 
 
 def turned(points, degrees):
-    """Points turned in the image, as a person who is taught by the picture sees it."""
+    """Rotate points in the image."""
     angle = math.radians(degrees)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     return points @ turn.T
@@ -55,7 +55,7 @@ def real_hands(data):
 
 
 def teach(hands, classes, rng, count, left_out=None):
-    """Teach some examples of each class, chosen at random; return what was taught and the rest."""
+    """Teach some examples of each class, chosen at random; return them and the rest."""
     gestures, used = pose_ros.TaughtGestures(), []
     for label in sorted(set(classes.tolist()) - {left_out}):
         chosen = rng.choice(np.flatnonzero(classes == label), count, replace=False)

@@ -73,7 +73,7 @@ def person(height=1.7, place=(0.0, 1.0, 3.0), arm=(0.4, -0.1, -0.9), facing=0.0)
 
 
 def poses_of(*bodies, scores=1.0, skeleton=BLAZEPOSE, world=True):
-    """Return what a perfect network would say of bodies: pixels, and shape of a usual size."""
+    """Return the output of a perfect network for bodies: pixels, and a shape of average size."""
     pixels, shapes = [], []
     for body in bodies:
         pixels.append(CAMERA.project(body))
@@ -120,7 +120,7 @@ def checked(poses):
     assert np.all(poses.camera_sigmas[known] > 0)
     assert np.all(poses.camera[..., 2][known] > 0)
     found = np.isfinite(poses.keypoints).all(axis=2) & (poses.keypoint_scores > 0)
-    # what is placed lies on the ray of its pixel
+    # a placed joint is on the ray of its pixel
     seen = CAMERA.project(poses.camera.astype(np.float64))
     np.testing.assert_allclose(seen[known], poses.keypoints[known], atol=0.05)
     assert not np.any(known & ~found)
@@ -212,7 +212,7 @@ def on_the_floor(body, floor, height):
 def test_floor_of_a_rolled_camera_gives_the_true_places():
     straight, roll = level_floor(1.2, 5.0), np.radians(12.0)
     body = on_the_floor(person(1.9, place=(-0.9, 0.0, 3.5)), straight, 1.9)
-    # clockwise, seen from behind: what is up in the image leans to its left
+    # clockwise, seen from behind: upright objects lean to the left in the image
     turn = np.array(
         [[np.cos(roll), np.sin(roll), 0.0], [-np.sin(roll), np.cos(roll), 0.0], [0.0, 0.0, 1.0]]
     )
@@ -236,7 +236,7 @@ def test_height_that_the_floor_contradicts_makes_sigmas_wider(wrong):
         return Lifter(LiftOptions(height=height)).lift(poses, CAMERA, **known).camera_sigmas[0, 23]
 
     assert sigma(1.7 * wrong, floor=floor) > 1.25 * sigma(1.7, floor=floor)
-    # nothing says that it is wrong where there is no floor
+    # without a floor, nothing contradicts the height
     assert sigma(1.7 * wrong) == pytest.approx(sigma(1.7), rel=0.07)
 
 
@@ -265,7 +265,7 @@ def test_arm_beside_one_that_does_not_hang_has_larger_sigma():
 
 def test_level_floor_is_below_the_camera():
     floor = level_floor(1.0, 30.0)
-    # what the camera looks at, on its axis, is on the floor at 1 / sin(30) meters
+    # the optical axis meets the floor at 1 / sin(30) meters
     assert floor.camera_height + np.array([0.0, 0.0, 2.0]) @ floor.up == pytest.approx(0.0)
     assert np.linalg.norm(level_floor(2.0, 10.0, 20.0).up) == pytest.approx(1.0)
 

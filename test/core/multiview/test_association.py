@@ -1,4 +1,4 @@
-"""Who is who across cameras, on bodies whose pixels are computed."""
+"""Matching people across cameras, on bodies whose pixels are computed."""
 
 from __future__ import annotations
 

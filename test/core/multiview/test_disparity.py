@@ -1,4 +1,4 @@
-"""Distances by matching two images: of a wall whose pixels are computed by its rays."""
+"""Distances by matching two images of a wall, rendered by ray casting."""
 
 from __future__ import annotations
 

@@ -319,7 +319,7 @@ def test_unknown_names_and_different_skeletons_are_refused(ring):
 
 
 def lost(view, joints, *, seed=0):
-    """What a network gives that has lost a body: its legs drawn up into the picture."""
+    """Return the output of a network that lost a body: legs moved up into the picture."""
     seen = seen_by(view, [joints], noise=1.0, seed=seed)
     pixels = np.array(seen.keypoints)
     middle = pixels[0, 11:13].mean(axis=0)
@@ -376,7 +376,7 @@ def test_tracker_of_one_camera_that_swaps_two_people_does_not_swap_them(ring, sw
 
 
 def test_camera_id_on_another_person_for_a_moment_returns_to_its_own(ring):
-    """As where two people cross: what a camera calls them counts again when they part."""
+    """Two people cross: the ids of the camera count again when they part."""
     views = ring(2)
     fusion = Fusion(views)
     bodies = [body(-0.8, -0.5), body(0.7, 0.6)]

@@ -95,7 +95,7 @@ class HandsSolution(Solution):
 
         Raises:
             OptionError: An argument is out of its range.
-            ModelError: The network cannot be had.
+            ModelError: The network is not available.
         """
         if max_num_hands not in range(1, MAX_PEOPLE + 1):
             raise OptionError(f"max_num_hands must be in [1, {MAX_PEOPLE}], got {max_num_hands!r}")

@@ -118,7 +118,7 @@ class PoseSolution(Solution):
 
         Raises:
             OptionError: An argument is out of its range.
-            ModelError: The network cannot be had.
+            ModelError: The network is not available.
         """
         super().__init__(
             create_estimator(
