@@ -11,6 +11,9 @@
 ``/tf``                   tf2_msgs/TFMessage, the people's frames, where meters are known
 ========================  ===========================================================
 
+With ``foxglove`` there are ``/pose/image_annotations``, foxglove_msgs/ImageAnnotations, and, where
+meters are known, ``/pose/scene``, foxglove_msgs/SceneUpdate.
+
 People of several cameras are on ``/fusion/poses`` and so on, as those of the fusion node, and
 ``/tf_static`` says where their cameras stand.
 
@@ -51,6 +54,7 @@ from pose_ros.core.types import Poses, Say
 from pose_ros.documents import parse_json
 from pose_ros.errors import DocumentError, OptionError, PoseRosError, SourceError, TransformError
 from pose_ros.messages.cdr import read_stamp
+from pose_ros.messages.foxglove import SceneUpdates, annotations_to_msg, names_of
 from pose_ros.messages.gestures import (
     gestures_from_msg,
     gestures_to_msg,
@@ -64,16 +68,18 @@ from pose_ros.report import STAYING_FRAMES, CameraPlacement, RecordingFacts
 
 POSES, HANDS, GESTURES, TF = "/pose/poses", "/pose/hands", "/gesture/gestures", "/tf"
 TARGET, GOAL = "/gesture/target", "/gesture/goal_pose"
+ANNOTATIONS, SCENE = "/pose/image_annotations", "/pose/scene"
 SKELETON, HAND_SKELETON, TF_STATIC = "/pose/skeleton", "/pose/hands/skeleton", "/tf_static"
 
 _ID_PREFIX = "p"
 _ARRAY, _SKELETON = "pose_ros/msg/PoseArray", "pose_ros/msg/Skeleton"
 _POINT, _POSE = "geometry_msgs/msg/PointStamped", "geometry_msgs/msg/PoseStamped"
 _GESTURES, _FRAMES = "pose_ros/msg/GestureArray", "tf2_msgs/msg/TFMessage"
+_ANNOTATIONS, _SCENE = "foxglove_msgs/msg/ImageAnnotations", "foxglove_msgs/msg/SceneUpdate"
 # topic -> how many messages are kept for who subscribes late
 _LATCHED = {SKELETON: 1, HAND_SKELETON: 1, TF_STATIC: 100}
 _DEPTHS = {TF: 100}
-_OF_PEOPLE = (POSES, HANDS, SKELETON, HAND_SKELETON)
+_OF_PEOPLE = (POSES, HANDS, SKELETON, HAND_SKELETON, ANNOTATIONS, SCENE)
 _BODY = re.compile(re.escape(f"body_{_ID_PREFIX}") + r"\d+")
 
 
@@ -88,6 +94,7 @@ class BagWriter:
         info: What ran.
         gestures: Whether they were looked for.
         node: Whose topics the people are on: ``/pose`` or ``/fusion``.
+        foxglove: Whether people are written as Lichtblick and Foxglove draw them, too.
     """
 
     def __init__(
@@ -98,8 +105,10 @@ class BagWriter:
         *,
         gestures: bool = True,
         node: str = "/pose",
+        foxglove: bool = False,
     ) -> None:
         self._info, self._gestures, self._node = info, gestures, node
+        self._scene = SceneUpdates(types) if foxglove else None
         self._writer = open_bag_writer(path, storage)
         self._writer.set_custom_data(CUSTOM_KEY, json.dumps(asdict(info), sort_keys=True))
         self._connections: dict[str, Connection] = {}
@@ -132,6 +141,8 @@ class BagWriter:
         if result.hands is not None:
             self._tell(HAND_SKELETON, result.hands.skeleton, recorded)
             self._put_poses(HANDS, result.hands, self._info.hand_network, result, recorded)
+        if self._scene is not None:
+            self._put_drawn(self._scene, result, recorded)
         if self._gestures:
             message = gestures_to_msg(types, result.gestures, header)
             self._put(GESTURES, _GESTURES, message, recorded)
@@ -189,6 +200,19 @@ class BagWriter:
         header = header_of(types, result.nanoseconds, result.frame_id)
         size = {"width": result.width, "height": result.height}
         self._put(topic, _ARRAY, poses_to_msg(types, poses, header, network, **size), recorded)
+
+    def _put_drawn(self, scene: SceneUpdates, result: Result, recorded: int) -> None:
+        poses, hands, least = result.poses, result.hands, result.poses.skeleton.least_score
+        header = header_of(types, result.nanoseconds, result.frame_id)
+        names = names_of(poses, _ID_PREFIX, result.gestures)
+        size = {"width": result.width, "height": result.height}
+        drawn = annotations_to_msg(
+            types, poses, header, names, min_score=least, hands=hands, **size
+        )
+        self._put(ANNOTATIONS, _ANNOTATIONS, drawn, recorded)
+        update = scene.update(poses, header, names, least, hands)
+        if update.entities or update.deletions:
+            self._put(SCENE, _SCENE, update, recorded)
 
     def _put_goal(self, result: Result, recorded: int) -> None:
         goal = shown_goal(result.goals)

@@ -88,6 +88,7 @@ class TaskOutputs:
         bag: Folder of a rosbag2 with the results.
         storage: Of that bag: ``sqlite3`` or ``mcap``.
         copy_images: Whether it holds the images too.
+        foxglove: Whether it holds people as Lichtblick and Foxglove draw them, too.
         exports: Tables and motion.
         json: Lines of JSON, one an image, as ``pose-ros estimate`` writes them; ``-`` for stdout.
         overlay: Video of the images with the people drawn in.
@@ -101,6 +102,7 @@ class TaskOutputs:
     bag: str = ""
     storage: str = "mcap"
     copy_images: bool = False
+    foxglove: bool = False
     exports: ExportOptions = field(default_factory=ExportOptions)
     json: str = ""
     overlay: str = ""

@@ -70,7 +70,14 @@ def open_writers(
         gestures = task.settings.gestures is not None
         if outputs.bag:
             made_bag, node = places.made(outputs.bag), "/fusion" if fused else "/pose"
-            writer = BagWriter(made_bag, outputs.storage, info, gestures=gestures, node=node)
+            writer = BagWriter(
+                made_bag,
+                outputs.storage,
+                info,
+                gestures=gestures,
+                node=node,
+                foxglove=outputs.foxglove,
+            )
             bag = _bag(writer, images, task, fused)
             writers.append(stack.enter_context(_guarded(outputs.bag, bag)))
         if outputs.json:

@@ -5,6 +5,7 @@ Messages are read by what the bag itself says they consist of, else by the stand
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
@@ -30,6 +31,46 @@ from pose_ros.files import share_path
 _NO_NUMBERS = ("", "string", "wstring")
 _RULE = "=" * 80 + "\n"  # between the parts of a definition
 
+_FOXGLOVE_PACKAGE = "foxglove_msgs"
+# the fields of what ``messages/foxglove.py`` makes, and of what these consist of; those of
+# no package are of this one
+_FOXGLOVE = {
+    "ArrowPrimitive": "geometry_msgs/Pose pose, float64 shaft_length, float64 shaft_diameter, "
+    "float64 head_length, float64 head_diameter, Color color",
+    "CircleAnnotation": "builtin_interfaces/Time timestamp, Point2 position, float64 diameter, "
+    "float64 thickness, Color fill_color, Color outline_color, KeyValuePair[] metadata",
+    "Color": "float64 r, float64 g, float64 b, float64 a",
+    "CubePrimitive": "geometry_msgs/Pose pose, geometry_msgs/Vector3 size, Color color",
+    "CylinderPrimitive": "geometry_msgs/Pose pose, geometry_msgs/Vector3 size, "
+    "float64 bottom_scale, float64 top_scale, Color color",
+    "ImageAnnotations": "builtin_interfaces/Time timestamp, CircleAnnotation[] circles, "
+    "PointsAnnotation[] points, TextAnnotation[] texts, KeyValuePair[] metadata",
+    "KeyValuePair": "string key, string value",
+    "LinePrimitive": "uint8 type, geometry_msgs/Pose pose, float64 thickness, "
+    "bool scale_invariant, geometry_msgs/Point[] points, Color color, Color[] colors, "
+    "uint32[] indices",
+    "ModelPrimitive": "geometry_msgs/Pose pose, geometry_msgs/Vector3 scale, Color color, "
+    "bool override_color, string url, string media_type, uint8[] data",
+    "Point2": "float64 x, float64 y",
+    "PointsAnnotation": "builtin_interfaces/Time timestamp, uint8 type, Point2[] points, "
+    "Color outline_color, Color[] outline_colors, Color fill_color, float64 thickness, "
+    "KeyValuePair[] metadata",
+    "SceneEntity": "builtin_interfaces/Time timestamp, string frame_id, string id, "
+    "builtin_interfaces/Duration lifetime, bool frame_locked, KeyValuePair[] metadata, "
+    "ArrowPrimitive[] arrows, CubePrimitive[] cubes, SpherePrimitive[] spheres, "
+    "CylinderPrimitive[] cylinders, LinePrimitive[] lines, TriangleListPrimitive[] triangles, "
+    "TextPrimitive[] texts, ModelPrimitive[] models",
+    "SceneEntityDeletion": "builtin_interfaces/Time timestamp, uint8 type, string id",
+    "SceneUpdate": "SceneEntityDeletion[] deletions, SceneEntity[] entities",
+    "SpherePrimitive": "geometry_msgs/Pose pose, geometry_msgs/Vector3 size, Color color",
+    "TextAnnotation": "builtin_interfaces/Time timestamp, Point2 position, string text, "
+    "float64 font_size, Color text_color, Color background_color, KeyValuePair[] metadata",
+    "TextPrimitive": "geometry_msgs/Pose pose, bool billboard, float64 font_size, "
+    "bool scale_invariant, Color color, string text",
+    "TriangleListPrimitive": "geometry_msgs/Pose pose, geometry_msgs/Point[] points, "
+    "Color color, Color[] colors, uint32[] indices",
+}
+
 
 @lru_cache(maxsize=1)
 def typestore() -> Typestore:
@@ -43,6 +84,9 @@ def typestore() -> Typestore:
     for path in sorted(Path(share_path("msg")).glob("*.msg")):
         text = path.read_text(encoding="utf-8")
         types.update(get_types_from_msg(text, f"pose_ros/msg/{path.stem}"))
+    for name, fields in _FOXGLOVE.items():
+        text = re.sub(r"(?m)^ *([A-Z])", rf"{_FOXGLOVE_PACKAGE}/\1", "\n".join(fields.split(", ")))
+        types.update(get_types_from_msg(text, f"{_FOXGLOVE_PACKAGE}/msg/{name}"))
     store.register(types)
     return store
 
@@ -51,12 +95,19 @@ def typestore() -> Typestore:
 def types(kind: str) -> Callable[..., Any]:
     """Return what makes a message of a kind, such as ``std_msgs/msg/Header``."""
     store = typestore()
-    make = store.types[kind]
+    make: Callable[..., Any] = store.types[kind]
     numbers = {
         name: np.dtype(_element(value))
         for name, (node, value) in store.get_msgdef(kind).fields
         if node in (Nodetype.ARRAY, Nodetype.SEQUENCE) and _element(value) not in _NO_NUMBERS
     }
+    # what is left out of a message of theirs is empty, as in a message of rclpy
+    empty: dict[str, list[Any]] = {
+        name: []
+        for name, (node, _) in store.get_msgdef(kind).fields
+        if node == Nodetype.SEQUENCE and kind.startswith(f"{_FOXGLOVE_PACKAGE}/")
+    }
+    make = partial(make, **empty) if empty else make
     return partial(_make, make, numbers) if numbers else make
 
 

@@ -94,6 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copy-images", action="store_true",
         help="put the images, their camera_info and depth into it too",
     )  # fmt: skip
+    group.add_argument(
+        "--foxglove", action="store_true",
+        help="put people into it as Lichtblick and Foxglove draw them, on the image and in meters",
+    )  # fmt: skip
     add_export_arguments(parser)
     add_to_parser(ReportOptions, parser.add_argument_group("report"))
     group.add_argument("--json", metavar="FILE", help="one line of JSON an image; - for stdout")
@@ -154,8 +158,9 @@ def task_from(args: argparse.Namespace) -> BagTask:
     ):
         if value and value != "-":
             check_suffix(option, value, suffixes)
-    if args.copy_images and not args.out:
-        raise OptionError("--copy-images works only with --out OUT_BAG: give both or neither")
+    for option, given in (("--copy-images", args.copy_images), ("--foxglove", args.foxglove)):
+        if given and not args.out:
+            raise OptionError(f"{option} works only with --out OUT_BAG: give both or neither")
     camera_info, calibration = args.camera_info or "", ""
     if camera_info.endswith((".yaml", ".yml")):
         calibration, camera_info = _read(camera_info), ""
@@ -179,6 +184,7 @@ def task_from(args: argparse.Namespace) -> BagTask:
         bag=args.out or "",
         storage=args.storage,
         copy_images=args.copy_images,
+        foxglove=args.foxglove,
         exports=exports,
         json=args.json or "",
         overlay=args.overlay or "",

@@ -19,6 +19,12 @@ SIDES: tuple[Side, Side] = ("left", "right")
 FOUND_SCORE = 0.5
 """Least score of a keypoint that was found, of a network that guesses hidden ones too."""
 
+PEOPLE_COLORS = (
+    *((46, 204, 113), (155, 89, 182), (241, 196, 15), (231, 76, 60), (52, 152, 219)),
+    *((230, 126, 34), (26, 188, 156), (236, 112, 199), (149, 165, 166), (127, 140, 255)),
+)
+"""Red, green and blue of 0 to 255 by id, over and over: in pictures, viewers and reports."""
+
 
 _HEAD = ("eye", "ear", "mouth")
 _LOWER = ("hip", "knee", "ankle", "heel", "toe", "foot")

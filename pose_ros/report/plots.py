@@ -17,11 +17,11 @@ import numpy as np
 
 from pose_ros.core.anatomical_angles import NAMES as ANATOMICAL_NAMES
 from pose_ros.core.camera import Float64Array
+from pose_ros.core.skeletons import PEOPLE_COLORS
 from pose_ros.errors import printable
 from pose_ros.report.series import Series
 from pose_ros.report.statistics import GestureSpan, Key, Statistics, Track
 from pose_ros.report.tables import clock_text, name_without_body
-from pose_ros.viz.overlay import PEOPLE_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

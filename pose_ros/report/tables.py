@@ -11,10 +11,10 @@ import numpy as np
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.results import RunInfo
+from pose_ros.core.skeletons import PEOPLE_COLORS
 from pose_ros.core.types import NO_BODY, has_body
 from pose_ros.report.places import STAYING_FRAMES, Estimate
 from pose_ros.report.statistics import JointRates, Key, Statistics, Track
-from pose_ros.viz.overlay import PEOPLE_COLORS
 
 NOTHING = "\N{EN DASH}"
 

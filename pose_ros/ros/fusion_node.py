@@ -35,7 +35,7 @@ from pose_ros.msg import Skeleton as SkeletonMsg
 from pose_ros.ros.camera_and_depth import CameraWatch
 from pose_ros.ros.diagnostics import Notices, Report, StreamHealth
 from pose_ros.ros.frames import FrameLookup, listen, make_broadcaster
-from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.markers import FoxgloveTopics, SkeletonMarkers
 from pose_ros.ros.messages import (
     poses_to_msg,
     skeleton_to_msg,
@@ -171,6 +171,7 @@ class FusionNode(ManagedNode[FusionParameters]):
         if parameters.hands:
             self._hands = make(PoseArray, "~/hands", RESULT_QOS)
             self._hand_skeleton = make(SkeletonMsg, "~/hands/skeleton", LATCHED_QOS)
+        self._foxglove = FoxgloveTopics(self) if parameters.publish_foxglove else None
         self._send_frames = make_broadcaster(self) if parameters.publish_tf else None
         self._static = None
         if parameters.publish_cameras:
@@ -212,6 +213,8 @@ class FusionNode(ManagedNode[FusionParameters]):
             self.destroy_subscription(self._subscriptions_made.pop())
         if self._inputs and self._state == "active":
             self._markers.publish(self._made_markers.clear())
+            if self._foxglove is not None:
+                self._foxglove.clear()
         self._inputs = []
         if self._frames is not None:
             self._frames.close()
@@ -522,6 +525,8 @@ class FusionNode(ManagedNode[FusionParameters]):
             markers = self._made_markers.clear()
         if markers.markers:
             self._markers.publish(markers)
+        if self._foxglove is not None:
+            self._foxglove.publish(poses, header, least, width=width, height=height)
         if parameters.hands:
             self._without_hands = _Published(people, header, place)
             self._publish_hands()

@@ -1,4 +1,4 @@
-"""Markers for RViz and Foxglove: people with their joints and links, and where they point."""
+"""What viewers draw: markers of people and of where they point, Foxglove's scenes of people."""
 
 from __future__ import annotations
 
@@ -14,20 +14,29 @@ from visualization_msgs.msg import Marker, MarkerArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.gestures.pointing import Ray
 from pose_ros.core.gestures.targets import Goal, Target
+from pose_ros.core.skeletons import PEOPLE_COLORS
 from pose_ros.core.types import Pose, Poses
+from pose_ros.messages.foxglove import (
+    JOINT_METERS,
+    LIFETIME_SECONDS,
+    LINK_METERS,
+    SceneUpdates,
+    names_of,
+)
 from pose_ros.pipeline import FoundGestures
-from pose_ros.ros.messages import header_to_msg
-from pose_ros.viz.overlay import PEOPLE_COLORS
+from pose_ros.ros.messages import annotations_to_msg, header_to_msg, optional_messages, types
+from pose_ros.ros.node import ManagedNode
+from pose_ros.ros.qos import RESULT_QOS
+from pose_ros.settings.nodes import FusionParameters, PoseParameters
 
 LINKS, JOINTS = "links", "joints"
-LINK_METERS, JOINT_METERS = 0.025, 0.05
 RAY, CONE, TARGET = "ray", "cone", "target"
 RAY_METERS, TARGET_METERS = 0.02, 0.12
 OPEN_METERS = 2.0
 """Length of a ray that meets nothing, or of which that is not known."""
 CONE_SIDES = 24
 CONE_ALPHA = 0.25
-LIFETIME = Duration(sec=2)
+LIFETIME = Duration(sec=LIFETIME_SECONDS)
 """After which a viewer deletes markers by itself, as when the node has died."""
 
 
@@ -172,3 +181,64 @@ def _marker(namespace: str, kind: int, person: int, header: Any, alpha: float = 
 def _point(place: Float64Array) -> Point:
     x, y, z = place.tolist()
     return Point(x=x, y=y, z=z)
+
+
+class FoxgloveTopics:
+    """Publishes people as Lichtblick and Foxglove draw them, while there is a subscriber.
+
+    Args:
+        node: By whose parameters.
+        annotations: Whether on the image too, beside the scene in meters.
+
+    Raises:
+        OptionError: foxglove_msgs is not installed.
+    """
+
+    def __init__(
+        self,
+        node: ManagedNode[PoseParameters] | ManagedNode[FusionParameters],
+        *,
+        annotations: bool = False,
+    ) -> None:
+        messages = optional_messages("foxglove_msgs", "publish_foxglove to false")
+        self._prefix, make = node.parameters.id_prefix, node.make_publisher
+        self._annotations: Any = None
+        if annotations:
+            self._annotations = make(messages.ImageAnnotations, "~/image_annotations", RESULT_QOS)
+        self._scene: Any = make(messages.SceneUpdate, "~/scene", RESULT_QOS)
+        self._updates = SceneUpdates(types)
+
+    def publish(
+        self,
+        poses: Poses,
+        header: Any,
+        min_score: float,
+        *,
+        width: int,
+        height: int,
+        hands: Poses | None = None,
+    ) -> None:
+        """Publish the people of one image.
+
+        Args:
+            poses: The people.
+            header: Of the image, or of the frame that they are in.
+            min_score: Joints of people below this score, in [0, 1], are left out.
+            width: Of the image, pixels.
+            height: Of the image, pixels.
+            hands: Of these people.
+        """
+        names = names_of(poses, self._prefix)
+        if self._annotations and self._annotations.get_subscription_count():
+            size = {"width": width, "height": height}
+            self._annotations.publish(
+                annotations_to_msg(poses, header, names, min_score=min_score, hands=hands, **size)
+            )
+        if self._scene.get_subscription_count():
+            self._scene.publish(self._updates.update(poses, header, names, min_score, hands))
+
+    def clear(self) -> None:
+        """Delete all people that viewers show."""
+        gone = self._updates.clear()
+        if gone is not None:
+            self._scene.publish(gone)

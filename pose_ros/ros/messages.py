@@ -7,7 +7,7 @@ bound to rclpy's.
 from __future__ import annotations
 
 import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from pose_ros.errors import OptionError
 from pose_ros.messages import (
     cameras,
     cdr,
+    foxglove,
     gestures,
     headers,
     images,
@@ -82,7 +83,8 @@ def _make(cls: type, numbers: list[str], **fields: Any) -> Any:
     for field, values in given.items():
         own = getattr(msg, field)
         # into the message's own array: assigning any other sequence checks every value
-        own.frombytes(np.ascontiguousarray(values, own.typecode).data.cast("B"))
+        if len(values):
+            own.frombytes(np.ascontiguousarray(values, own.typecode).data.cast("B"))
     return msg
 
 
@@ -172,6 +174,23 @@ def people_to_msg(placed: Iterable[PlacedPerson], header: std_msgs.msg.Header) -
 def detections_to_msg(found: Poses, header: std_msgs.msg.Header, names: Iterable[str]) -> Any:
     """Return a vision_msgs/Detection2DArray of the boxes of people; the header is the image's."""
     return messages_of_people.detections_to_msg(types, found, header, names)
+
+
+def annotations_to_msg(
+    found: Poses,
+    header: std_msgs.msg.Header,
+    labels: Mapping[int, str],
+    *,
+    min_score: float,
+    width: int,
+    height: int,
+    hands: Poses | None = None,
+) -> Any:
+    """Return a foxglove_msgs/ImageAnnotations of people and their hands."""
+    size = {"width": width, "height": height}
+    return foxglove.annotations_to_msg(
+        types, found, header, labels, min_score=min_score, hands=hands, **size
+    )
 
 
 def skeleton_to_msg(skeleton: Skeleton) -> pose_ros.msg.Skeleton:

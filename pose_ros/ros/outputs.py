@@ -26,7 +26,7 @@ from pose_ros.msg import PoseArray
 from pose_ros.msg import Skeleton as SkeletonMsg
 from pose_ros.ros.diagnostics import Notices
 from pose_ros.ros.frames import listen, make_broadcaster
-from pose_ros.ros.markers import SkeletonMarkers
+from pose_ros.ros.markers import FoxgloveTopics, SkeletonMarkers
 from pose_ros.ros.messages import (
     cloud_to_msg,
     detections_to_msg,
@@ -92,6 +92,9 @@ class PosePublishers:
         if parameters.publish_detections:
             messages = optional_messages("vision_msgs", "publish_detections to false")
             self._detections = make(messages.Detection2DArray, "~/detections", RESULT_QOS)
+        self._foxglove: FoxgloveTopics | None = None
+        if parameters.publish_foxglove:
+            self._foxglove = FoxgloveTopics(node, annotations=True)
         self._send_frames = make_broadcaster(node) if parameters.publish_tf else None
         self._poses = make(PoseArray, "~/poses", RESULT_QOS)
         self._skeleton = make(SkeletonMsg, "~/skeleton", LATCHED_QOS)
@@ -126,6 +129,8 @@ class PosePublishers:
     def stop(self) -> None:
         """Take back what would stay on display."""
         self._markers.publish(self._made_markers.clear())
+        if self._foxglove:
+            self._foxglove.clear()
         if self._humans:
             self._humans.stop()
 
@@ -165,7 +170,7 @@ class PosePublishers:
             self._detections.publish(detections_to_msg(poses, header, names))
 
     def show(self, result: PublishedResult) -> None:
-        """Publish what has a subscriber: markers, angles, the overlay, masks, the cloud."""
+        """Publish what has a subscriber: markers, angles, the overlay, masks, the cloud, scenes."""
         parameters = self._node.parameters
         if self._angles.get_subscription_count():
             self._angles.publish(self._motions.angles(result.poses, result.header))
@@ -176,6 +181,17 @@ class PosePublishers:
             markers = self._made_markers.clear()
         if markers.markers:
             self._markers.publish(markers)
+        if self._foxglove:
+            least = parameters.min_joint_score or result.poses.skeleton.least_score
+            height, width = result.image.shape[:2]
+            self._foxglove.publish(
+                result.poses,
+                result.header,
+                least,
+                hands=result.hands,
+                width=width,
+                height=height,
+            )
         if parameters.publish_overlay and self._overlay.get_subscription_count():
             self._overlay.publish(self._drawn(result, parameters.drawing.overlay))
 

@@ -106,6 +106,16 @@ def _publish_markers() -> bool:
     return field
 
 
+def _publish_foxglove(topics: str) -> bool:
+    field: bool = option(
+        False,
+        help=f"Publish {topics} for Lichtblick and Foxglove while they have a subscriber; needs "
+        "foxglove_msgs.",
+        flag="",
+    )
+    return field
+
+
 def _min_joint_score(meaning_of_unset: str) -> float | None:
     field: float | None = option(
         None,
@@ -185,6 +195,7 @@ class PoseParameters:
         flag="",
     )
     publish_markers: bool = _publish_markers()
+    publish_foxglove: bool = _publish_foxglove("~/image_annotations and ~/scene")
     min_joint_score: float | None = _min_joint_score(
         "what suits the network, 0.5 for BlazePose and all that it finds for one "
         "that leaves joints out"
@@ -389,6 +400,7 @@ class FusionParameters:
         flag="",
     )
     publish_markers: bool = _publish_markers()
+    publish_foxglove: bool = _publish_foxglove("~/scene")
     min_joint_score: float | None = _min_joint_score("what suits the network")
     id_prefix: str = option(
         "p",

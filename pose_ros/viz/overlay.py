@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.gestures.recognizer import Gesture
-from pose_ros.core.skeletons import SIDES
+from pose_ros.core.skeletons import PEOPLE_COLORS, SIDES
 from pose_ros.core.types import Channels, Image, ImageLike, Pose, Poses, validate_image
 from pose_ros.errors import OptionError
 from pose_ros.settings.outputs import PARTS
@@ -24,10 +24,6 @@ TEXT_SCALE = 0.016
 
 # RGB; the person's own left and right, and what lies in the middle
 _LEFT, _RIGHT, _MIDDLE = (255, 138, 0), (0, 217, 231), (240, 240, 240)
-PEOPLE_COLORS = (
-    *((46, 204, 113), (155, 89, 182), (241, 196, 15), (231, 76, 60), (52, 152, 219)),
-    *((230, 126, 34), (26, 188, 156), (236, 112, 199), (149, 165, 166), (127, 140, 255)),
-)
 
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 _FAR = 1 << 24  # pixels; OpenCV's drawing overflows beyond

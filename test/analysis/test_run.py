@@ -40,6 +40,7 @@ def results(scene_bag, tmp_path_factory):
     outputs = TaskOutputs(
         bag=str(folder / "results"),
         copy_images=True,
+        foxglove=True,
         json=str(folder / "people.jsonl"),
         overlay=str(folder / "people.mp4"),
         drawing=OverlayOptions(overlay="links"),
@@ -86,6 +87,8 @@ def test_the_bag_has_the_nodes_topics_under_the_images_stamps(results, scene_bag
         "/pose/hands": "pose_ros/msg/PoseArray",
         "/pose/hands/skeleton": "pose_ros/msg/Skeleton",
         "/gesture/gestures": "pose_ros/msg/GestureArray",
+        "/pose/image_annotations": "foxglove_msgs/msg/ImageAnnotations",
+        "/pose/scene": "foxglove_msgs/msg/SceneUpdate",
         "/tf": "tf2_msgs/msg/TFMessage",
         "/tf_static": "tf2_msgs/msg/TFMessage",
         IMAGES: "sensor_msgs/msg/Image",
@@ -106,6 +109,14 @@ def test_the_bag_has_the_nodes_topics_under_the_images_stamps(results, scene_bag
     assert person.camera_sources.max() == 2
     gestures = [g for t, _, _, m in messages if t.startswith("/g") for g in gestures_from_msg(m)]
     assert [g.event for g in gestures if g.name == "raise_hand"][:2] == ["started", "held"]
+    drawn = [m for topic, _, _, m in messages if topic == "/pose/image_annotations"]
+    assert {nanoseconds_of(m.timestamp) for m in drawn} == set(images)
+    texts = {text.text for m in drawn for text in m.texts}
+    assert "p0" in texts
+    assert any("raise_hand" in text for text in texts)
+    (*_, scene) = (m for topic, _, _, m in messages if topic == "/pose/scene")
+    nose = scene.entities[0].spheres[0].pose.position
+    assert 1.0 < nose.z < 6.0
     frames = {f.child_frame_id for t, _, _, m in messages if t == "/tf" for f in m.transforms}
     assert frames >= {"base_link", "body_p0", "left_wrist_p0"}
 

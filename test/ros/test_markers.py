@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from pose_ros.synthetic.source import SyntheticSource
 
 HEADER = header_to_msg(100.25, "camera_optical_frame")
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+# needs foxglove_msgs
+DRAWN_BY_FOXGLOVE = {"/pose/scene", "/pose/image_annotations"}
 
 TruePoses = Callable[..., Poses]
 
@@ -153,11 +157,49 @@ def topics(tree: Any) -> set[str]:
 @pytest.mark.parametrize("name", ["pose.rviz", "foxglove.json"])
 def test_viewer_configurations_name_the_topics_of_the_nodes(ros: Any, fake: Any, name: str) -> None:
     camera = ros.add(CameraNode())
-    pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake))
+    has_foxglove = find_spec("foxglove_msgs") is not None
+    asked = [Parameter("publish_foxglove", value=has_foxglove)]
+    pose = ros.add(PoseNode(make_estimator=lambda _parameters: fake, parameter_overrides=asked))
     gesture = ros.add(GestureNode())
     for node in (camera, pose, gesture):
         node.trigger_configure()
     # JSON is YAML, too
     shown = topics(yaml.safe_load(share_path("config", name).read_text(encoding="utf-8")))
     assert {"/pose/markers", "/gesture/markers"} <= shown
-    assert [topic for topic in shown if not pose.count_publishers(topic)] == []
+    published = {topic for topic in shown if pose.count_publishers(topic)}
+    # foxglove_msgs may not be installed
+    assert shown - published == (set() if has_foxglove else shown & DRAWN_BY_FOXGLOVE)
+    assert shown >= DRAWN_BY_FOXGLOVE or name != "foxglove.json"
+
+
+@pytest.mark.skipif(find_spec("foxglove_msgs") is None, reason="foxglove_msgs is not installed")
+def test_foxglove_messages_have_the_people_and_delete_them_when_the_node_stops(
+    ros: Any, fake: Any, truth: Any, true_poses: TruePoses
+) -> None:
+    from foxglove_msgs.msg import ImageAnnotations, SceneUpdate
+
+    fake.find = lambda _stamp: true_poses([truth], [7])
+    asked = [Parameter(name, value=True) for name in ("publish_foxglove", "allow_still_images")]
+    node = ros.add(PoseNode(make_estimator=lambda _parameters: fake, parameter_overrides=asked))
+    assert node.autostart()
+    drawn = ros.collect(ImageAnnotations, "pose/image_annotations")
+    scenes = ros.collect(SceneUpdate, "pose/scene")
+    images = ros.node.create_publisher(Image, "image", 10)
+    assert ros.spin_until(images.get_subscription_count)
+    stamps = itertools.count(100)
+
+    def reported() -> Any:
+        stamp = float(next(stamps))
+        images.publish(image_to_msg(PICTURE, "bgr", header_to_msg(stamp, HEADER.frame_id)))
+        return drawn and scenes
+
+    assert ros.spin_until(reported)
+    assert [text.text for text in drawn[0].texts] == ["p7"]
+    found = [(p.x, p.y) for p in drawn[0].points[1].points]
+    np.testing.assert_allclose(found, truth.pixels, atol=1e-3)
+    (person,) = scenes[0].entities
+    assert (person.id, person.frame_id) == ("7", HEADER.frame_id)
+    places = [(s.pose.position.x, s.pose.position.y, s.pose.position.z) for s in person.spheres]
+    np.testing.assert_allclose(places, truth.camera, atol=1e-6)
+    node.trigger_deactivate()
+    assert ros.spin_until(lambda: [gone.id for gone in scenes[-1].deletions] == ["7"])

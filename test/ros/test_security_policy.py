@@ -20,17 +20,19 @@ pytestmark = pytest.mark.safety
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
     "camera": set(),
-    # people_msgs and vision_msgs may not be installed
+    # people_msgs, vision_msgs and foxglove_msgs may not be installed
     "pose": {
         "image/compressed",
         "/humans/bodies/*",
         "~/get_type_description",
         "/people",
         "~/detections",
+        "~/image_annotations",
+        "~/scene",
         "/tf",
         "/tf_static",
     },
-    "fusion": {"/tf_static", "~/get_type_description"},
+    "fusion": {"/tf_static", "~/scene", "~/get_type_description"},
     "gesture": {
         "~/get_type_description",
         "~/taught",
