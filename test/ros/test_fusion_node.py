@@ -41,7 +41,7 @@ from pose_ros.ros.qos import LATCHED_QOS, TF_STATIC_QOS
 from pose_ros.settings.estimation import EstimatorOptions
 from pose_ros.settings.lifting import LiftOptions
 from pose_ros.sources.camera_rig import write_rig
-from pose_ros.synthetic.source import SyntheticSource, open_synthetic
+from pose_ros.synthetic.source import SyntheticSource, Truth, open_synthetic
 
 NAMES = ("left", "right")
 PLACES = {"left": "camera_y=0.7&yaw=-12", "right": "camera_y=-0.7&yaw=12"}
@@ -59,6 +59,11 @@ def parameters(**values: Any) -> list[Parameter]:
 
 def spec(name: str, scene: str = "raise_hand", more: str = "") -> str:
     return f"synthetic:{scene}?{PLACES[name]}{more}"
+
+
+def truths_of(scene: str) -> dict[str, Truth]:
+    """Return where a drawn person is as each camera sees them."""
+    return {name: open_synthetic(spec(name, scene), live=False).truth(0.5) for name in NAMES}
 
 
 def is_by_several(msg: Any) -> bool:
@@ -237,6 +242,7 @@ def test_silent_camera_is_reported_and_the_other_continues_with_larger_sigmas(
 def test_camera_that_has_not_started_is_not_reported_as_silent_at_once(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pose_ros.ros.fusion_node.START_SECONDS", 1000.0)  # however slow this is
     node = room.up(silent_after=0.1)
     assert room.until(lambda: len(room.fused) > 3, "left")
     assert not any("silent" in notice for notice in node.report().notices)
@@ -343,6 +349,46 @@ def test_impossible_camera_names_are_refused(text: str, reason: str) -> None:
 def test_names_of_cameras_are_read_with_or_without_brackets() -> None:
     assert camera_names("[left, right]") == camera_names("left right") == NAMES
     assert camera_names("/room/a,/room/b") == ("/room/a", "/room/b")
+
+
+@pytest.mark.safety
+def test_robot_follows_a_person_that_two_cameras_see(ros: Any, room: Room) -> None:
+    """The scene's world is the robot's base."""
+    base = {"world_frame": "base_link", "target_frame": "base_link"}
+    room.up(**base)
+    gesture = GestureNode(
+        cli_args=["--ros-args", "-r", "pose/poses:=fusion/poses", "-r",
+                  "pose/skeleton:=fusion/skeleton"],
+        parameter_overrides=parameters(
+            commands="t_pose: {do: follow, distance: 1.0}", engage_time=0.0, hold_time=0.2,
+            timeout=2.0, autostart=True,
+        ),
+    )  # fmt: skip
+    ros.add(gesture)
+    assert gesture.autostart()
+    speeds = ros.collect(TwistStamped, "cmd_vel")
+    states = ros.collect(KeyValue, "gesture/state", LATCHED_QOS)
+    assert ros.spin_until_matched()
+    poses = {scene: truths_of(scene) for scene in ("raise_hand", "t_pose", "stand")}
+
+    def shown() -> None:
+        """The next image has the stamp of now, however long the last one took."""
+        room.begin = time.time() - (room.count + 1) * PERIOD
+
+    def follows() -> bool:
+        shown()
+        engaged = bool(states) and states[-1].key in ("engaged", "commanding")
+        room.truths = poses["t_pose" if engaged else "raise_hand"]
+        return bool(speeds) and speeds[-1].twist.linear.x > 0.1
+
+    shown()
+    assert room.until(follows), [(s.key, s.value) for s in states]
+    assert any(is_by_several(msg) for msg in room.fused)
+    room.truths = poses["stand"]  # the gesture is over, and the robot drives on
+    count = len(speeds)
+    assert room.until(lambda: shown() or len(speeds) > count + 20)
+    assert speeds[-1].twist.linear.x > 0.1, [(s.key, s.value) for s in states]
+    assert ros.spin_until(lambda: speeds[-1].twist.linear.x == 0.0)  # no camera sends anything
 
 
 @pytest.mark.slow
