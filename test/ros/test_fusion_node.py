@@ -386,7 +386,12 @@ def test_robot_follows_a_person_that_two_cameras_see(ros: Any, room: Room) -> No
     assert any(is_by_several(msg) for msg in room.fused)
     room.truths = poses["stand"]  # the gesture is over, and the robot drives on
     count = len(speeds)
-    assert room.until(lambda: shown() or len(speeds) > count + 20)
+
+    def drives_on() -> bool:
+        shown()
+        return len(speeds) > count + 20
+
+    assert room.until(drives_on)
     assert speeds[-1].twist.linear.x > 0.1, [(s.key, s.value) for s in states]
     assert ros.spin_until(lambda: speeds[-1].twist.linear.x == 0.0)  # no camera sends anything
 
