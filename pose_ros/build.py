@@ -162,7 +162,7 @@ def _open_finder(card: Card, engine: EngineOptions) -> Finder:
     """Load the network that looks for people.
 
     Raises:
-        ModelError: It does not find everybody in one look, or its files are not available.
+        ModelError: It does not find all people in one run, or its files are not available.
     """
     family = FAMILIES.get(card.family)
     if family is not None and family.finds_everybody:
@@ -172,7 +172,7 @@ def _open_finder(card: Card, engine: EngineOptions) -> Finder:
         sessions = open_sessions(card, card.files, engine)
         return Finder(cast("OneShot", family.make(card.contract, sessions, EstimatorOptions())))
     raise ModelError(
-        f"{card.name} cannot be the finder: it does not find everybody in one look; "
+        f"{card.name} cannot be the finder: it does not find all people in one run; "
         f"{FINDERS[0]} does"
     )
 
@@ -197,16 +197,16 @@ def open_card(network: str | os.PathLike[str]) -> Card:
         ]
         raise ModelError(
             f"{path} takes {describe(signature.inputs)} and gives {describe(signature.outputs)}; "
-            f"that fits {' or '.join(guesses) or 'no family'}. Say it on a card and name that: "
+            f"that fits {' or '.join(guesses) or 'no family'}. Write a card and name it instead: "
             f"pose-ros models inspect {path} prints one to begin with"
         )
     (guess,) = fitting
     _LOG.warning(
-        "%s is taken for %s of %s: %s; a card of its own may say otherwise",
+        "%s: assumed %s with the skeleton %s: %s; a card overrides this",
         path.name,
         guess.family,
         guess.skeletons[0],
-        "; ".join(guess.assumed) or "all else follows from its shapes",
+        "; ".join(guess.assumed) or "its shapes determine the rest",
     )
     return read_card(guess.card(card_name(path), path.name), path)
 

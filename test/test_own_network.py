@@ -250,7 +250,7 @@ def test_inspect_prints_cards_that_can_be_used(
     printed = capsys.readouterr().out
     if not families:
         assert yaml.safe_load(printed) is None
-        with pytest.raises(ModelError, match="that fits no family. Say it on a card"):
+        with pytest.raises(ModelError, match="that fits no family. Write a card"):
             pose_ros.create_estimator(str(path))
         return
     card = tmp_path / "card.yaml"
@@ -259,7 +259,7 @@ def test_inspect_prints_cards_that_can_be_used(
     # inputs and outputs are right, whatever else the card lacks
     assert pose_ros.create_estimator(str(card)).network == "some-net-v2"
     for number, fit in enumerate(said["fits"]):
-        assert (printed.count("you have to say") > 0) == bool(fit["questions"])
+        assert (printed.count("to fill in") > 0) == bool(fit["questions"])
         if number == 0:
             assert yaml.safe_load(printed) == fit["card"]
 

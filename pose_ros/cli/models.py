@@ -166,9 +166,9 @@ def inspect_model(path: Path, *, as_json: bool = False) -> int:
     for number, guess in enumerate(fitting):
         print(f"#\n# {'or' if number else 'It fits'} {guess.family}: {guess.finds}")
         for line in guess.assumed:
-            print(f"#   taken for granted: {line}")
+            print(f"#   assumed: {line}")
         for line in guess.questions:
-            print(f"#   you have to say: {line}")
+            print(f"#   to fill in: {line}")
         text = yaml.safe_dump(
             guess.card(name, path.name), sort_keys=False, default_flow_style=None, width=96
         )

@@ -279,7 +279,7 @@ def _rows(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardG
             assumed.append("1 is the size of the input, as in what ultralytics exports to TFLite")
         yield CardGuess(
             "yolo-pose",
-            f"everybody, rows of {points} keypoints",
+            f"all people, rows of {points} keypoints",
             points,
             _with_points(points),
             picture.fields(size, {"range": [0, 1]}) | {"fill": 114},
@@ -310,7 +310,7 @@ def _row_points(shapes: Sequence[Shape]) -> Iterator[int]:
 
 
 def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
-    """Maps of the parts and fields of the links, of everybody."""
+    """Maps of the parts and fields of the links, of all people."""
     if len(outputs) not in (1, 2) or any(len(shape) != 4 for shape in outputs.values()):
         return
     for skeleton in _WHOLE:
@@ -332,7 +332,7 @@ def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Car
             unsaid = ["how colors are scaled, and in which order they come"] if not ours else []
             yield CardGuess(
                 "paf",
-                f"everybody, maps of {laid.parts} parts and fields of {len(laid.links)} links",
+                f"all people, maps of {laid.parts} parts and fields of {len(laid.links)} links",
                 laid.parts,
                 (skeleton.name,),
                 image | ({"fit": "stretch"} if ours else {}),
@@ -345,7 +345,7 @@ def _fields(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Car
 
 
 def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[CardGuess]:
-    """PoseNet's maps, of everybody."""
+    """PoseNet's maps, of all people."""
     points = len(skeletons.get("coco17"))
     links = points - 1
     several = {"forward": (2 * links,), "backward": (2 * links,)}
@@ -359,7 +359,7 @@ def _posenet(picture: NetworkInput, outputs: Mapping[str, Shape]) -> Iterator[Ca
             unsaid = ("which of the displacements is forward",) if more is several else ()
             yield CardGuess(
                 "posenet",
-                f"everybody, heatmaps and offsets of {points} keypoints",
+                f"all people, heatmaps and offsets of {points} keypoints",
                 points,
                 ("coco17",),
                 picture.fields((353, 481), {"range": [-1, 1]}),

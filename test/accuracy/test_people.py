@@ -1,6 +1,6 @@
 """Several people with the real BlazePose: who is who while they walk past each other.
 
-Each scene is drawn, so it is known where everybody is. Found people are matched to true
+Each scene is drawn, so the place of each person is known. Found people are matched to true
 actors by the joints of the trunk; a match of the last frame holds while it is good enough
 (Bernardin and Stiefelhagen, "CLEAR MOT", 2008), the others are matched for the least distance.
 """

@@ -100,7 +100,7 @@ def test_auto_uses_the_cached_finder_and_logs_it(finder_models, lite_models, cap
 @pytest.mark.parametrize(
     ("finder", "line"),
     [
-        ("blazehand-full", "blazehand-full cannot be the finder: it does not find everybody"),
+        ("blazehand-full", "blazehand-full cannot be the finder: it does not find all people"),
         ("blazepose-lite", "blazepose-lite cannot be the finder"),
         ("nonsense", "nonsense"),
     ],

@@ -1,4 +1,4 @@
-"""The decoder on maps that are drawn, so that it is known where everybody is."""
+"""The decoder on maps that are drawn, so the place of each person is known."""
 
 import dataclasses
 

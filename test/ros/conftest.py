@@ -118,7 +118,7 @@ def make_fake() -> type[FakeEstimator]:
 
 @dataclass
 class FakeHands:
-    """A HandEstimator that finds everybody's left hand."""
+    """A HandEstimator that finds the left hand of each person."""
 
     options: EstimatorOptions = field(default_factory=EstimatorOptions)
     network: str = "fake-hands"
