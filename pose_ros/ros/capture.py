@@ -240,7 +240,14 @@ def start_capture(
             f"use_sim_time is set, and the images of {source.name} carry the system's time all "
             "the same: leave use_sim_time out for the node that captures"
         )
-    node.get_logger().info(f"images from {source.name}")
+    seen = False
+
+    def take(given: Frame, stamp: float) -> None:
+        nonlocal seen
+        if not seen:  # not before: a camera may be missing at the start
+            seen = True
+            node.get_logger().info(f"images from {source.name}")
+        frame(given, stamp)
 
     def end() -> None:
         text = f"{source.name} has ended"
@@ -248,7 +255,7 @@ def start_capture(
         ended(text)
 
     events = CaptureEvents(
-        frame=frame,
+        frame=take,
         ended=end,
         broke=broke,
         behind=lambda: node.get_logger().warning(

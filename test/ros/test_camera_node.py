@@ -298,7 +298,7 @@ def test_source_that_is_not_synthetic_has_no_depth(ros: Any, clip: Path) -> None
 
 
 def test_node_waits_for_missing_camera_and_starts_when_it_comes(
-    ros: Any, caplog: pytest.LogCaptureFixture
+    ros: Any, caplog: pytest.LogCaptureFixture, log: Any
 ) -> None:
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -312,10 +312,12 @@ def test_node_waits_for_missing_camera_and_starts_when_it_comes(
     assert ros.spin_until(lambda: any(missing in m.status[0].message for m in health))
     assert [r.getMessage() for r in caplog.records].count(missing) == 1
     assert not images
+    assert "images from" not in log
     server = MjpegServer(port, np.full((48, 64, 3), 120, np.uint8))
     try:
         assert ros.spin_until(lambda: len(images) > 2)
         assert (images[0].width, images[0].height) == (64, 48)
+        assert log.count("images from") == 1
     finally:
         server.stop()
 
