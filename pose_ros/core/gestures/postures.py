@@ -34,7 +34,10 @@ class PostureView:
         stamp: Of the image, seconds.
         tilt: Degrees of the trunk from upright, 0 to 180.
         thigh_drop: From the hips down to the knees; NaN where neither knee is seen.
+        thigh_ahead: From the hips to the knees along the floor; NaN in the picture alone, where
+            a thigh that points to the camera has no length.
         leg_drop: From the hips down to the ankles; NaN where neither ankle is seen.
+        leg_span: From the hips to the ankles straight; NaN as ``thigh_ahead``.
         shoulder_drop: From the shoulders down to the ankles, or knees.
         place: (3,) of the hips: meters, or pixels and 0.
         trunk: Length of the trunk in the same unit.
@@ -46,7 +49,9 @@ class PostureView:
     stamp: float
     tilt: float
     thigh_drop: float
+    thigh_ahead: float
     leg_drop: float
+    leg_span: float
     shoulder_drop: float
     place: Float64Array
     trunk: float
@@ -78,8 +83,11 @@ def view_posture(
     length = float(np.linalg.norm(trunk))
     if not length > 0.0:
         return None
-    low = [_middle(points, joint) for joint in ("knee", "ankle")]
-    thigh, leg = (float((hips - place) @ up) / length for place in low)
+    ways = [(hips - _middle(points, joint)) / length for joint in ("knee", "ankle")]
+    thigh, leg = (float(way @ up) for way in ways)
+    metric = shape.space != "image"
+    ahead = float(np.linalg.norm(ways[0] - thigh * up)) if metric else math.nan
+    span = float(np.linalg.norm(ways[1])) if metric else math.nan
     lowest = leg if math.isfinite(leg) else thigh
     rise = float(trunk @ up) / length
     at = placed.points
@@ -90,27 +98,34 @@ def view_posture(
         stamp,
         tilt=math.degrees(math.acos(min(1.0, max(-1.0, rise)))),
         thigh_drop=thigh,
+        thigh_ahead=ahead,
         leg_drop=leg,
+        leg_span=span,
         shoulder_drop=lowest + rise,
         place=place,
         trunk=size,
         chest=chest,
-        head=_head_turn(points, metric=shape.space != "image"),
+        head=_head_turn(points, metric=metric),
         score=min(shape.scores[name] for name in _NEEDED),
     )
 
 
 def stands(views: Sequence[PostureView], slack: float) -> bool:
-    """Upright, on legs that are."""
+    """Upright, on legs that are, and that are not bent much: a lunge is no standing."""
     view = views[-1]
-    return view.tilt < 40.0 + 8.0 * slack and view.thigh_drop > 0.62 - 0.07 * slack
+    bent = view.leg_drop < 1.15 - 0.1 * slack
+    return view.tilt < 40.0 + 8.0 * slack and view.thigh_drop > 0.6 - 0.07 * slack and not bent
 
 
 def sits(views: Sequence[PostureView], slack: float) -> bool:
-    """Upright, with thighs that lie; the hips are higher than the feet, as on a chair."""
+    """Upright, with thighs that lie; the feet are away from the hips: a squat is no sitting."""
     view = views[-1]
-    crouches = view.leg_drop < 0.5 - 0.1 * slack
-    return view.tilt < 50.0 + 8.0 * slack and view.thigh_drop < 0.38 + 0.12 * slack and not crouches
+    if not view.tilt < 50.0 + 8.0 * slack:
+        return False
+    if math.isnan(view.thigh_ahead):
+        return view.thigh_drop < 0.38 + 0.12 * slack and not view.leg_drop < 0.5 - 0.1 * slack
+    lie = view.thigh_drop < 0.5 + 0.1 * slack and view.thigh_ahead > 0.6 - 0.1 * slack
+    return lie and not view.leg_span < 0.95 - 0.1 * slack
 
 
 def lies(views: Sequence[PostureView], slack: float) -> bool:

@@ -21,6 +21,9 @@ FPS = 10
 STAND = Posture()
 SIT = Posture(left_thigh=86.0, right_thigh=84.0, left_knee=86.0, right_knee=86.0)
 SQUAT = Posture(left_thigh=118.0, right_thigh=118.0, left_knee=140.0, right_knee=140.0, bow=35.0)
+LOW_SEAT = Posture(left_thigh=102.0, right_thigh=104.0, left_knee=60.0, right_knee=62.0)
+BENCH = Posture(left_thigh=62.0, right_thigh=60.0, left_knee=62.0, right_knee=60.0, bow=15.0)
+LUNGE = Posture(left_thigh=70.0, right_thigh=-10.0, left_knee=80.0, right_knee=80.0)
 PICK_UP = Posture(bow=95.0, left_thigh=20.0, right_thigh=20.0, left_knee=40.0, right_knee=40.0)
 
 
@@ -76,11 +79,14 @@ def still(posture: Posture, seconds: float = 2.0, **options: float) -> Iterator[
     [
         (STAND, 0.0, {"standing"}),
         (SIT, 0.0, {"sitting"}),
+        (LOW_SEAT, 0.0, {"sitting"}),
+        (BENCH, 0.0, {"sitting"}),
         (SQUAT, 0.0, set()),
+        (LUNGE, 0.0, set()),
         (PICK_UP, 0.0, set()),
         (STAND, 88.0, {"lying"}),
     ],
-    ids=["stand", "sit", "squat", "pick up", "lie"],
+    ids=["stand", "sit", "low seat", "bench", "squat", "lunge", "pick up", "lie"],
 )
 def test_posture_of_the_body_from_each_side(
     posture: Posture, lie: float, expected: set[str], turn: float
