@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Header, String
 
 from pose_ros.core import skeletons
 from pose_ros.core.gestures.postures import POSTURE_NAMES
 from pose_ros.core.gestures.recognizer import Gesture
+from pose_ros.core.human_model import BoneTracker, joint_positions, urdf
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.types import NO_BODY, FloatArray, Pose, Poses
 from pose_ros.messages.headers import stamp_from_msg
@@ -66,6 +69,17 @@ def region(pose: Pose, width: int, height: int) -> tuple[float, float, float, fl
     return (xmin, ymin, xmax, ymax) if xmax > xmin and ymax > ymin else None
 
 
+@dataclass
+class _BodyTopics:
+    """The publishers of one body, and how long its bones are."""
+
+    skeleton: Any
+    region: Any
+    joints: Any
+    urdf: Any
+    bones: BoneTracker = field(default_factory=BoneTracker)
+
+
 class HumanTopics:
     """Publishes what REP-155 names, under its own names.
 
@@ -83,7 +97,7 @@ class HumanTopics:
         self._tracked = node.adopt(
             node.create_publisher(msg.IdsList, f"{BODIES}/tracked", RESULT_QOS)
         )
-        self._bodies: dict[str, tuple[Any, Any]] = {}
+        self._bodies: dict[str, _BodyTopics] = {}
         self._seen: dict[str, float] = {}
         self._header = Header()
 
@@ -99,13 +113,22 @@ class HumanTopics:
         self._header = header
         stamp = stamp_from_msg(header.stamp)
         ids = [body_id(pose.id, self._prefix) for pose in poses]
-        for body, pose in zip(ids, poses, strict=True):
+        for body, pose, found in zip(ids, poses, poses.found, strict=True):
             self._seen[body] = stamp
-            skeletons_of, regions_of = self._publishers(body)
-            skeletons_of.publish(self._skeleton_msg(pose, header, width, height))
+            publishers = self._publishers(body)
+            publishers.skeleton.publish(self._skeleton_msg(pose, header, width, height))
             box = region(pose, width, height)
             if box:
-                regions_of.publish(self._region_msg(box, pose.score, header))
+                publishers.region.publish(self._region_msg(box, pose.score, header))
+            lengths = publishers.bones.update(pose, found)
+            if lengths is not None:
+                publishers.urdf.publish(String(data=urdf(lengths, body)))
+            heard = publishers.joints.get_subscription_count() > 0
+            positions = joint_positions(pose, found) if heard else None
+            if positions is not None:
+                names = [f"{name}_{body}" for name in positions]
+                joints = JointState(header=header, name=names, position=list(positions.values()))
+                publishers.joints.publish(joints)
         self._tracked.publish(self._msg.IdsList(header=header, ids=ids))
         # on either side: time jumps back when a recording is played again
         for body in [b for b, seen in self._seen.items() if abs(stamp - seen) > KEEP_SECONDS]:
@@ -117,18 +140,22 @@ class HumanTopics:
         for body in list(self._bodies):
             self._drop(body)
 
-    def _publishers(self, body: str) -> tuple[Any, Any]:
+    def _publishers(self, body: str) -> _BodyTopics:
         if body not in self._bodies:
             make, topic = self._node.create_publisher, f"{BODIES}/{body}"
-            self._bodies[body] = (
-                make(self._msg.Skeleton2D, f"{topic}/skeleton2d", RESULT_QOS),
-                make(self._msg.NormalizedRegionOfInterest2D, f"{topic}/roi", RESULT_QOS),
+            roi = self._msg.NormalizedRegionOfInterest2D
+            self._bodies[body] = _BodyTopics(
+                skeleton=make(self._msg.Skeleton2D, f"{topic}/skeleton2d", RESULT_QOS),
+                region=make(roi, f"{topic}/roi", RESULT_QOS),
+                joints=make(JointState, f"{topic}/joint_states", RESULT_QOS),
+                urdf=make(String, f"{topic}/urdf", LATCHED_QOS),
             )
         return self._bodies[body]
 
     def _drop(self, body: str) -> None:
         del self._seen[body]
-        for publisher in self._bodies.pop(body):
+        gone = self._bodies.pop(body)
+        for publisher in (gone.skeleton, gone.region, gone.joints, gone.urdf):
             self._node.destroy_publisher(publisher)
 
     def _skeleton_msg(self, pose: Pose, header: Any, width: int, height: int) -> Any:

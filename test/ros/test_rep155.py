@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -131,7 +132,8 @@ def test_rep155_output_without_its_messages_is_refused(ros: Any, fake: Any, capf
 @needs_messages
 def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, poses: Poses) -> None:
     from hri_msgs.msg import IdsList, NormalizedRegionOfInterest2D, Skeleton2D
-    from sensor_msgs.msg import Image
+    from sensor_msgs.msg import Image, JointState
+    from std_msgs.msg import String
 
     from pose_ros.ros.messages import image_to_msg
 
@@ -147,6 +149,8 @@ def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, pose
     )
     assert node.autostart()
     tracked = ros.collect(IdsList, "/humans/bodies/tracked")
+    joints = ros.collect(JointState, "/humans/bodies/p7/joint_states")
+    models = ros.collect(String, "/humans/bodies/p7/urdf", LATCHED)
     found = ros.collect(Skeleton2D, "/humans/bodies/p7/skeleton2d")
     regions = ros.collect(NormalizedRegionOfInterest2D, "/humans/bodies/p7/roi")
     images = ros.node.create_publisher(Image, "image", 10)
@@ -155,13 +159,20 @@ def test_tracked_person_has_topics_until_they_are_gone(ros: Any, fake: Any, pose
     def publish(stamp: float) -> Any:
         return images.publish(image_to_msg(picture, "bgr", header_to_msg(stamp, "camera")))
 
-    assert ros.spin_until(lambda: publish(100.0) or (tracked and found and regions))
+    assert ros.spin_until(lambda: publish(100.0) or (tracked and found and regions and joints))
     assert list(tracked[0].ids) == ["p7"]
     assert tracked[0].header == found[0].header == header_to_msg(100.0, "camera")
     rows = [(p.x, p.y, p.c) for p in found[0].skeleton]
     np.testing.assert_allclose(rows, skeleton2d(poses[0], 640, 480), rtol=1e-6)
     assert regions[0].c == 1.0
     assert 0 <= regions[0].xmin < regions[0].xmax <= 1
+    assert joints[0].header == header_to_msg(100.0, "camera")
+    positions = dict(zip(joints[0].name, joints[0].position, strict=True))
+    assert positions["r_p_shoulder_p7"] > 1.0  # they point to their right
+    assert abs(positions["l_p_shoulder_p7"]) < 0.5
+    assert ros.spin_until(lambda: models)
+    turning = ElementTree.fromstring(models[0].data).findall("joint[@type='revolute']")
+    assert positions.keys() == {joint.attrib["name"] for joint in turning}
     # the person is gone, and some time later so are their topics
     tracked.clear()
     assert ros.spin_until(lambda: publish(111.0) or any(not msg.ids for msg in tracked))
