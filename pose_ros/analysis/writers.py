@@ -14,6 +14,7 @@ from typing import TextIO, TypeAlias
 import cv2
 
 from pose_ros.analysis.exports import open_exports
+from pose_ros.analysis.exports.rerun import RerunViewer
 from pose_ros.analysis.fused import FusedRecording, reprojected
 from pose_ros.analysis.outputs import OutputPlaces, write_errors
 from pose_ros.analysis.results_bag import LOOK_AHEAD, TF, TF_STATIC, BagWriter, Placements
@@ -286,8 +287,33 @@ def exports(
         OutputError: A file cannot be written.
     """
     with open_exports(options, info, name=name, places=places) as files:
-        yield lambda _image, result: files.write(result)
+        yield lambda image, result: files.write(result, image.frame)
         notes += files.close()
+
+
+@contextlib.contextmanager
+def viewer(info: RunInfo, address: str) -> Iterator[Write]:
+    """Show results and their images in Rerun's viewer until the block ends.
+
+    Args:
+        info: What runs.
+        address: Of a viewer that runs; empty: one is started.
+
+    Raises:
+        OutputError: Rerun is not installed, or cannot be started.
+    """
+    shown = RerunViewer(info, address)
+
+    def write(image: RecordedImage, result: Result) -> None:
+        shown.write(result)
+        shown.write_image(image.frame)
+
+    try:
+        yield write
+    except BaseException:
+        shown.abandon()
+        raise
+    shown.finish()
 
 
 def place_plots(target: str, places: OutputPlaces, *, force: bool) -> Path:

@@ -39,6 +39,7 @@ from pose_ros.analysis.writers import (
     json_lines,
     page,
     place_plots,
+    viewer,
 )
 from pose_ros.bags.images import BagImages, RecordedImage
 from pose_ros.cli.fusing import (
@@ -124,6 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace outputs that are there; inputs never are"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    parser.set_defaults(viewer=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -196,8 +198,9 @@ def _estimate(
         pipeline = Pipeline(estimator, build_hands(args, estimator), options)
         info = run_info(" ".join(args.inputs), pipeline, _recorded_options(args, options))
         outputs.open(info, summary, stack)
-        # a camera has no end but this one
-        stop = stack.enter_context(ending(any(source.is_live for source in inputs)))
+        # a camera has no end but this one, and who looks on may have seen enough
+        looks_on = args.viewer is not None
+        stop = stack.enter_context(ending(looks_on or any(source.is_live for source in inputs)))
         sources = expand_inputs(
             args.inputs,
             fps=args.fps,
@@ -348,6 +351,8 @@ class _Outputs:
         if args.json:
             made = json_lines(args.json, places, info.network, gestures=args.gestures)
             self._writers.append(stack.enter_context(made))
+        if args.viewer is not None:
+            self._writers.append(stack.enter_context(viewer(info, args.viewer)))
         if self._pictures is not None:
             self._writers.append(drawings(self._pictures, self._drawing, fused))
 
@@ -369,6 +374,8 @@ class _Outputs:
 
 def _written(args: argparse.Namespace, places: OutputPlaces) -> str:
     """Return one line that says what was written."""
+    if not outputs_of(args) and args.viewer is not None:
+        return "shown in Rerun; nothing was written"
     if not outputs_of(args):
         return (
             "nothing was written: name an output, such as --json people.jsonl, --csv people.csv, "

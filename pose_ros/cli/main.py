@@ -23,6 +23,7 @@ from pose_ros.errors import PoseRosError
 
 COMMANDS = {
     "estimate": "find people in pictures, videos, a camera or the synthetic actor",
+    "view": "the same, live in the viewer of Rerun",
     "bag": "recordings: what they hold, who is in them, and a page about that",
     "calibrate": "find where several cameras stand, from a person or a board that they see",
     "gesture": "teach gestures by examples, and see what is taught",

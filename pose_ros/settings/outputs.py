@@ -127,6 +127,9 @@ class ExportOptions:
         help="The COCO data set has COCO's 17 keypoints in place of the network's.",
         parameter="",
     )
+    rrd_images: bool = option(
+        False, help="The recording for Rerun has the images too, as JPEG.", parameter=""
+    )
     coco_ids: Literal["index", "name"] = option(
         "index",
         help="Ids of images in COCO's files: their index in the recording, or the number that a "

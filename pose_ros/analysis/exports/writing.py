@@ -20,6 +20,7 @@ from pose_ros.analysis.exports.rerun import RerunFile
 from pose_ros.analysis.exports.tables import CsvTables, ParquetTables, table_names
 from pose_ros.analysis.outputs import OutputPlaces
 from pose_ros.core.results import Result, RunInfo
+from pose_ros.core.types import Frame
 from pose_ros.errors import OptionError, OutputError, did_you_mean
 from pose_ros.files import recording_name, user_path
 from pose_ros.settings.outputs import ExportOptions
@@ -148,6 +149,7 @@ def check_exports(
     """
     for option, given, of in (
         ("--person", options.person is not None, {"bvh", "trc", "mot", "c3d"}),
+        ("--rrd-images", options.rrd_images, {"rrd"}),
         ("--coco17", options.coco17, {"coco"}),
         ("--wide", options.wide, {"csv", "parquet"}),
         ("--coco-ids", options.coco_ids != "index", {"coco", "coco_results"}),
@@ -220,8 +222,12 @@ class Exports:
             self.abandon()
             raise
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result, frame: Frame | None = None) -> None:
         """Write the result of the next image.
+
+        Args:
+            result: What was found in it.
+            frame: The image, for formats that may hold it.
 
         Raises:
             OutputError: A file cannot be written.
@@ -229,6 +235,9 @@ class Exports:
         for file, exporter in self._exporters.items():
             with _translated(file):
                 exporter.write(result)
+                write_image = getattr(exporter, "write_image", None)
+                if write_image is not None and frame is not None:
+                    write_image(frame)
 
     def close(self) -> tuple[str, ...]:
         """Complete all files; a second call does nothing.
