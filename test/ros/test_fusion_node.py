@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, KeyValue
 from geometry_msgs.msg import PointStamped, TwistStamped
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -251,6 +253,29 @@ def test_camera_that_has_not_started_is_not_reported_as_silent_at_once(
     assert notice == (
         "right is silent: nothing comes on right/pose/poses yet: does its pose node run?"
     )
+
+
+@pytest.mark.skipif(find_spec("foxglove_msgs") is not None, reason="foxglove_msgs is installed")
+def test_scene_for_foxglove_is_refused_without_its_messages(ros: Any, capfd: Any) -> None:
+    asked = parameters(cameras="left, right", publish_foxglove=True)
+    node = ros.add(FusionNode(parameter_overrides=asked))
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "publish_foxglove needs ROS's package foxglove_msgs" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("foxglove_msgs") is None, reason="foxglove_msgs is not installed")
+def test_scene_for_foxglove_has_the_fused_person_where_they_are(room: Room) -> None:
+    from foxglove_msgs.msg import SceneUpdate
+
+    node = room.up(publish_foxglove=True)
+    scenes = room.ros.collect(SceneUpdate, "fusion/scene")
+    assert room.until(lambda: scenes and scenes[-1].entities)
+    (person,) = scenes[-1].entities
+    assert person.frame_id == "left_optical"
+    nose = person.spheres[0].pose.position
+    np.testing.assert_allclose((nose.x, nose.y, nose.z), room.truths["left"].camera[0], atol=0.05)
+    node.trigger_deactivate()
+    assert room.ros.spin_until(lambda: [gone.id for gone in scenes[-1].deletions] == [person.id])
 
 
 def test_offsets_of_the_calibration_are_added_to_the_stamps(room: Room) -> None:
