@@ -7,35 +7,24 @@ cameras); docs/measurements/multiview.md has the figures and what they mean.
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.geometry import angle_between
-from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import Fusion
 from pose_ros.core.skeletons import FOUND_SCORE, SIDES
+from tools.real_crowds import CROWDS, SECONDS, crowd, look, recorded, ring
+from tools.real_crowds import figures as crowd_figures
+from tools.several_cameras import REAL_FPS, real_clip
 
 SKELETON = skeletons.get("blazepose33")
-FPS = {"pose2sim": 60.0, "caliscope": 6.0}
 UPPER = [
     SKELETON.index(name)
     for name in ("nose", *(f"{s}_{j}" for j in ("shoulder", "elbow", "wrist") for s in SIDES))
 ]
-
-
-@dataclass
-class Clip:
-    """Return the lifted people of each camera and the true joints (frames, 33, 3)."""
-
-    fps: float
-    views: list[CameraView]
-    poses: list[list[pose_ros.Poses]]
-    truth: np.ndarray
 
 
 @dataclass
@@ -48,39 +37,9 @@ class Fused:
     counts: list[int]
 
 
-def look(folder, fps):
-    with np.load(folder / "truth.npz") as data:
-        names, world = data["joints"].tolist(), data["world"]
-    truth = np.full((len(world), 33, 3), np.nan)
-    truth[:, [SKELETON.index(name) for name in names]] = world
-    views, found = [], []
-    for name, entry in json.loads((folder / "cameras.json").read_text("utf-8")).items():
-        lens = np.array(entry["D"])
-        camera = pose_ros.Camera(
-            entry["width"], entry["height"], np.array(entry["K"]), distortion=lens
-        )
-        views.append(
-            CameraView(name, camera, Extrinsics(np.array(entry["R"]), np.array(entry["t"])))
-        )
-        options = pose_ros.EstimatorOptions(smoothing=False)
-        estimator = pose_ros.create_estimator("blazepose-full", options=options)
-        lifter, source = (
-            pose_ros.Lifter(),
-            pose_ros.open_source(str(folder / f"{name}.mp4"), live=False),
-        )
-        people = []
-        for i in range(len(truth)):
-            frame = source.read()
-            poses = estimator.estimate(frame.image, i / fps, channels=frame.channels)
-            people.append(lifter.lift(poses, camera, i / fps))
-        source.close()
-        found.append(people)
-    return Clip(fps, views, found, truth)
-
-
 @pytest.fixture(scope="module")
 def clips(data):
-    return {name: look(data / "real3d" / name, fps) for name, fps in FPS.items()}
+    return {name: real_clip(data / "real3d" / name, fps) for name, fps in REAL_FPS.items()}
 
 
 def fuse(clip, cameras):
@@ -193,3 +152,32 @@ def test_each_camera_left_out_sees_the_body_where_the_others_put_it(clips, capsy
         show(capsys, f"caliscope, into camera {left_out}", row)
         assert row["median px"] <= 2.2 * row["of the truth"]
         assert set(fused.ids) == {0}
+
+
+@pytest.mark.slow
+def test_real_people_who_walk_past_each_other_are_hardly_ever_mixed_up(clips, capsys):
+    """Three to five of them: none is to be two, and no two are to be one."""
+    persons = [recorded(clips[name]) for name in REAL_FPS]
+    rows = []
+    for count, radius, seed in CROWDS:
+        views, members = ring(5, radius), crowd(persons, count, seed, SECONDS)
+        instants = look(views, members, SECONDS, seed)
+        for cameras in (2, 3, 4, 5):
+            row = crowd_figures(views[:cameras], members, instants)
+            rows.append((cameras, row))
+            with capsys.disabled():
+                print(
+                    f"\n{count} people, {radius:g} m, {cameras} cameras: of {row.instants} merged "
+                    f"{row.merged}, twice {row.twice}, switches {row.switches}, found "
+                    f"{100 * row.found:.0f}%, joints {100 * np.median(row.errors):.1f} cm",
+                    end="",
+                )
+    several = [row for cameras, row in rows if cameras > 2]
+    total = sum(row.instants for row in several)
+    assert sum(row.merged for row in several) <= 0.025 * total
+    assert sum(row.twice for row in several) <= 0.045 * total
+    assert all(row.found >= 0.93 for row in several)
+    assert all(np.median(row.errors) <= 0.05 for row in several)
+    pairs = [row for cameras, row in rows if cameras == 2]
+    assert sum(row.merged for row in pairs) <= 0.07 * sum(row.instants for row in pairs)
+    assert all(row.found >= 0.85 for row in pairs)

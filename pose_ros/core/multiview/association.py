@@ -57,12 +57,17 @@ SIZE_SPREAD = 0.16
 """One sigma of the distance by a body's size in the image, as a share."""
 _DISTANCE_WEIGHT = 0.35
 _MOST_RATIO = 3.0  # of the distance where rays meet to that by size, of people of any age
+# Of someone among others: from which cost on they may be another one, and by how much less it has
+# to be for that.
+_DOUBTFUL, _GAIN = 2.0, 1.2
+_UNKNOWN, _ELSEWHERE = 2.0, 4.0  # of costs by where people were expected
 _LEAST_JOINTS = 4
 _LEAST_SINE = 1e-6  # between rays, and meters of a depth
 _FAR_COST = 4.0  # of what is that far off for sure
 _COVERED = 0.5  # share of a body in another's box, from which on both are at one place
 _WERE_ONE = 2.0  # by how much a cover counts more of people who were one
-_MOST_APART = math.exp(3.0 * math.sqrt(2.0) * SIZE_SPREAD)  # of two distances that may be one
+# Logarithms of two distances that may be one, where one of two is known and where none is.
+_MOST_APART, _NEW_APART = 3.0 * math.sqrt(2.0) * SIZE_SPREAD, 1.2 * math.sqrt(2.0) * SIZE_SPREAD
 _UNSTATED = 0.1  # one sigma of meters without one, as a share of the distance
 
 
@@ -258,7 +263,8 @@ def associate(
     before = np.full(len(crowd), NO_PERSON)
     for i, (view, id_) in enumerate(zip(crowd.views, crowd.ids, strict=True)):
         before[i] = (known or {}).get(names[view], {}).get(int(id_), NO_PERSON)
-    groups = group(crowd, pair_costs(views, crowd).total, before)
+    costs = pair_costs(views, crowd).total
+    groups = settle(crowd, costs, group(crowd, costs, before))
     groups, _ = join_doubles(views, crowd, groups)
     return [{names[crowd.views[i]]: int(crowd.rows[i]) for i in members} for members in groups]
 
@@ -415,6 +421,127 @@ def group(
     return [members for members in groups if members]
 
 
+def settle(
+    crowd: Crowd,
+    costs: Float64Array,
+    groups: list[list[int]],
+    places: Float64Array | None = None,
+) -> list[list[int]]:
+    """Return the groups with those moved who fit badly to their own and well to another one.
+
+    What people were a moment ago counts a lot in ``group``. But a camera that slides from one body
+    to another gives the one it shows the id of the one it has lost. Where the same camera sees that
+    one better already, the body is left out.
+
+    Args:
+        crowd: n people.
+        costs: (n, n) of ``pair_costs``.
+        groups: Of ``group``.
+        places: (n, n) how badly each is where it was expected to see whom another one was a moment
+            ago, NaN unknown. No one is moved to where that person cannot be.
+    """
+    fits = _Fits.of(crowd, costs, places)
+    kept = [list(members) for members in groups]
+    doubtful = [
+        (fits.nearest(i, group), i, g)
+        for g, group in enumerate(kept)
+        for i in group
+        if len(group) > 1 and fits.nearest(i, group) > _DOUBTFUL
+    ]
+    for _, i, g in sorted(doubtful, reverse=True):
+        if i not in kept[g] or not _DOUBTFUL < fits.nearest(i, kept[g]) < math.inf:
+            continue  # others have left meanwhile
+        others = [math.inf if h == g else fits.of_other(i, group) for h, group in enumerate(kept)]
+        best = int(np.argmin(others))
+        if not others[best] + _GAIN < fits.of_own(i, kept[g]):
+            continue
+        kept[g].remove(i)
+        rival = next((j for j in kept[best] if not fits.apart[i, j]), None)
+        if rival is None:
+            kept[best].append(i)
+        elif fits.of_own(rival, kept[best]) > others[best] + _GAIN:
+            kept[best].remove(rival)
+            kept[best].append(i)
+            kept.append([rival])
+    return [members for members in kept if members]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """How badly each of n people fits to groups of them.
+
+    Attributes:
+        costs: (n, n) bounded.
+        places: (n, n) how badly each is where another one was expected.
+        apart: (n, n) whether they are of two cameras.
+    """
+
+    costs: Float64Array
+    places: Float64Array
+    apart: BoolArray
+
+    @classmethod
+    def of(cls, crowd: Crowd, costs: Float64Array, places: Float64Array | None) -> _Fits:
+        known = np.zeros_like(costs) if places is None else np.where(places >= 0, places, _UNKNOWN)
+        apart: BoolArray = np.not_equal(crowd.views[:, None], crowd.views)
+        return cls(np.minimum(costs, _BOUND), known, apart)
+
+    def _pairs(self, i: int, group: list[int]) -> list[float]:
+        """Return the costs to those of other cameras, rising."""
+        return sorted(self.costs[i, [j for j in group if self.apart[i, j]]].tolist())
+
+    def nearest(self, i: int, group: list[int]) -> float:
+        """Return the cost to the one of another camera to whom it is the least."""
+        return next(iter(self._pairs(i, group)), math.inf)
+
+    def of_own(self, i: int, group: list[int]) -> float:
+        """Return how badly one fits to its own group: by the nearest, and by place."""
+        return self.nearest(i, group) + float(self.places[i, group].max())
+
+    def of_other(self, i: int, group: list[int]) -> float:
+        """Return how badly one fits to another group: by half of it, and by place."""
+        found = self._pairs(i, group)
+        place = float(self.places[i, group].max(initial=0.0))
+        if not found or place > _ELSEWHERE:
+            return math.inf
+        return found[(len(found) - 1) // 2] + place
+
+
+def without_mixtures(
+    crowd: Crowd, groups: list[list[int]], before: NDArray[np.integer]
+) -> list[list[int]]:
+    """Return the groups without bodies that are likely mixed of two people.
+
+    Where one person hides another, a network may find a body between both. What one camera alone
+    shows is left out while it is before or behind a body, in the same image, of a person that
+    other cameras see as well. Who was seen before, and is not seen elsewhere now, stays.
+
+    Args:
+        crowd: n people.
+        groups: Of ``group``.
+        before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+    """
+    alone = [members[0] for members in groups if len(members) == 1]
+    sure = [i for members in groups if len(members) > 1 for i in members]
+    if not alone or not sure:
+        return groups
+    main = parts_of(crowd.skeleton).main
+    known = crowd.scores[:, main] >= FOUND_SCORE
+    low, high = _boxes(crowd.pixels[:, main], known, np.full(2, np.inf))
+    area = np.prod(np.maximum(high - low, 0.0), axis=1)
+    counts = {id_: int(np.equal(before, id_).sum()) for id_ in before[alone].tolist()}
+    gone = set()
+    for i in alone:
+        if before[i] != NO_PERSON and counts[int(before[i])] == 1:
+            continue
+        others = [j for j in sure if crowd.views[j] == crowd.views[i]]
+        shared = np.minimum(high[others], high[i]) - np.maximum(low[others], low[i])
+        inside = np.prod(np.maximum(shared, 0.0), axis=1)
+        if (inside > _COVERED * np.minimum(area[others], area[i])).any():
+            gone.add(i)
+    return [members for members in groups if members[0] not in gone]
+
+
 def join_doubles(
     views: Sequence[CameraView],
     crowd: Crowd,
@@ -445,11 +572,15 @@ def join_doubles(
     pairs = [(a, b) for a, b in combinations(range(len(groups)), 2) if not taken[a] & taken[b]]
     if not pairs:
         return groups, []
-    covers = _covers(views, crowd)
+    covers, off = _covers(views, crowd)
     both = np.minimum(covers, covers.T)
+    most = np.full(both.shape, _NEW_APART)
     if before is not None:
-        same = np.equal(before[:, None], before) & np.not_equal(before, NO_PERSON)
+        known = np.not_equal(before, NO_PERSON)
+        same = np.equal(before[:, None], before) & known
         both = np.where(same, np.minimum(_WERE_ONE * both, 1.0), both)
+        most = np.where(known | known[:, None], _MOST_APART, most)
+    both = np.where(np.maximum(off, off.T) < most, both, 0.0)
     among = np.array([[both[np.ix_(a, b)].mean() for b in groups] for a in groups])
     candidates = sorted(pairs, key=lambda pair: -among[pair])
     joined, wrong = {a: list(members) for a, members in enumerate(groups)}, list[int]()
@@ -484,17 +615,18 @@ def strangers(costs: Float64Array, groups: list[list[int]]) -> list[int]:
     return found
 
 
-def _covers(views: Sequence[CameraView], crowd: Crowd) -> Float64Array:
-    """Return (n, n) how much of the smaller of two bodies lies in the other's box.
+def _covers(views: Sequence[CameraView], crowd: Crowd) -> tuple[Float64Array, Float64Array]:
+    """Return (n, n) how much of the smaller of two bodies lies in the other's box, in [0, 1].
 
-    In the image of the first person's camera, in [0, 1]; 0 where their distances cannot be one.
+    In the image of the first person's camera. And logarithms of by how much their distances from
+    it differ.
     """
     main = parts_of(crowd.skeleton).main
     sure = crowd.scores[:, main] >= FOUND_SCORE
     centers = np.array([view.extrinsics.center for view in views])
     flat = crowd.rays[:, main] * crowd.distances[:, None, None] + centers[crowd.views][:, None]
     points = np.where(np.isfinite(crowd.lifted[:, main]), crowd.lifted[:, main], flat)
-    covers = np.zeros((len(crowd), len(crowd)))
+    covers, apart = np.zeros((len(crowd), len(crowd))), np.full((len(crowd), len(crowd)), np.inf)
     for v, view in enumerate(views):
         own = np.flatnonzero(crowd.views == v)
         if not len(own):
@@ -511,9 +643,10 @@ def _covers(views: Sequence[CameraView], crowd: Crowd) -> Float64Array:
         known = np.isfinite(depths)
         depth = np.where(known, depths, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         ratio = depth / crowd.distances[own][:, None]
-        near = (ratio > 1.0 / _MOST_APART) & (ratio < _MOST_APART)
-        covers[own] = np.where(near & (area > 0), inside / np.where(area > 0, area, 1.0), 0.0)
-    return covers
+        fine = ratio > 0.0
+        apart[own] = np.where(fine, np.abs(np.log(np.where(fine, ratio, 1.0))), np.inf)
+        covers[own] = np.where(area > 0, inside / np.where(area > 0, area, 1.0), 0.0)
+    return covers, apart
 
 
 def _boxes(

@@ -30,7 +30,9 @@ from pose_ros.core.multiview.association import (
     group,
     join_doubles,
     pair_costs,
+    settle,
     strangers,
+    without_mixtures,
 )
 from pose_ros.core.multiview.body import Motion
 from pose_ros.core.multiview.clocks import WATCH_SECONDS, CameraSamples, ClockOffsets
@@ -251,11 +253,14 @@ class Fusion:
         swaps, wrong = None, list[int]()
         if groups is None:
             pairs = pair_costs(self._views, crowd)
+            costs = pairs.total
             apart = instant.known_apart(room, before)
-            groups, swaps = group(crowd, pairs.total, before, apart), pairs.swaps
+            groups, swaps = group(crowd, costs, before, apart), pairs.swaps
+            groups = settle(crowd, costs, groups, instant.places(before))
             groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
             groups, astray = instant.join_astray(room, groups, before)
-            wrong += astray + strangers(pairs.total, groups)
+            groups = without_mixtures(crowd, groups, before)
+            wrong += astray + strangers(costs, groups)
             self._looked = stamp
         people = instant.name(room, groups, self._reference)
         rows = np.full((len(groups), len(self._views)), NO_PERSON)

@@ -255,6 +255,16 @@ class Instant:
         )
         return None if late else list(found.values())
 
+    def places(self, before: NDArray[np.intp]) -> Float64Array:
+        """Return (n, n) how badly each is where whom another one was a moment ago is expected.
+
+        NaN where the other one is none of those who are followed.
+        """
+        rows = {person.id: t for t, person in enumerate(self.followed)}
+        own = np.array([rows.get(id_, len(rows)) for id_ in before.tolist()], np.intp)
+        unknown = np.full((len(before), 1), np.nan)
+        return np.concatenate([self.costs, unknown], axis=1)[:, own]
+
     def known_apart(self, room: Room, before: NDArray[np.intp]) -> BoolArray:
         """Return (n, n) whether two people were two for a while, each seen by several cameras."""
         fused = [p.id for p in room.people if p.fused - p.entered >= FOLLOW_SECONDS]

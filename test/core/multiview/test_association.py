@@ -79,6 +79,20 @@ def test_left_and_right_swapped_in_one_camera_do_not_split_the_person(ring):
     assert associate(views, seen) == [{"camera 0": 0, "camera 1": 0}]
 
 
+@pytest.mark.parametrize("apart", [0.3, 0.4])
+def test_body_under_the_id_of_another_person_belongs_to_whom_it_shows(ring, apart):
+    """A camera whose network slides from one body to another keeps the id of the one it lost."""
+    views = ring(3)
+    bodies = [body(0.0, -apart / 2), body(0.0, apart / 2, height=1.65)]
+    seen = {view.name: seen_by(view, bodies, noise=2.0, seed=v) for v, view in enumerate(views)}
+    seen["camera 2"] = seen_by(views[2], bodies[1:], noise=2.0, seed=2)
+    known = {"camera 0": {0: 7, 1: 8}, "camera 1": {0: 7, 1: 8}, "camera 2": {0: 7}}
+    assert as_sets(associate(views, seen, known)) == {
+        frozenset({("camera 0", 0), ("camera 1", 0)}),
+        frozenset({("camera 0", 1), ("camera 1", 1), ("camera 2", 0)}),
+    }
+
+
 def test_missing_keypoints_and_empty_images_do_no_harm(ring):
     views = ring(2)
     one = seen_by(views[0], [body()])

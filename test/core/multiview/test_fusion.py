@@ -77,6 +77,20 @@ def test_people_are_fused_without_meters_of_single_cameras(ring):
     assert alone.poses.camera is None
 
 
+@pytest.mark.parametrize("apart", [0.3, 0.4, 0.5])
+def test_body_between_two_people_who_hide_each_other_is_no_third(ring, apart):
+    views = ring(3)
+    bodies = [body(0.0, -apart / 2), body(0.0, apart / 2, height=1.65)]
+    fusion = Fusion(views)
+    for i in range(8):
+        seen = sample(views, i / 10, bodies, noise=1.0)
+        if i >= 5:
+            between = [*bodies, (bodies[0] + bodies[1]) / 2]
+            seen["camera 2"] = i / 10, seen_by(views[2], between, noise=1.0, seed=i)
+        people = fusion.update(i / 10, seen)
+        assert sorted(people.members.tolist()) == [[0, 0, 0], [1, 1, 1]], i
+
+
 @pytest.mark.parametrize(("seed", "max_skew"), [(1, 0.05), (2, 0.1), (6, 0.05)])
 def test_person_who_turns_while_images_are_lost_keeps_left_and_right(ring, seed, max_skew):
     views, random = ring(2), np.random.default_rng(seed)
