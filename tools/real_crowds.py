@@ -194,7 +194,7 @@ class Sight:
     Attributes:
         stamp: Seconds.
         poses: As the network and the lifter give them.
-        shown: (N,) whom each body shows; ``NO_PERSON`` where it is between two.
+        shown: (N,) the person that each body shows; ``NO_PERSON`` where it is between two.
     """
 
     stamp: float
@@ -236,9 +236,8 @@ class CrowdCamera:
                 )
                 rows.append((self._ids[i], pixels, shape, scores))
                 shown.append(NO_PERSON)
-            elif (
-                self._hidden[i] <= _MIXED + _SLID and front not in gone
-            ):  # found by whom it followed, and not twice
+            elif self._hidden[i] <= _MIXED + _SLID and front not in gone:
+                # the network finds the one in front, once
                 rows.append((self._ids[i], *bodies[front][:3]))
                 shown.append(front)
                 gone.add(front)

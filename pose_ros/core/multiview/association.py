@@ -437,8 +437,8 @@ def settle(
         crowd: n people.
         costs: (n, n) of ``pair_costs``.
         groups: Of ``group``.
-        places: (n, n) how badly each is where it was expected to see whom another one was a moment
-            ago, NaN unknown. No one is moved to where that person cannot be.
+        places: (n, n) how badly each is where the person that another one was a moment ago is
+            expected, NaN unknown. No one is moved to where that person cannot be.
     """
     fits = _Fits.of(crowd, costs, places)
     kept = [list(members) for members in groups]
@@ -491,7 +491,7 @@ class _Fits:
         return sorted(self.costs[i, [j for j in group if self.apart[i, j]]].tolist())
 
     def nearest(self, i: int, group: list[int]) -> float:
-        """Return the cost to the one of another camera to whom it is the least."""
+        """Return the cost to the best of those of other cameras."""
         return next(iter(self._pairs(i, group)), math.inf)
 
     def of_own(self, i: int, group: list[int]) -> float:

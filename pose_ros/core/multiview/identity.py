@@ -256,7 +256,7 @@ class Instant:
         return None if late else list(found.values())
 
     def places(self, before: NDArray[np.intp]) -> Float64Array:
-        """Return (n, n) how badly each is where whom another one was a moment ago is expected.
+        """Return (n, n) how badly each is where the person that another one was is expected.
 
         NaN where the other one is none of those who are followed.
         """

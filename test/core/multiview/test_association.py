@@ -80,7 +80,7 @@ def test_left_and_right_swapped_in_one_camera_do_not_split_the_person(ring):
 
 
 @pytest.mark.parametrize("apart", [0.3, 0.4])
-def test_body_under_the_id_of_another_person_belongs_to_whom_it_shows(ring, apart):
+def test_body_under_the_id_of_another_person_belongs_to_the_person_that_it_shows(ring, apart):
     """A camera whose network slides from one body to another keeps the id of the one it lost."""
     views = ring(3)
     bodies = [body(0.0, -apart / 2), body(0.0, apart / 2, height=1.65)]
