@@ -30,6 +30,7 @@ from pose_ros.settings.parameters import parameters_of, table_from
 
 PAGES = [
     "README.md",
+    "docs/how-to/on_a_robot.md",
     "docs/reference/commands.md",
     "docs/tutorials/next_node.md",
     "docs/tutorials/robot.md",
