@@ -182,6 +182,7 @@ class Fusion:
         self._clocks.reset()
         self._turns.reset()
         self._offsets = self._clocks.estimate()
+        self._turned = self._turns.sigmas()
         self._unwatched = 0.0
         self._looked = self._stamp = -math.inf
         self._skeleton = skeletons.get("blazepose33")
@@ -247,22 +248,7 @@ class Fusion:
         stamp, count = self._stamp, len(crowd.skeleton)
         room.keep(count, stamp, max(self.options.forget_after, FOLLOW_SECONDS))
         instant = Instant.of(room, crowd, self._centers, stamp)
-        before = instant.before(room)
-        looked = stamp - self._looked < WATCH_SECONDS
-        groups = instant.steady(before) if looked else None
-        swaps, wrong = None, list[int]()
-        if groups is None:
-            pairs = pair_costs(self._views, crowd)
-            costs = pairs.total
-            apart = instant.known_apart(room, before)
-            groups, swaps = group(crowd, costs, before, apart), pairs.swaps
-            groups = settle(crowd, costs, groups, instant.places(before))
-            groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
-            groups, astray = instant.join_astray(room, groups, before)
-            groups = without_mixtures(crowd, groups, before)
-            wrong += astray + strangers(costs, groups)
-            self._looked = stamp
-        people = instant.name(room, groups, self._reference)
+        groups, people, swaps, wrong = self._group(room, instant)
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
@@ -289,8 +275,13 @@ class Fusion:
             if cameras > 1:
                 person.fused = stamp
             person.seen = stamp
-        self._watch_clocks(crowd, rows, motion, step)
-        self._watch_errors(crowd, stated, rows, placed, step)
+        self._unwatched += step
+        if self._unwatched >= WATCH_SECONDS:
+            self._watch_clocks(crowd, rows, motion, self._unwatched)
+            self._watch_errors(crowd, stated, rows, placed, self._unwatched)
+            self._unwatched = 0.0
+        elif np.isnan(self._errors[0]).any():
+            self._watch_errors(crowd, stated, rows, placed, step)
         return FusedPeople(
             stamp=stamp,
             reference=self.reference,
@@ -300,6 +291,30 @@ class Fusion:
             camera_ids=np.where(seen, crowd.ids[rows], NO_PERSON),
             cameras=self._report(crowd),
         )
+
+    def _group(
+        self, room: Room, instant: Instant
+    ) -> tuple[list[list[int]], list[FusedPerson], BoolArray | None, list[int]]:
+        """Return the groups of one instant's crowd, who each is, and who is wrong about the body.
+
+        Between the latter two, which parts pairs of people have swapped, as of ``Costs``; None
+        while all are where they are expected.
+        """
+        crowd, before = instant.crowd, instant.before(room)
+        if self._stamp - self._looked < WATCH_SECONDS:
+            steady = instant.steady(before)
+            if steady is not None:
+                return steady, instant.stay(room, steady, before), None, []
+        self._looked = self._stamp
+        pairs = pair_costs(self._views, crowd)
+        apart = instant.known_apart(room, before)
+        groups = group(crowd, pairs.total, before, apart)
+        groups = settle(crowd, pairs.total, groups, instant.places(before))
+        groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
+        groups, astray = instant.join_astray(room, groups, before)
+        groups = without_mixtures(crowd, groups, before)
+        wrong += astray + strangers(pairs.total, groups)
+        return groups, instant.name(room, groups, self._reference), pairs.swaps, wrong
 
     def _with_sides(
         self,
@@ -408,10 +423,6 @@ class Fusion:
         self, crowd: Crowd, rows: NDArray[np.intp], motion: Motion, elapsed: float
     ) -> None:
         """Learn the offsets of clocks from people who move, a few times a second."""
-        self._unwatched += elapsed
-        if self._unwatched < WATCH_SECONDS:
-            return
-        elapsed, self._unwatched = self._unwatched, 0.0
         self._clocks.fade(elapsed)
         seen = rows != NO_PERSON
         v, w = self._pairs
@@ -443,6 +454,7 @@ class Fusion:
         self._clocks.add(pairs, off, slopes, elapsed)
         sides = -across[1] / scale[..., None], across[0] / scale[..., None]
         self._turns.add(pairs, off, (units[0], units[1]), sides, elapsed)
+        self._turned = self._turns.sigmas()
         self._offsets = self._clocks.estimate()
         if self.options.correct_clocks:
             self._clocks.correct(*self._offsets)
@@ -536,7 +548,7 @@ class Fusion:
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
         offsets, sigmas = self._offsets
-        errors = np.maximum(self._errors[1], self._turns.sigmas())  # NaN stays
+        errors = np.maximum(self._errors[1], self._turned)  # NaN stays
         shifts = self._shifts()
         skews = [
             samples.skew(self._stamp + shift)

@@ -335,6 +335,16 @@ class Instant:
             room.learn_ids(person, ids[g], self.stamp)
         return [named[g] for g in range(len(groups))]
 
+    def stay(
+        self, room: Room, groups: list[list[int]], before: NDArray[np.intp]
+    ) -> list[FusedPerson]:
+        """Return who each group of ``steady`` is: the person that they were a moment ago."""
+        known = {person.id: person for person in self.followed}
+        people = [known[int(before[members[0]])] for members in groups]
+        for members, person in zip(groups, people, strict=True):
+            room.learn_ids(person, [self.crowd.keys[i] for i in members], self.stamp)
+        return people
+
     def _group_costs(
         self,
         room: Room,

@@ -70,7 +70,8 @@ def place(
     there = rows.T != NO_PERSON  # (V, G)
     some = np.flatnonzero(there.sum(axis=0) > 1)
     scales, sigmas = _scales(centers, crowd, rows, people, stamp)
-    points, information, covariances = _lifted(centers, crowd, rows, scales, sigmas)
+    measured = _measured(crowd, rows)
+    points, information, covariances = _lifted(centers, crowd, rows, measured, (scales, sigmas))
     # one camera alone
     alone = np.argmax(there, axis=0)
     groups = np.arange(len(rows))
@@ -86,7 +87,7 @@ def place(
     information, lifted = information[:, some], points[:, some]
     fine = np.isfinite(lifted[..., 0])
     # what is measured needs no shape
-    measured = fine & _measured(crowd, rows[some])
+    measured = fine & measured[:, some]
     fine &= measured | ~measured.any(axis=0)
     information = np.where(fine[..., None, None], information, 0.0)
     count = np.maximum(fine.sum(axis=0), 1)[..., None]
@@ -223,16 +224,16 @@ def _lifted(
     centers: Float64Array,
     crowd: Crowd,
     rows: NDArray[np.intp],
-    scales: Float64Array,
-    scale_sigmas: Float64Array,
+    measured: BoolArray,
+    scaled: tuple[Float64Array, Float64Array],
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return what each camera alone makes of people, scaled.
+    """Return what each camera alone makes of people, ``scaled``.
 
     Returns:
         (V, G, K, 3) meters, (V, G, K, 3, 3) information along the rays, and covariances.
     """
     index = rows.T
-    measured = _measured(crowd, rows)
+    scales, scale_sigmas = scaled
     lines = crowd.lifted[index] - centers[:, None, None]
     lines *= np.where(measured, 1.0, np.exp(scales)[..., None])[..., None]
     ranges = np.sqrt(dot(lines, lines))
