@@ -18,7 +18,8 @@ from pose_ros.core.types import Image
 from pose_ros.errors import OptionError, RuntimeUnavailableError
 from pose_ros.files import print_progress, write_whole
 from pose_ros.models.card import Card, load_card
-from pose_ros.models.store import StrPath, cache_dir, source_path
+from pose_ros.models.store import StrPath, cache_dir
+from tools.originals import fetched_original
 
 REQUIREMENT = "mediapipe==0.10.21"
 POSES = {"blazepose-lite": 0, "blazepose-full": 1, "blazepose-heavy": 2}
@@ -83,7 +84,7 @@ def place_landmarks(card: Card, environment: Path, models_dir: StrPath | None = 
     file = card.file("landmarks")
     path = folders[0] / PurePosixPath(file.origins[0].file_name).name
     if not file.checksum.fits(path):
-        write_whole(path, source_path(card, "landmarks", models_dir).read_bytes())
+        write_whole(path, fetched_original(card, "landmarks", models_dir).read_bytes())
 
 
 class MediaPipe:

@@ -109,23 +109,6 @@ def model_path(
     return _onnx_path(folder, file)
 
 
-def source_path(
-    card: Card,
-    role: str,
-    models_dir: StrPath | None = None,
-    progress: Progress = print_progress,
-) -> Path:
-    """Return the verified original of a card's file, as its makers publish it.
-
-    Arguments and errors are those of ``model_path``.
-    """
-    path = original_path(cache_dir(models_dir), card.file(role))
-    get(card, models_dir, progress=progress)
-    if not path.exists():  # what it was converted to was enough
-        get(card, models_dir, force=True, progress=progress)
-    return path
-
-
 def get(
     card: Card,
     models_dir: StrPath | None = None,

@@ -18,6 +18,7 @@ from pose_ros.models import store
 from pose_ros.models.card import Card, ModelFile, PackageOrigin, Wheel, list_cards
 from pose_ros.runtime.session import open_session
 from pose_ros.synthetic.source import SyntheticSource
+from tools.originals import fetched_original
 
 litert = importlib.import_module("ai_edge_litert.interpreter")
 
@@ -48,7 +49,7 @@ def network(request: pytest.FixtureRequest) -> tuple[ModelFile, Path, bytes]:
     ) and any(state.state == "missing" for state in store.status(card)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {card.name}")
     path = store.model_path(card, request.param[1], folder)
-    return file, path, store.source_path(card, request.param[1], folder).read_bytes()
+    return file, path, fetched_original(card, request.param[1], folder).read_bytes()
 
 
 def letterboxed(image: Image, spec: Value) -> FloatArray:

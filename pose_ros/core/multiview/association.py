@@ -13,7 +13,7 @@ View Geometry, 2nd edition, section 11.4.3.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.lifting.body_model import DEFAULT_HEIGHT, NETWORK_HEIGHT
-from pose_ros.core.multiview.extrinsics import CameraView, check_views
+from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.triangulation import (
     LEAST_SCORE,
     BoolArray,
@@ -230,43 +230,6 @@ class Costs:
 
     total: Float64Array
     swaps: BoolArray
-
-
-def associate(
-    views: Sequence[CameraView],
-    people: Mapping[str, Poses],
-    known: Mapping[str, Mapping[int, int]] | None = None,
-) -> list[dict[str, int]]:
-    """Return who is who among the people of several cameras at one instant.
-
-    Args:
-        views: The cameras.
-        people: By name of the camera, what it sees.
-        known: By name of the camera and its own id of a person, the person's common id of a
-            moment ago; people who were one are rather one again.
-
-    Returns:
-        A group for each person in the room: the name of each camera that sees them, and the
-        index of the person among that camera's.
-
-    Raises:
-        OptionError: A camera is unknown, or the skeletons differ.
-    """
-    check_views(views)
-    names = [view.name for view in views]
-    for name in people:
-        if name not in names:
-            raise OptionError(f"there is no camera {name!r}; known: {', '.join(names)}")
-    crowd = Crowd.of(views, [people.get(name) for name in names])
-    if crowd is None:
-        return []
-    before = np.full(len(crowd), NO_PERSON)
-    for i, (view, id_) in enumerate(zip(crowd.views, crowd.ids, strict=True)):
-        before[i] = (known or {}).get(names[view], {}).get(int(id_), NO_PERSON)
-    costs = pair_costs(views, crowd).total
-    groups = settle(crowd, costs, group(crowd, costs, before))
-    groups, _ = join_doubles(views, crowd, groups)
-    return [{names[crowd.views[i]]: int(crowd.rows[i]) for i in members} for members in groups]
 
 
 def pair_costs(views: Sequence[CameraView], crowd: Crowd) -> Costs:
