@@ -12,13 +12,17 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import pose_ros
+from pose_ros.core import skeletons
+from pose_ros.core.gestures import shape_metric
 from pose_ros.core.gestures.taught import landmarks_of
+from tools.real_postures import labeled_people
 
 Hands = NDArray[np.float64]
 Classes = NDArray[np.int_]
@@ -105,6 +109,33 @@ def digit_rate(hands: Hands, classes: Classes, examples: int, draws: int) -> flo
     return float(np.mean(right))
 
 
+def real_bodies(data: Path) -> tuple[Hands, list[str]]:
+    """Return (N, 33, 3) people of photos and what each does; NaN is out of sight."""
+    skeleton = skeletons.get("blazepose33")
+    people = [(what, pose) for what, _, pose in labeled_people(data)]
+    bodies = np.array([landmarks_of(pose, skeleton, 0.5) for _, pose in people])
+    hips_and_knees = [
+        skeleton.index(f"{s}_{j}") for s in ("left", "right") for j in ("hip", "knee")
+    ]
+    seen = np.isfinite(bodies[:, hips_and_knees]).all(axis=(1, 2))
+    return bodies[seen], [what for (what, _), is_seen in zip(people, seen, strict=True) if is_seen]
+
+
+def body_rates(bodies: Hands, labels: list[str], examples: int, draws: int) -> dict[str, float]:
+    """Return how many who stand are named by some others who do, and who else is refused."""
+    answers: dict[str, list[bool]] = {label: [] for label in sorted(set(labels))}
+    standing = np.flatnonzero(np.array(labels) == "standing")
+    for draw in range(draws):
+        chosen = np.random.default_rng(draw).permutation(standing)[:examples]
+        taught = pose_ros.TaughtGestures("blazepose33")
+        for i in chosen:
+            taught.add("standing", bodies[i])
+        for i in np.setdiff1d(np.arange(len(labels)), chosen):
+            name, _ = taught.classify(bodies[i], least_share=0.5)
+            answers[labels[i]].append((name is None) == (labels[i] != "standing"))
+    return {label: float(np.mean(right)) for label, right in answers.items()}
+
+
 def cost_ms(gestures: int, examples: int) -> float:
     """Return the CPU time of a hand in milliseconds."""
     rng, taught = np.random.default_rng(0), pose_ros.TaughtGestures()
@@ -127,6 +158,14 @@ def main() -> None:
     checkout = Path(__file__).resolve().parents[1]
     data = Path(os.environ.get("POSE_ROS_DATA") or checkout.parent / "shared" / "data")
     print(f"30 gestures of 20 examples: {cost_ms(30, 20):.2f} ms of CPU time a hand", flush=True)
+    bodies, labels = real_bodies(data)
+    print({label: labels.count(label) for label in sorted(set(labels))})
+    for sigma in (0.2, 0.25, 0.3, 0.35, 0.4):
+        for examples in (5, 10):
+            with mock.patch.object(shape_metric, "BODY_SIGMA", sigma):
+                found = body_rates(bodies, labels, examples, 20)
+            right = ", ".join(f"{label} {rate:.0%}" for label, rate in found.items())
+            print(f"bodies, sigma {sigma}, {examples} who stand: right {right}", flush=True)
     hands, classes = digits(data)
     rate = digit_rate(hands, classes, 5, 3)
     print(f"digits, up to 5 examples: {rate:.1%} of {len(hands)} pictures", flush=True)

@@ -2,6 +2,9 @@
 
 python -m tools.real_postures
 
+It needs the network that finds all people of a photo: ``pose-ros models get posenet-mobilenet``,
+without a network ``--from ../shared/data/posenet/posenet_mobilenet_v1_075_353_481_quant.tflite``.
+
 Each photo is looked at as it is and turned by a quarter to either side: a person who stands then
 lies across the image. The camera is taken to be level. No photo shows a person who lies or falls.
 Of the clips of a dancer, a man who balances and a man at a desk it counts in how many images the
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,8 +23,8 @@ import numpy as np
 
 import pose_ros
 from pose_ros.core.gestures.recognizer import Gesture, GestureRecognizer
-from pose_ros.core.types import Image
-from pose_ros.settings.estimation import EstimatorOptions
+from pose_ros.core.types import Pose, Poses
+from pose_ros.settings.estimation import EngineOptions, EstimatorOptions
 from pose_ros.settings.gestures import GestureOptions
 from tools.real_gestures import Clip, clips
 
@@ -105,20 +108,43 @@ FOLDERS = ("images", "coco_keypoints", "posenet")
 BODY = ("fallen", "standing", "sitting", "lying")
 
 
-def found_in(image: Image) -> list[tuple[tuple[float, float], str]]:
-    """Return the middle of each person, in shares of the image, and their posture, or ``none``."""
+def labeled_people(
+    data: Path, turn: int | None = None, models_dir: Path | None = None
+) -> Iterator[tuple[str, str, Pose]]:
+    """Yield what a person is said to do, the posture that is found, and the pose.
+
+    Args:
+        data: The folder of public data.
+        turn: OpenCV's code of a quarter turn; None: photos as they are.
+        models_dir: The model cache; None: the usual one.
+    """
+    engine = EngineOptions(models_dir=models_dir)
     options = EstimatorOptions(max_people=10, static=True, finder="posenet-mobilenet")
-    estimator = pose_ros.create_estimator("blazepose-full", options=options)
-    poses = estimator.estimate(image, channels="bgr")
+    estimator = pose_ros.create_estimator("blazepose-full", options=options, engine=engine)
+    for name, people in LABELS.items():
+        path = next(data / f / name for f in FOLDERS if (data / f / name).exists())
+        image = cv2.imread(str(path))
+        if turn is not None:
+            image = cv2.rotate(image, turn)
+        estimator.reset()
+        poses = estimator.estimate(np.asarray(image, np.uint8), channels="bgr")
+        for pose, posture in zip(poses, postures_of(poses), strict=True):
+            x, y = (pose.box[:2] + pose.box[2:]) / 2 / image.shape[1::-1]
+            places = {None: (x, y), cv2.ROTATE_90_CLOCKWISE: (y, 1.0 - x)}
+            middle = np.array(places.get(turn, (1.0 - y, x)))
+            away = {place: float(np.hypot(*(middle - place))) for place in people}
+            nearest = min(away, key=lambda place: away[place])
+            if away[nearest] < 0.06:
+                yield people[nearest], posture, pose
+
+
+def postures_of(poses: Poses) -> list[str]:
+    """Return how each person of a photo holds their body, or ``none``."""
     recognizer = GestureRecognizer(GestureOptions(postures=True))
     held: Sequence[Gesture] = ()
     for number in range(FRAMES):
         held = recognizer.update(poses, number * PERIOD)
-    people = []
-    for pose in poses:
-        x, y = (pose.box[:2] + pose.box[2:]) / 2 / image.shape[1::-1]
-        people.append(((float(x), float(y)), posture_of(held, pose.id)))
-    return people
+    return [posture_of(held, pose.id) for pose in poses]
 
 
 def posture_of(gestures: Sequence[Gesture], person: int) -> str:
@@ -127,27 +153,12 @@ def posture_of(gestures: Sequence[Gesture], person: int) -> str:
     return next((name for name in BODY if name in names), "none")
 
 
-def compare(turn: int | None, data: Path = DATA) -> Counter[tuple[str, str]]:
-    """Return how often each label got each posture.
-
-    Args:
-        turn: OpenCV's code of a quarter turn; None: as the photo is.
-        data: The folder of public data.
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-    for name, people in LABELS.items():
-        path = next(data / f / name for f in FOLDERS if (data / f / name).exists())
-        image = cv2.imread(str(path))
-        if turn is not None:
-            image = cv2.rotate(image, turn)
-        for (x, y), posture in found_in(np.asarray(image, np.uint8)):
-            places = {None: (x, y), cv2.ROTATE_90_CLOCKWISE: (y, 1.0 - x)}
-            middle = np.array(places.get(turn, (1.0 - y, x)))
-            away = {place: float(np.hypot(*(middle - place))) for place in people}
-            nearest = min(away, key=lambda place: away[place])
-            if away[nearest] < 0.06:
-                counts[people[nearest], posture] += 1
-    return counts
+def compare(
+    turn: int | None, data: Path = DATA, models_dir: Path | None = None
+) -> Counter[tuple[str, str]]:
+    """Return how often each label got each posture; arguments as of ``labeled_people``."""
+    people = labeled_people(data, turn, models_dir)
+    return Counter((label, posture) for label, posture, _ in people)
 
 
 def watch(clip: Clip) -> tuple[Counter[str], int]:

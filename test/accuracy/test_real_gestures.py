@@ -136,10 +136,10 @@ def test_palms_find_the_hands_of_close_pictures_that_show_no_body(networks, data
         assert right[name] >= 0.85 * made[name]
 
 
-def test_people_who_sit_or_stand_with_a_knee_in_sight_do_so_and_none_lies_or_falls(data):
-    if not (data / "posenet" / "test_couple.jpg").is_file():
-        pytest.skip(f"no test data: {data / 'posenet'} is missing")
-    counts = compare(None, data)
+def test_people_who_sit_or_stand_with_a_knee_in_sight_do_so_and_none_lies_or_falls(
+    data, finder_models
+):
+    counts = compare(None, data, finder_models)
     assert counts["standing", "standing"] >= 27
     assert counts["sitting", "sitting"] >= 6
     assert counts["standing", "sitting"] + counts["sitting", "standing"] == 0

@@ -2,9 +2,8 @@
 
 A hand or body becomes a short vector (``shape_metric``) in which people, cameras and views matter
 little. What is near an example is its gesture: the examples are the kernels of a density, as in
-Parzen's windows, of a width that follows from how far the examples of a gesture lie apart. A hand
-that is not near to any is none of them, and the confidence is the share of its gesture beside
-the others and beside what was not taught.
+Parzen's windows. A hand that is not near to any is none of them, and the confidence is the share of
+its gesture beside the others and beside what was not taught.
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ class _Compared:
 
     shapes: Float64Array  # (E, D), NaN: does not matter
     leanings: Float64Array  # (E, L)
-    widths: Float64Array  # (E,) squared, of shapes
     lean_widths: Float64Array  # (E,) squared
     there: NDArray[np.bool_]  # (G, most examples of a gesture)
     used: NDArray[np.bool_]  # the same, the nearest examples of each gesture first
@@ -274,7 +272,7 @@ class TaughtGestures:
             self._compared[flat] = self._compare(flat)
         it = self._compared[flat]
         shapes, leanings = self._metric(points[None, :, :flat])
-        squares = _squared(it.shapes, shapes[0], least_share) / it.widths
+        squares = _squared(it.shapes, shapes[0], least_share)
         squares += ((it.leanings - leanings[0]) ** 2).sum(axis=1) / it.lean_widths
         by_gesture = np.full(it.used.shape, np.inf)
         by_gesture[it.there] = np.nan_to_num(squares, nan=np.inf)
@@ -297,18 +295,16 @@ class TaughtGestures:
         counts = np.array(list(self.counts.values()))
         stack = np.stack([e[:, :flat] for each in self._examples.values() for e in each])
         shapes, leanings = self._metric(stack)
-        widths, lean_widths, offsets = [], [], []
+        lean_widths, offsets = [], []
         for end, count in zip(np.cumsum(counts), counts, strict=True):
             own = slice(end - count, end)
-            widths.append(hand_metric.shape_width(_nearest(shapes[own])))
             lean_widths.append(hand_metric.lean_width(leanings[own]))
-            offsets.append(hand_metric.offset(widths[-1], count))
+            offsets.append(hand_metric.offset(count))
         place = np.arange(counts.max())
         there = place < counts[:, None]
         return _Compared(
             shapes,
             leanings,
-            np.repeat(widths, counts),
             np.repeat(lean_widths, counts),
             there,
             there & (place >= hand_metric.doubted(counts)[:, None]),
@@ -351,17 +347,6 @@ def _squared(examples: Float64Array, shape: Float64Array, least_share: float = 1
     count = np.maximum(both.sum(axis=1), 1)
     part: Float64Array = squares.sum(axis=1) * (examples.shape[1] / count)
     return part
-
-
-def _nearest(shapes: Float64Array) -> Float64Array:
-    """Return the squared distance from each of (N, D) shapes to the nearest other; () of one."""
-    if len(shapes) < 2:
-        return np.zeros(0)
-    squares = np.stack([_squared(shapes, shape) for shape in shapes])
-    np.fill_diagonal(squares, np.inf)
-    nearest: Float64Array = np.nan_to_num(squares, nan=np.inf).min(axis=1)
-    finite: Float64Array = nearest[np.isfinite(nearest)]
-    return finite
 
 
 def _normalized(points: Float64Array) -> Float64Array:
