@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_ros.core.camera import Calibration
 from pose_ros.core.encoded_images import max_pixels_from
+from pose_ros.core.multiview.disparity import NearPair
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.views import camera_of_size
 from pose_ros.core.skeletons import SIDES
-from pose_ros.core.types import Frame, Source
+from pose_ros.core.types import FloatArray, Frame, Source
 from pose_ros.errors import PoseRosError
 from pose_ros.ros.camera_and_depth import (
     calibration_of,
@@ -85,11 +86,49 @@ class SceneOutputs:
         """Publish the depth of a frame under the header of its image, as 32FC1."""
         if self._depth.get_subscription_count() == 0:
             return
-        depth = source.measured_depth(frame.stamp)
-        height, width = depth.shape
-        msg = Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width)
-        msg.data.frombytes(np.ascontiguousarray(depth, "<f4").view(np.uint8).data)
-        self._depth.publish(msg)
+        self._depth.publish(_depth_to_msg(source.measured_depth(frame.stamp), header))
+
+
+class PairOutput:
+    """Publishes ``left/depth``, meters by matching the pixels of both halves of an image.
+
+    They are matched only while something reads: it takes about as long as a network.
+    """
+
+    def __init__(self, node: Any, views: Mapping[str, CameraView]) -> None:
+        """Make the publisher.
+
+        Args:
+            node: A ``ManagedNode``; what is made is destroyed when it is cleaned up.
+            views: Where the lenses stand, by side.
+        """
+        self._views = views
+        self._depth = node.make_publisher(Image, f"{SIDES[0]}/depth", IMAGE_QOS)
+        self._pair: NearPair | None = None
+
+    def publish(self, frame: Frame, header: Any) -> None:
+        """Publish the depth of the left half of a frame under its header, as 32FC1."""
+        if self._depth.get_subscription_count() == 0:
+            return
+        left, right = (half_of(frame, side) for side in SIDES)
+        size = (left.width, left.height)
+        pair = self._pair
+        if pair is None or (pair.first.camera.width, pair.first.camera.height) != size:
+            pair = self._pair = NearPair(
+                *(
+                    dataclasses.replace(view, camera=camera_of_size(view.camera, view.name, size))
+                    for view in (self._views[side] for side in SIDES)
+                )
+            )
+        depth = pair.measure(left.image, right.image, frame.stamp)
+        self._depth.publish(_depth_to_msg(depth.values, header))
+
+
+def _depth_to_msg(meters: FloatArray, header: Any) -> Image:
+    height, width = meters.shape
+    msg = Image(header=header, height=height, width=width, encoding="32FC1", step=4 * width)
+    msg.data.frombytes(np.ascontiguousarray(meters, "<f4").view(np.uint8).data)
+    return msg
 
 
 @dataclasses.dataclass(eq=False)
@@ -113,7 +152,8 @@ class CameraNode(ManagedNode[CameraParameters]):
     """Publishes ``image`` and ``camera_info`` with the stamps of the captures.
 
     With ``stereo`` they are ``left/image``, ``left/camera_info`` and those of ``right``, in frames
-    that begin with the same words.
+    that begin with the same words. Lenses so near each other that their pixels can be matched give
+    ``left/depth`` besides, before the images: who waits for the depth of an image finds it there.
 
     A drawn scene gives ``depth`` besides, and the camera's place on /tf_static.
 
@@ -130,6 +170,7 @@ class CameraNode(ManagedNode[CameraParameters]):
         self._views: dict[str, CameraView] = {}  # by the side of a part
         self._parts: list[_Part] = []
         self._scene: SceneOutputs | None = None
+        self._near: PairOutput | None = None
         self._capture: CaptureThread | None = None
         self._receivers: dict[str, list[Receiver]] = {"": [], **{side: [] for side in SIDES}}
         self._notices = Notices(self.get_logger())
@@ -166,6 +207,9 @@ class CameraNode(ManagedNode[CameraParameters]):
             )
             self._parts.append(_Part(side, *publishers))
         self._scene = SceneOutputs(self) if is_synthetic(self.parameters.source) else None
+        self._near = None
+        if sides and NearPair(*(self._views[side] for side in sides)).usable:
+            self._near = PairOutput(self, self._views)
 
     def start(self) -> None:
         """Open the source: a device is taken only while the node is active."""
@@ -225,6 +269,8 @@ class CameraNode(ManagedNode[CameraParameters]):
     def _publish(self, source: Source, frame: Frame, stamp: float) -> None:
         began = time.perf_counter()
         self.health.arrived()
+        if self._near:
+            self._near.publish(frame, header_to_msg(stamp, self._frame_of(SIDES[0])))
         for part in self._parts:
             self._publish_part(source, part, frame, stamp)
         if self._scene and isinstance(source, SyntheticSource):
@@ -232,10 +278,9 @@ class CameraNode(ManagedNode[CameraParameters]):
         self.health.done(self.age(stamp), time.perf_counter() - began)
 
     def _publish_part(self, source: Source, part: _Part, frame: Frame, stamp: float) -> None:
-        frame_id = self.parameters.frame_id
         if part.side:
-            frame, frame_id = half_of(frame, part.side), f"{part.side}_{frame_id}"
-        header = header_to_msg(stamp, frame_id)
+            frame = half_of(frame, part.side)
+        header = header_to_msg(stamp, self._frame_of(part.side))
         for receiver in tuple(self._receivers[part.side]):
             receiver(header, frame)
         if part.info is None:
@@ -245,6 +290,9 @@ class CameraNode(ManagedNode[CameraParameters]):
         # a copy of the image without a subscriber would be the largest part of the work
         if part.images.get_subscription_count() > 0:
             part.images.publish(image_to_msg(frame.image, frame.channels, header))
+
+    def _frame_of(self, side: str) -> str:
+        return f"{side}_{self.parameters.frame_id}".lstrip("_")
 
     def _make_info(self, source: Source, frame: Frame, side: str) -> CameraInfo:
         """Return the CameraInfo of the images, K zero where they are not calibrated.

@@ -581,7 +581,11 @@ def _plan_of_several(
     above = f"{given['namespace'].rstrip('/')}/" if given["namespace"] else ""
     spaces = [f"{above}{name}" for name in several.names]
     frames = [optical_frame(space) for space in spaces]
-    poses = [node("pose", s, own=own) for s, own in zip(spaces, several.poses, strict=True)]
+    pose_defaults = several.pose_defaults or ({},) * len(spaces)
+    poses = [
+        node("pose", space, default=default, own=own)
+        for space, default, own in zip(spaces, pose_defaults, several.poses, strict=True)
+    ]
     cameras = []
     for number, own in enumerate(several.cameras):
         default = several.camera_defaults[number]

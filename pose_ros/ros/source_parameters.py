@@ -101,6 +101,7 @@ class SeveralCameras:
         poses: Parameters of each pose node.
         fusion: Parameters of the fusion node.
         camera_defaults: Parameters of each camera node, which a user's own go before.
+        pose_defaults: Parameters of each pose node, likewise; empty: none.
         pose: Parameters of all pose nodes, which a user's own go before.
         fusion_defaults: Such ones that a user's own go before.
         gesture: Parameters of the gesture node, which a user's own go before.
@@ -113,6 +114,7 @@ class SeveralCameras:
     poses: tuple[Mapping[str, Value], ...]
     fusion: Mapping[str, Value]
     camera_defaults: tuple[Mapping[str, Value], ...]
+    pose_defaults: tuple[Mapping[str, Value], ...] = ()
     pose: Mapping[str, Value] = field(default_factory=dict)
     fusion_defaults: Mapping[str, Value] = field(default_factory=dict)
     gesture: Mapping[str, Value] = field(default_factory=dict)
@@ -219,9 +221,9 @@ def several_cameras(
         tuple(_of_pose(source) for source in sources),
         fusion,
         tuple(seen if path and not is_drawn else [{} for _ in sources]),
-        pose,
-        shared,
-        gesture,
+        pose=pose,
+        fusion_defaults=shared,
+        gesture=gesture,
     )
 
 
@@ -235,16 +237,19 @@ def stereo_camera(source: str, calibration: str) -> SeveralCameras:
     Raises:
         OptionError: The calibration is not of two cameras.
     """
+    from pose_ros.core.multiview.disparity import NearPair
     from pose_ros.core.skeletons import SIDES
 
     path = str(Path(calibration).expanduser())
-    _views(SIDES, path)  # refuses what is none of two cameras
+    views = _views(SIDES, path)  # refuses what is none of two cameras
+    is_near = NearPair(*views).usable  # and its camera node gives depth
     return SeveralCameras(
         SIDES,
         ({"source": source, "stereo": "side_by_side"},),
         (_of_pose(source),) * 2,
         {"cameras": ", ".join(SIDES), "calibration": path},
         ({"camera_info_url": path},),
+        ({"use_depth": True} if is_near else {}, {}),
         fusion_defaults={"publish_cameras": True},
         is_stereo=True,
     )

@@ -172,9 +172,10 @@ def _nodes_of_several(
         (defaults,), (own_camera,) = several.camera_defaults, several.cameras
         both = {"wait_for_camera": False, **defaults, **captured, **own_camera}
         stereo = CameraNode(parameter_overrides=_parameters(both))
-        for name, values in zip(several.names, several.poses, strict=True):
+        each = zip(several.names, several.pose_defaults, several.poses, strict=True)
+        for name, first, values in each:
             hear = partial(stereo.subscribe, side=name)
-            own = _parameters({**asked, **values})
+            own = _parameters({**first, **asked, **values})
             poses.append(PoseNode(subscribe=hear, namespace=name, parameter_overrides=own))
         return [*nodes, *poses, stereo]
     for number, name in enumerate(several.names):

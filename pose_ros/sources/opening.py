@@ -119,9 +119,13 @@ def _get(address: str) -> http.client.HTTPResponse:
     if at:
         token = base64.b64encode(unquote(user).encode()).decode()
         request.add_header("Authorization", f"Basic {token}")
-    answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
-        request, timeout=_TIMEOUT_SECONDS
-    )
+    try:
+        answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
+            request, timeout=_TIMEOUT_SECONDS
+        )
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the answer, which nothing reads
+        raise
     return answer
 
 

@@ -19,6 +19,7 @@ from pose_ros.compat.jetson import (
 )
 from pose_ros.compat.jetson_utils import JetsonImage
 from pose_ros.errors import ImageError, ModelError, OptionError, OutputError, SourceError
+from pose_ros.settings.estimation import MAX_PEOPLE
 from pose_ros.sources.opening import open_source
 
 
@@ -72,7 +73,8 @@ def test_person_has_the_keypoints_that_were_found_and_the_links_between_them(net
     frame = open_source("synthetic:stand", live=False).read()
     rgb = np.ascontiguousarray(frame.image[..., ::-1])
     (pose,) = net.Process(rgb.copy(), "none")
-    (truth,) = pose_ros.create_estimator("blazepose-full", threshold=0.5).estimate(rgb)
+    estimator = pose_ros.create_estimator("blazepose-full", threshold=0.5, max_people=MAX_PEOPLE)
+    (truth,) = estimator.estimate(rgb)
     assert isinstance(pose, net.ObjectPose)
     assert list(pose.ROI) == pytest.approx(truth.box.tolist())
     assert (pose.Left, pose.Bottom) == pytest.approx((truth.box[0], truth.box[3]))
