@@ -19,7 +19,7 @@ pytestmark = pytest.mark.safety
 
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
-    "camera": set(),
+    "camera": {"/left/depth"},  # stereo
     # people_msgs, vision_msgs and foxglove_msgs may not be installed
     "pose": {
         "image/compressed",
