@@ -15,11 +15,14 @@ from pose_ros.core.types import Poses, hand_id
 from pose_ros.msg import GestureArray, PoseArray
 from pose_ros.ros.gesture_node import recognizer_from
 from pose_ros.ros.messages import header_to_msg, poses_to_msg
+from pose_ros.synthetic.actor import hold, posture_at
+from pose_ros.synthetic.figure import joints
 from tools.gesture_stage import SUCCESS, Stage, one_person
 
 pytestmark = pytest.mark.safety
 
 CLOSED, POINTER = 1, 2  # classes of the real hands
+PEOPLE = (7, 8)
 COMMANDS = "one_finger: {do: event, name: one}"
 
 
@@ -92,6 +95,76 @@ def test_taught_gesture_of_real_hands_is_published_and_other_hands_are_not(
     assert made() == []
     assert until(POINTER, made)
     assert (made()[0].person, made()[0].side) == (7, "right")
+
+
+def bodies(*raised: int) -> Poses:
+    """Return persons 7 and 8 side by side; some raise the right hand, the arms of others hang."""
+    skeleton, pixels = skeletons.get("blazepose33"), []
+    for number, person in enumerate(PEOPLE):
+        found = joints(posture_at(hold("raise_hand" if person in raised else "stand"), 0.9))
+        body = np.array([found[name] for name in skeleton.keypoints])
+        right, up = -body[:, 1], body[:, 2]  # they face the camera
+        pixels.append(np.column_stack([180.0 + 280 * number - 180 * right, 440.0 - 180 * up]))
+    points = np.array(pixels)
+    return Poses(
+        skeleton=skeleton,
+        ids=np.array(PEOPLE),
+        scores=np.full(2, 0.9),
+        boxes=np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1),
+        keypoints=points,
+        keypoint_scores=np.full(points.shape[:2], 0.9),
+    )
+
+
+def test_taught_gesture_of_the_operator_moves_the_robot_and_that_of_another_person_does_not(
+    ros: Any, hands: dict[int, Any], file: Path
+) -> None:
+    operator, other = PEOPLE
+    stage = Stage(
+        ros,
+        make_recognizer=recognizer_from,
+        hands=True,
+        taught=str(file),
+        commands="one_finger: {do: twist, linear: 0.2}",
+    )
+    publisher = ros.node.create_publisher(PoseArray, "pose/hands", 10)
+    found = ros.collect(GestureArray, "gesture/gestures", 100)
+    stage.up()
+    assert ros.spin_until(publisher.get_subscription_count)
+    shown = 0
+
+    def until(raised: int, hand: bool, condition: Any) -> bool:
+        """Show who raises a hand, the taught one or none, until the condition holds."""
+
+        def tried() -> bool:
+            nonlocal shown
+            shown += 1
+            header = header_to_msg(time.time(), "camera")
+            one = hand_of(raised, hands[POINTER][10 + shown // 5 % 20])
+            seen = one if hand else Poses.empty(one.skeleton)
+            for topic, poses in ((stage.poses, bodies(raised)), (publisher, seen)):
+                topic.publish(poses_to_msg(poses, header, "drawn", width=640, height=480))
+            ros.spin_for(0.03)
+            return bool(condition())
+
+        return bool(ros.spin_until(tried))
+
+    def made_by(person: int) -> int:
+        made = [g for array in found for g in array.gestures if g.name == "one_finger"]
+        return sum(g.person == person for g in made)
+
+    assert until(operator, False, stage.is_in("engaged")), stage.states
+    assert until(other, True, lambda: made_by(other) >= 10)
+    assert all(speed.twist.linear.x == 0.0 for speed in stage.speeds)
+    assert made_by(operator) == 0
+
+    def drives() -> bool:
+        return bool(stage.speeds) and stage.linear() > 0.1
+
+    engaged = stage.is_in("engaged")
+    assert engaged() or until(operator, False, engaged), stage.states
+    assert until(operator, True, drives), stage.states
+    assert until(other, True, lambda: stage.linear() == 0.0), stage.states
 
 
 @pytest.mark.parametrize("known", ["nothing is taught", "another is taught"])
