@@ -8,8 +8,7 @@
 >>> net.GetKeypointName(wrist.ID), 0 < wrist.x < img.width
 ('left_wrist', True)
 
-Each image is a picture by itself, as it is there. What jetson-utils has is in ``jetson_utils``, and
-here too.
+Each image is a single picture. ``jetson_utils`` has the parts of jetson-utils; they are here too.
 """
 
 from __future__ import annotations
@@ -42,15 +41,9 @@ from pose_ros.settings.outputs import parse_parts
 from pose_ros.viz.overlay import draw
 
 __all__ = [
-    "Log",
-    "cudaFromNumpy",
-    "cudaToNumpy",
-    "loadImage",
-    "poseNet",
-    "saveImage",
-    "videoOutput",
-    "videoSource",
-]
+    "Log", "cudaFromNumpy", "cudaToNumpy", "loadImage",
+    "poseNet", "saveImage", "videoOutput", "videoSource",
+]  # fmt: skip
 
 _CARD_FLAGS = ("topology", "colors", "input-blob", "output-cmap", "output-paf", "prototxt")
 
@@ -106,11 +99,7 @@ class ObjectPose:
         return next((i for i, one in enumerate(self.Keypoints) if number == one.ID), -1)
 
     def FindLink(self, a: int | str, b: int | str) -> int:
-        """Return the index in ``Links`` of the link of two IDs or names; -1 without one.
-
-        Raises:
-            OptionError: The skeleton has no keypoint of that name.
-        """
+        """Return the index in ``Links`` of the link of two IDs or names; -1 without one."""
         ends = {self.FindKeypoint(a), self.FindKeypoint(b)}
         return next((i for i, link in enumerate(self.Links) if set(link) == ends), -1)
 
@@ -242,17 +231,10 @@ def _object_pose(number: int, pose: Pose, found: np.ndarray[Any, Any]) -> Object
     kept = np.flatnonzero(found).tolist()
     place = {id_: i for i, id_ in enumerate(kept)}
     links = [(a, b) for a, b in pose.skeleton.links if a in place and b in place]
+    keypoints = [ObjectPoseKeypoint(i, *pose.keypoints[i].tolist()) for i in kept]
+    pairs = [(min(place[a], place[b]), max(place[a], place[b])) for a, b in links]
     left, top, right, bottom = pose.box.tolist()
-    return ObjectPose(
-        ID=number,
-        Left=left,
-        Top=top,
-        Right=right,
-        Bottom=bottom,
-        Keypoints=[ObjectPoseKeypoint(i, *pose.keypoints[i].tolist()) for i in kept],
-        Links=[(min(place[a], place[b]), max(place[a], place[b])) for a, b in links],
-        skeleton=pose.skeleton,
-    )
+    return ObjectPose(number, left, top, right, bottom, keypoints, pairs, pose.skeleton)
 
 
 def _keypoint_id(skeleton: Skeleton, key: int | str) -> int:
