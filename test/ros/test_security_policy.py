@@ -19,7 +19,13 @@ pytestmark = pytest.mark.safety
 
 # Allowed, and not there by default: options of the nodes, and the services of newer ROS.
 OPTIONAL = {
-    "camera": {"/left/depth"},  # stereo
+    "camera": {
+        "/left/image",
+        "/left/camera_info",
+        "/left/depth",
+        "/right/image",
+        "/right/camera_info",
+    },
     # people_msgs, vision_msgs and foxglove_msgs may not be installed
     "pose": {
         "image/compressed",
