@@ -124,7 +124,7 @@ class Watched:
             images.append(image)
             if i == 0:
                 continue
-            depths = [pair.measure(images[0], images[1], stamp), None]
+            depths = [pair.measure(images[0], images[1], stamp, channels="bgr"), None]
             parts = zip(cameras.views, estimators, lifters, images, depths, strict=True)
             seen = {
                 view.name: (

@@ -317,7 +317,8 @@ class _Beside:
                 return None
         if self._last.frame.stamp > stamp + most:
             return None
-        return self._pair.measure(image.frame.image, self._last.frame.image, image.frame.stamp)
+        own, other = image.frame, self._last.frame
+        return self._pair.measure(own.image, other.image, own.stamp, channels=own.channels)
 
 
 class _ViewInputs:

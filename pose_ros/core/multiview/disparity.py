@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.depth import DepthImage
 from pose_ros.core.multiview.extrinsics import CameraView
-from pose_ros.core.types import FloatArray, Image
+from pose_ros.core.types import Channels, FloatArray, Image
 from pose_ros.errors import ImageError
 
 _WIDEST = 640  # pixels of an image that is matched; larger ones are scaled
@@ -95,13 +95,16 @@ class NearPair:
         deep = self.farthest > max(_DEEP * self.nearest, _LEAST_FAR)
         return alike and abs(self._right) > _BESIDE and deep
 
-    def measure(self, first: Image, second: Image, stamp: float) -> DepthImage:
+    def measure(
+        self, first: Image, second: Image, stamp: float, *, channels: Channels = "rgb"
+    ) -> DepthImage:
         """Return how far away things are; 32FC1, NaN where that is not known to 5 cm.
 
         Args:
             first: (H, W, 3) uint8 as the first camera gives it.
             second: The same of the second camera, at most ``max_skew`` apart.
             stamp: Of the first image, seconds.
+            channels: Order of the colors in both.
 
         Raises:
             ImageError: An image has another size than its camera.
@@ -114,10 +117,9 @@ class NearPair:
                     f"got {image.shape[1]}x{image.shape[0]}"
                 )
         maps = self._maps
+        to_gray = cv2.COLOR_BGR2GRAY if channels == "bgr" else cv2.COLOR_RGB2GRAY
         pair = [
-            cv2.remap(
-                cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), pixels, np.empty(0), cv2.INTER_LINEAR
-            )
+            cv2.remap(cv2.cvtColor(image, to_gray), pixels, np.empty(0), cv2.INTER_LINEAR)
             for image, pixels in ((first, maps.first), (second, maps.second))
         ]
         matched = np.abs(self._matcher.compute(*pair).astype(np.float32)) / _PARTS

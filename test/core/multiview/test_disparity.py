@@ -65,6 +65,19 @@ def test_distances_of_a_wall_are_measured_wherever_the_second_camera_is_beside(p
     assert np.nanpercentile(np.abs(off), 90) < 0.02
 
 
+def test_order_of_the_colors_changes_nothing_where_it_is_stated():
+    pair = NearPair(view("first"), view("second", x=0.12))
+    images = []
+    for each in (pair.first, pair.second):
+        image, _ = look_at_wall(each, 1.6)
+        image[..., 0] //= 4  # a wall of a color
+        images.append(image)
+    rgb = pair.measure(*images, 0.0).meters()
+    flipped = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    np.testing.assert_array_equal(pair.measure(*flipped, 0.0, channels="bgr").meters(), rgb)
+    assert not np.array_equal(pair.measure(*flipped, 0.0).meters(), rgb, equal_nan=True)
+
+
 @pytest.mark.parametrize("distance", [0.65, 4.0])
 def test_surface_too_near_or_too_far_has_no_distance(distance):
     pair = NearPair(view("first"), view("second", x=0.12))
