@@ -304,6 +304,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="how many (20)")
     parser.add_argument("--first", type=int, default=0, help="number of the first one (0)")
     parser.add_argument("--true", action="store_true", help="true joints, without a network")
+    parser.add_argument("--same-ids", action="store_true", help="true joints keep their ids")
     parser.add_argument("--verbose", action="store_true", help="print each change of the state")
     options = parser.parse_args()
     wrong = images = 0
@@ -315,7 +316,9 @@ def main() -> None:
                 "blazepose-full", options=EstimatorOptions(max_people=3)
             )
         moments, last = [], ""
-        for moment in RobotRound(actors, seed=number, estimator=estimator).run(seconds):
+        swaps = not options.same_ids
+        robot = RobotRound(actors, seed=number, estimator=estimator, swaps=swaps)
+        for moment in robot.run(seconds):
             moments.append(moment)
             if options.verbose and moment.reason != last:
                 print(f"  {moment.seconds:5.1f} {moment.state.value}: {moment.reason}")
