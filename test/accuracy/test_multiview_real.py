@@ -105,6 +105,7 @@ def test_two_cameras_place_a_man_who_balances(clips, capsys):
     assert row["joint 90th cm"] <= 12.0
     assert row["arm median deg"] <= 6.0
     assert row["arm 90th deg"] <= 15.0
+    assert 55.0 <= row["in sigma %"] <= 80.0
     assert set(fused.ids) == {0}
     assert set(fused.counts) == {1}
 
