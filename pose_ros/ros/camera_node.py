@@ -120,7 +120,7 @@ class PairOutput:
                     for view in (self._views[side] for side in SIDES)
                 )
             )
-        depth = pair.measure(left.image, right.image, frame.stamp)
+        depth = pair.measure(left.image, right.image, frame.stamp, channels=frame.channels)
         self._depth.publish(_depth_to_msg(depth.values, header))
 
 

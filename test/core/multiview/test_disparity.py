@@ -72,10 +72,11 @@ def test_order_of_the_colors_changes_nothing_where_it_is_stated():
         image, _ = look_at_wall(each, 1.6)
         image[..., 0] //= 4  # a wall of a color
         images.append(image)
-    rgb = pair.measure(*images, 0.0).meters()
-    flipped = [np.ascontiguousarray(image[..., ::-1]) for image in images]
-    np.testing.assert_array_equal(pair.measure(*flipped, 0.0, channels="bgr").meters(), rgb)
-    assert not np.array_equal(pair.measure(*flipped, 0.0).meters(), rgb, equal_nan=True)
+    first, second = images
+    rgb = pair.measure(first, second, 0.0).meters()
+    first, second = (np.ascontiguousarray(image[..., ::-1]) for image in images)
+    np.testing.assert_array_equal(pair.measure(first, second, 0.0, channels="bgr").meters(), rgb)
+    assert not np.array_equal(pair.measure(first, second, 0.0).meters(), rgb, equal_nan=True)
 
 
 @pytest.mark.parametrize("distance", [0.65, 4.0])
