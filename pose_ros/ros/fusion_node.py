@@ -12,6 +12,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
+# the core loads it when it is first needed: in a node that must not be in the middle of a stream
+import scipy.optimize  # noqa: F401
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header

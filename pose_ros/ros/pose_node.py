@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-# the core loads it when it is first needed: in a node that is not to be amid a stream
+# the core loads it when it is first needed: in a node that must not be in the middle of a stream
 import scipy.optimize  # noqa: F401
 
 from pose_ros.build import create_body_hands, create_estimator
