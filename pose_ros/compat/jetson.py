@@ -99,7 +99,7 @@ class ObjectPose:
         return next((i for i, one in enumerate(self.Keypoints) if number == one.ID), -1)
 
     def FindLink(self, a: int | str, b: int | str) -> int:
-        """Return the index in ``Links`` of the link of two IDs or names; -1 without one."""
+        """Return the index in ``Links`` of a link by ``FindKeypoint``'s keys; -1 without one."""
         ends = {self.FindKeypoint(a), self.FindKeypoint(b)}
         return next((i for i, link in enumerate(self.Links) if set(link) == ends), -1)
 

@@ -208,7 +208,7 @@ class CameraNode(ManagedNode[CameraParameters]):
             self._parts.append(_Part(side, *publishers))
         self._scene = SceneOutputs(self) if is_synthetic(self.parameters.source) else None
         self._near = None
-        if sides and NearPair(*(self._views[side] for side in sides)).usable:
+        if sides and self._views and NearPair(*self._views.values()).usable:
             self._near = PairOutput(self, self._views)
 
     def start(self) -> None:

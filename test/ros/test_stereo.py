@@ -74,20 +74,23 @@ def rig_of(sources: Mapping[str, SyntheticSource]) -> CameraRig:
     return CameraRig(tuple(views))
 
 
-def test_halves_of_a_stereo_image_give_one_fused_skeleton(ros: Any, pair: tuple[str, str]) -> None:
-    video, rig = pair
+def bring_up(ros: Any, files: tuple[str, str]) -> None:
+    """Start the nodes; the video repeats, and a slow machine may lack images of either half."""
+    video, rig = files
     options = ["--camera", video, "--stereo", "side_by_side", "--calibration", rig]
     asked = parser().parse_args(options)
-    fused = ros.collect(PoseArray, "fusion/poses")
-    images = ros.collect(Image, "right/image")
-    infos = ros.collect(CameraInfo, "left/camera_info")
-    # the video plays again and again, and a slow machine lacks images of either half
     more = {"camera": Parameter("loop", value=True), "fusion": Parameter("max_skew", value=1.0)}
     for node in [ros.add(node) for node in make_nodes(asked, find_cameras(asked))]:
         if node.get_name() in more:
             assert node.set_parameters([more[node.get_name()]])[0].successful
         assert node.autostart()
 
+
+def test_halves_of_a_stereo_image_give_one_fused_skeleton(ros: Any, pair: tuple[str, str]) -> None:
+    fused = ros.collect(PoseArray, "fusion/poses")
+    images = ros.collect(Image, "right/image")
+    infos = ros.collect(CameraInfo, "left/camera_info")
+    bring_up(ros, pair)
     assert ros.spin_until(lambda: any(is_by_several(msg) for msg in fused) and images and infos)
     assert (images[0].width, images[0].height) == (320, 240)
     assert images[0].header.frame_id == "right_camera_optical_frame"
@@ -99,18 +102,11 @@ def test_halves_of_a_stereo_image_give_one_fused_skeleton(ros: Any, pair: tuple[
 def test_near_lenses_measure_depth_that_the_left_pose_node_takes(
     ros: Any, near: tuple[str, str]
 ) -> None:
-    video, rig = near
-    options = ["--camera", video, "--stereo", "side_by_side", "--calibration", rig]
-    asked = parser().parse_args(options)
     depths = ros.collect(Image, "left/depth")
     left = ros.collect(PoseArray, "left/pose/poses")
     right = ros.collect(PoseArray, "right/pose/poses")
     fused = ros.collect(PoseArray, "fusion/poses")
-    more = {"camera": Parameter("loop", value=True), "fusion": Parameter("max_skew", value=1.0)}
-    for node in [ros.add(node) for node in make_nodes(asked, find_cameras(asked))]:
-        if node.get_name() in more:
-            assert node.set_parameters([more[node.get_name()]])[0].successful
-        assert node.autostart()
+    bring_up(ros, near)
 
     def several() -> list[Any]:
         return [msg for msg in fused if is_by_several(msg)]
@@ -145,6 +141,18 @@ def test_near_lenses_measure_depth_that_the_left_pose_node_takes(
     errors = angle_between(np.array(arms), np.diff(person.camera[arm], axis=0))
     print(f"arm of fused people: {np.nanmedian(errors):.1f} degrees, n {len(errors)}")
     assert np.nanmedian(errors) < 10.0
+
+
+def test_halves_without_a_calibration_are_published_without_depth(
+    ros: Any, near: tuple[str, str]
+) -> None:
+    given = {"source": near[0], "stereo": "side_by_side", "loop": True}
+    values = [Parameter(name, value=value) for name, value in given.items()]
+    node = ros.add(CameraNode(parameter_overrides=values))
+    images = ros.collect(Image, "right/image")
+    assert node.autostart()
+    assert ros.spin_until(lambda: images)
+    assert ros.node.count_publishers("left/depth") == 0
 
 
 @pytest.mark.parametrize(("apart", "is_near"), [(0.12, True), (2.0, False)])
