@@ -59,7 +59,7 @@ class BoneTracker:
 
     def __init__(self) -> None:
         self._seen: deque[Float64Array] = deque(maxlen=_MEMORY)
-        self._told: HumanLengths | None = None
+        self._last: HumanLengths | None = None
 
     def update(self, pose: Pose, found: NDArray[np.bool_]) -> HumanLengths | None:
         """Return lengths for a new model; None where the last ones still hold.
@@ -72,12 +72,12 @@ class BoneTracker:
         if np.isnan(self._seen[-1]).all():
             return None
         lengths = self._median()
-        if self._told is not None:
-            before = np.array([getattr(self._told, field.name) for field in fields(HumanLengths)])
+        if self._last is not None:
+            before = np.array([getattr(self._last, field.name) for field in fields(HumanLengths)])
             if np.all(np.abs(lengths - before) <= _LEAST_CHANGE * before):
                 return None
-        self._told = HumanLengths(*lengths.tolist())
-        return self._told
+        self._last = HumanLengths(*lengths.tolist())
+        return self._last
 
     def _median(self) -> Float64Array:
         """Return the lengths; those of bones that were never seen fit the size of the others."""
