@@ -131,5 +131,5 @@ $(VENV)/docs: requirements/docs.txt $(VENV)/made-for
 # Kept in the user's cache, so that another checkout has nothing to fetch.
 $(VENV)/models: $(VENV)/made-for $(wildcard models/*.yaml) | $(VENV)/installed
 	@$(BIN)/pose-ros models get blazepose-full blazehand-full
-	@$(BIN)/pose-ros models get blazepose-lite blazepose-heavy || echo 'Tests of blazepose-heavy are skipped'
+	@$(BIN)/pose-ros models get blazepose-lite blazehand-lite blazepose-heavy || echo 'Tests of blazepose-heavy are skipped'
 	@touch $@

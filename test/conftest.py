@@ -25,6 +25,9 @@ for _name in ("benchmarks", "tools"):
     sys.modules[_name] = importlib.util.module_from_spec(_spec)
 
 
+_BASE = Path(os.environ.get("XDG_CACHE_HOME", ""))
+USER_CACHE = _BASE if _BASE.is_absolute() else Path.home() / ".cache"
+
 ALLOWED_SKIPS = CHECKOUT / "test" / "allowed_skips.txt"
 UNEXPECTED_SKIPS = "unexpected_skips"
 
@@ -140,6 +143,29 @@ def _elsewhere(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def user_cache() -> Path:
+    """The folder of networks that the user of this machine has fetched: to be read only."""
+    return USER_CACHE / "pose_ros"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(user_cache, tmp_path_factory):
+    """Give the tests a cache with what ``make setup`` fetches, and nothing of it to the user's.
+
+    ``finder=auto`` takes any finder that it sees there: what else this machine has fetched, or
+    another test just now, would change how many people are found.
+    """
+    base = tmp_path_factory.mktemp("cache")
+    (base / "pose_ros").mkdir()
+    for pattern in ("blazepose-*", "blazehand-*"):
+        for path in user_cache.glob(pattern):
+            (base / "pose_ros" / path.name).symlink_to(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(base))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -236,14 +236,12 @@ def joints(card, folder, photos, **options):
 
 
 @pytest.mark.parametrize("name", [NETWORK, f"{NETWORK}-641x481", f"{NETWORK}-1281x721"])
-def test_check_of_displacements_leaves_wrong_joints_out(request, data, name):
-    card = load_card(name)
+def test_check_of_displacements_leaves_wrong_joints_out(request, data, user_cache, name):
+    card, folder = load_card(name), user_cache
     if name == NETWORK:
         folder = request.getfixturevalue("posenet_models")
-    elif any(state.state != "ok" for state in store.status(card)):
+    elif any(state.state != "ok" for state in store.status(card, folder)):
         pytest.skip(f"not there and never fetched by tests: pose-ros models get {name}")
-    else:
-        folder = store.cache_dir()
     coco = json.loads((data / "coco_keypoints" / "test_coco.json").read_text(encoding="utf-8"))
     photos = []
     for entry in coco["images"]:

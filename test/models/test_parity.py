@@ -37,7 +37,7 @@ CASES = {
 
 @pytest.fixture(scope="session", params=list(CASES.values()), ids=list(CASES))
 def network(request: pytest.FixtureRequest) -> tuple[ModelFile, Path, bytes]:
-    """Each network of each card, from the user's own cache: fetched once, then kept."""
+    """Each network of each card, as ``make setup`` fetched it, or fetched now."""
     card: Card = request.param[0]
     file = card.file(request.param[1])
     folder = None

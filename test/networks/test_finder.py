@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import pose_ros
+from pose_ros.build import finder_card
 from pose_ros.core import skeletons
 from pose_ros.core.contract import Contract, ImageInput, Value
 from pose_ros.core.skeletons import COCO_KEYPOINTS
 from pose_ros.errors import ModelError
+from pose_ros.models import store
 from pose_ros.networks.blazepose import BlazePose
 from pose_ros.networks.one_shot import OneShot
 from pose_ros.networks.people import REGION_SCALE
@@ -95,6 +97,13 @@ def test_auto_uses_the_cached_finder_and_logs_it(finder_models, lite_models, cap
     assert name == "blazepose"
     assert len(lines) == 1
     assert "pose-ros models get posenet-mobilenet" in lines[0]
+
+
+def test_what_the_user_has_fetched_changes_nothing_in_tests(user_cache):
+    names = {path.name.partition("-")[0] for path in store.cache_dir().iterdir()}
+    assert names - {".lock"} <= {"blazepose", "blazehand"}
+    assert store.cache_dir() != user_cache
+    assert finder_card(EstimatorOptions(max_people=5)) is None
 
 
 @pytest.mark.parametrize(
