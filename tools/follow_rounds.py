@@ -312,9 +312,9 @@ def main() -> None:
         actors, seconds = scene_of(number)
         estimator = None
         if not options.true:
-            estimator = pose_ros.create_estimator(
-                "blazepose-full", options=EstimatorOptions(max_people=3)
-            )
+            # the same whatever finder this machine has fetched
+            people = EstimatorOptions(max_people=3, finder="blazepose")
+            estimator = pose_ros.create_estimator("blazepose-full", options=people)
         moments, last = [], ""
         swaps = not options.same_ids
         robot = RobotRound(actors, seed=number, estimator=estimator, swaps=swaps)

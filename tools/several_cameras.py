@@ -85,7 +85,7 @@ class Watched:
         if place in self.kept:
             return self.kept[place]
         cameras = DrawnCameras(self.scene, [place])
-        options = pose_ros.EstimatorOptions(max_people=self.people, smoothing=False)
+        options = _looks_for(self.people)
         estimator = pose_ros.create_estimator("blazepose-full", options=options)
         lifter, found = pose_ros.Lifter(), Samples()
         for _, stamp, image in cameras.frames(self.fps, self.seconds):
@@ -117,7 +117,7 @@ class Watched:
         """Yield the same for two cameras beside each other, whose pixels are matched."""
         cameras = DrawnCameras(self.scene, places)
         pair, fusion = NearPair(*cameras.views), Fusion(cameras.views)
-        options = pose_ros.EstimatorOptions(max_people=self.people, smoothing=False)
+        options = _looks_for(self.people)
         estimators = [pose_ros.create_estimator("blazepose-full", options=options) for _ in places]
         lifters, images = [pose_ros.Lifter() for _ in places], list[Image]()
         for i, stamp, image in cameras.frames(self.fps, self.seconds):
@@ -140,6 +140,11 @@ class Watched:
             }
             images = []
             yield fusion.update(stamp, seen), cameras.truths(stamp)
+
+
+def _looks_for(people: int) -> pose_ros.EstimatorOptions:
+    """Return the options of the network, the same whatever finder this machine has fetched."""
+    return pose_ros.EstimatorOptions(max_people=people, smoothing=False, finder="blazepose")
 
 
 def pointing(distance: float) -> Watched:
