@@ -295,6 +295,8 @@ class Instant:
             if len(members) > 1:
                 break
             (i,) = members
+            if members not in kept:
+                continue  # another camera's body was joined to it
             own = crowd.keys[i]
             others = [
                 group

@@ -357,6 +357,21 @@ def test_camera_that_loses_a_person_adds_no_second_one(ring, count, before):
         assert far(people, [body()]) < 0.06
 
 
+def test_person_that_each_camera_has_elsewhere_stays_one(ring):
+    views = ring(3)
+    fusion = Fusion(views)
+    places = [(-1.2, 0.8), (1.0, 1.2), (0.9, -1.2)]
+    for i in range(12):
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        if i >= 6:
+            seen = {
+                view.name: (i / 10, seen_by(view, [body(*place)], noise=1.0, seed=i))
+                for view, place in zip(views, places, strict=True)
+            }
+        people = fusion.update(i / 10, seen)
+        assert people.members.tolist() == [[0, 0, 0]], i
+
+
 def test_two_people_stay_two_while_each_camera_sees_one_of_them(ring):
     """They were two before; each camera now misses the one behind."""
     views = [
