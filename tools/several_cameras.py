@@ -12,6 +12,7 @@ without a known height.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import math
@@ -33,6 +34,7 @@ from pose_ros.core.multiview.fusion import FusedPeople, Fusion, common_stamp
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Image
+from pose_ros.settings.estimation import OWN_FINDER
 from pose_ros.synthetic import scenes
 from pose_ros.synthetic.scene import Actor, Path, Scene, Waypoint
 from pose_ros.synthetic.source import Truth
@@ -70,6 +72,7 @@ class Watched:
         fps: Images a second of each camera.
         seconds: For which it is watched.
         people: How many the network looks for.
+        finder: What looks for them; never ``auto``: that depends on what this machine has fetched.
         kept: What cameras saw, by where they stand.
     """
 
@@ -78,14 +81,20 @@ class Watched:
     fps: float
     seconds: float
     people: int
+    finder: str = OWN_FINDER
     kept: dict[Placed, Samples] = field(default_factory=dict, repr=False, compare=False)
+
+    def _options(self) -> pose_ros.EstimatorOptions:
+        return pose_ros.EstimatorOptions(
+            max_people=self.people, smoothing=False, finder=self.finder
+        )
 
     def see(self, place: Placed) -> Samples:
         """Return the people that a camera sees."""
         if place in self.kept:
             return self.kept[place]
         cameras = DrawnCameras(self.scene, [place])
-        options = _looks_for(self.people)
+        options = self._options()
         estimator = pose_ros.create_estimator("blazepose-full", options=options)
         lifter, found = pose_ros.Lifter(), Samples()
         for _, stamp, image in cameras.frames(self.fps, self.seconds):
@@ -117,7 +126,7 @@ class Watched:
         """Yield the same for two cameras beside each other, whose pixels are matched."""
         cameras = DrawnCameras(self.scene, places)
         pair, fusion = NearPair(*cameras.views), Fusion(cameras.views)
-        options = _looks_for(self.people)
+        options = self._options()
         estimators = [pose_ros.create_estimator("blazepose-full", options=options) for _ in places]
         lifters, images = [pose_ros.Lifter() for _ in places], list[Image]()
         for i, stamp, image in cameras.frames(self.fps, self.seconds):
@@ -140,11 +149,6 @@ class Watched:
             }
             images = []
             yield fusion.update(stamp, seen), cameras.truths(stamp)
-
-
-def _looks_for(people: int) -> pose_ros.EstimatorOptions:
-    """Return the options of the network, the same whatever finder this machine has fetched."""
-    return pose_ros.EstimatorOptions(max_people=people, smoothing=False, finder="blazepose")
 
 
 def pointing(distance: float) -> Watched:
@@ -402,7 +406,7 @@ def _scene(name: str) -> Watched:
 
 def _people(args: argparse.Namespace) -> None:
     for name in args.scenes:
-        watched = _scene(name)
+        watched = dataclasses.replace(_scene(name), finder=args.finder)
         for rig, places in places_of(watched).items():
             _show(f"{name}, {rig}", people_figures(watched, places))
 
@@ -469,6 +473,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = ["crossing", "five", "walking_4.5", "walking_7"]
     several = kinds.add_parser("people", help="several people: who is who")
     several.add_argument("--scenes", nargs="+", choices=names, default=names)
+    several.add_argument("--finder", default=OWN_FINDER, help="what looks for people (%(default)s)")
     several.set_defaults(run=_people)
     knocked = kinds.add_parser("turned", help="one camera is turned by 3 degrees without notice")
     knocked.add_argument("--real", type=FilePath, help="folder of pose2sim and caliscope")
