@@ -128,6 +128,25 @@ def test_camera_that_looks_steeply_down_gives_wide_sigmas_and_one_warning(caplog
     assert "looks down at people steeply" in record.getMessage()
 
 
+def test_one_wrong_image_of_a_stream_does_not_warn_of_a_steep_camera(caplog):
+    estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)
+    actor = Actor(Path.standing(2.5, 0.0, 160.0), height=1.75)
+    above = SyntheticSource(
+        scene=Scene((actor,), 7.0), live=False, camera_height=3.1, camera_pitch_degrees=40.0
+    )
+    level = SyntheticSource(scene=Scene((actor,), 7.0), live=False)
+    steep, upright = (
+        estimator.estimate(frame.image, channels=frame.channels)
+        for frame in (above.read(), level.read())
+    )
+    lifter = Lifter(LiftOptions(height=1.75))
+    for i, poses in enumerate([upright, *[steep] * 4, upright, *[steep] * 4]):
+        lifter.lift(poses, above.camera, i / 10)
+    assert not caplog.records
+    lifter.lift(steep, above.camera, 1.0)
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize(("pitch", "warns"), [(10.0, False), (31.0, True)])
 def test_warning_begins_before_the_camera_looks_down_by_31_degrees(pitch, warns, caplog):
     estimator = pose_ros.create_estimator("blazepose-full", static=True, threads=2)

@@ -60,6 +60,7 @@ _TRUNK_STATED = 0.93
 _TURNED_SIGMA, _UPRIGHT_DEGREES = 0.35, 13.0
 _MOST_TAN = 3.0
 _STEEP_DEGREES = 20.0  # of the found lean; the true one is 5 to 10 more
+_STEEP_IMAGES = 5  # in a row: in 1 of 150 images the network has someone upright lean that far
 _FOLLOWS = 0.6  # of a hand's or foot's depth from its joint: one sigma
 _FOLLOWS_LEAST = 0.02  # meters
 _FOLLOWS_MEASURED = 0.04  # meters: what depth at a small part's keypoint differs by besides
@@ -104,6 +105,8 @@ class _Person:
     height: float | None
     filter: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(DEPTH_SMOOTHING))
     count: int = 0
+    steep: int = 0
+    """Images in a row in which the person was seen from far above."""
 
     def smooth(self, points: Float64Array, stamp: float) -> Float64Array:
         """Filter the distances of (K, 3) points, each by itself; a missing one starts over."""
@@ -215,6 +218,7 @@ class Lifter:
                 )
             if stamp is not None and abs(depth.stamp - stamp) > self.options.max_depth_skew:
                 depth = None
+        enough = 1 if stamp is None else _STEEP_IMAGES
         remembered, stamp = self._stream.take((camera.height, camera.width), stamp)
         pixels = poses.keypoints.astype(np.float64)
         rays = camera.pinhole.rays(camera.undistort(pixels))
@@ -232,7 +236,8 @@ class Lifter:
             body = None if model is None else place_body(model, sight, person.memory, floor)
             if body is None:
                 body = place_measured(sight, person.memory.size.height)
-            if body.steep and not self._warned:
+            person.steep = person.steep + 1 if body.steep else 0
+            if not self._warned and person.steep >= enough:
                 self._warned = True
                 _log.warning(
                     "the camera looks down at people steeply: without the floor or depth their "
