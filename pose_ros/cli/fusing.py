@@ -52,8 +52,8 @@ def add_fusion_arguments(parser: argparse.ArgumentParser, *, of_bags: bool = Fal
         )  # fmt: skip
     group.add_argument(
         "--calibration", metavar="RIG",
-        help="where the cameras stand: .yaml of pose-ros calibrate, OpenCV or Kalibr, or .toml of "
-        "Pose2Sim or caliscope; cameras are found by names, else by their order",
+        help="where the cameras stand: .yaml of pose-ros calibrate, OpenCV or Kalibr, .toml of "
+        "Pose2Sim or caliscope, or .json; cameras are found by names, else by their order",
     )  # fmt: skip
     group.add_argument(
         "--offset", type=float, nargs="+", metavar="S",

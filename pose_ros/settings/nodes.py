@@ -360,8 +360,8 @@ class FusionParameters:
     calibration: str = option(
         "",
         help="File that says how the cameras see and where they stand: .yaml of pose-ros "
-        "calibrate, OpenCV or Kalibr, or .toml of Pose2Sim or caliscope; empty: by camera_info "
-        "and /tf.",
+        "calibrate, OpenCV or Kalibr, .toml of Pose2Sim or caliscope, or .json; empty: by "
+        "camera_info and /tf.",
         flag="",
     )
     target_frame: str = option(

@@ -1,7 +1,8 @@
 """Files that say where several cameras stand: our own YAML, and those of other programs.
 
-Read: our YAML, OpenCV's YAML and XML of a stereo pair, the TOML of Pose2Sim and caliscope, and
-Kalibr's camchain YAML. Written: our YAML, which docs/reference/camera_rig_file.md describes.
+Read: our YAML, OpenCV's YAML and XML of a stereo pair, the TOML of Pose2Sim and caliscope, Kalibr's
+camchain YAML, and JSON or YAML with K, D, R and t of each camera. Written: our YAML, which
+docs/reference/camera_rig_file.md describes.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ def _parsed(data: bytes, path: str) -> CameraRig:
         text = data.decode("utf-8", "replace")
         text = re.sub(r"^%YAML[^\n]*\n", "", text).replace("!!opencv-matrix", "")
         return _from_stereo(_mapping(parse_yaml(text, path)))
-    found = _mapping(parse_yaml(data, path))
+    return _from_yaml(_mapping(parse_yaml(data, path)))
+
+
+def _from_yaml(found: Mapping[str, Any]) -> CameraRig:
     if found.get("format") == RIG_FORMAT:
         return _from_own(found)
     if any(isinstance(v, dict) and "intrinsics" in v for v in found.values()):
@@ -86,9 +90,11 @@ def _parsed(data: bytes, path: str) -> CameraRig:
         raise OptionError("this is the calibration of one camera, and does not say where it stands")
     if _first(found, "R") is not None:
         return _from_stereo(found)
+    if any(isinstance(v, dict) and "K" in v for v in found.values()):
+        return _from_letters(found)
     raise OptionError(
         f"expected 'format: {RIG_FORMAT}', OpenCV's K1, D1, K2, D2, R and T, Kalibr's cam0 and "
-        "cam1, or a .toml of Pose2Sim or caliscope"
+        "cam1, cameras by name with K, D, R and t, or a .toml of Pose2Sim or caliscope"
     )
 
 
@@ -357,6 +363,28 @@ def _chain_view(name: str, entry: Mapping[str, Any], pose: Float64Array) -> Came
         coefficients,
     )
     return CameraView(name, camera, Extrinsics(pose[:3, :3], pose[:3, 3]))
+
+
+# ---- K, D, R and t by name ---------------------------------------------------------------------
+
+
+def _from_letters(found: Mapping[str, Any]) -> CameraRig:
+    """Return the cameras of a file that has the letters of the literature for each."""
+    names = [name for name, entry in found.items() if isinstance(entry, dict) and "K" in entry]
+    return CameraRig(
+        tuple(_of(str(name), partial(_letters_view, str(name), found[name])) for name in names)
+    )
+
+
+def _letters_view(name: str, entry: Mapping[str, Any]) -> CameraView:
+    if entry.get("width") is None or entry.get("height") is None:
+        raise OptionError("width and height of its images are missing, in pixels")
+    turn = _array(entry, "R", None)
+    turn = _rodrigues(turn.ravel()) if turn.size == 3 else _array(entry, "R", (3, 3))
+    size = _size({"width and height": [entry["width"], entry["height"]]}, "width and height")
+    camera = Camera(*size, _array(entry, "K", (3, 3)), _PLUMB_BOB, _array(entry, "D", None).ravel())
+    shift = _array(entry, "t" if "t" in entry else "T", None).ravel()
+    return CameraView(name, camera, Extrinsics(turn, _numbers(shift, "t", (3,))))
 
 
 # ---- fields ------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Files that say where several cameras stand."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -109,6 +111,19 @@ def camchain():
     return CAMCHAIN + second + third
 
 
+@pytest.mark.parametrize("turn", [TURN, cv2.Rodrigues(TURN)[0].ravel()], ids=["3x3", "rodrigues"])
+def test_cameras_with_letters_are_read(turn):
+    same = {"width": 640, "height": 480, "K": MATRIX.tolist(), "D": LENS.tolist()}
+    text = json.dumps({
+        "comment": "cameras of a room",
+        "left": {**same, "R": np.eye(3).tolist(), "t": [0, 0, 0]},
+        "right": {**same, "R": turn.tolist(), "t": SHIFT.reshape(3, 1).tolist()},
+    })  # fmt: skip
+    found = parse_rig(text.encode(), "cameras.json")
+    assert_is_the_pair(found)
+    assert [view.name for view in found.views] == ["left", "right"]
+
+
 def test_chain_of_kalibr_adds_up():
     found = parse_rig(camchain().encode(), "camchain.yaml")
     assert_is_the_pair(CameraRig(found.views[:2]), LENS[:4])
@@ -135,6 +150,8 @@ OWN = "format: pose_ros camera rig\nversion: 1\ncameras:\n"
         ("a.yaml", "%YAML:1.0\n---\nR: 1\n", "size of the images is missing"),
         ("a.yaml", camchain().replace("pinhole", "omni"), "camera_model must be pinhole"),
         ("a.yaml", camchain().replace("T_cn_cnm1", "T"), "cam1: T_cn_cnm1 is missing"),
+        ("a.json", '{"a": {"K": 1}}', "a: width and height of its images are missing"),
+        ("a.json", '{"a": {"K": 1, "width": 9, "height": 9}}', "a: R is missing"),
         ("a.xml", "<?xml version='1.0'?><opencv_storage></opencv_storage>", "holds no matrix"),
         ("a.toml", "a = [", "not valid TOML"),
         ("a.toml", "a = 1", "no table has size, matrix"),
