@@ -12,6 +12,7 @@ from types import ModuleType
 
 from pose_ros import __version__
 from pose_ros.cli.terminal import (
+    NotTwice,
     OneLine,
     Parser,
     end_standard_output,
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_standard_streams()
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(message)s"))
+    handler.addFilter(NotTwice())
     logging.basicConfig(handlers=[handler], level=logging.INFO)
     logging.raiseExceptions = False  # a standard error that is gone or full is no defect of ours
     try:

@@ -78,6 +78,17 @@ class OneLine(logging.Formatter):
         return printable(super().formatMessage(record))
 
 
+class NotTwice(logging.Filter):
+    """Leaves out a line that the one before has said: several cameras log as one does."""
+
+    _last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the message is a new one."""
+        before, self._last = self._last, record.getMessage()
+        return self._last != before or bool(record.exc_info)
+
+
 @contextlib.contextmanager
 def signals_end_cleanly() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what is unfinished is removed.
