@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,10 @@ _LEAST_JOINTS = 4
 _LEAST_SINE = 1e-6  # between rays, and meters of a depth
 _FAR_COST = 4.0  # of what is that far off for sure
 _COVERED = 0.5  # share of a body in another's box, from which on both are at one place
+_SAME_BODY = 0.4  # of a body's size in the image: how far apart its joints are, found twice
+_MIXED_COST = 2.5  # above it a body before or behind another one may be mixed of both
+_SILENT = 2  # cameras that show no one where a new person has to be
+_EITHER = 0.5  # up to which difference a body may be of either of two people
 _WERE_ONE = 2.0  # by how much a cover counts more of people who were one
 # Logarithms of two distances that may be one, where one of two is known and where none is.
 _MOST_APART, _NEW_APART = 3.0 * math.sqrt(2.0) * SIZE_SPREAD, 1.2 * math.sqrt(2.0) * SIZE_SPREAD
@@ -471,7 +476,7 @@ class _Fits:
 
 
 def without_mixtures(
-    crowd: Crowd, groups: list[list[int]], before: NDArray[np.integer]
+    groups: list[list[int]], before: NDArray[np.integer], within: BoolArray
 ) -> list[list[int]]:
     """Return the groups without bodies that are likely mixed of two people.
 
@@ -480,29 +485,161 @@ def without_mixtures(
     other cameras see as well. Who was seen before, and is not seen elsewhere now, stays.
 
     Args:
-        crowd: n people.
         groups: Of ``group``.
         before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+        within: (n, n) of ``overlaps``.
     """
     alone = [members[0] for members in groups if len(members) == 1]
     sure = [i for members in groups if len(members) > 1 for i in members]
     if not alone or not sure:
         return groups
+    counts = {id_: int(np.equal(before, id_).sum()) for id_ in before[alone].tolist()}
+    gone = {
+        i
+        for i in alone
+        if (before[i] == NO_PERSON or counts[int(before[i])] > 1) and within[i, sure].any()
+    }
+    return [members for members in groups if members[0] not in gone]
+
+
+def overlaps(crowd: Crowd) -> BoolArray:
+    """Return (n, n) whether two bodies are before and behind each other in one image."""
     main = parts_of(crowd.skeleton).main
     known = crowd.scores[:, main] >= FOUND_SCORE
     low, high = _boxes(crowd.pixels[:, main], known, np.full(2, np.inf))
     area = np.prod(np.maximum(high - low, 0.0), axis=1)
-    counts = {id_: int(np.equal(before, id_).sum()) for id_ in before[alone].tolist()}
-    gone = set()
-    for i in alone:
-        if before[i] != NO_PERSON and counts[int(before[i])] == 1:
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    inside = np.prod(np.maximum(shared, 0.0), axis=2)
+    found: BoolArray = inside > _COVERED * np.minimum(area[:, None], area)
+    # and one body that was found twice
+    sizes = np.sqrt(np.sum((high - low) ** 2, axis=1))
+    pixels = crowd.pixels[:, main]
+    far = np.sqrt(np.sum((pixels[:, None] - pixels) ** 2, axis=3))
+    good = known[:, None] & known & np.isfinite(far)
+    far = np.where(good, far, 0.0).sum(axis=2) / np.maximum(good.sum(axis=2), 1)
+    found |= good.any(axis=2) & (far < _SAME_BODY * np.minimum(sizes[:, None], sizes))
+    found &= np.equal(crowd.views[:, None], crowd.views)
+    np.fill_diagonal(found, False)
+    return found
+
+
+def without_doubtful(
+    crowd: Crowd,
+    costs: Float64Array,
+    groups: list[list[int]],
+    places: Float64Array,
+    *,
+    before: NDArray[np.integer],
+    within: BoolArray,
+) -> list[list[int]]:
+    """Return the groups without bodies that may be of another person.
+
+    The others of a group know the person without them, and one body of another person moves all
+    joints. In doubt is a body of three and more that fits to another group clearly better, or as
+    well where the camera does not show that person; and one that fits badly to its own while it is
+    before or behind another body, or was another person. Of two that do not fit to each other, the
+    one in doubt is clearly farther from where the person is expected.
+
+    Args:
+        crowd: n people.
+        costs: (n, n) of ``pair_costs``.
+        groups: Of ``group``.
+        places: (n, n) how badly each is where the person that another one was is expected.
+        before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+        within: (n, n) of ``overlaps``.
+    """
+    bounded = np.minimum(costs, _BOUND)
+    kept = _parted(bounded, groups)
+    fits = _Doubts(
+        bounded.tolist(),
+        np.where(places >= 0.0, places, _UNKNOWN).tolist(),
+        crowd.views.tolist(),
+        before.tolist(),
+        [any(own) for own in within.tolist()],
+    )
+    for members in kept:
+        others = [group for group in kept if group is not members and len(group) > 1]
+        while len(members) > 2:
+            doubts = [fits.doubt(i, members, others) for i in members]
+            if max(doubts) <= 0.0:
+                break
+            del members[int(np.argmax(doubts))]
+        if len(members) == 2 and fits.pairs[members[0]][members[1]] > _STRANGE:
+            near, far = sorted(members, key=lambda i: fits.places[i][i])
+            off = fits.places[far][far]
+            if off > max(_UNKNOWN, fits.places[near][near] + _GAIN):
+                members.remove(far)
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class _Doubts:
+    """How much each of n people is in doubt.
+
+    Attributes:
+        pairs: n by n, bounded costs.
+        places: n by n, how badly each is where another one was expected.
+        views: Of each, the camera.
+        before: Of each, who they were a moment ago.
+        covered: Of each, whether they are before or behind another one.
+    """
+
+    pairs: list[list[float]]
+    places: list[list[float]]
+    views: list[int]
+    before: list[int]
+    covered: list[bool]
+
+    def fit(self, i: int, members: list[int]) -> float:
+        """Return how badly one fits to others: by half of them, and by place."""
+        others = [j for j in members if self.views[j] != self.views[i]]
+        if not others:
+            return math.inf
+        place = min(self.places[i][j] for j in others)
+        return median(self.pairs[i][j] for j in others) + place
+
+    def doubt(self, i: int, members: list[int], groups: list[list[int]]) -> float:
+        """Return how much one of a group is in doubt: above 0 they are.
+
+        Args:
+            i: Who.
+            members: Their group.
+            groups: All others of two and more.
+        """
+        others = [j for j in members if j != i]
+        off = median(self.pairs[i][j] for j in others)
+        was = self.before[i]
+        was_other = was != NO_PERSON and was not in (self.before[j] for j in others)
+        found = off - _MIXED_COST if self.covered[i] or was_other else -math.inf
+        own = self.fit(i, members)
+        for group in groups:
+            if own <= _GAIN and min(self.pairs[i][j] for j in group) > _DOUBTFUL:
+                continue
+            missed = self.views[i] not in (self.views[j] for j in group)
+            margin = -_EITHER * max(1.0, own / 2.0) if missed else _GAIN
+            found = max(found, own - self.fit(i, group) - margin)
+        return found
+
+
+def _parted(costs: Float64Array, groups: list[list[int]]) -> list[list[int]]:
+    """Return the groups with those parted that are two people, each of two cameras and more."""
+    found = []
+    for members in groups:
+        block = costs[np.ix_(members, members)]
+        np.fill_diagonal(block, 0.0)
+        first, second = divmod(int(block.argmax()), len(members))
+        ours = block[first] < block[second]
+        if min(ours.sum(), (~ours).sum()) < 2 or not block[np.ix_(ours, ~ours)].mean() > _STRANGE:
+            found.append(list(members))
             continue
-        others = [j for j in sure if crowd.views[j] == crowd.views[i]]
-        shared = np.minimum(high[others], high[i]) - np.maximum(low[others], low[i])
-        inside = np.prod(np.maximum(shared, 0.0), axis=1)
-        if (inside > _COVERED * np.minimum(area[others], area[i])).any():
-            gone.add(i)
-    return [members for members in groups if members[0] not in gone]
+        inner = max(block[np.ix_(own, own)].max() for own in (ours, ~ours))
+        if block[np.ix_(ours, ~ours)].min() <= inner:
+            found.append(list(members))
+        else:
+            found += [
+                [i for i, own in zip(members, side, strict=True) if own] for side in (ours, ~ours)
+            ]
+    return found
 
 
 def join_doubles(
@@ -568,6 +705,67 @@ def join_doubles(
     return list(joined.values()), wrong
 
 
+def doubtful_births(
+    views: Sequence[CameraView],
+    crowd: Crowd,
+    groups: list[list[int]],
+    before: NDArray[np.integer],
+    within: BoolArray,
+) -> set[int]:
+    """Return which groups may be no new people, by their indices.
+
+    Who one camera alone shows, where two others that look there show no one, may be nowhere. So may
+    who a camera shows that does not show a larger group, or someone who is known, although they
+    have to be in its image. And bodies each of which is before or behind one of a larger group may
+    be mixed of two people.
+
+    Args:
+        views: V cameras.
+        crowd: n people.
+        groups: Of ``group``.
+        before: (n,) who each was a moment ago; ``NO_PERSON`` where unknown.
+        within: (n, n) of ``overlaps``.
+    """
+    known = [2 * int((before[members] != NO_PERSON).sum()) >= len(members) for members in groups]
+    if all(known):
+        return set()
+    points = _middle(_placed(views, crowd))
+    sizes = [len(members) for members in groups]
+    taken = [set(crowd.views[members].tolist()) for members in groups]
+    looking, found = set(crowd.views.tolist()), set()
+    for g, members in enumerate(groups):
+        if known[g]:
+            continue
+        at = points[members]
+        larger = [h for h, size in enumerate(sizes) if size > len(members)]
+        inside = [j for h in larger for j in groups[h]]
+        missed = [
+            h
+            for h in range(len(groups))
+            if not taken[g] & taken[h] and (h in larger or known[h])
+            if any(_shows(views[v], points[groups[h]]) for v in taken[g])
+        ]
+        silent = sum(_shows(views[v], at) for v in looking - taken[g])
+        mixed = bool(inside) and within[np.ix_(members, inside)].any(axis=1).all()
+        if missed or mixed or (len(members) == 1 and silent >= _SILENT):
+            found.add(g)
+    return found
+
+
+def _shows(view: CameraView, points: Float64Array) -> bool:
+    """Return whether the middle of points (m, 3) in meters is in a camera's image."""
+    (x, y), camera = view.project(_middle(points[None]))[0], view.camera
+    return bool(0.0 <= x < camera.width and 0.0 <= y < camera.height)
+
+
+def _middle(points: Float64Array) -> Float64Array:
+    """Return (n, 3) the middle of points (n, m, 3) that are known; NaN where none is."""
+    known = np.isfinite(points).all(axis=2, keepdims=True)
+    total, count = np.where(known, points, 0.0).sum(axis=1), known.sum(axis=1)
+    found: Float64Array = total / np.where(count > 0, count, np.nan)
+    return found
+
+
 def strangers(costs: Float64Array, groups: list[list[int]]) -> list[int]:
     """Return who fits badly to all others of their group, by costs (n, n) of ``pair_costs``."""
     found = []
@@ -586,9 +784,7 @@ def _covers(views: Sequence[CameraView], crowd: Crowd) -> tuple[Float64Array, Fl
     """
     main = parts_of(crowd.skeleton).main
     sure = crowd.scores[:, main] >= FOUND_SCORE
-    centers = np.array([view.extrinsics.center for view in views])
-    flat = crowd.rays[:, main] * crowd.distances[:, None, None] + centers[crowd.views][:, None]
-    points = np.where(np.isfinite(crowd.lifted[:, main]), crowd.lifted[:, main], flat)
+    points = _placed(views, crowd)
     covers, apart = np.zeros((len(crowd), len(crowd))), np.full((len(crowd), len(crowd)), np.inf)
     for v, view in enumerate(views):
         own = np.flatnonzero(crowd.views == v)
@@ -610,6 +806,14 @@ def _covers(views: Sequence[CameraView], crowd: Crowd) -> tuple[Float64Array, Fl
         apart[own] = np.where(fine, np.abs(np.log(np.where(fine, ratio, 1.0))), np.inf)
         covers[own] = np.where(area > 0, inside / np.where(area > 0, area, 1.0), 0.0)
     return covers, apart
+
+
+def _placed(views: Sequence[CameraView], crowd: Crowd) -> Float64Array:
+    """Return (n, m, 3) meters in the world where each camera alone has the joints."""
+    main = parts_of(crowd.skeleton).main
+    centers = np.array([view.extrinsics.center for view in views])
+    flat = crowd.rays[:, main] * crowd.distances[:, None, None] + centers[crowd.views][:, None]
+    return np.where(np.isfinite(crowd.lifted[:, main]), crowd.lifted[:, main], flat)
 
 
 def _boxes(

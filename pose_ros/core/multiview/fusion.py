@@ -28,11 +28,14 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.association import (
     NO_PERSON,
     Crowd,
+    doubtful_births,
     group,
     join_doubles,
+    overlaps,
     pair_costs,
     settle,
     strangers,
+    without_doubtful,
     without_mixtures,
 )
 from pose_ros.core.multiview.body import Motion
@@ -311,14 +314,18 @@ class Fusion:
                 return steady, instant.stay(room, steady, before), None, []
         self._looked = self._stamp
         pairs = pair_costs(self._views, crowd)
-        apart = instant.known_apart(room, before)
+        apart, places = instant.known_apart(room, before), instant.places(before)
         groups = group(crowd, pairs.total, before, apart)
-        groups = settle(crowd, pairs.total, groups, instant.places(before))
+        groups = settle(crowd, pairs.total, groups, places)
         groups, wrong = join_doubles(self._views, crowd, groups, apart, before)
         groups, astray = instant.join_astray(room, groups, before)
-        groups = without_mixtures(crowd, groups, before)
+        within = overlaps(crowd)
+        groups = without_doubtful(crowd, pairs.total, groups, places, before=before, within=within)
+        groups = without_mixtures(groups, before, within)
         wrong += astray + strangers(pairs.total, groups)
-        return groups, instant.name(room, groups, self._reference), pairs.swaps, wrong
+        doubtful = doubtful_births(self._views, crowd, groups, before, within)
+        groups, people = instant.name(room, groups, self._reference, before, doubtful)
+        return groups, people, pairs.swaps, wrong
 
     def _with_sides(
         self,

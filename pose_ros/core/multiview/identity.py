@@ -128,6 +128,8 @@ class Room:
         self._moving: dict[tuple[int, int], tuple[int, float]] = {}
         # by camera and its id: since when it shows a body elsewhere than others see that person
         self.astray: dict[tuple[int, int], float] = {}
+        # the same: since when it shows someone who may be no new person
+        self.waiting: dict[tuple[int, int], float] = {}
 
     def keep(self, count: int, stamp: float, seconds: float) -> None:
         """Forget those not seen for so long, and those of another number of joints."""
@@ -248,6 +250,8 @@ class Instant:
             t = places.get(id_)
             if t is None or not self.followed[t].is_of(v, own) or self.costs[i, t] > _STEADY_COST:
                 return None
+            if self.costs[i].min() < self.costs[i, t]:
+                return None  # nearer to where another one is
             found.setdefault(t, []).append(i)
         late = any(
             len(members) > 1 and self.stamp - self.followed[t].fused > FOLLOW_SECONDS
@@ -305,8 +309,8 @@ class Instant:
                 and own[0] not in crowd.views[group]
                 and 2 * int(np.equal(before[group], before[i]).sum()) > len(group)
             ]
-            if before[i] == NO_PERSON or not others:
-                continue
+            if before[i] == NO_PERSON or not others or members not in kept:
+                continue  # or another one was joined to it
             room.astray[own] = since.get(own, self.stamp)
             if self.stamp - room.astray[own] <= _ASTRAY_SECONDS:
                 kept.remove(members)
@@ -314,10 +318,24 @@ class Instant:
                 joined.append(i)
         return kept, joined
 
-    def name(self, room: Room, groups: list[list[int]], reference: int) -> list[FusedPerson]:
-        """Return who each group of people is: someone who is remembered, or a new person.
+    def name(
+        self,
+        room: Room,
+        groups: list[list[int]],
+        reference: int,
+        before: NDArray[np.intp],
+        doubtful: set[int],
+    ) -> tuple[list[list[int]], list[FusedPerson]]:
+        """Return the groups, and who each is: someone who is remembered, or a new person.
 
-        Where the ids of cameras contradict each other, those of the ``reference`` count most.
+        A group that may be no new person is left out until it stays.
+
+        Args:
+            room: Who is in it.
+            groups: Of people.
+            reference: The camera whose ids count most where those of cameras contradict each other.
+            before: (n,) who each was a moment ago.
+            doubtful: Of ``doubtful_births``.
         """
         keys = self.crowd.keys
         ids = [[keys[i] for i in members] for members in groups]
@@ -328,14 +346,45 @@ class Instant:
             if costs[g, t] < _BOUND
         }
         taken = {person.id for person in named.values()}
+        waiting = self._waiting(room, groups, named, before, doubtful)
         for g, own in enumerate(ids):
             if g not in named:
                 others = [person for person in room.people if person.id not in taken]
-                named[g] = _of_camera(others, own) or room.enter(self.crowd.skeleton, self.stamp)
+                back = _of_camera(others, own)
+                if back is None and g in waiting:
+                    continue
+                named[g] = back or room.enter(self.crowd.skeleton, self.stamp)
                 taken.add(named[g].id)
         for g, person in named.items():
             room.learn_ids(person, ids[g], self.stamp)
-        return [named[g] for g in range(len(groups))]
+        order = sorted(named)
+        return [groups[g] for g in order], [named[g] for g in order]
+
+    def _waiting(
+        self,
+        room: Room,
+        groups: list[list[int]],
+        named: dict[int, FusedPerson],
+        before: NDArray[np.intp],
+        doubtful: set[int],
+    ) -> set[int]:
+        """Return which groups are no new person yet: those in doubt, for a while.
+
+        Who was one does not become two: bodies of someone who others show are wrong, or mixed of
+        two people.
+        """
+        since, room.waiting, found = room.waiting, {}, set()
+        present = [person.id for person in named.values()]
+        for g, members in enumerate(groups):
+            split = 2 * int(np.isin(before[members], present).sum()) >= len(members)
+            if g in named or not (split or g in doubtful):
+                continue
+            ids = [self.crowd.keys[i] for i in members]
+            start = min(since.get(own, room.astray.get(own, self.stamp)) for own in ids)
+            room.waiting.update((own, since.get(own, start)) for own in ids)
+            if self.stamp - start <= _ASTRAY_SECONDS:
+                found.add(g)
+        return found if len(found) < len(groups) else set()
 
     def stay(
         self, room: Room, groups: list[list[int]], before: NDArray[np.intp]
