@@ -15,8 +15,9 @@ to the one in front, one of the two bodies is dropped, and who comes back may ha
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from pose_ros.core.multiview.fusion import Fusion, common_stamp
 from pose_ros.core.skeletons import parts_of
 from pose_ros.core.types import Poses
 from tools.seen_bodies import looking_at
-from tools.several_cameras import REAL_FPS, Clip, real_clip
+from tools.several_cameras import REAL_FPS, Clip, count_switches, real_clip
 
 Array = NDArray[np.float64]
 SKELETON = skeletons.get("blazepose33")
@@ -302,6 +303,7 @@ class CrowdFigures:
         instants: How many there were.
         merged: In how many two people were one.
         twice: In how many one person was two.
+        more: In how many there were more people than there are.
         found: Share of people who were found.
         switches: How often the id of a person became another one.
         errors: Meters of joints whose true places are known.
@@ -311,6 +313,7 @@ class CrowdFigures:
     instants: int
     merged: int
     twice: int
+    more: int
     found: float
     switches: int
     errors: Array
@@ -358,32 +361,37 @@ def figures(
     views: Sequence[CameraView], members: Sequence[Member], instants: Sequence[Sequence[Sight]]
 ) -> CrowdFigures:
     """Return how well a crowd is fused, as the first of the cameras see it."""
-    merged = twice = found = switches = 0
+    merged = twice = more = found = switches = 0
     ids: dict[int, int] = {}
     errors, within = list[Array](), list[NDArray[np.bool_]]()
-    fusion = Fusion(views)
+    fusion, seen = Fusion(views), [list[Sight]() for _ in views]
     for instant in instants:
         sights = instant[: len(views)]
+        for last, sight in zip(seen, sights, strict=True):
+            if sight not in last:
+                last[:] = [*last[-2:], sight]
         stamp = common_stamp([sight.stamp for sight in sights], fusion.options.max_skew)
-        seen = {v.name: (own.stamp, own.poses) for v, own in zip(views, sights, strict=True)}
-        people = fusion.update(stamp, seen)
+        given = {v.name: (own.stamp, own.poses) for v, own in zip(views, sights, strict=True)}
+        people = fusion.update(stamp, given)
         shown = [
-            {sights[v].shown[row] for v, row in enumerate(rows.tolist()) if row != NO_PERSON}
-            - {NO_PERSON}
-            for rows in people.members
+            [
+                _shown(seen[v], id_, people.stamp)
+                for v, id_ in enumerate(own.tolist())
+                if id_ != NO_PERSON
+            ]
+            for own in people.camera_ids
         ]
-        merged += any(len(who) > 1 for who in shown)
-        owners = [i for who in shown for i in who]
+        sure = [[i for i in who if i != NO_PERSON] for who in shown]
+        merged += any(len(set(who)) > 1 for who in sure)
+        owners = [i for who in sure for i in set(who)]
         twice += len(owners) != len(set(owners))
-        for row, who in enumerate(shown):
-            if len(who) != 1:
+        more += len(shown) > len(members)
+        found += len(set(owners))
+        switches += count_switches(ids, people.poses.ids.tolist(), sure)
+        for row, who in enumerate(sure):
+            if len(set(who)) != 1:
                 continue
-            (i,) = who
-            found += 1
-            id_ = int(people.poses.ids[row])
-            switches += ids.get(i, id_) != id_
-            ids[i] = id_
-            member = members[i]
+            member = members[who[0]]
             off = np.linalg.norm(people.points[row] - member.joints(people.stamp), axis=1)
             known = member.person.known[member.person.at(member.start + people.stamp)[0]]
             known = known & np.isfinite(off)
@@ -394,6 +402,7 @@ def figures(
         len(instants),
         merged,
         twice,
+        more,
         found / (len(instants) * len(members)),
         switches,
         np.concatenate(errors),
@@ -401,9 +410,80 @@ def figures(
     )
 
 
+def _shown(sights: Sequence[Sight], id_: int, stamp: float) -> int:
+    """Return the person that a camera's id shows in its image nearest to a stamp."""
+    for sight in sorted(sights, key=lambda own: abs(own.stamp - stamp)):
+        rows = np.flatnonzero(sight.poses.ids == id_)
+        if len(rows):
+            return sight.shown[int(rows[0])]
+    return NO_PERSON
+
+
+def _rows(poses: Poses, rows: Sequence[int]) -> Poses:
+    """Return some of the people of a camera of a crowd."""
+    if not rows:
+        return Poses.empty(poses.skeleton)
+    names = ("ids", "scores", "boxes", "keypoints", "keypoint_scores", "depths", "world", "camera")
+    given = {name: getattr(poses, name) for name in (*names, "camera_sources", "camera_sigmas")}
+    index = np.array(rows, np.intp)
+    return poses.replace(**{k: None if v is None else v[index] for k, v in given.items()})
+
+
+def seen_by_one(instants: Sequence[Sequence[Sight]]) -> list[list[Sight]]:
+    """Return the instants with the first person in the image of the first camera alone."""
+
+    def without(sight: Sight) -> Sight:
+        rows = [i for i, who in enumerate(sight.shown) if who != 0]
+        return Sight(sight.stamp, _rows(sight.poses, rows), [sight.shown[i] for i in rows])
+
+    return [[sights[0], *map(without, sights[1:])] for sights in instants]
+
+
+def seen_seldom(instants: Sequence[Sequence[Sight]]) -> list[list[Sight]]:
+    """Return the instants with the second camera at a third of the rate of the others."""
+    return [[sights[0], instants[k - k % 3][1], *sights[2:]] for k, sights in enumerate(instants)]
+
+
+def seen_double(instants: Sequence[Sequence[Sight]], seed: int = 0) -> list[list[Sight]]:
+    """Return the instants with someone found twice by the second camera, every other second.
+
+    The second body is off by an eighth of the body's extent in the image, in one direction.
+    """
+    random, found = np.random.default_rng(seed), list[list[Sight]]()
+    who, way, id_ = 0, np.zeros(2), 1000
+    for k, sights in enumerate(instants):
+        first, sight, *others = sights
+        if k % 20 == 0:
+            angle = random.uniform(-np.pi, np.pi)
+            who, way, id_ = int(random.integers(3)), np.array([np.cos(angle), np.sin(angle)]), k
+        rows = [i for i, own in enumerate(sight.shown) if own == who]
+        if rows and k % 20 < 10:
+            poses = _rows(sight.poses, [*range(len(sight.shown)), rows[0]])
+            pixels, ids, boxes = poses.keypoints.copy(), poses.ids.copy(), poses.boxes.copy()
+            shift = 0.125 * float(np.ptp(pixels[-1, :, 1])) * way
+            pixels[-1] += shift + random.normal(0.0, 0.01, pixels[-1].shape) * np.ptp(pixels[-1])
+            ids[-1], boxes[-1] = 1000 + id_, boxes[-1] + np.tile(shift, 2)
+            poses = poses.replace(keypoints=pixels, ids=ids, boxes=boxes)
+            sight = Sight(sight.stamp, poses, [*sight.shown, who])
+        found.append([first, sight, *others])
+    return found
+
+
+SITUATIONS: dict[str, Callable[[list[list[Sight]]], list[list[Sight]]]] = {
+    "usual": list,
+    "one camera alone sees a person": seen_by_one,
+    "one camera is slow": seen_seldom,
+    "one camera finds a person twice": seen_double,
+}
 CROWDS = ((3, 4.5, 20), (4, 7.0, 21), (5, 4.5, 22), (5, 7.0, 23))
 """How many people, how far the cameras are from their middle in meters, and a seed."""
 SECONDS = 8.0
+
+
+def crowds_from(seed: int) -> list[tuple[int, float, int]]:
+    """Return six crowds of three to five people at both distances, of seeds from one on."""
+    kinds = itertools.product((3, 4, 5), (4.5, 7.0))
+    return [(count, radius, seed + i) for i, (count, radius) in enumerate(kinds)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -414,20 +494,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="of pose2sim and caliscope")
+    parser.add_argument("--seed", type=int, help="six other crowds, of seeds from this one on")
+    parser.add_argument("--people", type=int, help="only crowds of so many")
+    parser.add_argument("--cameras", nargs="+", type=int, default=[2, 3, 4, 5])
+    parser.add_argument("--situation", choices=SITUATIONS, default="usual")
     args = parser.parse_args(arguments)
     people = [recorded(real_clip(args.folder / name, fps)) for name, fps in REAL_FPS.items()]
-    for count, radius, seed in CROWDS:
+    total: dict[int, list[CrowdFigures]] = {cameras: [] for cameras in args.cameras}
+    for count, radius, seed in CROWDS if args.seed is None else crowds_from(args.seed):
+        if args.people not in (None, count):
+            continue
         views, members = ring(5, radius), crowd(people, count, seed, SECONDS)
-        instants = look(views, members, SECONDS, seed)
-        for cameras in (2, 3, 4, 5):
+        instants = SITUATIONS[args.situation](look(views, members, SECONDS, seed))
+        for cameras, rows in total.items():
             row = figures(views[:cameras], members, instants)
+            rows.append(row)
             print(
                 f"{count} people, {radius:g} m, {cameras} cameras: {row.instants} instants, "
-                f"merged {row.merged}, twice {row.twice}, switches {row.switches}, found "
-                f"{100 * row.found:.0f}%, joints median {100 * np.median(row.errors):.1f} cm, 90th "
+                f"merged {row.merged}, twice {row.twice}, more {row.more}, switches "
+                f"{row.switches}, found {100 * row.found:.0f}%, joints median "
+                f"{100 * np.median(row.errors):.1f} cm, 90th "
                 f"{100 * np.percentile(row.errors, 90):.1f} cm, in sigma {100 * row.within:.0f}%",
                 flush=True,
             )
+    for cameras, rows in total.items():
+        counts = {
+            name: sum(getattr(row, name) for row in rows)
+            for name in ("instants", "merged", "twice", "more", "switches")
+        }
+        print(f"all, {cameras} cameras: " + ", ".join(f"{k} {v}" for k, v in counts.items()))
 
 
 if __name__ == "__main__":

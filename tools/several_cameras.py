@@ -16,6 +16,7 @@ import dataclasses
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -254,10 +255,9 @@ def people_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, floa
     for people, truths in watched.fuse(places):
         count += 1
         more += len(people.poses) > len(truths)
-        shared += any(
-            len(whose(people, g, cameras, samples) - {NO_PERSON}) > 1
-            for g in range(len(people.poses))
-        )
+        shown = [whose(people, g, cameras, samples) - {NO_PERSON} for g in range(len(people.poses))]
+        shared += any(len(who) > 1 for who in shown)
+        switches += count_switches(ids, people.poses.ids.tolist(), shown)
         true = np.array([truth.world for truth in truths])
         far = np.linalg.norm(people.points - true[:, None], axis=3)
         trunks = np.where(np.isfinite(far[..., TRUNK]), far[..., TRUNK], np.inf).mean(axis=2)
@@ -265,10 +265,7 @@ def people_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, floa
         for i, best in zip(*(each.tolist() for each in best_pairs(trunks)), strict=True):
             if trunks[i, best] > _NEAR:
                 continue
-            id_ = int(people.poses.ids[best])
             found += 1
-            switches += ids.get(i, id_) != id_
-            ids[i] = id_
             joints.append(far[i, best])
             if people.poses.camera_sigmas is not None:
                 sigmas.append(people.poses.camera_sigmas[best])
@@ -284,6 +281,32 @@ def people_figures(watched: Watched, places: Sequence[Placed]) -> dict[str, floa
         "more": more,
         "shared": shared,
     }
+
+
+def count_switches(
+    ids: dict[int, int], fused: Sequence[int], shown: Sequence[Iterable[int]]
+) -> int:
+    """Return how many true people have another id now; ``ids`` are theirs, and change.
+
+    Who is who is what the cameras show: one camera alone may have the place of a person off by a
+    meter, which makes no switch. Of someone who is there twice, the id of before counts.
+
+    Args:
+        ids: By true person.
+        fused: Ids of fused people.
+        shown: Of each fused person, one entry per camera: the true person that it shows.
+    """
+    candidates: dict[int, Counter[int]] = {}
+    for id_, who in zip(fused, shown, strict=True):
+        # of a mixture nothing is known
+        for i in set(who) if len(set(who)) == 1 else ():
+            candidates.setdefault(i, Counter())[id_] += len(list(who))
+    switches = 0
+    for i, found in candidates.items():
+        best = max(found, key=lambda id_: (found[id_], id_ == ids.get(i)))
+        switches += ids.get(i, best) != best
+        ids[i] = best
+    return switches
 
 
 def whose(

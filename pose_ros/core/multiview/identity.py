@@ -309,8 +309,8 @@ class Instant:
                 and own[0] not in crowd.views[group]
                 and 2 * int(np.equal(before[group], before[i]).sum()) > len(group)
             ]
-            if before[i] == NO_PERSON or not others or members not in kept:
-                continue  # or another one was joined to it
+            if before[i] == NO_PERSON or not others:
+                continue
             room.astray[own] = since.get(own, self.stamp)
             if self.stamp - room.astray[own] <= _ASTRAY_SECONDS:
                 kept.remove(members)

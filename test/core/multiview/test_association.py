@@ -10,8 +10,10 @@ from pose_ros.core.multiview.association import (
     Crowd,
     group,
     join_doubles,
+    overlaps,
     pair_costs,
     settle,
+    without_doubtful,
 )
 from pose_ros.core.skeletons import parts_of
 from pose_ros.core.types import Poses
@@ -101,6 +103,28 @@ def test_left_and_right_swapped_in_one_camera_do_not_split_the_person(ring):
         "camera 1": seen_by(views[1], [body()], swapped=[0]),
     }
     assert associate(views, seen) == [{"camera 0": 0, "camera 1": 0}]
+
+
+def doubted(views, bodies, groups, expected):
+    """Return the groups of four cameras, whose people are in order, without those in doubt."""
+    people = [seen_by(view, bodies, noise=2.0, seed=v) for v, view in enumerate(views)]
+    crowd = Crowd.of(views, people)
+    unknown = np.full((len(crowd), len(crowd)), np.nan)
+    before, costs = np.full(len(crowd), NO_PERSON), pair_costs(views, crowd).total
+    found = without_doubtful(crowd, costs, groups, unknown, before=before, within=overlaps(crowd))
+    assert found == expected
+
+
+def test_body_of_another_person_is_left_out_of_a_group(ring):
+    """Bodies alternate: those of even index are the first person's."""
+    views, bodies = ring(4), [body(-0.6, 0.0), body(0.6, 0.4, height=1.65)]
+    doubted(views, bodies, [[0, 2, 4, 6], [1, 3, 5, 7]], [[0, 2, 4, 6], [1, 3, 5, 7]])
+    doubted(views, bodies, [[0, 2, 4, 7], [1, 3, 5]], [[0, 2, 4], [1, 3, 5]])
+
+
+def test_group_of_two_people_with_two_cameras_each_is_parted(ring):
+    views, bodies = ring(4), [body(-0.6, 0.0), body(0.6, 0.4, height=1.65)]
+    doubted(views, bodies, [[0, 2, 5, 7]], [[0, 2], [5, 7]])
 
 
 @pytest.mark.parametrize("apart", [0.3, 0.4])

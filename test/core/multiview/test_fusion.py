@@ -357,6 +357,50 @@ def test_camera_that_loses_a_person_adds_no_second_one(ring, count, before):
         assert far(people, [body()]) < 0.06
 
 
+@pytest.mark.parametrize("way", [(50.0, 0.0), (-36.0, 36.0), (0.0, 60.0)])
+def test_person_found_twice_by_one_camera_stays_one(ring, way):
+    """The second body is off by a little, which lasts."""
+    views = ring(4)
+    fusion = Fusion(views)
+    for i in range(30):
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        if i >= 5:
+            poses = seen_by(views[1], [body(), body()], noise=1.0, seed=i)
+            pixels = poses.keypoints.copy()
+            pixels[1] += way
+            seen["camera 1"] = i / 10, poses.replace(keypoints=pixels)
+        people = fusion.update(i / 10, seen)
+        assert people.poses.ids.tolist() == [0], i
+        assert far(people, [body()]) < 0.06, i
+
+
+def test_new_person_where_others_see_no_one_waits_for_a_second(ring):
+    views = ring(4)
+    fusion = Fusion(views)
+    counts = []
+    for i in range(30):
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        if i >= 5:
+            bodies = [body(), body(0.9, -0.9)]
+            seen["camera 1"] = i / 10, seen_by(views[1], bodies, noise=1.0, seed=i)
+        people = fusion.update(i / 10, seen)
+        counts.append(len(people.poses))
+        assert people.members[people.poses.ids == 0].tolist() == [[0] * 4], i
+    assert counts[:15] == [1] * 15
+    assert counts[-10:] == [2] * 10
+
+
+def test_new_person_that_two_cameras_see_is_there_at_once(ring):
+    views = ring(4)
+    fusion = Fusion(views)
+    for i in range(8):
+        bodies = [body()] if i < 5 else [body(), body(0.9, -0.9)]
+        seen = sample(views, i / 10, [body()], noise=1.0)
+        for view in views[1:3]:
+            seen[view.name] = i / 10, seen_by(view, bodies, noise=1.0, seed=i)
+        assert len(fusion.update(i / 10, seen).poses) == len(bodies), i
+
+
 def test_person_that_each_camera_has_elsewhere_stays_one(ring):
     views = ring(3)
     fusion = Fusion(views)
