@@ -164,7 +164,7 @@ class Camera:
             return xy
         coefficients = self._lens()
         flat = xy.reshape(-1, 2)
-        known = np.isfinite(flat[:, 0]) & np.isfinite(flat[:, 1])
+        known = np.isfinite(flat).all(axis=1)
         if known.all():  # OpenCV takes no empty list
             return self._solve_lens(flat, coefficients).reshape(xy.shape) if len(flat) else xy
         found = np.full_like(flat, np.nan)
@@ -203,14 +203,11 @@ class Camera:
             )
             rays = cv2.convertPointsToHomogeneous(solved)
             again, _ = cv2.projectPoints(rays, _ZERO, _ZERO, self.matrix, coefficients)
-        error = np.abs(np.asarray(again, np.float64).reshape(-1, 2) - pixels[:, 0])
-        plane = np.asarray(solved, np.float64).reshape(-1, 2) @ self.matrix[:2, :2].T
-        plane += self.matrix[:2, 2]
+        found: Float64Array = solved[:, 0] @ self.matrix[:2, :2].T + self.matrix[:2, 2]
         # written so that NaN is left out too
-        plane[~((error[:, 0] <= _UNDISTORTED_WITHIN) & (error[:, 1] <= _UNDISTORTED_WITHIN))] = (
-            np.nan
-        )
-        found: Float64Array = plane
+        fine = np.abs(again - pixels) <= _UNDISTORTED_WITHIN
+        if not fine.all():
+            found[~fine.all(axis=(1, 2))] = np.nan
         return found
 
     def _require_undistorted(self) -> None:

@@ -82,6 +82,9 @@ class Skeleton:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # caches ask for it all the time, and few names repeat
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.keypoints)}

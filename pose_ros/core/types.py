@@ -74,6 +74,8 @@ class PositionSource(IntEnum):
     """Where the viewing rays of several calibrated cameras meet."""
 
 
+_LAST_SOURCE = max(source.value for source in PositionSource)
+
 NO_BODY = 2**30
 """Number from which on, in place of a person's id, a hand has no body. No person has such an id."""
 
@@ -333,7 +335,7 @@ class Poses:
         for name in ("scores", "keypoint_scores", "label_scores", "masks"):
             array = getattr(self, name)
             # written so that NaN fails too
-            if array is not None and not bool(np.all((array >= 0) & (array <= 1))):
+            if array is not None and not ((array >= 0) & (array <= 1)).all():
                 raise OptionError(f"Poses.{name}: expected values in [0, 1]")
         if self.labels is not None and not any(self.labels):
             object.__setattr__(self, "labels", None)
@@ -349,16 +351,14 @@ class Poses:
         elif known is None and self.camera_sources is not None and not self.camera_sources.any():
             object.__setattr__(self, "camera_sources", None)
         if self.camera_sources is not None:
-            has_source = self.camera_sources != PositionSource.NONE
-            if known is None or not np.array_equal(known, has_source):
+            has_source = self.camera_sources != PositionSource.NONE.value
+            if known is None or (known != has_source).any():
                 raise OptionError("Poses.camera_sources: expected NONE where camera is NaN, only")
-            if np.any(self.camera_sources > max(PositionSource)):
-                raise OptionError(
-                    f"Poses.camera_sources: expected values up to {max(PositionSource):d}"
-                )
+            if (self.camera_sources > _LAST_SOURCE).any():
+                raise OptionError(f"Poses.camera_sources: expected values up to {_LAST_SOURCE}")
         if self.camera_sigmas is not None:
             positive = self.camera_sigmas >= 0  # False for NaN
-            if known is None or not np.array_equal(known, positive):
+            if known is None or (known != positive).any():
                 raise OptionError(
                     "Poses.camera_sigmas: expected 0 or more, and NaN where camera is NaN"
                 )

@@ -13,12 +13,11 @@ View Geometry, 2nd edition, section 11.4.3.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import median
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.triangulation import (
     LEAST_SCORE,
     BoolArray,
+    axes_first,
     cross,
     dot,
     pixels_per_meter,
@@ -122,6 +122,12 @@ class Crowd:
         """Index of the camera and its own id, of each."""
         return list(zip(self.views.tolist(), self.ids.tolist(), strict=True))
 
+    @cached_property
+    def by_camera(self) -> list[slice]:
+        """Those of each camera that sees someone: they follow each other."""
+        starts = np.flatnonzero(self.views[1:] != self.views[:-1]) + 1
+        return [slice(a, b) for a, b in pairwise([0, *starts.tolist(), len(self)])]
+
     def swapped(self, swaps: BoolArray) -> Crowd:
         """Return the people with left and right of parts of them swapped, (n, S)."""
         if not swaps.any():
@@ -165,45 +171,43 @@ class Crowd:
         which = np.repeat([v for v, _ in given], counts).astype(np.intp)
         focals = np.array([view.focal for view in views])[which]
 
-        def join(arrays: Iterable[NDArray[Any] | None], *width: int) -> Float64Array:
-            """Return all people's, NaN where a camera does not say."""
+        def join(name: str, *shape: int) -> Float64Array:
+            """Return a field of all people; NaN, in that shape, where a camera does not say."""
+            fields = [getattr(poses, name) for poses in all_poses]
             blank = (
-                np.full((count, len(skeleton), *width), np.nan) if array is None else array
-                for count, array in zip(counts, arrays, strict=True)
+                np.full((count, *shape), np.nan) if field is None else field
+                for count, field in zip(counts, fields, strict=True)
             )
-            return np.concatenate(list(blank)).astype(np.float64)
+            return np.concatenate(list(blank), dtype=np.float64)
 
-        scores = join(poses.keypoint_scores for poses in all_poses)
-        pixels = join(poses.keypoints for poses in all_poses)
-        scale = pixels_per_meter(pixels, join((poses.world for poses in all_poses), 3))
-        pixel_sigmas = sigmas_of_size(pixels, join(poses.boxes for poses in all_poses), scale)
+        keypoints = len(skeleton)
+        scores, pixels = join("keypoint_scores"), join("keypoints")
+        scale = pixels_per_meter(pixels, join("world", keypoints, 3))
+        pixel_sigmas = sigmas_of_size(pixels, join("boxes"), scale)
         distances = focals * DEFAULT_HEIGHT / (NETWORK_HEIGHT * scale)
-        depths = join(None if poses.camera is None else poses.camera[..., 2] for poses in all_poses)
+        camera = join("camera", keypoints, 3)
+        depths = camera[..., 2]
         known = np.isfinite(depths)
         found = known.sum(axis=1)
         depth = np.where(known, depths, 0.0).sum(axis=1) / np.maximum(found, 1)
-        stated = join(poses.camera_sigmas for poses in all_poses)
+        stated = join("camera_sigmas", keypoints)
         # of who does not say it, as unsure as people of unknown height are
         silent = np.repeat([poses.camera_sigmas is None for poses in all_poses], counts)
+        turns = np.array([view.extrinsics.rotation for view in views])[which]
+        moves = np.array([view.extrinsics.translation for view in views])[which]
         return cls(
             skeleton=skeleton,
             views=which,
             rows=np.concatenate([np.arange(count) for count in counts]),
             ids=np.concatenate([poses.ids for poses in all_poses]),
             pixels=pixels,
-            rays=join(views[v].rays(poses.keypoints) for v, poses in given),
+            rays=np.concatenate([views[v].rays(poses.keypoints) for v, poses in given]),
             scores=scores,
             pixel_sigmas=pixel_sigmas,
-            sigmas=(pixel_sigmas / focals)[:, None] / np.clip(scores, LEAST_SCORE, 1.0),
-            people=join(poses.scores for poses in all_poses),
+            sigmas=(pixel_sigmas / focals)[:, None] / np.maximum(scores, LEAST_SCORE),
+            people=join("scores"),
             distances=np.where(found > 0, depth, distances),
-            lifted=join(
-                (
-                    None if poses.camera is None else views[v].extrinsics.to_world(poses.camera)
-                    for v, poses in given
-                ),
-                3,
-            ),
+            lifted=(camera - moves[:, None]) @ turns,
             lifted_sigmas=np.where(silent[:, None], _UNSTATED * depths, stated),
             sources=np.concatenate(
                 [
@@ -213,12 +217,7 @@ class Crowd:
                     for poses in all_poses
                 ]
             ),
-            clothes=np.concatenate(
-                [
-                    np.full((len(poses), 6), np.nan) if poses.clothes is None else poses.clothes
-                    for poses in all_poses
-                ]
-            ).astype(np.float64),
+            clothes=join("clothes", 6),
         )
 
 
@@ -247,23 +246,26 @@ def pair_costs(views: Sequence[CameraView], crowd: Crowd) -> Costs:
     first, second = np.nonzero(np.less(crowd.views[:, None], crowd.views))
     if not len(first):
         return Costs(total, swaps)
-    units = unit(crowd.rays[:, main])
-    centers = np.array([view.extrinsics.center for view in views])
-    shift = centers[crowd.views[second]] - centers[crowd.views[first]]
+    units = unit(axes_first(crowd.rays.take(main, axis=1)))
+    centers = np.array([view.extrinsics.center for view in views]).T
+    places = centers.take(crowd.views, axis=1)
+    shift = places.take(second, axis=1) - places.take(first, axis=1)
     length = np.sqrt(dot(shift, shift))
     fine = np.greater(length, _LEAST_SINE)  # two cameras at one place say nothing of depth
-    base = (shift / np.where(fine, length, 1.0)[:, None])[:, None, :]
-    a, b = units[first], units[second]
-    scores = crowd.scores[:, main]
-    spread = crowd.sigmas[:, main] ** 2 + _CALIBRATION**2
+    base = (shift / np.where(fine, length, 1.0))[..., None]
+    a, b = units.take(first, axis=1), units.take(second, axis=1)
+    scores = crowd.scores.take(main, axis=1)
+    spread = crowd.sigmas.take(main, axis=1) ** 2 + _CALIBRATION**2
     across_a, across_b = cross(a, base), cross(b, base)
     wide_a, wide_b = dot(across_a, across_a), dot(across_b, across_b)
 
     def compare(other: NDArray[np.intp]) -> tuple[Float64Array, Float64Array]:
         """Return squares (p, k) and weights, with keypoint ``other`` of the second person."""
-        off = dot(across_a, b[:, other])
-        sigma = spread[first] * wide_b[:, other] + spread[second][:, other] * wide_a
-        weights = np.minimum(scores[first], scores[second][:, other])
+        off = dot(across_a, b.take(other, axis=2))
+        spreads = spread.take(first, axis=0), spread.take(other, axis=1).take(second, axis=0)
+        sigma = spreads[0] * wide_b.take(other, axis=1) + spreads[1] * wide_a
+        weights = scores.take(other, axis=1).take(second, axis=0)
+        weights = np.minimum(scores.take(first, axis=0), weights)
         good = np.isfinite(off) & (sigma > 0)
         squares = np.where(good, off**2 / np.where(good, sigma, 1.0), 0.0)
         return np.minimum(squares, _BOUND), np.where(good, weights, 0.0)
@@ -304,28 +306,29 @@ def _distance_costs(
     Args:
         crowd: The people.
         pairs: (p,) the first person of each pair, and the second.
-        units: (p, m, 3) along their rays.
-        shift: (p, 3) from the first one's camera to the second one's.
+        units: (3, p, m) along their rays.
+        shift: (3, p) from the first one's camera to the second one's.
     """
     main = parts_of(crowd.skeleton).main
     a, b = units
     normal = cross(a, b)
-    good = np.isfinite(dot(normal, normal))
-    normal = np.where(good[..., None], normal, 0.0)
+    squared = dot(normal, normal)
+    good = np.isfinite(squared)
+    normal = np.where(good, normal, 0.0)
     count = np.maximum(good.sum(axis=1), 1)
-    wide = dot(normal, normal).sum(axis=1)
+    wide = np.where(good, squared, 0.0).sum(axis=1)
     sine = np.sqrt(wide / count)
-    costs = np.zeros(len(shift))
-    aside = cross(normal, shift[:, None])
-    rays, sigmas = crowd.rays[:, main], crowd.sigmas[:, main]
+    costs = np.zeros(len(wide))
+    aside = cross(normal, shift[..., None])
+    rays, sigmas = axes_first(crowd.rays.take(main, axis=1)), crowd.sigmas.take(main, axis=1)
     lengths = dot(rays, rays)
     for who, other in zip(pairs, (b, a), strict=True):
         # the one length along all rays of a person that brings them nearest to the other's
         met = np.where(good, dot(aside, other), 0.0).sum(axis=1)
         along = met / np.where(wide > 0, wide, 1.0)
-        length = np.where(good, lengths[who], 0.0).sum(axis=1) / count
+        length = np.where(good, lengths.take(who, axis=0), 0.0).sum(axis=1) / count
         depth = along / np.sqrt(np.maximum(length, 1.0))
-        sigma = np.where(good, sigmas[who], 0.0).sum(axis=1) / count
+        sigma = np.where(good, sigmas.take(who, axis=0), 0.0).sum(axis=1) / count
         # rays that are almost parallel meet anywhere: inverse depths have even errors
         spread = (sigma / np.maximum(sine, _LEAST_SINE)) ** 2 + SIZE_SPREAD**2
         expected = crowd.distances[who]
@@ -359,15 +362,13 @@ def group(
     two = _STAYED if apart is None else np.where(apart, _STAYED, _WERE_TWO)
     costs = costs + np.where(both, np.where(same, -_STAYED, two), 0.0)
     # of two cameras, what is best for all people together and not for one alone
-    for v in range(int(crowd.views.max(initial=0))):
-        for w in range(v + 1, int(crowd.views.max()) + 1):
-            rows, columns = np.flatnonzero(crowd.views == v), np.flatnonzero(crowd.views == w)
-            if min(len(rows), len(columns)) < 2:
-                continue
-            part = np.minimum(costs[np.ix_(rows, columns)], 2.0 * _BOUND)
-            lines, places = best_pairs(part)
-            costs[rows[lines], columns[places]] -= _BEST
-            costs[columns[places], rows[lines]] -= _BEST
+    for ours, theirs in combinations(crowd.by_camera, 2):
+        part = costs[ours, theirs]
+        if min(part.shape) < 2:
+            continue
+        lines, places = best_pairs(np.minimum(part, 2.0 * _BOUND))
+        part[lines, places] -= _BEST
+        costs[theirs, ours][places, lines] -= _BEST
     groups: list[list[int]] = [[i] for i in range(count)]
     sums, sizes = costs.copy(), np.ones((count, count))
     np.fill_diagonal(sums, np.inf)

@@ -22,7 +22,7 @@ from pose_ros.core.lifting.body_model import (
     FOREARM,
     UPPER_ARM,
 )
-from pose_ros.core.multiview.triangulation import BoolArray, diagonals, dot, inverses
+from pose_ros.core.multiview.triangulation import BoolArray, diagonal, inverses
 from pose_ros.core.skeletons import SIDES, Skeleton
 
 _TRUNK_SPREAD = 0.06  # of a side of the trunk, whose length changes as people bow
@@ -44,14 +44,14 @@ class BoneLengths:
     Attributes:
         ends: (2, B) indices of keypoints: where bones begin, and where they end.
         kinds: (B,) index of each bone's kind.
-        steps: Groups of bones that share no joint, in the order in which they hold it.
+        steps: Bones in a row that share no joint, in the order in which they hold it.
         logs: (C,) logarithm of the length in meters of a body of unknown height.
         variances: (C,) of it.
     """
 
     ends: NDArray[np.intp]
     kinds: NDArray[np.intp]
-    steps: tuple[NDArray[np.intp], ...]
+    steps: tuple[slice, ...]
     logs: Float64Array
     variances: Float64Array
 
@@ -77,12 +77,13 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
     which: list[int] = []
     logs: list[float] = []
     variances: list[float] = []
-    steps: dict[int, list[int]] = {}
+    steps: dict[int, slice] = {}
     for step, length, spread, pairs in kinds:
         there = [pair for pair in pairs if set(pair) <= names.keys()]
         if not there:
             continue
-        steps.setdefault(step, []).extend(range(len(starts), len(starts) + len(there)))
+        before = steps.get(step, slice(len(starts), 0))
+        steps[step] = slice(before.start, len(starts) + len(there))
         starts += [names[start] for start, _ in there]
         ends += [names[end] for _, end in there]
         which += [len(logs)] * len(there)
@@ -91,7 +92,7 @@ def bone_lengths_of(skeleton: Skeleton) -> BoneLengths:
     return BoneLengths(
         np.array([starts, ends], np.intp),
         np.array(which, np.intp),
-        tuple(np.array(bones, np.intp) for bones in steps.values()),
+        tuple(steps.values()),
         np.array(logs),
         np.array(variances),
     )
@@ -126,25 +127,24 @@ def hold_bones(
         seen: (G, K) in [0, 1], the share of what is known of a joint that rays of cameras say.
     """
     logs, variances = lengths
-    lengths_known, expected = np.exp(logs), variances + _ROUGHNESS**2
-    weights = _SEEN_WEIGHT * seen[:, bones.ends[0]] * seen[:, bones.ends[1]]
+    lengths_known = np.exp(logs).take(bones.kinds, axis=1)
+    expected = lengths_known**2 * (variances + _ROUGHNESS**2).take(bones.kinds, axis=1)
+    weights = _SEEN_WEIGHT * seen.take(bones.ends[0], axis=1) * seen.take(bones.ends[1], axis=1)
     weights = np.minimum(np.maximum(weights, _LEAST_SEEN), 1.0)
     for step in bones.steps:
-        joints, kind = bones.ends[:, step], bones.kinds[step]
-        usual = lengths_known[:, kind]
+        joints, usual = bones.ends[:, step], lengths_known[:, step]
         line = _along(points, covariances, joints)
         along = line.along.sum(axis=1)
         # joints that may be off across the bone: it is longer than it looks, by an unknown length
-        bend = (line.whole - along) / (2.0 * np.maximum(line.long, usual))
-        total = along + usual**2 * expected[:, kind] + 2.0 * bend**2
-        total /= weights[:, step]
+        bend = (line.whole - along) / np.maximum(line.long, usual)
+        total = (along + expected[:, step] + 0.5 * bend**2) / weights[:, step]
         off, moved = usual - line.long, line.moved
         fine = off**2 <= _MOST_OFF**2 * total  # not where one of them is NaN
         if not fine.all():
             off, total = np.where(fine, off, 0.0), np.where(fine, total, np.inf)
             moved = np.where(fine[:, None, :, None], moved, 0.0)
-        points[:, joints] = line.points + _TO_ENDS * (off / total)[:, None, :, None] * moved
         scaled = moved / total[:, None, :, None]
+        points[:, joints] = line.points + _TO_ENDS * off[:, None, :, None] * scaled
         covariances[:, joints] = line.spread - scaled[..., :, None] * moved[..., None, :]
 
 
@@ -212,9 +212,9 @@ class _Bones(NamedTuple):
 
 def _along(points: Float64Array, covariances: Float64Array, joints: NDArray[np.intp]) -> _Bones:
     """Return the bones between joints (2, b)."""
-    at, spread = points[:, joints], covariances[:, joints]
+    at, spread = points.take(joints, axis=1), covariances.take(joints, axis=1)
     line = at[:, 1] - at[:, 0]
-    long = np.sqrt(dot(line, line))
+    long = np.sqrt(np.einsum("gbi,gbi->gb", line, line))
     unit = line / np.where(long > 0, long, np.nan)[..., None]
     moved = (spread @ unit[:, None, ..., None])[..., 0]
     along = np.einsum("gebi,gbi->geb", moved, unit)
@@ -225,12 +225,14 @@ def _along(points: Float64Array, covariances: Float64Array, joints: NDArray[np.i
 class Motion:
     """Places and speeds of M joints, by a Kalman filter of constant velocity.
 
+    Axes of the world come first: NumPy is quicker that way.
+
     Attributes:
-        points: (M, 3) meters; NaN where a joint was not seen yet.
-        speeds: (M, 3) meters a second.
-        spread: (M, 3, 3) covariance of the points.
-        mixed: (M, 3, 3) of points and speeds.
-        speed_spread: (M, 3, 3) of speeds.
+        points: (3, M) meters; NaN where a joint was not seen yet.
+        speeds: (3, M) meters a second.
+        spread: (3, 3, M) covariance of the points.
+        mixed: (3, 3, M) of points and speeds.
+        speed_spread: (3, 3, M) of speeds.
     """
 
     points: Float64Array
@@ -242,15 +244,15 @@ class Motion:
     @classmethod
     def unknown(cls, count: int) -> Motion:
         """Return the motion of joints of which nothing is known."""
-        cubes = np.zeros((3, count, 3, 3))
-        return cls(np.full((count, 3), np.nan), np.zeros((count, 3)), *cubes)
+        cubes = np.zeros((3, 3, 3, count))
+        return cls(np.full((3, count), np.nan), np.zeros((3, count)), *cubes)
 
     @classmethod
     def join(cls, parts: list[Motion]) -> Motion:
         """Return the motions of several bodies as one."""
         return cls(
             *(
-                np.concatenate([getattr(part, name) for part in parts])
+                np.concatenate([getattr(part, name) for part in parts], axis=-1)
                 for name in ("points", "speeds", "spread", "mixed", "speed_spread")
             )
         )
@@ -258,55 +260,55 @@ class Motion:
     def of(self, joints: slice | NDArray[np.intp]) -> Motion:
         """Return the motion of some of the joints."""
         return Motion(
-            self.points[joints],
-            self.speeds[joints],
-            self.spread[joints],
-            self.mixed[joints],
-            self.speed_spread[joints],
+            self.points[:, joints],
+            self.speeds[:, joints],
+            self.spread[..., joints],
+            self.mixed[..., joints],
+            self.speed_spread[..., joints],
         )
 
     def predicted(self, elapsed: Float64Array) -> Motion:
         """Return the motion ``elapsed`` (M,) seconds on."""
-        t = elapsed[:, None]
-        u = t[..., None]
-        gained = u * self.speed_spread
-        spread = self.spread + u * (self.mixed + self.mixed.transpose(0, 2, 1) + gained)
+        gained = elapsed * self.speed_spread
+        spread = self.spread + elapsed * (self.mixed + self.mixed.transpose(1, 0, 2) + gained)
         mixed, speed_spread = self.mixed + gained, self.speed_spread.copy()
-        diagonals(spread)[:] += _ACCELERATION / 3.0 * t**3
-        diagonals(mixed)[:] += _ACCELERATION / 2.0 * t**2
-        diagonals(speed_spread)[:] += _ACCELERATION * t
-        return Motion(self.points + t * self.speeds, self.speeds, spread, mixed, speed_spread)
+        diagonal(spread)[:] += _ACCELERATION / 3.0 * elapsed**3
+        diagonal(mixed)[:] += _ACCELERATION / 2.0 * elapsed**2
+        diagonal(speed_spread)[:] += _ACCELERATION * elapsed
+        points = self.points + elapsed * self.speeds
+        return Motion(points, self.speeds, spread, mixed, speed_spread)
 
     def corrected(self, points: Float64Array, spread: Float64Array, new: BoolArray) -> Motion:
-        """Return the motion with joints (M, 3) as they were seen, and their covariances.
+        """Return the motion with joints (3, M) as they were seen, and their covariances.
 
         Args:
             points: Meters; NaN leaves the prediction as it is.
-            spread: (M, 3, 3).
+            spread: (3, 3, M).
             new: (M,) joints for which what was before does not count.
         """
-        seen: BoolArray = np.isfinite(points.sum(axis=1))
-        start = seen & (new | ~np.isfinite(self.points.sum(axis=1)))
+        seen: BoolArray = np.isfinite(points.sum(axis=0))
+        start = seen & (new | ~np.isfinite(self.points.sum(axis=0)))
         go_on = seen & ~start
-        measured = np.where(seen[:, None, None], spread, _EYE)
-        gain_base = inverses(np.where(go_on[:, None, None], self.spread + measured, _EYE))
-        fine = go_on & np.isfinite(gain_base[:, 0, 0])
-        gain_base = np.where(fine[:, None, None], gain_base, 0.0)
-        gain, speed_gain = self.spread @ gain_base, self.mixed.transpose(0, 2, 1) @ gain_base
-        off = np.where(fine[:, None], points - self.points, 0.0)[..., None]
+        eye = _EYE[..., None]
+        measured = np.where(seen, spread, eye)
+        gain_base = inverses(np.where(go_on, self.spread + measured, eye))
+        fine = go_on & np.isfinite(gain_base[0, 0])
+        gain_base = np.where(fine, gain_base, 0.0)
+        gain = np.einsum("ijm,jkm->ikm", self.spread, gain_base)
+        speed_gain = np.einsum("jim,jkm->ikm", self.mixed, gain_base)
+        off = np.where(fine, points - self.points, 0.0)
         found = Motion(
-            self.points + (gain @ off)[..., 0],
-            self.speeds + (speed_gain @ off)[..., 0],
-            self.spread - gain @ self.spread,
-            self.mixed - gain @ self.mixed,
-            self.speed_spread - speed_gain @ self.mixed,
+            self.points + np.einsum("ijm,jm->im", gain, off),
+            self.speeds + np.einsum("ijm,jm->im", speed_gain, off),
+            self.spread - np.einsum("ijm,jkm->ikm", gain, self.spread),
+            self.mixed - np.einsum("ijm,jkm->ikm", gain, self.mixed),
+            self.speed_spread - np.einsum("ijm,jkm->ikm", speed_gain, self.mixed),
         )
-        wide = start[:, None, None]
         if not start.any():
             return found
-        found.points = np.where(start[:, None], points, found.points)
-        found.speeds = np.where(start[:, None], 0.0, found.speeds)
-        found.spread = np.where(wide, measured, found.spread)
-        found.mixed = np.where(wide, 0.0, found.mixed)
-        found.speed_spread = np.where(wide, _SPEED**2 * _EYE, found.speed_spread)
+        found.points = np.where(start, points, found.points)
+        found.speeds = np.where(start, 0.0, found.speeds)
+        found.spread = np.where(start, measured, found.spread)
+        found.mixed = np.where(start, 0.0, found.mixed)
+        found.speed_spread = np.where(start, _SPEED**2 * eye, found.speed_spread)
         return found

@@ -88,8 +88,8 @@ def _move(other: tuple[float, Poses], nearest: tuple[float, Poses], stamp: float
     (there, before), (here, poses) = other, nearest
     if abs(stamp - here) < _SAME_SECONDS or poses.skeleton != before.skeleton:
         return poses
-    rows = {int(id_): i for i, id_ in enumerate(before.ids)}
-    pairs = [(i, rows[int(id_)]) for i, id_ in enumerate(poses.ids) if int(id_) in rows]
+    rows = {id_: i for i, id_ in enumerate(before.ids.tolist())}
+    pairs = [(i, rows[id_]) for i, id_ in enumerate(poses.ids.tolist()) if id_ in rows]
     if not pairs:
         return poses
     now, then = (list(indices) for indices in zip(*pairs, strict=True))
@@ -101,10 +101,10 @@ def _move(other: tuple[float, Poses], nearest: tuple[float, Poses], stamp: float
         found[now] += np.where(np.isfinite(step), step, 0.0)
         return found
 
-    poses = poses.replace(keypoints=moved(poses.keypoints, before.keypoints))
+    keypoints = moved(poses.keypoints, before.keypoints)
     if poses.camera is None or before.camera is None:
-        return poses
-    return poses.replace(camera=moved(poses.camera, before.camera))
+        return poses.replace(keypoints=keypoints)
+    return poses.replace(keypoints=keypoints, camera=moved(poses.camera, before.camera))
 
 
 class ClockOffsets:

@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,14 @@ from pose_ros.core.multiview.identity import (
     side_cosines,
 )
 from pose_ros.core.multiview.placement import place, rays_of
-from pose_ros.core.multiview.triangulation import BoolArray, Triangulated, cross, dot, unit
+from pose_ros.core.multiview.triangulation import (
+    BoolArray,
+    Triangulated,
+    axes_first,
+    cross,
+    dot,
+    unit,
+)
 from pose_ros.core.multiview.turned import CameraTurns
 from pose_ros.core.skeletons import FOUND_SCORE, Skeleton, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
@@ -269,7 +277,7 @@ class Fusion:
         motion = _follow(instant, people, placed, fresh)
         points = placed.points
         if self.options.smoothing:
-            smooth = motion.points.reshape(points.shape)
+            smooth = motion.points.T.reshape(points.shape)
             points = np.where(np.isfinite(points), smooth, np.nan)
         cosines = side_cosines(crowd.skeleton, placed.points)
         seen = rows != NO_PERSON
@@ -347,30 +355,31 @@ class Fusion:
         parts = parts_of(crowd.skeleton)
         swaps = np.zeros((len(crowd), max(1, parts.count)), bool)
         fresh = np.zeros((len(groups), len(crowd.skeleton)), bool)
-        doubt = np.ones_like(crowd.sigmas)
         known = {person.id: t for t, person in enumerate(instant.followed)}
-        followed = [
-            (i, known[person.id], g)
-            for g, (members, person) in enumerate(zip(groups, people, strict=True))
+        followed = {
+            g: known[person.id]
+            for g, person in enumerate(people)
             if person.id in known and instant.stamp - person.fused <= FOLLOW_SECONDS
-            for i in members
-        ]
+        }
+        sigmas = crowd.sigmas
         if followed:
-            rows, places, which = (list(values) for values in zip(*followed, strict=True))
-            swaps[rows], squares = instant.compare(rows, places)
-            for g in set(which):
+            counts = [len(groups[g]) for g in followed]
+            rows = [i for g in followed for i in groups[g]]
+            swaps[rows], squares = instant.compare(rows, np.repeat([*followed.values()], counts))
+            for g in followed if swaps.any() else ():
                 members = groups[g]
                 if len(members) > 1 and swaps[members].any():
                     given = self._unlikely(crowd, members, swaps)
                     swaps[members] &= ~given
                     fresh[g] = given[parts.parts] & (parts.parts >= 0)
-            squares[fresh[which]] = np.nan  # the prediction is wrong
-            doubt[rows] = _doubt(squares, np.array(which))
-        now = {g for _, _, g in followed}
+            if fresh.any():
+                squares[fresh[np.repeat([*followed], counts)]] = np.nan  # the prediction is wrong
+            sigmas = sigmas.copy()
+            sigmas[rows] *= _doubt(squares, counts)
         for g, members in enumerate(groups):
-            if pair_swaps is not None and g not in now and len(members) > 1:
+            if pair_swaps is not None and g not in followed and len(members) > 1:
                 swaps[members] = self._first_swaps(crowd, members, pair_swaps)
-        return replace(crowd, sigmas=crowd.sigmas * doubt).swapped(swaps), swaps, fresh
+        return replace(crowd, sigmas=sigmas).swapped(swaps), swaps, fresh
 
     def _unlikely(self, crowd: Crowd, members: list[int], swaps: BoolArray) -> BoolArray:
         """Return (S,) which parts of a followed person no camera has swapped.
@@ -442,20 +451,23 @@ class Fusion:
             return
         pairs = v[pair], w[pair]
         main = parts_of(crowd.skeleton).main
-        shape = (-1, len(crowd.skeleton), 3)
-        points = motion.points.reshape(shape)[people][:, main]
-        speeds = motion.speeds.reshape(shape)[people][:, main]
-        base = unit(self._centers[pairs[1]] - self._centers[pairs[0]])[:, None]
+        shape = (3, -1, len(crowd.skeleton))
+        points = motion.points.reshape(shape).take(main, axis=2).take(people, axis=1)
+        speeds = motion.speeds.reshape(shape).take(main, axis=2).take(people, axis=1)
+        rays = unit(axes_first(crowd.rays.take(main, axis=1)))
+        own, scores = crowd.sigmas.take(main, axis=1), crowd.scores.take(main, axis=1)
+        centers = self._centers.T[..., None]
+        base = unit(centers[:, pairs[1]] - centers[:, pairs[0]])
         units, changes, sigmas, known = [], [], [], []
         for view in pairs:
             index = rows[people, view]
-            ray = unit(crowd.rays[index][:, main])
-            offsets = points - self._centers[view][:, None]
+            ray = rays.take(index, axis=1)
+            offsets = points - centers.take(view, axis=1)
             far = np.sqrt(dot(offsets, offsets))
             units.append(ray)
-            changes.append((speeds - dot(speeds, ray)[..., None] * ray) / far[..., None])
-            sigmas.append(crowd.sigmas[index][:, main])
-            known.append(crowd.scores[index][:, main] >= FOUND_SCORE)
+            changes.append((speeds - dot(speeds, ray) * ray) / far)
+            sigmas.append(own.take(index, axis=0))
+            known.append(scores.take(index, axis=0) >= FOUND_SCORE)
         across = cross(units[0], base), cross(units[1], base)
         variance = sigmas[0] ** 2 * dot(across[1], across[1])
         variance += sigmas[1] ** 2 * dot(across[0], across[0])
@@ -463,7 +475,7 @@ class Fusion:
         slopes = dot(cross(changes[0], base), units[1]) / scale, dot(across[0], changes[1]) / scale
         off = dot(across[0], units[1]) / scale
         self._clocks.add(pairs, off, slopes, elapsed)
-        sides = -across[1] / scale[..., None], across[0] / scale[..., None]
+        sides = -across[1] / scale, across[0] / scale
         self._turns.add(pairs, off, (units[0], units[1]), sides, elapsed)
         self._turned = self._turns.sigmas()
         self._offsets = self._clocks.estimate()
@@ -516,16 +528,17 @@ class Fusion:
         camera = view.extrinsics.to_camera(placed.points)
         alone = crowd.sources[rows[np.arange(len(rows)), np.argmax(there, axis=1)]]
         several = placed.used.sum(axis=0) > 1
-        sources = np.where(several, np.uint8(PositionSource.MULTIVIEW), alone)
-        sources = np.where(known & (sources == PositionSource.NONE), PositionSource.MODEL, sources)
-        finite = np.isfinite(pixels)
-        low = np.where(finite, pixels, np.inf).min(axis=1)
-        high = np.where(finite, pixels, -np.inf).max(axis=1)
-        boxes = np.concatenate([low, high], axis=1)
+        sources = np.where(several, PositionSource.MULTIVIEW.value, alone)
+        sources = np.where(
+            sources == PositionSource.NONE.value, PositionSource.MODEL.value, sources
+        )
+        boxes = np.concatenate([np.fmin.reduce(pixels, axis=1), np.fmax.reduce(pixels, axis=1)], 1)
         hips = [crowd.skeleton.index(name) for name in _HIPS if name in crowd.skeleton.keypoints]
-        world = camera - camera[:, hips].mean(axis=1, keepdims=True) if hips else None
+        world = camera - camera.take(hips, axis=1).mean(axis=1, keepdims=True) if hips else None
         sigmas = np.sqrt(np.einsum("gkii->gk", placed.covariances))
         sigmas = np.where(several, np.hypot(sigmas, _elsewhere(crowd.skeleton)), sigmas)
+
+        scores = np.where(there[..., None], crowd.scores.take(rows, axis=0), 0.0)
 
         def small(values: Float64Array) -> FloatArray:
             return values.astype(np.float32)
@@ -534,12 +547,12 @@ class Fusion:
             skeleton=crowd.skeleton,
             ids=np.array([person.id for person in people], np.int64),
             scores=small(np.where(there, crowd.people[rows], 0.0).max(axis=1)),
-            boxes=small(np.where(np.isfinite(boxes), boxes, np.nan)),
+            boxes=small(boxes),
             keypoints=small(pixels),
-            keypoint_scores=small(np.where(there[..., None], crowd.scores[rows], 0.0).max(axis=1)),
+            keypoint_scores=small(scores.max(axis=1)),
             world=None if world is None else small(world),
             camera=small(camera),
-            camera_sources=np.where(known, sources, PositionSource.NONE).astype(np.uint8),
+            camera_sources=np.where(known, sources, PositionSource.NONE.value).astype(np.uint8),
             camera_sigmas=small(np.where(known, sigmas, np.nan)),
             clothes=small(_mean_clothes(crowd, rows)),
             velocities=small(self._velocities(people, motion, hips)),
@@ -551,11 +564,11 @@ class Fusion:
         """Return (G, 3) meters a second of the mid-hips in the frame of the reference camera."""
         if not hips:
             return np.full((len(people), 3), np.nan)
-        joints = len(motion.points) // len(people)
-        known = np.isfinite(motion.points.reshape(-1, joints, 3)[:, hips]).all(axis=(1, 2))
+        shape = (3, len(people), -1)
+        known = np.isfinite(motion.points.reshape(shape).take(hips, axis=2).sum(axis=(0, 2)))
         known &= np.array([self._stamp - person.entered > 0.0 for person in people])
-        speeds = motion.speeds.reshape(-1, joints, 3)[:, hips].mean(axis=1)
-        turned = speeds @ self._views[self._reference].extrinsics.rotation.T
+        speeds = motion.speeds.reshape(shape).take(hips, axis=2).sum(axis=2) / len(hips)
+        turned = speeds.T @ self._views[self._reference].extrinsics.rotation.T
         return np.where(known[:, None], turned, np.nan)
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
@@ -566,9 +579,10 @@ class Fusion:
             samples.skew(self._stamp + shift)
             for samples, shift in zip(self._samples, shifts, strict=True)
         ]
+        views = [] if crowd is None else crowd.views.tolist()
         return {
             name: CameraReport(
-                people=0 if crowd is None else int((crowd.views == v).sum()),
+                people=views.count(v),
                 skew=skews[v],
                 used=skews[v] <= self.options.max_skew,
                 error_px=float(self._errors[0, v]),
@@ -602,7 +616,7 @@ def common_stamp(stamps: Sequence[float], max_skew: float) -> float:
 
 def _mean_clothes(crowd: Crowd, rows: NDArray[np.intp]) -> Float64Array:
     """Return (G, 6) the mean colors that cameras (G, V) see, NaN where none sees a part."""
-    seen = crowd.clothes[rows]  # (G, V, 6)
+    seen = crowd.clothes.take(rows, axis=0)  # (G, V, 6)
     known = (rows != NO_PERSON)[..., None] & np.isfinite(seen)
     count = known.sum(axis=1)
     total = np.where(known, seen, 0.0).sum(axis=1)
@@ -620,27 +634,29 @@ def _follow(
     new = np.repeat([stamp - person.seen > FOLLOW_SECONDS for person in people], count)
     new |= fresh.ravel()
     motion = instant.expect(people).corrected(
-        placed.points.reshape(-1, 3), placed.covariances.reshape(-1, 3, 3), new
+        placed.points.reshape(-1, 3).T,
+        placed.covariances.reshape(-1, 3, 3).transpose(1, 2, 0),
+        new,
     )
     for g, person in enumerate(people):
         person.motion = motion.of(slice(g * count, (g + 1) * count))
     return motion
 
 
-def _doubt(squares: Float64Array, which: NDArray[np.intp]) -> Float64Array:
+def _doubt(squares: Float64Array, counts: list[int]) -> Float64Array:
     """Return (m, K) factors on the sigmas of keypoints that stray while another camera's do not.
 
     Args:
         squares: (m, K) of ``Instant.compare``.
-        which: (m,) whose they are; those of one person follow each other.
+        counts: By how many cameras each person is seen; those of one person follow each other.
     """
-    count = np.maximum(np.isfinite(squares).sum(axis=1), 1)
-    bounded = np.minimum(np.where(np.isfinite(squares), squares, 0.0), _MOST_DOUBT)
+    known = np.isfinite(squares)
+    count = np.maximum(known.sum(axis=1), 1)
+    bounded = np.minimum(np.where(known, squares, 0.0), _MOST_DOUBT)
     # a body that is wrong is wrong as a whole: its joints that are right are so by chance
     stray = (bounded + bounded.sum(axis=1, keepdims=True) / count[:, None]) / 2.0
-    starts = np.flatnonzero(np.diff(which, prepend=-1))
-    least = np.minimum.reduceat(stray, starts, axis=0)
-    least = np.repeat(least, np.diff(starts, append=len(which)), axis=0)
+    starts = [0, *accumulate(counts[:-1])]
+    least = np.repeat(np.minimum.reduceat(stray, starts, axis=0), counts, axis=0)
     doubt = np.where(stray > _STRAY, stray / np.maximum(least, 1.0), 1.0)
-    found: Float64Array = np.sqrt(np.clip(doubt, 1.0, _MOST_DOUBT))
+    found: Float64Array = np.sqrt(np.minimum(np.maximum(doubt, 1.0), _MOST_DOUBT))
     return found

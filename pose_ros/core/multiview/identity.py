@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.association import NO_PERSON, SIZE_SPREAD, SWAP_GAIN, Crowd
 from pose_ros.core.multiview.body import Motion, bone_lengths_of
 from pose_ros.core.multiview.clocks import WATCH_SECONDS
-from pose_ros.core.multiview.triangulation import BoolArray, cross, dot, unit
+from pose_ros.core.multiview.triangulation import BoolArray, axes_first, cross, dot, unit
 from pose_ros.core.skeletons import SIDES, Skeleton, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS
 from pose_ros.core.tracking import best_pairs
@@ -37,6 +38,7 @@ _SAME_ID = 1.0  # what it is worth that the camera gives the same id as before
 _SIDE_SECONDS, _SIDE_WEIGHT = 0.5, 1.5
 _LONGEST_STEP = 0.2  # seconds
 _TRUNK = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_SIDED = ("shoulder", "hip", "ear")  # joints on both sides, by part of the body
 
 
 @dataclass(eq=False)
@@ -136,7 +138,7 @@ class Room:
         self.people = [
             person
             for person in self.people
-            if stamp - person.seen <= seconds and len(person.motion.points) == count
+            if stamp - person.seen <= seconds and person.motion.points.shape[1] == count
         ]
 
     def learn_ids(self, person: FusedPerson, ids: list[tuple[int, int]], stamp: float) -> None:
@@ -181,7 +183,7 @@ class Instant:
         centers: (V, 3) meters: where the cameras are.
         followed: Those who were seen a moment ago.
         motion: Of their T * K joints, as it is expected.
-        predicted: (T, K, 3) meters: where they are by that.
+        predicted: (3, T, K) meters: where they are by that.
         costs: (n, T) how badly people fit to them.
     """
 
@@ -199,8 +201,8 @@ class Instant:
         followed = [p for p in room.people if stamp - p.seen <= FOLLOW_SECONDS]
         count = len(crowd.skeleton)
         motion = _predict(followed, stamp, count)
-        points = motion.points.reshape(-1, count, 3)
-        spread = np.einsum("mii->m", motion.spread).reshape(-1, count) / 3.0
+        points = motion.points.reshape(3, -1, count)
+        spread = np.einsum("iim->m", motion.spread).reshape(-1, count) / 3.0
         costs = _costs(crowd, centers, points, spread)
         return cls(stamp, crowd, centers, followed, motion, points, costs)
 
@@ -224,18 +226,16 @@ class Instant:
         owner = [owners.get(own, NO_PERSON) for own in crowd.keys]
         names = np.array([person.id for person in self.followed], np.intp)
         costs -= _SAME_ID * np.equal(np.array(owner)[:, None], names)
-        for v in range(len(self.centers)):
-            rows = np.flatnonzero(crowd.views == v)
-            if not len(rows):
-                continue
-            lines, columns = best_pairs(costs[rows])
-            fine = self.costs[rows[lines], columns] <= _MAIN_COST
-            before[rows[lines][fine]] = names[columns[fine]]
-            taken = set(before[rows].tolist())
-            # a camera that goes wrong about a body still follows it, or finds it again
-            for i in rows[before[rows] == NO_PERSON].tolist():
-                if owner[i] not in taken:
-                    before[i] = owner[i]
+        for own in crowd.by_camera:
+            lines, columns = best_pairs(costs[own])
+            fine = self.costs[own][lines, columns] <= _MAIN_COST
+            before[own][lines[fine]] = names[columns[fine]]
+        # a camera that goes wrong about a body still follows it, or finds it again
+        views = crowd.views.tolist()
+        taken = set(zip(views, before.tolist(), strict=True))
+        for i in np.flatnonzero(before == NO_PERSON).tolist():
+            if (views[i], owner[i]) not in taken:
+                before[i] = owner[i]
         return before
 
     def steady(self, before: NDArray[np.intp]) -> list[list[int]] | None:
@@ -476,8 +476,8 @@ class Instant:
         """Return how badly a person fits to who is followed, by place and size, in sigmas."""
         v = int(self.crowd.views[i])
         main = parts_of(self.crowd.skeleton).main
-        away = self.predicted[t][main] - self.centers[v]
-        rays = self.crowd.rays[i][main]
+        away = self.predicted[:, t, main] - self.centers[v][:, None]
+        rays = self.crowd.rays[i][main].T
         depth = float(np.nanmedian(dot(away, rays) / dot(rays, rays)))
         scale = self.followed[t].scales.get(v, (0.0, 0.0))[0]
         size = float(self.crowd.distances[i]) * math.exp(scale)
@@ -485,7 +485,7 @@ class Instant:
         off = math.log(size / depth) / SIZE_SPREAD if fine else math.sqrt(_BOUND)
         return math.sqrt(float(self.costs[i, t])) + abs(off)
 
-    def compare(self, rows: list[int], people: list[int]) -> tuple[BoolArray, Float64Array]:
+    def compare(self, rows: list[int], people: NDArray[np.intp]) -> tuple[BoolArray, Float64Array]:
         """Return how people fit to those that they are.
 
         Args:
@@ -497,16 +497,23 @@ class Instant:
             by which joints are off where they are predicted, NaN where unknown, with that undone.
         """
         crowd, parts = self.crowd, parts_of(self.crowd.skeleton)
-        offsets = self.predicted[people] - self.centers[crowd.views[rows]][:, None]
-        rays, sigmas, scores = crowd.rays[rows], crowd.sigmas[rows], crowd.scores[rows]
+        centers = self.centers.take(crowd.views[rows], axis=0)
+        offsets = self.predicted.take(people, axis=1) - centers.T[..., None]
+        rays = axes_first(crowd.rays.take(rows, axis=0))
+        sigmas, scores = crowd.sigmas.take(rows, axis=0), crowd.scores.take(rows, axis=0)
         squares, other = _squares(offsets, rays, sigmas, parts.mirrored, 0.0)
         if not parts.count:
             return np.zeros((len(rows), 1), bool), squares
-        as_is, weights = _bounded(squares, scores)
-        swapped, other_weights = _bounded(other, scores[:, parts.mirrored])
-        sums = np.stack([as_is, weights, swapped, other_weights]) @ parts.members
-        sums[1::2] += sums[1::2] <= 0.0  # without a weight the mean is 0
-        swaps: BoolArray = sums[2] / sums[3] + SWAP_GAIN < sums[0] / sums[1]
+
+        def by_part(squares: Float64Array, scores: Float64Array) -> Float64Array:
+            """Return (m, S) means; 0 where nothing has a weight."""
+            values, weights = _bounded(squares, scores)
+            total = weights @ parts.members
+            found: Float64Array = (values @ parts.members) / np.where(total > 0.0, total, 1.0)
+            return found
+
+        swapped = by_part(other, scores.take(parts.mirrored, axis=1))
+        swaps: BoolArray = swapped + SWAP_GAIN < by_part(squares, scores)
         return swaps, np.where(swaps[:, parts.parts] & (parts.parts >= 0), other, squares)
 
 
@@ -530,16 +537,16 @@ def facing(skeleton: Skeleton, points: Float64Array) -> Float64Array:
     About the cosine between where the chest faces and the way from between the shoulders to the
     nose, across the trunk: below 0 left and right of the trunk are likely swapped.
     """
-    if not set(_TRUNK) <= set(skeleton.keypoints):
+    trunk = _trunk_of(skeleton)
+    if not trunk:
         return np.full(len(points), np.nan)
-    trunk = points[:, [skeleton.index(name) for name in _TRUNK]]
-    nose, left, right, left_hip, right_hip = trunk.swapaxes(0, 1)
+    nose, left, right, left_hip, right_hip = points[:, trunk].transpose(1, 2, 0)
     across, middle = left - right, (left + right) / 2.0
     up = middle - (left_hip + right_hip) / 2.0
     front = cross(across, up)
     way = nose - middle
     height = dot(up, up)
-    way = way - (dot(way, up) / np.where(height > 0, height, np.nan))[:, None] * up
+    way = way - dot(way, up) / np.where(height > 0, height, np.nan) * up
     # half a shoulder's breadth is as far before it as a nose ever is
     size = np.sqrt(dot(front, front) * dot(across, across)) / 2.0
     found: Float64Array = dot(front, way) / np.where(size > 0, size, np.nan)
@@ -554,37 +561,50 @@ def side_cosines(skeleton: Skeleton, points: Float64Array) -> Float64Array:
     """
     found = np.full((len(points), max(1, parts_of(skeleton).count)), np.nan)
     found[:, 0] = facing(skeleton, points)
-
-    # by part of the body, after the shoulders
-    joints = ("shoulder", "hip", "ear")[: found.shape[1]]
-    known = set(skeleton.keypoints)
-    ends = [[f"{side}_{joint}" for side in SIDES] for joint in joints]
-    there = [set(pair) <= known for pair in ends]
-    rows = [
-        [skeleton.index(end) for end in pair] for pair, is_ in zip(ends, there, strict=True) if is_
-    ]
-    if not there[0] or len(rows) < 2:
-        return found
-    both = points[:, rows]  # (G, joints, 2, 3)
-    lines = unit(both[:, :, 0] - both[:, :, 1])
-    found[:, np.flatnonzero(there)[1:]] = dot(lines[:, 1:], lines[:, :1])
+    parts, ends = _lines_of(skeleton)
+    if parts:
+        both = points.take(ends, axis=1)  # (G, lines, 2, 3)
+        lines = unit(axes_first(both[:, :, 0] - both[:, :, 1]))
+        found[:, parts] = dot(lines[..., 1:], lines[..., :1])
     return found
+
+
+@lru_cache(maxsize=16)
+def _trunk_of(skeleton: Skeleton) -> list[int]:
+    """Return the indices of ``_TRUNK``; none where a skeleton lacks one."""
+    known = set(_TRUNK) <= set(skeleton.keypoints)
+    return [skeleton.index(name) for name in _TRUNK] if known else []
+
+
+@lru_cache(maxsize=16)
+def _lines_of(skeleton: Skeleton) -> tuple[list[int], list[list[int]]]:
+    """Return the parts after the first that have a line from side to side, and the lines' ends.
+
+    Those of the shoulders come first; nothing where a skeleton has no shoulders.
+    """
+    pairs = {
+        s: [skeleton.index(f"{side}_{joint}") for side in SIDES]
+        for s, joint in enumerate(_SIDED[: max(1, parts_of(skeleton).count)])
+        if {f"{side}_{joint}" for side in SIDES} <= set(skeleton.keypoints)
+    }
+    return (list(pairs)[1:], list(pairs.values())) if 0 in pairs else ([], [])
 
 
 def _costs(
     crowd: Crowd, centers: Float64Array, points: Float64Array, spread: Float64Array
 ) -> Float64Array:
     """Return (n, T) how badly people fit to where those who are followed are predicted."""
-    if not len(points):
+    if not points.size:
         return np.zeros((len(crowd), 0))
     parts = parts_of(crowd.skeleton)
     main, turned = parts.main, parts.main_mirrored
-    offsets = points[None, :, main] - centers[crowd.views][:, None, None]
-    rays, sigmas = crowd.rays[:, None, main], crowd.sigmas[:, None, main]
-    wide = spread[None, :, main]
+    places = centers.take(crowd.views, axis=0).T[..., None, None]
+    offsets = points.take(main, axis=2)[:, None] - places
+    rays = axes_first(crowd.rays.take(main, axis=1))[:, :, None]
+    sigmas, scores = (v.take(main, axis=1)[:, None] for v in (crowd.sigmas, crowd.scores))
     # left and right may be swapped in this camera
-    squares = np.fmin(*_squares(offsets, rays, sigmas, turned, wide))
-    values, weights = _bounded(squares, crowd.scores[:, None, main])
+    squares = np.fmin(*_squares(offsets, rays, sigmas, turned, spread.take(main, axis=1)))
+    values, weights = _bounded(squares, scores)
     total = weights.sum(axis=2)
     costs = values.sum(axis=2) / np.where(total > 0, total, 1.0)
     return np.where(np.isfinite(squares).any(axis=2), costs, _BOUND)
@@ -600,8 +620,8 @@ def _squares(
     """Return squared distances of points to rays in sigmas, NaN where unknown.
 
     Args:
-        offsets: (..., K, 3) from the camera to the points.
-        rays: (..., K, 3) of a depth of one meter.
+        offsets: (3, ..., K) from the camera to the points.
+        rays: (3, ..., K) of a depth of one meter.
         sigmas: (..., K) radians.
         mirrored: (K,) the keypoint of the other side of each.
         spread: (..., K) square meters, of where the points are along one axis.
@@ -619,9 +639,8 @@ def _squares(
         found: Float64Array = off / (variance * squared + base)
         return np.where(depth <= 0.0, _BOUND, found)
 
-    return of(rays, wide, variance), of(
-        rays[..., mirrored, :], wide[..., mirrored], variance[..., mirrored]
-    )
+    given = (rays, wide, variance)
+    return of(*given), of(*(values.take(mirrored, axis=-1) for values in given))
 
 
 def _bounded(squares: Float64Array, weights: Float64Array) -> tuple[Float64Array, Float64Array]:

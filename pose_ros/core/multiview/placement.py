@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,11 @@ from pose_ros.core.multiview.body import bone_lengths_of, hold_bones, learn_bone
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.identity import FusedPerson
 from pose_ros.core.multiview.triangulation import (
-    LEAST_SCORE,
     BoolArray,
     Prior,
     RayBundle,
     Triangulated,
-    diagonals,
+    axes_first,
     dot,
     share_of_own,
     unit,
@@ -68,43 +68,32 @@ def place(
     """
     centers = np.array([view.extrinsics.center for view in views])
     there = rows.T != NO_PERSON  # (V, G)
-    some = np.flatnonzero(there.sum(axis=0) > 1)
-    scales, sigmas = _scales(centers, crowd, rows, people, stamp)
-    measured = _measured(crowd, rows)
-    points, information, covariances = _lifted(centers, crowd, rows, measured, (scales, sigmas))
-    # one camera alone
-    alone = np.argmax(there, axis=0)
-    groups = np.arange(len(rows))
+    several = there.sum(axis=0) > 1
+    lifted = _lifted(centers, crowd, rows, _scales(centers, crowd, rows, people, stamp))
+    shape = lifted.ranges.shape
     found = Triangulated(
-        points[alone, groups],
-        covariances[alone, groups],
-        np.full((len(views), *points.shape[1:3]), np.nan),
-        there[..., None] & np.isfinite(points).all(axis=3),
+        np.full((*shape[1:], 3), np.nan),
+        np.full((*shape[1:], 3, 3), np.nan),
+        np.full(shape, np.nan),
+        np.zeros(shape, bool),
     )
+    lone, some = np.flatnonzero(~several), np.flatnonzero(several)
+    if len(lone):
+        view = np.argmax(there[:, lone], axis=0)
+        found.points[lone], found.covariances[lone] = lifted.alone(view, lone)
+        found.used[view, lone] = np.isfinite(found.points[lone]).all(axis=2)
     if not len(some):
         return found
-    # what the cameras make of the body's shape is not independent: the mean of them
-    information, lifted = information[:, some], points[:, some]
-    fine = np.isfinite(lifted[..., 0])
-    # what is measured needs no shape
-    measured = fine & measured[:, some]
-    fine &= measured | ~measured.any(axis=0)
-    information = np.where(fine[..., None, None], information, 0.0)
-    count = np.maximum(fine.sum(axis=0), 1)[..., None]
-    lifted = np.where(fine[..., None], lifted, 0.0)
-    prior = Prior(
-        (information.sum(axis=0) / count[..., None]).reshape(-1, 3, 3),
-        (np.einsum("vgkij,vgkj->vgki", information, lifted).sum(axis=0) / count).reshape(-1, 3),
-    )
+    prior = lifted.prior(some)
     met = rays_of(views, crowd, rows[some], prior).solve()
-    shape = found.points[some].shape[:2]
-    held, tight = met.points.reshape(*shape, 3), met.covariances.reshape(*shape, 3, 3)
-    rays = 1.0 - np.einsum("mij,mji->m", prior.information, met.covariances)
-    seen = np.clip(np.where(np.isfinite(rays), rays, 0.0), 0.0, 1.0).reshape(shape)
+    flat = (len(some), -1)
+    held, tight = met.points.reshape(*flat, 3), met.covariances.reshape(*flat, 3, 3)
+    rays = 1.0 - np.einsum("ijm,mji->m", prior.information, met.covariances)
+    seen = np.minimum(np.maximum(np.where(np.isfinite(rays), rays, 0.0), 0.0), 1.0).reshape(flat)
     _hold(crowd, (held, tight, seen), [people[g] for g in some], stamp)
     found.points[some], found.covariances[some] = held, tight
-    found.errors_px[:, some] = met.errors_px.reshape(-1, *shape)
-    found.used[:, some] = met.used.reshape(-1, *shape)
+    found.errors_px[:, some] = met.errors_px.reshape(len(views), *flat)
+    found.used[:, some] = met.used.reshape(len(views), *flat)
     return found
 
 
@@ -113,14 +102,11 @@ def rays_of(
 ) -> RayBundle:
     """Return the rays of people (G, V): G * K joints."""
     index = rows.T
-    there = (index != NO_PERSON)[..., None]
-    focals = np.array([view.focal for view in views])[:, None, None]
-    scores = np.where(there, crowd.scores[index], 0.0)
-    # sigmas hold the scores already
-    pixels = crowd.sigmas[index] * np.maximum(scores, LEAST_SCORE) * focals
+    seen = (index != NO_PERSON)[..., None] & (crowd.scores.take(index, axis=0) > 0)
     shape = (len(views), -1)
-    rays = crowd.rays[index].reshape(*shape, 3)
-    return RayBundle.of(views, rays, scores.reshape(shape), pixels.reshape(shape), prior)
+    rays = crowd.rays.take(index, axis=0).reshape(*shape, 3)
+    sigmas = crowd.sigmas.take(index, axis=0).reshape(shape)
+    return RayBundle.of(views, rays, sigmas, seen.reshape(shape), prior)
 
 
 def _hold(
@@ -137,8 +123,8 @@ def _hold(
     points, covariances, seen = joints
     due = [i for i, person in enumerate(people) if person.is_due(stamp)]
     bones = bone_lengths_of(crowd.skeleton)
-    logs = np.stack([person.logs for person in people])
-    variances = np.stack([person.variances for person in people])
+    logs = np.array([person.logs for person in people])
+    variances = np.array([person.variances for person in people])
     free, spread = points[due], covariances[due]
     hold_bones(bones, points, covariances, (logs, variances), seen)
     if not due:
@@ -192,22 +178,24 @@ def _seen_scales(
     main = parts_of(crowd.skeleton).main
     there = index != NO_PERSON
     count = len(centers)
-    lifted = np.where(there[..., None, None], crowd.lifted[index][:, :, main], np.nan)
-    units = unit(crowd.rays[index][:, :, main])
-    sigmas = crowd.sigmas[index][:, :, main] ** 2
-    lines = lifted - centers[:, None, None]
+    units = unit(axes_first(crowd.rays.take(main, axis=1))).take(index, axis=1)
+    lifted = axes_first(crowd.lifted.take(main, axis=1)).take(index, axis=1)
+    sigmas = crowd.sigmas.take(main, axis=1).take(index, axis=0) ** 2
+    places = centers.T[..., None, None]
+    lines = np.where(there[..., None], lifted - places, np.nan)
     # pairs of a camera that is scaled and one whose rays are met
     first, second = np.nonzero(~np.eye(count, dtype=bool))
-    shifts = (centers[first] - centers[second])[:, None, None]
-    line, ray = lines[first], units[second]
-    along_line, along_shift = dot(line, ray), np.einsum("pgki,phji->pgk", ray, shifts)
+    shifts = places[:, first] - places[:, second]
+    line, ray = lines.take(first, axis=1), units.take(second, axis=1)
+    along_line, along_shift = dot(line, ray), dot(ray, shifts)
     # what is across the ray, of both
-    mixed = np.einsum("pgki,phji->pgk", line, shifts) - along_line * along_shift
+    mixed = dot(line, shifts) - along_line * along_shift
     wide = dot(shifts, shifts) - along_shift**2
     depths = np.maximum(along_line + along_shift, _NEAREST)
     # close cameras have most of a keypoint's error in common: it is no disparity
-    cosine = np.clip(dot(units[first], ray), -1.0, 1.0)
-    weights = 1.0 / ((sigmas[first] + sigmas[second]) * depths**2 * share_of_own(np.arccos(cosine)))
+    cosine = np.clip(dot(units.take(first, axis=1), ray), -1.0, 1.0)
+    both = sigmas.take(first, axis=0) + sigmas.take(second, axis=0)
+    weights = 1.0 / (both * depths**2 * share_of_own(np.arccos(cosine)))
     good = np.isfinite(weights) & np.isfinite(mixed)
     weights, mixed, wide = (np.where(good, values, 0.0) for values in (weights, mixed, wide))
     top, bottom = np.zeros(there.shape), np.zeros(there.shape)
@@ -220,45 +208,102 @@ def _seen_scales(
     return -np.log(np.where(fine, inverse, 1.0)), np.where(fine, information, 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class _Lifted:
+    """What each of V cameras alone makes of G people with K joints. Axes of the world come first.
+
+    Attributes:
+        points: (3, V, G, K) meters.
+        units: (3, V, G, K) from the camera to them.
+        ranges: (V, G, K) meters likewise.
+        along: (V, G, K) square meters, variance along that line.
+        across: (V, G, K) square meters, likewise across it.
+        fine: (V, G, K) where a camera has a joint.
+        measured: (V, G, K) where its depth image has it.
+    """
+
+    points: Float64Array
+    units: Float64Array
+    ranges: Float64Array
+    along: Float64Array
+    across: Float64Array
+    fine: BoolArray
+    measured: BoolArray
+
+    def alone(
+        self, view: NDArray[np.intp], people: NDArray[np.intp]
+    ) -> tuple[Float64Array, Float64Array]:
+        """Return (g, K, 3) meters of people that a camera each sees, and (g, K, 3, 3) covariances.
+
+        Args:
+            view: (g,) index of the camera.
+            people: (g,) index of the person.
+        """
+        units = np.moveaxis(self.units[:, view, people], 0, -1)
+        along, across = self.along[view, people], self.across[view, people]
+        covariances = (along - across)[..., None, None] * (units[..., None] * units[..., None, :])
+        covariances += across[..., None, None] * np.eye(3)
+        points = np.moveaxis(self.points[:, view, people], 0, -1)
+        fine = self.fine[view, people]
+        return (
+            np.where(fine[..., None], points, np.nan),
+            np.where(fine[..., None, None], covariances, np.nan),
+        )
+
+    def prior(self, people: NDArray[np.intp]) -> Prior:
+        """Return what the shapes of g people say of where their g * K joints are along the rays.
+
+        What cameras make of a shape is not independent: the mean of them.
+        """
+        fine = self.fine.take(people, axis=1)
+        # what is measured needs no shape
+        measured = fine & self.measured.take(people, axis=1)
+        fine &= measured | ~measured.any(axis=0)
+        weights = fine / (self.along.take(people, axis=1) * np.maximum(fine.sum(axis=0), 1))
+        shape = (len(fine), -1)
+        units = self.units.take(people, axis=2).reshape(3, *shape)
+        points = self.points.take(people, axis=2).reshape(3, *shape)
+        weights = weights.reshape(shape)
+        depths = weights * dot(units, points)
+        return Prior(
+            np.einsum("vm,ivm,jvm->ijm", weights, units, units),
+            np.einsum("vm,ivm->im", depths, units),
+        )
+
+
 def _lifted(
     centers: Float64Array,
     crowd: Crowd,
     rows: NDArray[np.intp],
-    measured: BoolArray,
     scaled: tuple[Float64Array, Float64Array],
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return what each camera alone makes of people, ``scaled``.
-
-    Returns:
-        (V, G, K, 3) meters, (V, G, K, 3, 3) information along the rays, and covariances.
-    """
+) -> _Lifted:
+    """Return what each camera alone makes of people, ``scaled``: (V, G) logarithms and sigmas."""
     index = rows.T
-    scales, scale_sigmas = scaled
-    lines = crowd.lifted[index] - centers[:, None, None]
-    lines *= np.where(measured, 1.0, np.exp(scales)[..., None])[..., None]
+    there = (index != NO_PERSON)[..., None]
+    measured = there & np.equal(crowd.sources.take(index, axis=0), PositionSource.DEPTH.value)
+    scales, scale_sigmas = (values[..., None] for values in scaled)
+    places = centers.T[..., None, None]
+    lines = axes_first(crowd.lifted).take(index, axis=1) - places
+    lines *= np.where(measured, 1.0, np.exp(scales))
     ranges = np.sqrt(dot(lines, lines))
-    across = crowd.sigmas[index] * ranges
-    stated = np.sqrt(np.maximum(crowd.lifted_sigmas[index] ** 2 - 2.0 * across**2, 0.0))
+    across = (crowd.sigmas.take(index, axis=0) * ranges) ** 2
+    stated = crowd.lifted_sigmas.take(index, axis=0) ** 2
+    stated = np.sqrt(np.maximum(stated - 2.0 * across, 0.0))
     # the part of it that all joints have in common is what the scale mends
     common = np.fmin.reduce(stated, axis=2, keepdims=True, initial=np.inf)
-    off = (scale_sigmas[..., None] * ranges) ** 2 + _LEAST_ALONG**2
-    along = np.sqrt(np.maximum(stated**2 - (_TRUNK_SHARE * common) ** 2, 0.0) + off)
-    known = scale_sigmas[..., None] < 0.9 * _LIFTED_SPREAD
-    along = np.where(known & ~measured, along, np.maximum(stated, _LEAST_ALONG))
-    along = np.where(measured, np.maximum(stated, _LEAST_MEASURED), along)
-    fine: BoolArray = (index != NO_PERSON)[..., None] & np.isfinite(along) & (ranges > 0)
-    units = np.where(fine[..., None], lines / np.where(fine, ranges, 1.0)[..., None], 0.0)
-    outer = units[..., :, None] * units[..., None, :]
-    along, across = np.where(fine, along, 1.0) ** 2, np.where(fine, across, np.nan) ** 2
-    information = np.where(fine, 1.0 / along, 0.0)[..., None, None] * outer
-    covariances = (along - across)[..., None, None] * outer
-    diagonals(covariances)[:] += across[..., None]
-    points = np.where(fine[..., None], centers[:, None, None] + lines, np.nan)
-    return points, information, covariances
-
-
-def _measured(crowd: Crowd, rows: NDArray[np.intp]) -> BoolArray:
-    """Return (V, G, K) whether a camera's depth image has a joint."""
-    found: BoolArray = np.equal(crowd.sources[rows.T], PositionSource.DEPTH)
-    found &= (rows.T != NO_PERSON)[..., None]
-    return found
+    off = (scale_sigmas * ranges) ** 2 + _LEAST_ALONG**2
+    along = np.maximum(stated**2 - (_TRUNK_SHARE * common) ** 2, 0.0) + off
+    known = scale_sigmas < 0.9 * _LIFTED_SPREAD
+    least = np.where(measured, _LEAST_MEASURED, _LEAST_ALONG)
+    along = np.where(known & ~measured, along, np.maximum(stated, least) ** 2)
+    fine: BoolArray = there & np.isfinite(along) & (ranges > 0)
+    lines = np.where(fine, lines, 0.0)
+    return _Lifted(
+        points=places + lines,
+        units=lines / np.where(fine, ranges, 1.0),
+        ranges=ranges,
+        along=np.where(fine, along, 1.0),
+        across=across,
+        fine=fine,
+        measured=measured,
+    )

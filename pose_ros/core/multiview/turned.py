@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_ros.core.camera import Float64Array
-from pose_ros.core.multiview.triangulation import cross, dot
+from pose_ros.core.multiview.triangulation import cross
 
 _SECONDS = 10.0  # for which what was seen counts
 _OUTLIER = 3.0  # sigmas from which on a ray counts less
@@ -53,8 +53,8 @@ class CameraTurns:
         Args:
             pairs: (p,) the first camera, and the second.
             off: (p, m) signed distances of their rays in sigmas, NaN where unknown.
-            units: (p, m, 3) along the rays of both.
-            sides: (p, m, 3) how ``off`` changes as the ray of each is moved.
+            units: (3, p, m) along the rays of both.
+            sides: (3, p, m) how ``off`` changes as the ray of each is moved.
             elapsed: Seconds since the last time.
         """
         keep = math.exp(-max(0.0, elapsed) / _SECONDS)
@@ -67,16 +67,16 @@ class CameraTurns:
         weights = np.where(good, 1.0 / np.maximum(1.0, np.abs(off) / _OUTLIER), 0.0)
         self._total += float((weights * off**2).sum())
         for camera, ray, side in zip(pairs, units, sides, strict=True):
-            slope = np.where(good[..., None], cross(ray, side), 0.0)
-            np.add.at(self._normal, camera, (weights[..., None] * slope).swapaxes(1, 2) @ slope)
-            np.add.at(self._target, camera, -((weights * off)[:, None] @ slope)[:, 0])
+            slope = np.where(good, cross(ray, side), 0.0)
+            np.add.at(self._normal, camera, np.einsum("pm,ipm,jpm->pij", weights, slope, slope))
+            np.add.at(self._target, camera, -np.einsum("pm,ipm->pi", weights * off, slope))
 
     def estimate(self) -> tuple[Float64Array, Float64Array]:
         """Return (V,) radians by which each is turned, and the share of all misses it explains."""
         normal = self._normal + np.eye(3) * _USUAL**-2.0
         turns = np.linalg.solve(normal, self._target[..., None])[..., 0]
         shares = np.einsum("vi,vi->v", turns, self._target) / max(self._total, _LEAST_TOTAL)
-        return np.sqrt(dot(turns, turns)), shares
+        return np.linalg.norm(turns, axis=1), shares
 
     def sigmas(self) -> Float64Array:
         """Return (V,) by how many sigmas a camera is turned; 0 of those that are not known to be.
