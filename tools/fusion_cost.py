@@ -17,8 +17,11 @@ from pose_ros.core.multiview.fusion import Fusion
 from tools.seen_bodies import body, looking_at, seen_by
 
 
-def measure(cameras: int, people: int, instants: int = 60) -> np.ndarray:
-    """Return milliseconds of each instant: cameras in a ring, people who walk about."""
+def measure(cameras: int, people: int, apart: float = 0.0, instants: int = 60) -> np.ndarray:
+    """Return milliseconds of each instant: cameras in a ring, people who walk about.
+
+    ``apart``: seconds by which each camera's images are later than those of the one before.
+    """
     angles = np.arange(cameras) * 2.0 * np.pi / cameras
     views = [
         looking_at(
@@ -34,8 +37,8 @@ def measure(cameras: int, people: int, instants: int = 60) -> np.ndarray:
             for i, a in enumerate(np.arange(people) * 2.0 * np.pi / people)
         ]
         seen = {
-            view.name: (stamp, seen_by(view, bodies, noise=2.0, seed=k, depth=1.05))
-            for view in views
+            view.name: (stamp + i * apart, seen_by(view, bodies, noise=2.0, seed=k, depth=1.05))
+            for i, view in enumerate(views)
         }
         began = time.process_time()
         found = fusion.update(stamp, seen)
@@ -50,8 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.fusion_cost", description=__doc__)
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--people", type=int, default=5)
+    parser.add_argument(
+        "--apart",
+        type=float,
+        default=0.0,
+        help="seconds by which each camera is later than the one before: it is interpolated",
+    )
     args = parser.parse_args()
-    took = measure(args.cameras, args.people)
+    took = measure(args.cameras, args.people, args.apart)
     print(
         f"{args.cameras} cameras, {args.people} people: median {np.median(took):.1f} ms, 90th "
         f"percentile {np.percentile(took, 90):.1f} ms of {len(took)} instants"
