@@ -10,6 +10,7 @@ What networks do where a body hides another is added by rule: the keypoints of t
 to the one in front, one of the two bodies is dropped, and who comes back may have another id.
 
     python -m tools.real_crowds ../shared/data/real3d
+    python -m tools.real_crowds --crowds others ../shared/data/real3d
 """
 
 from __future__ import annotations
@@ -477,6 +478,10 @@ SITUATIONS: dict[str, Callable[[list[list[Sight]]], list[list[Sight]]]] = {
 }
 CROWDS = ((3, 4.5, 20), (4, 7.0, 21), (5, 4.5, 22), (5, 7.0, 23))
 """How many people, how far the cameras are from their middle in meters, and a seed."""
+OTHERS = ((3, 4.5, 40), (4, 7.0, 41), (3, 3.0, 42))
+"""Crowds on which no constant was chosen."""
+ALONE = ((1, 4.0, 50), (1, 4.0, 51))
+"""One of the recorded people each, in their order."""
 SECONDS = 8.0
 
 
@@ -498,13 +503,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, help="only crowds of so many")
     parser.add_argument("--cameras", nargs="+", type=int, default=[2, 3, 4, 5])
     parser.add_argument("--situation", choices=SITUATIONS, default="usual")
+    sets = {"usual": CROWDS, "others": OTHERS, "alone": ALONE}
+    parser.add_argument("--crowds", choices=sets, default="usual", help="which, without a seed")
     args = parser.parse_args(arguments)
     people = [recorded(real_clip(args.folder / name, fps)) for name, fps in REAL_FPS.items()]
     total: dict[int, list[CrowdFigures]] = {cameras: [] for cameras in args.cameras}
-    for count, radius, seed in CROWDS if args.seed is None else crowds_from(args.seed):
+    crowds = sets[args.crowds] if args.seed is None else crowds_from(args.seed)
+    for i, (count, radius, seed) in enumerate(crowds):
         if args.people not in (None, count):
             continue
-        views, members = ring(5, radius), crowd(people, count, seed, SECONDS)
+        first = people[i:] if args.crowds == "alone" else people
+        views, members = ring(5, radius), crowd(first, count, seed, SECONDS)
         instants = SITUATIONS[args.situation](look(views, members, SECONDS, seed))
         for cameras, rows in total.items():
             row = figures(views[:cameras], members, instants)

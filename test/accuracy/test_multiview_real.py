@@ -124,7 +124,28 @@ def test_pairs_of_cameras_point_arms_as_all_four_do(clips, capsys):
     assert all(row["arm 90th deg"] <= 18.0 for row in good)
     # the network loses the body in camera 0 in half of the frames, and is sure of it
     assert all(row["joint median cm"] <= 8.0 for row in rows.values())
-    assert 55.0 <= np.mean([row["in sigma %"] for row in rows.values()]) <= 80.0
+    within = [row["in sigma %"] for row in rows.values()]
+    assert 55.0 <= np.mean(within) <= 80.0
+    # above 80 since the joints that count as true are of the same images: see below
+    assert all(55.0 <= share <= 92.0 for share in within)
+
+
+def test_two_pairs_of_cameras_differ_by_no_more_than_both_say(clips, capsys):
+    """Whatever the true joints are: no image is in both pairs."""
+    clip = clips["caliscope"]
+    known = np.isfinite(clip.truth).all(axis=2)
+    for first, second in (((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2))):
+        one, other = fuse(clip, first), fuse(clip, second)
+        apart = np.linalg.norm(one.points - other.points, axis=2)
+        both = known & np.isfinite(apart)
+        within = 100 * np.mean(apart[both] < np.hypot(one.sigmas, other.sigmas)[both])
+        row = {
+            "joints": both.sum(),
+            "median cm": 100 * np.median(apart[both]),
+            "in sigma %": within,
+        }
+        show(capsys, f"caliscope, cameras {first} against {second}", row)
+        assert 55.0 <= within <= 80.0
 
 
 def test_each_camera_left_out_sees_the_body_where_the_others_put_it(clips, capsys):
@@ -170,7 +191,8 @@ def test_real_people_who_walk_past_each_other_are_hardly_ever_mixed_up(clips, ca
                 print(
                     f"\n{count} people, {radius:g} m, {cameras} cameras: of {row.instants} merged "
                     f"{row.merged}, twice {row.twice}, switches {row.switches}, found "
-                    f"{100 * row.found:.0f}%, joints {100 * np.median(row.errors):.1f} cm",
+                    f"{100 * row.found:.0f}%, joints {100 * np.median(row.errors):.1f} cm, "
+                    f"in sigma {100 * row.within:.0f}%",
                     end="",
                 )
     several = [row for cameras, row in rows if cameras > 2]
@@ -179,6 +201,9 @@ def test_real_people_who_walk_past_each_other_are_hardly_ever_mixed_up(clips, ca
     assert sum(row.twice for row in several) <= 0.045 * total
     assert all(row.found >= 0.93 for row in several)
     assert all(np.median(row.errors) <= 0.05 for row in several)
+    assert all(0.55 <= row.within <= 0.8 for row in several)
     pairs = [row for cameras, row in rows if cameras == 2]
     assert sum(row.merged for row in pairs) <= 0.07 * sum(row.instants for row in pairs)
     assert all(row.found >= 0.85 for row in pairs)
+    assert all(0.48 <= row.within <= 0.8 for row in pairs)
+    assert np.mean([row.within for row in pairs]) >= 0.55

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -51,6 +50,7 @@ from pose_ros.core.multiview.identity import (
     side_cosines,
 )
 from pose_ros.core.multiview.placement import place, rays_of
+from pose_ros.core.multiview.stated import stated_sigmas
 from pose_ros.core.multiview.triangulation import (
     BoolArray,
     Triangulated,
@@ -60,7 +60,7 @@ from pose_ros.core.multiview.triangulation import (
     unit,
 )
 from pose_ros.core.multiview.turned import CameraTurns
-from pose_ros.core.skeletons import FOUND_SCORE, Skeleton, parts_of
+from pose_ros.core.skeletons import FOUND_SCORE, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
 from pose_ros.core.types import FloatArray, Poses, PositionSource
 from pose_ros.errors import OptionError
@@ -76,9 +76,6 @@ _VAGUE = 0.1  # meters: a nose that is as unsure may be on either side
 # Left and right as the cameras give them are right where the joints are at most that much less sure
 # than with them swapped, and by so much more of a cosine where they belong.
 _AS_SURE, _PLAINLY = 1.5, 0.5
-# Meters by which networks have joints elsewhere than others do, whatever the camera: no number of
-# cameras mends it. Of a man whose joints are published (docs/measurements/multiview.md).
-_ELSEWHERE = {"hip": 0.05, "knee": 0.03, "ankle": 0.03}
 _HIPS = ("left_hip", "right_hip")
 
 
@@ -535,10 +532,10 @@ class Fusion:
         boxes = np.concatenate([np.fmin.reduce(pixels, axis=1), np.fmax.reduce(pixels, axis=1)], 1)
         hips = [crowd.skeleton.index(name) for name in _HIPS if name in crowd.skeleton.keypoints]
         world = camera - camera.take(hips, axis=1).mean(axis=1, keepdims=True) if hips else None
-        sigmas = np.sqrt(np.einsum("gkii->gk", placed.covariances))
-        sigmas = np.where(several, np.hypot(sigmas, _elsewhere(crowd.skeleton)), sigmas)
-
-        scores = np.where(there[..., None], crowd.scores.take(rows, axis=0), 0.0)
+        scores = crowd.scores.take(rows, axis=0)
+        least = np.where(there[..., None], scores, 1.0).min(axis=1)
+        sigmas = stated_sigmas(crowd.skeleton, placed, least, people, self._stamp)
+        scores = np.where(there[..., None], scores, 0.0)
 
         def small(values: Float64Array) -> FloatArray:
             return values.astype(np.float32)
@@ -592,12 +589,6 @@ class Fusion:
             )
             for v, name in enumerate(self._names)
         }
-
-
-@lru_cache(maxsize=16)
-def _elsewhere(skeleton: Skeleton) -> Float64Array:
-    """Return (K,) meters by which networks have joints elsewhere than they are, in all images."""
-    return np.array([_ELSEWHERE.get(name.split("_")[-1], 0.0) for name in skeleton.keypoints])
 
 
 def common_stamp(stamps: Sequence[float], max_skew: float) -> float:

@@ -58,6 +58,10 @@ class FusedPerson:
         scales: By index of the camera, logarithm of by how much it has them too near, and its
             variance.
         sides: (S,) by part of the body, for how long left and right seem to be swapped, seconds.
+        misses: Sum of the squares by which rays of their joints missed each other lately, in
+            sigmas.
+        free: How many of them do not fit of themselves.
+        judged: Stamp at which both were last learned.
     """
 
     id: int
@@ -71,6 +75,9 @@ class FusedPerson:
     camera_ids: dict[int, int] = field(default_factory=dict)
     scales: dict[int, tuple[float, float]] = field(default_factory=dict)
     sides: Float64Array = field(default_factory=lambda: np.zeros(1))
+    misses: float = 0.0
+    free: float = 0.0
+    judged: float = -math.inf
 
     def is_of(self, view: int, id_: int) -> bool:
         """Return whether a camera's id is this person's."""

@@ -23,6 +23,7 @@ from pose_ros.core.multiview.identity import FusedPerson
 from pose_ros.core.multiview.triangulation import (
     BoolArray,
     Prior,
+    RayAgreement,
     RayBundle,
     Triangulated,
     axes_first,
@@ -76,6 +77,7 @@ def place(
         np.full((*shape[1:], 3, 3), np.nan),
         np.full(shape, np.nan),
         np.zeros(shape, bool),
+        RayAgreement.unknown(shape[1:]),
     )
     lone, some = np.flatnonzero(~several), np.flatnonzero(several)
     if len(lone):
@@ -94,6 +96,7 @@ def place(
     found.points[some], found.covariances[some] = held, tight
     found.errors_px[:, some] = met.errors_px.reshape(len(views), *flat)
     found.used[:, some] = met.used.reshape(len(views), *flat)
+    found.agreement.put(some, met.agreement.reshaped(flat))
     return found
 
 

@@ -37,6 +37,7 @@ LEAST_SCORE = 0.1
 _LEAST_PIXELS = 0.5  # one sigma of what the calibration and the image leave
 _BOX_HEIGHTS = 1.1  # of a body to its box, where the network gives no meters
 _OUTLIER = 3.5  # sigmas from its ray, beyond which a joint is not where a camera shows it
+_MOST_STRAIN = 9.0  # mean square in sigmas from which on one joint says no more about the others
 _SAME_DEPTH = 0.03  # a share by which the weights of rays need no more care
 _LEAST_ANGLE = 1e-6  # radians between rays that meet somewhere
 # Of the variance of a keypoint: what is a camera's own where two look from the same place, and the
@@ -66,6 +67,42 @@ class Prior:
 
 
 @dataclass(frozen=True, eq=False)
+class RayAgreement:
+    """How well the rays of joints meet, in the shape of the joints.
+
+    Attributes:
+        variances: Square meters along one axis, of the keypoints of one camera; the mean of those
+            that the result is from.
+        common: Square meters along one axis: the part of them that is the same for these cameras,
+            as it is in the covariances of ``Triangulated``.
+        misses: Sum of the squares by which rays miss the joint, in sigmas of what is each camera's
+            own.
+        free: How many of these squares do not fit of themselves: each of them is 1 on average
+            where the sigmas are right. 0 of fewer than two rays.
+    """
+
+    variances: Float64Array
+    common: Float64Array
+    misses: Float64Array
+    free: Float64Array
+
+    @classmethod
+    def unknown(cls, shape: Sequence[int]) -> RayAgreement:
+        """Return that of joints of which there is one ray at most."""
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+    def reshaped(self, shape: Sequence[int]) -> RayAgreement:
+        """Return the same of joints in another shape."""
+        parts = self.variances, self.common, self.misses, self.free
+        return RayAgreement(*(part.reshape(shape) for part in parts))
+
+    def put(self, rows: NDArray[np.intp], part: RayAgreement) -> None:
+        """Take over that of some rows."""
+        self.variances[rows], self.common[rows] = part.variances, part.common
+        self.misses[rows], self.free[rows] = part.misses, part.free
+
+
+@dataclass(frozen=True, eq=False)
 class Triangulated:
     """Joints in the world; S is any shape, such as (K,) or (people, K), V the number of cameras.
 
@@ -76,12 +113,14 @@ class Triangulated:
             image, lens distortion undone; NaN where one of them is unknown. Cameras that were
             left out have theirs too.
         used: (V, *S) which cameras the result is from.
+        agreement: (*S) how well their rays meet.
     """
 
     points: Float64Array
     covariances: Float64Array
     errors_px: Float64Array
     used: BoolArray
+    agreement: RayAgreement
 
     @property
     def sigmas(self) -> Float64Array:
@@ -179,6 +218,7 @@ def triangulate(
         found.covariances.reshape(*shape, 3, 3),
         found.errors_px.reshape(len(views), *shape),
         found.used.reshape(len(views), *shape),
+        found.agreement.reshaped(shape),
     )
 
 
@@ -243,12 +283,17 @@ class RayBundle:
         fine = (count >= least) & _before(ranges, used) & np.isfinite(points).all(axis=0)
         # more disagreement than pixels explain: the least that is wrong is as large
         squares = np.where(used, away**2, 0.0).sum(axis=0)
-        free = np.maximum(2.0 * count - 3.0, 1.0)
-        covariances *= np.maximum(1.0, squares / free)
+        free = 2.0 * count - 3.0
+        strain = squares / np.maximum(free, 1.0)
+        covariances *= np.maximum(1.0, strain)
         # beside each camera's own error, what is common to them
         depths = np.maximum(ranges / self.stretch, 1e-3)
-        common = used * (1.0 - own) * (self.sigmas * depths) ** 2
-        diagonal(covariances)[:] += common.sum(axis=0) / np.maximum(count, 1)
+        variances = (used * (self.sigmas * depths) ** 2).sum(axis=0) / np.maximum(count, 1)
+        common = (1.0 - own) * variances
+        diagonal(covariances)[:] += common
+        free = np.where(fine, np.maximum(free, 0.0), 0.0)
+        misses = free * np.minimum(strain, _MOST_STRAIN) / own
+        agreement = RayAgreement(variances, common, np.where(fine, misses, 0.0), free)
         errors = away * self.sigmas * self.focals
         points[:, ~fine], covariances[..., ~fine] = np.nan, np.nan
         errors[~(self.seen & fine)] = np.nan
@@ -257,6 +302,7 @@ class RayBundle:
             np.ascontiguousarray(covariances.transpose(2, 0, 1)),
             errors,
             used & fine,
+            agreement,
         )
 
     def _only(self, joints: NDArray[np.intp]) -> RayBundle:

@@ -303,6 +303,67 @@ def test_errors_are_within_the_stated_sigmas(ring):
     assert 0.55 <= np.mean(np.array(errors) < 1.0) <= 0.95  # bones and shape make it surer
 
 
+def settled(views, noise, seconds=2.0, **keywords):
+    """Return the sigmas of a body that stands still, of the last image of some seconds."""
+    fusion = Fusion(views)
+    for i in range(round(10 * seconds)):
+        people = fusion.update(i / 10, sample(views, i / 10, [body()], noise=noise, **keywords))
+    return people.poses.camera_sigmas[0]
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_sigmas_follow_how_far_rays_miss_each_other(ring, count):
+    views = ring(count)
+    sigmas = {noise: np.median(settled(views, noise)) for noise in (1.0, 4.5, 18.0)}
+    # 4.5 pixels are what the network is taken to be off
+    assert 0.55 <= sigmas[1.0] / sigmas[4.5] <= 0.95
+    assert sigmas[18.0] >= 1.8 * sigmas[4.5]
+
+
+def test_sigmas_hold_what_no_number_of_cameras_mends(ring):
+    few, many = settled(ring(2), 4.5), settled(ring(8), 4.5)
+    assert (many >= 0.55 * few).all()  # independent errors would halve it, and bones more
+    hips = [SKELETON.index(f"{side}_hip") for side in ("left", "right")]
+    assert (many[hips] > 0.05).all()
+
+
+def test_sigmas_of_a_body_are_steady_from_image_to_image(ring):
+    views, fusion, sigmas = ring(2), Fusion(ring(2)), []
+    for i in range(90):
+        people = fusion.update(i / 30, sample(views, i / 30, [body()], noise=4.5))
+        sigmas.append(people.poses.camera_sigmas[0])
+    steps = np.diff(np.log(np.array(sigmas)[30:]), axis=0)
+    assert np.median(np.abs(steps)) < 0.05
+
+
+def test_misses_of_one_person_do_not_widen_the_sigmas_of_another(ring):
+    views, bodies = ring(3), [body(-0.8, -0.8), body(0.9, 0.9)]
+    fusion = Fusion(views)
+    for i in range(20):
+        seen = {
+            view.name: (
+                i / 10,
+                seen_by(view, bodies[:1], noise=1.0, seed=v + 10 * i).replace(ids=np.array([0])),
+            )
+            for v, view in enumerate(views)
+        }
+        calm = fusion.update(i / 10, seen)
+    fusion = Fusion(views)
+    for i in range(20):
+        seen = {}
+        for v, view in enumerate(views):
+            random = np.random.default_rng(v + 10 * i)
+            poses = seen_by(view, bodies, noise=1.0, seed=v + 10 * i)
+            pixels = poses.keypoints.copy()
+            pixels[1] += 15.0 * random.normal(size=pixels[1].shape)
+            seen[view.name] = i / 10, poses.replace(keypoints=pixels)
+        both = fusion.update(i / 10, seen)
+    order = np.argsort(np.linalg.norm(both.points[:, 0] - bodies[0][0], axis=1))
+    sigmas = both.poses.camera_sigmas[order]
+    assert np.median(sigmas[0]) < 1.1 * np.median(calm.poses.camera_sigmas[0])
+    assert np.median(sigmas[1]) > 1.8 * np.median(sigmas[0])
+
+
 def test_pair_of_close_cameras_is_not_worse_than_one():
     views = [
         looking_at("a", (-3.0, 0.0, 1.2), (0, 0, 1.2)),
