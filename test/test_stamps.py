@@ -22,7 +22,7 @@ ELSEWHERE = {
     *("McapFile._read_block", "_messages"),
     # stamps are made here: they have to rise
     *("rising", "VideoSource._stamp_of", "RateLimiter.keep", "CaptureThread._hand_on"),
-    *("look_for_person", "look_for_board"),
+    *("look_for_people", "look_for_board"),
 }
 
 

@@ -11,6 +11,7 @@ to the one in front, one of the two bodies is dropped, and who comes back may ha
 
     python -m tools.real_crowds ../shared/data/real3d
     python -m tools.real_crowds --crowds others ../shared/data/real3d
+    python -m tools.real_crowds ../shared/data/real3d --calibrate
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from numpy.typing import NDArray
 import pose_ros
 from pose_ros.core import skeletons
 from pose_ros.core.multiview.association import NO_PERSON
+from pose_ros.core.multiview.calibration import PersonTrack, turned_by
+from pose_ros.core.multiview.clock_offset import calibrate_from_people
 from pose_ros.core.multiview.extrinsics import CameraView
 from pose_ros.core.multiview.fusion import Fusion, common_stamp
 from pose_ros.core.skeletons import parts_of
@@ -476,6 +479,54 @@ SITUATIONS: dict[str, Callable[[list[list[Sight]]], list[list[Sight]]]] = {
     "one camera is slow": seen_seldom,
     "one camera finds a person twice": seen_double,
 }
+
+
+def tracks_of(
+    views: Sequence[CameraView], instants: Sequence[Sequence[Sight]]
+) -> list[list[PersonTrack]]:
+    """Return a track of each id of each camera."""
+    found = []
+    for v, view in enumerate(views):
+        sights = [instant[v] for instant in instants]
+        stamps = np.array([sight.stamp for sight in sights])
+        each: dict[int, Array] = {}
+        for i, sight in enumerate(sights):
+            poses = sight.poses
+            for row, id_ in enumerate(poses.ids.tolist()):
+                own = each.setdefault(id_, np.full((len(sights), 33, 2), np.nan))
+                own[i] = np.where(poses.found[row][:, None], poses.keypoints[row], np.nan)
+        found.append([PersonTrack(view.name, view.camera, stamps, own) for own in each.values()])
+    return found
+
+
+def calibrated(
+    people: Sequence[Recorded], count: int, radius: float, seed: int, cameras: int
+) -> str:
+    """Return how far off cameras are that are calibrated with a crowd, in words."""
+    views, members = ring(5, radius), crowd(people, count, seed, SECONDS)
+    tracks = tracks_of(views[:cameras], look(views, members, SECONDS, seed))
+    height = float(
+        np.mean([m.size * HEIGHTS[[p is m.person for p in people].index(True)] for m in members])
+    )
+    found = calibrate_from_people(tracks, SKELETON, height=height, max_offset=1.0)
+    turns, shares = [], []
+    for i, j in itertools.combinations(range(cameras), 2):
+        a, b, c, d = (v.extrinsics for v in (views[i], views[j], found.views[i], found.views[j]))
+        turns.append(math.degrees(turned_by(b.rotation @ a.rotation.T, d.rotation @ c.rotation.T)))
+        far = np.linalg.norm(c.center - d.center) / np.linalg.norm(a.center - b.center)
+        shares.append(abs(float(far) - 1.0))
+    stated = [
+        f"{math.degrees(f.rotation_sigma):.1f}/{100 * f.baseline_sigma:.0f}%"
+        for f in found.fits[1:]
+    ]
+    return (
+        f"rotations within {max(turns):.1f} degrees, baselines within {100 * max(shares):.1f}%, "
+        f"stated {', '.join(stated)}; {found.notes[0]}"
+    )
+
+
+HEIGHTS = (1.72, 1.75)
+"""Meters: of pose2sim's man by its makers, of caliscope's man a guess."""
 CROWDS = ((3, 4.5, 20), (4, 7.0, 21), (5, 4.5, 22), (5, 7.0, 23))
 """How many people, how far the cameras are from their middle in meters, and a seed."""
 OTHERS = ((3, 4.5, 40), (4, 7.0, 41), (3, 3.0, 42))
@@ -505,12 +556,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--situation", choices=SITUATIONS, default="usual")
     sets = {"usual": CROWDS, "others": OTHERS, "alone": ALONE}
     parser.add_argument("--crowds", choices=sets, default="usual", help="which, without a seed")
+    parser.add_argument("--calibrate", action="store_true", help="calibrate the cameras with them")
     args = parser.parse_args(arguments)
     people = [recorded(real_clip(args.folder / name, fps)) for name, fps in REAL_FPS.items()]
     total: dict[int, list[CrowdFigures]] = {cameras: [] for cameras in args.cameras}
     crowds = sets[args.crowds] if args.seed is None else crowds_from(args.seed)
     for i, (count, radius, seed) in enumerate(crowds):
         if args.people not in (None, count):
+            continue
+        if args.calibrate:
+            for cameras in args.cameras:
+                text = calibrated(people, count, radius, seed, cameras)
+                print(f"{count} people, {radius:g} m, {cameras} cameras: {text}", flush=True)
             continue
         first = people[i:] if args.crowds == "alone" else people
         views, members = ring(5, radius), crowd(first, count, seed, SECONDS)

@@ -1,9 +1,10 @@
-"""What calibrates several cameras, from their recordings: one person, or a board, over time."""
+"""What calibrates several cameras, from their recordings: people, or a board, over time."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,16 +37,41 @@ def with_hands(body: Skeleton, hand: Skeleton) -> Skeleton:
     return Skeleton(f"{body.name}_hands", (*body.keypoints, *names), (), (*body.left_right, *pairs))
 
 
-def look_for_person(
+@dataclass(frozen=True, eq=False)
+class SeenPeople:
+    """The people of one camera's recording.
+
+    Attributes:
+        alone: One person, as if they were alone: images with several people show no one.
+        each: A track of each person that the camera follows, with the stamps of ``alone``.
+        several: Share of the images with people that have several of them.
+        size: Width and height of the images.
+        camera: The intrinsics that the recording knows.
+    """
+
+    alone: PersonTrack
+    each: tuple[PersonTrack, ...]
+    several: float
+    size: tuple[int, int]
+    camera: Camera | None
+
+    def of_camera(self, camera: Camera) -> SeenPeople:
+        """Return the same with a camera's intrinsics."""
+        return replace(
+            self,
+            alone=replace(self.alone, camera=camera),
+            each=tuple(replace(track, camera=camera) for track in self.each),
+        )
+
+
+def look_for_people(
     source: Source,
     name: str,
     estimator: Estimator,
     hands: HandEstimator | None,
     looked: Looked = lambda: None,
-) -> tuple[PersonTrack | None, tuple[int, int], Camera | None]:
-    """Look for one person in all images of a recording.
-
-    Images with several people count as images without any.
+) -> SeenPeople | None:
+    """Look for people in all images of a recording.
 
     Args:
         source: The recording; it is read to its end.
@@ -55,32 +81,47 @@ def look_for_person(
         looked: Called after each image.
 
     Returns:
-        What was seen, with a made-up camera of 60 degrees that the caller replaces, None where
-        there are no images; their size; and the camera that the recording knows.
+        What was seen, with a made-up camera of 60 degrees that the caller replaces; None where
+        there are no images.
     """
     stamps: list[float] = []
-    rows: list[Float64Array] = []
+    images: list[dict[int, Float64Array]] = []
     size, known = (0, 0), None
     body = estimator.skeleton
-    points = len(body) + (2 * len(_hand_rows(hands.skeleton)) if hands else 0)
+    joints = len(_hand_rows(hands.skeleton)) if hands else 0
+    corners = [i for i, k in enumerate(body.keypoints) if k.endswith(_NEAR_DUPLICATES)]
     for frame, camera in _images(source):
         size, known = (frame.width, frame.height), camera or known
         poses = estimator.estimate(frame.image, frame.stamp, channels=frame.channels)
-        row = np.full((points, 2), np.nan)
-        if len(poses) == 1:
-            row[: len(body)] = np.where(poses.found[0][:, None], poses.keypoints[0], np.nan)
-            if hands is not None:
-                found = hands.estimate(frame.image, poses, frame.stamp, channels=frame.channels)
-                row[len(body) :] = _hand_points(found)
-        row[[i for i, k in enumerate(body.keypoints) if k.endswith(_NEAR_DUPLICATES)]] = np.nan
+        rows = np.where(poses.found[..., None], poses.keypoints, np.nan).astype(float)
+        if hands is not None and len(poses):
+            found = hands.estimate(frame.image, poses, frame.stamp, channels=frame.channels)
+            of_hands = [_hand_points(found, int(id_)) for id_ in poses.ids]
+            rows = np.concatenate([rows, np.array(of_hands)], axis=1)
+        rows[:, corners] = np.nan
         if not stamps or frame.stamp > stamps[-1]:
             stamps.append(frame.stamp)
-            rows.append(row)
+            images.append(dict(zip(poses.ids.tolist(), rows, strict=True)))
         looked()
     if not stamps:
-        return None, size, known
+        return None
     made_up = Camera.from_hfov(*size, hfov_degrees=60.0)
-    return PersonTrack(name, made_up, np.array(stamps), np.array(rows)), size, known
+    shape = len(stamps), len(body) + 2 * joints, 2
+    alone = np.full(shape, np.nan)
+    each: dict[int, Float64Array] = {}
+    for i, people in enumerate(images):
+        for id_, row in people.items():
+            each.setdefault(id_, np.full(shape, np.nan))[i] = row
+            if len(people) == 1:
+                alone[i] = row
+    some = sum(len(people) > 0 for people in images)
+    return SeenPeople(
+        PersonTrack(name, made_up, np.array(stamps), alone),
+        tuple(PersonTrack(name, made_up, np.array(stamps), own) for own in each.values()),
+        sum(len(people) > 1 for people in images) / max(1, some),
+        size,
+        known,
+    )
 
 
 def look_for_board(
@@ -124,13 +165,13 @@ def _hand_rows(hand: Skeleton) -> list[int]:
     return [i for i, name in enumerate(hand.keypoints) if name.endswith(_HAND_JOINTS)]
 
 
-def _hand_points(hands: Poses) -> Float64Array:
-    """Return (2 n, 2) pixels of the left and the right hand's joints, NaN where unknown."""
+def _hand_points(hands: Poses, person: int) -> Float64Array:
+    """Return (2 n, 2) pixels of a person's left and right hand's joints, NaN where unknown."""
     rows = _hand_rows(hands.skeleton)
     found = np.full((2, len(rows), 2), np.nan)
     for i, label in enumerate(hands.labels or ()):
         extent = np.ptp(hands.keypoints[i], axis=0).max()
-        if label in SIDES and extent >= _LEAST_HAND:
+        if hands.ids[i] // 2 == person and label in SIDES and extent >= _LEAST_HAND:
             seen = np.where(hands.found[i][:, None], hands.keypoints[i], np.nan)
             found[SIDES.index(label)] = seen[rows]
     return found.reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""``pose-ros calibrate``: where several cameras stand, from a person or a board that they see."""
+"""``pose-ros calibrate``: where several cameras stand, from people or a board that they see."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import numpy as np
 from tqdm import tqdm
 
 from pose_ros.analysis.rig_calibration import (
+    SeenPeople,
     images_to_look_at,
     look_for_board,
-    look_for_person,
+    look_for_people,
     with_hands,
 )
 from pose_ros.bags.finding import is_bag
@@ -31,13 +32,13 @@ from pose_ros.core.camera import Camera
 from pose_ros.core.encoded_images import max_pixels_from
 from pose_ros.core.multiview.boards import BoardTrack, CalibrationBoard, calibrate_from_board
 from pose_ros.core.multiview.calibration import (
-    PersonTrack,
     RigCalibration,
     calibrate_from_person,
 )
 from pose_ros.core.multiview.clock_offset import (
     MAX_LATENCY,
     MAX_OFFSET,
+    calibrate_from_people,
     calibrate_with_clocks,
 )
 from pose_ros.core.multiview.rig import CameraRig
@@ -57,6 +58,11 @@ from pose_ros.sources.stereo import HalfSource
 
 NETWORK = "blazepose-heavy"
 """Where there is no hurry, the most exact network finds the person."""
+MOST_PEOPLE = 6
+"""Who are looked for at once, unless more are asked for."""
+_SEVERAL = 0.15
+"""Share of a camera's images with several people, from which on each of them is followed. Fewer
+are mistakes, or a guest who passes by: these images are left out."""
 GUESSED_HFOV = 65.0
 """Degrees: of a webcam that nothing is known of."""
 
@@ -236,32 +242,39 @@ def _by_person(
     lift = LiftOptions(height=args.person_height)
     baseline = _baseline(args.baseline, names)
     given = _intrinsics(args.intrinsics, names)
-    tracks: list[PersonTrack] = []
+    seen: list[SeenPeople] = []
     skeleton: Skeleton | None = None
-    args.max_people, args.smoothing = max(2, args.max_people), False
+    args.max_people, args.smoothing = max(MOST_PEOPLE, args.max_people), False
     args.finder = "blazepose" if args.network.startswith("blazepose") else args.finder
     for i, ((spec, source), name) in enumerate(zip(sources, names, strict=True)):
         estimator, hands = build_estimator(args), _hands(args)
         body = estimator.skeleton
         skeleton = body if hands is None else with_hands(body, hands.skeleton)
         with _bar(source, name, quiet=args.quiet) as bar:
-            track, size, known = look_for_person(source, name, estimator, hands, bar.update)
-        if track is None:
+            people = look_for_people(source, name, estimator, hands, bar.update)
+        if people is None:
             raise SourceError(f"{spec} holds no image")
-        if not np.isfinite(track.keypoints).any():
-            raise SourceError(f"{spec} never shows one person alone: walk through the views alone")
-        tracks.append(replace(track, camera=_camera(args, given[i], known, size, name)))
+        if not people.each:
+            raise SourceError(f"{spec} never shows a person: walk through the views")
+        seen.append(people.of_camera(_camera(args, given[i], people.camera, people.size, name)))
     assert skeleton is not None  # noqa: S101 - there are two sources or more
+    max_offset = MAX_LATENCY if one_clock else MAX_OFFSET
+    if max(people.several for people in seen) > _SEVERAL:
+        return calibrate_from_people(
+            [people.each for people in seen],
+            skeleton,
+            height=lift.height,
+            baseline=baseline,
+            offsets=args.offsets,
+            max_offset=max_offset,
+        )
+    tracks = [people.alone for people in seen]
     if args.offsets is not None:
         return calibrate_from_person(
             tracks, skeleton, height=lift.height, baseline=baseline, offsets=args.offsets
         )
     return calibrate_with_clocks(
-        tracks,
-        skeleton,
-        height=lift.height,
-        baseline=baseline,
-        max_offset=MAX_LATENCY if one_clock else MAX_OFFSET,
+        tracks, skeleton, height=lift.height, baseline=baseline, max_offset=max_offset
     )
 
 

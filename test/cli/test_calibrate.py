@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_ros.analysis.rig_calibration import SeenPeople
 from pose_ros.bags.message_types import types, typestore
 from pose_ros.bags.writer import add_topic, open_bag_writer
 from pose_ros.cli.main import main
@@ -151,7 +152,8 @@ def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
     seen: list[Camera] = []
 
     def look(_source, name, *_):
-        return PersonTrack(name, CAMERA, np.arange(2.0), np.ones((2, 33, 2))), (640, 480), None
+        track = PersonTrack(name, CAMERA, np.arange(2.0), np.ones((2, 33, 2)))
+        return SeenPeople(track, (track,), 0.0, (640, 480), None)
 
     def solve(tracks, *_, **__):
         seen.extend(track.camera for track in tracks)
@@ -162,7 +164,7 @@ def test_guessed_intrinsics_are_stated_and_offsets_of_videos_are_not_kept(
         )
 
     body = SimpleNamespace(skeleton=skeletons.get("blazepose33"))
-    monkeypatch.setattr("pose_ros.cli.calibrate.look_for_person", look)
+    monkeypatch.setattr("pose_ros.cli.calibrate.look_for_people", look)
     monkeypatch.setattr("pose_ros.cli.calibrate.build_estimator", lambda _args: body)
     monkeypatch.setattr("pose_ros.cli.calibrate.calibrate_with_clocks", solve)
     output = tmp_path / "room.yaml"

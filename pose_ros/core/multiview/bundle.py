@@ -25,6 +25,13 @@ _CAUCHY = 2.5
 _ITERATIONS = 60
 _CONVERGED = 1e-5
 """Relative decrease of the cost below which the search ends."""
+_MOST_MOVE = 0.1
+"""Meters in one step, of a point: one whose pixels count little would jump from one wrong place to
+another, and stop the search for all others by that."""
+_DAMPINGS = 16  # tried in one step, each six times the one before
+_FREE = 1e-6
+"""Damping from which on it may end: with more, a step changes the size of everything hardly at all,
+which a height fixes much more weakly than pixels fix the shape."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +69,15 @@ class EqualBones:
 
     Attributes:
         ends: (E, 2) indices of points.
-        kinds: (E,) index of the kind.
+        kinds: (E,) index of the kind; those of a second person follow the C of the first.
         spread: One sigma of one distance about its kind's length, as a share.
         lengths: (C,) of each kind for a body of height 1.
         spreads: (C,) one sigma of them, as a share.
         stature: Kinds whose sum is known better than each of them: where a knee is taken to lie
             makes the thigh longer and the shank shorter.
         stature_spread: One sigma of the sum, as a share.
+        people: How many bodies there are.
+        people_spread: One sigma of a body's height about their mean, as a share.
     """
 
     ends: IntArray
@@ -78,6 +87,13 @@ class EqualBones:
     spreads: Float64Array
     stature: IntArray
     stature_spread: float
+    people: int = 1
+    people_spread: float = 0.0
+
+    def split(self, log_lengths: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Return (P, C) logarithms of lengths, and (P,) of heights."""
+        count = self.people * len(self.lengths)
+        return log_lengths[:count].reshape(self.people, -1), log_lengths[count:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +101,8 @@ class Scale:
     """What fixes the size: the height, a distance between two cameras, or both.
 
     Attributes:
-        height: Meters, with one sigma as a share; None where there are no bones.
+        height: Meters, with one sigma as a share, of several people their mean; None where there
+            are no bones.
         baseline: Two indices of cameras, and meters between them; None where unknown.
     """
 
@@ -101,7 +118,8 @@ class BundleState:
         rotations: (V, 3, 3) of V cameras, world to optical frame.
         translations: (V, 3).
         points: (N, 3).
-        log_lengths: (C,) logarithms of the bones' lengths, then of the height.
+        log_lengths: (P * C + P,) logarithms of the bones' lengths of P people, then of their
+            heights.
         boards: (G, 3, 3), (G, 3) turn and shift of each rigid group, None for free points.
         offsets: (V,) seconds to add to each camera's stamps, the first 0; None: clocks are known.
     """
@@ -190,21 +208,27 @@ class BundleResult:
     weights: Float64Array
 
 
-def solve(bundle: Bundle, start: BundleState, *, iterations: int = _ITERATIONS) -> BundleResult:
+def solve(
+    bundle: Bundle, start: BundleState, *, iterations: int = _ITERATIONS, damping: float = 1e-3
+) -> BundleResult:
     """Return the nearest minimum.
 
     Args:
         bundle: The problem.
         start: A guess: cameras to some ten degrees, points in front of them.
         iterations: At most so many steps.
+        damping: Of the first step; less where the guess is a solution of about the same problem.
     """
-    state, damping = start, 1e-3
+    state = start
     cost, jacobian, residuals, weights = _linearized(bundle, state)
     for _ in range(iterations):
+        # Points first: they join few others each, and what all of them share comes last, so
+        # that the factors stay nearly as sparse as the matrix. SciPy's own orders take ten times
+        # as long with several people.
         normal = (jacobian.T @ jacobian).tocsc()
         gradient = jacobian.T @ residuals
         diagonal = normal.diagonal()
-        for _ in range(8):
+        for _ in range(_DAMPINGS):
             step = _solved(normal, diagonal, damping, -gradient)
             trial = _moved(bundle, state, step) if step is not None else state
             trial_cost = _cost(bundle, trial) if step is not None else np.inf
@@ -216,7 +240,7 @@ def solve(bundle: Bundle, start: BundleState, *, iterations: int = _ITERATIONS) 
         gained = (cost - trial_cost) / cost
         state, damping = trial, max(damping / 5.0, 1e-9)
         cost, jacobian, residuals, weights = _linearized(bundle, state)
-        if gained < _CONVERGED:
+        if gained < _CONVERGED and damping <= _FREE:
             break
     return BundleResult(state, cost, weights)
 
@@ -227,7 +251,7 @@ def _solved(
     damped = (normal + sparse.diags(damping * diagonal + 1e-12)).tocsc()
     try:
         step = splu(
-            damped, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0
+            damped, permc_spec="NATURAL", options={"SymmetricMode": True}, diag_pivot_thresh=0
         ).solve(right)
     except RuntimeError:  # singular
         return None
@@ -236,25 +260,27 @@ def _solved(
 
 
 def _sizes(bundle: Bundle, state: BundleState) -> tuple[int, int, int, int]:
-    """Return where points, lengths and offsets begin in a step, and its length."""
+    """Return where lengths, offsets and cameras begin in a step after points, and its length."""
     others = len(bundle.matrices) - 1
-    points = 6 * len(state.boards[1]) if state.boards is not None else 3 * len(state.points)
-    lengths = 6 * others + points
+    lengths = 6 * len(state.boards[1]) if state.boards is not None else 3 * len(state.points)
     offsets = lengths + len(state.log_lengths)
-    return 6 * others, lengths, offsets, offsets + (0 if state.offsets is None else others)
+    cameras = offsets + (0 if state.offsets is None else others)
+    return lengths, offsets, cameras, cameras + 6 * others
 
 
 def _moved(bundle: Bundle, state: BundleState, step: Float64Array) -> BundleState:
-    points_at, lengths_at, offsets_at, _ = _sizes(bundle, state)
-    turns = step[:points_at].reshape(-1, 6)
+    lengths_at, offsets_at, cameras_at, _ = _sizes(bundle, state)
+    turns = step[cameras_at:].reshape(-1, 6)
     turned = Rotation.from_rotvec(turns[:, :3]).as_matrix()
     rotations, translations = state.rotations.copy(), state.translations.copy()
     rotations[1:] = turned @ rotations[1:]
     translations[1:] = np.einsum("vij,vj->vi", turned, translations[1:]) + turns[:, 3:]
-    moved = step[points_at:lengths_at]
+    moved = step[:lengths_at]
     boards, points = None, state.points
     if state.boards is None:
-        points = points + moved.reshape(-1, 3)
+        moves = moved.reshape(-1, 3)
+        far = np.linalg.norm(moves, axis=1, keepdims=True)
+        points = points + moves * np.minimum(1.0, _MOST_MOVE / np.maximum(far, 1e-12))
     else:
         move = moved.reshape(-1, 6)
         turn = Rotation.from_rotvec(move[:, :3]).as_matrix() @ state.boards[0]
@@ -269,7 +295,7 @@ def _moved(bundle: Bundle, state: BundleState, step: Float64Array) -> BundleStat
         boards=boards,
         offsets=None
         if state.offsets is None
-        else state.offsets + np.append(0.0, step[offsets_at:]),
+        else state.offsets + np.append(0.0, step[offsets_at:cameras_at]),
     )
 
 
@@ -311,14 +337,18 @@ def _known_errors(bundle: Bundle, state: BundleState) -> Float64Array:
         between = state.points[bones.ends[:, 0]] - state.points[bones.ends[:, 1]]
         length = np.log(np.linalg.norm(between, axis=1) + 1e-9)
         rows.append((length - state.log_lengths[bones.kinds]) / bones.spread)
-        expected = np.log(bones.lengths) + state.log_lengths[-1]
-        rows.append((state.log_lengths[:-1] - expected) / bones.spreads)
-        total = np.log(np.exp(state.log_lengths[bones.stature]).sum())
-        total -= np.log(bones.lengths[bones.stature].sum()) + state.log_lengths[-1]
-        rows.append(np.array([total / bones.stature_spread]))
+        lengths, heights = bones.split(state.log_lengths)
+        expected = np.log(bones.lengths) + heights[:, None]
+        rows.append(((lengths - expected) / bones.spreads).ravel())
+        total = np.log(np.exp(lengths[:, bones.stature]).sum(axis=1))
+        total -= np.log(bones.lengths[bones.stature].sum()) + heights
+        rows.append(total / bones.stature_spread)
+        if bones.people > 1:
+            rows.append((heights - heights.mean()) / bones.people_spread)
+        if bundle.scale.height is not None:
+            meters, share = bundle.scale.height
+            rows.append(np.array([(heights.mean() - np.log(meters)) / share]))
     scale = bundle.scale
-    if scale.height is not None and bones is not None:
-        rows.append(np.array([(state.log_lengths[-1] - np.log(scale.height[0])) / scale.height[1]]))
     if scale.baseline is not None:
         a, b, meters = scale.baseline
         far = np.linalg.norm(_center(state, a) - _center(state, b))
@@ -356,7 +386,7 @@ def _pixel_jacobian(
     bundle: Bundle, state: BundleState, local: Float64Array, weights: Float64Array
 ) -> sparse.csr_matrix:
     seen = bundle.seen
-    points_at, _, offsets_at, width = _sizes(bundle, state)
+    _, offsets_at, cameras_at, width = _sizes(bundle, state)
     count = len(seen.points)
     depth = np.where(local[:, 2] > 1e-3, local[:, 2], np.inf)
     k = bundle.matrices[seen.cameras]
@@ -374,17 +404,17 @@ def _pixel_jacobian(
 
     moving = seen.cameras > 0
     turn = np.concatenate([-slope @ _cross(local), slope], axis=2)
-    put(turn, 6 * (seen.cameras - 1)[:, None] + np.arange(6), moving)
+    put(turn, cameras_at + 6 * (seen.cameras - 1)[:, None] + np.arange(6), moving)
     by_point = slope @ state.rotations[seen.cameras]
     everywhere = np.ones(count, bool)
     if state.boards is None:
-        put(by_point, points_at + 3 * seen.points[:, None] + np.arange(3), everywhere)
+        put(by_point, 3 * seen.points[:, None] + np.arange(3), everywhere)
     else:
         assert bundle.rigid is not None  # noqa: S101 - boards come with it
         group = bundle.rigid.groups[seen.points]
         lever = state.points[seen.points] - state.boards[1][group]
         both = np.concatenate([-by_point @ _cross(lever), by_point], axis=2)
-        put(both, points_at + 6 * group[:, None] + np.arange(6), everywhere)
+        put(both, 6 * group[:, None] + np.arange(6), everywhere)
     if state.offsets is not None and seen.speeds is not None:
         late = seen.speeds[..., None] * weights[:, None, None]
         put(late, offsets_at + seen.cameras[:, None] - 1, moving)
@@ -393,8 +423,7 @@ def _pixel_jacobian(
 
 
 def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
-    points_at, lengths_at, offsets_at, width = _sizes(bundle, state)
-    height_at = offsets_at - 1
+    lengths_at, offsets_at, cameras_at, width = _sizes(bundle, state)
     blocks = []
     bones = bundle.bones
     if bones is not None:
@@ -402,28 +431,17 @@ def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
         between = state.points[bones.ends[:, 0]] - state.points[bones.ends[:, 1]]
         slope = between / ((between**2).sum(axis=1) + 1e-12)[:, None] / bones.spread
         index = np.repeat(np.arange(count), 3)
-        first, second = (
-            (points_at + 3 * bones.ends[:, i][:, None] + np.arange(3)).ravel() for i in range(2)
-        )
+        first, second = ((3 * bones.ends[:, i][:, None] + np.arange(3)).ravel() for i in range(2))
         values = np.concatenate([slope.ravel(), -slope.ravel(), np.full(count, -1 / bones.spread)])
         rows = np.concatenate([index, index, np.arange(count)])
         columns = np.concatenate([first, second, lengths_at + bones.kinds])
         blocks.append(sparse.csr_matrix((values, (rows, columns)), shape=(count, width)))
-        kinds = len(bones.lengths)
-        values = np.concatenate([1.0 / bones.spreads, -1.0 / bones.spreads])
-        rows = np.tile(np.arange(kinds), 2)
-        columns = np.concatenate([lengths_at + np.arange(kinds), np.full(kinds, height_at)])
-        blocks.append(sparse.csr_matrix((values, (rows, columns)), shape=(kinds, width)))
-        row = np.zeros((1, width))
-        parts = np.exp(state.log_lengths[bones.stature])
-        row[0, lengths_at + bones.stature] = parts / parts.sum() / bones.stature_spread
-        row[0, height_at] = -1.0 / bones.stature_spread
-        blocks.append(sparse.csr_matrix(row))
+        blocks += [_wide(part, lengths_at, width) for part in _length_slopes(bones, state)]
+        if bundle.scale.height is not None:
+            of_height = np.zeros((1, offsets_at - lengths_at))
+            of_height[0, -bones.people :] = 1.0 / bones.people / bundle.scale.height[1]
+            blocks.append(_wide(of_height, lengths_at, width))
     scale = bundle.scale
-    if scale.height is not None and bones is not None:
-        row = np.zeros((1, width))
-        row[0, height_at] = 1.0 / scale.height[1]
-        blocks.append(sparse.csr_matrix(row))
     if scale.baseline is not None:
         a, b, _ = scale.baseline
         row = np.zeros((1, width))
@@ -432,7 +450,7 @@ def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
         for camera, sign in ((a, 1.0), (b, -1.0)):
             if camera > 0:
                 # a turn about the camera's own origin moves its center not at all
-                at = 6 * (camera - 1)
+                at = cameras_at + 6 * (camera - 1)
                 row[0, at + 3 : at + 6] = -sign * state.rotations[camera] @ slope
         blocks.append(sparse.csr_matrix(row))
     if state.offsets is not None:
@@ -444,6 +462,31 @@ def _known_jacobian(bundle: Bundle, state: BundleState) -> sparse.csr_matrix:
     if not blocks:
         return sparse.csr_matrix((0, width))
     return sparse.vstack(blocks).tocsr()
+
+
+def _length_slopes(bones: EqualBones, state: BundleState) -> list[Float64Array]:
+    """Return how what is known of lengths and heights changes with ``log_lengths``."""
+    people, kinds = bones.people, len(bones.lengths)
+    count = people * kinds
+    heights = np.repeat(np.eye(people), kinds, axis=0)  # (P * C, P)
+    each = np.hstack([np.eye(count), -heights]) / np.tile(bones.spreads, people)[:, None]
+    parts = np.exp(bones.split(state.log_lengths)[0][:, bones.stature])
+    parts /= parts.sum(axis=1, keepdims=True)
+    total = np.zeros((people, count + people))
+    for person in range(people):
+        total[person, person * kinds + bones.stature] = parts[person]
+        total[person, count + person] = -1.0
+    found = [each, total / bones.stature_spread]
+    if people > 1:
+        about = (np.eye(people) - 1.0 / people) / bones.people_spread
+        found.append(np.hstack([np.zeros((people, count)), about]))
+    return found
+
+
+def _wide(part: Float64Array, first: int, width: int) -> sparse.csr_matrix:
+    """Return columns at their place among all of them."""
+    rows, columns = np.nonzero(part)
+    return sparse.csr_matrix((part[rows, columns], (rows, first + columns)), (len(part), width))
 
 
 def _cross(vectors: Float64Array) -> Float64Array:

@@ -53,6 +53,8 @@ BoolArray = NDArray[np.bool_]
 
 MAX_FRAMES = 40
 """Instants that are solved for, spread over the person's path; more change little."""
+ALL_PEOPLE_FRAMES = 80
+"""The same of several people, all of them together."""
 LEAST_FRAMES = 8
 """Instants that two cameras have to share."""
 
@@ -62,9 +64,10 @@ _LEAST_PIXELS = 1.0
 _BONE_SPREAD = 0.15  # one sigma of a bone's length over time
 _PLACEMENT = 0.10  # one sigma of a bone between keypoints about that between joints, as a share
 _STATURE_SPREAD = 0.015
+_PEOPLE_SPREAD = 0.06  # one sigma of the height of one of several people about their mean
 _STATURE = ("neck", "trunk", "thigh", "shank")
 """A chain from ear to ankle: where a hip or a knee is taken to lie cancels out along it."""
-_LEAST_JOINTS = 8  # in each of two views of an instant
+LEAST_JOINTS = 8  # in each of two views of an instant
 _THRESHOLDS = (0.01, 0.03)  # of the person's extent: error of an inlier of the five-point method
 _FAR = 0.04  # of the height: error of a joint that does not fit
 _GOOD_ANGLE = 20.0  # degrees between rays, from which on depth is well known
@@ -153,16 +156,20 @@ class RigCalibration:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sightings:
-    """What all cameras saw at T instants: V cameras, K keypoints."""
+class Sightings:
+    """What all cameras saw at T instants: V cameras, K keypoints.
+
+    Of several people, each instant is there for each of them that two cameras saw.
+    """
 
     skeleton: Skeleton
     names: tuple[str, ...]
     matrices: Float64Array  # (V, 3, 3)
     pixels: Float64Array  # (V, T, K, 2), lens distortion undone, NaN where unknown
     speeds: Float64Array  # (V, T, K, 2) pixels a second, 0 where unknown
+    people: IntArray  # (T,) index of the person
 
-    def mirrored(self, camera: int, instants: BoolArray | None = None) -> _Sightings:
+    def mirrored(self, camera: int, instants: BoolArray | None = None) -> Sightings:
         """Return what was seen with left and right of one camera exchanged, in some instants."""
         mirror = np.arange(len(self.skeleton))
         for left, right in self.skeleton.left_right:
@@ -173,18 +180,29 @@ class _Sightings:
             values[camera, which] = values[camera, which][:, mirror]
         return replace(self, pixels=pixels, speeds=speeds)
 
+    def only(self, rows: NDArray[np.intp]) -> Sightings:
+        """Return some of the instants."""
+        return replace(
+            self,
+            pixels=self.pixels[:, rows],
+            speeds=self.speeds[:, rows],
+            people=self.people[rows],
+        )
+
     @property
     def known(self) -> BoolArray:
+        """(V, T, K): whether a keypoint was seen."""
         return np.asarray(np.isfinite(self.pixels).all(axis=-1), bool)
 
     def rays(self, camera: int) -> Float64Array:
+        """Return (T, K, 2) the slopes of a camera's rays, right and down."""
         matrix = self.matrices[camera]
         found: Float64Array = (self.pixels[camera] - matrix[:2, 2]) / matrix[[0, 1], [0, 1]]
         return found
 
 
 @dataclass(frozen=True, eq=False)
-class _Cameras:
+class Cameras:
     """Rotations (V, 3, 3) and translations (V, 3) of those cameras that are ``placed`` (V,)."""
 
     rotations: Float64Array
@@ -192,11 +210,17 @@ class _Cameras:
     placed: BoolArray
 
     def centers(self) -> Float64Array:
+        """Return (V, 3) where the lenses are, meters in the world."""
         found: Float64Array = -np.einsum("vji,vj->vi", self.rotations, self.translations)
         return found
 
-    def scaled(self, factor: float) -> _Cameras:
+    def scaled(self, factor: float) -> Cameras:
+        """Return the same cameras, farther apart by a factor."""
         return replace(self, translations=self.translations * factor)
+
+    def at(self, state: BundleState) -> Cameras:
+        """Return the same cameras, all of them placed, where a solution has them."""
+        return replace(self, rotations=state.rotations, translations=state.translations)
 
 
 def calibrate_from_person(
@@ -227,6 +251,39 @@ def calibrate_from_person(
         OptionError: There are too few cameras, a number is out of its range, or the cameras do
             not see the person together for long enough; the message names the camera.
     """
+    return calibrate_from_persons(
+        [tracks],
+        skeleton,
+        height=height,
+        baseline=baseline,
+        offsets=offsets,
+        solve_clocks=solve_clocks,
+    )
+
+
+def calibrate_from_persons(
+    persons: Sequence[Sequence[PersonTrack]],
+    skeleton: Skeleton,
+    *,
+    height: float | None = None,
+    baseline: tuple[int, int, float] | None = None,
+    offsets: Sequence[float] | None = None,
+    solve_clocks: bool = False,
+) -> RigCalibration:
+    """Find where cameras stand from people of whom is known who is who.
+
+    Args:
+        persons: Of each person, what each camera saw; all NaN where it did not see them.
+        skeleton: As for ``calibrate_from_person``.
+        height: Likewise; of several people the mean.
+        baseline: Likewise.
+        offsets: Likewise.
+        solve_clocks: Likewise.
+
+    Raises:
+        OptionError: As ``calibrate_from_person``.
+    """
+    tracks = persons[0]
     if len(tracks) < 2:
         raise OptionError(f"expected two or more cameras, got {len(tracks)}")
     if height is not None and not 0.5 <= height <= 2.5:
@@ -234,17 +291,16 @@ def calibrate_from_person(
     if baseline is not None and not baseline[2] > 0.0:
         raise OptionError(f"a baseline must be above 0 m, got {baseline[2]:g}")
     clocks = np.zeros(len(tracks)) if offsets is None else np.array(offsets, np.float64)
-    seen = _at_common_instants(tracks, skeleton, clocks)
+    seen = sightings_of(persons, skeleton, clocks)
     notes = _shared_notes(seen)
     cameras, seen = _first_guess(seen)
     scale = _scale(height, baseline)
     for _ in range(2):
         fit = _Fit.of(seen, cameras, scale)
         result = solve(fit.bundle, fit.start)
-        cameras = replace(
-            cameras, rotations=result.state.rotations, translations=result.state.translations
-        )
-        seen = _unswapped(seen, cameras, float(np.exp(result.state.log_lengths[-1])))
+        cameras = cameras.at(result.state)
+        seen = unswapped(seen, cameras, fit.height(result.state))
+        seen = without_strangers(seen, cameras, fit.height(result.state))
     fit = _Fit.of(seen, cameras, scale)
     start = replace(fit.start, offsets=np.zeros(len(tracks)) if solve_clocks else None)
     result = solve(fit.bundle, start)
@@ -254,11 +310,10 @@ def calibrate_from_person(
             break
         # joints move along straight lines for a moment only: look at the images of then
         clocks = clocks + gained
-        cameras = replace(
-            cameras, rotations=result.state.rotations, translations=result.state.translations
-        )
-        seen = _at_common_instants(tracks, skeleton, clocks)
-        seen = _unswapped(seen, cameras, float(np.exp(result.state.log_lengths[-1])))
+        cameras = cameras.at(result.state)
+        seen = sightings_of(persons, skeleton, clocks)
+        seen = unswapped(seen, cameras, fit.height(result.state))
+        seen = without_strangers(seen, cameras, fit.height(result.state))
         fit = _Fit.of(seen, cameras, scale)
         result = solve(fit.bundle, replace(fit.start, offsets=np.zeros(len(tracks))))
     if result.state.offsets is not None:
@@ -314,14 +369,55 @@ def interpolated(track: PersonTrack, stamps: Float64Array, offset: float = 0.0) 
     return found
 
 
-def _at_common_instants(
-    tracks: Sequence[PersonTrack], skeleton: Skeleton, offsets: Sequence[float] | Float64Array
-) -> _Sightings:
-    """Return what all cameras saw at instants that are spread over the person's path.
+def sightings_of(
+    persons: Sequence[Sequence[PersonTrack]],
+    skeleton: Skeleton,
+    offsets: Sequence[float] | Float64Array,
+    count: int | None = None,
+) -> Sightings:
+    """Return what all cameras saw of each person, at instants that are spread over their path.
+
+    Args:
+        persons: Of each, what each camera saw.
+        skeleton: Of the keypoints.
+        offsets: Seconds to add to each camera's stamps.
+        count: Most instants of each person; None: as many as are solved for.
 
     Raises:
-        OptionError: Fewer instants than are needed have the person in two views.
+        OptionError: Fewer instants than are needed have a person in two views.
     """
+    if count is None and len(persons) > 1:
+        count = max(LEAST_FRAMES, ALL_PEOPLE_FRAMES // len(persons))
+    count = count or MAX_FRAMES
+    found, most = [], 0
+    for i, tracks in enumerate(persons):
+        seen, shared = _sightings_of_one(tracks, skeleton, offsets, count, i)
+        most = max(most, shared)
+        if seen is not None:
+            found.append(seen)
+    if not found:
+        raise OptionError(
+            f"only {most} instants have one person in two views at once, "
+            f"{LEAST_FRAMES} are needed: walk where the cameras see you together"
+        )
+    if len(found) == 1:
+        return found[0]
+    return replace(
+        found[0],
+        pixels=np.concatenate([seen.pixels for seen in found], axis=1),
+        speeds=np.concatenate([seen.speeds for seen in found], axis=1),
+        people=np.concatenate([seen.people for seen in found]),
+    )
+
+
+def _sightings_of_one(
+    tracks: Sequence[PersonTrack],
+    skeleton: Skeleton,
+    offsets: Sequence[float] | Float64Array,
+    count: int,
+    person: int,
+) -> tuple[Sightings | None, int]:
+    """Return what all cameras saw of one person, None if too little, and instants of two views."""
     merged = np.unique(
         np.concatenate([t.stamps + offset for t, offset in zip(tracks, offsets, strict=True)])
     )
@@ -332,14 +428,11 @@ def _at_common_instants(
         size = np.array([track.camera.width, track.camera.height])
         beyond = np.any((found < 0) | (found > size - 1), axis=-1)
         found[beyond] = np.nan
-    enough = np.isfinite(pixels).all(axis=-1).sum(axis=2) >= _LEAST_JOINTS
+    enough = np.isfinite(pixels).all(axis=-1).sum(axis=2) >= LEAST_JOINTS
     shared = np.flatnonzero(enough.sum(axis=0) >= 2)
     if len(shared) < LEAST_FRAMES:
-        raise OptionError(
-            f"only {len(shared)} instants have one person in two views at once, "
-            f"{LEAST_FRAMES} are needed: walk where the cameras see you together"
-        )
-    chosen = shared[_along_path(pixels[:, shared], tracks, MAX_FRAMES)]
+        return None, len(shared)
+    chosen = shared[_along_path(pixels[:, shared], tracks, count)]
     undistorted = np.stack(
         [t.camera.undistort(p) for t, p in zip(tracks, pixels[:, chosen], strict=True)]
     )
@@ -349,7 +442,8 @@ def _at_common_instants(
         [_speeds(t, stamps[chosen], o, period) for t, o in zip(tracks, offsets, strict=True)]
     )
     matrices = np.stack([t.camera.matrix for t in tracks])
-    return _Sightings(skeleton, tuple(t.name for t in tracks), matrices, undistorted, speeds)
+    names, people = tuple(t.name for t in tracks), np.full(len(chosen), person)
+    return Sightings(skeleton, names, matrices, undistorted, speeds, people), len(shared)
 
 
 def _speeds(track: PersonTrack, stamps: Float64Array, offset: float, period: float) -> Float64Array:
@@ -384,13 +478,13 @@ def _along_path(
     return found
 
 
-def _shared_notes(seen: _Sightings) -> list[str]:
+def _shared_notes(seen: Sightings) -> list[str]:
     """Say which cameras share few instants.
 
     Raises:
         OptionError: A camera shares too few with all others.
     """
-    sees = seen.known.sum(axis=2) >= _LEAST_JOINTS
+    sees = seen.known.sum(axis=2) >= LEAST_JOINTS
     total = sees.shape[1]
     counts = {(a, b): int((sees[a] & sees[b]).sum()) for a, b in combinations(range(len(sees)), 2)}
     for camera, name in enumerate(seen.names):
@@ -451,7 +545,7 @@ def _body_bones(
     )
 
 
-def _heights(points: Float64Array, skeleton: Skeleton) -> Float64Array:
+def heights_by_bones(points: Float64Array, skeleton: Skeleton) -> Float64Array:
     """Return (B,) the body's height by each bone, median over time; NaN where none is known."""
     ends, kinds, lengths, *_ = _body_bones(skeleton)
     far = np.linalg.norm(points[:, ends[:, 0]] - points[:, ends[:, 1]], axis=2)
@@ -465,7 +559,7 @@ def _heights(points: Float64Array, skeleton: Skeleton) -> Float64Array:
 # ---- first guess -------------------------------------------------------------------------------
 
 
-def _triangulated(seen: _Sightings, cameras: _Cameras) -> Float64Array:
+def triangulated(seen: Sightings, cameras: Cameras) -> Float64Array:
     """Return (T, K, 3) where the rays of two or more placed cameras pass each other most nearly.
 
     NaN where fewer see the joint, and where it would lie behind one of them.
@@ -492,8 +586,8 @@ def _triangulated(seen: _Sightings, cameras: _Cameras) -> Float64Array:
     return points
 
 
-def _misfits(
-    seen: _Sightings, cameras: _Cameras, points: Float64Array, height: float
+def misfits(
+    seen: Sightings, cameras: Cameras, points: Float64Array, height: float
 ) -> tuple[Float64Array, BoolArray]:
     """Return how far joints are from where they should be seen.
 
@@ -520,15 +614,43 @@ def _costs(errors: Float64Array, counts: BoolArray) -> Float64Array:
     return found
 
 
+_LEAST_FITTING = 0.6  # of the joints of one person in two views
+
+
+def without_strangers(seen: Sightings, cameras: Cameras, height: float) -> Sightings:
+    """Return what was seen of several people without views that show another one.
+
+    Where people hide each other, a camera takes one for the other for a moment. A person who is
+    alone has no one to be taken for, and keeps what little their joints may say.
+    """
+    if len(np.unique(seen.people)) < 2:
+        return seen
+    pixels = seen.pixels.copy()
+    for _ in range(len(seen.names) - 1):
+        trial = replace(seen, pixels=pixels)
+        errors, counts = misfits(trial, cameras, triangulated(trial, cameras), height)
+        among = counts.sum(axis=2)
+        fitting = (counts & (errors < _FAR)).sum(axis=2) / np.maximum(among, 1)
+        fitting[among == 0] = 1.0
+        worst = fitting.argmin(axis=0)
+        rows = np.flatnonzero(fitting.min(axis=0) < _LEAST_FITTING)
+        if not len(rows):
+            break
+        pixels[worst[rows], rows] = np.nan
+    enough = (np.isfinite(pixels).all(axis=-1).sum(axis=2) >= LEAST_JOINTS).sum(axis=0) >= 2
+    kept = np.flatnonzero(enough)
+    return replace(seen, pixels=pixels).only(kept) if len(kept) >= LEAST_FRAMES else seen
+
+
 _WORTH_SWAPPING = 0.1
 
 
-def _unswapped(seen: _Sightings, cameras: _Cameras, height: float) -> _Sightings:
+def unswapped(seen: Sightings, cameras: Cameras, height: float) -> Sightings:
     """Return what was seen with left and right exchanged in views where that fits better."""
     placed = np.flatnonzero(cameras.placed)
 
-    def cost(trial: _Sightings) -> Float64Array:
-        return _costs(*_misfits(trial, cameras, _triangulated(trial, cameras), height))
+    def cost(trial: Sightings) -> Float64Array:
+        return _costs(*misfits(trial, cameras, triangulated(trial, cameras), height))
 
     best = cost(seen)
     for _ in range(2 if len(placed) > 2 else 1):
@@ -544,13 +666,13 @@ def _unswapped(seen: _Sightings, cameras: _Cameras, height: float) -> _Sightings
     return seen
 
 
-def _first_guess(seen: _Sightings) -> tuple[_Cameras, _Sightings]:
+def _first_guess(seen: Sightings) -> tuple[Cameras, Sightings]:
     """Place all cameras: two by the five-point method, the others by the joints of those.
 
     Raises:
         OptionError: The joints of no two cameras, or of one and the rest, fit together.
     """
-    best: tuple[float, _Cameras, _Sightings] | None = None
+    best: tuple[float, Cameras, Sightings] | None = None
     for a, b in combinations(range(len(seen.names)), 2):
         guess = _pair_guess(seen, a, b)
         if guess is not None and (best is None or guess[0] > best[0]):
@@ -579,69 +701,77 @@ def pair_worth(first: PersonTrack, second: PersonTrack, skeleton: Skeleton, offs
         In [0, 1], less where both look from about the same place; 0 where they share too little.
     """
     try:
-        seen = _at_common_instants((first, second), skeleton, (0.0, offset))
+        seen = sightings_of([(first, second)], skeleton, (0.0, offset))
     except OptionError:
         return 0.0
     guess = _pair_guess(seen, 0, 1)
     return 0.0 if guess is None else guess[0] / max(1, int(seen.known.all(axis=0).sum() * 2))
 
 
-def _pair_guess(seen: _Sightings, a: int, b: int) -> tuple[float, _Cameras, _Sightings] | None:
+def _pair_guess(seen: Sightings, a: int, b: int) -> tuple[float, Cameras, Sightings] | None:
     """Return the worth of a pair, its placed cameras of about true scale, and left and right."""
     known = seen.known
     both = known[a] & known[b]
-    shared = np.flatnonzero(both.sum(axis=1) >= _LEAST_JOINTS)
+    shared = np.flatnonzero(both.sum(axis=1) >= LEAST_JOINTS)
     if len(shared) < LEAST_FRAMES:
         return None
-    candidates: list[tuple[float, _Cameras, _Sightings]] = []
-    for frames, threshold in _samples(shared):
-        for turn, shift in _five_point(seen, a, b, both, frames, threshold):
-            cameras = _pair_cameras(len(seen.names), a, b, turn, shift)
-            points = _triangulated(seen, cameras)
-            heights = _heights(points[shared], seen.skeleton)
+    candidates: list[tuple[float, Cameras, Sightings]] = []
+    for frames, threshold in samples(shared):
+        for turn, shift in five_point(seen, a, b, both, frames, threshold):
+            cameras = pair_cameras(len(seen.names), a, b, turn, shift)
+            points = triangulated(seen, cameras)
+            heights = heights_by_bones(points[shared], seen.skeleton)
             if not np.isfinite(heights).any():
                 continue
             cameras = cameras.scaled(DEFAULT_HEIGHT / float(np.nanmedian(heights)))
-            whole = _unswapped(seen, cameras, DEFAULT_HEIGHT)
-            points = _triangulated(whole, cameras)
-            cost = _costs(*_misfits(whole, cameras, points, DEFAULT_HEIGHT))[shared].mean()
+            whole = unswapped(seen, cameras, DEFAULT_HEIGHT)
+            points = triangulated(whole, cameras)
+            cost = _costs(*misfits(whole, cameras, points, DEFAULT_HEIGHT))[shared].mean()
             candidates.append((float(cost), cameras, whole))
     candidates.sort(key=lambda candidate: candidate[0])
-    tried = [_refined(whole, cameras) for _, cameras, whole in _distinct(candidates)[:3]]
-    refined = [entry for entry in tried if entry is not None]
-    if not refined:
+    tried = [refined(whole, cameras) for _, cameras, whole in distinct(candidates)[:3]]
+    settled = [entry for entry in tried if entry is not None]
+    if not settled:
         return None
-    cost, cameras, whole = min(refined, key=lambda entry: entry[0])
-    points = _triangulated(whole, cameras)
-    errors, counts = _misfits(whole, cameras, points, DEFAULT_HEIGHT)
+    cost, cameras, whole = min(settled, key=lambda entry: entry[0])
+    points = triangulated(whole, cameras)
+    errors, counts = misfits(whole, cameras, points, DEFAULT_HEIGHT)
     fitting = int((counts & (errors < _FAR)).sum())
-    angle = _ray_angle(cameras, a, b, points)
+    angle = ray_angle(cameras, a, b, points)
     worth = fitting * min(1.0, math.sin(math.radians(angle)) / math.sin(math.radians(_GOOD_ANGLE)))
     return worth, cameras, whole
 
 
-def _samples(shared: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], float]]:
+def samples(
+    shared: NDArray[np.intp], thresholds: Sequence[float] = _THRESHOLDS
+) -> Iterator[tuple[NDArray[np.intp], float]]:
     """Yield instants and a threshold: all, and thirds of them, as swaps may fill the rest."""
-    for threshold in _THRESHOLDS:
+    for threshold in thresholds:
         yield shared, threshold
         for part in np.array_split(shared, 3):
             yield part, threshold
 
 
-def _five_point(  # noqa: PLR0917
-    seen: _Sightings, a: int, b: int, both: BoolArray, frames: NDArray[np.intp], threshold: float
+def five_point(  # noqa: PLR0917
+    seen: Sightings,
+    a: int,
+    b: int,
+    both: BoolArray,
+    frames: NDArray[np.intp],
+    threshold: float,
+    iterations: int = 1000,
 ) -> Iterator[tuple[Float64Array, Float64Array]]:
     """Yield rotations and directions of the second camera of a pair against the first."""
     rows = np.zeros_like(both)
     rows[frames] = both[frames]
     first, second = seen.rays(a)[rows], seen.rays(b)[rows]
-    if len(first) < 2 * _LEAST_JOINTS:
+    if len(first) < 2 * LEAST_JOINTS:
         return
     extent = np.median([np.ptp(seen.rays(a)[f][both[f]], axis=0).max() for f in frames])
     cv2.setRNGSeed(0)
     found, inliers = cv2.findEssentialMat(
         first, second, np.eye(3), method=cv2.RANSAC, prob=0.9999,
-        threshold=threshold * float(extent), maxIters=1000,
+        threshold=threshold * float(extent), maxIters=iterations,
     )  # fmt: skip
     if found is None:
         return
@@ -652,19 +782,20 @@ def _five_point(  # noqa: PLR0917
         yield np.asarray(turn, float), np.asarray(shift, float).ravel()
 
 
-def _pair_cameras(count: int, a: int, b: int, turn: Float64Array, shift: Float64Array) -> _Cameras:
+def pair_cameras(count: int, a: int, b: int, turn: Float64Array, shift: Float64Array) -> Cameras:
+    """Return two placed ones of so many cameras, of which the first is the world's frame."""
     rotations, translations = np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3))
     rotations[b], translations[b] = turn, shift
     placed = np.zeros(count, bool)
     placed[[a, b]] = True
-    return _Cameras(rotations, translations, placed)
+    return Cameras(rotations, translations, placed)
 
 
-def _distinct(
-    candidates: list[tuple[float, _Cameras, _Sightings]],
-) -> list[tuple[float, _Cameras, _Sightings]]:
+def distinct(
+    candidates: list[tuple[float, Cameras, Sightings]],
+) -> list[tuple[float, Cameras, Sightings]]:
     """Return candidates that are not within 10 degrees of a better one."""
-    kept: list[tuple[float, _Cameras, _Sightings]] = []
+    kept: list[tuple[float, Cameras, Sightings]] = []
     for candidate in candidates:
         turns = [max(map(turned_by, candidate[1].rotations, other[1].rotations)) for other in kept]
         if all(turn > math.radians(10.0) for turn in turns):
@@ -672,7 +803,7 @@ def _distinct(
     return kept
 
 
-def _refined(seen: _Sightings, cameras: _Cameras) -> tuple[float, _Cameras, _Sightings] | None:
+def refined(seen: Sightings, cameras: Cameras) -> tuple[float, Cameras, Sightings] | None:
     """Adjust the placed cameras, a few steps; returns the cost of a pixel too."""
     fit = _Fit.of(seen, cameras, _scale(DEFAULT_HEIGHT, None))
     if not len(fit.bundle.seen.points):
@@ -683,30 +814,30 @@ def _refined(seen: _Sightings, cameras: _Cameras) -> tuple[float, _Cameras, _Sig
         result.state.rotations, result.state.translations,
     )  # fmt: skip
     placed = replace(cameras, rotations=rotations, translations=translations)
-    seen = _unswapped(seen, placed, DEFAULT_HEIGHT)
-    points = _triangulated(seen, placed)
-    errors, counts = _misfits(seen, placed, points, DEFAULT_HEIGHT)
+    seen = unswapped(seen, placed, DEFAULT_HEIGHT)
+    points = triangulated(seen, placed)
+    errors, counts = misfits(seen, placed, points, DEFAULT_HEIGHT)
     costs = _costs(errors, counts)
     # bones of wrong lengths tell a mirrored or flattened solution
-    heights = _heights(points, seen.skeleton)
+    heights = heights_by_bones(points, seen.skeleton)
     spread = np.nanstd(np.log(heights)) if np.isfinite(heights).any() else np.inf
     return float(costs[np.isfinite(costs)].mean() + spread), placed, seen
 
 
-def _with_next(seen: _Sightings, cameras: _Cameras) -> tuple[_Cameras, _Sightings]:
+def _with_next(seen: Sightings, cameras: Cameras) -> tuple[Cameras, Sightings]:
     """Place the camera that sees most of the joints that are known by now.
 
     Raises:
         OptionError: None of those left sees enough of them.
     """
-    points = _triangulated(seen, cameras)
+    points = triangulated(seen, cameras)
     known = np.isfinite(points).all(axis=-1) & seen.known
     counts = np.where(cameras.placed, -1, known.sum(axis=(1, 2)))
     v = int(counts.argmax())
-    best: tuple[float, _Cameras, _Sightings] | None = None
+    best: tuple[float, Cameras, Sightings] | None = None
     for trial in (seen, seen.mirrored(v)):
         usable = np.isfinite(points).all(axis=-1) & trial.known[v]
-        if usable.sum() < 2 * _LEAST_JOINTS:
+        if usable.sum() < 2 * LEAST_JOINTS:
             continue
         cv2.setRNGSeed(0)
         ok, turn, shift, _ = cv2.solvePnPRansac(
@@ -720,11 +851,11 @@ def _with_next(seen: _Sightings, cameras: _Cameras) -> tuple[_Cameras, _Sighting
         translations[v] = shift.ravel()
         placed = cameras.placed.copy()
         placed[v] = True
-        with_it = _Cameras(rotations, translations, placed)
-        whole = _unswapped(trial, with_it, DEFAULT_HEIGHT)
-        refined = _refined(whole, with_it)
-        if refined is not None and (best is None or refined[0] < best[0]):
-            best = refined
+        with_it = Cameras(rotations, translations, placed)
+        whole = unswapped(trial, with_it, DEFAULT_HEIGHT)
+        settled = refined(whole, with_it)
+        if settled is not None and (best is None or settled[0] < best[0]):
+            best = settled
     if best is None:
         raise OptionError(
             f"{seen.names[v]} cannot be placed: it sees too little of what other cameras see"
@@ -738,7 +869,7 @@ def turned_by(first: Float64Array, second: Float64Array) -> float:
     return math.acos(min(1.0, max(-1.0, cosine)))
 
 
-def _ray_angle(cameras: _Cameras, a: int, b: int, points: Float64Array) -> float:
+def ray_angle(cameras: Cameras, a: int, b: int, points: Float64Array) -> float:
     """Return degrees between the rays of two cameras to the points, median, at most 90."""
     centers = cameras.centers()
     first, second = (points[np.isfinite(points).all(axis=-1)] - centers[v] for v in (a, b))
@@ -771,16 +902,17 @@ class _Fit:
     frames: IntArray
 
     @classmethod
-    def of(cls, seen: _Sightings, cameras: _Cameras, scale: Scale) -> _Fit:
-        points = _triangulated(seen, cameras)
+    def of(cls, seen: Sightings, cameras: Cameras, scale: Scale) -> _Fit:
+        points = triangulated(seen, cameras)
         placed = np.flatnonzero(cameras.placed)
         has = np.isfinite(points).all(axis=-1)
         index = np.full(has.shape, -1)
         index[has] = np.arange(has.sum())
         v, frames, joints = np.nonzero(seen.known[placed] & has)
+        bodies, people = np.unique(seen.people, return_inverse=True)
         ends, kinds, lengths, spreads, stature = _body_bones(seen.skeleton)
         height = scale.height[0] if scale.height else DEFAULT_HEIGHT
-        heights = _heights(points, seen.skeleton)
+        heights = heights_by_bones(points, seen.skeleton)
         if np.isfinite(heights).any():
             height = float(np.nanmedian(heights))
         at = points[frames, joints]
@@ -794,18 +926,29 @@ class _Fit:
             v, index[frames, joints], seen.pixels[at_pixels], sigmas, seen.speeds[at_pixels]
         )
         whole = (index[:, ends] >= 0).all(axis=-1)
+        of_person = kinds + len(lengths) * people[:, None]
         bones = EqualBones(
-            index[:, ends][whole], np.broadcast_to(kinds, whole.shape)[whole], _BONE_SPREAD,
-            lengths, spreads, stature, _STATURE_SPREAD,
+            index[:, ends][whole], of_person[whole], _BONE_SPREAD,
+            lengths, spreads, stature, _STATURE_SPREAD, len(bodies), _PEOPLE_SPREAD,
         )  # fmt: skip
-        by_kind = np.array(
-            [np.nanmedian(heights[kinds == k]) if np.isfinite(heights[kinds == k]).any()
-             else height for k in range(len(lengths))]
-        )  # fmt: skip
-        logs = np.log(np.append(lengths * by_kind, height))
-        state = BundleState(rotations, translations, points[has], logs)
+        logs, tall = [], []
+        for person in range(len(bodies)):
+            own = heights_by_bones(points[people == person], seen.skeleton)
+            known = np.isfinite(own)
+            middle = float(np.median(own[known])) if known.any() else height
+            tall.append(middle)
+            for kind, length in enumerate(lengths):
+                of_kind = own[(kinds == kind) & known]
+                logs.append(length * (float(np.median(of_kind)) if len(of_kind) else middle))
+        state = BundleState(rotations, translations, points[has], np.log(logs + tall))
         bundle = Bundle(seen.matrices[placed], observed, scale, bones)
         return cls(bundle, state, placed, index, joints, frames)
+
+    def height(self, state: BundleState) -> float:
+        """Return the mean height of the people, meters."""
+        bones = self.bundle.bones
+        assert bones is not None  # noqa: S101 - people have them
+        return float(np.exp(bones.split(state.log_lengths)[1].mean()))
 
     def points(self, state: BundleState) -> Float64Array:
         """Return (T, K, 3), NaN where there is no point."""
@@ -815,15 +958,19 @@ class _Fit:
 
 
 def _judged(
-    fit: _Fit, result: BundleResult, seen: _Sightings, tracks: Sequence[PersonTrack]
+    fit: _Fit, result: BundleResult, seen: Sightings, tracks: Sequence[PersonTrack]
 ) -> tuple[tuple[CameraFit, ...], list[str]]:
     """Return how well each camera is known, and what is doubtful."""
     parts = _part_of(seen.skeleton)[fit.joints]
     sigmas = jackknife(fit.bundle, result.state, parts)
     scale = fit.bundle.scale
     unscaled = 0.0
+    count = len(np.unique(seen.people))
+    if count > 1:  # who is in two views, and when, is drawn by chance too
+        sigmas = sigmas.added_to(jackknife(fit.bundle, result.state, seen.people[fit.frames]))
     if scale.baseline is None and scale.height is not None:
-        unscaled = math.hypot(scale.height[1], _STATURE_SPREAD)
+        among = _PEOPLE_SPREAD / math.sqrt(count) if count > 1 else 0.0
+        unscaled = math.hypot(scale.height[1], _STATURE_SPREAD, among)
     errors = fit.bundle.errors(result.state)
     fits, notes = [], []
     for v, track in enumerate(tracks):
@@ -888,6 +1035,10 @@ class PlaceSigmas(NamedTuple):
     shares: list[float]
     clocks: list[float]
 
+    def added_to(self, others: PlaceSigmas) -> PlaceSigmas:
+        """Return the sigmas of errors that add to these, of another cause."""
+        return PlaceSigmas(*(np.hypot(*both).tolist() for both in zip(self, others, strict=True)))
+
 
 def jackknife(bundle: Bundle, state: BundleState, groups: NDArray[np.intp]) -> PlaceSigmas:
     """Return each camera's sigma by leaving out one group of pixels at a time.
@@ -908,7 +1059,9 @@ def jackknife(bundle: Bundle, state: BundleState, groups: NDArray[np.intp]) -> P
     for group in used:
         kept = groups != group
         seen = bundle.seen
-        other = solve(replace(bundle, seen=seen.only(kept)), state, iterations=6).state
+        other = solve(
+            replace(bundle, seen=seen.only(kept)), state, iterations=8, damping=_FREE_STEP
+        ).state
         turns.append(
             [turned_by(a, b) for a, b in zip(other.rotations[1:], state.rotations[1:], strict=True)]
         )
@@ -923,6 +1076,10 @@ def jackknife(bundle: Bundle, state: BundleState, groups: NDArray[np.intp]) -> P
         return [math.nan, *_jackknife_sigma(np.array(off)).tolist()]
 
     return PlaceSigmas(sigma(turns), sigma(shares), sigma(clocks))
+
+
+_FREE_STEP = 1e-6
+"""Damping: what is left out changes the solution little, but also what little is known of."""
 
 
 def _jackknife_sigma(off: Float64Array) -> Float64Array:

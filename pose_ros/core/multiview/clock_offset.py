@@ -7,19 +7,31 @@ needs no more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from pose_ros.core.camera import Float64Array
 from pose_ros.core.multiview.calibration import (
+    LEAST_FRAMES,
     PersonTrack,
     RigCalibration,
     calibrate_from_person,
+    calibrate_from_persons,
     interpolated,
     pair_worth,
+)
+from pose_ros.core.multiview.pairing import (
+    CameraPair,
+    camera_pairs,
+    longest,
+    matched_in,
+    pair_tracks,
+    person_tracks,
+    persons_of,
 )
 from pose_ros.core.skeletons import Skeleton
 from pose_ros.errors import OptionError
@@ -76,10 +88,22 @@ def clock_offsets(
     if min(len(first.stamps), len(second.stamps)) < 3:
         raise OptionError("3 images or more are needed to find a clock's offset")
     a, b = _motion(first), _motion(second)
-    lags, correlation = _correlation(a, b)
+    lags, product, power = _products(a, b)
+    return _peaks(first, second, lags, (len(a), len(b)), product / power, max_offset)
+
+
+def _peaks(  # noqa: PLR0917
+    first: PersonTrack,
+    second: PersonTrack,
+    lags: NDArray[np.intp],
+    lengths: tuple[int, int],
+    correlation: Float64Array,
+    max_offset: float,
+) -> list[ClockOffset]:
+    """Return the offsets at which a correlation is highest, and that of equal clocks."""
     seconds = lags / _RATE + first.stamps[0] - second.stamps[0]
-    overlap = np.minimum(len(a), len(b) + lags) - np.maximum(0, lags)
-    allowed = (overlap >= _LEAST_SHARE * min(len(a), len(b))) & (np.abs(seconds) <= max_offset)
+    overlap = np.minimum(lengths[0], lengths[1] + lags) - np.maximum(0, lags)
+    allowed = (overlap >= _LEAST_SHARE * min(lengths)) & (np.abs(seconds) <= max_offset)
     correlation = np.where(allowed, correlation, -1.0)
     equal = int(np.abs(seconds).argmin())
     found = [ClockOffset(0.0, float(correlation[equal]))] if allowed[equal] else []
@@ -117,8 +141,10 @@ def _motion(track: PersonTrack) -> Float64Array:
     return found
 
 
-def _correlation(a: Float64Array, b: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
-    """Return lags in steps, and the correlation of ``a`` with ``b`` moved later by each."""
+def _products(
+    a: Float64Array, b: Float64Array
+) -> tuple[NDArray[np.intp], Float64Array, Float64Array]:
+    """Return lags in steps, the product of ``a`` with ``b`` moved later by each, and its scale."""
     size = 1 << (len(a) + len(b) - 1).bit_length()
 
     def sums(x: Float64Array, y: Float64Array) -> Float64Array:
@@ -129,8 +155,7 @@ def _correlation(a: Float64Array, b: Float64Array) -> tuple[NDArray[np.intp], Fl
     lags = np.arange(-(len(b) - 1), len(a), dtype=np.intp)
     one_a, one_b = (a != 0).astype(float), (b != 0).astype(float)
     power = np.sqrt(np.maximum(sums(a**2, one_b), 1e-9) * np.maximum(sums(one_a, b**2), 1e-9))
-    found: Float64Array = sums(a, b) / power
-    return lags, found
+    return lags, sums(a, b), power
 
 
 def calibrate_with_clocks(
@@ -160,14 +185,149 @@ def calibrate_with_clocks(
         clock = _clock_of(tracks[0], track, skeleton, max_offset)
         offsets.append(clock.seconds if clock.sure else 0.0)
         if not clock.sure:
-            notes.append(
-                f"the clock of {track.name} against {tracks[0].name} is not known by motion "
-                f"(correlation {clock.correlation:.2f}): give its offset if it is not 0"
-            )
+            notes.append(_unknown_clock(track.name, tracks[0].name, clock))
     found = calibrate_from_person(
         tracks, skeleton, height=height, baseline=baseline, offsets=offsets, solve_clocks=True
     )
     return replace(found, notes=(*notes, *found.notes))
+
+
+def calibrate_from_people(
+    cameras: Sequence[Sequence[PersonTrack]],
+    skeleton: Skeleton,
+    *,
+    height: float | None = None,
+    baseline: tuple[int, int, float] | None = None,
+    offsets: Sequence[float] | None = None,
+    max_offset: float = MAX_OFFSET,
+) -> RigCalibration:
+    """Find where cameras stand from several people at once, and who is who in them.
+
+    Args:
+        cameras: Of each camera, a track of each person that it follows, all with its stamps.
+            A person may have several, one after the other.
+        skeleton: Of the keypoints.
+        height: Meters, of all people in the mean; None: unknown.
+        baseline: As for ``calibrate_from_person``.
+        offsets: Likewise; None: they are found by motion, and along with the places.
+        max_offset: Seconds, the most that clocks may differ by.
+
+    Raises:
+        OptionError: As ``calibrate_from_person``, or no person of a camera can be found in another
+            one; the message names the camera.
+    """
+    names = [tracks[0].name for tracks in cameras]
+    seen = [longest(tracks) for tracks in cameras]
+    for name, tracks in zip(names, seen, strict=True):
+        if not tracks:
+            raise OptionError(f"{name} sees no person in {LEAST_FRAMES} images or more")
+    pairs: dict[tuple[int, int], CameraPair] = {}
+    clocks, notes = [0.0] if offsets is None else list(offsets), list[str]()
+    if offsets is None:
+        for v in range(1, len(seen)):
+            clock, pair = _clock_of_people(seen[0], seen[v], skeleton, max_offset)
+            clocks.append(clock.seconds if clock.sure else 0.0)
+            if not clock.sure:
+                notes.append(_unknown_clock(names[v], names[0], clock))
+            elif pair is not None:
+                pairs[0, v] = pair
+    _pair_others(seen, skeleton, clocks, pairs)
+    for _ in range(_PAIRING_ROUNDS):
+        people = persons_of(seen, pairs)
+        _check_paired(names, people)
+        found = calibrate_from_persons(
+            [person_tracks(seen, members) for members in people],
+            skeleton,
+            height=height,
+            baseline=baseline,
+            offsets=clocks,
+            solve_clocks=offsets is None,
+        )
+        own = [0.0] * len(seen) if found.offsets is None else found.offsets.tolist()
+        again = matched_in(seen, skeleton, own, found.views)
+        if persons_of(seen, again) == people:
+            break
+        pairs, clocks = again, own
+    return replace(found, notes=(*notes, *_people_notes(names, people), *found.notes))
+
+
+_PAIRING_ROUNDS = 3
+
+
+def _people_notes(
+    names: Sequence[str], people: Sequence[Sequence[tuple[int, int]]]
+) -> Iterator[str]:
+    """Yield how many people were paired, and which cameras hang on one person."""
+    yield f"{len(people)} people, or parts of their ways, are in two views or more"
+    for v, name in enumerate(names):
+        if sum(any(v == w for w, _ in members) for members in people) == 1:
+            yield (
+                f"{name} shares one person only with other cameras: if it is another person, the "
+                "camera's place is wrong"
+            )
+
+
+def _pair_others(
+    seen: Sequence[Sequence[PersonTrack]],
+    skeleton: Skeleton,
+    clocks: Sequence[float],
+    pairs: dict[tuple[int, int], CameraPair],
+) -> None:
+    """Find who is who in those pairs of cameras where it is not known by now."""
+    for a, b in camera_pairs(len(seen)):
+        if (a, b) not in pairs:
+            pair = pair_tracks(seen[a], seen[b], skeleton, clocks[b] - clocks[a])
+            if pair is not None:
+                pairs[a, b] = pair
+
+
+def _check_paired(names: Sequence[str], people: Sequence[Sequence[tuple[int, int]]]) -> None:
+    """Raise an error where a camera has no person in common with the others."""
+    joined = {0}
+    for _ in names:
+        for members in people:
+            own = {v for v, _ in members}
+            if own & joined:
+                joined |= own
+    lost = [name for v, name in enumerate(names) if v not in joined]
+    if lost:
+        raise OptionError(
+            f"the people of {', '.join(lost)} cannot be found in {names[0]} or in cameras that "
+            "share people with it: let one person walk alone, or nearer to where these see them"
+        )
+
+
+def _clock_of_people(
+    first: Sequence[PersonTrack],
+    second: Sequence[PersonTrack],
+    skeleton: Skeleton,
+    max_offset: float,
+) -> tuple[ClockOffset, CameraPair | None]:
+    """Return the offset at which the people of two cameras fit together best, 0 in doubt."""
+    motions = [[_motion(track) for track in tracks] for tracks in (first, second)]
+    compared = [[_products(a, b) for b in motions[1]] for a in motions[0]]
+    lags = compared[0][0][0]
+    product, power = (np.array([[one[i] for one in row] for row in compared]) for i in (1, 2))
+    correlation = np.zeros(len(lags))
+    for i in range(len(lags)):
+        one, other = linear_sum_assignment(product[..., i], maximize=True)
+        correlation[i] = product[one, other, i].sum() / power[one, other, i].sum()
+    lengths = len(motions[0][0]), len(motions[1][0])
+    best, most, kept = ClockOffset(0.0, 0.0), 0.0, None
+    for clock in _peaks(first[0], second[0], lags, lengths, correlation, max_offset):
+        pair = pair_tracks(first, second, skeleton, clock.seconds)
+        worth = 0.0 if pair is None else pair.worth
+        worth *= 1.0 if clock.seconds == 0.0 else _WORTH_MOVING
+        if worth > most:
+            best, most, kept = clock, worth, pair
+    return best, kept
+
+
+def _unknown_clock(name: str, first: str, clock: ClockOffset) -> str:
+    return (
+        f"the clock of {name} against {first} is not known by motion "
+        f"(correlation {clock.correlation:.2f}): give its offset if it is not 0"
+    )
 
 
 def _clock_of(
