@@ -270,7 +270,7 @@ def calibrate_from_persons(
     offsets: Sequence[float] | None = None,
     solve_clocks: bool = False,
 ) -> RigCalibration:
-    """Find where cameras stand from people of whom is known who is who.
+    """Find where cameras stand from people, where it is known who is who.
 
     Args:
         persons: Of each person, what each camera saw; all NaN where it did not see them.

@@ -72,7 +72,7 @@ class CameraPair:
 
 
 @dataclass(frozen=True, eq=False)
-class _Compared:
+class _TrackPairs:
     """Tracks of two cameras, each with each.
 
     Attributes:
@@ -170,7 +170,7 @@ def matched_in(
 
 def _compare(
     first: Sequence[PersonTrack], second: Sequence[PersonTrack], skeleton: Skeleton, offset: float
-) -> _Compared | None:
+) -> _TrackPairs | None:
     pairs = list(product(range(len(first)), range(len(second))))
     try:
         seen = sightings_of(
@@ -178,7 +178,7 @@ def _compare(
         )
     except OptionError:
         return None
-    return _Compared(np.array(pairs), seen, (seen_together(first), seen_together(second)))
+    return _TrackPairs(np.array(pairs), seen, (seen_together(first), seen_together(second)))
 
 
 def seen_together(tracks: Sequence[PersonTrack]) -> NDArray[np.bool_]:
@@ -198,7 +198,7 @@ def _sized(cameras: Cameras, seen: Sightings) -> Cameras | None:
 
 
 def _fits(
-    compared: _Compared, cameras: Cameras, labels: set[int] | None = None
+    compared: _TrackPairs, cameras: Cameras, labels: set[int] | None = None
 ) -> dict[int, float]:
     """Return the joints that fit of those pairs of tracks that may be one person."""
     seen = compared.seen
@@ -222,7 +222,7 @@ def _fits(
     return found
 
 
-def _matched(compared: _Compared, fits: dict[int, float]) -> tuple[tuple[int, int, float], ...]:
+def _matched(compared: _TrackPairs, fits: dict[int, float]) -> tuple[tuple[int, int, float], ...]:
     """Return pairs of tracks, those that fit best first, each person once at a time."""
     kept: list[tuple[int, int, float]] = []
     for label, worth in sorted(fits.items(), key=lambda item: -item[1]):
@@ -237,7 +237,7 @@ def _matched(compared: _Compared, fits: dict[int, float]) -> tuple[tuple[int, in
     return tuple(kept)
 
 
-def _settled(compared: _Compared, cameras: Cameras) -> tuple[CameraPair, Cameras] | None:
+def _settled(compared: _TrackPairs, cameras: Cameras) -> tuple[CameraPair, Cameras] | None:
     """Refine where two cameras stand by all people who match, and match them again."""
     for _ in range(2):
         matches = _matched(compared, _fits(compared, cameras))
