@@ -583,6 +583,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{100 * np.percentile(row.errors, 90):.1f} cm, in sigma {100 * row.within:.0f}%",
                 flush=True,
             )
+    if args.calibrate:
+        return
     for cameras, rows in total.items():
         counts = {
             name: sum(getattr(row, name) for row in rows)
