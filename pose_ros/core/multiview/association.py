@@ -710,15 +710,16 @@ def doubtful_births(
     views: Sequence[CameraView],
     crowd: Crowd,
     groups: list[list[int]],
+    *,
     before: NDArray[np.integer],
     within: BoolArray,
 ) -> set[int]:
     """Return which groups may be no new people, by their indices.
 
-    Who one camera alone shows, where two others that look there show no one, may be nowhere. So may
-    who a camera shows that does not show a larger group, or someone who is known, although they
-    have to be in its image. And bodies each of which is before or behind one of a larger group may
-    be mixed of two people.
+    Who fewer cameras show than others that look there and show no one may be nowhere. So may who a
+    camera shows that does not show a larger group, or someone who is known, although they have to
+    be in its image. And bodies each of which is before or behind one of a larger group may be mixed
+    of two people.
 
     Args:
         views: V cameras.
@@ -748,7 +749,7 @@ def doubtful_births(
         ]
         silent = sum(_shows(views[v], at) for v in looking - taken[g])
         mixed = bool(inside) and within[np.ix_(members, inside)].any(axis=1).all()
-        if missed or mixed or (len(members) == 1 and silent >= _SILENT):
+        if missed or mixed or silent >= max(_SILENT, len(members) + 1):
             found.add(g)
     return found
 

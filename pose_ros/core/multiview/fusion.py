@@ -328,7 +328,7 @@ class Fusion:
         groups = without_doubtful(crowd, pairs.total, groups, places, before=before, within=within)
         groups = without_mixtures(groups, before, within)
         wrong += astray + strangers(pairs.total, groups)
-        doubtful = doubtful_births(self._views, crowd, groups, before, within)
+        doubtful = doubtful_births(self._views, crowd, groups, before=before, within=within)
         groups, people = instant.name(room, groups, self._reference, before, doubtful)
         return groups, people, pairs.swaps, wrong
 

@@ -253,11 +253,13 @@ class Instant:
         places = {person.id: t for t, person in enumerate(self.followed)}
         found: dict[int, list[int]] = {}
         crowd = self.crowd
+        nearest = self.costs.min(axis=1, initial=_BOUND).tolist()
         for i, (id_, (v, own)) in enumerate(zip(before.tolist(), crowd.keys, strict=True)):
             t = places.get(id_)
-            if t is None or not self.followed[t].is_of(v, own) or self.costs[i, t] > _STEADY_COST:
+            costs = self.costs[i]
+            if t is None or not self.followed[t].is_of(v, own) or costs[t] > _STEADY_COST:
                 return None
-            if self.costs[i].min() < self.costs[i, t]:
+            if nearest[i] < costs[t]:
                 return None  # nearer to where another one is
             found.setdefault(t, []).append(i)
         late = any(
