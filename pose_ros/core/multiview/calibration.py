@@ -1240,9 +1240,9 @@ def _plane_through(feet: Float64Array, up: Float64Array) -> Float64Array:
     for _ in range(3):
         heights = feet @ up
         near = np.abs(heights - np.median(heights)) < 0.06
-        about = feet[near] - feet[near].mean(axis=0)
         if near.sum() < 8:
             return up
+        about = feet[near] - feet[near].mean(axis=0)
         _, spread, axes = np.linalg.svd(about)
         if spread[1] / math.sqrt(near.sum()) < _FEET_SPREAD:
             return up

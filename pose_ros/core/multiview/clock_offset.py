@@ -7,6 +7,7 @@ needs no more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ from pose_ros.core.multiview.calibration import (
 from pose_ros.core.multiview.pairing import (
     CameraPair,
     camera_pairs,
+    is_sure,
     longest,
     matched_in,
     pair_tracks,
@@ -248,10 +250,14 @@ def calibrate_from_people(
         if persons_of(seen, again) == people:
             break
         pairs, clocks = again, own
+    persons = [person_tracks(seen, members) for members in people]
+    _check_only_people(people, persons, skeleton, found)
     return replace(found, notes=(*notes, *_people_notes(names, people), *found.notes))
 
 
 _PAIRING_ROUNDS = 3
+_UNSURE_ALONE = math.radians(5.0)
+"""One sigma of a camera's direction from which on its only shared person may be two."""
 
 
 def _people_notes(
@@ -259,11 +265,39 @@ def _people_notes(
 ) -> Iterator[str]:
     """Yield how many people were paired, and which cameras hang on one person."""
     yield f"{len(people)} people, or parts of their ways, are in two views or more"
-    for v, name in enumerate(names):
-        if sum(any(v == w for w, _ in members) for members in people) == 1:
-            yield (
-                f"{name} shares one person only with other cameras: if it is another person, the "
-                "camera's place is wrong"
+    for v, _ in _only_people(len(names), people):
+        yield (
+            f"{names[v]} shares one person only with other cameras: if it is another person, the "
+            "camera's place is wrong"
+        )
+
+
+def _only_people(
+    count: int, people: Sequence[Sequence[tuple[int, int]]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the cameras that share one person only with the others, and who that is."""
+    for v in range(count):
+        shared = [i for i, members in enumerate(people) if any(v == w for w, _ in members)]
+        if len(shared) == 1:
+            yield v, shared[0]
+
+
+def _check_only_people(
+    people: Sequence[Sequence[tuple[int, int]]],
+    persons: Sequence[Sequence[PersonTrack]],
+    skeleton: Skeleton,
+    found: RigCalibration,
+) -> None:
+    """Raise an error where the only person of a camera may be another one than the others see."""
+    offsets = np.zeros(len(found.views)) if found.offsets is None else found.offsets
+    for v, i in _only_people(len(found.views), people):
+        turned = found.fits[v or 1].rotation_sigma  # of the first one nothing is stated
+        if turned > _UNSURE_ALONE or not is_sure(
+            persons[i], skeleton, offsets.tolist(), found.views, v
+        ):
+            raise OptionError(
+                f"{found.views[v].name} shares one person only with other cameras, and it may be "
+                "another person: let one person walk alone, or several people through all views"
             )
 
 

@@ -47,6 +47,10 @@ MOST_TRACKS = 8
 _FRAMES = 24  # instants of two tracks by which they are compared
 _FAR = 0.03  # of the height: error of a joint that does not fit
 _LEAST_SHARE = 0.7  # of the joints of two tracks of one person that fit
+_CLOSE = 0.015  # of the height: error of a joint that fits well
+_LEAST_CLOSE = 0.9  # of the joints of the only person that two cameras share
+_LEAST_INSTANTS = 24  # in which cameras share that person
+_LEAST_WAY = 0.10  # meters, standard deviation of where they are: others who stay fit as well
 _MOST_RATIO = 1.35  # of the heights of two people
 _INLIER = 0.02  # of the person's extent: error of an inlier of the five-point method
 _DRAWS = 120  # of it: most pairs of tracks are two people, for which it never ends by itself
@@ -294,6 +298,50 @@ def persons_of(
     found = {id(members): tuple(sorted(members)) for members in group.values()}
     people = [members for members in found.values() if len({v for v, _ in members}) > 1]
     return sorted(people, key=lambda members: (-len(members), members))
+
+
+def is_sure(
+    tracks: Sequence[PersonTrack],
+    skeleton: Skeleton,
+    offsets: Sequence[float],
+    views: Sequence[CameraView],
+    camera: int,
+) -> bool:
+    """Return whether a camera sees the same person as the others, with no one else to compare.
+
+    Two strangers fit too, if less well: the places of cameras are what makes them fit. Real
+    strangers had up to 88% of joints that fit well, once clocks and places were solved for; two
+    men who both stayed where they were had more.
+
+    Args:
+        tracks: What each camera saw of the person.
+        skeleton: Of the keypoints.
+        offsets: Seconds to add to each camera's stamps.
+        views: Where the cameras are found to be.
+        camera: The index of the camera in question.
+    """
+    seen = sightings_of([tracks], skeleton, offsets)
+    places = [view.extrinsics for view in views]
+    cameras = Cameras(
+        np.stack([place.rotation for place in places]),
+        np.stack([place.translation for place in places]),
+        np.ones(len(places), bool),
+    )
+    tall = heights_by_bones(triangulated(seen, cameras), skeleton)
+    if not np.isfinite(tall).any():
+        return False
+    height = float(np.nanmedian(tall))
+    seen = unswapped(seen, cameras, height)
+    points = triangulated(seen, cameras)
+    errors, counts = misfits(seen, cameras, points, height)
+    own = counts[camera]
+    instants = np.flatnonzero(own.sum(axis=1) >= LEAST_JOINTS)
+    if len(instants) < _LEAST_INSTANTS:
+        return False
+    middles = np.nanmedian(points[instants], axis=1)
+    way = math.sqrt(float(np.var(middles, axis=0).max()))
+    close = float((errors[camera][own] < _CLOSE).mean())
+    return way >= _LEAST_WAY and close >= _LEAST_CLOSE
 
 
 def person_tracks(

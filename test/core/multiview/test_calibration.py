@@ -25,6 +25,7 @@ from pose_ros.core.multiview.clock_offset import (
     clock_offsets,
 )
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
+from pose_ros.core.multiview.pairing import is_sure
 from pose_ros.errors import OptionError
 from pose_ros.synthetic.actor import blend, stride
 from pose_ros.synthetic.figure import AVERAGE_HEIGHT, ArmAngles, joints
@@ -269,6 +270,30 @@ def test_people_who_are_in_one_view_only_are_refused_by_the_camera():
         calibrate_from_people(cameras, SKELETON, offsets=[0.0, 0.0])
     with pytest.raises(OptionError, match="b sees no person in 8 images"):
         calibrate_from_people([cameras[0], [part_of(cameras[1][0], 0, 4)]], SKELETON)
+
+
+def test_cameras_that_share_one_person_for_a_short_time_only_are_refused():
+    a, b = (looking(name) for name in "ab")
+    cameras = [[seen(a, STAMPS[:20], pixels=0.5)], [seen(b, STAMPS[:20], pixels=0.5, seed=1)]]
+    with pytest.raises(OptionError, match="a shares one person only with other cameras"):
+        calibrate_from_people(cameras, SKELETON, offsets=[0.0, 0.0])
+
+
+def test_the_only_person_of_two_cameras_is_one_who_fits_well_and_walks_about():
+    views = [looking(name) for name in "ab"]
+    a, b = views
+
+    def sure(*tracks):
+        return is_sure(tracks, SKELETON, [0.0, 0.0], views, 1)
+
+    assert sure(seen(a, STAMPS), seen(b, STAMPS, seed=1))
+    assert not sure(seen(a, STAMPS), seen(b, STAMPS, motion=second_walk))
+    assert not sure(seen(a, STAMPS, pixels=15.0), seen(b, STAMPS, pixels=15.0, seed=1))
+
+    def standing(stamps):
+        return np.repeat(walk(stamps[:1]), len(stamps), axis=0)
+
+    assert not sure(seen(a, STAMPS, motion=standing), seen(b, STAMPS, seed=1, motion=standing))
 
 
 def board_tracks(board, views, count=24, seed=0):
