@@ -4,6 +4,7 @@
     python -m tools.several_cameras matched --distances 2.5
     python -m tools.several_cameras people --scenes crossing five walking_4.5 walking_7
     python -m tools.several_cameras turned --real ../shared/data/real3d
+    python -m tools.several_cameras videos /tmp/walking --radius 4.5 --cameras 3
 
 Drawn people are rendered, found by ``blazepose-full`` without smoothing, and lifted by a ``Lifter``
 without a known height.
@@ -32,10 +33,12 @@ from pose_ros.core.multiview.association import NO_PERSON
 from pose_ros.core.multiview.disparity import NearPair
 from pose_ros.core.multiview.extrinsics import CameraView, Extrinsics
 from pose_ros.core.multiview.fusion import FusedPeople, Fusion, common_stamp
+from pose_ros.core.multiview.rig import CameraRig
 from pose_ros.core.skeletons import SIDES
 from pose_ros.core.tracking import best_pairs
 from pose_ros.core.types import Image
 from pose_ros.settings.estimation import OWN_FINDER
+from pose_ros.sources.camera_rig import write_rig
 from pose_ros.synthetic import scenes
 from pose_ros.synthetic.scene import Actor, Path, Scene, Waypoint
 from pose_ros.synthetic.source import Truth
@@ -466,6 +469,21 @@ def _turned(args: argparse.Namespace) -> None:
         _show_turned(name, answers)
 
 
+def _videos(args: argparse.Namespace) -> None:
+    """Write a video of each camera around the walking people, and the cameras' true places."""
+    watched = walking(args.radius)
+    cameras = DrawnCameras(watched.scene, around(args.radius, args.cameras))
+    args.folder.mkdir(parents=True, exist_ok=True)
+    views = [replace(v, name=f"camera_{i}") for i, v in enumerate(cameras.views)]
+    for i, view in enumerate(views):
+        size, code = (view.camera.width, view.camera.height), cv2.VideoWriter.fourcc(*"mp4v")
+        video = cv2.VideoWriter(str(args.folder / f"{view.name}.mp4"), code, watched.fps, size)
+        for k in range(round(args.seconds * watched.fps)):
+            video.write(cameras.frame(i, k / watched.fps + cameras.places[i].delay))
+        video.release()
+    write_rig(args.folder / "true.yaml", CameraRig(tuple(views)))
+
+
 def _show_turned(name: str, answers: Sequence[tuple[str | None, str | None]]) -> None:
     """Print whether the camera that was turned was named, by pairs of that and who was named."""
     turns = [pair for pair in answers if pair[0] is not None]
@@ -501,6 +519,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     knocked = kinds.add_parser("turned", help="one camera is turned by 3 degrees without notice")
     knocked.add_argument("--real", type=FilePath, help="folder of pose2sim and caliscope")
     knocked.set_defaults(run=_turned)
+    videos = kinds.add_parser("videos", help="write videos of walking people, for other commands")
+    videos.add_argument("folder", type=FilePath)
+    videos.add_argument("--radius", type=float, default=4.5, help="meters (%(default)g)")
+    videos.add_argument("--cameras", type=int, default=3, help="2 to 5 (%(default)s)")
+    videos.add_argument("--seconds", type=float, default=10.0, help="of them (%(default)g)")
+    videos.set_defaults(run=_videos)
     args = parser.parse_args(arguments)
     args.run(args)
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, stdtrit
 
 from pose_ros.core.camera import Camera, Float64Array
 from pose_ros.core.lifting.body_model import (
@@ -967,7 +968,8 @@ def _judged(
     unscaled = 0.0
     count = len(np.unique(seen.people))
     if count > 1:  # who is in two views, and when, is drawn by chance too
-        sigmas = sigmas.added_to(jackknife(fit.bundle, result.state, seen.people[fit.frames]))
+        by_people = jackknife(fit.bundle, result.state, seen.people[fit.frames])
+        sigmas = sigmas.added_to(by_people.of_few(count))
     if scale.baseline is None and scale.height is not None:
         among = _PEOPLE_SPREAD / math.sqrt(count) if count > 1 else 0.0
         unscaled = math.hypot(scale.height[1], _STATURE_SPREAD, among)
@@ -1038,6 +1040,11 @@ class PlaceSigmas(NamedTuple):
     def added_to(self, others: PlaceSigmas) -> PlaceSigmas:
         """Return the sigmas of errors that add to these, of another cause."""
         return PlaceSigmas(*(np.hypot(*both).tolist() for both in zip(self, others, strict=True)))
+
+    def of_few(self, groups: int) -> PlaceSigmas:
+        """Return wider sigmas: few groups hardly know how far they spread (Student's t)."""
+        one_sigma = float(stdtrit(groups - 1, ndtr(1.0)))
+        return PlaceSigmas(*((one_sigma * np.array(each)).tolist() for each in self))
 
 
 def jackknife(bundle: Bundle, state: BundleState, groups: NDArray[np.intp]) -> PlaceSigmas:

@@ -265,6 +265,11 @@ def _people_notes(
 ) -> Iterator[str]:
     """Yield how many people were paired, and which cameras hang on one person."""
     yield f"{len(people)} people, or parts of their ways, are in two views or more"
+    if len(names) == 2 and len(people) > 1:
+        yield (
+            "two cameras and several people may be off by twice what is stated: let one person "
+            "walk alone, or add a camera"
+        )
     for v, _ in _only_people(len(names), people):
         yield (
             f"{names[v]} shares one person only with other cameras: if it is another person, the "

@@ -16,6 +16,7 @@ from pose_ros.core.multiview.boards import (
 )
 from pose_ros.core.multiview.calibration import (
     PersonTrack,
+    PlaceSigmas,
     calibrate_from_person,
     turned_by,
 )
@@ -261,6 +262,14 @@ def test_two_people_are_paired_in_cameras_that_face_each_other_and_begin_apart()
     found = calibrate_from_people(cameras, SKELETON, baseline=baseline)
     assert found.offsets == pytest.approx([0.0, 1.5], abs=0.015)
     assert errors(found, views)[0] < 0.7
+    assert any("may be off by twice what is stated" in note for note in found.notes)
+
+
+def test_few_people_widen_their_sigmas():
+    sigmas = PlaceSigmas([math.nan, 0.01], [math.nan, 0.02], [math.nan, math.nan])
+    # 84.1% of Student's t with one and with four degrees of freedom
+    assert sigmas.of_few(2).turns[1] == pytest.approx(0.01837, rel=1e-3)
+    assert sigmas.of_few(5).shares[1] == pytest.approx(0.02283, rel=1e-3)
 
 
 def test_people_who_are_in_one_view_only_are_refused_by_the_camera():
