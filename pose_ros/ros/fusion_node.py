@@ -597,11 +597,17 @@ def knocked(reports: Mapping[str, CameraReport]) -> str:
     if not off:
         return ""
     if len(reports) == 2:
-        both = " and ".join(reports)
+        turn = min(report.turned_degrees for report in reports.values())
+        if turn > 0.0:
+            return f"{' or '.join(reports)} is turned by about {turn:.0f} degrees: {_CURE}"
         most = max(report.error_px for report in off.values())
-        return f"{both} do not agree by {most:.0f} px: {_CURE}"
+        return f"{' and '.join(reports)} do not agree by {most:.0f} px: {_CURE}"
     name = max(off, key=lambda each: off[each].error_sigmas)
-    return f"{name} is off by {off[name].error_px:.0f} px against the other cameras: {_CURE}"
+    if off[name].turned_degrees > 0.0:
+        far = f"turned by about {off[name].turned_degrees:.0f} degrees"
+    else:
+        far = f"off by {off[name].error_px:.0f} px against the other cameras"
+    return f"{name} is {far}: {_CURE}"
 
 
 def _check_cameras(text: str) -> None:

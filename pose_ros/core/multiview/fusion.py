@@ -59,7 +59,7 @@ from pose_ros.core.multiview.triangulation import (
     dot,
     unit,
 )
-from pose_ros.core.multiview.turned import CameraTurns
+from pose_ros.core.multiview.turned import TURN_SIGMA, CameraTurns
 from pose_ros.core.skeletons import FOUND_SCORE, parts_of
 from pose_ros.core.timeline import FOLLOW_SECONDS, Stream, went_back
 from pose_ros.core.types import FloatArray, Poses, PositionSource
@@ -92,6 +92,8 @@ class CameraReport:
         error_sigmas: The same in sigmas of the keypoints: 1 is usual, and 3 or more of a camera
             that stands elsewhere than its extrinsics say. Of a camera whose turn explains why rays
             miss each other, by how many sigmas it is turned, if that is more.
+        turned_degrees: By how much it is turned, about any axis, against what its extrinsics say;
+            0 where no turn is known. Of two cameras one is, and both have a figure.
         offset: Seconds by which its stamps are late against those of the first camera; NaN
             unknown.
         offset_sigma: One sigma of it.
@@ -102,6 +104,7 @@ class CameraReport:
     used: bool
     error_px: float
     error_sigmas: float
+    turned_degrees: float
     offset: float
     offset_sigma: float
 
@@ -194,7 +197,7 @@ class Fusion:
         self._clocks.reset()
         self._turns.reset()
         self._offsets = self._clocks.estimate()
-        self._turned = self._turns.sigmas()
+        self._turned = self._turns.turned()
         self._unwatched = 0.0
         self._looked = self._stamp = -math.inf
         self._skeleton = skeletons.get("blazepose33")
@@ -264,8 +267,8 @@ class Fusion:
         rows = np.full((len(groups), len(self._views)), NO_PERSON)
         for g, members in enumerate(groups):
             rows[g, crowd.views[members]] = members
+        stated = crowd.sigmas.copy()  # without doubt: a camera that is wrong has to show as wrong
         crowd, turned, fresh = self._with_sides(instant, groups, people, swaps)
-        stated = crowd.sigmas.copy()  # a camera that is wrong has to show as wrong
         if wrong:
             wrong = instant.wrong(wrong, groups, people)
             crowd.sigmas[wrong] *= math.sqrt(_MOST_DOUBT)
@@ -474,7 +477,7 @@ class Fusion:
         self._clocks.add(pairs, off, slopes, elapsed)
         sides = -across[1] / scale, across[0] / scale
         self._turns.add(pairs, off, (units[0], units[1]), sides, elapsed)
-        self._turned = self._turns.sigmas()
+        self._turned = self._turns.turned()
         self._offsets = self._clocks.estimate()
         if self.options.correct_clocks:
             self._clocks.correct(*self._offsets)
@@ -570,7 +573,7 @@ class Fusion:
 
     def _report(self, crowd: Crowd | None) -> dict[str, CameraReport]:
         offsets, sigmas = self._offsets
-        errors = np.maximum(self._errors[1], self._turned)  # NaN stays
+        errors = np.maximum(self._errors[1], self._turned / TURN_SIGMA)  # NaN stays
         shifts = self._shifts()
         skews = [
             samples.skew(self._stamp + shift)
@@ -584,6 +587,7 @@ class Fusion:
                 used=skews[v] <= self.options.max_skew,
                 error_px=float(self._errors[0, v]),
                 error_sigmas=float(errors[v]),
+                turned_degrees=math.degrees(self._turned[v]),
                 offset=float(offsets[v]),
                 offset_sigma=float(sigmas[v]),
             )

@@ -17,8 +17,11 @@ _LEAST_TOTAL = 1e-9
 # Of all misses: what a turned camera explains at least, and by how much more than any other does.
 # Cameras in their places explain up to 0.15, of people who are within a meter.
 _LEAST_SHARE, _BETTER = 0.22, 1.4
-_SIGMA = math.radians(0.7)  # what errors of keypoints look like
+# The same of two cameras: seven real pairs in their places explain up to 0.67.
+_PAIR_SHARE = 0.7
 _USUAL = math.radians(2.0)  # one sigma of a turn before anything is seen
+TURN_SIGMA = math.radians(0.7)
+"""What errors of keypoints look like, as a turn of a camera: one sigma in radians."""
 
 
 class CameraTurns:
@@ -78,16 +81,19 @@ class CameraTurns:
         shares = np.einsum("vi,vi->v", turns, self._target) / max(self._total, _LEAST_TOTAL)
         return np.linalg.norm(turns, axis=1), shares
 
-    def sigmas(self) -> Float64Array:
-        """Return (V,) by how many sigmas a camera is turned; 0 of those that are not known to be.
+    def turned(self) -> Float64Array:
+        """Return (V,) radians by which a camera is turned; 0 of those that are not known to be.
 
-        One camera at most is: the one that explains misses much better than any other.
+        One camera at most is: the one that explains misses much better than any other. Of two
+        cameras both explain the same misses; then it is either, and both have a figure.
         """
         found = np.zeros(self._count)
         if self._count < 2 or self._seconds < _LEAST_SECONDS:
             return found
         turns, shares = self.estimate()
+        if self._count == 2:
+            return turns if shares.max() >= _PAIR_SHARE else found
         second, best = np.argsort(shares)[-2:]
         if shares[best] >= max(_LEAST_SHARE, _BETTER * shares[second]):
-            found[best] = turns[best] / _SIGMA
+            found[best] = turns[best]
         return found
