@@ -290,8 +290,9 @@ class Fusion:
             if cameras > 1:
                 person.fused = stamp
             person.seen = stamp
-        self._unwatched += step
-        if self._unwatched >= WATCH_SECONDS:
+        self._unwatched = min(self._unwatched + step, max(step, 2.0 * WATCH_SECONDS))
+        # a camera that is wrong may be left out of a person in every other image
+        if self._unwatched >= WATCH_SECONDS and (count > 1).any():
             self._watch_clocks(crowd, rows, motion, self._unwatched)
             self._watch_errors(crowd, stated, rows, placed, self._unwatched)
             self._unwatched = 0.0
