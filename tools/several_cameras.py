@@ -13,7 +13,6 @@ without a known height.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import math
@@ -432,7 +431,7 @@ def _scene(name: str) -> Watched:
 
 def _people(args: argparse.Namespace) -> None:
     for name in args.scenes:
-        watched = dataclasses.replace(_scene(name), finder=args.finder)
+        watched = replace(_scene(name), finder=args.finder)
         for rig, places in places_of(watched).items():
             _show(f"{name}, {rig}", people_figures(watched, places))
 
